@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { Client } from "../src/api/client.js";
-import { readReview } from "../src/session/reviews.js";
+import { readReviews } from "../src/session/reviews.js";
 import { session } from "./session-fixtures.js";
 
 const completed = session({ status: "completed", completedAt: "2030-05-04T10:00:00Z" });
@@ -26,18 +26,25 @@ describe("the review of a session", () => {
 
   it("is found on a later page", async () => {
     const { client } = clientOf([[review("other", "2030-06-01T00:00:00Z")], [review(completed.id, "2030-05-05T00:00:00Z")]]);
-    expect((await readReview(client, completed, false, signal)).review).toMatchObject({ sessionId: completed.id });
+    expect((await readReviews(client, completed, false, signal)).reviews).toMatchObject([{ sessionId: completed.id }]);
   });
 
   it("is not looked for before the completion", async () => {
     const { client, asked } = clientOf([[review("other", "2030-05-01T00:00:00Z")], [review(completed.id, "")]]);
-    expect((await readReview(client, completed, false, signal)).review).toBeNull();
+    expect((await readReviews(client, completed, false, signal)).reviews).toEqual([]);
     expect(asked).toHaveLength(1);
+  });
+
+  it("is one of several of a group, all of which its mentor reads", async () => {
+    const group = { ...completed, menteeUserId: null };
+    const [first, second] = [review(group.id, "2030-05-06T00:00:00Z"), review(group.id, "2030-05-05T00:00:00Z")];
+    const { client } = clientOf([[first, review("other", "2030-05-05T12:00:00Z")], [second]]);
+    expect((await readReviews(client, group, false, signal)).reviews).toEqual([first, second]);
   });
 
   it("is not there while there is a permit to write it", async () => {
     const { client, asked } = clientOf([], [{ sessionId: completed.id }]);
-    expect((await readReview(client, completed, true, signal)).permit).toMatchObject({ sessionId: completed.id });
+    expect((await readReviews(client, completed, true, signal)).permit).toMatchObject({ sessionId: completed.id });
     expect(asked).toEqual(["/reviews/permits"]);
   });
 });

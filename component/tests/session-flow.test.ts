@@ -17,20 +17,28 @@ interface Sent {
 
 /** An API with one session: what it answers to changes is given, one answer each. */
 class FakeApi {
+  readonly base = "http://api.test";
+  readonly tokens = { subject: "user" };
+  reviews: object[] = [];
   session: Session = session();
-  quote: CancellationQuote = quote();
+  quote: CancellationQuote | ApiError = quote();
+  booking = booking();
   tag = '"1-a"';
   answers: (object | ApiError)[] = [];
   readonly sent: Sent[] = [];
 
   readonly get = async (path: string, _query: object, options: RequestOptions = {}): Promise<unknown> => {
-    if (path.endsWith("/cancellation-quote")) return this.quote;
-    if (path.startsWith("/bookings/")) return booking();
+    if (path.endsWith("/cancellation-quote")) {
+      if (this.quote instanceof ApiError) throw this.quote;
+      return this.quote;
+    }
+    if (path.startsWith("/bookings/")) return this.booking;
+    if (path === "/bookings") return { items: [this.booking], nextCursor: null };
     if (path.startsWith("/sessions/")) {
       options.onTag?.(this.tag);
       return this.session;
     }
-    return { items: [], nextCursor: null };
+    return { items: path.endsWith("/reviews") ? this.reviews : [], nextCursor: null };
   };
 
   readonly post = async (path: string, body: object, options: RequestOptions): Promise<unknown> => {
@@ -76,6 +84,7 @@ function settled(flow: SessionFlow, isReached: (state: SessionFlow["store"]["sta
 }
 
 afterEach(() => {
+  sessionStorage.clear();
   for (const flow of opened) flow.dispose();
   opened = [];
 });
@@ -117,6 +126,30 @@ describe("steps", () => {
     const [lost, refused, done] = api.sent.map((each) => each.key);
     expect(refused).toBe(lost);
     expect(done).not.toBe(lost);
+  });
+
+  it("sends the same key after a reload of the page, and another one as another person", async () => {
+    const api = new FakeApi();
+    const first = await open(api);
+    api.answers = [new ApiError(0, "network")];
+    await first.flow.start();
+    first.flow.dispose();
+    api.answers = [new ApiError(0, "network"), new ApiError(0, "network")];
+    await (await open(api)).flow.start();
+    api.tokens.subject = "another";
+    await (await open(api)).flow.start();
+    const [lost, again, other] = api.sent.map((each) => each.key);
+    expect(again).toBe(lost);
+    expect(other).not.toBe(lost);
+  });
+
+  it("keeps nothing of what was entered", async () => {
+    const api = new FakeApi();
+    const { flow } = await open(api);
+    api.answers = [new ApiError(0, "network")];
+    await flow.cancel("My secret reason.", true);
+    expect(sessionStorage.length).toBe(1);
+    expect(JSON.stringify({ ...sessionStorage })).not.toContain("secret");
   });
 
   it("puts the API's reasons beside the fields, and keeps the form open", async () => {
@@ -199,6 +232,87 @@ describe("the page's own actions", () => {
   });
 });
 
+describe("a party who does not come", () => {
+  it("is reported, which cancels the session", async () => {
+    const api = new FakeApi();
+    const { flow, events } = await open(api);
+    flow.openDialog("no-show");
+    api.answers = [session({ status: "cancelled" })];
+    await flow.reportNoShow("mentor");
+    expect(api.sent[0]).toMatchObject({ path: "/sessions/session-1/no-show", body: { who: "mentor" }, ifMatch: '"1-a"' });
+    expect(flow.store.state).toMatchObject({ dialog: null, session: { status: "cancelled" }, notice: en.done["no-show"] });
+    expect(events).toEqual(["cancelled"]);
+  });
+
+  it("has come after all, where the session was started meanwhile", async () => {
+    const api = new FakeApi();
+    const { flow } = await open(api);
+    flow.openDialog("no-show");
+    api.answers = [new ApiError(412, "stale")];
+    api.session = session({ status: "in_progress", updatedAt: "2030-05-04T09:20:00Z" });
+    await flow.reportNoShow("mentor");
+    expect(flow.store.state).toMatchObject({ dialog: null, session: { status: "in_progress" }, error: { code: "stale" } });
+  });
+});
+
+describe("the answer to a review", () => {
+  const REVIEW = { id: "review-1", sessionId: "session-1", reviewer: "Ada L.", rating: 5, answer: null, createdAt: "2030-05-05T00:00:00Z" };
+
+  async function openReviewed(api: FakeApi) {
+    api.session = session({ status: "completed", completedAt: "2030-05-04T10:00:00Z" });
+    api.quote = quote({ cancelledBy: "mentor", allowed: false });
+    api.reviews = [REVIEW];
+    const opened = await open(api);
+    await settled(opened.flow, (state) => state.reviews.length > 0);
+    opened.flow.openDialog("answer", opened.flow.store.state.reviews[0]);
+    return opened;
+  }
+
+  it("is published once", async () => {
+    const api = new FakeApi();
+    const { flow } = await openReviewed(api);
+    api.answers = [{ ...REVIEW, answer: "Thank you." }];
+    await flow.answer("Thank you.");
+    expect(api.sent[0]).toMatchObject({ path: "/sessions/session-1/review/answer", body: { answer: "Thank you.", reviewId: "review-1" } });
+    expect(flow.store.state).toMatchObject({ dialog: null, reviews: [{ answer: "Thank you." }], notice: en.done.answer });
+  });
+
+  it("is not there to write again, where another tab has", async () => {
+    const api = new FakeApi();
+    const { flow } = await openReviewed(api);
+    api.answers = [new ApiError(409, "already_answered")];
+    api.reviews = [{ ...REVIEW, answer: "Thanks!" }];
+    await flow.answer("Thank you.");
+    await settled(flow, (state) => state.reviews[0]?.answer === "Thanks!");
+    expect(flow.store.state).toMatchObject({ dialog: null, error: { code: "already_answered" } });
+  });
+
+  it("wants words", async () => {
+    const api = new FakeApi();
+    const { flow } = await openReviewed(api);
+    await flow.answer("");
+    expect(flow.store.state.fieldErrors["answer"]).toEqual([en.reviewing.answerMissing]);
+    expect(api.sent).toEqual([]);
+  });
+});
+
+describe("a series", () => {
+  it("is not cancelled for more than what is shown", async () => {
+    const api = new FakeApi();
+    api.booking = booking({ seriesId: "series-1" });
+    const { flow } = await open(api);
+    flow.openDialog("series");
+    await settled(flow, (state) => state.plan?.fee?.amount === 0);
+    api.quote = quote({ late: true, fee: { amount: 4250, currency: "EUR" } });
+    await flow.cancelSeries("I am ill.", true);
+    expect(api.sent).toEqual([]);
+    expect(flow.store.state).toMatchObject({ dialog: "series", notice: en.cancelling.costChanged, plan: { fee: { amount: 4250 } } });
+    api.answers = [{ cancelled: ["booking-1"], kept: [] }];
+    await flow.cancelSeries("I am ill.", true);
+    expect(api.sent).toHaveLength(1);
+  });
+});
+
 describe("cancelling", () => {
   it("goes on when its form is closed meanwhile", async () => {
     const api = new FakeApi();
@@ -260,6 +374,32 @@ describe("a session that others change", () => {
     flow.changed(api.session);
     await settled(flow, (state) => state.session?.status === "in_progress");
     expect(flow.store.state.notice).toBe(en.changed("In progress"));
+  });
+
+  it("is read after a step that failed, where it has changed during it", async () => {
+    const api = new FakeApi();
+    let fail: (reason: Error) => void = () => undefined;
+    const onStart = (): Promise<void> => new Promise((_, reject) => (fail = reject));
+    const { flow } = await open(api, { sessionActions: { onStart } });
+    const started = flow.start();
+    api.session = session({ status: "cancelled", updatedAt: "2030-05-02T00:00:00Z" });
+    flow.changed(api.session);
+    fail(new Error("The room is closed."));
+    await started;
+    await settled(flow, (state) => state.session?.status === "cancelled");
+  });
+
+  it("says that it is not known what may be done, until it is", async () => {
+    const api = new FakeApi();
+    const { flow } = await open(api);
+    api.quote = new ApiError(503, "unavailable");
+    api.session = session({ id: "session-2" });
+    flow.open("session-2");
+    await settled(flow, (state) => state.error !== null);
+    expect(flow.store.state).toMatchObject({ phase: "ready", error: { code: "unavailable" } });
+    api.quote = quote();
+    await flow.load();
+    expect(flow.store.state).toMatchObject({ error: null, quote: { cancelledBy: "mentee" } });
   });
 
   it("does not go back to an older answer", async () => {

@@ -9,6 +9,7 @@ import {
   isWebAddress,
   linesOf,
   nextLook,
+  noShowFee,
   opensAt,
   possible,
   roleOf,
@@ -63,7 +64,31 @@ describe("what may be done", () => {
     const completed = session({ status: "completed" });
     expect(possible(stateOf({ session: completed })).review).toBe(false);
     expect(possible(stateOf({ session: completed, permit })).review).toBe(true);
-    expect(possible(stateOf({ session: completed, permit, review: { rating: 5 } as Review })).review).toBe(false);
+    expect(possible(stateOf({ session: completed, permit, reviews: [{ rating: 5 } as Review] })).review).toBe(false);
+  });
+
+  it("reports the other party's absence, a quarter of an hour after the start", () => {
+    const [now, late] = [START + 15 * 60_000 - 1, START + 15 * 60_000];
+    expect(possible(stateOf({ now })).noShow).toEqual([]);
+    expect(possible(stateOf({ now: late })).noShow).toEqual(["mentor"]);
+    const asMentor = { now: late, quote: quote({ cancelledBy: "mentor" }) };
+    expect(possible(stateOf(asMentor)).noShow).toEqual(["mentee"]);
+    expect(possible(stateOf({ ...asMentor, session: session({ status: "in_progress" }) })).noShow).toEqual([]);
+    expect(possible(stateOf({ now: late, quote: quote({ cancelledBy: "operator" }) })).noShow).toEqual(["mentee", "mentor"]);
+  });
+
+  it("reports no mentee's absence from a group", () => {
+    const group = { now: START + 3_600_000, session: session({ menteeUserId: null }), booking: booking({ kind: "group" }) };
+    expect(possible(stateOf(group)).noShow).toEqual(["mentor"]);
+    expect(possible(stateOf({ ...group, quote: quote({ cancelledBy: "mentor" }) })).noShow).toEqual([]);
+  });
+
+  it("is answered by its mentor, as far as there is no answer", () => {
+    const reviews = [{ answer: "Thank you." } as Review, { answer: null } as Review];
+    const state = { session: session({ status: "completed" }), quote: quote({ cancelledBy: "mentor" }) };
+    expect(possible(stateOf({ ...state, reviews })).answer).toBe(true);
+    expect(possible(stateOf({ ...state, reviews: reviews.slice(0, 1) })).answer).toBe(false);
+    expect(possible(stateOf({ ...state, reviews, quote: quote() })).answer).toBe(false);
   });
 
   it("offers no link that could run a script", () => {
@@ -78,8 +103,23 @@ describe("what may be done", () => {
   });
 });
 
+describe("what a mentee owes who did not come", () => {
+  it("is the late fee, half up, and the whole price where no one may cancel", () => {
+    const price = { amount: 8_501, currency: "EUR" };
+    const policy = { windowHours: 24, lateFeePercent: 50 };
+    expect(noShowFee({ booking: booking({ price }), quote: quote({ policy }) })).toEqual({ percent: 50, fee: { ...price, amount: 4_251 } });
+    expect(noShowFee({ booking: booking({ price }), quote: quote({ policy: null }) })?.fee).toEqual(price);
+    expect(noShowFee({ booking: null, quote: quote() })).toBeNull();
+  });
+});
+
 describe("when to look again", () => {
   const opens = START - 15 * 60_000;
+
+  it("looks when an absence can be reported, also beside a stream", () => {
+    expect(nextLook(session(), START, true)).toBe(15 * 60_000 + 500);
+    expect(nextLook(session({ status: "in_progress" }), START, true)).toBeNull();
+  });
 
   it("looks when the link appears, an hour ahead at most", () => {
     expect(nextLook(session(), opens - 10_000, false)).toBe(10_500);
@@ -101,11 +141,18 @@ describe("when to look again", () => {
 
 describe("history", () => {
   const kinds = (changed: Partial<Session>, booked: Partial<Booking> = {}): string[] =>
-    historyOf({ session: session(changed), booking: booking(booked), review: null }).map((entry) => entry.kind);
+    historyOf({ session: session(changed), booking: booking(booked), reviews: [] }).map((entry) => entry.kind);
 
   it("begins with the request, if the mentor had to decide", () => {
     expect(kinds({}, { createdAt: "2030-05-01T08:00:00Z" })).toEqual(["requested", "booked"]);
     expect(kinds({}, { createdAt: session().createdAt })).toEqual(["booked"]);
+  });
+
+  it("has the reviews with their answers, the oldest first", () => {
+    const written = (createdAt: string, answeredAt: string | null): Review => ({ createdAt, answeredAt }) as Review;
+    const reviews = [written("2030-05-06T00:00:00Z", null), written("2030-05-05T00:00:00Z", "2030-05-07T00:00:00Z")];
+    const entries = historyOf({ session: session(), booking: booking({ createdAt: session().createdAt }), reviews });
+    expect(entries.map((entry) => entry.kind)).toEqual(["booked", "reviewed", "reviewed", "answered"]);
   });
 
   it("has each step in its order", () => {

@@ -91,6 +91,8 @@ export interface Bundle {
   productId: string;
   totalSessions: number;
   remainingSessions: number;
+  /** Of each session that it pays for; null for any. */
+  durationMinutes: number | null;
   validFrom: string;
   validTo: string | null;
   status: "active" | "exhausted" | "expired";
@@ -259,6 +261,12 @@ export interface GroupSession extends Booking {
   waitlistPosition: number | null;
 }
 
+/** The caller's place in the waiting list of a group; `offer` is a place that is kept for them. */
+export interface WaitlistEntry {
+  position: number;
+  offer: { expiresAt: string } | null;
+}
+
 /** What became of the bookings of a series; ids are those of bookings. */
 export interface CancelledSeries {
   cancelled: string[];
@@ -281,6 +289,10 @@ export interface Review {
   rating: number;
   comment: string | null;
   answer: string | null;
+  answeredAt: string | null;
+  /** To its author alone: an operator has hidden it from everyone else. */
+  hidden: boolean;
+  hiddenReason: string | null;
   createdAt: string;
 }
 

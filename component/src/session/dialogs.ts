@@ -3,10 +3,12 @@
 import { html, nothing, type TemplateResult } from "lit";
 import type { Rendered } from "../parts.js";
 import { countOf, momentOf, moneyOf } from "./common.js";
-import { isGroup, linesOf, roleOf, type DialogName } from "./state.js";
+import { isGroup, linesOf, noShowFee, possible, roleOf, type Absent, type DialogName } from "./state.js";
 import { renderError, renderWaiting, type SessionView } from "./view.js";
 
 const MAX_TEXT_LENGTH = 5000;
+const MAX_ITEMS = 50;
+const MAX_ITEM_LENGTH = 500;
 const REASON = { isOptional: false, rows: 2, maxLength: 1000 };
 const RATINGS = [1, 2, 3, 4, 5];
 
@@ -18,6 +20,10 @@ export function renderDialog(view: SessionView, name: DialogName): TemplateResul
       return renderCancel(view);
     case "review":
       return renderReview(view);
+    case "answer":
+      return renderAnswer(view);
+    case "no-show":
+      return renderNoShow(view);
     case "series":
       return renderSeries(view);
   }
@@ -69,6 +75,9 @@ function renderComplete(view: SessionView): TemplateResult {
     submit: (values) => {
       const [notes, feedback] = [textOf(values, "notes"), textOf(values, "feedback")];
       const [rating, items] = [Number(values.get("rating")), linesOf(textOf(values, "actionItems"))];
+      const tooLong = items.findIndex((item) => item.length > MAX_ITEM_LENGTH) + 1;
+      if (tooLong) return flow.refuse("actionItems", form.itemTooLong(tooLong, MAX_ITEM_LENGTH));
+      if (items.length > MAX_ITEMS) return flow.refuse("actionItems", form.tooManyItems(MAX_ITEMS));
       return flow.complete({
         ...(notes && { notes }),
         ...(rating && { rating }),
@@ -112,7 +121,7 @@ function renderCancel(view: SessionView): TemplateResult {
         ? nothing
         : html`<p>${quote.creditReturned ? cancelling.creditBack : cancelling.creditSpent}</p>`}
       ${quote.cancelledBy !== "mentee" && quote.refund.amount
-        ? html`<p class="muted">${cancelling.refundToMentee}</p>`
+        ? html`<p class="muted">${isGroup(state) ? cancelling.refundToAll : cancelling.refundToMentee}</p>`
         : nothing}
       ${isLeave
         ? renderText(view, "reason", cancelling.reason, { ...REASON, hint: cancelling.leaveHint, isOptional: true })
@@ -179,6 +188,66 @@ function renderReview(view: SessionView): TemplateResult {
   });
 }
 
+function renderAnswer(view: SessionView): TemplateResult {
+  const { words, state, flow } = view;
+  const { reviewing } = words;
+  return renderForm(view, {
+    title: reviewing.answerTitle,
+    content: html`${state.answering?.comment ? html`<blockquote dir="auto">${state.answering.comment}</blockquote>` : nothing}
+    ${renderText(view, "answer", reviewing.answer, {
+      hint: reviewing.answerHint,
+      isOptional: false,
+      rows: 4,
+      maxLength: MAX_TEXT_LENGTH,
+    })}`,
+    confirm: reviewing.sendAnswer,
+    keep: words.form.keep,
+    submit: (values) => flow.answer(textOf(values, "answer")),
+  });
+}
+
+function renderNoShow(view: SessionView): TemplateResult {
+  const { words, state, flow } = view;
+  const { absence } = words;
+  const { noShow } = possible(state);
+  const nameOf = (who: Absent): string => state.session?.[who]?.name ?? absence[who];
+  const isOne = noShow.length === 1;
+  const [only] = noShow;
+  return renderForm(view, {
+    title: only && isOne ? absence.title(nameOf(only)) : absence.titleEither,
+    content: isOne
+      ? html`<p>${absence.cancels} ${consequenceOf(view, only as Absent, nameOf)}</p>`
+      : html`<p>${absence.cancels}</p>
+          <fieldset class="fields">
+            <legend class="visually-hidden">${absence.titleEither}</legend>
+            ${noShow.map(
+              (who) =>
+                html`<label class="check"
+                  ><input type="radio" name="who" value=${who} aria-invalid=${state.fieldErrors["who"] ? "true" : nothing} />
+                  <span>${nameOf(who)}<br /><small class="muted">${consequenceOf(view, who, nameOf)}</small></span></label
+                >`,
+            )}
+            ${renderReasons("who", state.fieldErrors["who"])}
+          </fieldset>`,
+    confirm: noShow.length ? absence.confirm : null,
+    keep: words.form.keep,
+    submit: (values) => {
+      const who = (isOne ? only : values.get("who")) as Absent | null;
+      return who ? flow.reportNoShow(who) : flow.refuse("who", absence.titleEither);
+    },
+  });
+}
+
+/** What it comes to that a party did not come. */
+function consequenceOf(view: SessionView, who: Absent, nameOf: (who: Absent) => string): string {
+  const { absence, cancelling } = view.words;
+  if (who === "mentor") return isGroup(view.state) ? cancelling.refundToAll : absence.refundAll;
+  const cost = noShowFee(view.state);
+  if (!cost) return "";
+  if (view.state.booking?.bundlePurchaseId) return cost.percent ? cancelling.creditSpent : cancelling.creditBack;
+  return cost.fee.amount ? absence.owes(nameOf(who), moneyOf(view, cost.fee)) : absence.owesNothing;
+}
+
 function renderReason(view: SessionView): TemplateResult {
   const { reason, reasonHint } = view.words.cancelling;
   return renderText(view, "reason", reason, { ...REASON, hint: reasonHint });
@@ -205,6 +274,7 @@ function renderText(view: SessionView, name: string, label: string, options: Tex
       name=${name}
       rows=${options.rows}
       maxlength=${options.maxLength}
+      dir="auto"
       ?required=${!options.isOptional}
       ?readonly=${state.doing !== null}
       aria-invalid=${reasons ? "true" : "false"}

@@ -72,7 +72,10 @@ export const attach: AttachEnhanced = (context): EnhancedPart => {
       const { session, words } = loaded.state;
       return session && words ? session.render(sessionId, sentenceLocale(options.locale)) : nothing;
     },
-    sessionChanged: (session) => loaded.state.session?.changed(session),
+    sessionChanged: (session) => {
+      loaded.state.session?.changed(session);
+      loaded.state.extras?.sessionChanged(session);
+    },
     dispose: () => {
       isDisposed = true;
       loaded.state.session?.dispose();

@@ -1,6 +1,6 @@
 /** What is added to booking: series, refused times, availability, groups. Loaded unless a session alone is shown. */
 
-import type { Recurrence, Series } from "../api/types.js";
+import type { Recurrence, Series, Session } from "../api/types.js";
 import type { PartContext, Rendered } from "../parts.js";
 import { StoreController } from "../state/store.js";
 import { renderAvailability } from "./availability.js";
@@ -49,6 +49,10 @@ export class BookingExtras {
 
   renderSeries(made: Series): Rendered {
     return this.#series.renderResult(made, this.#locale);
+  }
+
+  sessionChanged(session: Session): void {
+    this.#groups.sessionChanged(session);
   }
 
   dispose(): void {

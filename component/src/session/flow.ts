@@ -13,7 +13,7 @@ import type { Completion, PartContext } from "../parts.js";
 import { Store } from "../state/store.js";
 import { Keys, asApiError, countOf } from "./common.js";
 import { readPlan, type SeriesPlan } from "./plan.js";
-import { readReview } from "./reviews.js";
+import { readReviews } from "./reviews.js";
 import {
   STATUS_AFTER,
   costsTheSame,
@@ -22,6 +22,7 @@ import {
   nextLook,
   possible,
   roleOf,
+  type Absent,
   type Action,
   type DialogName,
   type SessionState,
@@ -35,19 +36,25 @@ const PERMIT_DELAY_MS = 60_000;
 const PERMIT_PAUSE_MS = 3_000;
 /** How long the page's own call may take. */
 const OWN_ACTION_MS = 60_000;
-const EVENTS = { start: "started", complete: "completed", cancel: "cancelled" } as const;
+const EVENTS = { start: "started", complete: "completed", cancel: "cancelled", "no-show": "cancelled" } as const;
+/** Refusals after which there is nothing more to enter in a dialog. */
+const OVER = new Set(["already_reviewed", "already_answered", "review_not_open"]);
 
 export class SessionFlow {
   readonly store = new Store<SessionState>(initialSessionState());
   #id: string | null = null;
   #run = new AbortController();
   #timer: ReturnType<typeof setTimeout> | undefined;
-  readonly #keys = new Keys();
+  readonly #keys: Keys;
+  /** The session as it came by a stream while something was being done. */
+  #missed: Session | null = null;
 
   constructor(
     readonly context: PartContext,
     private readonly words: () => SessionWords,
-  ) {}
+  ) {
+    this.#keys = new Keys(context.client);
+  }
 
   /** Shows a session; the same one again does nothing. */
   open(id: string): void {
@@ -82,14 +89,17 @@ export class SessionFlow {
 
   /** A session has changed, by a stream or by the booking flow. */
   changed(session: Session): void {
-    const known = this.store.state.session;
-    if (session.id !== this.#id || this.store.state.doing || known?.updatedAt === session.updatedAt) return;
-    // Read, because the tag for the next change and what it costs to cancel are not in the message.
-    void this.load();
+    const { session: known, doing } = this.store.state;
+    if (session.id !== this.#id || known?.updatedAt === session.updatedAt) return;
+    if (doing) this.#missed = session;
+    // The tag for the next change, and what it costs to cancel, are not in the message.
+    else if (known) void this.#read(this.#run.signal).catch(() => this.#schedule());
+    else void this.load();
   }
 
-  openDialog(dialog: DialogName): void {
-    this.store.update({ dialog, error: null, fieldErrors: {}, notice: null, plan: null });
+  /** @param answering the review that is answered. */
+  openDialog(dialog: DialogName, answering: Review | null = null): void {
+    this.store.update({ dialog, answering, error: null, fieldErrors: {}, notice: null, plan: null });
     if (dialog === "cancel") void this.#inDialog(dialog, async () => this.store.update({ quote: await this.#quote() }));
     if (dialog === "series") void this.#inDialog(dialog, async () => this.store.update({ plan: await this.#readPlan() }));
   }
@@ -98,6 +108,11 @@ export class SessionFlow {
   closeDialog(): void {
     if (!this.store.state.dialog) return;
     this.store.update({ dialog: null, error: null, fieldErrors: {} });
+  }
+
+  /** Shows what is wrong with a field of the dialog. */
+  refuse(field: string, reason: string): void {
+    this.store.update({ fieldErrors: { [field]: [reason] } });
   }
 
   start(): Promise<void> {
@@ -117,7 +132,7 @@ export class SessionFlow {
     if (doing) return;
     const action = possible(this.store.state).leave ? "leave" : "cancel";
     if (action === "cancel" && !reason.trim()) {
-      return this.store.update({ fieldErrors: { reason: [words.cancelling.reasonMissing] } });
+      return this.refuse("reason", words.cancelling.reasonMissing);
     }
     const { onCancel } = this.context.options.sessionActions ?? {};
     if (onCancel) return this.#step(action, () => onCancel(this.#sessionId, reason), {});
@@ -136,21 +151,45 @@ export class SessionFlow {
 
   async review(rating: number | null, comment: string): Promise<void> {
     const words = this.words();
-    if (!rating) return this.store.update({ fieldErrors: { rating: [words.reviewing.ratingMissing] } });
+    if (!rating) return this.refuse("rating", words.reviewing.ratingMissing);
     await this.#doing("review", async () => {
       const body = { rating, ...(comment.trim() && { comment: comment.trim() }) };
       const review = await this.#post<Review>(`/sessions/${this.#sessionId}/review`, body);
-      this.store.update({ review, permit: null });
+      this.store.update({ reviews: [review], permit: null });
       this.#finished("review");
     });
   }
 
-  /** Cancels this session and the later ones of its series. */
+  /** Reports who did not come, which cancels the session. */
+  async reportNoShow(who: Absent): Promise<void> {
+    await this.#doing("no-show", async () => {
+      await this.#stepDone("no-show", await this.#postStep("no-show", { who }));
+    });
+  }
+
+  /** Answers the review of the dialog; there is one answer, which is never changed. */
+  async answer(answer: string): Promise<void> {
+    const { answering } = this.store.state;
+    if (!answer) return this.refuse("answer", this.words().reviewing.answerMissing);
+    await this.#doing("answer", async () => {
+      const body = { answer, reviewId: answering?.id };
+      const answered = await this.#post<Review>(`/sessions/${this.#sessionId}/review/answer`, body);
+      const reviews = this.store.state.reviews.map((each) => (each.id === answered.id ? answered : each));
+      this.store.update({ reviews });
+      this.#finished("answer");
+    });
+  }
+
+  /** Cancels this session and the later ones of its series, for what the dialog shows, or shows the new cost instead. */
   async cancelSeries(reason: string, refundRequested: boolean): Promise<void> {
-    const { session, booking } = this.store.state;
+    const { session, booking, plan: shown } = this.store.state;
     const words = this.words();
-    if (!reason.trim()) return this.store.update({ fieldErrors: { reason: [words.cancelling.reasonMissing] } });
+    if (!reason.trim()) return this.refuse("reason", words.cancelling.reasonMissing);
     await this.#doing("series", async () => {
+      const plan = await this.#readPlan();
+      if (JSON.stringify(plan) !== JSON.stringify(shown)) {
+        return this.store.update({ plan, notice: words.cancelling.costChanged });
+      }
       const body = { from: session?.startTime, reason, refundRequested };
       const { kept } = await this.#post<CancelledSeries>(`/series/${booking?.seriesId}/cancel`, body);
       await this.#read(this.#run.signal);
@@ -244,20 +283,29 @@ export class SessionFlow {
       this.store.update({ session, tag });
       await this.#failed(action, asApiError(error), signal);
     } finally {
-      if (!signal.aborted) this.store.update({ doing: null, waiting: null });
+      if (!signal.aborted) {
+        this.store.update({ doing: null, waiting: null });
+        const missed = this.#missed;
+        this.#missed = null;
+        if (missed) this.changed(missed);
+      }
     }
   }
 
   async #failed(action: Action, error: ApiError, signal: AbortSignal): Promise<void> {
-    const during = action in EVENTS ? (action as "start" | "complete" | "cancel") : "session";
+    const during = action === "start" || action === "complete" || action === "cancel" ? action : "session";
     if (error.code !== "page") this.context.telemetry.failed(error);
     this.context.emit("failed", { error, during });
     if (error.status === 412 || error.code === "invalid_transition") {
       await this.#read(signal).catch(() => undefined);
       // What was to be done may not be there any more; the form stays open where it is.
       const after = possible(this.store.state);
-      const isThere = action === "series" ? after.cancelSeries : after[action];
+      const isThere = { ...after, series: after.cancelSeries, "no-show": after.noShow.length > 0 }[action];
       if (!isThere) this.store.update({ dialog: null });
+    }
+    if (OVER.has(error.code)) {
+      this.store.update({ dialog: null });
+      await this.#read(signal).catch(() => undefined);
     }
     this.store.update({ error, fieldErrors: fieldErrorsOf(error.details, this.words().form.line) });
   }
@@ -296,23 +344,30 @@ export class SessionFlow {
   /** What stands beside the session; without it, less is shown. */
   async #readRest(session: Session, signal: AbortSignal): Promise<void> {
     const { client } = this.context;
+    let failure: ApiError | null = null;
     const [booking, quote] = await Promise.all([
       client.get<Booking>(`/bookings/${session.bookingId}`, {}, { signal }).catch(() => this.store.state.booking),
-      this.#quote().catch(() => this.store.state.quote),
+      this.#quote().catch((error: unknown) => {
+        failure = asApiError(error);
+        return this.store.state.quote;
+      }),
     ]);
     if (signal.aborted) return;
+    const wasKnown = this.store.state.quote !== null;
     this.store.update({ booking, quote, now: Date.now() });
+    // Without it, it is not known who is looking, and what they may do.
+    if (!wasKnown) this.store.update({ error: quote ? null : failure });
     this.#schedule();
-    if (session.status === "completed") void this.#readReview(session, signal).catch(() => undefined);
+    if (session.status === "completed") void this.#readReviews(session, signal).catch(() => undefined);
   }
 
   /** The permit to write a review comes a moment after the completion. */
-  async #readReview(session: Session, signal: AbortSignal): Promise<void> {
+  async #readReviews(session: Session, signal: AbortSignal): Promise<void> {
     const completedAt = Date.parse(session.completedAt ?? "");
     for (;;) {
-      const found = await readReview(this.context.client, session, roleOf(this.store.state) === "mentee", signal);
+      const found = await readReviews(this.context.client, session, roleOf(this.store.state) === "mentee", signal);
       this.store.update(found);
-      if (found.permit || found.review || Date.now() - completedAt > PERMIT_DELAY_MS) return;
+      if (found.permit || found.reviews.length || Date.now() - completedAt > PERMIT_DELAY_MS) return;
       await delay(PERMIT_PAUSE_MS, signal);
     }
   }
@@ -330,7 +385,7 @@ export class SessionFlow {
 
   #post<T>(path: string, body: object, options: RequestOptions = {}): Promise<T> {
     const { signal } = this.#run;
-    return this.#keys.send(`${path} ${options.ifMatch ?? ""} ${JSON.stringify(body)}`, (key) =>
+    return this.#keys.send(`${path} ${options.ifMatch ?? ""}`, body, (key) =>
       this.context.client.post<T>(path, body, { ...options, key, signal, onWaiting: this.#onWaiting }),
     );
   }

@@ -1,40 +1,76 @@
-/** Group sessions of a course or a mentor: who has a place, take one, give it up with its cost shown first. */
+/** Group sessions of a course or a mentor: take a place, give it up with its cost shown first, wait for one. */
 
-import { html, nothing, type TemplateResult } from "lit";
-import type { ApiError } from "../api/errors.js";
-import type { Bundle, CancellationQuote, GroupSession, Page, Session } from "../api/types.js";
-import { formatSpan } from "../format/time.js";
+import { delay } from "../api/client.js";
+import { ApiError } from "../api/errors.js";
+import type { Bundle, CancellationQuote, GroupSession, Page, Session, WaitlistEntry } from "../api/types.js";
 import type { PartContext, Rendered } from "../parts.js";
 import { Store } from "../state/store.js";
-import { explain } from "../view.js";
-import { Keys, asApiError, countOf, moneyOf, momentOf } from "./common.js";
+import { Keys, asApiError } from "./common.js";
+import { renderGroups } from "./groups-view.js";
 import type { SessionWords } from "./text/index.js";
 
-const HOUR_MS = 3_600_000;
-const SHOWN_GROUPS = 20;
+const SHOWN_AT_ONCE = 20;
+/** Groups older than this are read again when the page is looked at. */
+const STALE_MS = 60_000;
+const PENDING_PAUSE_MS = 1_000;
 
-interface GroupsState {
+/** `accept` takes the place that is kept for the visitor, `unwait` declines it or leaves the waiting list. */
+export type GroupAction = "join" | "leave" | "wait" | "accept" | "unwait";
+
+export interface GroupsState {
   /** Null until they are read; empty where there are none. */
   groups: GroupSession[] | null;
-  /** The visitor's own. */
+  hasMore: boolean;
+  /** The visitor's own, which can still pay. */
   bundles: Bundle[];
   /** What it costs to give up a place, by the group's id. */
   quotes: ReadonlyMap<string, CancellationQuote>;
-  /** The group that is being joined or left. */
-  busyId: string | null;
+  /** Until when a place is kept for the visitor, by the group's id. */
+  keptUntil: ReadonlyMap<string, string>;
+  /** What is being done. */
+  busy: { id: string; action: GroupAction } | null;
+  done: { id: string; sentence: string } | null;
   failure: { id: string; error: ApiError } | null;
 }
 
+/** Where a visitor stands in a group: `kept`: a place of the waiting list is kept for them; `own`: they hold it. */
+export type Standing = "joined" | "kept" | "waiting" | "open" | "full" | "own";
+
+export function standingOf(group: GroupSession, isOwn = false): Standing {
+  if (group.joined) return "joined";
+  // Places are offered in the order of the line.
+  if (group.waitlistPosition !== null) return group.waitlistPosition <= group.seatsOffered ? "kept" : "waiting";
+  if (isOwn) return "own";
+  return group.full ? "full" : "open";
+}
+
 export class Groups {
-  readonly store = new Store<GroupsState>({ groups: null, bundles: [], quotes: new Map(), busyId: null, failure: null });
+  readonly store = new Store<GroupsState>({
+    groups: null,
+    hasMore: false,
+    bundles: [],
+    quotes: new Map(),
+    keptUntil: new Map(),
+    busy: null,
+    done: null,
+    failure: null,
+  });
   readonly #run = new AbortController();
-  readonly #keys = new Keys();
+  readonly #keys: Keys;
   #isAsked = false;
+  #shown = SHOWN_AT_ONCE;
+  #readAt = 0;
 
   constructor(
     readonly context: PartContext,
-    private readonly words: () => SessionWords,
-  ) {}
+    readonly words: () => SessionWords,
+  ) {
+    this.#keys = new Keys(context.client);
+    const look = (): void => {
+      if (!document.hidden && this.store.state.groups && Date.now() - this.#readAt > STALE_MS) this.readAgain();
+    };
+    document.addEventListener("visibilitychange", look, { signal: this.#run.signal });
+  }
 
   dispose(): void {
     this.#run.abort();
@@ -44,106 +80,107 @@ export class Groups {
   render(locale: string): Rendered {
     if (!this.#isAsked && this.context.client.tokens.canSignIn) {
       this.#isAsked = true;
-      queueMicrotask(() => void this.#load().catch(() => undefined));
+      queueMicrotask(() => this.readAgain());
     }
-    const { groups } = this.store.state;
-    if (!groups?.length) return nothing;
-    return html`<section class="groups" part="groups" aria-labelledby="groups-title">
-      <h3 id="groups-title">${this.words().groups.title}</h3>
-      <ul>
-        ${groups.map((group) => this.#renderGroup(group, locale))}
-      </ul>
-    </section>`;
+    return renderGroups(this, locale);
   }
 
-  #renderGroup(group: GroupSession, locale: string): TemplateResult {
-    const words = this.words();
-    const { zone } = this.context.store.state;
-    const { failure } = this.store.state;
-    const left = group.capacity - group.seatsTaken - group.seatsOffered;
-    const places = group.joined
-      ? words.groups.joined
-      : group.full
-        ? words.groups.full
-        : countOf(this, left, words.plurals.places);
-    const span = formatSpan(Date.parse(group.startTime), Date.parse(group.endTime), locale, zone);
-    const label = group.joined ? words.leave : words.groups.join;
-    return html`<li class="group">
-      <b>${group.title ?? words.details.group}</b>
-      <span>${span}</span>
-      <span class="muted">${[group.mentor?.name, moneyOf({ words, locale }, group.price), places].filter(Boolean).join(" · ")}</span>
-      ${group.full && !group.joined
-        ? nothing
-        : html`<details @toggle=${(event: Event) => this.#toggled(event, group)}>
-            <summary>${label} <span class="visually-hidden">(${span})</span></summary>
-            ${group.joined ? this.#renderLeave(group, locale) : this.#renderJoin(group, locale)}
-          </details>`}
-      ${failure?.id === group.id
-        ? html`<p class="message danger" part="message" role="alert">${this.#reasonOf(failure.error)}</p>`
-        : nothing}
-    </li>`;
+  /** A session has changed; that of a group changes how many places there are. */
+  sessionChanged(session: Session): void {
+    if (this.store.state.groups?.some((group) => group.id === session.bookingId)) this.readAgain();
   }
 
-  #renderJoin(group: GroupSession, locale: string): TemplateResult {
-    const words = this.words();
-    const terms = this.#termsOf(group, locale);
-    const bundles = this.store.state.bundles.filter((bundle) => bundle.courseId === group.courseId);
-    return this.#form(group, words.groups.joinFor(moneyOf({ words, locale }, group.price)), (values) => this.#join(group, values), html`
-      <p class="muted">${terms}</p>
-      ${bundles.length
-        ? html`<label class="field"
-            ><span>${words.groups.payment}</span>
-            <select name="bundle">
-              ${bundles.map(
-                ({ id, remainingSessions }) =>
-                  html`<option value=${id}>
-                    ${words.groups.byBundle(countOf(this, remainingSessions, words.groups.credits))}
-                  </option>`,
-              )}
-              <option value="">${moneyOf({ words, locale }, group.price)}</option>
-            </select></label
-          >`
-        : nothing}
-    `);
+  /** Whether the visitor is the group's mentor, who has no place in it. */
+  isOwn(group: GroupSession): boolean {
+    const { subject } = this.context.client.tokens;
+    const { offers } = this.context.store.state;
+    return offers.some(({ mentor }) => mentor.id === group.mentorProfileId && mentor.userId === subject);
   }
 
-  #termsOf(group: GroupSession, locale: string): string {
-    const { groups } = this.words();
-    const policy = group.cancellationPolicy;
-    if (!policy) return groups.noLeaving;
-    const freeUntil = Date.parse(group.startTime) - policy.windowHours * HOUR_MS;
-    const { zone } = this.context.store.state;
-    if (freeUntil > Date.now()) return groups.freeUntil(momentOf({ locale, zone }, freeUntil));
-    return groups.lateFee(new Intl.NumberFormat(locale, { style: "percent" }).format(policy.lateFeePercent / 100));
+  /** The visitor's bundles that can pay for a place. */
+  bundlesFor({ courseId, durationMinutes }: GroupSession): Bundle[] {
+    return this.store.state.bundles.filter(
+      (bundle) => bundle.courseId === courseId && (bundle.durationMinutes ?? durationMinutes) === durationMinutes,
+    );
   }
 
-  #renderLeave(group: GroupSession, locale: string): Rendered {
-    const words = this.words();
-    const quote = this.store.state.quotes.get(group.id);
-    if (!quote) return html`<p role="status">${words.cancelling.loading}</p>`;
-    if (!quote.allowed) return html`<p>${words.groups.noLeaving}</p>`;
-    const { fee, creditReturned } = quote;
-    const costs = fee.amount ? `${words.cancelling.fee}: ${moneyOf({ words, locale }, fee)}` : words.cancelling.noFee;
-    const credit = creditReturned ? words.cancelling.creditBack : words.cancelling.creditSpent;
-    return this.#form(group, words.cancelling.confirmLeave, () => this.#leave(group, quote), html`
-      <p role="status">${costs}. ${creditReturned === null ? nothing : credit}</p>
-    `);
+  readAgain(): void {
+    if (!this.store.state.busy) void this.#load().catch(() => undefined);
   }
 
-  #form(group: GroupSession, confirm: string, submit: (values: FormData) => unknown, content: Rendered): TemplateResult {
-    const isBusy = this.store.state.busyId !== null;
-    const send = (event: SubmitEvent): void => {
-      event.preventDefault();
-      if (!isBusy) void submit(new FormData(event.target as HTMLFormElement));
-    };
-    return html`<form class="form" aria-busy=${isBusy ? "true" : "false"} @submit=${send}>
-      ${content}
-      <div class="actions">
-        <button class="primary" part="button primary" aria-disabled=${isBusy ? "true" : nothing}>
-          ${this.store.state.busyId === group.id ? this.words().working : confirm}
-        </button>
-      </div>
-    </form>`;
+  showMore(): void {
+    this.#shown += SHOWN_AT_ONCE;
+    this.readAgain();
+  }
+
+  /** What people see when they look closer: what giving up costs, or until when a place is kept. */
+  look(group: GroupSession): void {
+    const standing = standingOf(group);
+    const read = standing === "joined" ? this.#readQuote(group) : standing === "kept" ? this.#readKept(group) : null;
+    void read?.catch((error: unknown) => this.#fail(group, error));
+  }
+
+  /** @param bundleId what pays; empty for the price. */
+  join(group: GroupSession, bundleId: string): Promise<void> {
+    return this.#take(group, "join", "join", bundleId);
+  }
+
+  accept(group: GroupSession, bundleId: string): Promise<void> {
+    return this.#take(group, "accept", "waitlist/accept-offer", bundleId);
+  }
+
+  wait(group: GroupSession): Promise<void> {
+    return this.#doing(group, "wait", async () => {
+      const { position } = await this.#post<WaitlistEntry>(`${pathOf(group)}/waitlist`, {});
+      return this.words().groups.waiting(position);
+    });
+  }
+
+  unwait(group: GroupSession): Promise<void> {
+    return this.#doing(group, "unwait", async () => {
+      const options = { method: "DELETE", key: crypto.randomUUID(), signal: this.#run.signal } as const;
+      await this.context.client.request(`${pathOf(group)}/waitlist`, options);
+      return this.words().groups.stopped;
+    });
+  }
+
+  /** Gives up a place for what is shown; where it would cost more meanwhile, shows that first. */
+  leave(group: GroupSession, shown: CancellationQuote): Promise<void> {
+    return this.#doing(group, "leave", async () => {
+      const quote = await this.#readQuote(group);
+      const isWorse = quote.fee.amount > shown.fee.amount || (shown.creditReturned === true && !quote.creditReturned);
+      if (isWorse || !quote.allowed) throw asApiError(this.words().cancelling.costChanged);
+      const session = await this.#sessionOf(group);
+      await this.#post(leavePathOf(group), {});
+      this.context.emit("cancelled", { session });
+      return this.words().done.leave;
+    });
+  }
+
+  #take(group: GroupSession, action: GroupAction, step: string, bundlePurchaseId: string): Promise<void> {
+    return this.#doing(group, action, async () => {
+      const body = bundlePurchaseId ? { bundlePurchaseId } : {};
+      await this.#joined(await this.#post<GroupSession>(`${pathOf(group)}/${step}`, body));
+      return this.words().groups.done;
+    });
+  }
+
+  async #joined(booking: GroupSession): Promise<void> {
+    const session = await this.#sessionOf(booking).catch(() => null);
+    if (session) this.context.emit("booked", { booking, session });
+  }
+
+  /** The group's session, which is made a moment after the group. */
+  async #sessionOf({ sessionId }: GroupSession): Promise<Session> {
+    const { signal } = this.#run;
+    for (;;) {
+      try {
+        return await this.context.client.get<Session>(`/sessions/${sessionId}`, {}, { signal });
+      } catch (error) {
+        if (!(error instanceof ApiError) || error.code !== "session_pending") throw error;
+        await delay(error.retryAfter ? error.retryAfter * 1000 : PENDING_PAUSE_MS, signal);
+      }
+    }
   }
 
   async #load(): Promise<void> {
@@ -152,66 +189,103 @@ export class Groups {
     const { course, offers } = store.state;
     // A listing alone names its mentor, too.
     const mentorProfileId = options.mentorId ?? (course ? null : offers[0]?.mentor.id);
-    const query = { courseId: options.courseId, mentorProfileId, limit: SHOWN_GROUPS };
-    const page = await client.get<Page<GroupSession>>("/group-sessions", query, { signal });
-    const groups = page.items.filter((group) => !group.cancelledAt);
-    this.store.update({ groups });
-    if (!groups.some((group) => group.courseId && !group.joined && !group.full)) return;
+    const found: GroupSession[] = [];
+    let cursor: string | null = null;
+    this.#readAt = Date.now();
+    do {
+      const query = { courseId: options.courseId, mentorProfileId, limit: SHOWN_AT_ONCE, cursor };
+      const page: Page<GroupSession> = await client.get("/group-sessions", query, { signal });
+      found.push(...page.items);
+      cursor = page.nextCursor;
+    } while (cursor && found.length < this.#shown);
+    const groups = found.filter((group) => !group.cancelledAt);
+    this.store.update({ groups, hasMore: cursor !== null });
+    this.#settle(groups);
+    if (!groups.some((group) => group.courseId && !group.joined)) return;
     const bundles = await client.get<Page<Bundle>>("/bundles", { limit: 100 }, { signal });
     this.store.update({ bundles: bundles.items.filter((bundle) => bundle.status === "active") });
   }
 
-  #toggled(event: Event, group: GroupSession): void {
-    if (group.joined && (event.target as HTMLDetailsElement).open) void this.#loadQuote(group).catch(() => undefined);
+  /** What was sent before a reload of the page, and how it ended. */
+  #settle(groups: readonly GroupSession[]): void {
+    for (const group of groups) {
+      const path = `${pathOf(group)}/join`;
+      if (!group.joined) this.#keys.forget(leavePathOf(group));
+      else if (this.#keys.isOpen(path)) {
+        this.#keys.forget(path);
+        void this.#joined(group);
+      }
+    }
   }
 
-  async #loadQuote(group: GroupSession): Promise<CancellationQuote> {
+  async #readQuote(group: GroupSession): Promise<CancellationQuote> {
     const path = `/sessions/${group.sessionId}/cancellation-quote`;
     const quote = await this.context.client.get<CancellationQuote>(path, {}, { signal: this.#run.signal });
     this.store.update(({ quotes }) => ({ quotes: new Map([...quotes, [group.id, quote]]) }));
     return quote;
   }
 
-  #join(group: GroupSession, values: FormData): Promise<void> {
-    const { client } = this.context;
-    const bundlePurchaseId = String(values.get("bundle") ?? "");
-    return this.#doing(group, this.words().groups.done, async () => {
-      const body = bundlePurchaseId ? { bundlePurchaseId } : {};
-      const booking = await this.#post<GroupSession>(`/group-sessions/${group.id}/join`, body);
-      const session = await client.get<Session>(`/sessions/${booking.sessionId}`, {}, { signal: this.#run.signal });
-      this.context.emit("booked", { booking, session });
-    });
-  }
-
-  #leave(group: GroupSession, shown: CancellationQuote): Promise<void> {
-    return this.#doing(group, this.words().done.leave, async () => {
-      const quote = await this.#loadQuote(group);
-      // It would cost more than what is shown: that is shown first.
-      if (quote.fee.amount > shown.fee.amount) throw asApiError(this.words().cancelling.costChanged);
-      await this.#post(`/group-sessions/${group.id}/leave`, {});
-    });
+  /** Asks until when the place is kept: to enter the list again tells those who are on it how they stand. */
+  async #readKept(group: GroupSession): Promise<void> {
+    const { signal } = this.#run;
+    const present = await this.context.client.get<GroupSession>(pathOf(group), {}, { signal });
+    if (standingOf(present) !== "kept") return this.readAgain();
+    const { offer } = await this.#post<WaitlistEntry>(`${pathOf(group)}/waitlist`, {});
+    if (!offer) return this.readAgain();
+    this.store.update(({ keptUntil }) => ({ keptUntil: new Map([...keptUntil, [group.id, offer.expiresAt]]) }));
   }
 
   #post<T>(path: string, body: object): Promise<T> {
     const { signal } = this.#run;
-    return this.#keys.send(path + JSON.stringify(body), (key) => this.context.client.post<T>(path, body, { key, signal }));
+    return this.#keys.send(path, body, (key) => this.context.client.post<T>(path, body, { key, signal }));
   }
 
-  /** Does one thing at a time, and reads the groups again, whatever became of it. */
-  async #doing(group: GroupSession, done: string, work: () => Promise<void>): Promise<void> {
-    this.store.update({ busyId: group.id, failure: null });
+  /** Does one thing at a time, says what became of it, and reads the groups again in any case. */
+  async #doing(group: GroupSession, action: GroupAction, work: () => Promise<string>): Promise<void> {
+    if (this.store.state.busy) return;
+    const { id } = group;
+    this.store.update({ busy: { id, action }, done: null, failure: null });
+    let sentence: string | null = null;
     try {
-      await work();
-      this.context.announce(done);
+      sentence = await work();
     } catch (error) {
       if (this.#run.signal.aborted) return;
-      this.store.update({ failure: { id: group.id, error: asApiError(error) } });
+      this.#fail(group, error);
     }
     await this.#load().catch(() => undefined);
-    this.store.update({ busyId: null });
+    if (this.#run.signal.aborted) return;
+    this.store.update({ busy: null, ...(sentence && { done: { id, sentence } }) });
+    if (!sentence) return;
+    this.context.announce(sentence);
+    await this.#focus(id);
+    // The visitor's own time is taken now, or free again.
+    const isTime = action !== "wait" && action !== "unwait";
+    if (isTime && this.context.store.state.calendar.to) void this.context.flow.reloadSlots();
   }
 
-  #reasonOf(error: ApiError): string {
-    return error.code === "page" ? error.message : (this.words().groups.problems[error.code] ?? explain(this.context.words, error));
+  /** The form that had the focus is gone: people go on at what can be done now. */
+  async #focus(id: string): Promise<void> {
+    const { element } = this.context;
+    await element.updateComplete;
+    const root = element.shadowRoot;
+    if (!root?.activeElement) root?.querySelector<HTMLElement>(`[data-group="${CSS.escape(id)}"]`)?.focus();
   }
+
+  #fail({ id }: GroupSession, reason: unknown): void {
+    if (this.#run.signal.aborted) return;
+    const error = asApiError(reason);
+    if (error.code !== "page") {
+      this.context.telemetry.failed(error);
+      this.context.emit("failed", { error, during: "book" });
+    }
+    this.store.update({ failure: { id, error } });
+  }
+}
+
+function pathOf({ id }: GroupSession): string {
+  return `/group-sessions/${id}`;
+}
+
+function leavePathOf(group: GroupSession): string {
+  return `${pathOf(group)}/leave`;
 }

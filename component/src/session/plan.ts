@@ -2,6 +2,7 @@
 
 import type { Client } from "../api/client.js";
 import type { Booking, CancellationQuote, Money, Page } from "../api/types.js";
+import { mapSome } from "./common.js";
 import type { Role } from "./state.js";
 
 export interface SeriesPlan {
@@ -19,19 +20,21 @@ interface Seen {
   from: string | undefined;
 }
 
+const QUOTES_AT_ONCE = 4;
+
 /** Reads what can be cancelled of a series, each session with what that costs the visitor now. */
 export async function readPlan(client: Client, seen: Seen, role: Role | null, signal: AbortSignal): Promise<SeriesPlan> {
-  const items: SeriesPlan["items"] = [];
-  const quotes: CancellationQuote[] = [];
-  for (const { startTime, status, sessionId } of await bookingsOf(client, seen, role, signal)) {
+  const bookings = await bookingsOf(client, seen, role, signal);
+  const found = await mapSome(bookings, QUOTES_AT_ONCE, async ({ status, sessionId }) => {
+    if (status !== "accepted" || !sessionId) return null;
+    return client.get<CancellationQuote>(`/sessions/${sessionId}/cancellation-quote`, {}, { signal });
+  });
+  const quotes = found.filter((quote) => quote?.allowed).map((quote) => quote as CancellationQuote);
+  const items = bookings.flatMap(({ startTime, status }, at) => {
     // Operators decide about no requests.
-    if (status === "draft" && role !== "operator") items.push({ startTime, isDraft: true });
-    if (status !== "accepted" || !sessionId) continue;
-    const quote = await client.get<CancellationQuote>(`/sessions/${sessionId}/cancellation-quote`, {}, { signal });
-    if (!quote.allowed) continue;
-    items.push({ startTime, isDraft: false });
-    quotes.push(quote);
-  }
+    const isDraft = status === "draft" && role !== "operator";
+    return isDraft || found[at]?.allowed ? { startTime, isDraft } : [];
+  });
   return {
     items,
     fee: sumOf(quotes.map((quote) => quote.fee)),

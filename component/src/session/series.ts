@@ -40,7 +40,7 @@ const EMPTY: SeriesState = { ...NO_SERIES, isWithdrawing: false, error: null, ch
 
 export class SeriesForm {
   readonly store = new Store<SeriesState>(EMPTY);
-  readonly #keys = new Keys();
+  readonly #keys: Keys;
   readonly #unsubscribe: () => void;
   #run = new AbortController();
 
@@ -48,6 +48,7 @@ export class SeriesForm {
     private readonly context: PartContext,
     private readonly words: () => SessionWords,
   ) {
+    this.#keys = new Keys(context.client);
     this.#unsubscribe = context.store.subscribe((state, previous) => {
       if (state.slot === previous.slot && state.zone === previous.zone && state.slotMentorId === previous.slotMentorId) return;
       // Another time: the dates are others. No time: the form is over.
@@ -174,7 +175,7 @@ export class SeriesForm {
         </button>
       </div>
       ${error
-        ? html`<p class="message danger" part="message" role="alert">${explain(this.context.words, error)}</p>`
+        ? html`<p class="message danger" part="message" role="alert">${words.problems[error.code] ?? explain(this.context.words, error)}</p>`
         : nothing}`;
   }
 
@@ -186,7 +187,8 @@ export class SeriesForm {
     this.store.update({ isWithdrawing: true, error: null });
     try {
       const body = { from: made[0]?.startTime, reason: this.words().series.withdrawn };
-      await this.#keys.send(id, (key) => client.post(`/series/${id}/cancel`, body, { key }));
+      const path = `/series/${id}/cancel`;
+      await this.#keys.send(path, body, (key) => client.post(path, body, { key }));
       flow.bookingChanged(await client.get<Booking>(`/bookings/${submission.booking.id}`));
     } catch (error) {
       this.store.update({ error: asApiError(error) });

@@ -2,12 +2,13 @@
 
 import type { Waiting } from "../api/client.js";
 import type { ApiError } from "../api/errors.js";
-import type { Booking, CancellationQuote, Review, ReviewPermit, Session, SessionStatus } from "../api/types.js";
+import type { Booking, CancellationQuote, Money, Review, ReviewPermit, Session, SessionStatus } from "../api/types.js";
 import type { SeriesPlan } from "./plan.js";
 
 export type Role = "mentee" | "mentor" | "operator";
-export type Action = "start" | "complete" | "cancel" | "leave" | "review" | "series";
-export type DialogName = "complete" | "cancel" | "review" | "series";
+export type Absent = "mentee" | "mentor";
+export type Action = "start" | "complete" | "cancel" | "leave" | "no-show" | "review" | "answer" | "series";
+export type DialogName = Exclude<Action, "start" | "leave">;
 
 export interface SessionState {
   /** `preparing`: accepted, and being created. `left`: the visitor has given up a place in a group. */
@@ -19,9 +20,12 @@ export interface SessionState {
   /** What cancelling costs; who is asking follows from it. */
   quote: CancellationQuote | null;
   permit: ReviewPermit | null;
-  review: Review | null;
+  /** Of this session: the visitor's own, to mentors those of all participants. */
+  reviews: readonly Review[];
   plan: SeriesPlan | null;
   dialog: DialogName | null;
+  /** The review that the dialog answers. */
+  answering: Review | null;
   /** What is being done at the moment. */
   doing: Action | null;
   /** Why it is not done yet. */
@@ -44,9 +48,10 @@ export function initialSessionState(now = Date.now()): SessionState {
     booking: null,
     quote: null,
     permit: null,
-    review: null,
+    reviews: [],
     plan: null,
     dialog: null,
+    answering: null,
     doing: null,
     waiting: null,
     error: null,
@@ -72,6 +77,13 @@ export function opensAt(session: Pick<Session, "startTime" | "earlyStartMinutes"
   return Date.parse(session.startTime) - session.earlyStartMinutes * 60_000;
 }
 
+const NO_SHOW_AFTER_MS = 15 * 60_000;
+
+/** From when on it can be reported that a party did not come, in milliseconds since the epoch. */
+export function noShowFrom({ startTime }: Pick<Session, "startTime">): number {
+  return Date.parse(startTime) + NO_SHOW_AFTER_MS;
+}
+
 /** What may be done now. `startsLater`: it can be started, and the time for it has not come. */
 export interface Possible {
   join: string | null;
@@ -80,7 +92,10 @@ export interface Possible {
   complete: boolean;
   cancel: boolean;
   leave: boolean;
+  /** Who may be reported not to have come; empty for no one. */
+  noShow: readonly Absent[];
   review: boolean;
+  answer: boolean;
   cancelSeries: boolean;
 }
 
@@ -99,9 +114,25 @@ export function possible(state: SessionState): Possible {
     complete: status === "in_progress" && (role === "mentor" || role === "operator"),
     cancel: mayCancel && !hasLeave,
     leave: mayCancel && hasLeave,
-    review: status === "completed" && state.permit !== null && state.review === null,
+    noShow: status === "scheduled" && now >= noShowFrom(session as Session) ? absentFor(state) : [],
+    review: status === "completed" && state.permit !== null && !state.reviews.length,
+    answer: role === "mentor" && state.reviews.some((review) => review.answer === null),
     cancelSeries: Boolean(state.booking?.seriesId) && role !== null && status === "scheduled",
   };
+}
+
+/** Whom a visitor may report: the other party. In a group, mentees' absence is attendance instead. */
+function absentFor(state: SessionState): readonly Absent[] {
+  const all = isGroup(state) ? (["mentor"] as const) : (["mentee", "mentor"] as const);
+  return roleOf(state) === null ? [] : all.filter((who) => who !== roleOf(state));
+}
+
+/** What a mentee owes who did not come: the late fee, or where no one may cancel the whole price; null: not known. */
+export function noShowFee({ booking, quote }: Pick<SessionState, "booking" | "quote">): { percent: number; fee: Money } | null {
+  if (!booking || !quote) return null;
+  const percent = quote.policy ? quote.policy.lateFeePercent : 100;
+  // Half up to the minor unit, as the API does it.
+  return { percent, fee: { ...booking.price, amount: Math.floor((booking.price.amount * percent + 50) / 100) } };
 }
 
 /** Whether an address may stand in a link: whatever runs scripts may not. */
@@ -110,6 +141,8 @@ export function isWebAddress(address: string): boolean {
 }
 
 const SOON_MS = 60_000;
+/** Before the start: from then on the other side may start it. */
+const NEAR_MS = 30 * 60_000;
 const LONGEST_TIMER_MS = 3_600_000;
 /** How long after its end a session that goes on is still looked at. */
 const LATE_MS = 6 * 3_600_000;
@@ -117,26 +150,28 @@ const LATE_MS = 6 * 3_600_000;
 /**
  * When the session is to be read again, in milliseconds from now; null for never.
  *
- * At the moment from which it can be joined, since its link appears then; and each minute while the other side may
- * start or complete it, unless a stream tells.
+ * At the moments from which more can be done with it: it can be joined, and its link appears; it can be reported who
+ * did not come. And each minute while the other side may start or complete it, unless a stream tells.
  */
 export function nextLook(session: Session, now: number, isFollowed: boolean): number | null {
-  if (session.status === "completed" || session.status === "cancelled") return null;
-  const opens = opensAt(session);
-  const wait = opens > now ? opens - now : Infinity;
-  if (wait < Infinity) return Math.min(wait + 500, LONGEST_TIMER_MS);
-  if (isFollowed || now > Date.parse(session.endTime) + LATE_MS) return null;
-  const isNear = session.status === "in_progress" || now > Date.parse(session.startTime) - 30 * 60_000;
-  return isNear ? SOON_MS : Math.min(Date.parse(session.startTime) - 30 * 60_000 - now, LONGEST_TIMER_MS);
+  const { status } = session;
+  if (status === "completed" || status === "cancelled") return null;
+  const moments = [opensAt(session), ...(status === "scheduled" ? [noShowFrom(session)] : [])];
+  const wait = Math.min(...moments.map((moment) => (moment > now ? moment - now + 500 : Infinity)));
+  const near = Date.parse(session.startTime) - NEAR_MS;
+  const isOver = now > Date.parse(session.endTime) + LATE_MS;
+  const poll = isFollowed || isOver ? Infinity : status === "in_progress" || now > near ? SOON_MS : near - now;
+  const next = Math.min(wait, poll);
+  return next === Infinity ? null : Math.min(next, LONGEST_TIMER_MS);
 }
 
 export interface HistoryEntry {
   at: string;
-  kind: "requested" | "booked" | "started" | "completed" | "cancelled" | "waived" | "reviewed";
+  kind: "requested" | "booked" | "started" | "completed" | "cancelled" | "waived" | "reviewed" | "answered";
 }
 
 /** What happened, in the order of a session's life. A booking that was accepted at once has no request of its own. */
-export function historyOf({ session, booking, review }: Pick<SessionState, "session" | "booking" | "review">): HistoryEntry[] {
+export function historyOf({ session, booking, reviews }: Pick<SessionState, "session" | "booking" | "reviews">): HistoryEntry[] {
   if (!session) return [];
   const wasRequested = booking !== null && Date.parse(session.createdAt) - Date.parse(booking.createdAt) > SOON_MS;
   const entries: [string | null | undefined, HistoryEntry["kind"]][] = [
@@ -146,9 +181,11 @@ export function historyOf({ session, booking, review }: Pick<SessionState, "sess
     [session.completedAt, "completed"],
     [session.cancelledAt, "cancelled"],
     [session.cancellation?.waivedAt, "waived"],
-    [review?.createdAt, "reviewed"],
   ];
-  return entries.flatMap(([at, kind]) => (at ? [{ at, kind }] : []));
+  for (const { createdAt, answeredAt } of reviews) entries.push([createdAt, "reviewed"], [answeredAt, "answered"]);
+  const made = entries.flatMap(([at, kind]) => (at ? [{ at, kind }] : []));
+  // Those of the same moment stay in the order above.
+  return made.sort((one, other) => Date.parse(one.at) - Date.parse(other.at));
 }
 
 /** Whether two quotes cost the same. */
@@ -166,6 +203,7 @@ export const STATUS_AFTER: Partial<Record<Action, SessionStatus>> = {
   start: "in_progress",
   complete: "completed",
   cancel: "cancelled",
+  "no-show": "cancelled",
 };
 
 /** The lines of a text that have something in them. */

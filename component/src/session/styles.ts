@@ -21,6 +21,14 @@ export const sessionStyles = css`
   .review p {
     white-space: pre-line;
   }
+  .written {
+    display: block;
+  }
+  blockquote {
+    padding-inline-start: 14px;
+    border-inline-start: 2px solid var(--line);
+    white-space: pre-line;
+  }
   .session .items {
     list-style: disc;
     padding-inline-start: 1.2em;

@@ -2,7 +2,7 @@
 
 import { html, nothing, type TemplateResult } from "lit";
 import type { ApiError } from "../api/errors.js";
-import type { Session } from "../api/types.js";
+import type { Review, Session } from "../api/types.js";
 import { formatSpan, formatZone } from "../format/time.js";
 import type { PartContext, Rendered } from "../parts.js";
 import { explain, waitingMessage } from "../view.js";
@@ -17,6 +17,7 @@ import {
   possible,
   roleOf,
   type Action,
+  type DialogName,
   type HistoryEntry,
   type Possible,
   type SessionState,
@@ -55,6 +56,9 @@ export function renderSession(view: SessionView): TemplateResult {
     ${phase === "preparing" ? html`<p class="muted" role="status">${words.preparing}</p>` : nothing}
     ${state.notice && !state.dialog ? html`<p class="message" part="message">${state.notice}</p>` : nothing}
     ${state.error && !state.dialog ? renderError(view, state.error) : nothing}
+    ${phase === "ready" && !roleOf(state)
+      ? html`<div><button part="button" @click=${() => flow.load()}>${words.reload}</button></div>`
+      : nothing}
     ${state.dialog ? nothing : renderWaiting(view)}
     ${session ? renderLoaded(view, session, can) : html`<span class="skeleton tall" aria-hidden="true"></span>`}
     <dialog
@@ -76,14 +80,14 @@ function renderLoaded(view: SessionView, session: Session, can: Possible): Templ
   const { context, state } = view;
   const hasActions = context.options.showSessionActions && state.phase === "ready";
   return html`${hasActions ? renderActions(view, session, can) : nothing} ${renderDetails(view, session)}
-  ${renderReview(view)} ${renderHistory(view, session)}`;
+  ${renderReviews(view, hasActions)} ${renderHistory(view, session)}`;
 }
 
 function renderActions(view: SessionView, session: Session, can: Possible): Rendered {
   const { flow, words, state } = view;
   const later = can.startsLater && opensAt(session);
   const isOnline = session.location === null || session.location.kind === "online";
-  const open = (dialog: "complete" | "cancel" | "review" | "series") => () => flow.openDialog(dialog);
+  const open = (dialog: DialogName) => () => flow.openDialog(dialog);
   const doing = state.doing !== null;
   const button = (action: Action, label: string, click: () => unknown, isMain = false): TemplateResult =>
     html`<button
@@ -105,6 +109,7 @@ function renderActions(view: SessionView, session: Session, can: Possible): Rend
     can.review && button("review", words.review, open("review"), true),
     can.cancel && button("cancel", words.cancel, open("cancel")),
     can.leave && button("leave", words.leave, open("cancel")),
+    can.noShow.length && button("no-show", words.noShow, open("no-show")),
     can.cancelSeries && button("series", words.cancelSeries, open("series")),
   ].filter(Boolean);
   const when = later ? (isOnline ? words.startAndJoinFrom : words.startFrom)(momentOf(view, later)) : "";
@@ -123,6 +128,8 @@ function renderDetails(view: SessionView, session: Session): TemplateResult {
   const price = booking && (booking.bundlePurchaseId ? words.details.credit : moneyOf(view, booking.price));
   const row = (name: string, value: Rendered | string | null | undefined): Rendered =>
     value ? html`<div><dt>${name}</dt><dd>${value}</dd></div>` : nothing;
+  /** What people wrote has the direction of its own language. */
+  const written = (text: string | null): Rendered => (text ? html`<span class="written" dir="auto">${text}</span>` : nothing);
   const list = session.actionItems ?? [];
   return html`<dl class="summary" part="summary">
     ${row(words.details.with, parties ?? (isGroup(state) ? words.details.group : null))}
@@ -131,13 +138,13 @@ function renderDetails(view: SessionView, session: Session): TemplateResult {
       html`${span}<br /><span class="muted">${formatZone(zone, locale, Date.parse(session.startTime))}</span>`,
     )}
     ${row(words.details.where, renderPlace(view, session))} ${row(words.details.price, price)}
-    ${row(words.details.terms, termsOf(view, session))} ${row(words.details.about, session.description)}
-    ${row(words.details.notes, session.notes)}
-    ${row(words.details.actionItems, list.length ? html`<ul class="items">${list.map((item) => html`<li>${item}</li>`)}</ul>` : null)}
+    ${row(words.details.terms, termsOf(view, session))} ${row(words.details.about, session.description && written(session.description))}
+    ${row(words.details.notes, session.notes && written(session.notes))}
+    ${row(words.details.actionItems, list.length ? html`<ul class="items">${list.map((item) => html`<li dir="auto">${item}</li>`)}</ul>` : null)}
     ${row(words.details.rating, session.rating ? renderStars(view, session.rating) : null)}
     ${row(
       words.details.feedback,
-      session.feedback && html`${session.feedback}<br /><span class="muted">${words.details.private}</span>`,
+      session.feedback && html`${written(session.feedback)}<span class="muted">${words.details.private}</span>`,
     )}
   </dl>`;
 }
@@ -159,19 +166,32 @@ function termsOf(view: SessionView, session: Session): string | null {
   return freeUntil ? words.freeUntil(momentOf(view, Date.parse(freeUntil))) : null;
 }
 
-function renderReview(view: SessionView): Rendered {
+function renderReviews(view: SessionView, hasActions: boolean): Rendered {
   const { words, state } = view;
-  const { review, permit } = state;
-  if (!review) {
-    if (!permit) return nothing;
-    return html`<p class="muted">${words.reviewing.until(momentOf(view, Date.parse(permit.expiresAt)))}</p>`;
-  }
-  const title = roleOf(state) === "mentee" ? words.reviewing.yours : words.reviewing.theirs;
-  return html`<section class="review" aria-labelledby="review-title">
-    <h3 id="review-title">${title}</h3>
+  const { reviews, permit } = state;
+  if (permit) return html`<p class="muted">${words.reviewing.until(momentOf(view, Date.parse(permit.expiresAt)))}</p>`;
+  return html`${reviews.map((review, at) => renderReview(view, review, `review-${at}`, hasActions))}`;
+}
+
+function renderReview(view: SessionView, review: Review, id: string, hasActions: boolean): TemplateResult {
+  const { words, state, flow } = view;
+  const { reviewing } = words;
+  const isOne = state.reviews.length === 1;
+  const title = roleOf(state) === "mentee" ? reviewing.yours : isOne ? reviewing.theirs : reviewing.by(review.reviewer);
+  const mayAnswer = hasActions && review.answer === null && roleOf(state) === "mentor";
+  return html`<section class="review" aria-labelledby=${id}>
+    <h3 id=${id}>${title}</h3>
     <p>${renderStars(view, review.rating)}</p>
-    ${review.comment ? html`<p>${review.comment}</p>` : nothing}
-    ${review.answer ? html`<p class="muted">${words.reviewing.answer}: ${review.answer}</p>` : nothing}
+    ${review.comment ? html`<p dir="auto">${review.comment}</p>` : nothing}
+    ${review.answer ? html`<p class="muted">${reviewing.answer}: <bdi>${review.answer}</bdi></p>` : nothing}
+    ${review.hidden ? html`<p class="muted">${reviewing.hidden(review.hiddenReason ?? "")}</p>` : nothing}
+    ${mayAnswer
+      ? html`<div class="actions">
+          <button part="button" data-action="answer" aria-describedby=${id} @click=${() => flow.openDialog("answer", review)}>
+            ${words.answer}
+          </button>
+        </div>`
+      : nothing}
   </section>`;
 }
 
