@@ -12,20 +12,20 @@ from time import monotonic
 import click
 import urllib3
 
-from cli.demonstration.acts import (
-    Cast,
-    audit,
+from cli.demonstration.booking import (
+    Participants,
+    book,
     check_invariants,
     check_page,
-    decide,
-    gather,
-    meet,
+    check_stored,
+    hold_session,
     pause_endpoint,
+    register_participants,
 )
 from cli.demonstration.component import book_in_a_page, demo_page
-from cli.demonstration.course import teach
+from cli.demonstration.course import run_course
 from cli.demonstration.receivers import Mailbox, open_mailbox, open_receiver
-from cli.demonstration.stage import DemoFailed, Scene, Show
+from cli.demonstration.run import DemoFailed, DemoRun, Output
 from cli.run_file import DATA_DIR_OPTION, PositiveNumber
 from cli.system import System, running_system, tail
 from models.engine import create
@@ -38,7 +38,7 @@ ADDRESSES = """
   Booking     {page}
 """
 NEXT = """What to do next
-  make demo KEEP=1    play it again, and leave everything running to look around
+  make demo KEEP=1    run it again, and leave everything running to look around
   make up             run the system (in another data folder: make up ARGS='--data-dir elsewhere')
   tutelage seed       fill a running system with mentors, mentees and bookings
   tutelage token      a token for calls of your own: tutelage token --operator"""
@@ -54,7 +54,8 @@ KEPT = """Everything is left running. Press Ctrl-C to stop.
 @click.option("--flower-port", default=0, help="Of Flower; a free one by default.")
 @click.option("--without", multiple=True, metavar="NAME", help="Leave out a part, e.g. flower, to see what is missing.")
 @click.option(
-    "--patience",
+    "--timeout",
+    "timeout_seconds",
     type=PositiveNumber(3600),
     default=30,
     show_default=True,
@@ -62,63 +63,65 @@ KEPT = """Everything is left running. Press Ctrl-C to stop.
     help="The longest that anything is waited for.",
 )
 @DATA_DIR_OPTION
-def demo(keep: bool, port: int, flower_port: int, without: tuple[str, ...], patience: float, data_dir: Path) -> None:
-    """Start everything and play the main job: request, accept, session, start, complete, and all that follows."""
+def demo(
+    keep: bool, port: int, flower_port: int, without: tuple[str, ...], timeout_seconds: float, data_dir: Path
+) -> None:
+    """Start everything and run the main job: request, accept, session, start, complete, and all that follows."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    stage = _Stage(Show(), data_dir.absolute(), port, flower_port, without, patience)
+    this_run = _Demo(Output(), data_dir.absolute(), port, flower_port, without, timeout_seconds)
     try:
         with ExitStack() as stack:
-            stage.play(stack, keep=keep)
+            this_run.run(stack, keep=keep)
     except KeyboardInterrupt:
         click.echo("Stopped.")
-        if not stage.succeeded:
+        if not this_run.succeeded:
             raise click.exceptions.Exit(INTERRUPTED) from None
     except DemoFailed as failure:
-        # It has been told already, before the system was stopped.
+        # It has been printed already, before the system was stopped.
         raise click.exceptions.Exit(1) from failure
 
 
 @dataclass
-class _Stage:
-    """What the command line asked for, and whether the story has come to its good end."""
+class _Demo:
+    """What the command line asked for, and whether every step came out as promised."""
 
-    show: Show
+    output: Output
     data_dir: Path
     port: int
     flower_port: int
     without: tuple[str, ...]
-    patience: float
+    timeout_seconds: float
     succeeded: bool = False
 
-    def play(self, stack: ExitStack, *, keep: bool) -> None:
-        """Set up, play, and report; the stack takes down what was set up, in the opposite order."""
+    def run(self, stack: ExitStack, *, keep: bool) -> None:
+        """Set up, run the steps, and report; the stack takes down what was set up, in the opposite order."""
         began = monotonic()
-        bell = threading.Event()
-        mailbox = stack.enter_context(open_mailbox(bell))
-        receiver = stack.enter_context(open_receiver(bell))
+        arrival = threading.Event()
+        mailbox = stack.enter_context(open_mailbox(arrival))
+        receiver = stack.enter_context(open_receiver(arrival))
         system = self._start(stack, mailbox)
         http = stack.enter_context(urllib3.PoolManager(maxsize=2))
-        scene = Scene(self.show, system.plan.api_url, http, mailbox, receiver, bell, self.patience)
+        run = DemoRun(self.output, system.plan.api_url, http, mailbox, receiver, arrival, self.timeout_seconds)
         try:
-            cast = self._perform(stack, scene, system)
+            people = self._run_steps(stack, run, system)
         except DemoFailed as failure:
-            self.show.line(f"\nError: {self._explain(failure)}")
+            self.output.line(f"\nError: {self._explain(failure)}")
             raise
         self.succeeded = True
         url = system.plan.api_url
-        self.show.line(ADDRESSES.format(api=url, flower=system.plan.flower_url, page=demo_page(url)))
-        self.show.line(f"Every step came out as promised, in {monotonic() - began:.0f} seconds.")
+        self.output.line(ADDRESSES.format(api=url, flower=system.plan.flower_url, page=demo_page(url)))
+        self.output.line(f"Every step came out as promised, in {monotonic() - began:.0f} seconds.")
         if not keep:
-            self.show.line(NEXT)
+            self.output.line(NEXT)
             return
-        self.show.line(_how_to_go_on(cast, self.data_dir))
+        self.output.line(_how_to_go_on(people, self.data_dir))
         system.wait()
 
     def _start(self, stack: ExitStack, mailbox: Mailbox) -> System:
-        self.show.act("The whole system starts")
+        self.output.heading("The whole system starts")
         environment = {"SMTP_URL": mailbox.url, "WEBHOOK_ALLOWED_NETWORKS": "127.0.0.0/8"}
         began = monotonic()
-        with self.show.waiting("PostgreSQL, Valkey, the API, a worker per queue, the sweep, maintenance, Flower …"):
+        with self.output.waiting("PostgreSQL, Valkey, the API, a worker per queue, the sweep, maintenance, Flower …"):
             system = stack.enter_context(
                 running_system(
                     data_dir=self.data_dir,
@@ -126,31 +129,31 @@ class _Stage:
                     flower_port=self.flower_port,
                     without=self.without,
                     environment=environment,
-                    say=self.show.line,
+                    say=self.output.line,
                 )
             )
         took = (monotonic() - began) * 1000
         names = ", ".join(entry["name"] for entry in system.run["processes"])
-        self.show.step(f"ready: {names}", by="tutelage", milliseconds=took)
+        self.output.step(f"ready: {names}", by="tutelage", milliseconds=took)
         return system
 
-    def _perform(self, stack: ExitStack, scene: Scene, system: System) -> Cast:
+    def _run_steps(self, stack: ExitStack, run: DemoRun, system: System) -> Participants:
         engine = create(system.plan.database_url, pool_size=1, name="tutelage-demo")
         stack.callback(engine.dispose)
-        cast = gather(scene)
-        stack.callback(pause_endpoint, scene, cast)
-        booked = decide(scene, cast)
-        meet(scene, cast, booked)
-        audit(scene, cast, booked, engine)
-        teach(scene, cast.operator)
+        people = register_participants(run)
+        stack.callback(pause_endpoint, run, people)
+        booked = book(run, people)
+        hold_session(run, people, booked)
+        check_stored(run, people, booked, engine)
+        run_course(run, people.operator)
         if system.plan.environment["COMPONENT_DEMO"] == "tokens":
-            book_in_a_page(scene, engine)
-        check_invariants(scene, cast.operator)
-        self.show.act("Pages to open")
-        check_page(scene, f"{system.plan.api_url}/api/docs", "the API's documentation", "api")
+            book_in_a_page(run, engine)
+        check_invariants(run, people.operator)
+        self.output.heading("Pages to open")
+        check_page(run, f"{system.plan.api_url}/api/docs", "the API's documentation", "api")
         if system.plan.has("flower"):
-            check_page(scene, f"{system.plan.flower_url}/healthcheck", "Flower", "flower")
-        return cast
+            check_page(run, f"{system.plan.flower_url}/healthcheck", "Flower", "flower")
+        return people
 
     def _explain(self, failure: DemoFailed) -> str:
         """The failure's sentence, with the end of the log of the part that failed."""
@@ -162,5 +165,7 @@ class _Stage:
         return f"{failure}\nThe end of {log}:\n{tail(log)}"
 
 
-def _how_to_go_on(cast: Cast, data_dir: Path) -> str:
-    return KEPT.format(mentee=cast.mentee_id, mentor=cast.mentor_user_id, profile=cast.mentor_profile_id, data=data_dir)
+def _how_to_go_on(people: Participants, data_dir: Path) -> str:
+    return KEPT.format(
+        mentee=people.mentee_id, mentor=people.mentor_user_id, profile=people.mentor_profile_id, data=data_dir
+    )

@@ -138,7 +138,7 @@ class System:
 
     def stop(self) -> None:
         """Stop everything cleanly, programs first; a second Ctrl-C during that kills what still runs."""
-        patience = 5.0
+        timeout_seconds = 5.0
         try:
             self._say("Stopping …")
             self._stopping.set()
@@ -150,17 +150,17 @@ class System:
                 self._manager.terminate()
             while self._manager and self._manager.poll() is None:
                 if time.monotonic() > deadline:
-                    patience = 0
+                    timeout_seconds = 0
                     break
                 # By itself, supervisord looks once a second at what has ended; every call makes it look.
                 with suppress(*UNAVAILABLE):
                     self._infos()
                 time.sleep(0.1)
         except KeyboardInterrupt:
-            patience = 0
+            timeout_seconds = 0
         finally:
             # Also what an interrupted start or a killed process manager has left.
-            end_leftovers(self.data_dir, patience=patience)
+            end_leftovers(self.data_dir, timeout_seconds=timeout_seconds)
             if self._manager:
                 self._manager.wait()
 
@@ -456,11 +456,11 @@ def find_leftovers(data_dir: Path) -> list[psutil.Process]:
     return sorted(found, key=lambda process: "cli.manager" not in (process.info["cmdline"] or ()))
 
 
-def end_leftovers(data_dir: Path, *, patience: float = 20) -> int:
+def end_leftovers(data_dir: Path, *, timeout_seconds: float = 20) -> int:
     """End what is left of an earlier run, PostgreSQL cleanly.
 
     Args:
-        patience: seconds that they may take before they are killed; 0 kills at once.
+        timeout_seconds: seconds that they may take before they are killed; 0 kills at once.
     Returns:
         How many processes there were.
     """
@@ -469,8 +469,8 @@ def end_leftovers(data_dir: Path, *, patience: float = 20) -> int:
     for process in found:
         clean = signal.SIGINT if process.info["name"] == "postgres" else signal.SIGTERM
         with suppress(psutil.NoSuchProcess):
-            process.send_signal(clean if patience else signal.SIGKILL)
-    _gone, alive = psutil.wait_procs(found, timeout=patience or 5)
+            process.send_signal(clean if timeout_seconds else signal.SIGKILL)
+    _gone, alive = psutil.wait_procs(found, timeout=timeout_seconds or 5)
     for process in alive:
         with suppress(psutil.NoSuchProcess):
             process.kill()

@@ -1,1 +1,1 @@
-"""What `tutelage demo` is made of: its stage (show, client, mailbox, receiver), its acts, and its end."""
+"""What `tutelage demo` runs: the steps, with their output, client, mailbox and receiver."""

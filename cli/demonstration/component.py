@@ -1,4 +1,4 @@
-"""The demo's last act: a session is booked with the booking component, in a real browser where there is one."""
+"""The demo's last steps: a session is booked with the booking component, in a real browser where there is one."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from time import monotonic
 from sqlalchemy import Engine
 
 from api.demo.people import DemoPeople, find_demo_people
-from cli.demonstration.acts import check_page
-from cli.demonstration.stage import DemoFailed, Scene
+from cli.demonstration.booking import check_page
+from cli.demonstration.run import DemoFailed, DemoRun
 from cli.seeding.component import add_demo_people
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
@@ -24,25 +24,25 @@ def demo_page(api_url: str) -> str:
     return f"{api_url}{PATH}"
 
 
-def book_in_a_page(scene: Scene, engine: Engine) -> None:
+def book_in_a_page(run: DemoRun, engine: Engine) -> None:
     """Make the people of the demo pages, and book one of them as a person would."""
-    scene.show.act("A web page books with the component")
+    run.output.heading("A web page books with the component")
     add_demo_people(engine, now=datetime.now(UTC))
     with engine.connect() as db:
         people = find_demo_people(db)
     assert people is not None
-    check_page(scene, demo_page(scene.api_url), "the booking component", "api")
+    check_page(run, demo_page(run.api_url), "the booking component", "api")
     program = next(filter(None, map(shutil.which, BROWSERS)), None)
     if program is None or find_spec("playwright") is None:
-        scene.show.step("there is no Chromium to drive here: open the page in a browser of yours", by="tutelage")
+        run.output.step("there is no Chromium to drive here: open the page in a browser of yours", by="tutelage")
         return
     began = monotonic()
-    with scene.show.waiting("A browser books …"):
-        title = _book(scene, people, program)
-    scene.show.step(f"a time is chosen and booked: “{title}”", by="browser", milliseconds=(monotonic() - began) * 1000)
+    with run.output.waiting("A browser books …"):
+        title = _book(run, people, program)
+    run.output.step(f"a time is chosen and booked: “{title}”", by="browser", milliseconds=(monotonic() - began) * 1000)
 
 
-def _book(scene: Scene, people: DemoPeople, program: str) -> str:
+def _book(run: DemoRun, people: DemoPeople, program: str) -> str:
     """Book the first free time of an instant listing; the heading with which the page ends."""
     # Only where the browser is: it takes 30 MB, and belongs to the tests.
     from playwright.sync_api import Error, sync_playwright  # noqa: PLC0415
@@ -51,8 +51,8 @@ def _book(scene: Scene, people: DemoPeople, program: str) -> str:
     try:
         with sync_playwright() as playwright, playwright.chromium.launch(executable_path=program) as browser:
             page = browser.new_page()
-            page.set_default_timeout(scene.patience * 1000)
-            page.goto(f"{demo_page(scene.api_url)}/basic?listing={listing.id}")
+            page.set_default_timeout(run.timeout_seconds * 1000)
+            page.goto(f"{demo_page(run.api_url)}/basic?listing={listing.id}")
             # The time is held before it is booked.
             with page.expect_response("**/holds"):
                 page.locator("[part~=slot]").first.click()

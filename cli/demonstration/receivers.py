@@ -36,11 +36,11 @@ class Mailbox:
     """What has arrived until now.
 
     Args:
-        bell: set whenever something arrives.
+        arrival: set whenever something arrives.
     """
 
-    def __init__(self, bell: threading.Event) -> None:
-        self._bell = bell
+    def __init__(self, arrival: threading.Event) -> None:
+        self._arrival = arrival
         self._mails: list[ReceivedMail] = []
         self.url = ""
 
@@ -61,7 +61,7 @@ class Mailbox:
             )
             for recipient in envelope.rcpt_tos
         )
-        self._bell.set()
+        self._arrival.set()
         return "250 Kept"
 
 
@@ -76,9 +76,9 @@ class _OnAnyPort(Controller):
 
 
 @contextmanager
-def open_mailbox(bell: threading.Event) -> Iterator[Mailbox]:
+def open_mailbox(arrival: threading.Event) -> Iterator[Mailbox]:
     """Listen for the time of a `with` block; `url` is for SMTP_URL."""
-    mailbox = Mailbox(bell)
+    mailbox = Mailbox(arrival)
     # With a name given, the resolver is not asked for one.
     controller = _OnAnyPort(mailbox, hostname=HOST, port=0, server_hostname="localhost")
     controller.start()
@@ -117,11 +117,11 @@ class Receiver:
     """What has arrived until now.
 
     Args:
-        bell: set whenever something arrives.
+        arrival: set whenever something arrives.
     """
 
-    def __init__(self, bell: threading.Event) -> None:
-        self._bell = bell
+    def __init__(self, arrival: threading.Event) -> None:
+        self._arrival = arrival
         self._secret = ""
         self._has_secret = threading.Event()
         self._messages: list[ReceivedMessage] = []
@@ -148,11 +148,11 @@ class Receiver:
             content = Webhook(self._secret).verify(body, headers)
         except (WebhookVerificationError, ValueError) as error:
             self.refused.append(str(error))
-            self._bell.set()
+            self._arrival.set()
             return 401
         webhook_id = next(value for name, value in headers.items() if name.lower() == "webhook-id")
         self._messages.append(ReceivedMessage(webhook_id, content, monotonic()))
-        self._bell.set()
+        self._arrival.set()
         return 204
 
 
@@ -181,9 +181,9 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def open_receiver(bell: threading.Event) -> Iterator[Receiver]:
+def open_receiver(arrival: threading.Event) -> Iterator[Receiver]:
     """Listen for the time of a `with` block; `url` is where a webhook endpoint has to point."""
-    receiver = Receiver(bell)
+    receiver = Receiver(arrival)
     with _Server(receiver) as server:
         receiver.url = f"http://{HOST}:{server.server_address[1]}{receiver.path}"
         thread = threading.Thread(

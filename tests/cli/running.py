@@ -95,7 +95,7 @@ def tutelage_up(
         process.wait()
         # One that was refused because another runs must not end that other one's processes.
         if not refused:
-            end_leftovers(data_dir, patience=5)
+            end_leftovers(data_dir, timeout_seconds=5)
 
 
 @contextmanager
@@ -117,7 +117,7 @@ def make_up(folder: Path) -> Iterator[Up]:
                 make.wait(PATIENCE_SECONDS)
         if make.poll() is None:
             os.killpg(make.pid, signal.SIGKILL)
-        end_leftovers(data_dir, patience=5)
+        end_leftovers(data_dir, timeout_seconds=5)
 
 
 def await_end(pids: Sequence[int]) -> None:

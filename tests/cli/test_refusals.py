@@ -46,7 +46,7 @@ CASES: list[tuple[str, dict[str, str], int, str]] = [
     ("token --operator --hours nan", {}, 2, "nan is no number."),
     ("token --operator --hours inf", {}, 2, "inf is not in the range"),
     ("token --operator --hours 1e12", {}, 2, "is not in the range"),
-    ("demo --patience nan", {}, 2, "nan is no number."),
+    ("demo --timeout nan", {}, 2, "nan is no number."),
 ]  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""Tests of `tutelage demo`: it tells the whole story, fails in sentences, and leaves nothing behind."""
+"""Tests of `tutelage demo`: it shows every step, fails in sentences, and leaves nothing behind."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from cli.system import end_leftovers, find_leftovers
 from tests.eventually import eventually
 
 LONGEST_SECONDS = 120
-# What the first steps of the story, up to the first webhook, have no need of.
+# What the first steps, up to the first webhook, have no need of.
 LATER = (
     *("worker-sessions", "worker-reviews", "worker-notifications", "worker-analytics"),
     *("streams", "sweep", "maintain", "flower"),
 )
 
 # What a run has to show, in this order: who did it, and what.
-STORY = (
+STEPS = (
     ("tutelage", "ready: postgres, redis, api, worker-sessions"),
     ("receiver", "the webhook webhook.ping, its signature verified"),
     ("worker-webhooks", "the endpoint is active"),
@@ -82,7 +82,7 @@ def running_demo(
     finally:
         process.kill()
         process.wait()
-        end_leftovers(data_dir, patience=5)
+        end_leftovers(data_dir, timeout_seconds=5)
 
 
 def without(*parts: str) -> list[str]:
@@ -96,9 +96,9 @@ def said_in(data_dir: Path) -> Path:
 
 
 def assert_whole(said: str) -> None:
-    """Every step of the story is printed, in its order, as plain text."""
+    """Every step is printed, in its order, as plain text."""
     lines = iter(said.splitlines())
-    for who, what in STORY:
+    for who, what in STEPS:
         step = re.compile(rf"  ok +([\d,]+ ms)? +{re.escape(who)} +{re.escape(what)}")
         assert any(step.match(line) for line in lines), f"{who}: {what}\n\n{said}"
     assert re.search(r"worker-reviews +reviews\.unlock is done, after session\.completed", said)
@@ -108,11 +108,11 @@ def assert_whole(said: str) -> None:
 
 
 @pytest.mark.timeout(300)
-def test_it_plays_the_whole_story_and_stays_until_sigterm(tmp_path: Path) -> None:
+def test_it_shows_every_step_and_stays_until_sigterm(tmp_path: Path) -> None:
     data_dir = tmp_path / "data"
     with running_demo(data_dir, "--keep") as demo:
         ended = "Press Ctrl-C to stop."
-        eventually(lambda: ended in said_in(data_dir).read_text(), "the end of the story", seconds=LONGEST_SECONDS)
+        eventually(lambda: ended in said_in(data_dir).read_text(), "the end of the demo", seconds=LONGEST_SECONDS)
         assert read_run(data_dir) is not None
         demo.send_signal(signal.SIGTERM)
         assert demo.wait(timeout=LONGEST_SECONDS) == 0
@@ -123,7 +123,7 @@ def test_it_plays_the_whole_story_and_stays_until_sigterm(tmp_path: Path) -> Non
 def test_it_fails_in_sentences_when_an_effect_does_not_happen(tmp_path: Path, few: dict[str, str]) -> None:
     data_dir = tmp_path / "data"
     left_out = without("worker-reviews", "worker-analytics", "streams", "sweep", "maintain", "flower")
-    with running_demo(data_dir, *left_out, "--patience", "3", environment=few) as demo:
+    with running_demo(data_dir, *left_out, "--timeout", "3", environment=few) as demo:
         code = demo.wait(timeout=LONGEST_SECONDS)
         assert find_leftovers(data_dir) == []
         assert read_run(data_dir) is None
@@ -137,7 +137,7 @@ def test_it_fails_in_sentences_when_an_effect_does_not_happen(tmp_path: Path, fe
 
 def test_a_failure_shows_the_log_of_its_part(tmp_path: Path, few: dict[str, str]) -> None:
     data_dir = tmp_path / "data"
-    with running_demo(data_dir, *without(*LATER[:2], *LATER[3:]), "--patience", "3", environment=few) as demo:
+    with running_demo(data_dir, *without(*LATER[:2], *LATER[3:]), "--timeout", "3", environment=few) as demo:
         run = eventually(lambda: read_run(data_dir), "run.json")
         stopped = next(entry["pid"] for entry in run["processes"] if entry["name"] == "worker-webhooks")
         os.kill(stopped, signal.SIGSTOP)

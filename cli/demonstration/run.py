@@ -1,4 +1,4 @@
-"""What the demo is played with: its output, clients of the API, and waiting for what must follow."""
+"""What the demo's steps run with: its output, clients of the API, and waiting for what must follow."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ RECEIVER = "receiver"
 DATABASE = "postgres"
 
 
-class Show:
+class Output:
     """Prints; may be called from any thread."""
 
     def __init__(self) -> None:
@@ -50,8 +50,8 @@ class Show:
         if not self._console.is_terminal:
             self._console.width = max(self._console.width, PLAIN_WIDTH)
 
-    def act(self, title: str) -> None:
-        """Begin a new part of the story."""
+    def heading(self, title: str) -> None:
+        """Begin a new part."""
         self._console.print(Text(f"\n{title}", style="bold"), soft_wrap=True)
 
     def step(self, what: str, *, by: str, milliseconds: float | None = None) -> None:
@@ -169,7 +169,7 @@ class Client:
         return answer
 
 
-# How often the API is asked whether something has followed; what arrives here rings the bell at once.
+# How often the API is asked whether something has followed; what arrives here is looked at at once.
 POLL_SECONDS = 0.03
 
 
@@ -189,28 +189,33 @@ class Expected:
         what: for the sentence "… did not happen".
         by: the process that does it, or that shows it.
         look: what has been seen of it, if anything.
-        blame: the part whose log tells why it did not happen.
+        process: the part whose log shows why it did not happen.
         known: what is known about it meanwhile, for that sentence.
     """
 
     what: str
     by: str
     look: Callable[[], Seen | None]
-    blame: str
+    process: str
     known: Callable[[], str] = lambda: ""
 
 
 @dataclass(frozen=True)
-class Scene:
-    """The stage: patience is the most seconds that anything is waited for."""
+class DemoRun:
+    """One run of the demo.
 
-    show: Show
+    Args:
+        arrival: set whenever a mail or a webhook arrives.
+        timeout_seconds: the longest that anything is waited for.
+    """
+
+    output: Output
     api_url: str
     http: urllib3.PoolManager
     mailbox: Mailbox
     receiver: Receiver
-    bell: threading.Event
-    patience: float
+    arrival: threading.Event
+    timeout_seconds: float
 
     def client(self, **claims: object) -> Client:
         """A caller with a token of these claims."""
@@ -226,12 +231,12 @@ class Scene:
             refresh: called before each look around.
 
         Raises:
-            DemoFailed: something has not come within the patience, or a webhook could not be verified.
+            DemoFailed: something has not come in time, or a webhook could not be verified.
         """
-        waiting, deadline = list(expected), monotonic() + self.patience
-        with self.show.waiting("What follows …"):
+        waiting, deadline = list(expected), monotonic() + self.timeout_seconds
+        with self.output.waiting("What follows …"):
             while waiting:
-                self.bell.clear()
+                self.arrival.clear()
                 refresh()
                 if refused := self.receiver.refused:
                     sentence = f"The receiver refused a webhook, since it could not verify it: {refused[0]}."
@@ -240,18 +245,18 @@ class Scene:
                 if waiting and monotonic() > deadline:
                     raise self._failure(waiting[0])
                 if waiting:
-                    self.bell.wait(POLL_SECONDS)
+                    self.arrival.wait(POLL_SECONDS)
 
     def _look_around(self, waiting: list[Expected], since: float) -> list[Expected]:
         seen = [(found, each) for each in waiting if (found := each.look()) is not None]
         for found, each in sorted(seen, key=lambda pair: pair[0].at):
-            self.show.step(found.what, by=each.by, milliseconds=(found.at - since) * 1000)
+            self.output.step(found.what, by=each.by, milliseconds=(found.at - since) * 1000)
         met = [each for _found, each in seen]
         return [each for each in waiting if each not in met]
 
     def _failure(self, missing: Expected) -> DemoFailed:
         known = missing.known()
         return DemoFailed(
-            f"{missing.what} did not happen within {self.patience:g} seconds{': ' + known if known else ''}.",
-            process=missing.blame,
+            f"{missing.what} did not happen within {self.timeout_seconds:g} seconds{': ' + known if known else ''}.",
+            process=missing.process,
         )
