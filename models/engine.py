@@ -11,9 +11,11 @@ import psycopg
 from psycopg import sql
 from psycopg.pq import ExecStatus
 from psycopg.rows import dict_row
-from sqlalchemy import Connection, Engine, create_engine, event, make_url
+from sqlalchemy import Connection, Dialect, Engine, create_engine, event, make_url
 from sqlalchemy.engine import ExceptionContext, ExecutionContext
 from sqlalchemy.pool import ConnectionPoolEntry
+
+from models.driver import DriverConnection
 
 log = logging.getLogger(__name__)
 
@@ -94,6 +96,7 @@ def create(
     )
     if warn:
         event.listen(engine, "first_connect", _warn_of_missing_settings)
+    event.listen(engine, "do_connect", _connect)
     event.listen(engine, "do_execute", _raise_driver_error)
     event.listen(engine, "handle_error", _replace_stale_plans)
     event.listen(engine, "handle_error", _hide_refused_row)
@@ -117,9 +120,9 @@ def autocommit(engine: Engine) -> Iterator[Connection]:
                 db.invalidate()
 
 
-def driver_of(db: Connection) -> psycopg.Connection[object]:
+def driver_of(db: Connection) -> DriverConnection:
     """The driver's connection below."""
-    return cast("psycopg.Connection[object]", db.connection.dbapi_connection)
+    return cast(DriverConnection, db.connection.dbapi_connection)
 
 
 def set_up_role(db: psycopg.Connection[object]) -> None:
@@ -142,6 +145,10 @@ def missing_settings(db: psycopg.Connection[object]) -> dict[str, str]:
         for name, value in SESSION_SETTINGS.items()
         if (begun[name] == "0" if name in TIMEOUTS else begun[name] != value)
     }
+
+
+def _connect(_dialect: Dialect, _entry: ConnectionPoolEntry, words: Any, options: Any) -> DriverConnection:
+    return DriverConnection.connect(*words, **options)
 
 
 def _warn_of_missing_settings(connection: psycopg.Connection[object], _entry: ConnectionPoolEntry) -> None:

@@ -1,14 +1,15 @@
-"""Statements of hot paths: composed by SQLAlchemy, compiled once, and run on psycopg's own cursor.
+"""Statements of hot paths: composed by SQLAlchemy, compiled once, and run on the driver's connection.
 
-SQLAlchemy's execution of a select takes three times as long as psycopg's. With it, finding the caller and the booking
-was a quarter of the processor time of `GET /bookings/{id}`.
+SQLAlchemy's execution of a select takes three times as long as psycopg's, and that twice as long as libpq's. With it,
+finding the caller and the booking was a quarter of the processor time of `GET /bookings/{id}`.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from time import perf_counter
-from typing import Any, cast
+from typing import Any
 
 import psycopg
 from sqlalchemy import Connection, Dialect, Engine, Select, make_url
@@ -21,7 +22,7 @@ Observer = Callable[[str, float], None]
 
 _DIALECT: Dialect = make_url("postgresql+psycopg://").get_dialect()()
 _OBSERVER = "tutelage_observer"
-_CURSOR = "tutelage_cursor"
+_PARAMETER = re.compile(r"%(?:%|\((\w+)\)s)")
 
 
 class PreparedStatement:
@@ -37,6 +38,7 @@ class PreparedStatement:
         if "POSTCOMPILE" in str(compiled):
             raise ValueError("A list of a parameter's length cannot be compiled once; use = ANY (:array).")
         self.text = str(compiled)
+        self._numbered, self._parameters = _numbered(self.text)
         binders = {
             name: bind.type.dialect_impl(_DIALECT).bind_processor(_DIALECT) for name, bind in compiled.binds.items()
         }
@@ -57,7 +59,7 @@ class PreparedStatement:
         bound = self._constants | self._bound(values)
         began = perf_counter()
         try:
-            rows = _cursor_of(db).execute(self.text, bound).fetchall()
+            rows = driver_of(db).fetch(self._numbered, [bound[name] for name in self._parameters])
         except psycopg.Error as error:
             # SQLAlchemy raises it as its own, tells its listeners, and replaces connections that are broken.
             db.exec_driver_sql(self.text, bound, execution_options={DRIVER_ERROR: error})
@@ -81,13 +83,19 @@ class PreparedStatement:
         return found
 
 
-def _cursor_of(db: Connection) -> psycopg.Cursor[tuple[Any, ...]]:
-    # One for each connection of the driver: a new cursor looks up again how each type is read and written, which takes
-    # a third of the time of a select of thirty columns (psycopg 3.3.9).
-    found: psycopg.Cursor[tuple[Any, ...]] | None = db.info.get(_CURSOR)
-    if found is None:
-        found = db.info[_CURSOR] = cast("psycopg.Cursor[tuple[Any, ...]]", driver_of(db).cursor())
-    return found
+def _numbered(text: str) -> tuple[bytes, list[str]]:
+    """A statement with its parameters by number, as PostgreSQL prepares it, and their names in that order."""
+    names: list[str] = []
+
+    def number(found: re.Match[str]) -> str:
+        name = found[1]
+        if name is None:
+            return "%"
+        if name not in names:
+            names.append(name)
+        return f"${names.index(name) + 1}"
+
+    return _PARAMETER.sub(number, text).encode(), names
 
 
 def observe_prepared(where: Engine | Connection, observer: Observer | None) -> None:

@@ -76,6 +76,15 @@ def test_autocommit_leaves_nothing_open_and_transactions_as_they_are(engine: Eng
         assert db.scalar(text("SELECT count(*) FROM users")) == 1
 
 
+def test_statements_are_prepared_anew_after_a_rollback(engine: Engine) -> None:
+    # Psycopg has the server forget what is prepared.
+    found = PreparedStatement(select(users.c.id).where(users.c.id == bindparam("id")))
+    with engine.connect() as db:
+        for _ in range(3):
+            assert found.all(db, {"id": uuid4()}) == []
+            db.rollback()
+
+
 @pytest.fixture
 def own_engine(database_url: str) -> Iterator[Engine]:
     """An engine on a database whose tables the test may change."""
