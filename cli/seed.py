@@ -18,10 +18,10 @@ from sqlalchemy.dialects.postgresql import distinct_on
 from cli.database import open_database
 from cli.invariants import findings_table
 from cli.run_file import DATA_DIR_OPTION
+from cli.seeding.bookings import Outcome, Parties, PlannedBooking, Planner, carry_out
 from cli.seeding.component import add_demo_people
 from cli.seeding.courses import PRODUCTS, GroupPlan, schedule_group
 from cli.seeding.people import COURSES, PlannedMentor, PlannedPerson, plan_mentees, plan_mentors
-from cli.seeding.stories import Fate, Planner, Players, Story, play
 from config.sealing import Sealer, use_sealer
 from config.settings import settings
 from models.catalog import courses, listings
@@ -42,13 +42,13 @@ MEANINGS = {
     "products": "Products of these courses: single sessions, bundles, seats in groups",
     "groups": "Group sessions in the next two weeks",
     "mentees": "Mentees",
-    Fate.DRAFT: "Bookings that wait for a decision (draft)",
-    Fate.DECLINED: "Bookings declined",
-    Fate.CANCELLED: "Bookings cancelled by the mentee",
-    Fate.EXPIRED: "Bookings cancelled, since they were not decided in time",
-    Fate.SCHEDULED: "Bookings accepted, their session scheduled",
-    Fate.IN_PROGRESS: "Bookings accepted, their session in progress",
-    Fate.COMPLETED: "Bookings accepted, their session completed",
+    Outcome.DRAFT: "Bookings that wait for a decision (draft)",
+    Outcome.DECLINED: "Bookings declined",
+    Outcome.CANCELLED: "Bookings cancelled by the mentee",
+    Outcome.EXPIRED: "Bookings cancelled, since they were not decided in time",
+    Outcome.SCHEDULED: "Bookings accepted, their session scheduled",
+    Outcome.IN_PROGRESS: "Bookings accepted, their session in progress",
+    Outcome.COMPLETED: "Bookings accepted, their session completed",
     "reviews": "Reviews of completed sessions, some of them answered",
     "demo": "People of the demo pages at /component/demo, with what they offer and have booked",
     "left out": "Bookings left out, since their time is taken",
@@ -80,18 +80,18 @@ def fill(engine: Engine, *, mentors: int, mentees: int, seed: int, now: datetime
     """Add what is missing, and return how much of what that was.
 
     Args:
-        seed: the same number makes the same people, with the same stories relative to `now`.
+        seed: the same number makes the same people, with the same bookings relative to `now`.
         now: the present, UTC.
     """
     use_sealer(Sealer(settings().encryption_keys))
     planned = plan_mentors(seed, mentors)
     planner = Planner(seed, planned, now)
-    # Every story is planned, also those of people who are there already: the others find the same calendars.
-    stories = [(person, planner.stories_of(place)) for place, person in enumerate(plan_mentees(seed, mentees), start=1)]
+    # Every booking is planned, also those of people who are there already: the others find the same calendars.
+    plans = [(person, planner.bookings_of(place)) for place, person in enumerate(plan_mentees(seed, mentees), start=1)]
     filler = Filler(engine, now)
     filler.add_courses()
     filler.add_mentors(planned)
-    filler.add_mentees(planned, stories)
+    filler.add_mentees(planned, plans)
     filler.add_groups()
     return filler.added
 
@@ -163,20 +163,22 @@ class Filler:
                 if mentor.person.email not in known:
                     self._add_mentor(db, mentor, courses.get(mentor.course))
 
-    def add_mentees(self, mentors: list[PlannedMentor], mentees: list[tuple[PlannedPerson, list[Story]]]) -> None:
-        """Register those that are missing and play their stories, each mentee's with their account."""
+    def add_mentees(
+        self, mentors: list[PlannedMentor], mentees: list[tuple[PlannedPerson, list[PlannedBooking]]]
+    ) -> None:
+        """Register those that are missing and carry out their plans, each mentee's with their account."""
         with self.engine.connect() as db:
-            known = _known(db, [person.email for person, _stories in mentees])
+            known = _known(db, [person.email for person, _plans in mentees])
             bookable = _find(db, [mentor.person.email for mentor in mentors])
-        missing = [(person, stories) for person, stories in mentees if person.email not in known]
+        missing = [(person, plans) for person, plans in mentees if person.email not in known]
         by_place = [bookable[mentor.person.email] for mentor in mentors]
         for first in range(0, len(missing), MENTEES_PER_TRANSACTION):
             with self.engine.begin() as db:
-                for person, stories in missing[first : first + MENTEES_PER_TRANSACTION]:
+                for person, plans in missing[first : first + MENTEES_PER_TRANSACTION]:
                     mentee = Actor.person(self._register(db, person).id, None)
                     self.added["mentees"] += 1
-                    for story in stories:
-                        self._play(db, story, mentee, by_place[story.mentor])
+                    for plan in plans:
+                        self._carry_out(db, plan, mentee, by_place[plan.mentor])
 
     def add_groups(self) -> None:
         """Schedule a weekly group of each course that is taught and has none, wherever its mentor is free."""
@@ -207,19 +209,19 @@ class Filler:
     def _register(self, db: Connection, person: PlannedPerson) -> User:
         return register_user(db, actor=SEEDER, email=person.email, name=person.name, time_zone=person.time_zone)
 
-    def _play(self, db: Connection, story: Story, mentee: Actor, mentor: _Bookable) -> None:
-        listing_id = mentor.listings.get(story.offer)
+    def _carry_out(self, db: Connection, plan: PlannedBooking, mentee: Actor, mentor: _Bookable) -> None:
+        listing_id = mentor.listings.get(plan.offer)
         if listing_id is None:
             self.added["left out"] += 1
             return
         try:
             with db.begin_nested():
-                reviewed = play(db, story, Players(mentee, mentor.actor, listing_id), now=self.now)
+                reviewed = carry_out(db, plan, Parties(mentee, mentor.actor, listing_id), now=self.now)
         except Conflict:
             # After an interrupted run, that time may be taken.
             self.added["left out"] += 1
         else:
-            self.added[story.fate.value] += 1
+            self.added[plan.outcome.value] += 1
             self.added["reviews"] += reviewed
 
 

@@ -10,9 +10,9 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import Connection, Engine, func, select
 
 from api.demo.people import MENTEE_EMAIL, MENTOR_EMAIL
+from cli.seeding.bookings import EffectRunner, Outcome, Parties, PlannedBooking, carry_out
 from cli.seeding.courses import PRODUCTS, GroupPlan, schedule_group
 from cli.seeding.people import COURSES
-from cli.seeding.stories import Fate, Follower, Players, Story, play
 from config.sealing import Sealer, use_sealer
 from config.settings import settings
 from models.catalog import BookingMode, ProductKind, courses, products
@@ -110,7 +110,7 @@ def play_demo(db: Connection, *, now: datetime) -> None:
     mentee = Actor.person(
         register_user(db, actor=SEEDER, email=MENTEE_EMAIL, name="Ada Brandt", time_zone=ZONE.key).id, None
     )
-    _play(db, mentee, mentor, offered, now)
+    _carry_out(db, mentee, mentor, offered, now)
     for actor in (mentor, assistant):
         _open(db, actor, now)
     _take_a_day_off(db, mentor, now)
@@ -150,25 +150,25 @@ def _add_mentor(
     }
 
 
-def _play(db: Connection, mentee: Actor, mentor: Actor, offered: dict[str, UUID], now: datetime) -> None:
+def _carry_out(db: Connection, mentee: Actor, mentor: Actor, offered: dict[str, UUID], now: datetime) -> None:
     """A session that is completed, one that is ahead, and a request that waits for its mentor."""
-    for fate, title, days, minutes in (
-        (Fate.COMPLETED, INTERVIEW, -7, 60),
-        (Fate.SCHEDULED, INTERVIEW, 3, 60),
-        (Fate.DRAFT, COACHING, 5, 45),
+    for outcome, title, days, minutes in (
+        (Outcome.COMPLETED, INTERVIEW, -7, 60),
+        (Outcome.SCHEDULED, INTERVIEW, 3, 60),
+        (Outcome.DRAFT, COACHING, 5, 45),
     ):
         start = _workday(now, days, time(10))
         requested = min(start, now) - timedelta(hours=30)
         decided = requested + timedelta(hours=2)
-        story = Story(fate, 0, title, start, start + timedelta(minutes=minutes), requested, decided, WORDS)
-        play(db, story, Players(mentee, mentor, offered[title]), now=now)
+        plan = PlannedBooking(outcome, 0, title, start, start + timedelta(minutes=minutes), requested, decided, WORDS)
+        carry_out(db, plan, Parties(mentee, mentor, offered[title]), now=now)
 
 
 def _open(db: Connection, mentor: Actor, now: datetime) -> None:
     assert mentor.mentor_profile_id is not None
     seen = WeeklyHours.of(db.execute(weekly_hours_query(mentor.mentor_profile_id)).one())
     set_hours(db, actor=mentor, seen=seen, spans=HOURS, time_zone=ZONE.key, now=now)
-    Follower(db, now).follow()
+    EffectRunner(db, now).run_immediate()
 
 
 def _take_a_day_off(db: Connection, mentor: Actor, now: datetime) -> None:
@@ -185,7 +185,7 @@ def _take_a_day_off(db: Connection, mentor: Actor, now: datetime) -> None:
         cancel_sessions=False,
         now=now,
     )
-    Follower(db, now).follow()
+    EffectRunner(db, now).run_immediate()
 
 
 def _buy_sessions(db: Connection, mentee: Actor, course_id: UUID, now: datetime) -> None:
@@ -193,7 +193,7 @@ def _buy_sessions(db: Connection, mentee: Actor, course_id: UUID, now: datetime)
     product_id = db.scalars(select(products.c.id).where(bundle).order_by(products.c.id).limit(1)).one()
     assert mentee.user_id is not None
     purchase(db, actor=mentee, course_id=course_id, product_id=product_id, mentee_user_id=mentee.user_id, now=now)
-    Follower(db, now).follow()
+    EffectRunner(db, now).run_immediate()
 
 
 def _workday(now: datetime, days: int, at: time) -> datetime:

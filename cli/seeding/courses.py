@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection
 
-from cli.seeding.stories import Follower
+from cli.seeding.bookings import EffectRunner
 from models.catalog import ProductKind
 from workflows.groups.schedule import schedule
 from workflows.groups.templates import create_template
@@ -60,6 +60,6 @@ def schedule_group(db: Connection, plan: GroupPlan, *, now: datetime) -> int:
     )
     today = now.astimezone(ZoneInfo(plan.time_zone)).date()
     made = schedule(db, actor=plan.mentor, template=template, first=today, last=today + AHEAD, now=now).made
-    follower = Follower(db, now)
-    follower.follow()
+    effects = EffectRunner(db, now)
+    effects.run_immediate()
     return len(made)

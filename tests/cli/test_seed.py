@@ -12,9 +12,9 @@ from sqlalchemy import Column, Connection, Engine, func, select
 from api.demo.people import find_demo_people
 from cli.main import main
 from cli.seed import fill
+from cli.seeding.bookings import TURNS, Outcome, PlannedBooking, Planner
 from cli.seeding.component import add_demo_people, play_demo
 from cli.seeding.people import COURSES, plan_mentees, plan_mentors
-from cli.seeding.stories import TURNS, Fate, Planner, Story
 from config.sealing import Sealer, use_sealer
 from config.settings import settings
 from models.bookings import BookingStatus, bookings
@@ -29,7 +29,7 @@ from workflows.invariants import check_all
 NOW = datetime.now(UTC)
 MENTORS = 5
 MENTEES = len(TURNS)
-# Sessions are cancelled by a policy that a seeded story does not use.
+# Sessions are cancelled by a policy that a seeded booking does not use.
 SESSION_STATES = {SessionStatus.SCHEDULED, SessionStatus.IN_PROGRESS, SessionStatus.COMPLETED}
 
 
@@ -38,16 +38,16 @@ def states(db: Connection, column: Column[Any]) -> dict[str, int]:
     return {value: count for value, count in db.execute(select(column, func.count()).group_by(column))}
 
 
-def stories(seed: int, now: datetime = NOW) -> list[Story]:
-    """All planned stories."""
+def plans(seed: int, now: datetime = NOW) -> list[PlannedBooking]:
+    """All planned bookings."""
     planner = Planner(seed, plan_mentors(seed, MENTORS), now)
-    return [story for mentee in range(1, MENTEES + 1) for story in planner.stories_of(mentee)]
+    return [plan for mentee in range(1, MENTEES + 1) for plan in planner.bookings_of(mentee)]
 
 
 def test_a_seed_decides_on_the_whole_plan() -> None:
-    assert stories(7) == stories(7)
+    assert plans(7) == plans(7)
     assert plan_mentors(7, MENTORS) == plan_mentors(7, MENTORS)
-    assert stories(7) != stories(8)
+    assert plans(7) != plans(8)
     assert not {person.email for person in plan_mentees(7, 50)} & {person.email for person in plan_mentees(8, 50)}
 
 
@@ -59,16 +59,16 @@ def test_a_larger_number_begins_with_the_same_people() -> None:
 @pytest.mark.parametrize("hours", range(0, 24, 5))
 def test_past_and_future_hold_at_any_hour(hours: int) -> None:
     now = datetime(2027, 3, 27, 0, 3, tzinfo=UTC) + timedelta(hours=hours)
-    planned = stories(3, now)
+    planned = plans(3, now)
     assert planned
-    for story in planned:
-        assert story.requested_at < story.decided_at < min(story.start, now)
-        if story.fate is Fate.COMPLETED:
-            assert story.end < now
-        if story.fate in (Fate.DRAFT, Fate.SCHEDULED):
-            assert story.start > now
-        if story.fate is Fate.IN_PROGRESS:
-            assert story.start <= now < story.end
+    for plan in planned:
+        assert plan.requested_at < plan.decided_at < min(plan.start, now)
+        if plan.outcome is Outcome.COMPLETED:
+            assert plan.end < now
+        if plan.outcome in (Outcome.DRAFT, Outcome.SCHEDULED):
+            assert plan.start > now
+        if plan.outcome is Outcome.IN_PROGRESS:
+            assert plan.start <= now < plan.end
 
 
 def test_seeds_reach_every_state_and_violate_no_invariant(engine: Engine) -> None:
@@ -78,8 +78,8 @@ def test_seeds_reach_every_state_and_violate_no_invariant(engine: Engine) -> Non
     with engine.connect() as db:
         by_status = states(db, bookings.c.status)
         assert set(by_status) == set(BookingStatus)
-        assert by_status[BookingStatus.DRAFT] == added[Fate.DRAFT]
-        assert by_status[BookingStatus.CANCELLED] == added[Fate.CANCELLED] + added[Fate.EXPIRED]
+        assert by_status[BookingStatus.DRAFT] == added[Outcome.DRAFT]
+        assert by_status[BookingStatus.CANCELLED] == added[Outcome.CANCELLED] + added[Outcome.EXPIRED]
         held = {status: added[status.value] for status in SESSION_STATES}
         held[SessionStatus.SCHEDULED] += added["groups"]
         assert states(db, sessions.c.status) == held

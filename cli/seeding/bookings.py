@@ -1,4 +1,4 @@
-"""Seeded bookings: a story each, in the past or future, played through the workflows as people and workers would."""
+"""Seeded bookings in the past and future: planned, then carried out by the workflows as people and workers would."""
 
 from __future__ import annotations
 
@@ -47,8 +47,8 @@ PAST_DAYS = (-60, -2)
 FUTURE_DAYS = (2, 30)
 
 
-class Fate(StrEnum):
-    """How far a story has come by now."""
+class Outcome(StrEnum):
+    """How far a booking has come by now."""
 
     DRAFT = "draft"
     DECLINED = "declined"
@@ -60,19 +60,20 @@ class Fate(StrEnum):
 
 
 # Each mentee's first booking takes its turn, so that even a few mentees show every state.
+_DONE, _AHEAD, _DRAFT = Outcome.COMPLETED, Outcome.SCHEDULED, Outcome.DRAFT
 TURNS = (
-    *(Fate.COMPLETED, Fate.SCHEDULED, Fate.DRAFT, Fate.IN_PROGRESS, Fate.DECLINED, Fate.CANCELLED, Fate.EXPIRED),
-    *(Fate.COMPLETED, Fate.SCHEDULED, Fate.COMPLETED, Fate.DRAFT, Fate.COMPLETED, Fate.SCHEDULED, Fate.COMPLETED),
-    *(Fate.DECLINED, Fate.COMPLETED, Fate.SCHEDULED, Fate.DRAFT, Fate.COMPLETED, Fate.CANCELLED),
+    *(_DONE, _AHEAD, _DRAFT, Outcome.IN_PROGRESS, Outcome.DECLINED, Outcome.CANCELLED, Outcome.EXPIRED),
+    *(_DONE, _AHEAD, _DONE, _DRAFT, _DONE, _AHEAD, _DONE),
+    *(Outcome.DECLINED, _DONE, _AHEAD, _DRAFT, _DONE, Outcome.CANCELLED),
 )
-WITH_SESSION = (Fate.SCHEDULED, Fate.IN_PROGRESS, Fate.COMPLETED)
+WITH_SESSION = (Outcome.SCHEDULED, Outcome.IN_PROGRESS, Outcome.COMPLETED)
 
 
 @dataclass(frozen=True)
-class Story:
+class PlannedBooking:
     """One booking; `mentor` is the place in the list of mentors, `offer` a listing's title, times are UTC."""
 
-    fate: Fate
+    outcome: Outcome
     mentor: int
     offer: str
     start: datetime
@@ -83,7 +84,7 @@ class Story:
 
     @property
     def random(self) -> Random:
-        """What chooses the words that people write in this story."""
+        """What chooses the words that people write for this booking."""
         return Random(self.words)
 
 
@@ -100,31 +101,31 @@ class Planner:
     now: datetime
     _taken: dict[object, list[tuple[datetime, datetime]]] = field(default_factory=dict)
 
-    def stories_of(self, mentee: int) -> list[Story]:
-        """The stories of the mentee of this number, from 1; to be asked for in the order of the numbers."""
+    def bookings_of(self, mentee: int) -> list[PlannedBooking]:
+        """The bookings of the mentee of this number, from 1; to be asked for in the order of the numbers."""
         random = Random(f"{self.seed}/stories/{mentee}")
-        fates = [TURNS[(mentee - 1) % len(TURNS)], *random.choices(TURNS, k=random.randint(0, MAX_BOOKINGS - 1))]
-        stories = [self._story(random, mentee, fate) for fate in fates]
-        return [story for story in stories if story is not None]
+        outcomes = [TURNS[(mentee - 1) % len(TURNS)], *random.choices(TURNS, k=random.randint(0, MAX_BOOKINGS - 1))]
+        plans = [self._plan(random, mentee, outcome) for outcome in outcomes]
+        return [plan for plan in plans if plan is not None]
 
-    def _story(self, random: Random, mentee: int, fate: Fate) -> Story | None:
+    def _plan(self, random: Random, mentee: int, outcome: Outcome) -> PlannedBooking | None:
         for _ in range(MAX_ATTEMPTS):
             mentor = random.randrange(len(self.mentors))
-            offers = [offer for offer in self.mentors[mentor].offers if _suits(offer, fate)]
+            offers = [offer for offer in self.mentors[mentor].offers if _suits(offer, outcome)]
             offer = random.choice(offers)
-            start = self._start(random, mentor, fate)
+            start = self._start(random, mentor, outcome)
             end = start + timedelta(minutes=offer["duration_minutes"])
             if self._take(mentor, mentee, start, end + timedelta(minutes=offer["buffer_minutes"])):
-                requested_at, decided_at = self._decision(random, fate, start)
+                requested_at, decided_at = self._decision(random, outcome, start)
                 words = random.getrandbits(32)
-                return Story(fate, mentor, offer["title"], start, end, requested_at, decided_at, words)
+                return PlannedBooking(outcome, mentor, offer["title"], start, end, requested_at, decided_at, words)
         return None
 
-    def _start(self, random: Random, mentor: int, fate: Fate) -> datetime:
-        if fate is Fate.IN_PROGRESS:
+    def _start(self, random: Random, mentor: int, outcome: Outcome) -> datetime:
+        if outcome is Outcome.IN_PROGRESS:
             return self.now.replace(minute=self.now.minute // 30 * 30, second=0, microsecond=0)
-        past = fate in (Fate.COMPLETED, Fate.EXPIRED)
-        undecided_or_ahead = fate in (Fate.DRAFT, Fate.SCHEDULED)
+        past = outcome in (Outcome.COMPLETED, Outcome.EXPIRED)
+        undecided_or_ahead = outcome in (Outcome.DRAFT, Outcome.SCHEDULED)
         days = PAST_DAYS if past or (not undecided_or_ahead and random.random() < 0.6) else FUTURE_DAYS
         day = (self.now + timedelta(days=random.randint(*days))).date()
         hour = time(random.randint(*START_HOURS), random.choice((0, 30)), tzinfo=ZoneInfo(self._zone(mentor)))
@@ -141,19 +142,19 @@ class Planner:
             each.append((start, end))
         return True
 
-    def _decision(self, random: Random, fate: Fate, start: datetime) -> tuple[datetime, datetime]:
+    def _decision(self, random: Random, outcome: Outcome, start: datetime) -> tuple[datetime, datetime]:
         """When it was asked for, and when it was decided: before the start and before now, within 72 hours."""
         if start > self.now:
             requested_at = self.now - timedelta(hours=random.uniform(1, 70))
             return requested_at, requested_at + (self.now - requested_at) * random.uniform(0.1, 0.9)
-        shortest = 96 if fate is Fate.EXPIRED else 36
+        shortest = 96 if outcome is Outcome.EXPIRED else 36
         requested_at = start - timedelta(hours=random.uniform(shortest, 240))
         return requested_at, requested_at + timedelta(hours=random.uniform(0.2, 30))
 
 
-def _suits(offer: dict[str, Any], fate: Fate) -> bool:
+def _suits(offer: dict[str, Any], outcome: Outcome) -> bool:
     """An instant listing is accepted as it is booked, so that only a session can come of it."""
-    return offer["booking_mode"] is BookingMode.REQUEST or fate in WITH_SESSION
+    return offer["booking_mode"] is BookingMode.REQUEST or outcome in WITH_SESSION
 
 
 REVIEWED_SHARE, ANSWERED_SHARE = 0.7, 0.5
@@ -184,8 +185,8 @@ def review(db: Connection, session_id: UUID, *, mentee: Actor, mentor: Actor, wo
 
 
 @dataclass
-class Follower:
-    """Runs the effects of one story's events.
+class EffectRunner:
+    """Runs the effects of one booking's events.
 
     Args:
         now: the present, UTC; a timer that is due later stays pending.
@@ -195,7 +196,7 @@ class Follower:
     now: datetime
     _timers: list[tuple[datetime, Effect, Event]] = field(default_factory=list)
 
-    def follow(self) -> None:
+    def run_immediate(self) -> None:
         """Run what follows at once from everything recorded since the last call, and from what that records."""
         while events := drain_recorded(self.db).events:
             for event in events:
@@ -204,12 +205,12 @@ class Follower:
             flush_deferred(self.db)
 
     def run_timers(self) -> None:
-        """At the end of the story: run those timers whose time has come meanwhile, in their order."""
+        """At the end: run those timers whose time has come meanwhile, in their order."""
         for due, effect, event in sorted(self._timers, key=lambda timer: timer[0]):
             if due <= self.now:
                 self._run(effect, event, due)
         self._timers.clear()
-        self.follow()
+        self.run_immediate()
 
     def _run_or_remember(self, effect: Effect, event: Event) -> None:
         if effect.due is None:
@@ -226,72 +227,72 @@ class Follower:
 
 
 @dataclass(frozen=True)
-class Players:
-    """Who takes part in a story, and what is booked."""
+class Parties:
+    """Who takes part in a booking, and what is booked."""
 
     mentee: Actor
     mentor: Actor
     listing_id: UUID
 
 
-def play(db: Connection, story: Story, players: Players, *, now: datetime) -> bool:
-    """Take the booking as far as its story goes, and return whether a review was written.
+def carry_out(db: Connection, plan: PlannedBooking, parties: Parties, *, now: datetime) -> bool:
+    """Make the booking and take it as far as its plan goes, and return whether a review was written.
 
     Raises:
         DomainError: a rule is against it, such as a calendar that was filled meanwhile.
     """
-    follower, random, reviewed = Follower(db, now), story.random, False
+    effects, random, reviewed = EffectRunner(db, now), plan.random, False
     title, notes = random.choice(TOPICS), random.choice(NOTES)
     booking = request(
         db,
-        actor=players.mentee,
-        listing_id=players.listing_id,
-        start_time=story.start,
+        actor=parties.mentee,
+        listing_id=parties.listing_id,
+        start_time=plan.start,
         title=title,
         notes=seal_text(notes) if notes else None,
-        now=story.requested_at,
+        now=plan.requested_at,
     )
-    follower.follow()
-    if story.fate in WITH_SESSION:
-        booking = _accepted(db, story, players, booking)
-        follower.follow()
-        reviewed = _hold(db, story, players, booking, follower)
-    elif story.fate is Fate.DECLINED:
+    effects.run_immediate()
+    if plan.outcome in WITH_SESSION:
+        booking = _accepted(db, plan, parties, booking)
+        effects.run_immediate()
+        reviewed = _hold(db, plan, parties, booking, effects)
+    elif plan.outcome is Outcome.DECLINED:
         reason = random.choice(REASONS_TO_DECLINE)
-        decline(db, actor=players.mentor, booking=booking, reason=reason, now=story.decided_at)
-    elif story.fate is Fate.CANCELLED:
+        decline(db, actor=parties.mentor, booking=booking, reason=reason, now=plan.decided_at)
+    elif plan.outcome is Outcome.CANCELLED:
         reason = random.choice(REASONS_TO_CANCEL)
-        cancel(db, actor=players.mentee, booking=booking, reason=reason, now=story.decided_at)
-    follower.follow()
-    follower.run_timers()
+        cancel(db, actor=parties.mentee, booking=booking, reason=reason, now=plan.decided_at)
+    effects.run_immediate()
+    effects.run_timers()
     return reviewed
 
 
-def _accepted(db: Connection, story: Story, players: Players, booking: Booking) -> Booking:
+def _accepted(db: Connection, plan: PlannedBooking, parties: Parties, booking: Booking) -> Booking:
     if booking.status is BookingStatus.ACCEPTED:
         return booking
-    return accept(db, actor=players.mentor, booking=booking, now=story.decided_at)
+    return accept(db, actor=parties.mentor, booking=booking, now=plan.decided_at)
 
 
-def _hold(db: Connection, story: Story, players: Players, booking: Booking, follower: Follower) -> bool:
-    if story.fate is Fate.SCHEDULED or booking.session_id is None:
+def _hold(db: Connection, plan: PlannedBooking, parties: Parties, booking: Booking, effects: EffectRunner) -> bool:
+    if plan.outcome is Outcome.SCHEDULED or booking.session_id is None:
         return False
-    random = story.random
+    random = plan.random
     session = Session.of(db.execute(session_query(booking.session_id)).one())
-    started_at = min(story.start + timedelta(minutes=random.uniform(-4, 5)), follower.now)
-    opener = random.choice((players.mentee, players.mentor))
+    started_at = min(plan.start + timedelta(minutes=random.uniform(-4, 5)), effects.now)
+    opener = random.choice((parties.mentee, parties.mentor))
     session = start(db, actor=opener, session=session, early_start_minutes=None, now=started_at)
-    follower.follow()
-    if story.fate is not Fate.COMPLETED:
+    effects.run_immediate()
+    if plan.outcome is not Outcome.COMPLETED:
         return False
     complete(
         db,
-        actor=players.mentor,
+        actor=parties.mentor,
         session=session,
         notes=seal_text(random.choice(SESSION_NOTES)),
         rating=random.choice((3, 4, 4, 5, 5)),
         action_items=[seal_text(item) for item in random.sample(ACTION_ITEMS, random.randint(0, 3))],
-        now=story.end + timedelta(minutes=random.uniform(-5, 10)),
+        now=plan.end + timedelta(minutes=random.uniform(-5, 10)),
     )
-    follower.follow()
-    return review(db, session.id, mentee=players.mentee, mentor=players.mentor, words=story.words, now=follower.now)
+    effects.run_immediate()
+    return review(db, session.id, mentee=parties.mentee, mentor=parties.mentor, words=plan.words, now=effects.now)
