@@ -17,7 +17,7 @@ import { Store, StoreController } from "./state/store.js";
 import { styles } from "./styles.js";
 import { Telemetry } from "./telemetry.js";
 import { en, loadWords, localeOf, type Words } from "./text/index.js";
-import { button, clock, failure, message, signInMessage, type View } from "./view.js";
+import { clock, failureToRetry, message, signInMessage, type View } from "./view.js";
 
 /** An attribute that may be left out (undefined), given (true), or "false". */
 const optionalFlag = {
@@ -155,6 +155,8 @@ export class SessionBooking extends LitElement {
   private enhanced: EnhancedPart | null = null;
   private realtime: RealtimePart | null = null;
   private directory: Directory | null = null;
+  /** Why a part is missing. */
+  private partError: ApiError | null = null;
   /** The mentor who was chosen here, where the page names none. */
   private chosenMentor: string | null = null;
   private started = new AbortController();
@@ -220,8 +222,8 @@ export class SessionBooking extends LitElement {
 
   private get currentScreen(): Screen | "session" | "directory" {
     if (!this.isReady) return "loading";
-    if (!this.isNamed) return "directory";
     const screen = screenOf(this.store.state);
+    if (!this.isNamed && screen !== "failed") return "directory";
     return this.options.sessionId && screen !== "failed" ? "session" : screen;
   }
 
@@ -252,7 +254,7 @@ export class SessionBooking extends LitElement {
     const connection = this.realtime?.renderConnection() ?? nothing;
     switch (screen) {
       case "failed":
-        return state.error ? failure(view, state.error, button(text.tryAgain, () => this.reload())) : nothing;
+        return state.error ? failureToRetry(view, state.error, () => this.reload()) : nothing;
       case "signed-out":
         return signInMessage(view, text.problems["unauthenticated"]);
       case "directory":
@@ -260,7 +262,8 @@ export class SessionBooking extends LitElement {
       case "choose":
         return html`${this.directory?.renderBack(view) ?? nothing} ${renderCard(view, this.options.listingId)} ${connection}
         ${state.durationMinutes ? renderCalendar(view) : message("note", text.card.nothing)}
-        ${this.enhanced?.renderGroups() ?? nothing}`;
+        ${this.enhanced?.renderGroups() ?? nothing}
+        ${this.partError ? failureToRetry(view, this.partError, () => this.reload()) : nothing}`;
       case "form":
         return html`${renderCard(view, state.listing?.id ?? null)} ${connection} ${renderForm(view)}`;
       default:
@@ -302,16 +305,21 @@ export class SessionBooking extends LitElement {
 
   private async loadParts(context: PartContext, signal: AbortSignal): Promise<void> {
     const { variant, sessionId } = context.options;
+    let partError: ApiError | null = null;
+    const load = <T>(part: Promise<T>): Promise<T | null> =>
+      part.catch(() => {
+        partError = ApiError.ofPart();
+        return null;
+      });
     const [enhanced, realtime, directory] = await Promise.all([
-      variant !== "basic" || sessionId ? import("./session/enhanced.js") : null,
-      variant === "realtime" ? import("./realtime/realtime.js") : null,
-      !this.isNamed || this.chosenMentor ? import("./directory/directory.js") : null,
-    ]).catch((error: unknown) => {
-      // People can book without them, but see no session.
-      if (sessionId) this.store.update({ phase: "failed", error: ApiError.ofConnection(error) });
-      return [];
-    });
+      variant !== "basic" || sessionId ? load(import("./session/enhanced.js")) : null,
+      variant === "realtime" ? load(import("./realtime/realtime.js")) : null,
+      !this.isNamed || this.chosenMentor ? load(import("./directory/directory.js")) : null,
+    ]);
     if (signal.aborted) return;
+    this.partError = partError;
+    // People can book without some of them, but see no session, and no one to choose.
+    if (partError && (sessionId ? !enhanced : !this.isNamed)) this.store.update({ phase: "failed", error: partError });
     this.enhanced = enhanced?.attach(context) ?? null;
     this.realtime = realtime?.attach(context) ?? null;
     this.directory = directory ? new directory.Directory(context, (id) => this.chooseMentor(id)) : null;

@@ -75,6 +75,12 @@ export function failure(view: Pick<View, "words">, error: ApiError, action: unkn
   return message("danger", [explain(view.words, error), " ", reference], action);
 }
 
+/** The same, with the way on; a file that is gone comes with the page alone, since browsers keep failed imports. */
+export function failureToRetry(view: Pick<View, "words">, error: ApiError, retry: () => unknown): TemplateResult {
+  const again = (): unknown => (error.code === "part" ? location.reload() : retry());
+  return failure(view, error, button(view.words.tryAgain, again));
+}
+
 /** What people who are not signed in can do. */
 export function signInMessage({ words, signInUrl }: Pick<View, "words" | "signInUrl">, sentence: string | undefined): TemplateResult {
   const link = html`<a class="button" part="button" href=${signInUrl ?? ""}>${words.form.signInLink}</a>`;

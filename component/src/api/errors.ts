@@ -38,6 +38,11 @@ export class ApiError extends Error {
     return new ApiError(0, isTimeout ? "timeout" : "network", error instanceof Error ? error.message : undefined);
   }
 
+  /** A file of the component could not be loaded: an upgrade has removed it, or there is no connection. */
+  static ofPart(): ApiError {
+    return new ApiError(0, navigator.onLine ? "part" : "network");
+  }
+
   static async ofResponse(answer: Response): Promise<ApiError> {
     // The API gives seconds, never a date.
     const retryAfter = Number(answer.headers.get("Retry-After")) || null;

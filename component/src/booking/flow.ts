@@ -73,7 +73,8 @@ export class BookingFlow {
     store.update({ phase: "loading", error: null });
     try {
       const { signal } = this.#ended;
-      if (options.courseId) this.context.course = await import("../course/course.js");
+      const course = options.courseId ? import("../course/course.js") : null;
+      this.context.course = await course?.catch(() => Promise.reject(ApiError.ofPart())) ?? null;
       const offered = await (this.context.course?.loadCourse ?? loadOffers)(client, options, signal);
       store.update({ ...offered, phase: "ready" });
     } catch (error) {

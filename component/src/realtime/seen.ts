@@ -76,7 +76,10 @@ export class LastSeen {
 
   /** Only without a connection: what the API refuses is not shown. */
   #isWanted(): boolean {
-    const { phase, error } = this.context.store.state;
+    const { options, flow, store } = this.context;
+    const { phase, error } = store.state;
+    // Without the part of courses, none can be booked.
+    if (options.courseId && !flow.context.course) return false;
     return phase === "failed" ? error?.status === 0 : phase === "loading" && !navigator.onLine;
   }
 }

@@ -1,8 +1,10 @@
 /** Entry of the lazy part "enhanced": loads what is added to booking, and the session view, when they are shown. */
 
 import { nothing } from "lit";
+import { ApiError } from "../api/errors.js";
 import type { AttachEnhanced, EnhancedPart, PartContext, Rendered } from "../parts.js";
 import { Store, StoreController } from "../state/store.js";
+import { failureToRetry } from "../view.js";
 import type { BookingExtras } from "./extras.js";
 import type { SessionPart } from "./session.js";
 import { sessionStyles } from "./styles.js";
@@ -15,16 +17,18 @@ interface Loaded {
   words: SessionWords | null;
   session: SessionPart | null;
   extras: BookingExtras | null;
+  /** Why one of them could not be loaded. */
+  error: ApiError | null;
 }
 
 export const attach: AttachEnhanced = (context): EnhancedPart => {
   const { element, options } = context;
-  const loaded = new Store<Loaded>({ words: null, session: null, extras: null });
+  const loaded = new Store<Loaded>({ words: null, session: null, extras: null, error: null });
   const controller = new StoreController(element, loaded);
   const words = (): SessionWords => loaded.state.words ?? en;
   let isDisposed = false;
 
-  /** Imports a module once; after a failure, again when it is wanted next. */
+  /** Imports a module once; after a failure, again when people want it. */
   const once = <T>(load: () => Promise<T>, keep: (module: T) => void): (() => void) => {
     let isAsked = false;
     return () => {
@@ -32,9 +36,23 @@ export const attach: AttachEnhanced = (context): EnhancedPart => {
       isAsked = true;
       void load().then(
         (module) => void (isDisposed || keep(module)),
-        () => (isAsked = false),
+        () => {
+          const error = ApiError.ofPart();
+          loaded.update({ error });
+          context.telemetry.failed(error);
+          context.emit("failed", { error, during: "load" });
+          again = () => {
+            isAsked = false;
+            loaded.update({ error: null });
+          };
+        },
       );
     };
+  };
+  let again = (): void => undefined;
+  const renderError = (): Rendered => {
+    const { error } = loaded.state;
+    return error ? failureToRetry({ words: context.words }, error, () => again()) : nothing;
   };
   const loadSession = once(
     () => import("./session.js"),
@@ -52,7 +70,7 @@ export const attach: AttachEnhanced = (context): EnhancedPart => {
   };
 
   void loadSessionWords(options.locale)
-    // An upgrade may have removed the file: English is better than nothing.
+    // The file may be gone after an upgrade: English is better than nothing.
     .catch(() => en)
     .then((found) => loaded.update({ words: found }));
   if (options.sessionId) loadSession();
@@ -63,13 +81,14 @@ export const attach: AttachEnhanced = (context): EnhancedPart => {
     renderAvailability: () =>
       context.options.showAvailabilityStatus ? extra((extras) => extras.renderAvailability()) : nothing,
     renderRefused: (day) => extra((extras) => extras.renderRefused(day)),
-    renderGroups: () => extra((extras) => extras.renderGroups()),
+    renderGroups: () => (loaded.state.error ? renderError() : extra((extras) => extras.renderGroups())),
     renderSeriesFields: () => extra((extras) => extras.renderSeriesFields()),
     recurrence: () => loaded.state.extras?.recurrence ?? null,
     renderSeries: (made) => extra((extras) => extras.renderSeries(made)),
     renderSession: (sessionId) => {
       loadSession();
-      const { session, words } = loaded.state;
+      const { session, words, error } = loaded.state;
+      if (error) return renderError();
       return session && words ? session.render(sessionId, sentenceLocale(options.locale)) : nothing;
     },
     sessionChanged: (session) => {

@@ -138,10 +138,12 @@ function renderTaking(
   const price = moneyOf({ words, locale }, group.price);
   const bundles = groups.bundlesFor(group);
   const day = (instant: string): string => formatter(locale, { timeZone: view.zone, dateStyle: "medium" }).format(Date.parse(instant));
-  const options = bundles.map(({ id, remainingSessions, validTo }) => {
+  const credits = bundles.map(({ id, remainingSessions, validTo }) => {
     const left = words.groups.byBundle(countOf(groups, remainingSessions, words.groups.credits));
-    return html`<option value=${id}>${left}${validTo ? `, ${words.groups.validUntil(day(validTo))}` : nothing}</option>`;
+    return { id, name: validTo ? `${left}, ${words.groups.validUntil(day(validTo))}` : left };
   });
+  // In one list, so that the browser proposes the first: what is paid already.
+  const options = [...credits, { id: "", name: price }];
   const confirm = bundles.length ? label : words.groups.labelFor(label, price);
   return renderForm(view, action, confirm, (values) => submit(String(values.get("bundle") ?? "")), html`
     <p class="muted">${termsOf(view, bundles.length > 0)}</p>
@@ -149,8 +151,7 @@ function renderTaking(
       ? html`<label class="field"
           ><span>${words.groups.payment}</span>
           <select name="bundle">
-            ${options}
-            <option value="">${price}</option>
+            ${options.map(({ id, name }) => html`<option value=${id}>${name}</option>`)}
           </select></label
         >`
       : nothing}

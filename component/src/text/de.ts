@@ -98,6 +98,7 @@ export const de: Words = {
 
   problems: {
     network: "Es besteht keine Verbindung zum Dienst.",
+    part: "Ein Teil dieser Seite konnte nicht geladen werden. Bitte laden Sie die Seite neu.",
     timeout: "Der Dienst hat nicht rechtzeitig geantwortet.",
     unexpected: "Bei uns ist etwas schiefgegangen.",
     unavailable: "Der Dienst ist gerade nicht verfügbar.",

@@ -100,6 +100,7 @@ export const en = {
 
   problems: {
     network: "There is no connection to the service.",
+    part: "A part of this page could not be loaded. Please load the page again.",
     timeout: "The service took too long to answer.",
     unexpected: "Something went wrong on our side.",
     unavailable: "The service is not available right now.",
