@@ -20,8 +20,9 @@ from workflows.errors import Invalid
 
 Value = TypeVar("Value")
 
-# Of bodies that hold metadata or many texts, and of all others.
+# Of bodies that hold metadata or many texts, of a page's beacon, and of all others.
 BODY_LIMIT_BYTES = 256 * 1024
+BEACON_LIMIT_BYTES = 2 * 1024
 SMALL_BODY_LIMIT_BYTES = 64 * 1024
 LARGE_BODIES = frozenset(
     {
@@ -32,6 +33,7 @@ LARGE_BODIES = frozenset(
         "/sessions/<id:session_id>/attendance",
     }
 )
+BEACON = "/component/telemetry"
 MAX_JSON_DEPTH = 32
 _UTF_8 = ("utf-8", "utf8")
 _NO_TEXT = "Must not hold NUL characters or lone surrogates."
@@ -84,9 +86,9 @@ class StrictParser(FlaskParser):
 
 def limit_body() -> None:
     """Lower the limit of a request whose route takes no large body."""
-    rule = request.url_rule
-    if request.method not in ("GET", "HEAD") and (rule is None or rule.rule not in LARGE_BODIES):
-        request.max_content_length = SMALL_BODY_LIMIT_BYTES
+    rule = request.url_rule.rule if request.url_rule else None
+    if request.method not in ("GET", "HEAD") and rule not in LARGE_BODIES:
+        request.max_content_length = BEACON_LIMIT_BYTES if rule == BEACON else SMALL_BODY_LIMIT_BYTES
 
 
 def body_of(request: Request) -> bytes:

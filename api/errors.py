@@ -63,6 +63,8 @@ def answer_http_error(error: HTTPException) -> Response:
     code = CODE_OF_STATUS.get(status) or HTTPStatus(status).phrase.lower().replace(" ", "_")
     headers = {name: value for name, value in error.get_headers() if name in KEPT_HEADERS}
     message = SENTENCES.get(status) or error.description or HTTPStatus(status).phrase
+    if status == 413 and request.max_content_length:
+        message = f"The body is too large; the limit is {request.max_content_length // 1024} kB."
     return _answer(status, code, message, None, headers)
 
 

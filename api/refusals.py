@@ -68,7 +68,7 @@ REFUSALS: dict[str, Refusal] = {
     "request_timeout": Refusal(408, "The body took more than 10 seconds to arrive."),
     "gone": Refusal(410, "The link out of a mail has already been used."),
     "stale": Refusal(412, "If-Match does not name the present version."),
-    "too_large": Refusal(413, "The body is larger than 64 kB, or than 256 kB for bookings and completed sessions."),
+    "too_large": Refusal(413, "The body is larger than its route takes; the message has the limit."),
     "uri_too_long": Refusal(414, "The address with its query is longer than 8 kB."),
     "unsupported_media_type": Refusal(415, "The body is not declared as application/json, or is not plain UTF-8."),
     "key_reused": Refusal(422, "The Idempotency-Key was used for a different request."),

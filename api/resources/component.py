@@ -6,17 +6,16 @@ from typing import Any
 
 import marshmallow as ma
 from flask import Blueprint, Response, request
-from werkzeug.exceptions import NotFound, RequestEntityTooLarge, UnsupportedMediaType
+from werkzeug.exceptions import NotFound, UnsupportedMediaType
 
 from api.blueprints import PARSER, Area, refuses
-from api.bodies import body_of, require_storable, strict_json
+from api.bodies import BEACON, body_of, require_storable, strict_json
 from api.component_files import FILES, FOR_EVERY_SITE, SERVICE_WORKER
 from api.schemas import component as shapes
 from api.state import app_state
 from config import telemetry
 from config.settings import Settings
 
-BEACON_LIMIT_BYTES = 2048
 CONFIG_SECONDS = 3600
 # As navigator.sendBeacon sends a text, which no site has to be asked about before (CORS), and a Blob of JSON.
 _BEACON_TYPES = ("text/plain", "application/json")
@@ -44,7 +43,7 @@ def get_component_config() -> tuple[dict[str, Any], dict[str, str]]:
     return shown, {**FOR_EVERY_SITE, "Cache-Control": f"public, max-age={CONFIG_SECONDS}"}
 
 
-@component.route("/component/telemetry", methods=["POST"])
+@component.route(BEACON, methods=["POST"])
 @refuses("invalid_request", "unsupported_media_type")
 @component.doc(
     requestBody={
@@ -67,8 +66,6 @@ def _read_beacon() -> dict[str, Any]:
     raw = body_of(request)
     if request.mimetype not in _BEACON_TYPES:
         raise UnsupportedMediaType("Send the beacon as text/plain or application/json.")
-    if len(raw) > BEACON_LIMIT_BYTES:
-        raise RequestEntityTooLarge
     try:
         read: dict[str, Any] = _BEACON.load(require_storable(strict_json(raw)))
     except ma.ValidationError as error:

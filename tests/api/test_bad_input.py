@@ -176,6 +176,14 @@ def test_only_some_routes_take_more_than_64_kilobytes(world: World, cast: Cast) 
         assert world.client.post(path, data=b"{}" + large, **sent).status_code in (400, 403, 404)
 
 
+@pytest.mark.parametrize(("path", "limit"), [("/component/telemetry", 2), ("/listings", 64), ("/bookings", 256)])
+def test_a_body_too_large_is_told_its_routes_limit(world: World, cast: Cast, path: str, limit: int) -> None:
+    sent: dict[str, Any] = {"headers": cast.as_mentor, "content_type": "application/json"}
+    answer = world.client.post(path, data=b" " * (limit * 1024 + 1), **sent)
+    refused(answer, 413, "too_large")
+    assert answer.json["message"] == f"The body is too large; the limit is {limit} kB."
+
+
 def test_a_megabyte_is_too_large_wherever_it_is_sent(world: World, cast: Cast, draft: Booking) -> None:
     before = counts(world.engine)
     big = json.dumps({"reason": "x" * 2**20})
