@@ -378,6 +378,7 @@ HOLD: dict[str, Any] = {
     "mentorProfileId": COMPLETED["mentorProfileId"],
     **_TIMES,
     "expiresAt": "2030-05-01T08:05:00Z",
+    "createdAt": "2030-05-01T08:00:00Z",
 }
 
 _REVIEW_ID = "01986a10-5a21-7f30-8b91-4d5e6f7a8b05"

@@ -241,3 +241,4 @@ class Hold(ResponseSchema):
     start_time = Moment()
     end_time = Moment()
     expires_at = Moment()
+    created_at = Moment(metadata={"description": "To know how long it is held, whatever the caller's clock shows."})

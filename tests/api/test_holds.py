@@ -40,7 +40,7 @@ def test_a_hold_keeps_the_time_for_five_minutes(client: ApiClient, cast: Cast, p
     said = client.post(path, json=wanted(), headers=cast.as_mentee)
     assert said.status_code == 201
     held = dict(said.json)
-    expires = datetime.fromisoformat(held.pop("expiresAt"))
+    expires, created = (datetime.fromisoformat(held.pop(name)) for name in ("expiresAt", "createdAt"))
     assert held == {
         "id": held["id"],
         "mentorProfileId": str(cast.mentor.id),
@@ -48,6 +48,7 @@ def test_a_hold_keeps_the_time_for_five_minutes(client: ApiClient, cast: Cast, p
         "endTime": (START + HOUR).isoformat().replace("+00:00", "Z"),
     }
     assert timedelta(minutes=4) < expires - datetime.now(UTC) <= timedelta(minutes=5)
+    assert expires - created == timedelta(minutes=5)
     overlapping = cast.body(startTime=(START + 59 * MINUTE).isoformat())
     refused = client.post("/bookings", json=overlapping, headers=cast.as_stranger)
     assert (refused.status_code, refused.json["code"]) == (409, "slot_taken")

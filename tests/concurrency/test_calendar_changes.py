@@ -188,6 +188,19 @@ def test_no_acceptance_while_becoming_busy_elsewhere(engine: Engine) -> None:
     assert outcome.code == "slot_taken"
 
 
+@pytest.mark.parametrize("way", ["book", "book_individually", "accept"])
+def test_the_mentees_own_hold_being_taken_gives_way(engine: Engine, way: str) -> None:
+    start = factories.next_slot()
+    with engine.begin() as db:
+        offers, (mentee,) = Offers(db), _people(db, 1)
+        draft = offers.request(mentee, start)(db)
+    book = partial(factories.accept_booking, booking=draft) if way == "accept" else getattr(offers, way)(mentee, start)
+    (outcome,) = _booked_meanwhile(engine, offers.hold(mentee, start), book)
+    assert not isinstance(outcome, DomainError)
+    with engine.begin() as db:
+        assert [block.hold_id for block in db.execute(select(mentor_busy))] == [None]
+
+
 def test_a_change_that_hinders_nothing_lets_the_booking_in(engine: Engine) -> None:
     start = factories.next_slot()
     with engine.begin() as db:

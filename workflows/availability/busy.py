@@ -32,8 +32,8 @@ mentee AS (
 """
 
 # Follows a CTE `booking` that holds the accepted booking. A constraint cannot know the time: an expired hold is
-# deleted by the booking that takes its place, as is one that the mentee has on it, and counted by the insert so that
-# it comes after.
+# deleted by the booking that takes its place, as is one that the mentee has on it. The function sees also the hold that
+# the mentee has taken while this statement, which would not see it, waited for the mentor's lock.
 BLOCK_TIME = """
 wanted AS (
     SELECT id, mentor_profile_id, mentee_user_id, tstzrange(
@@ -41,16 +41,10 @@ wanted AS (
     ) AS busy
     FROM booking
 ),
-expired AS (
-    DELETE FROM mentor_busy USING wanted
-    WHERE mentor_busy.mentor_profile_id = wanted.mentor_profile_id AND mentor_busy.busy && wanted.busy
-      AND (mentor_busy.expires_at <= now() OR mentor_busy.held_by_user_id = wanted.mentee_user_id)
-    RETURNING mentor_busy.id
-),
 taken AS (
     INSERT INTO mentor_busy (id, mentor_profile_id, busy, booking_id)
-    SELECT CAST(:busy_id AS uuid), wanted.mentor_profile_id, wanted.busy, wanted.id
-    FROM wanted, (SELECT count(*) FROM expired) AS swept
+    SELECT CAST(:busy_id AS uuid), mentor_profile_id, busy, id
+    FROM wanted WHERE end_holds(mentor_profile_id, mentee_user_id, busy)
 ),
 attending AS (
     INSERT INTO mentee_busy (booking_id, user_id, busy)

@@ -53,7 +53,7 @@ SELECT CAST(:id AS uuid), CAST(:mentor_profile_id AS uuid), wanted.busy, CAST(:i
        CAST(:start_time AS timestamptz), CAST(:end_time AS timestamptz)
 FROM wanted, own, (SELECT count(*) FROM ended) AS swept
 WHERE own.count < :max_holds
-RETURNING expires_at
+RETURNING expires_at, created_at
 """
 )
 RELEASE_HOLD = text(
@@ -84,6 +84,7 @@ class Hold(Record):
     start_time: datetime
     end_time: datetime
     expires_at: datetime
+    created_at: datetime
     version: int = 1
 
 
@@ -97,6 +98,7 @@ def hold_query(hold_id: UUID) -> Select[Any]:
         held.held_start.label("start_time"),
         held.held_end.label("end_time"),
         held.expires_at,
+        held.created_at,
         literal_column("1").label("version"),
     ).where(held.hold_id == hold_id, held.expires_at > func.now())
 
@@ -149,12 +151,12 @@ def hold(
             "max_holds": max_holds or NO_LIMIT,
         }
         with constraint_errors():
-            expires_at = db.scalar(TAKE_HOLD, values)
-        if expires_at is None:
+            held = db.execute(TAKE_HOLD, values).one_or_none()
+        if held is None:
             raise Conflict(
                 "You already hold as many times as you may; book or release one of them.", code="booking_limit"
             )
-        return Hold(id=hold_id, start_time=start, end_time=end, expires_at=expires_at, **parties)
+        return Hold(id=hold_id, start_time=start, end_time=end, **parties, **held._mapping)
 
     return with_present_calendar(db, take)
 

@@ -105,6 +105,7 @@ def holds_query(user_id: UUID) -> Select[Any]:
         held.held_start.label("start_time"),
         held.held_end.label("end_time"),
         held.expires_at,
+        held.created_at,
     ).where(held.held_by_user_id == user_id, held.expires_at > func.now())
 
 
