@@ -155,8 +155,6 @@ export class SessionBooking extends LitElement {
   private enhanced: EnhancedPart | null = null;
   private realtime: RealtimePart | null = null;
   private directory: Directory | null = null;
-  /** Why a part is missing. */
-  private partError: ApiError | null = null;
   /** The mentor who was chosen here, where the page names none. */
   private chosenMentor: string | null = null;
   private started = new AbortController();
@@ -252,9 +250,11 @@ export class SessionBooking extends LitElement {
       signInUrl: this.options.signInUrl,
     };
     const connection = this.realtime?.renderConnection() ?? nothing;
+    // Nothing is loaded; or a part is not, and people can book without it.
+    const renderError = (): Rendered => (state.error ? failureToRetry(view, state.error, () => this.reload()) : nothing);
     switch (screen) {
       case "failed":
-        return state.error ? failureToRetry(view, state.error, () => this.reload()) : nothing;
+        return renderError();
       case "signed-out":
         return signInMessage(view, text.problems["unauthenticated"]);
       case "directory":
@@ -263,7 +263,7 @@ export class SessionBooking extends LitElement {
         return html`${this.directory?.renderBack(view) ?? nothing} ${renderCard(view, this.options.listingId)} ${connection}
         ${state.durationMinutes ? renderCalendar(view) : message("note", text.card.nothing)}
         ${this.enhanced?.renderGroups() ?? nothing}
-        ${this.partError ? failureToRetry(view, this.partError, () => this.reload()) : nothing}`;
+        ${renderError()}`;
       case "form":
         return html`${renderCard(view, state.listing?.id ?? null)} ${connection} ${renderForm(view)}`;
       default:
@@ -305,21 +305,16 @@ export class SessionBooking extends LitElement {
 
   private async loadParts(context: PartContext, signal: AbortSignal): Promise<void> {
     const { variant, sessionId } = context.options;
-    let partError: ApiError | null = null;
-    const load = <T>(part: Promise<T>): Promise<T | null> =>
-      part.catch(() => {
-        partError = ApiError.ofPart();
-        return null;
-      });
+    const load = <T>(part: Promise<T>): Promise<T | void> =>
+      part.catch(() => this.store.update({ error: ApiError.ofPart() }));
     const [enhanced, realtime, directory] = await Promise.all([
       variant !== "basic" || sessionId ? load(import("./session/enhanced.js")) : null,
       variant === "realtime" ? load(import("./realtime/realtime.js")) : null,
       !this.isNamed || this.chosenMentor ? load(import("./directory/directory.js")) : null,
     ]);
     if (signal.aborted) return;
-    this.partError = partError;
     // People can book without some of them, but see no session, and no one to choose.
-    if (partError && (sessionId ? !enhanced : !this.isNamed)) this.store.update({ phase: "failed", error: partError });
+    if (sessionId ? !enhanced : !directory && !this.isNamed) this.store.update({ phase: "failed" });
     this.enhanced = enhanced?.attach(context) ?? null;
     this.realtime = realtime?.attach(context) ?? null;
     this.directory = directory ? new directory.Directory(context, (id) => this.chooseMentor(id)) : null;

@@ -5,9 +5,12 @@ import { initialState } from "../src/booking/state.js";
 import type { Groups, GroupsState } from "../src/session/groups.js";
 import { renderGroups } from "../src/session/groups-view.js";
 import { de } from "../src/session/text/de.js";
-import { en } from "../src/session/text/index.js";
+import { extrasEn } from "../src/session/text/extras-en.js";
+import { en as sessionEn } from "../src/session/text/index.js";
 import { Store } from "../src/state/store.js";
 import { booking, quote } from "./session-fixtures.js";
+
+const en = { ...sessionEn, ...extrasEn };
 
 const GROUP = {
   ...booking({ id: "g1", title: "Exercises", courseId: "c1", startTime: "2030-05-04T09:00:00Z", endTime: "2030-05-04T10:00:00Z" }),

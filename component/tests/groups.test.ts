@@ -4,11 +4,14 @@ import type { CancellationQuote, GroupSession } from "../src/api/types.js";
 import { initialState } from "../src/booking/state.js";
 import type { PartContext } from "../src/parts.js";
 import { Groups, standingOf } from "../src/session/groups.js";
-import { en } from "../src/session/text/index.js";
+import { extrasEn } from "../src/session/text/extras-en.js";
+import { en as sessionEn } from "../src/session/text/index.js";
 import { Store } from "../src/state/store.js";
 import { Telemetry } from "../src/telemetry.js";
 import { FakeApi, makeClient, refusal } from "./fake-api.js";
 import { booking, quote, session } from "./session-fixtures.js";
+
+const en = { ...sessionEn, ...extrasEn };
 
 const GROUP: GroupSession = {
   ...booking({ id: "g1", kind: "group", courseId: "c1", durationMinutes: 90, sessionId: "s1" }),

@@ -11,7 +11,7 @@ vi.mock("../src/directory/directory.js", () => Promise.reject(new TypeError("Fai
 vi.mock("../src/course/course.js", () => Promise.reject(new TypeError("Failed to fetch dynamically imported module")));
 vi.mock("../src/session/text/de.js", () => Promise.reject(new TypeError("Failed to fetch dynamically imported module")));
 
-const SENTENCE = "A part of this page could not be loaded. Please load the page again.";
+const SENTENCE = "Part of this page is missing. Please load it again.";
 const reload = vi.spyOn(location, "reload").mockImplementation(() => undefined);
 
 beforeEach(() => void offeringApi().on("GET /component/config.json", { status: 200, body: { telemetryPercent: 0 } }));

@@ -73,8 +73,7 @@ export class BookingFlow {
     store.update({ phase: "loading", error: null });
     try {
       const { signal } = this.#ended;
-      const course = options.courseId ? import("../course/course.js") : null;
-      this.context.course = await course?.catch(() => Promise.reject(ApiError.ofPart())) ?? null;
+      if (options.courseId) this.context.course = await import("../course/course.js");
       const offered = await (this.context.course?.loadCourse ?? loadOffers)(client, options, signal);
       store.update({ ...offered, phase: "ready" });
     } catch (error) {
@@ -387,7 +386,8 @@ export class BookingFlow {
 
   #failLoading(error: unknown): void {
     if (this.#ended.signal.aborted) return;
-    const failure = this.#report(error, "load");
+    // What is no failure of the API is one of the import.
+    const failure = this.#report(error instanceof ApiError ? error : ApiError.ofPart(), "load");
     this.context.store.update({ phase: failure.status === 401 ? "signed-out" : "failed", error: failure });
   }
 

@@ -63,7 +63,7 @@ export type Submission =
   | { kind: "refused"; error: ApiError };
 
 export interface BookingState {
-  /** `failed` has `error`; `signed-out`: no one is signed in, and the catalogue is not open to everyone. */
+  /** `failed` has `error`, and so has `ready` where a part could not be loaded; `signed-out`: no one is signed in, and the catalogue is not open to everyone. */
   phase: "loading" | "ready" | "failed" | "signed-out";
   error: ApiError | null;
   course: Course | null;

@@ -5,7 +5,7 @@ import type { BookingState } from "../booking/state.js";
 import { bookableSlots, startOf } from "../calendar/slots.js";
 import { addDays, dayOf, formatTime, formatter, startOfDay } from "../format/time.js";
 import type { PartContext, Rendered } from "../parts.js";
-import type { SessionWords } from "./text/index.js";
+import type { ExtrasWords } from "./text/index.js";
 import { countOf } from "./common.js";
 
 const WEEK_DAYS = 7;
@@ -43,7 +43,7 @@ export function nearTime(instant: number, now: number, locale: string, zone: str
   return `${day}, ${formatTime(instant, locale, zone)}`;
 }
 
-export function renderAvailability(context: PartContext, words: SessionWords, locale: string): Rendered {
+export function renderAvailability(context: PartContext, words: ExtrasWords, locale: string): Rendered {
   const { state } = context.store;
   const now = Date.now();
   const found = availabilityOf(state, now);

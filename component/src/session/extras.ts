@@ -7,9 +7,11 @@ import { renderAvailability } from "./availability.js";
 import { Groups } from "./groups.js";
 import { RefusedTimes } from "./refused.js";
 import { SeriesForm } from "./series.js";
-import { sentenceLocale, type SessionWords } from "./text/index.js";
+import { extrasEn } from "./text/extras-en.js";
+import { sentenceLocale, type ExtrasWords, type SessionWords } from "./text/index.js";
 
 export class BookingExtras {
+  private readonly words: () => ExtrasWords;
   readonly #series: SeriesForm;
   readonly #refused: RefusedTimes;
   readonly #groups: Groups;
@@ -17,8 +19,11 @@ export class BookingExtras {
 
   constructor(
     private readonly context: PartContext,
-    private readonly words: () => SessionWords,
+    sessionWords: () => SessionWords,
   ) {
+    // English is cut in two, other languages are whole.
+    const words = (): ExtrasWords => ({ ...extrasEn, ...sessionWords() });
+    this.words = words;
     this.#series = new SeriesForm(context, words);
     this.#refused = new RefusedTimes(context, words);
     this.#groups = new Groups(context, words);

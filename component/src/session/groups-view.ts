@@ -9,7 +9,7 @@ import type { Rendered } from "../parts.js";
 import { explain } from "../view.js";
 import { countOf, moneyOf, momentOf } from "./common.js";
 import { standingOf, type GroupAction, type Groups, type Standing } from "./groups.js";
-import type { SessionWords } from "./text/index.js";
+import type { ExtrasWords } from "./text/index.js";
 
 const HOUR_MS = 3_600_000;
 
@@ -17,7 +17,7 @@ const HOUR_MS = 3_600_000;
 interface GroupView {
   readonly groups: Groups;
   readonly group: GroupSession;
-  readonly words: SessionWords;
+  readonly words: ExtrasWords;
   readonly locale: string;
   readonly zone: string;
 }

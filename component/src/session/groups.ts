@@ -7,7 +7,7 @@ import type { PartContext, Rendered } from "../parts.js";
 import { Store } from "../state/store.js";
 import { Keys, asApiError } from "./common.js";
 import { renderGroups } from "./groups-view.js";
-import type { SessionWords } from "./text/index.js";
+import type { ExtrasWords } from "./text/index.js";
 
 const SHOWN_AT_ONCE = 20;
 /** Groups older than this are read again when the page is looked at. */
@@ -63,7 +63,7 @@ export class Groups {
 
   constructor(
     readonly context: PartContext,
-    readonly words: () => SessionWords,
+    readonly words: () => ExtrasWords,
   ) {
     this.#keys = new Keys(context.client);
     const look = (): void => {

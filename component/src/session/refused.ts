@@ -7,7 +7,7 @@ import { addDays, formatter, startOfDay } from "../format/time.js";
 import type { PartContext, Rendered } from "../parts.js";
 import { Store } from "../state/store.js";
 import { asApiError, slotsPathOf } from "./common.js";
-import type { SessionWords } from "./text/index.js";
+import type { ExtrasWords } from "./text/index.js";
 
 export interface RefusedRange {
   /** The first and the last starting time, in milliseconds since the epoch. */
@@ -61,7 +61,7 @@ export class RefusedTimes {
 
   constructor(
     private readonly context: PartContext,
-    private readonly words: () => SessionWords,
+    private readonly words: () => ExtrasWords,
   ) {}
 
   dispose(): void {
@@ -91,7 +91,7 @@ export class RefusedTimes {
     </details>`;
   }
 
-  #renderContent({ refused }: SessionWords, locale: string): Rendered {
+  #renderContent({ refused }: ExtrasWords, locale: string): Rendered {
     const { ranges, isStale, error } = this.store.state;
     if (error) return html`<p class="error">${refused.failed}</p>`;
     if (!ranges) return html`<p class="muted">${this.context.words.loading}</p>`;

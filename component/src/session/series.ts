@@ -19,7 +19,7 @@ import {
   type Occurrence,
   type SeriesFields,
 } from "./recurrence.js";
-import type { SessionWords } from "./text/index.js";
+import type { ExtrasWords } from "./text/index.js";
 
 const CHECKS_AT_ONCE = 3;
 const MINUTE_MS = 60_000;
@@ -46,7 +46,7 @@ export class SeriesForm {
 
   constructor(
     private readonly context: PartContext,
-    private readonly words: () => SessionWords,
+    private readonly words: () => ExtrasWords,
   ) {
     this.#keys = new Keys(context.client);
     this.#unsubscribe = context.store.subscribe((state, previous) => {
@@ -70,7 +70,7 @@ export class SeriesForm {
     const { context, store } = this;
     const { slot, zone } = context.store.state;
     if (!slot) return nothing;
-    const { series: words } = this.words();
+    const { repeat: words } = this.words();
     const { everyWeeks, ends, count, until, skip } = store.state;
     const first = Date.parse(slot.startTime);
     const mistake = mistakeOf(store.state, first, zone);
@@ -142,13 +142,13 @@ export class SeriesForm {
     const made = countOf({ context }, series.made.length, words.plurals.dates);
     const areRequests = series.made.every((each) => each.sessionId === null);
     return html`<section class="series" part="series">
-      <h3>${areRequests ? words.series.requested(made) : words.series.made(made)}</h3>
+      <h3>${areRequests ? words.repeat.requested(made) : words.repeat.made(made)}</h3>
       <ul class="dates" tabindex="0" aria-label=${words.series.dates}>
         ${series.made.map(({ startTime }) => html`<li>${momentOf({ locale, zone }, Date.parse(startTime))}</li>`)}
       </ul>
       ${series.skipped.length
-        ? html`<h3>${words.series.skipped}</h3>
-            <ul class="dates" tabindex="0" aria-label=${words.series.skipped}>
+        ? html`<h3>${words.repeat.skipped}</h3>
+            <ul class="dates" tabindex="0" aria-label=${words.repeat.skipped}>
               ${series.skipped.map(
                 ({ startTime, code, message }) =>
                   html`<li>
@@ -171,7 +171,7 @@ export class SeriesForm {
           aria-disabled=${isWithdrawing ? "true" : nothing}
           @click=${() => isWithdrawing || this.#withdraw(series)}
         >
-          ${isWithdrawing ? words.working : words.series.withdrawAll}
+          ${isWithdrawing ? words.working : words.repeat.withdrawAll}
         </button>
       </div>
       ${error
@@ -186,7 +186,7 @@ export class SeriesForm {
     if (submission.kind !== "requested") return;
     this.store.update({ isWithdrawing: true, error: null });
     try {
-      const body = { from: made[0]?.startTime, reason: this.words().series.withdrawn };
+      const body = { from: made[0]?.startTime, reason: this.words().repeat.withdrawn };
       const path = `/series/${id}/cancel`;
       await this.#keys.send(path, body, (key) => client.post(path, body, { key }));
       flow.bookingChanged(await client.get<Booking>(`/bookings/${submission.booking.id}`));
@@ -211,8 +211,8 @@ export class SeriesForm {
     const total = price?.amount ? moneyOf({ words, locale }, { ...price, amount: price.amount * paid }) : null;
     return html`<div class="field">
       <span id="series-dates">${words.series.dates}</span>
-      <p class="muted" role="status">${isDone ? countOf({ context }, free, words.plurals.freeDates) : words.series.checking}${total && isDone
-          ? html`. <b>${words.series.total(total)}</b>`
+      <p class="muted" role="status">${isDone ? countOf({ context }, free, words.plurals.freeDates) : words.repeat.checking}${total && isDone
+          ? html`. <b>${words.repeat.total(total)}</b>`
           : nothing}</p>
       <ul class="dates" tabindex="0" aria-labelledby="series-dates">
         ${dates.map((date, index) => {
@@ -284,17 +284,17 @@ export class SeriesForm {
   }
 }
 
-function labelOf({ series, refused }: SessionWords, check: Check | "skipped"): string {
+function labelOf({ repeat, refused }: ExtrasWords, check: Check | "skipped"): string {
   switch (check) {
     case "checking":
-      return series.checking;
+      return repeat.checking;
     case "free":
     case "unknown":
-      return series[check];
+      return repeat[check];
     case "skipped":
-      return series.noSuchTime;
+      return repeat.noSuchTime;
     default:
-      return series.taken(refused.reasons[check]);
+      return repeat.taken(refused.reasons[check]);
   }
 }
 

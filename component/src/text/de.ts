@@ -21,7 +21,6 @@ export const de: Words = {
     session: "Sitzung",
     coach: "Coach",
     free: "Kostenlos",
-    from: (price) => `ab ${price}`,
     instant: "Sofort gebucht",
     request: "Der Coach bestätigt",
     nothing: "Hier gibt es zurzeit nichts zu buchen.",
@@ -42,7 +41,6 @@ export const de: Words = {
     none: "Hier gibt es keine freien Termine.",
     noneAtAll: "Im kommenden Jahr gibt es keine freien Termine. Bitte schauen Sie später wieder vorbei.",
     findNext: "Nächsten freien Termin zeigen",
-    failed: "Die freien Termine konnten nicht geladen werden.",
     morning: "Vormittag",
     afternoon: "Nachmittag",
     evening: "Abend",
@@ -98,7 +96,7 @@ export const de: Words = {
 
   problems: {
     network: "Es besteht keine Verbindung zum Dienst.",
-    part: "Ein Teil dieser Seite konnte nicht geladen werden. Bitte laden Sie die Seite neu.",
+    part: "Ein Teil dieser Seite fehlt. Bitte laden Sie sie neu.",
     timeout: "Der Dienst hat nicht rechtzeitig geantwortet.",
     unexpected: "Bei uns ist etwas schiefgegangen.",
     unavailable: "Der Dienst ist gerade nicht verfügbar.",

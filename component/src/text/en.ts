@@ -23,7 +23,6 @@ export const en = {
     session: "Session",
     coach: "Coach",
     free: "Free",
-    from: (price: string) => `from ${price}`,
     instant: "Booked at once",
     request: "The coach confirms",
     nothing: "There is nothing to book here at the moment.",
@@ -44,7 +43,6 @@ export const en = {
     none: "There are no free times.",
     noneAtAll: "There are no free times in the coming year.",
     findNext: "Show the next free time",
-    failed: "The free times could not be loaded.",
     morning: "Morning",
     afternoon: "Afternoon",
     evening: "Evening",
@@ -100,7 +98,7 @@ export const en = {
 
   problems: {
     network: "There is no connection to the service.",
-    part: "A part of this page could not be loaded. Please load the page again.",
+    part: "Part of this page is missing. Please load it again.",
     timeout: "The service took too long to answer.",
     unexpected: "Something went wrong on our side.",
     unavailable: "The service is not available right now.",

@@ -1,8 +1,8 @@
 /** The words of sessions, series and refused times in German. */
 
-import type { SessionWords } from "./en.js";
+import type { ExtrasWords } from "./extras-en.js";
 
-export const de: SessionWords = {
+export const de: ExtrasWords = {
   plurals: {
     dates: { one: "{n} Termin", other: "{n} Termine" },
     freeDates: { one: "{n} Termin ist frei", other: "{n} Termine sind frei" },
@@ -154,6 +154,17 @@ export const de: SessionWords = {
   },
 
   series: {
+    dates: "Termine",
+    cancelTitle: "Die Serie absagen?",
+    affected: (dates) => `Damit werden ab diesem Termin ${dates} abgesagt:`,
+    nothing: "Von dieser Serie kann kein Termin mehr abgesagt werden.",
+    confirm: "Serie absagen",
+    keep: "Serie behalten",
+    kept: (dates) => `Weiterhin gebucht: ${dates}.`,
+    draft: "Anfrage",
+  },
+
+  repeat: {
     title: "Wiederholen",
     every: "Wie oft",
     none: "Keine Wiederholung",
@@ -165,7 +176,6 @@ export const de: SessionWords = {
     until: "Letztes Datum",
     skip: "Nicht freie Termine auslassen",
     skipHint: "Sonst wird nichts gebucht, wenn einer davon nicht frei ist.",
-    dates: "Termine",
     checking: "Wird geprüft …",
     total: (amount) => `Zusammen ${amount}`,
     free: "frei",
@@ -180,13 +190,6 @@ export const de: SessionWords = {
     skipped: "Ausgelassen",
     withdrawAll: "Alle Anfragen zurückziehen",
     withdrawn: "Die Anfragen wurden zurückgezogen.",
-    cancelTitle: "Die Serie absagen?",
-    affected: (dates) => `Damit werden ab diesem Termin ${dates} abgesagt:`,
-    nothing: "Von dieser Serie kann kein Termin mehr abgesagt werden.",
-    confirm: "Serie absagen",
-    keep: "Serie behalten",
-    kept: (dates) => `Weiterhin gebucht: ${dates}.`,
-    draft: "Anfrage",
   },
 
   refused: {

@@ -4,6 +4,7 @@ import { languageOf } from "../../text/index.js";
 import { en, type SessionWords } from "./en.js";
 
 export type { SessionWords } from "./en.js";
+export type { ExtrasWords } from "./extras-en.js";
 export { en };
 
 /** The locale of dates and amounts: the words' own, since they stand in the same sentences. */
