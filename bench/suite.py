@@ -89,13 +89,13 @@ class Suite:
 
     def run_round(self, number: int) -> None:
         """Measure everything once; every other round goes through the contenders the other way round."""
-        sittings = [*self._sittings(), *(self._long_sittings() if not number else ())]
-        for title, sitting in reversed(sittings) if number % 2 else sittings:
+        measurements = [*self._measurements(), *(self._long_measurements() if not number else ())]
+        for title, measure in reversed(measurements) if number % 2 else measurements:
             self.say(f"Round {number + 1} of {self.results.rounds}: {title}")
             with _folder() as folder:
-                sitting(folder)
+                measure(folder)
 
-    def _sittings(self) -> Iterator[tuple[str, Callable[[Path], None]]]:
+    def _measurements(self) -> Iterator[tuple[str, Callable[[Path], None]]]:
         if self._has("life", "sessions", "memory", "backlog") and PRODUCT in self.contenders:
             yield "Tutelage at work", self._tutelage_at_work
         if self._has("life", "sessions", "memory") and usual.NAME in self.contenders:
@@ -113,7 +113,7 @@ class Suite:
         if self._has("webhooks") and PRODUCT in self.contenders:
             yield "webhooks", self._webhooks
 
-    def _long_sittings(self) -> Iterator[tuple[str, Callable[[Path], None]]]:
+    def _long_measurements(self) -> Iterator[tuple[str, Callable[[Path], None]]]:
         """What takes minutes to prepare, or varies little, and is therefore measured in the first round alone."""
         if self._has("growth") and PRODUCT in self.contenders:
             yield f"Tutelage with {FEW_BOOKINGS:,} and with {self.bookings:,} bookings", self._growth

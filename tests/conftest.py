@@ -105,7 +105,7 @@ def _plain_log_lines() -> None:
 
 @pytest.fixture(autouse=True)
 def _every_effect() -> None:
-    """No test records by what another one's process was told of the operator's choices."""
+    """No test records by the operator's choices that another test made in this process."""
     subscriptions.reset_policy()
 
 

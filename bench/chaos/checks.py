@@ -78,7 +78,7 @@ def wait_until_quiet(database_url: str, since: float, *, seconds: float = QUIET_
 def check(
     database_url: str, record: Record, example: Life, listings: Sequence[str], inbox: Inbox, mail: Path
 ) -> Iterator[Check]:
-    """Look at all that clients were told.
+    """Compare all acknowledgements with what was kept.
 
     Args:
         example: a life that was played before the faults; every other must come to the same.

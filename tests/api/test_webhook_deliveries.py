@@ -1,4 +1,4 @@
-"""What endpoints were told: listed, read with every attempt, and sent again."""
+"""Messages to endpoints: listed, read with every attempt, and sent again."""
 
 from __future__ import annotations
 

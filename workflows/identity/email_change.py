@@ -84,7 +84,7 @@ def request_email_change(db: Connection, *, actor: Actor, user_id: UUID, email: 
     """Let a user confirm another mail address; an earlier one that they did not confirm can no longer be confirmed.
 
     A link to confirm it goes to the new address, and a notice to the present one, which, entered again, withdraws it.
-    That the new one is another account's is told to who reads its mails, by the link, and not to who enters it.
+    Only the reader of its mails learns, by the link, that the new one is another account's, not the user who enters it.
 
     Raises:
         RateLimited: the user has entered five others within a day.
