@@ -24,7 +24,7 @@ from tests.factories import (
 from tests.integration.harness import counted_statements
 from workflows.bookings.booking import BOOKINGS, Booking, ListedBooking
 from workflows.bookings.decisions import BOOKING_MACHINE, accept, cancel, decline
-from workflows.bookings.insert import ACCEPTED, DRAFT
+from workflows.bookings.insert import ACCEPTED, DRAFT, DRAFT_WITHIN_LIMITS
 from workflows.catalog.listings import BOOKABLE, LISTINGS
 from workflows.catalog.mentors import MENTORS
 from workflows.events.record import recording
@@ -138,7 +138,7 @@ def test_hot_statements_are_no_longer_than_the_driver_keeps() -> None:
     # Psycopg takes a longer one apart at each execution, in Python.
     known: dict[str, Any] = {"mentee_user_id": uuid4(), "mentor_profile_id": uuid4(), "status": BookingStatus.DRAFT}
     prepared = [BOOKINGS.statement(known, later_page=True), SESSIONS.statement({"mentee_user_id": uuid4()})]
-    prepared += [DRAFT, ACCEPTED, BOOKABLE, recording(FAN_OUT_ROWS)]
+    prepared += [DRAFT, DRAFT_WITHIN_LIMITS, ACCEPTED, BOOKABLE, recording(FAN_OUT_ROWS)]
     prepared += [*BOOKING_MACHINE.statements.values(), *SESSION_MACHINE.statements.values()]
     assert max(len(each.text) for each in prepared) <= MAX_CACHED_STATEMENT_LENGTH
 

@@ -58,9 +58,11 @@ from workflows.availability.slots import OF_COURSE, OF_LISTING, OF_LISTING_OF_CO
 from workflows.availability.time_off import END_HOLDS, IN_THE_WAY, TIME_OFF
 from workflows.bookings.booking import BOOKINGS, NEXT_BOOKINGS, narrow_bookings
 from workflows.bookings.choice import OFFER_OF_MENTOR, OFFERS_OF_COURSE
+from workflows.bookings.decisions import BOOKING_MACHINE
 from workflows.bookings.direct import LISTING_OF_DURATION
 from workflows.bookings.holds import DELETE_EXPIRED_HOLDS, RELEASE_HOLD, TAKE_HOLD
 from workflows.bookings.individual import NAMED, ONLY_PRODUCT, PRODUCT
+from workflows.bookings.insert import ACCEPTED, DRAFT
 from workflows.bookings.series import DRAFTS_OF_SERIES
 from workflows.bundles.bundle import BUNDLES
 from workflows.catalog.courses import COURSES, FOUND_COURSES
@@ -88,6 +90,7 @@ from workflows.reviews.permits import OPEN_PERMITS
 from workflows.reviews.review import REVIEWS_OF_MENTOR
 from workflows.sessions.series import SESSIONS_OF_SERIES
 from workflows.sessions.session import NEXT_SESSIONS, SESSION, SESSION_WITH_TERMS, SESSIONS, narrow_sessions
+from workflows.sessions.steps import SESSION_MACHINE
 from workflows.webhooks.deliveries import FAN_OUT_ROWS as ROWS_OF_LISTENERS
 from workflows.webhooks.deliveries import WEBHOOK_DELIVERIES
 from workflows.webhooks.endpoints import ENDPOINTS
@@ -466,13 +469,17 @@ def test_what_every_request_asks_finds_its_row_by_an_index(large: Connection, na
     assert_indexed(large, STATEMENTS[name])
 
 
-def test_every_subject_is_found_by_an_index(large: Connection, engine: Engine) -> None:
+def subject_statements(engine: Engine) -> list[PreparedStatement]:
     views = World.on(engine).app.view_functions.values()
     subjects = [documentation_of(view)["loader"]["subject"] for view in views if "loader" in documentation_of(view)]
-    found = [subject for subject in subjects if subject is not None]
+    return [subject.statement for subject in subjects if subject is not None]
+
+
+def test_every_subject_is_found_by_an_index(large: Connection, engine: Engine) -> None:
+    found = subject_statements(engine)
     assert len(found) > 20
-    for subject in found:
-        assert_indexed(large, subject.statement.query)
+    for statement in found:
+        assert_indexed(large, statement.query)
 
 
 # It reads the calendar alone, by the index of its constraint.
@@ -637,6 +644,20 @@ def test_plans_made_on_empty_tables_use_indexes(filled: Connection, name: str) -
     assert scans
     for scan in scans:
         assert scan.get("Index Cond") or scan.get("Recheck Cond"), scan
+
+
+def test_single_rows_are_found_by_their_key_in_plans_made_on_empty_tables(filled: Connection, engine: Engine) -> None:
+    """Not by a walk through an index of all drafts, which costs as little as long as there are none."""
+    changes = [*BOOKING_MACHINE.statements.values(), *SESSION_MACHINE.statements.values(), DRAFT, ACCEPTED]
+    with filled.begin() as transaction:
+        filled.exec_driver_sql("SET LOCAL enable_seqscan TO DEFAULT; TRUNCATE users, events CASCADE")
+        statements = [*changes, *STATEMENTS.values(), *subject_statements(engine)]
+        planned = [node for statement in statements for node in plan_of(filled, statement)]
+        transaction.rollback()
+    scans = [node for node in planned if NAMING.search(node.get("Filter", ""))]
+    assert scans
+    for scan in scans:
+        assert scan.get("Index Cond") or scan.get("Recheck Cond") or "CTE" in scan["Node Type"], scan
 
 
 def test_held_mails_are_found_by_an_index_of_theirs(filled: Connection) -> None:

@@ -23,6 +23,7 @@ from workflows.transitions import StateMachine, update_statement
 TIME_TO_DECIDE = timedelta(hours=72)
 EXPIRED = "expired"
 
+# As in `update_statement`, no index of all drafts can serve.
 ACCEPT = f"""
 WITH {LOCK_MENTOR},
 {LOCK_MENTEE},
@@ -30,7 +31,7 @@ booking AS (
     UPDATE bookings SET status = 'accepted', session_id = CAST(:session_id AS uuid)
     FROM mentor, mentee
     WHERE bookings.mentor_profile_id = mentor.id AND bookings.id = CAST(:id AS uuid)
-      AND bookings.status = 'draft' AND bookings.version = :version
+      AND CAST(bookings.status AS text) = 'draft' AND bookings.version = :version
     RETURNING {", ".join(f"bookings.{column.name}" for column in Booking.columns())}
 ),
 {BLOCK_TIME}

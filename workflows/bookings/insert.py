@@ -69,7 +69,9 @@ _WITHIN_LIMITS = """
 FROM mentor, mentee
 WHERE guard_open_drafts(mentee.id, mentor.id, CAST(:series_id AS uuid), :max_drafts_per_mentor, :max_drafts)
 """
-DRAFT = _statement(f"{SHARE_MENTOR_UNCHANGED}, {LOCK_MENTEE}, {_INSERT.format(source=_WITHIN_LIMITS)}")
+DRAFT_WITHIN_LIMITS = _statement(f"{SHARE_MENTOR_UNCHANGED}, {LOCK_MENTEE}, {_INSERT.format(source=_WITHIN_LIMITS)}")
+# Without limits, nothing is counted.
+DRAFT = _statement(f"{SHARE_MENTOR_UNCHANGED}, {LOCK_MENTEE}, {_INSERT.format(source='FROM mentor, mentee')}")
 ACCEPTED = _statement(
     f"{LOCK_MENTOR_UNCHANGED}, {LOCK_MENTEE}, {_INSERT.format(source='FROM mentor, mentee')}, {BLOCK_TIME}"
 )
@@ -147,7 +149,7 @@ def insert_booking(
             the mentor's time off; `booking_limit` for a draft.
     """
     booking_id = uuid7()
-    statement = DRAFT
+    statement = DRAFT if draft_limits == NO_DRAFT_LIMITS else DRAFT_WITHIN_LIMITS
     if accepted:
         statement = _GROUP if kind is BookingKind.GROUP else ACCEPTED
     parameters = {
