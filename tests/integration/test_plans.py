@@ -651,7 +651,8 @@ def test_single_rows_are_found_by_their_key_in_plans_made_on_empty_tables(filled
     changes = [*BOOKING_MACHINE.statements.values(), *SESSION_MACHINE.statements.values(), DRAFT, ACCEPTED]
     with filled.begin() as transaction:
         filled.exec_driver_sql("SET LOCAL enable_seqscan TO DEFAULT; TRUNCATE users, events CASCADE")
-        statements = [*changes, *STATEMENTS.values(), *subject_statements(engine)]
+        statements: list[ClauseElement | PreparedStatement] = [*changes, *STATEMENTS.values()]
+        statements += subject_statements(engine)
         planned = [node for statement in statements for node in plan_of(filled, statement)]
         transaction.rollback()
     scans = [node for node in planned if NAMING.search(node.get("Filter", ""))]
