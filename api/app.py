@@ -144,7 +144,7 @@ def create_app(
     app.url_map.merge_slashes = False
     app.extensions[EXTENSION] = make_state(chosen, engine, wakeups)
     subscriptions.activate_policy(operator_policy(chosen))
-    operations.read_revisions()
+    operations.revisions()
     requests.register(app)
     audit.register(app)
     rate_limit_hooks.register(app)

@@ -8,6 +8,7 @@ import threading
 
 import click
 
+from config.imports import without_garbage_collection
 from config.metrics import start_metrics
 from config.observing import observe
 from config.settings import settings
@@ -33,4 +34,6 @@ def _run(name: str) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     # By name: each loop pays for its own imports alone.
-    importlib.import_module(f"workers.{name}").run_forever(stop)
+    with without_garbage_collection():
+        loop = importlib.import_module(f"workers.{name}")
+    loop.run_forever(stop)

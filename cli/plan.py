@@ -22,7 +22,7 @@ from cli.embedded import (
     valkey_command,
 )
 from config.settings import Settings, read_settings
-from workflows.events.subscriptions import QUEUES
+from workflows.events import QUEUES
 from workflows.notifications.texts import template_errors
 
 ROOT = Path(__file__).resolve().parent.parent

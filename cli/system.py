@@ -48,6 +48,8 @@ from cli.run_file import Run, read_run, remove_run, write_private, write_run
 START_SECONDS = 120
 STOP_SECONDS = 45
 POLL_SECONDS = 0.5
+# A worker that is ready just after it was asked is asked again.
+PING_SECONDS = 0.4
 MAX_STARTS_BEFORE_READY = 3
 # What a call raises while supervisord does not listen yet, stops, or does not answer any more.
 UNAVAILABLE = (OSError, HTTPException, Fault)
@@ -64,7 +66,7 @@ PART_SETTINGS = {
     "stderr_logfile": "NONE",
 }
 LOG_LIMIT_BYTES = 10_000_000
-MODULES = {"tutelage": "cli.main", "celery": "celery", "tutelage-worker": "workers.worker"}
+MODULES = {"tutelage": "cli.main", "celery": "celery", "tutelage-worker": "workers.command"}
 
 
 class System:
@@ -431,7 +433,7 @@ def wait_for_workers(queues: Sequence[str], redis_url: str, check: Callable[[], 
     silent = {f"{queue}@{socket.gethostname()}" for queue in queues}
 
     def attempt() -> None:
-        for answer in celery.control.ping(destination=sorted(silent), timeout=1, limit=len(silent)):
+        for answer in celery.control.ping(destination=sorted(silent), timeout=PING_SECONDS, limit=len(silent)):
             silent.difference_update(answer)
         if silent:
             raise OSError(", ".join(sorted(silent)))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from functools import cached_property
 from time import perf_counter
 from typing import Any
 
@@ -28,26 +29,23 @@ _PARAMETER = re.compile(r"%(?:%|\((\w+)\)s)")
 class PreparedStatement:
     """A statement that returns rows, and how its parameters and its columns are converted.
 
+    It is compiled at its first use: most processes import many that they never run.
+
     Args:
         query: a select; or a text with its columns, all of them in their order.
     """
 
     def __init__(self, query: Select[Any] | TextualSelect) -> None:
         self.query = query
-        compiled = query.compile(dialect=_DIALECT)
-        if "POSTCOMPILE" in str(compiled):
-            raise ValueError("A list of a parameter's length cannot be compiled once; use = ANY (:array).")
-        self.text = str(compiled)
-        self._numbered, self._parameters = _numbered(self.text)
-        binders = {
-            name: bind.type.dialect_impl(_DIALECT).bind_processor(_DIALECT) for name, bind in compiled.binds.items()
-        }
-        self._binders = {name: convert for name, convert in binders.items() if convert is not None}
-        self._constants = self._bound({name: value for name, value in compiled.params.items() if value is not None})
-        self._names = [column.name for column in query.selected_columns]
-        impls = {column.name: column.type.dialect_impl(_DIALECT) for column in query.selected_columns}
-        converters = {name: impl.result_processor(_DIALECT, None) for name, impl in impls.items()}
-        self._converters = {name: convert for name, convert in converters.items() if convert is not None}
+
+    @property
+    def text(self) -> str:
+        """The statement as the driver gets it."""
+        return self._compiled.text
+
+    @cached_property
+    def _compiled(self) -> _Compiled:
+        return _Compiled(self.query)
 
     def one_or_none(self, db: Connection, values: Mapping[str, Any]) -> dict[str, Any] | None:
         """The values of the only row by the names of its columns; None where there is none."""
@@ -56,27 +54,50 @@ class PreparedStatement:
 
     def all(self, db: Connection, values: Mapping[str, Any]) -> list[dict[str, Any]]:
         """Every row's values by the names of its columns."""
-        bound = self._constants | self._bound(values)
+        compiled = self._compiled
+        bound = compiled.constants | compiled.bound(values)
         began = perf_counter()
         try:
-            rows = driver_of(db).fetch(self._numbered, [bound[name] for name in self._parameters])
+            rows = driver_of(db).fetch(compiled.numbered, [bound[name] for name in compiled.parameters])
         except psycopg.Error as error:
             # SQLAlchemy raises it as its own, tells its listeners, and replaces connections that are broken.
-            db.exec_driver_sql(self.text, bound, execution_options={DRIVER_ERROR: error})
+            db.exec_driver_sql(compiled.text, bound, execution_options={DRIVER_ERROR: error})
             raise
         observe: Observer | None = db.get_execution_options().get(_OBSERVER)
         if observe is not None:
-            observe(self.text, perf_counter() - began)
-        return [self._found(row) for row in rows]
+            observe(compiled.text, perf_counter() - began)
+        return [compiled.found(row) for row in rows]
 
-    def _bound(self, values: Mapping[str, Any]) -> dict[str, Any]:
+
+class _Compiled:
+    """A query's text, and the functions that convert its values."""
+
+    def __init__(self, query: Select[Any] | TextualSelect) -> None:
+        compiled = query.compile(dialect=_DIALECT)
+        if "POSTCOMPILE" in str(compiled):
+            raise ValueError("A list of a parameter's length cannot be compiled once; use = ANY (:array).")
+        self.text = str(compiled)
+        self.numbered, self.parameters = _numbered(self.text)
+        binders = {
+            name: bind.type.dialect_impl(_DIALECT).bind_processor(_DIALECT) for name, bind in compiled.binds.items()
+        }
+        self._binders = {name: convert for name, convert in binders.items() if convert is not None}
+        self.constants = self.bound({name: value for name, value in compiled.params.items() if value is not None})
+        self._names = [column.name for column in query.selected_columns]
+        impls = {column.name: column.type.dialect_impl(_DIALECT) for column in query.selected_columns}
+        converters = {name: impl.result_processor(_DIALECT, None) for name, impl in impls.items()}
+        self._converters = {name: convert for name, convert in converters.items() if convert is not None}
+
+    def bound(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        """Values of parameters as the driver takes them."""
         bound = dict(values)
         for name, convert in self._binders.items():
             if name in bound:
                 bound[name] = convert(bound[name])
         return bound
 
-    def _found(self, row: tuple[Any, ...]) -> dict[str, Any]:
+    def found(self, row: tuple[Any, ...]) -> dict[str, Any]:
+        """A row's values by the names of its columns."""
         found = dict(zip(self._names, row, strict=True))
         for name, convert in self._converters.items():
             found[name] = convert(found[name])

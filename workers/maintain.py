@@ -23,9 +23,10 @@ from workflows.analytics.summary import add_up_changes
 from workflows.audit.chain import chain_entries, check_next_blocks, end_of_chain, oldest_unchained
 from workflows.audit.retention import drop_old_partition, make_partitions
 from workflows.bookings.holds import delete_expired_holds
+from workflows.events import QUEUES
 from workflows.events.backfill import fill_new_gaps, introduce
 from workflows.events.store import backlogs, dead_by_effect
-from workflows.events.subscriptions import QUEUES, load
+from workflows.events.subscriptions import load
 from workflows.identity.email_change import forget_email_changes
 from workflows.invariants import looks
 from workflows.privacy.erasure import go_on_erasing

@@ -21,10 +21,10 @@ from workers.outbound import OutboundRunner, Route
 from workers.outcomes import OutcomeLog, settle_error, settle_exhausted, success_log
 from workers.tracing import SpanKind, delivery_span
 from workers.transactions import Transactions
-from workflows.events import store
+from workflows.events import QUEUES, store
 from workflows.events.delivery import Delivery, DeliveryKey
 from workflows.events.record import flush_deferred, recorded
-from workflows.events.subscriptions import QUEUES, AnyOutboundEffect, Effect, OutboundEffect, Subscriptions
+from workflows.events.subscriptions import AnyOutboundEffect, Effect, OutboundEffect, Subscriptions
 
 log = structlog.get_logger("workers.deliver")
 

@@ -18,9 +18,9 @@ from models import engine
 from workers.app import app
 from workers.transactions import metered
 from workers.wakeups import BROKER_TROUBLE, MAX_IN_MESSAGE, Publisher
+from workflows.events import QUEUES
 from workflows.events.record import Wakeup
 from workflows.events.store import SWEEP_PAGE, mark_published, mark_unpublished, overdue
-from workflows.events.subscriptions import QUEUES
 
 log = structlog.get_logger(__name__)
 

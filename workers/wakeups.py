@@ -19,8 +19,9 @@ from redis.exceptions import RedisError
 
 from config import telemetry
 from workers.broker import PUBLISHER_OPTIONS
+from workflows.events import QUEUES
 from workflows.events.record import Wakeup
-from workflows.events.subscriptions import QUEUES, OutboundEffect, load
+from workflows.events.subscriptions import OutboundEffect, load
 
 log = structlog.get_logger(__name__)
 

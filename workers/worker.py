@@ -1,11 +1,7 @@
-"""The worker of one queue: its Celery task, what its process holds, and its command, `tutelage-worker sessions`.
-
-Celery's own command line imports all of its subcommands with a prompt toolkit, a sixth of a worker's memory.
-"""
+"""The worker of one queue: its Celery task, and what its process holds. Its command is in `workers.command`."""
 
 from __future__ import annotations
 
-import argparse
 import gc
 import logging
 import socket
@@ -34,7 +30,7 @@ from workers.tracing import start_tracing, stop_tracing
 from workers.transactions import Transactions, metered
 from workers.wakeups import TASK, WakeupQueue
 from workflows.events.delivery import DeliveryKey
-from workflows.events.subscriptions import QUEUES, activate_policy, load
+from workflows.events.subscriptions import activate_policy, load
 from workflows.notifications.texts import template_errors, use_templates
 
 log = structlog.get_logger(__name__)
@@ -119,20 +115,21 @@ def _stop_sending_later(**_kw: Any) -> None:
 
 
 @exit_on_refused_settings()
-def main() -> None:
-    """Run the worker of a queue until a signal ends it."""
-    parser = argparse.ArgumentParser(prog="tutelage-worker", description="Run the Celery worker of one queue.")
-    parser.add_argument("queue", choices=QUEUES)
-    parser.add_argument("--threads", type=int, default=4, help="how many messages are worked on at a time")
-    given = parser.parse_args()
+def run(queue: str, threads: int) -> None:
+    """Work on a queue until a signal ends it.
+
+    Args:
+        queue: one of QUEUES.
+        threads: how many messages are worked on at a time.
+    """
     # As it stands in the process list.
-    app.conf.tutelage_process = f"worker-{given.queue}"
+    app.conf.tutelage_process = f"worker-{queue}"
     _configure_logging()
     worker = app.Worker(
-        hostname=f"{given.queue}@{socket.gethostname()}",
-        queues=given.queue,
+        hostname=f"{queue}@{socket.gethostname()}",
+        queues=queue,
         pool="threads",
-        concurrency=given.threads,
+        concurrency=threads,
         loglevel=settings().log_level,
         # No banner: everything that a worker logs is a line of JSON.
         quiet=True,
@@ -155,7 +152,7 @@ def main() -> None:
         process.transactions.engine.connect().close()
     except SQLAlchemyError as error:
         log.warning("worker.database_unavailable", error=str(error))
-    # What is imported is never garbage: looking through it once more at the end took 0.4 s of processor time.
+    # As what is imported (config/imports.py), so what has been made of it.
     gc.freeze()
     try:
         worker.start()
@@ -163,7 +160,3 @@ def main() -> None:
         process.close()
         stop_tracing()
     sys.exit(worker.exitcode)
-
-
-if __name__ == "__main__":
-    main()

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from functools import cache
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
-from alembic.script import ScriptDirectory
 from flask import Response, request
 from sqlalchemy import text
 
@@ -27,7 +27,9 @@ from workflows.audit.log import AUDIT_ENTRIES, filters_of
 from workflows.errors import NotFound, Unauthenticated
 from workflows.invariants import looks
 
-MIGRATIONS = Path(__file__).resolve().parents[2] / "migrations"
+MIGRATIONS = Path(__file__).resolve().parents[2] / "migrations" / "versions"
+# `revision = "0002"` and `down_revision = "0001"` of a migration: Alembic would import and run all of them.
+REVISION_LINE = re.compile(r"""^(down_)?revision = ["'](\w+)["']$""", re.MULTILINE)
 
 operations = Area("Operations", "For operators and monitoring.")
 
@@ -113,20 +115,20 @@ def list_audit_entries(_context: RequestContext[None], **filters: Any) -> dict[s
     return filters_of(**filters)
 
 
-def read_revisions() -> None:
-    """Read the migrations' names at start, so that no probe waits for the disk or finds a later version's folder."""
-    _revisions()
-
-
 @cache
-def _revisions() -> tuple[frozenset[str], frozenset[str]]:
-    scripts = ScriptDirectory(str(MIGRATIONS))
-    return frozenset(scripts.get_heads()), frozenset(script.revision for script in scripts.walk_revisions())
+def revisions() -> tuple[frozenset[str], frozenset[str]]:
+    """The newest of the migrations, and all.
+
+    They are read at start, so that no probe waits for the disk or finds a later version's folder.
+    """
+    lines = [line for file in MIGRATIONS.glob("*.py") for line in REVISION_LINE.findall(file.read_text())]
+    known, followed = (frozenset(name for down, name in lines if bool(down) == is_down) for is_down in (False, True))
+    return known - followed, known
 
 
 def _is_migrated(revision: str | None) -> bool:
     # During a deploy the database is migrated first, so that an unknown revision is a newer one.
-    heads, known = _revisions()
+    heads, known = revisions()
     return revision is not None and (revision in heads or revision not in known)
 
 

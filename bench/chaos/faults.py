@@ -15,7 +15,7 @@ import redis
 
 from bench.load import Connection
 from cli.run_file import read_run
-from workflows.events.subscriptions import QUEUES
+from workflows.events import QUEUES
 
 WORKERS = tuple(f"worker-{queue}" for queue in QUEUES)
 PAUSES_BETWEEN_SECONDS = (1.0, 6.0)

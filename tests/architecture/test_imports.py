@@ -108,18 +108,25 @@ def test_only_the_effects_know_bookings_and_sessions_both() -> None:
         assert not inside or knows <= {file.parent.name}, file
 
 
-def loaded_by(module: str) -> set[str]:
-    """The names of all modules that a process has which imports one."""
-    program = f"import sys, {module}; print(*sys.modules)"
+# What a process would only carry along, by the module that it starts with.
+NEEDLESS = {
+    # The API's application and Celery were a third of the process's memory, and most of its start.
+    "cli.streams": {"api.app", "celery", "granian", "alembic"},
+    "cli.serve": {"alembic", "mako"},
+    "workers.flower": {"sqlalchemy", "psycopg", "models", "workflows.events.subscriptions", "workflows.effects"},
+    "workers.command": {"celery", "sqlalchemy"},
+    # Libraries of calendars are for the process that expands them.
+    "workers.worker, workers.transports.calendars": {"icalendar", "recurring_ical_events", "flask", "alembic"},
+}
+
+
+def loaded_by(modules: str) -> set[str]:
+    """The names of all modules that a process has which imports some."""
+    program = f"import gc, sys; gc.disable(); import {modules}; print(*sys.modules)"
     loaded = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
     return set(loaded.stdout.split())
 
 
-def test_live_updates_import_neither_the_api_nor_celery() -> None:
-    # They were a third of the process's memory, and most of its start.
-    assert {"api.app", "celery", "granian", "alembic"} & loaded_by("cli.streams") == set()
-
-
-def test_workers_import_no_library_of_calendars() -> None:
-    # They are for the process that expands them.
-    assert {"icalendar", "recurring_ical_events"} & loaded_by("workers.transports.calendars") == set()
+@pytest.mark.parametrize("modules", NEEDLESS)
+def test_a_process_imports_nothing_that_it_does_not_need(modules: str) -> None:
+    assert loaded_by(modules) & NEEDLESS[modules] == set()

@@ -15,6 +15,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, create_engine, make_url, text
 from sqlalchemy.exc import SAWarning
 
+from api.resources.operations import revisions
 from cli.migrate import MIGRATIONS, current_revision, revert, upgrade
 from models import metadata
 from tests import servers
@@ -68,6 +69,11 @@ def schema(url: str) -> dict[str, list[Any]]:
 def test_there_is_one_head(scripts: ScriptDirectory) -> None:
     assert len(scripts.get_heads()) == 1
     assert len(scripts.get_bases()) == 1
+
+
+def test_the_api_knows_the_revisions_that_alembic_knows(scripts: ScriptDirectory) -> None:
+    all_of_them = frozenset(step.revision for step in scripts.walk_revisions())
+    assert revisions() == (frozenset(scripts.get_heads()), all_of_them)
 
 
 def test_every_single_step_can_be_taken_back_and_again(empty_url: str, scripts: ScriptDirectory) -> None:

@@ -8,7 +8,8 @@ import workers.worker  # noqa: F401 - it has the task
 from cli.plan import PROGRAMS
 from workers.app import app
 from workers.wakeups import TASK
-from workflows.events.subscriptions import QUEUES, load
+from workflows.events import QUEUES
+from workflows.events.subscriptions import load
 
 
 def test_every_queue_has_one_worker_in_the_process_list() -> None:

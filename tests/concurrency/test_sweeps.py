@@ -20,9 +20,9 @@ from tests.concurrency.deliveries import Harness
 from tests.concurrency.racing import ROUNDS, Race
 from workers.sweep import Sweep
 from workers.wakeups import Publisher
+from workflows.events import QUEUES
 from workflows.events.delivery import DeliveryKey
 from workflows.events.record import Wakeup
-from workflows.events.subscriptions import QUEUES
 
 REQUESTS = 40
 

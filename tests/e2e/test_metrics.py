@@ -25,8 +25,9 @@ from tests.eventually import eventually
 from tests.participants import Participants, register
 from tests.scraping import Figures
 from tests.speaking import Caller
+from workflows.events import QUEUES
 from workflows.events.event_types import event_types
-from workflows.events.subscriptions import QUEUES, load
+from workflows.events.subscriptions import load
 from workflows.invariants import queries
 
 COMPLETION = {"notes": "n", "rating": 5, "feedback": "f", "actionItems": []}

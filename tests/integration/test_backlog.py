@@ -12,8 +12,8 @@ from tests import factories
 from tests.integration.harness import Harness
 from tests.scraping import Figures
 from workers.maintain import CHORES, maintain
+from workflows.events import QUEUES
 from workflows.events.store import _BACKLOG, backlogs, dead_by_effect
-from workflows.events.subscriptions import QUEUES
 from workflows.invariants import queries
 
 

@@ -350,7 +350,7 @@ def test_a_stopping_worker_does_not_wait_for_a_verdict(
         "REDIS_URL": stoppable_valkey.server.url,
         "SMTP_URL": f"smtp+plain://127.0.0.1:{server.port}",
     }
-    command = [sys.executable, "-m", "workers.worker", "notifications", "--threads", "8"]
+    command = [sys.executable, "-m", "workers.command", "notifications", "--threads", "8"]
     with subprocess.Popen(command, env=os.environ | environment) as worker:
         try:
             wakeup = Wakeup(**vars(key), queue="notifications", subject="booking", subject_id=key.event_id)

@@ -20,10 +20,10 @@ from tests.integration.harness import Harness, without_guards
 from tests.integration.test_record import an_event
 from workers.sweep import HIGH_WATER_MESSAGES, Sweep
 from workers.wakeups import Publisher
+from workflows.events import QUEUES
 from workflows.events.delivery import DeliveryKey
 from workflows.events.record import Wakeup, record
 from workflows.events.store import SWEEP_PAGE
-from workflows.events.subscriptions import QUEUES
 
 
 class Bell(Publisher):

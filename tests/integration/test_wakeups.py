@@ -21,9 +21,9 @@ from tests.integration.test_sweep import messages
 from workers.app import app
 from workers.wakeups import MAX_IN_BATCH, MAX_IN_MESSAGE, QUEUE_PAUSE_SECONDS, TASK, Publisher, WakeupQueue, argument
 from workers.wakeups import messages as grouped
+from workflows.events import QUEUES
 from workflows.events.delivery import DeliveryKey
 from workflows.events.record import Wakeup
-from workflows.events.subscriptions import QUEUES
 
 
 def some_wakeups(

@@ -21,8 +21,9 @@ from models import catalog
 from tests.api.identity_provider import pem, private_key
 from workers.policy import operator_policy
 from workers.routes import routes_of
+from workflows.events import QUEUES
 from workflows.events.delivery import WEBHOOK_RETRY_POLICY
-from workflows.events.subscriptions import QUEUES, OutboundEffect, Subscriptions, load
+from workflows.events.subscriptions import OutboundEffect, Subscriptions, load
 
 VAPID_KEY = new_private_key()
 PRIVATE_PEM = (

@@ -1,1 +1,2 @@
-"""Events, and the durable deliveries of what follows from them: the mechanism that keeps the promise."""
+# Each has a worker of its own. They stand here for processes that know no effect, such as Flower.
+QUEUES = ("sessions", "reviews", "notifications", "analytics", "webhooks")

@@ -15,11 +15,11 @@ from uuid import UUID
 
 from sqlalchemy import Connection
 
+from workflows.events import QUEUES
 from workflows.events.delivery import DEFAULT_RETRY_POLICY, Delivery, RetryPolicy, SendResult
 from workflows.events.event_types import Event, event_types
 from workflows.operator_policy import OperatorPolicy
 
-QUEUES = ("sessions", "reviews", "notifications", "analytics", "webhooks")
 PLUG_INS = "tutelage.effects"
 
 Subscribed = TypeVar("Subscribed", bound=Callable[..., None])

@@ -1,0 +1,27 @@
+"""`tutelage-worker sessions`: the command that runs the worker of one queue.
+
+Celery's own command line imports all of its subcommands with a prompt toolkit, a sixth of a worker's memory.
+"""
+
+from __future__ import annotations
+
+import argparse
+from importlib import import_module
+
+from config.imports import without_garbage_collection
+from workflows.events import QUEUES
+
+
+def main() -> None:
+    """Run the worker of a queue until a signal ends it."""
+    parser = argparse.ArgumentParser(prog="tutelage-worker", description="Run the Celery worker of one queue.")
+    parser.add_argument("queue", choices=QUEUES)
+    parser.add_argument("--threads", type=int, default=4, help="how many messages are worked on at a time")
+    given = parser.parse_args()
+    with without_garbage_collection():
+        worker = import_module("workers.worker")
+    worker.run(given.queue, given.threads)
+
+
+if __name__ == "__main__":
+    main()
