@@ -24,6 +24,10 @@ export interface QueuedBooking {
 
 export interface QueueState {
   booking: QueuedBooking | null;
+  /** Whether all tabs have it; else it is lost with this one. */
+  isKept: boolean;
+  /** Why it is not sent although there is a connection. */
+  blocked: "signed-out" | "other-person" | null;
 }
 
 /** Runs work under a lock that one tab at a time has. */
@@ -32,9 +36,10 @@ export type WithLock = (name: string, work: () => Promise<void>, signal: AbortSi
 /** The API keeps answers under a key for 72 hours; beyond them, a second request would be another booking. */
 const MAX_AGE_MS = 24 * 3_600_000;
 const RETRY_MS = [5_000, 10_000, 20_000, 40_000, 60_000];
+const EMPTY: QueueState = { booking: null, isKept: false, blocked: null };
 
 export class BookingQueue {
-  readonly store = new Store<QueueState>({ booking: null });
+  readonly store = new Store<QueueState>(EMPTY);
   /** Called when a booking was not sent: its time has passed. */
   onExpired: (booking: QueuedBooking) => void = () => undefined;
   readonly #ended = new AbortController();
@@ -65,7 +70,7 @@ export class BookingQueue {
   /** Keeps a booking that could not be sent. Whether it does. */
   add(saved: Saved, error: ApiError, wasSent: boolean): boolean {
     const known = this.store.state.booking;
-    const isKnown = known !== null && known.saved.request?.key === saved.request?.key;
+    const isKnown = known !== null && keyOf(known) === saved.request?.key;
     // A server that answers is asked again by the form; one that comes back may stumble at first.
     if (!saved.request || !(error.status === 0 || isKnown)) return false;
     const booking: QueuedBooking = {
@@ -75,9 +80,9 @@ export class BookingQueue {
       wasSent: wasSent || (isKnown && known.wasSent),
       saved,
     };
-    this.store.update({ booking });
-    if (!isKnown) void this.#own(booking, true);
-    else this.#later();
+    this.store.update({ booking, blocked: null, ...(!isKnown && { isKept: false }) });
+    if (!isKnown) void this.#own(booking);
+    this.#later();
     return true;
   }
 
@@ -87,24 +92,32 @@ export class BookingQueue {
    */
   async adopt(): Promise<void> {
     for (const booking of await this.records.all()) {
-      if (this.#isExpired(booking) && booking.subject !== this.#subject) {
-        await this.records.delete(booking.saved.request?.key ?? "");
-      } else if (booking.subject === this.#subject && !this.#watched.has(booking.saved.request?.key ?? "")) {
-        void this.#own(booking, false);
-      }
+      const key = keyOf(booking);
+      if (booking.subject === this.#subject && !this.#watched.has(key)) void this.#takeOver(key);
+      else if (this.#isExpired(booking)) await this.records.delete(key);
     }
   }
 
-  /** There may be a connection again. */
-  async send(): Promise<void> {
+  /**
+   * There may be a connection again.
+   *
+   * @param isAsked whether a person wants it now: the browser may be wrong about the connection.
+   */
+  async send(isAsked = false): Promise<void> {
     clearTimeout(this.#timer);
-    const { booking } = this.store.state;
-    if (!booking || this.context.store.state.submission.kind !== "queued" || !navigator.onLine) return;
+    const { booking, blocked: before } = this.store.state;
+    if (!booking || this.context.store.state.submission.kind !== "queued") return;
     if (this.#isExpired(booking)) {
       this.withdraw();
       return this.onExpired(booking);
     }
-    if (!(await this.#isSamePerson(booking))) return this.#later();
+    if (!navigator.onLine && !isAsked) return this.#later();
+    const who = await this.#whoIsSignedIn(booking);
+    if (this.#ended.signal.aborted || this.store.state.booking !== booking) return;
+    const blocked = who === "signed-out" || who === "other-person" ? who : null;
+    this.store.update({ blocked });
+    if (blocked === "signed-out" && blocked !== before) this.context.emit("signin", {});
+    if (who !== "same") return this.#later();
     await this.context.flow.sendQueued();
   }
 
@@ -121,21 +134,56 @@ export class BookingQueue {
     this.#release();
   }
 
-  /** Holds a booking's lock until it is settled, or this component is gone. */
-  async #own(booking: QueuedBooking, isNew: boolean): Promise<void> {
-    const { key } = booking.saved.request ?? { key: "" };
-    const work = async (): Promise<void> => {
-      if (!isNew && !(await this.#restore(key))) return;
-      if (isNew && booking.userId !== null) await this.#keep(key, booking);
-      if (this.#ended.signal.aborted) return;
-      if (this.store.state.booking?.saved.request?.key !== key) return this.records.delete(key);
-      this.#later();
-      await new Promise<void>((resolve) => (this.#release = resolve));
-      if (!this.#ended.signal.aborted) await this.records.delete(key);
-    };
+  /** Owns a booking that was made here, and keeps it for all tabs. */
+  async #own(booking: QueuedBooking): Promise<void> {
+    const key = keyOf(booking);
+    await this.#underLock(key, async () => {
+      if (booking.userId !== null) await this.#keep(key, booking);
+      await this.#holdUntilSettled(key);
+    });
+  }
+
+  /** Owns a booking whose tab is gone, once this component has nothing else to show. */
+  async #takeOver(key: string): Promise<void> {
+    let isLater = true;
+    while (isLater && !this.#ended.signal.aborted) {
+      isLater = false;
+      this.#watched.add(key);
+      // Without the lock: other tabs may show it sooner.
+      await this.#untilIdle();
+      await this.#underLock(key, async () => {
+        const booking = await this.records.get(key);
+        if (!booking) return;
+        const who = await this.#whoIsSignedIn(booking);
+        if (this.#isExpired(booking)) {
+          await this.records.delete(key);
+          if (who === "same") this.onExpired(booking);
+        } else if (who === "same") {
+          // A time may have been chosen while another tab had it.
+          isLater = !this.#isIdle;
+          if (isLater || this.#ended.signal.aborted) return;
+          this.store.update({ booking, isKept: true, blocked: null });
+          this.context.flow.restoreQueued(booking.saved);
+          this.#later();
+          await this.#holdUntilSettled(key);
+        }
+      });
+    }
+  }
+
+  async #underLock(key: string, work: () => Promise<void>): Promise<void> {
+    const { signal } = this.#ended;
     this.#watched.add(key);
-    await this.withLock(`tutelage-booking-${key}`, work, this.#ended.signal).catch(() => undefined);
+    if (!signal.aborted) await this.withLock(`tutelage-booking-${key}`, work, signal).catch(() => undefined);
     this.#watched.delete(key);
+  }
+
+  /** Has the lock until the booking is answered or withdrawn, or this component is gone. */
+  async #holdUntilSettled(key: string): Promise<void> {
+    const { signal } = this.#ended;
+    const { booking } = this.store.state;
+    if (!signal.aborted && booking && keyOf(booking) === key) await new Promise<void>((resolve) => (this.#release = resolve));
+    if (!signal.aborted) await this.records.delete(key);
   }
 
   /** Writes it down for all tabs. Where that fails, this tab's own storage has it still. */
@@ -145,54 +193,46 @@ export class BookingQueue {
     } catch {
       return;
     }
-    if (!this.#ended.signal.aborted) this.context.flow.forgetSaved();
+    const { booking: shown } = this.store.state;
+    if (this.#ended.signal.aborted || !shown || keyOf(shown) !== key) return;
+    this.store.update({ isKept: true });
+    this.context.flow.forgetSaved();
   }
 
-  /** Shows a booking whose tab is gone, once this component has nothing else to show. */
-  async #restore(key: string): Promise<boolean> {
-    await this.#untilIdle();
-    const booking = await this.records.get(key);
-    if (!booking || this.#ended.signal.aborted) return false;
-    if (this.#isExpired(booking)) {
-      await this.records.delete(key);
-      this.onExpired(booking);
-      return false;
-    }
-    if (!(await this.#isSamePerson(booking))) return false;
-    this.store.update({ booking });
-    this.context.flow.restoreQueued(booking.saved);
-    return true;
+  /** Whether the component shows its calendar, and nothing is chosen. */
+  get #isIdle(): boolean {
+    const { phase, slot, submission } = this.context.store.state;
+    return phase === "ready" && !slot && submission.kind === "none" && !this.store.state.booking;
   }
 
-  /** The component shows its calendar, and nothing is chosen. */
   #untilIdle(): Promise<void> {
-    const { store } = this.context;
+    const { signal } = this.#ended;
     return new Promise((resolve) => {
       const look = (): void => {
-        const { phase, slot, submission } = store.state;
-        const isIdle = phase === "ready" && !slot && submission.kind === "none" && !this.store.state.booking;
-        if (!isIdle && !this.#ended.signal.aborted) return;
+        if (!this.#isIdle && !signal.aborted) return;
         unsubscribe();
         resolve();
       };
-      const unsubscribe = store.subscribe(look);
-      this.#ended.signal.addEventListener("abort", look);
+      const unsubscribe = this.context.store.subscribe(look);
+      signal.addEventListener("abort", look);
       look();
     });
   }
 
-  /** Whether the person who is signed in now made the booking. */
-  async #isSamePerson(booking: QueuedBooking): Promise<boolean> {
+  /** Who is signed in now, beside the one who made the booking; `unknown` while there is no connection. */
+  async #whoIsSignedIn(booking: QueuedBooking): Promise<"same" | "other-person" | "signed-out" | "unknown"> {
     const { tokens } = this.context.client;
-    if (!tokens.canSignIn) return false;
+    if (!tokens.canSignIn) return "signed-out";
     try {
       // The last token may have ended, and the next one be another person's.
-      await tokens.get();
-    } catch {
-      return false;
+      if ((await tokens.get()) === null) return "signed-out";
+    } catch (error) {
+      return ApiError.of(error).status === 401 ? "signed-out" : "unknown";
     }
-    if (booking.userId !== null && tokens.subject !== null) return tokens.subject === booking.userId;
-    return this.store.state.booking?.saved.request?.key === booking.saved.request?.key;
+    const { booking: shown } = this.store.state;
+    const isKnown = booking.userId !== null && tokens.subject !== null;
+    const isSame = isKnown ? tokens.subject === booking.userId : shown !== null && keyOf(shown) === keyOf(booking);
+    return isSame ? "same" : "other-person";
   }
 
   #isExpired({ queuedAt, saved }: QueuedBooking): boolean {
@@ -211,9 +251,13 @@ export class BookingQueue {
     if (!this.store.state.booking || kind === "queued" || kind === "sending") return;
     clearTimeout(this.#timer);
     this.#tries = 0;
-    this.store.update({ booking: null });
+    this.store.update(EMPTY);
     this.#release();
   }
+}
+
+function keyOf({ saved }: QueuedBooking): string {
+  return saved.request?.key ?? "";
 }
 
 /** Without Web Locks, which pages without TLS lack, tabs may send the same key: the API answers both with one booking. */

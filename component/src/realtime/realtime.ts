@@ -13,6 +13,7 @@ import { Store, StoreController } from "../state/store.js";
 import { componentConfig } from "../config.js";
 import type { StreamHealth } from "../telemetry.js";
 import { plural } from "../text/plural.js";
+import { signInMessage } from "../view.js";
 import { followMentor, followSessions, type Following } from "./hub.js";
 import { LiveCalendar } from "./live-calendar.js";
 import { BookingQueue } from "./queue.js";
@@ -105,13 +106,15 @@ class Realtime implements RealtimePart {
   }
 
   renderQueued(): Rendered {
-    const { booking } = this.#queue.store.state;
+    const { store: queue } = this.#queue;
+    const { booking } = queue.state;
     if (!booking) return nothing;
-    const { options, store } = this.context;
+    const { options, store, words } = this.context;
     const since = formatMoment(booking.queuedAt, options.locale, store.state.zone);
-    return renderQueued(this.#words, booking, since, {
+    const signIn = signInMessage({ words, signInUrl: options.signInUrl }, this.#words.signIn);
+    return renderQueued(this.#words, queue.state, since, signIn, {
       withdraw: () => this.#queue.withdraw(),
-      send: () => void this.#queue.send(),
+      send: () => void this.#queue.send(true),
     });
   }
 

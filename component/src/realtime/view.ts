@@ -3,7 +3,7 @@
 import { html, nothing, svg, type TemplateResult } from "lit";
 import { formatTime, formatter } from "../format/time.js";
 import type { Rendered } from "../parts.js";
-import type { QueuedBooking } from "./queue.js";
+import type { QueueState } from "./queue.js";
 import type { LiveWords } from "./text.js";
 
 export type Connection = "connecting" | "live" | "reconnecting" | "offline" | "not-live";
@@ -39,14 +39,17 @@ export function renderMark(words: LiveWords, mark: "taken" | "freed" | null): Re
 
 export function renderQueued(
   words: LiveWords,
-  booking: QueuedBooking,
+  { booking, isKept, blocked }: QueueState,
   since: string,
+  signIn: TemplateResult,
   actions: { withdraw: () => void; send: () => void },
 ): TemplateResult {
   return html`<div class="queued">
     <p class="muted" role="status">${words.queuedHint}</p>
-    <p class="muted">${booking.userId === null ? words.waitsHere(since) : words.waitsSince(since)}</p>
-    ${booking.wasSent ? html`<p class="muted">${words.wasSent}</p>` : nothing}
+    ${blocked === "signed-out" ? signIn : nothing}
+    ${blocked === "other-person" ? html`<p class="message warning" part="message" role="alert">${words.otherPerson}</p>` : nothing}
+    <p class="muted">${isKept ? words.waitsSince(since) : words.waitsHere(since)}</p>
+    ${booking?.wasSent ? html`<p class="muted">${words.wasSent}</p>` : nothing}
     <div class="actions">
       <button part="button" @click=${actions.withdraw}>${words.withdraw}</button>
       <button part="button" @click=${actions.send}>${words.sendNow}</button>

@@ -148,6 +148,104 @@ describe("a booking that waits for a connection", () => {
     expect(tab.flow.sendQueued).not.toHaveBeenCalled();
   });
 
+  it("waits for a person who has signed out, and asks once", async () => {
+    await add();
+    tab.tokens.get.mockRejectedValue(new ApiError(401, "unauthenticated"));
+    await tab.queue.send();
+    await tab.queue.send();
+    expect(tab.flow.sendQueued).not.toHaveBeenCalled();
+    expect(tab.queue.store.state.blocked).toBe("signed-out");
+    expect(tab.emit.mock.calls).toEqual([["signin", {}]]);
+    tab.tokens.get.mockResolvedValue("token");
+    await tab.queue.send();
+    expect(tab.flow.sendQueued).toHaveBeenCalledOnce();
+    expect(tab.queue.store.state.blocked).toBeNull();
+  });
+
+  it("says that another person is signed in", async () => {
+    await add();
+    tab.tokens.get.mockImplementation(async () => (tab.tokens.subject = "somebody else"));
+    await tab.queue.send();
+    expect(tab.queue.store.state.blocked).toBe("other-person");
+  });
+
+  it("waits without a word where the token cannot be had for want of a connection", async () => {
+    await add();
+    tab.tokens.get.mockRejectedValue(NETWORK);
+    await tab.queue.send();
+    expect(tab.flow.sendQueued).not.toHaveBeenCalled();
+    expect(tab.queue.store.state.blocked).toBeNull();
+  });
+
+  it("is sent when a person wants it, although the browser says that it is offline", async () => {
+    await add();
+    vi.spyOn(navigator, "onLine", "get").mockReturnValue(false);
+    await tab.queue.send();
+    expect(tab.flow.sendQueued).not.toHaveBeenCalled();
+    await tab.queue.send(true);
+    expect(tab.flow.sendQueued).toHaveBeenCalledOnce();
+    vi.restoreAllMocks();
+  });
+
+  it("stays in its tab where the storage is full, and says so", async () => {
+    browser.records.put = async () => Promise.reject(new DOMException("Full.", "QuotaExceededError"));
+    await add();
+    expect(tab.queue.store.state.isKept).toBe(false);
+    expect(tab.flow.forgetSaved).not.toHaveBeenCalled();
+    await vi.advanceTimersByTimeAsync(7_501);
+    expect(tab.flow.sendQueued).toHaveBeenCalledOnce();
+  });
+
+  it("is sent although the storage never answers", async () => {
+    browser.records.put = () => new Promise(() => undefined);
+    await add();
+    await vi.advanceTimersByTimeAsync(7_501);
+    expect(tab.flow.sendQueued).toHaveBeenCalledOnce();
+  });
+
+  it("is left by a tab that is busy to one that is not", async () => {
+    await add();
+    const [busy, idle] = [browser.tab(), browser.tab()];
+    busy.store.update({ slot: slot("12:00") });
+    await busy.queue.adopt();
+    await idle.queue.adopt();
+    tab.queue.dispose();
+    await settled();
+    expect(busy.flow.restoreQueued).not.toHaveBeenCalled();
+    expect(idle.flow.restoreQueued).toHaveBeenCalledOnce();
+    for (const each of [busy, idle]) each.queue.dispose();
+  });
+
+  it("takes the place of nothing that was chosen while another tab had it", async () => {
+    await add();
+    const other = browser.tab();
+    await other.queue.adopt();
+    other.store.update({ slot: slot("12:00") });
+    tab.queue.dispose();
+    await settled();
+    expect(other.flow.restoreQueued).not.toHaveBeenCalled();
+    other.store.update({ slot: null });
+    await settled();
+    expect(other.flow.restoreQueued).toHaveBeenCalledOnce();
+    other.queue.dispose();
+  });
+
+  it("that was not sent in time is told to no one else", async () => {
+    await add();
+    tab.queue.dispose();
+    await settled();
+    vi.setSystemTime(at("10:00"));
+    const other = browser.tab();
+    const expired = vi.fn();
+    other.queue.onExpired = expired;
+    other.tokens.subject = "somebody else";
+    await other.queue.adopt();
+    await settled();
+    expect(expired).not.toHaveBeenCalled();
+    expect(browser.kept.size).toBe(0);
+    other.queue.dispose();
+  });
+
   it("stays in its tab where the person is not known", async () => {
     tab.tokens.subject = null;
     await add();

@@ -61,13 +61,15 @@ export function contextOf(slots: Slot[], answers: Answers = {}, listing: Partial
     restoreQueued: vi.fn((booking: Saved) => store.update({ slot: booking.slot, submission: { kind: "queued" } })),
     withdrawQueued: vi.fn(() => store.update({ submission: { kind: "none" } })),
   };
-  const tokens = { canSignIn: true, subject: "user" as string | null, get: vi.fn(async () => "token") };
+  const tokens = { canSignIn: true, subject: "user" as string | null, get: vi.fn(async (): Promise<string | null> => "token") };
+  const emit = vi.fn();
   const context = {
     element: { requestUpdate: vi.fn(), renderRoot: null, shadowRoot: null } as unknown as LitElement,
     client: { base: "https://api.example", get, tokens },
     store,
     flow,
     options: { mentorId: MENTOR, courseId: null, listingId: null },
+    emit,
   } as unknown as PartContext;
-  return { context, store, flow, get, tokens };
+  return { context, store, flow, get, tokens, emit };
 }
