@@ -127,6 +127,10 @@ describe("when to look again", () => {
     expect(nextLook(session(), opens - 86_400_000, false)).toBe(3_600_000);
   });
 
+  it("looks when cancelling is not free any more", () => {
+    expect(nextLook(session(), START - 86_400_000, true, new Date(START - 86_340_000).toISOString())).toBe(60_500);
+  });
+
   it("looks each minute while it goes on, unless a stream tells", () => {
     const going = session({ status: "in_progress" });
     expect(nextLook(going, START, false)).toBe(60_000);

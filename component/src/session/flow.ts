@@ -1,27 +1,19 @@
-/** What people do with a session: load it, start, complete, cancel, review. Changes the state that its views render. */
+/** What people do with a session: start, complete, cancel, review, answer. Changes the state that its views render. */
 
-import { delay, type RequestOptions, type Waiting } from "../api/client.js";
+import { delay, type RequestOptions } from "../api/client.js";
 import { ApiError } from "../api/errors.js";
-import type {
-  Booking,
-  CancellationQuote,
-  CancelledSeries,
-  Review,
-  Session,
-} from "../api/types.js";
+import type { CancelledSeries, Review, Session } from "../api/types.js";
 import type { Completion, PartContext } from "../parts.js";
 import { Store } from "../state/store.js";
-import { Keys, asApiError, countOf } from "./common.js";
-import { readPlan, type SeriesPlan } from "./plan.js";
-import { readReviews } from "./reviews.js";
+import { asApiError, countOf } from "./common.js";
+import { Keys } from "./keys.js";
+import { SessionReader } from "./reader.js";
 import {
   STATUS_AFTER,
   costsTheSame,
   fieldErrorsOf,
   initialSessionState,
-  nextLook,
   possible,
-  roleOf,
   type Absent,
   type Action,
   type DialogName,
@@ -29,11 +21,6 @@ import {
 } from "./state.js";
 import type { SessionWords } from "./text/index.js";
 
-/** How often a session that is being created is asked for, at most. */
-const PREPARING_ATTEMPTS = 30;
-/** How long after the completion the permit to review may still come. */
-const PERMIT_DELAY_MS = 60_000;
-const PERMIT_PAUSE_MS = 3_000;
 /** How long the page's own call may take. */
 const OWN_ACTION_MS = 60_000;
 const EVENTS = { start: "started", complete: "completed", cancel: "cancelled", "no-show": "cancelled" } as const;
@@ -43,8 +30,7 @@ const OVER = new Set(["already_reviewed", "already_answered", "review_not_open"]
 export class SessionFlow {
   readonly store = new Store<SessionState>(initialSessionState());
   #id: string | null = null;
-  #run = new AbortController();
-  #timer: ReturnType<typeof setTimeout> | undefined;
+  readonly #reader: SessionReader;
   readonly #keys: Keys;
   /** The session as it came by a stream while something was being done. */
   #missed: Session | null = null;
@@ -54,30 +40,28 @@ export class SessionFlow {
     private readonly words: () => SessionWords,
   ) {
     this.#keys = new Keys(context.client);
+    this.#reader = new SessionReader(context, this.store, words);
   }
 
   /** Shows a session; the same one again does nothing. */
   open(id: string): void {
     if (id === this.#id) return;
-    this.#run.abort();
-    this.#run = new AbortController();
-    clearTimeout(this.#timer);
     this.#id = id;
     this.store.update(initialSessionState());
+    this.#reader.open(id);
     void this.load();
   }
 
   dispose(): void {
-    this.#run.abort();
-    clearTimeout(this.#timer);
+    this.#reader.dispose();
   }
 
   /** Reads the session, again too; a failure is shown. */
   async load(): Promise<void> {
-    const { signal } = this.#run;
+    const { signal } = this.#reader;
     this.store.update({ error: null, phase: this.store.state.session ? "ready" : "loading" });
     try {
-      await this.#read(signal);
+      await this.#reader.read();
     } catch (error) {
       if (signal.aborted) return;
       const failure = asApiError(error);
@@ -89,19 +73,19 @@ export class SessionFlow {
 
   /** A session has changed, by a stream or by the booking flow. */
   changed(session: Session): void {
-    const { session: known, doing } = this.store.state;
-    if (session.id !== this.#id || known?.updatedAt === session.updatedAt) return;
+    const { session: known, doing, phase } = this.store.state;
+    if (session.id !== this.#id || known?.updatedAt === session.updatedAt || phase === "left") return;
     if (doing) this.#missed = session;
     // The tag for the next change, and what it costs to cancel, are not in the message.
-    else if (known) void this.#read(this.#run.signal).catch(() => this.#schedule());
+    else if (known) this.#reader.readLater();
     else void this.load();
   }
 
   /** @param answering the review that is answered. */
   openDialog(dialog: DialogName, answering: Review | null = null): void {
     this.store.update({ dialog, answering, error: null, fieldErrors: {}, notice: null, plan: null });
-    if (dialog === "cancel") void this.#inDialog(dialog, async () => this.store.update({ quote: await this.#quote() }));
-    if (dialog === "series") void this.#inDialog(dialog, async () => this.store.update({ plan: await this.#readPlan() }));
+    if (dialog === "cancel") void this.#inDialog(dialog, async () => this.store.update({ quote: await this.#reader.quote() }));
+    if (dialog === "series") void this.#inDialog(dialog, async () => this.store.update({ plan: await this.#reader.plan() }));
   }
 
   /** Also while something is being done: the session then shows what became of it. */
@@ -137,7 +121,7 @@ export class SessionFlow {
     const { onCancel } = this.context.options.sessionActions ?? {};
     if (onCancel) return this.#step(action, () => onCancel(this.#sessionId, reason), {});
     await this.#doing(action, async () => {
-      const quote = await this.#quote();
+      const quote = await this.#reader.quote();
       if (shown?.allowed && !quote.allowed) throw new ApiError(412, "stale");
       if (shown && !costsTheSame(shown, quote)) {
         this.store.update({ quote, notice: words.cancelling.costChanged });
@@ -186,13 +170,13 @@ export class SessionFlow {
     const words = this.words();
     if (!reason.trim()) return this.refuse("reason", words.cancelling.reasonMissing);
     await this.#doing("series", async () => {
-      const plan = await this.#readPlan();
+      const plan = await this.#reader.plan();
       if (JSON.stringify(plan) !== JSON.stringify(shown)) {
         return this.store.update({ plan, notice: words.cancelling.costChanged });
       }
       const body = { from: session?.startTime, reason, refundRequested };
       const { kept } = await this.#post<CancelledSeries>(`/series/${booking?.seriesId}/cancel`, body);
-      await this.#read(this.#run.signal);
+      await this.#reader.read();
       this.#finished("series");
       if (kept.length) {
         const dates = countOf(this, kept.length, words.plurals.dates);
@@ -215,7 +199,7 @@ export class SessionFlow {
       if (this.context.options.optimistic && session && status) this.store.update({ session: { ...session, status } });
       if (!own) return this.#stepDone(action, await this.#postStep(action, body));
       await this.#ownAction(own);
-      await this.#read(this.#run.signal);
+      await this.#reader.read();
       const now = this.store.state.session;
       // The page may have asked its own visitor, who thought better of it.
       if (now && now.status === status) await this.#stepDone(action, now);
@@ -225,7 +209,7 @@ export class SessionFlow {
 
   /** The page's call, which may show a form of its own; where it takes too long, people go on without it. */
   async #ownAction(own: () => unknown): Promise<void> {
-    const { signal } = this.#run;
+    const { signal } = this.#reader;
     const call = Promise.resolve(own());
     const isLate = await Promise.race([call.then(() => false), delay(OWN_ACTION_MS, signal).then(() => true)]);
     if (!isLate) return;
@@ -246,7 +230,7 @@ export class SessionFlow {
     this.store.update({ session });
     this.#finished(action);
     if (action in EVENTS) this.#emitStep(action as keyof typeof EVENTS, session);
-    await this.#readRest(session, this.#run.signal).catch(() => undefined);
+    await this.#reader.readRest(session).catch(() => undefined);
   }
 
   async #leave(reason: string): Promise<void> {
@@ -267,21 +251,21 @@ export class SessionFlow {
     const notice = this.words().done[action as keyof SessionWords["done"]];
     this.store.update({ dialog: null, notice, error: null, fieldErrors: {}, now: Date.now() });
     this.context.announce(notice);
-    this.#schedule();
+    this.#reader.schedule();
   }
 
   /** Does one thing at a time; what fails is shown, and what was shown as made is taken back. */
   async #doing(action: Action, work: () => Promise<void>): Promise<void> {
     const { session, tag, doing } = this.store.state;
     if (doing) return;
-    const { signal } = this.#run;
+    const { signal } = this.#reader;
     this.store.update({ doing: action, error: null, fieldErrors: {}, notice: null });
     try {
       await work();
     } catch (error) {
       if (signal.aborted) return;
       this.store.update({ session, tag });
-      await this.#failed(action, asApiError(error), signal);
+      await this.#failed(action, asApiError(error));
     } finally {
       if (!signal.aborted) {
         this.store.update({ doing: null, waiting: null });
@@ -292,12 +276,12 @@ export class SessionFlow {
     }
   }
 
-  async #failed(action: Action, error: ApiError, signal: AbortSignal): Promise<void> {
+  async #failed(action: Action, error: ApiError): Promise<void> {
     const during = action === "start" || action === "complete" || action === "cancel" ? action : "session";
     if (error.code !== "page") this.context.telemetry.failed(error);
     this.context.emit("failed", { error, during });
     if (error.status === 412 || error.code === "invalid_transition") {
-      await this.#read(signal).catch(() => undefined);
+      await this.#reader.read().catch(() => undefined);
       // What was to be done may not be there any more; the form stays open where it is.
       const after = possible(this.store.state);
       const isThere = { ...after, series: after.cancelSeries, "no-show": after.noShow.length > 0 }[action];
@@ -305,13 +289,13 @@ export class SessionFlow {
     }
     if (OVER.has(error.code)) {
       this.store.update({ dialog: null });
-      await this.#read(signal).catch(() => undefined);
+      await this.#reader.read().catch(() => undefined);
     }
     this.store.update({ error, fieldErrors: fieldErrorsOf(error.details, this.words().form.line) });
   }
 
   async #inDialog(dialog: DialogName, work: () => Promise<void>): Promise<void> {
-    const { signal } = this.#run;
+    const { signal } = this.#reader;
     try {
       await work();
     } catch (error) {
@@ -319,104 +303,10 @@ export class SessionFlow {
     }
   }
 
-  async #read(signal: AbortSignal): Promise<void> {
-    for (let attempt = 1; ; attempt++) {
-      try {
-        let tag: string | null = null;
-        const options = { signal, onTag: (given: string | null) => (tag = given) };
-        const session = await this.context.client.get<Session>(`/sessions/${this.#sessionId}`, {}, options);
-        this.context.telemetry.loaded();
-        // An answer that was overtaken by a step of our own is of the past.
-        const known = this.store.state.session;
-        if (known && Date.parse(known.updatedAt) > Date.parse(session.updatedAt)) return this.#schedule();
-        this.#tellChange(session);
-        this.store.update({ session, tag, phase: "ready", now: Date.now() });
-        await this.#readRest(session, signal);
-        return;
-      } catch (error) {
-        if (!(error instanceof ApiError) || error.code !== "session_pending" || attempt >= PREPARING_ATTEMPTS) throw error;
-        this.store.update({ phase: "preparing" });
-        await delay((error.retryAfter ?? 1) * 1000, signal);
-      }
-    }
-  }
-
-  /** What stands beside the session; without it, less is shown. */
-  async #readRest(session: Session, signal: AbortSignal): Promise<void> {
-    const { client } = this.context;
-    let failure: ApiError | null = null;
-    const [booking, quote] = await Promise.all([
-      client.get<Booking>(`/bookings/${session.bookingId}`, {}, { signal }).catch(() => this.store.state.booking),
-      this.#quote().catch((error: unknown) => {
-        failure = asApiError(error);
-        return this.store.state.quote;
-      }),
-    ]);
-    if (signal.aborted) return;
-    const wasKnown = this.store.state.quote !== null;
-    this.store.update({ booking, quote, now: Date.now() });
-    // Without it, it is not known who is looking, and what they may do.
-    if (!wasKnown) this.store.update({ error: quote ? null : failure });
-    this.#schedule();
-    if (session.status === "completed") void this.#readReviews(session, signal).catch(() => undefined);
-  }
-
-  /** The permit to write a review comes a moment after the completion. */
-  async #readReviews(session: Session, signal: AbortSignal): Promise<void> {
-    const completedAt = Date.parse(session.completedAt ?? "");
-    for (;;) {
-      const found = await readReviews(this.context.client, session, roleOf(this.store.state) === "mentee", signal);
-      this.store.update(found);
-      if (found.permit || found.reviews.length || Date.now() - completedAt > PERMIT_DELAY_MS) return;
-      await delay(PERMIT_PAUSE_MS, signal);
-    }
-  }
-
-  #readPlan(): Promise<SeriesPlan> {
-    const { session, booking } = this.store.state;
-    const seen = { seriesId: booking?.seriesId, listingId: booking?.listingId, from: session?.startTime };
-    return readPlan(this.context.client, seen, roleOf(this.store.state), this.#run.signal);
-  }
-
-  #quote(): Promise<CancellationQuote> {
-    const options = { signal: this.#run.signal, onWaiting: this.#onWaiting };
-    return this.context.client.get<CancellationQuote>(`/sessions/${this.#sessionId}/cancellation-quote`, {}, options);
-  }
-
   #post<T>(path: string, body: object, options: RequestOptions = {}): Promise<T> {
-    const { signal } = this.#run;
+    const { signal } = this.#reader;
     return this.#keys.send(`${path} ${options.ifMatch ?? ""}`, body, (key) =>
-      this.context.client.post<T>(path, body, { ...options, key, signal, onWaiting: this.#onWaiting }),
+      this.context.client.post<T>(path, body, { ...options, key, signal, onWaiting: this.#reader.onWaiting }),
     );
-  }
-
-  /** Only what people wait for is told. */
-  readonly #onWaiting = (waiting: Waiting | null): void => {
-    if (this.store.state.doing) this.store.update({ waiting });
-  };
-
-  /** Says that the other side has changed the session while it is being looked at. */
-  #tellChange(session: Session): void {
-    const { session: known, doing } = this.store.state;
-    if (!known || doing || known.status === session.status) return;
-    const words = this.words();
-    const notice = words.changed(words.status[session.status]);
-    this.store.update({ notice, dialog: null });
-    this.context.announce(notice);
-  }
-
-  #schedule(): void {
-    clearTimeout(this.#timer);
-    const { session, phase } = this.store.state;
-    if (!session || phase !== "ready") return;
-    const wait = nextLook(session, Date.now(), this.context.realtime?.followsSessions ?? false);
-    if (wait === null) return;
-    const { signal } = this.#run;
-    this.#timer = setTimeout(() => {
-      if (signal.aborted) return;
-      // A page that no one sees, or that is busy, looks later.
-      if (document.hidden || this.store.state.doing) this.#schedule();
-      else void this.#read(signal).catch(() => this.#schedule());
-    }, wait);
   }
 }

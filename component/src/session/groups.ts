@@ -5,7 +5,8 @@ import { ApiError } from "../api/errors.js";
 import type { Bundle, CancellationQuote, GroupSession, Page, Session, WaitlistEntry } from "../api/types.js";
 import type { PartContext, Rendered } from "../parts.js";
 import { Store } from "../state/store.js";
-import { Keys, asApiError } from "./common.js";
+import { asApiError } from "./common.js";
+import { Keys } from "./keys.js";
 import { renderGroups } from "./groups-view.js";
 import type { ExtrasWords } from "./text/index.js";
 

@@ -8,7 +8,8 @@ import type { PartContext, Rendered } from "../parts.js";
 import { chosenPrice } from "../booking/request.js";
 import { Store } from "../state/store.js";
 import { explain } from "../view.js";
-import { Keys, asApiError, countOf, moneyOf, momentOf, slotsPathOf } from "./common.js";
+import { asApiError, countOf, moneyOf, momentOf, slotsPathOf } from "./common.js";
+import { Keys } from "./keys.js";
 import {
   MAX_SESSIONS,
   MIN_SESSIONS,

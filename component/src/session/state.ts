@@ -151,12 +151,14 @@ const LATE_MS = 6 * 3_600_000;
  * When the session is to be read again, in milliseconds from now; null for never.
  *
  * At the moments from which more can be done with it: it can be joined, and its link appears; it can be reported who
- * did not come. And each minute while the other side may start or complete it, unless a stream tells.
+ * did not come; cancelling is not free any more. And each minute while the other side may start or complete it, unless a
+ * stream tells.
  */
-export function nextLook(session: Session, now: number, isFollowed: boolean): number | null {
+export function nextLook(session: Session, now: number, isFollowed: boolean, freeUntil?: string | null): number | null {
   const { status } = session;
   if (status === "completed" || status === "cancelled") return null;
-  const moments = [opensAt(session), ...(status === "scheduled" ? [noShowFrom(session)] : [])];
+  const planned = status === "scheduled" ? [noShowFrom(session), Date.parse(freeUntil ?? "")] : [];
+  const moments = [opensAt(session), ...planned];
   const wait = Math.min(...moments.map((moment) => (moment > now ? moment - now + 500 : Infinity)));
   const near = Date.parse(session.startTime) - NEAR_MS;
   const isOver = now > Date.parse(session.endTime) + LATE_MS;

@@ -1,0 +1,51 @@
+import { describe, expect, it } from "vitest";
+import { courseWords } from "../src/course/text.js";
+import { directoryWords } from "../src/directory/text.js";
+import { liveWords } from "../src/realtime/text.js";
+import { de as sessionDe } from "../src/session/text/de.js";
+import { extrasEn } from "../src/session/text/extras-en.js";
+import { en as sessionEn } from "../src/session/text/index.js";
+import { de } from "../src/text/de.js";
+import { en } from "../src/text/index.js";
+
+/** Words that both languages share. */
+const SHARED = ["Coach", "Online", "Live", "Offline", "★"];
+
+/** Every text with its place, such as `form.title`; functions with what they are made of put in. */
+function textsOf(words: object, place = ""): Map<string, string> {
+  const texts = new Map<string, string>();
+  for (const [name, word] of Object.entries(words)) {
+    const at = place ? `${place}.${name}` : name;
+    if (typeof word === "object" && word !== null) textsOf(word as object, at).forEach((text, where) => texts.set(where, text));
+    else if (typeof word === "function") texts.set(at, String((word as (...given: unknown[]) => unknown)(2, 3)));
+    else texts.set(at, String(word));
+  }
+  return texts;
+}
+
+describe.each([
+  ["the basic part", en, de],
+  ["sessions", { ...sessionEn, ...extrasEn }, sessionDe],
+  ["live updates", liveWords("en"), liveWords("de")],
+  ["courses", courseWords("en"), courseWords("de")],
+  ["the directory", directoryWords("en"), directoryWords("de")],
+])("the words of %s", (_, english, german) => {
+  const [first, second] = [textsOf(english), textsOf(german)];
+
+  it("are all there in German", () => {
+    const same = [...first].filter(([at, text]) => second.get(at) === text && !SHARED.includes(text) && /[a-z]{3}/i.test(text));
+    expect(same).toEqual([]);
+    // Of refusals, English says what the API does not say itself.
+    expect([...first.keys()].filter((at) => !second.has(at))).toEqual([]);
+  });
+
+  it("address people politely, in the same form", () => {
+    for (const text of second.values()) expect(text).not.toMatch(/\b(du|dein\w*|dir|dich)\b/i);
+  });
+
+  it("have whole sentences end with a full stop in both", () => {
+    const isSentence = (text: string): boolean => /[.?!…]$/.test(text);
+    const unlike = [...first].filter(([at, text]) => isSentence(text) !== isSentence(second.get(at) ?? ""));
+    expect(unlike).toEqual([]);
+  });
+});
