@@ -5,7 +5,6 @@ import { componentConfig } from "./config.js";
 import type { Telemetry } from "./telemetry.js";
 
 const OWN_KINDS = ["network", "timeout", "rate_limited", "unauthenticated"];
-const MAX_ERRORS = 1000; // of a kind: the API accepts no more
 
 /** Sends it once: when the page is left, or `signal` is aborted because the element is taken out of it. */
 export async function sendAtEnd(telemetry: Telemetry, base: string, variant: string, signal: AbortSignal): Promise<void> {
@@ -29,7 +28,7 @@ export function reportOf(telemetry: Telemetry, variant: string): object {
   const errors: Record<string, number> = {};
   for (const error of telemetry.errors) {
     const kind = kindOf(error);
-    errors[kind] = Math.min((errors[kind] ?? 0) + 1, MAX_ERRORS);
+    errors[kind] = (errors[kind] ?? 0) + 1;
   }
   return {
     variant,

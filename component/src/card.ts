@@ -3,7 +3,7 @@
 import { html, nothing, type TemplateResult } from "lit";
 import type { Listing, Mentor } from "./api/types.js";
 import { offeredListings } from "./booking/offers.js";
-import { count, durationOf, priceOf, type View } from "./view.js";
+import { count, durationOf, linkTo, priceOf, type View } from "./view.js";
 
 export function renderCard(view: View, listingId: string | null): TemplateResult {
   const { course, offers } = view.state;
@@ -40,7 +40,7 @@ function renderAvatar({ avatarUrl, name }: Mentor): TemplateResult {
   const initials = [names[0], names.length > 1 && names.at(-1)].map((each) => (each ? [...each][0] : ""));
   // The initials stand behind the picture, and remain where it cannot be loaded.
   return html`<span class="avatar" aria-hidden="true"
-    >${initials}${avatarUrl
+    >${initials}${linkTo(avatarUrl)
       ? html`<img src=${avatarUrl} alt="" loading="lazy" referrerpolicy="no-referrer" @error=${hide} />`
       : nothing}</span
   >`;

@@ -4,8 +4,6 @@ import { ApiError } from "./api/errors.js";
 import { Tokens, type TokenProvider } from "./api/token.js";
 import type { Session } from "./api/types.js";
 import { BookingFlow } from "./booking/flow.js";
-import { renderForm } from "./booking/form-view.js";
-import { renderResult } from "./booking/result-view.js";
 import { initialState, screenOf, type BookingState, type FieldErrors, type Screen } from "./booking/state.js";
 import { renderCalendar, renderSkeleton } from "./calendar/view.js";
 import { renderCard } from "./card.js";
@@ -16,13 +14,12 @@ import type { EnhancedPart, Options, PartContext, RealtimePart, Rendered, Sessio
 import { Store, StoreController } from "./state/store.js";
 import { styles } from "./styles.js";
 import { Telemetry } from "./telemetry.js";
-import { en, loadWords, localeOf, type Words } from "./text/index.js";
-import { clock, failureToRetry, message, signInMessage, type View } from "./view.js";
+import { en, loadWords, localeOf, type OwnWords, type Words } from "./text/index.js";
+import { clock, failureToRetry, linkTo, message, signInMessage, type View } from "./view.js";
 
 /** An attribute that may be left out (undefined), given (true), or "false". */
 const optionalFlag = {
   fromAttribute: (value: string | null): boolean | undefined => (value === null ? undefined : value !== "false"),
-  toAttribute: (value: boolean | undefined): string | null => (value === undefined ? null : value ? "" : "false"),
 };
 
 /** What is measured is not in the way of what people wait for. */
@@ -145,7 +142,7 @@ export class SessionBooking extends LitElement {
   /** `light`, `dark`, or `auto` for what the system prefers; by default the page's own `color-scheme`. */
   theme?: "light" | "dark" | "auto" | null;
   /** Words of the page that replace the component's own, also for other languages. */
-  words?: Partial<Words> | null;
+  words?: OwnWords | null;
 
   private text: Words = en;
   private announcement = "";
@@ -155,6 +152,8 @@ export class SessionBooking extends LitElement {
   private enhanced: EnhancedPart | null = null;
   private realtime: RealtimePart | null = null;
   private directory: Directory | null = null;
+  private views: typeof import("./form/views.js") | null = null;
+  private viewsAre: "unloaded" | "loading" | "missing" = "unloaded";
   /** The mentor who was chosen here, where the page names none. */
   private chosenMentor: string | null = null;
   private started = new AbortController();
@@ -208,6 +207,8 @@ export class SessionBooking extends LitElement {
       this.clock = undefined;
     }
     const screen = this.currentScreen;
+    const hasTimes = screen === "choose" && !state.calendar.isLoading;
+    if (hasTimes || this.needsViews) void this.loadViews();
     // Loading is no view to go on in.
     const isOther = screen !== "loading" && screen !== this.screen && this.screen !== "loading";
     if (screen !== "loading") this.screen = screen;
@@ -219,10 +220,16 @@ export class SessionBooking extends LitElement {
   }
 
   private get currentScreen(): Screen | "session" | "directory" {
-    if (!this.isReady) return "loading";
+    if (!this.isReady || this.needsViews) return "loading";
     const screen = screenOf(this.store.state);
     if (!this.isNamed && screen !== "failed") return "directory";
     return this.options.sessionId && screen !== "failed" ? "session" : screen;
+  }
+
+  /** Whether the part is missing that shows the form and the result. */
+  private get needsViews(): boolean {
+    const screen = screenOf(this.store.state);
+    return !this.views && (screen === "form" || screen === "result");
   }
 
   /** Whether there is something to show besides the mentors to choose from. */
@@ -265,31 +272,36 @@ export class SessionBooking extends LitElement {
         ${this.enhanced?.renderGroups() ?? nothing}
         ${renderError()}`;
       case "form":
-        return html`${renderCard(view, state.listing?.id ?? null)} ${connection} ${renderForm(view)}`;
+        return html`${renderCard(view, state.listing?.id ?? null)} ${connection} ${this.views?.renderForm(view)}`;
       default:
-        return html`${connection} ${renderResult(view)}`;
+        return html`${connection} ${this.views?.renderResult(view)}`;
     }
   }
 
   private async start(): Promise<void> {
     this.stop();
-    const started = (this.started = new AbortController());
+    const { signal } = (this.started = new AbortController());
+    const again = (): void => {
+      const { phase, error } = this.store.state;
+      if (phase === "failed" && error?.isTemporary) this.reload();
+    };
+    addEventListener("online", again, { signal });
     // Attributes that are set one after the other make one start.
     await Promise.resolve();
-    const words = await loadWords(this.options.locale).catch(() => en);
-    if (started.signal.aborted) return;
-    this.text = { ...words, ...this.words };
+    const words = await loadWords(this.options.locale, this.words);
+    if (signal.aborted) return;
+    this.text = words;
     const zone = this.timeZone && isZone(this.timeZone) ? this.timeZone : localZone();
     this.store.update(initialState(zone, dayOf(Date.now(), zone)));
     const context = this.makeContext();
     this.flow = context.flow;
     this.isReady = true;
     if (this.isNamed && !context.options.sessionId) void this.flow.load();
-    await this.loadParts(context, started.signal);
-    await delay(BEACON_AFTER_MS, started.signal).catch(() => undefined);
+    await this.loadParts(context, signal);
+    await delay(BEACON_AFTER_MS, signal).catch(() => undefined);
     // Without a connection, nothing is measured.
     const beacon = await import("./beacon.js").catch(() => null);
-    await beacon?.sendAtEnd(context.telemetry, context.client.base, this.variant, started.signal);
+    await beacon?.sendAtEnd(context.telemetry, context.client.base, this.variant, signal);
   }
 
   private stop(): void {
@@ -321,6 +333,16 @@ export class SessionBooking extends LitElement {
     this.requestUpdate();
   }
 
+  private async loadViews(): Promise<void> {
+    const isToWait = this.viewsAre === "loading" || (this.viewsAre === "missing" && !this.needsViews);
+    if (this.views || isToWait) return;
+    this.viewsAre = "loading";
+    this.views = await import("./form/views.js").catch(() => null);
+    this.viewsAre = "missing";
+    if (this.needsViews) this.store.update({ phase: "failed", error: ApiError.ofPart() });
+    this.requestUpdate();
+  }
+
   private chooseMentor(id: string | null): void {
     this.chosenMentor = id;
     this.reload();
@@ -328,7 +350,7 @@ export class SessionBooking extends LitElement {
 
   private tick(): void {
     const { hold } = this.store.state;
-    const left = hold.kind === "held" && hold.endsAt !== null ? hold.endsAt - Date.now() : 0;
+    const left = hold.kind === "held" ? hold.endsAt - Date.now() : 0;
     if (Math.ceil(left / 1000) === 60) this.announce(this.text.form.held(clock(left)));
     this.requestUpdate();
   }
@@ -382,7 +404,7 @@ export class SessionBooking extends LitElement {
       optimistic: this.enableOptimisticUpdates ?? isRealtime,
       sessionActions: this.sessionActions ?? null,
       streamsUrl: this.streamsUrl ?? null,
-      signInUrl: this.signInUrl ?? null,
+      signInUrl: linkTo(this.signInUrl),
       locale: localeOf(this),
     };
   }

@@ -8,6 +8,9 @@ export interface StreamHealth {
   reconnections: number;
 }
 
+/** The API accepts no more of a kind. */
+const MAX_ERRORS = 1000;
+
 /** By `performance.now()`, in milliseconds. */
 export class Telemetry {
   readonly startedAt = performance.now();
@@ -28,6 +31,6 @@ export class Telemetry {
   }
 
   failed(error: ApiError): void {
-    this.errors.push(error);
+    if (this.errors.length < MAX_ERRORS) this.errors.push(error);
   }
 }

@@ -61,6 +61,12 @@ export function button(label: string, onClick: () => unknown): TemplateResult {
   return html`<button type="button" part="button" @click=${onClick}>${label}</button>`;
 }
 
+/** An address that may stand in a link: of the web, or relative to the page; null of any other, which may run scripts. */
+export function linkTo(address: string | null | undefined): string | null {
+  const isOfWeb = address && URL.canParse(address, document.baseURI) && /^https?:/.test(new URL(address, document.baseURI).protocol);
+  return isOfWeb ? address : null;
+}
+
 /** Names and what they stand for; rows without a value are left out. */
 export function summary(rows: [string, unknown][]): TemplateResult {
   return html`<dl class="summary" part="summary">

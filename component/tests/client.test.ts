@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { delay } from "../src/api/client.js";
 import { claimsOf } from "../src/api/token.js";
 import { FakeApi, NOW, makeClient, refusal } from "./fake-api.js";
 
@@ -58,6 +59,17 @@ describe("a request", () => {
     expect(await sent).toEqual({ id: "u" });
   });
 
+  it("leaves no timer and no listener behind a pause", async () => {
+    const added = vi.spyOn(globalThis, "addEventListener");
+    const { signal } = new AbortController();
+    const paused = delay(60_000, signal, true);
+    const [, , options] = added.mock.calls.find(([name]) => name === "online") ?? [];
+    dispatchEvent(new Event("online"));
+    await paused;
+    expect(vi.getTimerCount()).toBe(0);
+    expect(options).toMatchObject({ signal: { aborted: true } });
+  });
+
   it("reads the catalogue by the publishable key", async () => {
     const api = new FakeApi().on("GET /mentors", { status: 200, body: {} });
     const client = makeClient({ token: null, tokenUrl: "/token", publishableKey: "tpk_1" });
@@ -69,6 +81,34 @@ describe("a request", () => {
     const api = new FakeApi().on("POST /token", { status: 401 }).on("GET /mentors", { status: 200, body: {} });
     await makeClient({ token: null, tokenUrl: "http://api.test/token" }).get("/mentors", {}, { open: true });
     expect(api.called("GET /mentors")[0]?.headers.has("Authorization")).toBe(false);
+  });
+});
+
+describe("a token of fifteen minutes", () => {
+  const tokenOf = (claims: object): string => `x.${btoa(JSON.stringify(claims))}.y`;
+  const seconds = NOW / 1000;
+
+  it.each([-7200, -60, 0, 60, 7200])("is fetched once in its life by a clock %i seconds ahead", async (ahead) => {
+    const provider = vi.fn(() => tokenOf({ iat: seconds - ahead, exp: seconds - ahead + 900 }));
+    const { tokens } = makeClient({ token: provider });
+    await tokens.get();
+    await vi.advanceTimersByTimeAsync(790_000);
+    await tokens.get();
+    expect(provider).toHaveBeenCalledTimes(1);
+    await vi.advanceTimersByTimeAsync(100_000);
+    await tokens.get();
+    expect(provider).toHaveBeenCalledTimes(2);
+  });
+
+  it("that names its end counts from the date of the answer", async () => {
+    const [date, expiresAt] = [seconds - 7200, seconds - 6300].map((at) => new Date(at * 1000));
+    const body = { token: "opaque", expiresAt: expiresAt?.toISOString() };
+    const api = new FakeApi().on("POST /token", { status: 200, body, headers: { Date: String(date?.toUTCString()) } });
+    const { tokens } = makeClient({ token: null, tokenUrl: "http://api.test/token" });
+    await tokens.get();
+    await vi.advanceTimersByTimeAsync(800_000);
+    await tokens.get();
+    expect(api.called("POST /token")).toHaveLength(1);
   });
 });
 

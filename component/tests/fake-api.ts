@@ -109,6 +109,7 @@ export const HOLD: Hold = {
   startTime: SLOT.startTime,
   endTime: SLOT.endTime,
   expiresAt: new Date(NOW + 300_000).toISOString(),
+  createdAt: new Date(NOW).toISOString(),
 };
 
 export const SESSION = { id: "s1", bookingId: "b1", startTime: SLOT.startTime, endTime: SLOT.endTime } as Session;

@@ -1,7 +1,8 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import type { Client } from "../src/api/client.js";
 import { screenOf } from "../src/booking/state.js";
-import { type FakeApi, HOLD, LISTING, NOW, SESSION, SLOT, booking, makeClient, offeringApi, refusal, slot, startFlow } from "./fake-api.js";
+import "../src/following/following.js";
+import { type Answer, type FakeApi, HOLD, LISTING, NOW, SESSION, SLOT, booking, makeClient, offeringApi, refusal, slot, startFlow } from "./fake-api.js";
 
 const settle = (milliseconds = 0): Promise<unknown> => vi.advanceTimersByTimeAsync(milliseconds);
 const names = (events: [string, unknown][]): string[] => events.map(([name]) => name);
@@ -90,13 +91,44 @@ describe("a hold", () => {
     expect(screenOf(store.state)).toBe("form");
   });
 
-  it("has no countdown where the visitor's clock is wrong", async () => {
-    vi.setSystemTime(NOW + 3_600_000);
+  it.each([-3, 3])("lasts as long as it is, by a clock %i hours ahead", async (hours) => {
+    vi.setSystemTime(NOW + hours * 3_600_000);
     offeringApi();
     const { flow, store } = await startFlow();
     flow.chooseSlot(SLOT);
-    await settle(600_000);
-    expect(store.state.hold).toMatchObject({ kind: "held", endsAt: null });
+    await settle();
+    expect(store.state.hold).toMatchObject({ kind: "held", endsAt: Date.now() + 300_000 });
+    await settle(299_000);
+    expect(store.state.hold.kind).toBe("held");
+    await settle(1_000);
+    expect(store.state.hold.kind).toBe("expired");
+  });
+
+  it("that is being asked for is answered before the booking is sent", async () => {
+    let answer: (answer: Answer) => void = () => undefined;
+    const api = offeringApi()
+      .on("POST /mentors/m1/holds", () => new Promise<Answer>((resolve) => (answer = resolve)))
+      .on("POST /sessions/book", { status: 201, body: { booking: booking(), session: SESSION } });
+    const { flow, store } = await startFlow();
+    flow.chooseSlot(SLOT);
+    void flow.submit();
+    await settle(500);
+    expect(store.state.submission.kind).toBe("sending");
+    expect(api.called("POST /sessions/book")).toEqual([]);
+    answer({ status: 201, body: HOLD });
+    await settle();
+    expect(store.state.submission.kind).toBe("booked");
+  });
+
+  it("that takes too long does not keep the booking waiting", async () => {
+    offeringApi()
+      .on("POST /mentors/m1/holds", () => new Promise<never>(() => undefined))
+      .on("POST /sessions/book", { status: 201, body: { booking: booking(), session: SESSION } });
+    const { flow, store } = await startFlow();
+    flow.chooseSlot(SLOT);
+    void flow.submit();
+    await settle(2_100);
+    expect(store.state.submission.kind).toBe("booked");
   });
 });
 
@@ -187,7 +219,9 @@ describe("booking", () => {
   });
 
   it("has another key once what is sent has changed", async () => {
-    const api = offeringApi().on("POST /sessions/book", refusal(503, "unavailable"));
+    const api = offeringApi()
+      .on("POST /sessions/book", refusal(503, "unavailable"))
+      .on("GET /bookings", { status: 200, body: { items: [], nextCursor: null } });
     const { flow } = await startFlow();
     flow.chooseSlot(SLOT);
     void flow.submit();
@@ -254,10 +288,11 @@ describe("a reload", () => {
     await settle();
     before.flow.dispose();
     api.on("POST /sessions/book", { status: 201, body: { booking: booking(), session: SESSION } });
-    const { store, events } = await startFlow();
+    const { flow, store, events } = await startFlow();
     await settle(2_000);
     expect(store.state.submission.kind).toBe("booked");
     expect(names(events)).toEqual(["booked"]);
+    flow.dispose();
     const [first, second] = api.called("POST /sessions/book");
     expect(second?.headers.get("Idempotency-Key")).toBe(first?.headers.get("Idempotency-Key"));
     expect(second?.body).toBe(first?.body);
@@ -274,8 +309,10 @@ describe("a reload", () => {
     before.flow.chooseSlot(SLOT);
     await before.flow.submit();
     before.flow.dispose();
-    const { store } = await startFlow();
+    const { store, events } = await startFlow();
+    await settle();
     expect(store.state.submission.kind).toBe("requested");
+    expect(names(events)).toEqual([]);
   });
 
   describe("after which", () => {
@@ -293,17 +330,19 @@ describe("a reload", () => {
 
     it("another person is signed in sends nothing, and shows nothing", async () => {
       const api = await sent();
-      const { store } = await startFlow({}, clientOf("somebody else"));
+      const { flow, store } = await startFlow({}, clientOf("somebody else"));
       await settle(2_000);
       expect(api.called("POST /sessions/book")).toHaveLength(1);
       expect(screenOf(store.state)).toBe("choose");
+      flow.dispose();
       await startFlow({}, clientOf("user"));
       expect(api.called("POST /sessions/book")).toHaveLength(1);
     });
 
     it("nobody is signed in keeps the booking for the person who made it", async () => {
       const api = await sent();
-      await startFlow({}, makeClient({ token: () => null }));
+      const { flow } = await startFlow({}, makeClient({ token: () => null }));
+      flow.dispose();
       expect(api.called("POST /sessions/book")).toHaveLength(1);
       await startFlow({}, clientOf("user"));
       await settle(2_000);

@@ -5,7 +5,7 @@ import type { TokenProvider } from "../../src/api/token.js";
 import type { Session } from "../../src/api/types.js";
 import type { SessionBookingEvents } from "../../src/events.js";
 import type { SessionActions, Variant } from "../../src/page.js";
-import type { Words } from "../../src/text/en.js";
+import type { OwnWords } from "../../src/text/index.js";
 
 /** What the element is given; the element's own documentation describes each. */
 export interface BookingOptions {
@@ -32,7 +32,7 @@ export interface BookingOptions {
   token?: TokenProvider | null;
   sessionActions?: SessionActions | null;
   onSuccess?: ((session: Session) => void) | null;
-  words?: Partial<Words> | null;
+  words?: OwnWords | null;
 }
 
 type Handler<Name extends keyof SessionBookingEvents> = (event: CustomEvent<SessionBookingEvents[Name]>) => void;

@@ -140,11 +140,15 @@ export class Client {
  */
 export async function delay(milliseconds: number, signal?: AbortSignal, wakeOnline = false): Promise<void> {
   signal?.throwIfAborted();
+  const over = new AbortController();
+  const options = { signal: over.signal };
   await new Promise((resolve) => {
-    setTimeout(resolve, milliseconds);
-    signal?.addEventListener("abort", resolve);
-    if (wakeOnline) addEventListener("online", resolve, { once: true });
+    const timer = setTimeout(resolve, milliseconds);
+    over.signal.addEventListener("abort", () => clearTimeout(timer));
+    signal?.addEventListener("abort", resolve, options);
+    if (wakeOnline) addEventListener("online", resolve, options);
   });
+  over.abort();
   signal?.throwIfAborted();
 }
 

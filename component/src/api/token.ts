@@ -75,23 +75,34 @@ export class Tokens {
       throw isRefused ? new ApiError(401, "unauthenticated") : await ApiError.ofResponse(answer);
     }
     const body = (await answer.json()) as { token?: string; expiresAt?: string };
-    return this.#keep(body.token ?? null, body.expiresAt);
+    return this.#keep(body.token ?? null, body.expiresAt, answer.headers.get("Date"));
   }
 
-  #keep(token: string | null, expiresAt?: string): string | null {
-    const { exp, sub } = claimsOf(token);
+  /** @param date when the token was made, by the same clock as `expiresAt`. */
+  #keep(token: string | null, expiresAt?: string, date?: string | null): string | null {
+    const { exp, iat, sub } = claimsOf(token);
     this.#value = token;
     this.#subject = sub ?? null;
-    this.#expiresAt = expiresAt ? Date.parse(expiresAt) : typeof exp === "number" ? exp * 1000 : Infinity;
+    const end = expiresAt ? Date.parse(expiresAt) : exp ? exp * 1000 : Infinity;
+    const left = end - Date.now();
+    const lifetime = end - (expiresAt && date ? Date.parse(date) : (iat ?? NaN) * 1000);
+    // Where the visitor's clock is wrong, the token's whole life counts, from now on.
+    this.#expiresAt = Date.now() + (left < 0 || left > lifetime ? lifetime || left : left);
     return token;
   }
 }
 
+interface Claims {
+  exp?: number;
+  iat?: number;
+  sub?: string;
+}
+
 /** The claims of a JWT that are of use here; none of any other token. Not verified: the API does that. */
-export function claimsOf(token: string | null): { exp?: number; sub?: string } {
+export function claimsOf(token: string | null): Claims {
   try {
     const payload = token?.split(".")[1]?.replaceAll("-", "+").replaceAll("_", "/") ?? "";
-    return (JSON.parse(atob(payload)) ?? {}) as { exp?: number; sub?: string };
+    return (JSON.parse(atob(payload)) ?? {}) as Claims;
   } catch {
     return {};
   }

@@ -127,6 +127,7 @@ export interface Hold {
   startTime: string;
   endTime: string;
   expiresAt: string;
+  createdAt: string;
 }
 
 export interface MentorParty {

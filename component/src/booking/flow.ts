@@ -7,6 +7,7 @@ import { SlotsLoader, type SlotsSource } from "../calendar/loader.js";
 import { startOf } from "../calendar/slots.js";
 import { addMonths, dayOf } from "../format/time.js";
 import type { SessionBookingEvents } from "../events.js";
+import type { Following } from "../following/following.js";
 import type { EnhancedPart, Options, RealtimePart } from "../parts.js";
 import type { Store } from "../state/store.js";
 import type { Telemetry } from "../telemetry.js";
@@ -14,7 +15,7 @@ import type { Words } from "../text/index.js";
 import { HoldKeeper, LOST_CODES } from "./hold.js";
 import { loadOffers, offeredListings } from "./offers.js";
 import { chosenOffer, fieldErrorsFrom, type CoursePart } from "./request.js";
-import { isSubmitting, keyOf, type BookingState, type Form, type Payment } from "./state.js";
+import { isAwaited, isSubmitting, type BookingState, type Form, type Payment } from "./state.js";
 import { SavedBooking, type Saved } from "./storage.js";
 import { Submitter } from "./submission.js";
 
@@ -55,6 +56,7 @@ export class BookingFlow {
     this.#submitter = new Submitter(
       context,
       this.#saved,
+      () => this.#hold.settled(),
       (error) => this.#refused(error),
       () => this.#hold.forget(),
     );
@@ -178,6 +180,7 @@ export class BookingFlow {
       submission: { kind: "none" },
       form: { ...form, title: isOwnTitle ? form.title : (listing?.title ?? course?.title ?? "") },
     });
+    this.#submitter.forget();
     this.#submitter.save();
     this.#hold.release();
     if (!this.context.client.tokens.canSignIn) return this.#requireSignIn();
@@ -221,9 +224,9 @@ export class BookingFlow {
     else store.update({ fieldErrors: { title: [words.form.titleMissing] } });
   }
 
-  /** Withdraws the request that the mentor has not decided. */
-  async withdraw(): Promise<void> {
-    await this.#submitter.withdraw();
+  /** What follows the booking that is pending or requested, once it is loaded. */
+  get following(): Following | null {
+    return this.#submitter.following;
   }
 
   /** Shows a booking that waits for a connection, as it was left. */
@@ -296,10 +299,11 @@ export class BookingFlow {
   // --- Steps ---
 
   #refused(error: ApiError): void {
+    const { store, words } = this.context;
     if (LOST_CODES.has(error.code)) return this.#lose(error);
-    const fieldErrors = error.code === "invalid_request" ? fieldErrorsFrom(error.details) : {};
+    const fieldErrors = error.code === "invalid_request" ? fieldErrorsFrom(error.details, words.reason) : {};
     const isField = Object.keys(fieldErrors).length > 0;
-    this.context.store.update({ submission: isField ? { kind: "none" } : { kind: "refused", error }, fieldErrors });
+    store.update({ submission: isField ? { kind: "none" } : { kind: "refused", error }, fieldErrors });
     if (error.status === 401) this.#requireSignIn();
   }
 
@@ -325,16 +329,8 @@ export class BookingFlow {
     this.context.emit("signin", {});
   }
 
-  /** Bundles are looked up when there is something to pay; credits are proposed first. */
   async #choosePayment(key: string | null): Promise<void> {
-    const { client, store } = this.context;
-    const { course } = store.state;
-    if (!course || !this.context.course) return;
-    const bundles = await this.context.course.loadBundles(client, course.id, this.#ended.signal).catch(() => []);
-    store.update({ bundles });
-    const payments = this.context.course.paymentsFor(store.state);
-    const wanted = key ?? keyOf(store.state.payment);
-    store.update({ payment: payments.find((each) => keyOf(each) === wanted) ?? payments[0] ?? null });
+    await this.context.course?.proposePayment(this.context, key, this.#ended.signal);
     this.#submitter.save();
   }
 
@@ -366,22 +362,25 @@ export class BookingFlow {
     if (!client.tokens.canSignIn || isOver || saved.durationMinutes !== store.state.durationMinutes) {
       return this.#saved.clear();
     }
-    if (saved.bookingId) return this.#submitter.resumeBooking(saved.bookingId);
+    if (saved.bookingId) return void this.#submitter.follow(saved.bookingId);
     store.update({ slot, form, slotMentorId });
-    if (request) return this.#submitter.resume(request);
+    if (request && (await this.#submitter.resume(request))) return;
+    if (startOf(slot) <= Date.now()) return this.leaveForm();
     await Promise.all([this.#choosePayment(saved.payment), this.#hold.take()]);
   }
 
   #resume(): void {
     if (document.hidden) return;
     this.#hold.check();
+    // Where the part that follows it could not be loaded.
+    if (!this.following && isAwaited(this.context.store.state.submission)) void this.#submitter.follow();
     this.#refreshIfStale();
   }
 
   #refreshIfStale(): void {
     const { calendar, phase } = this.context.store.state;
-    const isFollowed = this.context.realtime !== null && !calendar.error;
-    if (phase === "ready" && !isFollowed && Date.now() - this.#readAt > STALE_MS) void this.reloadSlots();
+    const isStale = this.context.realtime === null && Date.now() - this.#readAt > STALE_MS;
+    if (phase === "ready" && (isStale || calendar.error)) void this.reloadSlots();
   }
 
   #failLoading(error: unknown): void {

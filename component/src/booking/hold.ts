@@ -1,18 +1,20 @@
 /** Keeps the chosen time while the form is filled in. */
 
+import { delay } from "../api/client.js";
 import { ApiError } from "../api/errors.js";
 import type { Hold } from "../api/types.js";
 import type { FlowContext } from "./flow.js";
 import { chosenOffer } from "./request.js";
 
-/** Beyond this, the visitor's clock is wrong, and no countdown is shown. */
-const LONGEST_HOLD_MS = 86_400_000;
+/** How long a booking waits for the answer to the hold of its time. */
+const LONGEST_WAIT_MS = 2_000;
 /** Refusals that mean: this time cannot be booked. */
 export const LOST_CODES = new Set(["slot_taken", "outside_hours", "too_soon", "beyond_horizon", "no_mentor_free"]);
 
 export class HoldKeeper {
   #timer: ReturnType<typeof setTimeout> | undefined;
   #run = new AbortController();
+  #taking = Promise.resolve();
 
   constructor(
     private readonly context: FlowContext,
@@ -22,7 +24,16 @@ export class HoldKeeper {
   ) {}
 
   /** Asks for a hold of the chosen slot; an own one that overlaps is replaced by the API. */
-  async take(): Promise<void> {
+  take(): Promise<void> {
+    return (this.#taking = this.#take());
+  }
+
+  /** The hold that is being asked for has its answer, or takes too long for one. */
+  async settled(): Promise<void> {
+    await Promise.race([this.#taking, delay(navigator.onLine ? LONGEST_WAIT_MS : 0)]);
+  }
+
+  async #take(): Promise<void> {
     const { client, store } = this.context;
     const { slot, durationMinutes } = store.state;
     const offer = chosenOffer(store.state);
@@ -36,12 +47,14 @@ export class HoldKeeper {
         { startTime: slot.startTime, durationMinutes },
         { key: crypto.randomUUID(), attempts: 3, signal },
       );
-      store.update({ hold: { kind: "held", hold, endsAt: endOf(hold) } });
+      // By its own length: the visitor's clock may show another time than the API's.
+      const endsAt = Date.now() + Date.parse(hold.expiresAt) - Date.parse(hold.createdAt);
+      store.update({ hold: { kind: "held", hold, endsAt } });
       this.check();
     } catch (error) {
       if (signal.aborted) return;
       store.update({ hold: { kind: "unavailable" } });
-      const failure = error instanceof ApiError ? error : ApiError.ofConnection(error);
+      const failure = ApiError.of(error);
       if (failure.status === 401) this.onSignedOut();
       else if (LOST_CODES.has(failure.code)) this.onLost(failure);
       else this.context.telemetry.failed(failure);
@@ -67,7 +80,7 @@ export class HoldKeeper {
   check(): void {
     clearTimeout(this.#timer);
     const { hold } = this.context.store.state;
-    if (hold.kind !== "held" || hold.endsAt === null) return;
+    if (hold.kind !== "held") return;
     const end = (): void => this.context.store.update({ hold: { kind: "expired" } });
     this.#timer = setTimeout(end, Math.max(0, hold.endsAt - Date.now()));
   }
@@ -80,10 +93,4 @@ export class HoldKeeper {
     clearTimeout(this.#timer);
     this.#run.abort();
   }
-}
-
-/** When a hold that was just made ends by the visitor's clock; null where that clock is too wrong to tell. */
-export function endOf(hold: Hold, now = Date.now()): number | null {
-  const end = Date.parse(hold.expiresAt);
-  return end > now && end < now + LONGEST_HOLD_MS ? end : null;
 }

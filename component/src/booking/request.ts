@@ -1,6 +1,8 @@
 /** The request that books what was chosen, and its answer in one shape. */
 
+import type { ApiError } from "../api/errors.js";
 import type { Booked, Booking, Listing, Money, Recurrence } from "../api/types.js";
+import type { Words } from "../text/index.js";
 import type { BookingState, FieldErrors, Offer } from "./state.js";
 import type { SentRequest } from "./storage.js";
 
@@ -43,7 +45,11 @@ export function bookingRequest(
     ...{ mentorProfileId: offer.mentor.id, durationMinutes, title },
     ...(recurrence && { recurrence, timeZone: state.zone }),
   };
-  const send = (path: string, body: object): SentRequest => ({ path, body: JSON.stringify(body), key });
+  const send = (path: string, body: object): SentRequest => ({
+    ...{ path, key },
+    body: JSON.stringify(body),
+    sentAt: Date.now(),
+  });
   if (course) return send("/bookings/individual", { startTime, notes, ...mentored, ...course.paymentOf(state) });
   // `/sessions/book` takes the first of several listings of a duration; another one is named.
   return listing && !recurrence && !isFirst(listing, offer)
@@ -73,12 +79,16 @@ export function bookedFrom(answer: Booked | (Booking & { series?: Booked["series
   return { booking: answer, session: null, ...(answer.series && { series: answer.series }) };
 }
 
-/** The API's reasons by the field of the form that has the value. */
-export function fieldErrorsFrom(details: Readonly<Record<string, string[]>>): FieldErrors {
+/**
+ * The API's reasons by the field of the form that has the value.
+ *
+ * @param say says a reason in the language of the page, where it can.
+ */
+export function fieldErrorsFrom(details: ApiError["details"], say: Words["reason"]): FieldErrors {
   const errors: FieldErrors = {};
   for (const [name, reasons] of Object.entries(details)) {
     const field = FIELDS[name.split(".")[0] ?? ""] ?? "other";
-    const shown = field === "other" ? reasons.map((reason) => `${name}: ${reason}`) : reasons;
+    const shown = reasons.map((reason) => (field === "other" ? `${name}: ` : "") + say(reason));
     errors[field] = [...(errors[field] ?? []), ...shown];
   }
   return errors;

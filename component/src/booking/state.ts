@@ -40,8 +40,8 @@ export type FieldErrors = Partial<Record<keyof Form | "recurrence" | "other", st
 export type HoldState =
   | { kind: "none" }
   | { kind: "requesting" }
-  /** `endsAt` in milliseconds since the epoch; null where the visitor's clock is too wrong for a countdown. */
-  | { kind: "held"; hold: Hold; endsAt: number | null }
+  /** `endsAt` in milliseconds since the epoch, by the visitor's clock. */
+  | { kind: "held"; hold: Hold; endsAt: number }
   /** The time is not kept any longer; it may still be free. */
   | { kind: "expired" }
   /** The time cannot be kept, but may be booked: too many holds, or the API is slow. */
@@ -53,10 +53,10 @@ export type Submission =
   | { kind: "sending"; optimistic: boolean; waiting: Waiting | null }
   /** Kept by the realtime part until there is a connection. */
   | { kind: "queued" }
-  /** Accepted; the session is being created. */
-  | { kind: "pending"; booking: Booking; series?: Series }
-  /** The mentor decides. */
-  | { kind: "requested"; booking: Booking; series?: Series }
+  /** Accepted; the session is being created, which takes longer than usual where `isLate`. */
+  | { kind: "pending"; booking: Booking; series?: Series; isLate?: boolean }
+  /** The mentor decides. `withdrawal`: the request is being withdrawn, or why it could not be. */
+  | { kind: "requested"; booking: Booking; series?: Series; withdrawal?: "sending" | ApiError | undefined }
   | { kind: "booked"; booking: Booking; session: Session; series?: Series }
   /** The mentor declined, the mentee withdrew, or no decision came in time. */
   | { kind: "closed"; booking: Booking }
@@ -133,6 +133,11 @@ export function screenOf(state: BookingState): Screen {
   const isResult = kind === "sending" ? submission.optimistic : kind !== "none" && kind !== "refused";
   if (isResult) return "result";
   return state.slot ? "form" : "choose";
+}
+
+/** Whether a booking has been made whose session does not exist yet. */
+export function isAwaited(submission: Submission): submission is Extract<Submission, { kind: "pending" | "requested" }> {
+  return submission.kind === "pending" || submission.kind === "requested";
 }
 
 /** Whether a request may be on its way: the form must not be sent again. */

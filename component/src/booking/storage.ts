@@ -8,6 +8,8 @@ export interface SentRequest {
   path: string;
   body: string;
   key: string;
+  /** When it was sent first, in milliseconds since the epoch. */
+  sentAt: number;
 }
 
 export interface Saved {
@@ -26,12 +28,24 @@ export interface Saved {
   userId: string | null;
 }
 
+/** The places of the elements of this page. */
+const places = new Set<string>();
+
 /** The place of one element in `sessionStorage`, which may be missing or full: then nothing survives. */
 export class SavedBooking {
   readonly #name: string;
 
+  /** Of several elements that book the same, each has a place of its own, in the order in which they are made. */
   constructor(base: string, subject: string) {
-    this.#name = `tutelage-booking:${base}:${subject}`;
+    const name = `tutelage-booking:${base}:${subject}`;
+    let place = name;
+    for (let number = 2; places.has(place); number++) place = `${name}:${number}`;
+    places.add((this.#name = place));
+  }
+
+  /** The element has left the page: one that is made after it takes its place. */
+  release(): void {
+    places.delete(this.#name);
   }
 
   read(): Saved | null {

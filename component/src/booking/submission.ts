@@ -3,45 +3,54 @@
 import { ApiError } from "../api/errors.js";
 import type { Booked, Booking, Session } from "../api/types.js";
 import { withoutOverlap } from "../calendar/slots.js";
-import { BookingFollower } from "./follow.js";
+import type { Following } from "../following/following.js";
 import type { FlowContext } from "./flow.js";
 import { bookedFrom, bookingRequest } from "./request.js";
-import { keyOf } from "./state.js";
+import { isAwaited, keyOf } from "./state.js";
 import type { Saved, SavedBooking, SentRequest } from "./storage.js";
 
 /** Seconds for which the API waits for the session before it answers that it is pending. */
 const WAIT_SECONDS = 8;
 const ATTEMPTS = 5;
+/** The API forgets a key after 72 hours: sent later, the same request would be another booking. */
+const MAX_AGE_MS = 71 * 3_600_000;
 
 export class Submitter {
   readonly #ended = new AbortController();
-  readonly #follower: BookingFollower;
+  /** The lazy part that follows a booking, once it is needed. */
+  following: Following | null = null;
   #request: SentRequest | null = null;
-  /** The key of the last request that may have reached the API. */
-  #sentKey: string | null = null;
+  /** The last request that may have booked, since its answer has not come. */
+  #unanswered: SentRequest | null = null;
 
   constructor(
     private readonly context: FlowContext,
     private readonly saved: SavedBooking,
+    /** The hold that is being asked for has its answer. */
+    private readonly untilHeld: () => Promise<void>,
     /** The API refused, or no answer came. */
     private readonly onRefused: (error: ApiError) => void,
     /** It is booked, requested or queued: its time needs no hold. */
     private readonly onBooked: () => void,
-  ) {
-    this.#follower = new BookingFollower(context);
-  }
+  ) {}
 
   /** Sends what is chosen and filled in; with the same bytes and key, where that may have been sent before. */
   async submit(): Promise<void> {
     const { enhanced, store } = this.context;
     const wanted = bookingRequest(store.state, this.context.course, enhanced?.recurrence() ?? null, crypto.randomUUID());
-    const isSame = this.#request?.body === wanted.body && this.#request.path === wanted.path;
-    await this.#send(isSame && this.#request ? this.#request : wanted);
+    const known = this.#request;
+    const isSame = known?.body === wanted.body && known.path === wanted.path;
+    const request = isSame ? known : wanted;
+    await this.#send(request, isFresh(request) ? request : wanted);
   }
 
-  /** Takes up a request that may have been answered before a reload: the same key is answered the same. */
-  async resume(request: SentRequest): Promise<void> {
-    await this.#send(request);
+  /**
+   * Takes up a request that may have been answered before a reload: the same key is answered the same, as long as the
+   * API has it; after that, its booking is looked for. Whether there is one, or whether that cannot be known yet.
+   */
+  async resume(request: SentRequest): Promise<boolean> {
+    this.#unanswered = request;
+    return this.#send(request);
   }
 
   /** Shows a booking that waits to be sent. */
@@ -55,25 +64,10 @@ export class Submitter {
     if (this.#request && this.context.store.state.submission.kind === "queued") await this.#send(this.#request);
   }
 
-  /** Takes up a booking that was not decided, or had no session, before a reload. */
-  async resumeBooking(id: string): Promise<void> {
-    const { client, store } = this.context;
-    try {
-      const booking = await client.get<Booking>(`/bookings/${id}`, {}, { signal: this.#ended.signal });
-      if (booking.status === "draft") {
-        store.update({ submission: { kind: "requested", booking } });
-        void this.#awaitDecision(booking);
-      } else if (booking.status === "accepted") void this.#awaitSession({ booking, session: null });
-      else this.saved.clear();
-    } catch (error) {
-      if (error instanceof ApiError && !error.isTemporary) this.saved.clear();
-    }
-  }
-
   /** What was sent is a different thing from what is chosen next. */
   forget(): void {
     this.#request = null;
-    this.#follower.dispose();
+    this.following?.dispose();
     this.saved.clear();
   }
 
@@ -83,29 +77,12 @@ export class Submitter {
     if (saved) this.saved.write(saved);
   }
 
-  /** Withdraws the request that the mentor has not decided. */
-  async withdraw(): Promise<void> {
-    const { client, store } = this.context;
-    const { submission } = store.state;
-    if (submission.kind !== "requested") return;
-    const path = `/bookings/${submission.booking.id}`;
-    try {
-      this.bookingChanged(await client.post<Booking>(`${path}/cancel`, {}, { key: crypto.randomUUID() }));
-    } catch (error) {
-      const failure = ApiError.of(error);
-      // Decided meanwhile: the booking tells how.
-      if (failure.code === "invalid_transition") this.bookingChanged(await client.get<Booking>(path));
-      else this.#report(failure, "cancel");
-    }
-  }
-
   /** A session has changed: that of the booking which is pending or requested becomes the result. */
   sessionChanged(session: Session): void {
     const { submission } = this.context.store.state;
-    const isAwaited = submission.kind === "pending" || submission.kind === "requested";
-    if (!isAwaited || session.bookingId !== submission.booking.id) return;
+    if (!isAwaited(submission) || session.bookingId !== submission.booking.id) return;
     const booking: Booking = { ...submission.booking, status: "accepted", sessionId: session.id };
-    this.#follower.dispose();
+    this.following?.dispose();
     this.#sessionExists({ ...submission, booking, session });
   }
 
@@ -113,15 +90,35 @@ export class Submitter {
   bookingChanged(booking: Booking): void {
     const { submission } = this.context.store.state;
     if (submission.kind !== "requested" || booking.id !== submission.booking.id) return;
-    if (booking.status === "accepted") return void this.#awaitSession({ ...submission, booking, session: null });
+    if (booking.status === "accepted") return this.#await({ ...submission, booking, session: null });
     if (booking.status === "draft") return;
     this.forget();
     this.context.store.update({ submission: { kind: "closed", booking } });
   }
 
+  /** Follows the booking that is shown until its session exists; or that which was left off before a reload. */
+  async follow(bookingId: string | null = null): Promise<void> {
+    try {
+      const part = await loadFollowing();
+      if (this.#ended.signal.aborted) return;
+      this.following ??= new part.Following(this.context, this);
+      await this.following.follow(bookingId);
+    } catch (error) {
+      this.report(error, "session");
+    }
+  }
+
+  report(error: unknown, during: "book" | "cancel" | "session"): void {
+    if (this.#ended.signal.aborted) return;
+    const failure = ApiError.of(error);
+    this.context.telemetry.failed(failure);
+    this.context.emit("failed", { error: failure, during });
+  }
+
   dispose(): void {
     this.#ended.abort();
-    this.#follower.dispose();
+    this.following?.dispose();
+    this.saved.release();
   }
 
   #current(bookingId: string | null = null): Saved | null {
@@ -143,7 +140,7 @@ export class Submitter {
   /** Whether the realtime part keeps the booking until there is a connection. */
   #queue(error: ApiError): boolean {
     const saved = this.#current();
-    const isQueued = saved && this.context.realtime?.queue(saved, error, this.#sentKey === saved.request?.key);
+    const isQueued = saved && this.context.realtime?.queue(saved, error, this.#unanswered?.key === saved.request?.key);
     if (isQueued) {
       // A hold that is still asked for must not race with the booking, once both can be sent.
       this.onBooked();
@@ -152,17 +149,35 @@ export class Submitter {
     return Boolean(isQueued);
   }
 
-  async #send(request: SentRequest): Promise<void> {
+  /**
+   * Sends a request, unless one that was sent before has booked, which has had no answer and is not just repeated.
+   *
+   * @param renewed the request to send where the first one has booked nothing: another one where that is too old for
+   *   its key, null for none.
+   * @returns whether there is something to show; false where nothing was sent.
+   */
+  async #send(request: SentRequest, renewed = isFresh(request) ? request : null): Promise<boolean> {
     const { client, options, store } = this.context;
     this.#request = request;
     this.save();
-    if (!navigator.onLine && this.#queue(new ApiError(0, "network"))) return;
-    this.#sentKey = request.key;
+    if (!navigator.onLine && this.#queue(new ApiError(0, "network"))) return true;
     const sending = { kind: "sending", optimistic: options.optimistic } as const;
     store.update({ submission: { ...sending, waiting: null }, fieldErrors: {} });
     try {
-      const answer = await client.post<Booked | Booking>(request.path, request.body, {
-        key: request.key,
+      const booking = this.#unanswered && this.#unanswered !== renewed ? await this.#find(this.#unanswered) : null;
+      if (booking) {
+        this.#booked({ booking, session: null });
+        return true;
+      }
+      this.#request = this.#unanswered = renewed;
+      this.save();
+      if (!renewed) {
+        store.update({ submission: { kind: "none" } });
+        return false;
+      }
+      await this.untilHeld();
+      const answer = await client.post<Booked | Booking>(renewed.path, renewed.body, {
+        key: renewed.key,
         wait: WAIT_SECONDS,
         attempts: ATTEMPTS,
         signal: this.#ended.signal,
@@ -170,49 +185,42 @@ export class Submitter {
       });
       this.#booked(bookedFrom(answer));
     } catch (error) {
-      if (this.#ended.signal.aborted) return;
+      if (this.#ended.signal.aborted) return true;
       const failure = ApiError.of(error);
-      if (failure.isTemporary && this.#queue(failure)) return;
+      if (failure.isTemporary && this.#queue(failure)) return true;
       // What may have been booked is tried again with the same key; what was refused is another request.
-      if (!failure.isTemporary && failure.status !== 401) this.#request = null;
+      if (!failure.isTemporary && failure.status !== 401) this.#request = this.#unanswered = null;
       this.save();
-      this.#report(failure, "book");
+      this.report(failure, "book");
       this.onRefused(failure);
     }
+    return true;
+  }
+
+  async #find(request: SentRequest): Promise<Booking | null> {
+    const part = await loadFollowing();
+    return part.findBooking(this.context.client, request, this.#ended.signal);
   }
 
   #booked(booked: Booked): void {
     const { emit, store } = this.context;
     this.onBooked();
-    this.#request = null;
+    this.#request = this.#unanswered = null;
     const { booking } = booked;
     const { calendar } = store.state;
     const slots = withoutOverlap(calendar.slots, booking.startTime, booking.endTime, booking.mentorProfileId);
     store.update({ calendar: { ...calendar, slots } });
     if (booked.session) return this.#sessionExists({ ...booked, session: booked.session });
     this.save(booking.id);
-    if (booking.status !== "draft") return void this.#awaitSession(booked);
-    store.update({ submission: { kind: "requested", ...shown(booked) } });
-    emit("requested", booked);
-    void this.#awaitDecision(booking);
+    this.#await(booked);
+    if (booking.status === "draft") emit("requested", booked);
   }
 
-  async #awaitDecision(booking: Booking): Promise<void> {
-    try {
-      this.bookingChanged(await this.#follower.decision(booking.id));
-    } catch (error) {
-      this.#report(error, "session");
-    }
-  }
-
-  async #awaitSession(booked: Booked): Promise<void> {
-    this.context.store.update({ submission: { kind: "pending", ...shown(booked) } });
-    try {
-      this.#sessionExists({ ...booked, session: await this.#follower.session(booked.booking.sessionId ?? "") });
-    } catch (error) {
-      // It is booked all the same: the result stays.
-      this.#report(error, "session");
-    }
+  /** Shows a booking whose session does not exist yet, and follows it. */
+  #await(booked: Booked): void {
+    const kind = booked.booking.status === "draft" ? "requested" : "pending";
+    this.context.store.update({ submission: { kind, ...shown(booked) } });
+    void this.follow();
   }
 
   #sessionExists(booked: Booked & { session: Session }): void {
@@ -221,13 +229,15 @@ export class Submitter {
     this.context.store.update({ submission: { kind: "booked", ...result } });
     this.context.emit("booked", result);
   }
+}
 
-  #report(error: unknown, during: "book" | "cancel" | "session"): void {
-    if (this.#ended.signal.aborted || (error instanceof DOMException && error.name === "AbortError")) return;
-    const failure = ApiError.of(error);
-    this.context.telemetry.failed(failure);
-    this.context.emit("failed", { error: failure, during });
-  }
+function loadFollowing(): Promise<typeof import("../following/following.js")> {
+  return import("../following/following.js").catch(() => Promise.reject(ApiError.ofPart()));
+}
+
+/** Whether the API still answers a request under its key as it did first. */
+function isFresh({ sentAt }: SentRequest): boolean {
+  return Date.now() - sentAt < MAX_AGE_MS;
 }
 
 function shown({ booking, series }: Booked): Pick<Booked, "booking" | "series"> {

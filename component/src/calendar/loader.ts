@@ -95,8 +95,7 @@ export class SlotsLoader {
       this.#change({ slots: found, to, isLoading: false });
     } catch (error) {
       if (signal.aborted) return;
-      const failure = error instanceof ApiError ? error : ApiError.ofConnection(error);
-      this.#change({ isLoading: false, error: failure });
+      this.#change({ isLoading: false, error: ApiError.of(error) });
     }
   }
 

@@ -3,6 +3,7 @@
 import { html, nothing, type TemplateResult } from "lit";
 import type { Client, RequestOptions } from "../api/client.js";
 import type { Bundle, Listing, Mentor, SupportOptions } from "../api/types.js";
+import type { FlowContext } from "../booking/flow.js";
 import { allOf, offerOf } from "../booking/offers.js";
 import { keyOf, type BookingState, type Offer, type Payment } from "../booking/state.js";
 import { valueOf } from "../card.js";
@@ -39,10 +40,18 @@ export function durationsOf(offers: readonly Offer[]): number[] {
   return [...new Set(all)].sort((one, other) => one - other);
 }
 
-/** The person's bundles that can pay for sessions of a course. */
-export async function loadBundles(client: Client, courseId: string, signal: AbortSignal): Promise<Bundle[]> {
-  const bundles = await allOf<Bundle>(client, "/bundles", {}, { signal });
-  return bundles.filter((bundle) => bundle.courseId === courseId && bundle.status === "active");
+/** Looks up the person's bundles, and chooses what pays: what is named, or was chosen before; credits at first. */
+export async function proposePayment(
+  { client, store }: Pick<FlowContext, "client" | "store">,
+  key: string | null,
+  signal: AbortSignal,
+): Promise<void> {
+  const own = await allOf<Bundle>(client, "/bundles", {}, { signal }).catch(() => []);
+  const bundles = own.filter(({ courseId, status }) => courseId === store.state.course?.id && status === "active");
+  store.update({ bundles });
+  const payments = paymentsFor(store.state);
+  const wanted = key ?? keyOf(store.state.payment);
+  store.update({ payment: payments.find((each) => keyOf(each) === wanted) ?? payments[0] ?? null });
 }
 
 /** What can pay for a session of a duration: credits first, since they are paid already. */

@@ -27,6 +27,7 @@ export class Directory {
   readonly #controller: StoreController<DirectoryState>;
   #run = new AbortController();
   #words = "";
+  readonly #reload = (): void => void (this.#store.state.error?.isTemporary && this.#load());
 
   /** @param choose takes the id of a mentor, or null for all of them. */
   constructor(
@@ -35,6 +36,7 @@ export class Directory {
   ) {
     this.#controller = new StoreController(context.element, this.#store);
     if (!context.options.mentorId) void this.#load();
+    addEventListener("online", this.#reload);
   }
 
   render(view: View): TemplateResult {
@@ -79,6 +81,7 @@ export class Directory {
 
   dispose(): void {
     this.#run.abort();
+    removeEventListener("online", this.#reload);
     this.#controller.hostDisconnected();
     this.context.element.removeController(this.#controller);
   }

@@ -2,6 +2,10 @@
 
 import type { Money } from "../api/types.js";
 
+/** Currencies without minor units, and with thousandths, by ISO 4217: browsers show fewer decimals of some. */
+const WHOLE = /BIF|CLP|DJF|GNF|ISK|JPY|KMF|KRW|PYG|RWF|UGX|VND|VUV|XAF|XOF|XPF/;
+const THOUSANDTHS = /BHD|IQD|JOD|KWD|LYD|OMR|TND/;
+
 /** `{"amount": 4000, "currency": "USD"}` as "$40.00"; without decimals where the amount has none. */
 export function formatMoney(money: Money, locale: string): string {
   const digits = fractionDigits(money.currency);
@@ -10,10 +14,11 @@ export function formatMoney(money: Money, locale: string): string {
     style: "currency",
     currency: money.currency,
     minimumFractionDigits: Number.isInteger(amount) ? 0 : digits,
+    maximumFractionDigits: digits,
   }).format(amount);
 }
 
 /** How many decimals a currency has: 2 for USD, 0 for JPY, 3 for KWD. */
 export function fractionDigits(currency: string): number {
-  return new Intl.NumberFormat("en", { style: "currency", currency }).resolvedOptions().maximumFractionDigits ?? 2;
+  return WHOLE.test(currency) ? 0 : THOUSANDTHS.test(currency) ? 3 : 2;
 }

@@ -28,7 +28,7 @@ export function isZone(zone: string): boolean {
 
 /** How far the zone's clocks are ahead of UTC at an instant, in milliseconds. */
 export function offsetAt(instant: number, zone: string): number {
-  const parts = formatter("en-US", {
+  const shown = formatter("en-US", {
     timeZone: zone,
     hourCycle: "h23",
     year: "numeric",
@@ -37,10 +37,9 @@ export function offsetAt(instant: number, zone: string): number {
     hour: "numeric",
     minute: "numeric",
     second: "numeric",
-  }).formatToParts(instant);
-  const part = (type: string): number => Number(parts.find((each) => each.type === type)?.value);
-  const wall = Date.UTC(part("year"), part("month") - 1, part("day"), part("hour"), part("minute"), part("second"));
-  return wall - Math.floor(instant / 1000) * 1000;
+  }).format(instant);
+  const [month = 0, day = 0, year = 0, ...time] = (shown.match(/\d+/g) ?? []).map(Number);
+  return Date.UTC(year, month - 1, day, ...time) - Math.floor(instant / 1000) * 1000;
 }
 
 /** The day of an instant in a zone. */

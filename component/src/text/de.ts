@@ -2,6 +2,15 @@
 
 import type { Words } from "./en.js";
 
+/** The API's reasons at the fields of the form. */
+const REASONS: [RegExp, string][] = [
+  [/^Longer than maximum length (\d+)\.$/, "Höchstens $1 Zeichen."],
+  [/^Must be one line, without control characters\.$/, "Bitte nur eine Zeile, ohne Steuerzeichen."],
+  [/^Must have no control characters.*$/, "Bitte ohne Steuerzeichen."],
+  [/^Must not hold NUL characters or lone surrogates\.$/, "Darin ist ein Zeichen, das nicht gespeichert werden kann."],
+  [/^(Must not be blank|Missing data for required field|Field may not be null)\.$/, "Bitte ausfüllen."],
+];
+
 export const de: Words = {
   code: "de",
   plurals: {
@@ -68,6 +77,7 @@ export const de: Words = {
     bookFor: (price) => `Für ${price} buchen`,
     request: "Anfrage senden",
     sending: "Einen Moment …",
+    unsure: "Vielleicht ist trotzdem gebucht. Versuchen Sie es noch einmal: Doppelt wird nicht gebucht.",
     titleMissing: "Bitte geben Sie ein Thema ein.",
     held: (time) => `Dieser Termin ist noch ${time} für Sie reserviert.`,
     expired: "Dieser Termin ist nicht mehr für Sie reserviert. Solange er frei ist, können Sie ihn noch buchen.",
@@ -112,8 +122,15 @@ export const de: Words = {
     no_mentor_free: "Zu dieser Zeit ist niemand mehr frei. Bitte wählen Sie einen anderen Termin.",
     booking_limit: "Hier ist eine Grenze erreicht: Mehr Buchungen sind in diesem Zeitraum nicht möglich.",
     no_listing: "Dieses Angebot gibt es nicht mehr. Bitte wählen Sie ein anderes.",
+    invalid_request: "Damit kann nicht gebucht werden. Bitte prüfen Sie Ihre Angaben.",
+    invalid_transition: "Das ist nicht mehr möglich.",
+    key_reused: "Das wurde schon einmal mit anderem Inhalt gesendet. Bitte laden Sie die Seite neu.",
+    mentor_does_not_teach: "Der Coach bietet diesen Kurs nicht mehr an. Bitte wählen Sie einen anderen.",
+    no_such_time: "Diese Uhrzeit entfällt durch die Zeitumstellung. Bitte wählen Sie eine andere.",
+    too_large: "Das ist zu lang. Bitte kürzen Sie Ihre Notizen.",
     bundle_unusable: "Ihr Paket kann diese Sitzung nicht bezahlen. Bitte wählen Sie eine andere Bezahlung.",
   },
+  reason: (message) => REASONS.reduce((said, [known, german]) => said.replace(known, german), message),
   lostTime: (time) => `${time} ist nicht mehr frei`,
   reference: (id) => `Referenz: ${id}`,
 };

@@ -70,6 +70,7 @@ export const en = {
     bookFor: (price: string) => `Book for ${price}`,
     request: "Send the request",
     sending: "One moment …",
+    unsure: "It may have been booked all the same. Try again: it is not booked twice.",
     titleMissing: "Please enter a subject.",
     held: (time: string) => `This time is kept for you for ${time}.`,
     expired: "This time is no longer kept for you, but may still be free.",
@@ -108,6 +109,8 @@ export const en = {
     slot_taken: "Somebody else has just taken this time. Choose another one.",
     mentee_busy: "You already have a session at this time. Choose another one.",
   } as Record<string, string>,
+  /** One of the API's reasons at a field, which are in English. */
+  reason: (message: string) => message,
   lostTime: (time: string) => `${time} is no longer free`,
   reference: (id: string) => `Reference: ${id}`,
 };

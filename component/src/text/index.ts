@@ -13,9 +13,17 @@ export function languageOf(locale: string): Language {
   return locale.toLowerCase().split("-")[0] === "de" ? "de" : "en";
 }
 
-/** The words for a locale. */
-export async function loadWords(locale: string): Promise<Words> {
-  return languageOf(locale) === "de" ? (await import("./de.js")).de : en;
+/** Words of a page, in place of the component's own: single texts, or some of a group. */
+export type OwnWords = { [Name in keyof Words]?: Words[Name] extends Group ? Partial<Words[Name]> : Words[Name] };
+type Group = Record<string, unknown>;
+
+/** The words for a locale, with those of the page; in English, where the language cannot be loaded. */
+export async function loadWords(locale: string, own: OwnWords | null = null): Promise<Words> {
+  const words: Group = languageOf(locale) === "de" ? (await import("./de.js").catch(() => ({ de: en }))).de : en;
+  const merged = Object.entries({ ...words, ...own }).map(([name, value]) => {
+    return [name, typeof value === "object" ? { ...(words[name] as Group), ...value } : value];
+  });
+  return Object.fromEntries(merged) as Words;
 }
 
 /** The locale of an element: its own `lang`, or that of what is around it, shadow roots included, or the browser's. */

@@ -31,7 +31,7 @@ export function saved(key: string, time = "10:00"): Saved {
     durationMinutes: 60,
     payment: null,
     form: { title: "Plan", notes: "" },
-    request: { path: "/sessions/book", body: "{}", key },
+    request: { path: "/sessions/book", body: "{}", key, sentAt: Date.now() },
     bookingId: null,
     userId: null,
   };

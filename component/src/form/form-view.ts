@@ -7,8 +7,8 @@ import { formatter } from "../format/time.js";
 import type { Listing, Money } from "../api/types.js";
 import type { Rendered } from "../parts.js";
 import { arrow, button, clock, failure, message, priceOf, signInMessage, summary, waitingMessage, whenOf, type View } from "../view.js";
-import { canRepeat, chosenListing, chosenOffer, chosenPrice } from "./request.js";
-import { isSubmitting } from "./state.js";
+import { canRepeat, chosenListing, chosenOffer, chosenPrice } from "../booking/request.js";
+import { isSubmitting } from "../booking/state.js";
 
 const HOUR_MS = 3_600_000;
 
@@ -106,7 +106,7 @@ function renderHold(view: View): Rendered {
   const { words, state, flow, now } = view;
   const { hold } = state;
   if (state.needsSignIn || isSubmitting(state)) return nothing;
-  if (hold.kind === "held" && hold.endsAt !== null) {
+  if (hold.kind === "held") {
     return html`<p class="hold" role="timer">${words.form.held(clock(hold.endsAt - now))}</p>`;
   }
   if (hold.kind !== "expired") return nothing;
@@ -117,7 +117,11 @@ function renderHold(view: View): Rendered {
 function renderOutcome(view: View): Rendered {
   const { needsSignIn, submission } = view.state;
   if (needsSignIn) return signInMessage(view, view.words.form.signIn);
-  if (submission.kind === "refused") return failure(view, submission.error);
+  if (submission.kind === "refused") {
+    const { error } = submission;
+    const isUnsure = error.isTemporary && error.status !== 429;
+    return failure(view, error, isUnsure ? html`<p>${view.words.form.unsure}</p>` : nothing);
+  }
   if (submission.kind !== "sending" || !submission.waiting) return nothing;
   return waitingMessage(view, submission.waiting);
 }

@@ -4,13 +4,14 @@ import { html, nothing, type TemplateResult } from "lit";
 import type { Booking } from "../api/types.js";
 import { button, priceOf, summary, whenOf, type View } from "../view.js";
 import { placeOf } from "./form-view.js";
-import { chosenListing, chosenOffer, chosenPrice } from "./request.js";
+import { chosenListing, chosenOffer, chosenPrice } from "../booking/request.js";
 
 export function renderResult(view: View): TemplateResult {
   const { words, state, flow, enhanced, realtime } = view;
   const { submission } = state;
   const series = "series" in submission && submission.series ? enhanced?.renderSeries(submission.series) : nothing;
   const { tone, title, hint } = outcomeOf(view);
+  const another = button(words.result.another, () => flow.bookAnother());
   const isOpen = submission.kind === "sending" || submission.kind === "queued";
   return html`<section class="result" part="result" aria-busy=${submission.kind === "sending" ? "true" : "false"}>
     <div class="outcome ${tone}">
@@ -26,12 +27,7 @@ export function renderResult(view: View): TemplateResult {
       ? submission.kind === "queued" && realtime
         ? realtime.renderQueued()
         : nothing
-      : html`<div class="actions">
-          ${submission.kind === "requested"
-            ? button(words.result.withdraw, () => flow.withdraw())
-            : nothing}
-          ${button(words.result.another, () => flow.bookAnother())}
-        </div>`}
+      : (flow.following?.render(view, another) ?? html`<div class="actions">${another}</div>`)}
   </section>`;
 }
 
@@ -47,7 +43,7 @@ function outcomeOf({ words, state: { submission } }: View): Outcome {
     case "booked":
       return { tone: "success", title: result.booked };
     case "pending":
-      return { tone: "success", title: result.booked, hint: result.pendingHint };
+      return { tone: "success", title: result.booked, ...(!submission.isLate && { hint: result.pendingHint }) };
     case "requested":
       return { tone: "waiting", title: result.requested, hint: form.requestHint };
     case "queued":

@@ -1,0 +1,157 @@
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { SessionBooking } from "../src/session-booking.js";
+import { linkTo } from "../src/view.js";
+import "../src/following/following.js";
+import "../src/form/views.js";
+import { type Answer, type FakeApi, LISTING, NOW, booking, offeringApi, refusal } from "./fake-api.js";
+
+const root = (element: SessionBooking): ShadowRoot => element.shadowRoot as ShadowRoot;
+
+/** What is there in the end; the clock goes on from look to look. */
+async function found<T>(look: () => T | null | undefined): Promise<T> {
+  for (let looks = 0; looks < 400; looks++) {
+    const there = look();
+    if (there) return there;
+    await vi.advanceTimersByTimeAsync(50);
+    await vi.dynamicImportSettled();
+  }
+  throw new Error("It does not come.");
+}
+
+const one = (element: SessionBooking, selector: string): Promise<HTMLElement> =>
+  found(() => root(element).querySelector<HTMLElement>(selector));
+
+/** An element of the mentor, in the page. */
+function shown(changes: Partial<SessionBooking> = {}): SessionBooking {
+  const element = Object.assign(new SessionBooking(), { api: "http://api.test", mentor: "m1", token: "t", ...changes });
+  document.body.append(element);
+  return element;
+}
+
+/** The form, for the first free time. */
+async function filledIn(element: SessionBooking, title: string): Promise<HTMLInputElement> {
+  (await one(element, "button.slot")).click();
+  const input = (await one(element, "#title")) as HTMLInputElement;
+  input.value = title;
+  input.dispatchEvent(new Event("input"));
+  return input;
+}
+
+beforeEach(() => {
+  vi.useFakeTimers({ now: NOW });
+  sessionStorage.clear();
+});
+afterEach(async () => {
+  document.body.replaceChildren();
+  // What an element does at its end asks the API of its test, too.
+  await vi.advanceTimersByTimeAsync(0);
+  await vi.dynamicImportSettled();
+  vi.useRealTimers();
+  vi.unstubAllGlobals();
+});
+
+it("loads again by itself when the connection is back", async () => {
+  const api = offeringApi().on("GET /mentors/m1", refusal(503, "unavailable"));
+  const element = shown();
+  await one(element, ".message.danger");
+  offeringApi();
+  expect(api.called("GET /mentors/m1").length).toBeGreaterThan(0);
+  dispatchEvent(new Event("online"));
+  await one(element, "button.slot");
+});
+
+describe("an address of the page or the API", () => {
+  it.each(["javascript:alert(1)", "JAVASCRIPT:alert(1)", " java\nscript:alert(1)", "data:text/html,x", "vbscript:x", ""])(
+    "is no link where it is none of the web: %j",
+    (address) => expect(linkTo(address)).toBeNull(),
+  );
+
+  it.each(["https://example.org/in", "http://example.org", "/sign-in?next=%2F", "sign-in", "//example.org/in"])(
+    "is a link where it is: %j",
+    (address) => expect(linkTo(address)).toBe(address),
+  );
+
+  it("to sign in leads to no script", async () => {
+    offeringApi().on("GET /mentors/m1", refusal(401, "unauthenticated"));
+    const element = shown({ signInUrl: "javascript:alert(1)" });
+    await one(element, ".message");
+    expect(root(element).querySelector("a")).toBeNull();
+    element.signInUrl = "/sign-in";
+    element.reload();
+    expect((await one(element, "a")).getAttribute("href")).toBe("/sign-in");
+  });
+});
+
+it("keeps the other words of a group of which a page gives some", async () => {
+  offeringApi();
+  const element = shown({ words: { form: { title: "Ma réservation" } } });
+  await filledIn(element, "Mine");
+  expect(root(element).querySelector("h3")?.textContent).toBe("Ma réservation");
+  expect(root(element).querySelector("label[for=title]")?.textContent).toBe("Subject");
+});
+
+it("of two for one mentor, each keeps its own booking over a reload", async () => {
+  offeringApi();
+  const before = [shown(), shown()];
+  await filledIn(before[0] as SessionBooking, "First");
+  await filledIn(before[1] as SessionBooking, "Second");
+  document.body.replaceChildren();
+  const after = [shown(), shown()];
+  const titles = after.map(async (each) => ((await one(each, "#title")) as HTMLInputElement).value);
+  expect(await Promise.all(titles)).toEqual(["First", "Second"]);
+});
+
+it("shows the API's reasons in German where the page is in German", async () => {
+  const details = { title: ["Longer than maximum length 200."], description: ["No such reason is known."] };
+  offeringApi().on("POST /sessions/book", refusal(400, "invalid_request", { details }));
+  const element = shown();
+  element.lang = "de";
+  element.reload();
+  await filledIn(element, "Mine");
+  root(element).querySelector("form")?.dispatchEvent(new Event("submit"));
+  await found(() => root(element).querySelector("#title-error")?.textContent?.includes("Höchstens 200 Zeichen.") || null);
+  expect(root(element).querySelector("#notes-error")?.textContent).toContain("No such reason is known.");
+});
+
+describe("a request that the mentor decides", () => {
+  const draft = booking({ status: "draft", sessionId: null, listingId: LISTING.id, price: LISTING.price });
+
+  async function requested(): Promise<{ api: FakeApi; element: SessionBooking; withdraw: HTMLElement }> {
+    const api = offeringApi().on("POST /sessions/book", { status: 201, body: { booking: draft, session: null } });
+    const element = shown();
+    await filledIn(element, "Mine");
+    root(element).querySelector("form")?.dispatchEvent(new Event("submit"));
+    const withdraw = await found(() =>
+      [...root(element).querySelectorAll("button")].find((each) => each.textContent?.includes("Withdraw")),
+    );
+    return { api, element, withdraw };
+  }
+
+  it("is withdrawn once, and shows why it could not be", async () => {
+    const { api, element, withdraw } = await requested();
+    let answer: (answer: Answer) => void = () => undefined;
+    api.on("POST /bookings/b1/cancel", () => new Promise<Answer>((resolve) => (answer = resolve)));
+    withdraw.click();
+    withdraw.click();
+    await one(element, ".actions .spinner");
+    answer(refusal(403, "forbidden", { message: "You may not." }));
+    const failed = await one(element, ".message.danger");
+    expect(failed.textContent).toContain("You may not.");
+    expect(api.called("POST /bookings/b1/cancel")).toHaveLength(1);
+    api.on("POST /bookings/b1/cancel", { status: 200, body: { ...draft, status: "cancelled" } });
+    withdraw.click();
+    await found(() => root(element).querySelector("h2")?.textContent?.includes("has been withdrawn") || null);
+    expect(root(element).querySelector(".message.danger")).toBeNull();
+    const keys = api.called("POST /bookings/b1/cancel").map((call) => call.headers.get("Idempotency-Key"));
+    expect(new Set(keys).size).toBe(1);
+  });
+});
+
+it("says that a failed booking may have been made", async () => {
+  offeringApi().on("POST /sessions/book", refusal(500, "internal_error"));
+  const element = shown();
+  await filledIn(element, "Mine");
+  root(element).querySelector("form")?.dispatchEvent(new Event("submit"));
+  const failed = await found(() => root(element).querySelector(".message.danger"));
+  expect(failed.textContent).toContain("It may have been booked all the same.");
+});
