@@ -17,6 +17,8 @@ export const UnifiedSessionBooking = forwardRef<SessionBookingElement, UnifiedSe
     const { children, onLoadError: _, token, sessionActions, onSuccess, words, ...rest } = props;
     const element = useRef<SessionBookingElement>(null);
     const latest = useRef(props);
+    // One for all renders, those of strict mode included: another one starts the element anew.
+    const latestToken = useRef(() => tokenOf(latest.current));
     useImperativeHandle(ref, () => element.current as SessionBookingElement, []);
 
     useElementEffect(() => {
@@ -32,7 +34,7 @@ export const UnifiedSessionBooking = forwardRef<SessionBookingElement, UnifiedSe
     const hasTokenFunction = typeof token === "function";
     useElementEffect(() => {
       if (!element.current) return;
-      element.current.token = hasTokenFunction ? () => tokenOf(latest.current) : fixedToken;
+      element.current.token = hasTokenFunction ? latestToken.current : fixedToken;
     }, [fixedToken, hasTokenFunction]);
 
     useElementEffect(() => listen(element.current, latest), []);

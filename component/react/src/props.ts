@@ -1,6 +1,6 @@
 /** The props of the components, and how each reaches the element. */
 
-import type { AriaAttributes, CSSProperties, ReactNode } from "react";
+import type { HTMLAttributes } from "react";
 import type { TokenProvider } from "../../src/api/token.js";
 import type { Session } from "../../src/api/types.js";
 import type { SessionBookingEvents } from "../../src/events.js";
@@ -48,15 +48,11 @@ export interface BookingHandlers {
   onSignIn?: Handler<"signin">;
 }
 
-export interface UnifiedSessionBookingProps extends BookingOptions, BookingHandlers, AriaAttributes {
-  id?: string;
-  className?: string;
-  style?: CSSProperties;
-  lang?: string;
+/** What every element takes; its children are shown until the element's script is there. */
+type ElementProps = Omit<HTMLAttributes<SessionBookingElement>, keyof BookingOptions | keyof BookingHandlers | "dir">;
+
+export interface UnifiedSessionBookingProps extends BookingOptions, BookingHandlers, ElementProps {
   dir?: "ltr" | "rtl" | "auto";
-  hidden?: boolean;
-  /** Shown until the element's script is there. */
-  children?: ReactNode;
   /** The element's script could not be loaded; without a handler, the error is reported to the page. */
   onLoadError?: (error: Error) => void;
 }
@@ -65,6 +61,12 @@ export type VariantProps = Omit<UnifiedSessionBookingProps, "variant">;
 
 /** The element, as a `ref` gets it. */
 export type SessionBookingElement = HTMLElement & BookingOptions & { reload(): void };
+
+declare global {
+  interface HTMLElementTagNameMap {
+    "session-booking": SessionBookingElement;
+  }
+}
 
 /** Options that the server can write as attributes. */
 export const ATTRIBUTES = {

@@ -97,6 +97,28 @@ it("keeps one token function and calls the latest", async () => {
   expect(await given()).toBe("second");
 });
 
+it("starts the element once in strict mode", () => {
+  const given: unknown[] = [];
+  const Element = customElements.get("session-booking") as CustomElementConstructor;
+  const token = Object.getOwnPropertyDescriptor(Element.prototype, "token") as PropertyDescriptor;
+  Object.defineProperty(Element.prototype, "token", { ...token, set(value) { given.push(value); token.set?.call(this, value); } });
+  mount(
+    <StrictMode>
+      <UnifiedSessionBooking mentor="m1" token={() => "t"} />
+    </StrictMode>,
+  );
+  Object.defineProperty(Element.prototype, "token", token);
+  expect(given.length).toBeGreaterThan(0);
+  expect(new Set(given).size).toBe(1);
+});
+
+it("takes what every element takes", () => {
+  const onClick = vi.fn();
+  const { element } = mount(<UnifiedSessionBooking mentor="m1" title="Book" tabIndex={0} onClick={onClick} />);
+  act(() => element.click());
+  expect([element.title, element.tabIndex, onClick.mock.calls.length]).toEqual(["Book", 0, 1]);
+});
+
 it("keeps words that are the same, since others start the element anew", () => {
   const french = () => ({ tryAgain: "Encore", retryIn: (seconds: string) => `Encore dans ${seconds}.` });
   const { element, render } = mount(<UnifiedSessionBooking mentor="m1" words={french()} />);

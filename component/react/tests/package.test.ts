@@ -52,6 +52,15 @@ describe("the package as it is installed", () => {
     expect(run(page, "head", "-1", "node_modules/@tutelage/react/dist/react/src/booking.js")).toContain("use client");
   }, 60_000);
 
+  it("says what it is and how it is used, and under which licence", () => {
+    const files = (name: string): string => run(page, "cat", `node_modules/@tutelage/react/${name}`);
+    for (const name of ["UnifiedSessionBooking", "onSuccess", "tokenUrl"]) expect(files("README.md")).toContain(name);
+    expect(files("LICENSE")).toContain("Apache License");
+    const { main, types } = JSON.parse(files("package.json")) as Record<string, string>;
+    // For tools that do not read `exports`.
+    for (const name of [main, types]) expect(files(name ?? "")).toContain("UnifiedSessionBooking");
+  });
+
   it("can be imported by a server", () => {
     const names = "Object.keys(await import('@tutelage/react')).join()";
     expect(run(page, process.execPath, "--input-type=module", "-e", `console.log(${names})`).trim()).toBe(

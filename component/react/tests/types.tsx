@@ -24,6 +24,8 @@ export function isComplete(element: Public, props: UnifiedSessionBookingProps): 
 /** Every event of the element has a handler. */
 export const handled: keyof SessionBookingEvents extends (typeof EVENTS)[keyof typeof EVENTS] ? true : never = true;
 
+export const found = (): string | null | undefined => document.querySelector("session-booking")?.mentor;
+
 export const pages = [
   <UnifiedSessionBooking
     variant="realtime"
@@ -45,6 +47,7 @@ export const pages = [
       onCancel: async (id, reason) => `${id}: ${reason}`,
     }}
   />,
+  <UnifiedSessionBooking mentor="m1" title="Book" role="region" tabIndex={0} data-page="1" onClick={(event) => event.currentTarget.reload()} />,
   // @ts-expect-error: there is no such variant
   <UnifiedSessionBooking variant="plain" />,
   // @ts-expect-error: its variant is its name

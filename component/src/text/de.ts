@@ -38,7 +38,7 @@ export const de: Words = {
   calendar: {
     title: "Termin auswählen",
     zone: "Zeitzone",
-    coachZone: "Zeitzone des Coaches",
+    coachZone: "Zeitzone des Coachs",
     yourZone: "Ihre Zeitzone",
     allZones: "Alle Zeitzonen",
     previous: "Voriger Monat",
