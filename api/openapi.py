@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import re
 from base64 import b64encode
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import date
 from enum import StrEnum
 from hashlib import sha256
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from threading import Lock
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -132,10 +133,28 @@ class OperationNames(BasePlugin):
 
 
 class TutelageApi(Api):
-    """flask-smorest with our shape of errors; every route documents its own refusals."""
+    """flask-smorest with our shape of errors; every route documents its own refusals.
+
+    Its document is completed when it is first read: to describe all routes is most of an application's start.
+    """
 
     ERROR_SCHEMA = Error
     DEFAULT_ERROR_RESPONSE_NAME = None
+
+    def __init__(self, app: Flask, **options: Any) -> None:
+        self._descriptions: list[Callable[[], None]] = []
+        self._completing = Lock()
+        super().__init__(app, **options)
+
+    def describe_later(self, describe: Callable[[], None]) -> None:
+        """Take what describes the routes of one area."""
+        self._descriptions.append(describe)
+
+    def complete(self) -> None:
+        """Describe the routes that are registered; several threads may ask for it."""
+        with self._completing:
+            while self._descriptions:
+                self._descriptions.pop(0)()
 
 
 def make_api(app: Flask) -> Api:
@@ -168,7 +187,12 @@ def make_api(app: Flask) -> Api:
     page, document = "api-docs.openapi_swagger_ui", "api-docs.openapi_json"
     render, describe = app.view_functions[page], app.view_functions[document]
     app.view_functions[page] = lambda: revalidated(_with_policy(make_response(render())))
-    app.view_functions[document] = lambda: revalidated(make_response(describe()))
+
+    def read_document() -> Response:
+        api.complete()
+        return revalidated(make_response(describe()))
+
+    app.view_functions[document] = read_document
     return api
 
 

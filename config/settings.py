@@ -33,6 +33,7 @@ Value = TypeVar("Value")
 ENVIRONMENTS = ("development", "production")
 NOTICE_KINDS = ("session_created", "session_cancelled", "webhook_endpoint_disabled")
 LOOPBACK: list[Network] = [ip_network("127.0.0.0/8"), ip_network("::1/128")]
+DEFAULT_MEETING_URL = "https://meet.jit.si/{room}"
 FORMER_RETRY_SCHEDULE = "WEBHOOK_RETRY_PAUSES"
 # The name is the target of deliveries, and shown in them.
 NAMED_CHANNEL = re.compile("([a-z][a-z0-9_-]{0,31})=(.+)")
@@ -198,7 +199,10 @@ def _jwt_jwks_url(env: Env) -> str | None:
 
 
 def _meeting_url(env: Env) -> str | None:
-    address = env.str("MEETING_URL", "https://meet.jit.si/{room}")
+    address = env.str("MEETING_URL", None)
+    if address is None:
+        # Checking it, too, would compile a long regular expression at every start.
+        return DEFAULT_MEETING_URL
     if address == NO_LINKS:
         return None
     schemes = frozenset({"https", "http"} if _in_development(env) else {"https"})
