@@ -17,6 +17,7 @@ function textsOf(words: object, place = ""): Map<string, string> {
   for (const [name, word] of Object.entries(words)) {
     const at = place ? `${place}.${name}` : name;
     if (typeof word === "object" && word !== null) textsOf(word as object, at).forEach((text, where) => texts.set(where, text));
+    else if (name === "reason") continue; // translates the API's own texts
     else if (typeof word === "function") texts.set(at, String((word as (...given: unknown[]) => unknown)(2, 3)));
     else texts.set(at, String(word));
   }

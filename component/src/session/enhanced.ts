@@ -12,6 +12,7 @@ import { en, loadSessionWords, sentenceLocale, type SessionWords } from "./text/
 
 // Both modules that are loaded later need these: here, they are no file and no round trip of their own.
 export { asApiError, countOf, moneyOf, momentOf, slotsPathOf } from "./common.js";
+export { Keys } from "./keys.js";
 
 interface Loaded {
   words: SessionWords | null;
