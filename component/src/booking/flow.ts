@@ -241,9 +241,9 @@ export class BookingFlow {
     if (isOther) void this.#slots.restart();
   }
 
-  /** Sends the booking that waits: the same bytes with the same Idempotency-Key. */
-  async sendQueued(): Promise<void> {
-    await this.#submitter.sendQueued();
+  /** Sends the booking that waits: the same bytes with the same Idempotency-Key. `isAsked`: a person wants it now. */
+  async sendQueued(isAsked = false): Promise<void> {
+    await this.#submitter.sendQueued(isAsked);
   }
 
   /** Back to the form, with the words that were filled in. */

@@ -59,9 +59,10 @@ export class Submitter {
     this.context.store.update({ submission: { kind: "queued" } });
   }
 
-  /** Sends the booking that waits, as it was. */
-  async sendQueued(): Promise<void> {
-    if (this.#request && this.context.store.state.submission.kind === "queued") await this.#send(this.#request);
+  /** Sends the booking that waits, as it was; also where the browser believes to be offline, if a person wants it. */
+  async sendQueued(isAsked: boolean): Promise<void> {
+    const { submission } = this.context.store.state;
+    if (this.#request && submission.kind === "queued") await this.#send(this.#request, this.#request, isAsked);
   }
 
   /** What was sent is a different thing from what is chosen next. */
@@ -154,13 +155,16 @@ export class Submitter {
    *
    * @param renewed the request to send where the first one has booked nothing: another one where that is too old for
    *   its key, null for none.
+   * @param isAsked whether it is sent although the browser believes to be offline.
    * @returns whether there is something to show; false where nothing was sent.
    */
-  async #send(request: SentRequest, renewed = isFresh(request) ? request : null): Promise<boolean> {
+  async #send(request: SentRequest, renewed = isFresh(request) ? request : null, isAsked = false): Promise<boolean> {
     const { client, options, store } = this.context;
+    // What waits is kept already: for all tabs, where that is possible.
+    const isQueued = store.state.submission.kind === "queued";
     this.#request = request;
-    this.save();
-    if (!navigator.onLine && this.#queue(new ApiError(0, "network"))) return true;
+    if (!isQueued) this.save();
+    if (!navigator.onLine && !isAsked && this.#queue(new ApiError(0, "network"))) return true;
     const sending = { kind: "sending", optimistic: options.optimistic } as const;
     store.update({ submission: { ...sending, waiting: null }, fieldErrors: {} });
     try {
@@ -170,7 +174,7 @@ export class Submitter {
         return true;
       }
       this.#request = this.#unanswered = renewed;
-      this.save();
+      if (!isQueued) this.save();
       if (!renewed) {
         store.update({ submission: { kind: "none" } });
         return false;

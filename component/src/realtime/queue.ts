@@ -72,7 +72,8 @@ export class BookingQueue {
     const known = this.store.state.booking;
     const isKnown = known !== null && keyOf(known) === saved.request?.key;
     // A server that answers is asked again by the form; one that comes back may stumble at first.
-    if (!saved.request || !(error.status === 0 || isKnown)) return false;
+    const isLost = error.status === 0 && error.code !== "part";
+    if (!saved.request || !(isLost || isKnown)) return false;
     const booking: QueuedBooking = {
       subject: this.#subject,
       userId: this.context.client.tokens.subject ?? known?.userId ?? null,
@@ -118,7 +119,7 @@ export class BookingQueue {
     this.store.update({ blocked });
     if (blocked === "signed-out" && blocked !== before) this.context.emit("signin", {});
     if (who !== "same") return this.#later();
-    await this.context.flow.sendQueued();
+    await this.context.flow.sendQueued(isAsked);
   }
 
   /** Gives the booking back to the form. */

@@ -57,7 +57,7 @@ export function contextOf(slots: Slot[], answers: Answers = {}, listing: Partial
   const flow = {
     slotLost: vi.fn(),
     forgetSaved: vi.fn(),
-    sendQueued: vi.fn(async () => undefined),
+    sendQueued: vi.fn(async (_isAsked?: boolean) => undefined),
     restoreQueued: vi.fn((booking: Saved) => store.update({ slot: booking.slot, submission: { kind: "queued" } })),
     withdrawQueued: vi.fn(() => store.update({ submission: { kind: "none" } })),
   };
