@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from uuid import UUID
 
 from flask import request
 
@@ -34,6 +35,8 @@ reviews = Area(
     "Reviews", "One review per mentee of a completed session, within 30 days, and one answer by the mentor to each."
 )
 
+# A visitor's own reviews, of which there are none.
+_NO_USER = UUID(int=0)
 REVIEWABLE = Subject(
     name="session", query=reviewable_query, record=ReviewableSession, access=require_reviewer, absent=pending
 )
@@ -83,13 +86,22 @@ def _as_seen(context: RequestContext[object], review: Review) -> dict[str, Any]:
 @reviews.route("/mentors/<id:mentor_profile_id>/reviews")
 @cacheable
 @reviews.response(200, shapes.Reviews, example=examples.page(examples.REVIEW_IN_PUBLIC))
-@list_route(VISITOR, REVIEWS_OF_MENTOR, ListQuery, seen_by=_as_seen, within=MENTOR_PROFILE)
-def list_mentor_reviews(context: RequestContext[Mentor]) -> dict[str, Any]:
+@list_route(VISITOR, REVIEWS_OF_MENTOR, shapes.ReviewFilters, seen_by=_as_seen, within=MENTOR_PROFILE)
+def list_mentor_reviews(context: RequestContext[Mentor], session_id: UUID | None = None) -> dict[str, Any]:
     """List a mentor's reviews, newest first.
 
     Reviewers appear by first name and initial. Hidden reviews are visible to their author and to operators only.
     """
-    return {"mentor_profile_id": context.subject.id, "also_hidden_of": context.actor.user_id}
+    actor, mentor_profile_id = context.actor, context.subject.id
+    own = None if actor.operator else actor.user_id or _NO_USER
+    # Whose session it is, only its parties know.
+    is_of_party = session_id is not None and actor.mentor_profile_id != mentor_profile_id
+    return {
+        "mentor_profile_id": mentor_profile_id,
+        "also_hidden_of": own,
+        "session_id": session_id,
+        "mentee_user_id": own if is_of_party else None,
+    }
 
 
 @reviews.route("/reviews/<id:review_id>")

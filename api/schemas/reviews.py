@@ -6,7 +6,7 @@ from typing import Any
 
 from marshmallow import fields
 
-from api.schemas.base import RequestSchema, ResponseSchema, page_of
+from api.schemas.base import ListQuery, RequestSchema, ResponseSchema, page_of
 from api.schemas.fields import Id, Moment, Text, TrueOrFalse, Whole
 from models.reviews import MAX_TEXT_CHARACTERS
 from workflows.identity.access import has_access
@@ -63,6 +63,14 @@ class Review(ResponseSchema):
     hidden = fields.Boolean(metadata={"description": "Hidden reviews are visible to their author and operators only."})
     hidden_reason = fields.String(allow_none=True)
     created_at = Moment()
+
+
+class ReviewFilters(ListQuery):
+    """Filters of a mentor's reviews."""
+
+    session_id = Id(
+        metadata={"description": "Only those of this session: the caller's own, or for its mentor and operators all."}
+    )
 
 
 ReviewPermits = page_of(ReviewPermit, "ReviewPermits")

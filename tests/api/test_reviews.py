@@ -248,6 +248,19 @@ def test_strangers_see_neither_session_nor_author_of_a_review(
     assert version_of(read) == 1
 
 
+@pytest.mark.parametrize(("who", "count"), [("mentee", 1), ("mentor", 1), ("operator", 1), ("stranger", 0)])
+def test_the_reviews_of_a_session_are_listed_for_its_parties(
+    world: World, cast: Cast, engine: Engine, who: str, count: int
+) -> None:
+    session_ids = [permit(engine, cast).session_id for _ in range(2)]
+    for each in session_ids:
+        review(world, cast.as_mentee, each)
+    path = f"/mentors/{cast.mentor.id}/reviews?sessionId={session_ids[0]}"
+    listed = world.client.get(path, headers=getattr(cast, f"as_{who}")).json["items"]
+    assert [each["sessionId"] for each in listed] == [str(session_ids[0])] * count
+    assert World.on(engine, open_catalogue=True).client.get(path).json["items"] == []
+
+
 def test_a_mentors_reviews_come_in_pages_the_newest_first(world: World, cast: Cast, engine: Engine) -> None:
     with engine.begin() as db:
         made = [
@@ -380,6 +393,8 @@ def test_what_is_hidden_is_seen_by_its_author_and_operators_alone(world: World, 
         if sees:
             assert (read.json["hidden"], read.json["hiddenReason"]) == (True, HIDE["reason"])
     assert ids(world, cast, cast.as_other_mentor) == other
+    visitors = World.on(world.engine, open_catalogue=True)
+    assert ids(visitors, cast, {}) == other
     gone = world.client.get(path, headers=cast.as_stranger)
     nowhere = world.client.get(f"/reviews/{uuid4()}", headers=cast.as_stranger)
     assert (gone.status_code, gone.json["message"]) == (nowhere.status_code, nowhere.json["message"])

@@ -240,6 +240,11 @@ LISTS: dict[str, tuple[PagedList[Any], dict[str, Any], dict[str, Any]]] = {
     "bundles": (BUNDLES, {}, {"mentee_user_id": SOME_ID}),
     "permits": (OPEN_PERMITS, {"mentee_user_id": SOME_ID, "now": 1}, {}),
     "reviews of a mentor": (REVIEWS_OF_MENTOR, {"mentor_profile_id": SOME_ID}, {"also_hidden_of": SOME_ID}),
+    "reviews of a session": (
+        REVIEWS_OF_MENTOR,
+        {"mentor_profile_id": SOME_ID, "session_id": SOME_ID},
+        {"also_hidden_of": SOME_ID, "mentee_user_id": SOME_ID},
+    ),
     "endpoints of a mentor": (ENDPOINTS, {"mentor_profile_id": SOME_ID}, {}),
     "endpoints of operators": (ENDPOINTS, {}, {}),
     "webhook deliveries of a mentor": (

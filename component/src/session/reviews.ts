@@ -3,7 +3,7 @@
 import type { Client } from "../api/client.js";
 import type { Page, Review, ReviewPermit, Session } from "../api/types.js";
 
-/** Of a hundred entries each. */
+/** Of permits, of a hundred entries each: people have few. */
 const MAX_PAGES = 20;
 
 export interface ReviewsOrPermit {
@@ -18,35 +18,20 @@ export async function readReviews(
   isMentee: boolean,
   signal: AbortSignal,
 ): Promise<ReviewsOrPermit> {
-  const isOfSession = (each: { sessionId: string | null }): boolean => each.sessionId === session.id;
-  if (isMentee) {
-    const [permit] = await find<ReviewPermit>(client, "/reviews/permits", signal, isOfSession, () => false, 1);
-    if (permit) return { permit, reviews: [] };
-  }
-  // The newest first, and none was written before the completion.
-  const completedAt = Date.parse(session.completedAt ?? "");
-  const isOlder = ({ createdAt }: Review): boolean => Date.parse(createdAt) < completedAt;
-  const isOne = session.menteeUserId !== null || isMentee;
-  const path = `/mentors/${session.mentorProfileId}/reviews`;
-  return { permit: null, reviews: await find(client, path, signal, isOfSession, isOlder, isOne ? 1 : Infinity) };
+  const permit = isMentee ? await findPermit(client, session, signal) : null;
+  if (permit) return { permit, reviews: [] };
+  const query = { sessionId: session.id, limit: 100 };
+  const { items } = await client.get<Page<Review>>(`/mentors/${session.mentorProfileId}/reviews`, query, { signal });
+  return { permit, reviews: items };
 }
 
-/** The entries of a list that are wanted, so many of them at most; looked for until one is beyond. */
-async function find<T>(
-  client: Client,
-  path: string,
-  signal: AbortSignal,
-  isWanted: (entry: T) => boolean,
-  isBeyond: (entry: T) => boolean,
-  most: number,
-): Promise<T[]> {
-  const found: T[] = [];
+async function findPermit(client: Client, session: Session, signal: AbortSignal): Promise<ReviewPermit | null> {
   let cursor: string | null = null;
   for (let number = 0; number < MAX_PAGES; number++) {
-    const page: Page<T> = await client.get(path, { limit: 100, cursor }, { signal });
-    found.push(...page.items.filter(isWanted));
+    const page: Page<ReviewPermit> = await client.get("/reviews/permits", { limit: 100, cursor }, { signal });
+    const found = page.items.find(({ sessionId }) => sessionId === session.id);
     cursor = page.nextCursor;
-    if (found.length >= most || !cursor || page.items.some(isBeyond)) break;
+    if (found || !cursor) return found ?? null;
   }
-  return found.slice(0, most);
+  return null;
 }
