@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import re
 import subprocess
 import sys
 from base64 import b64encode
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from iso4217 import raw_xml as iso_4217
 from prometheus_client import generate_latest
 from sqlalchemy import Engine
 
@@ -25,9 +27,11 @@ from api.component_files import (
 )
 from api.headers import CLOSED_POLICY
 from api.resources.component import worker_policy
+from api.schemas.fields import CURRENCIES
 from cli.plan import ROOT
 from config import telemetry
 from config.limits import RateLimit
+from tests.api.conftest import Cast
 from tests.application import World, settings_for, template_app
 
 BUILT = sorted(path.name for path in COMPONENT_FOLDER.iterdir())
@@ -39,6 +43,9 @@ BEACON = {
     "stream": {"connectedSeconds": 60.5, "disconnectedSeconds": 1.5, "reconnections": 2},
     "errors": {"network": 3, "script": 1},
 }
+
+
+SOURCE = ROOT / "component" / "src"
 
 
 @pytest.fixture
@@ -275,3 +282,25 @@ def test_a_page_of_any_site_sends_beacons_without_asking(engine: Engine) -> None
         "/component/telemetry", data='{"variant":"basic"}', content_type="text/plain", headers=sent
     )
     assert (answer.status_code, answer.headers["Access-Control-Allow-Origin"]) == (204, "*")
+
+
+def test_the_component_counts_minor_units_as_iso_4217_does() -> None:
+    source = (SOURCE / "format" / "money.ts").read_text()
+    listed = {name: set(codes.split("|")) for name, codes in re.findall(r"const (\w+) = /([A-Z|]+)/;", source)}
+    digits = {entry.findtext("Ccy"): entry.findtext("CcyMnrUnts") for entry in iso_4217.iter("CcyNtry")}
+    assert listed == {
+        name: {code for code in CURRENCIES if digits[code] == number}
+        for name, number in (("WHOLE", "0"), ("THOUSANDTHS", "3"))
+    }
+    assert {digits[code] for code in CURRENCIES} == {"0", "2", "3"}
+
+
+def test_the_component_says_the_reasons_at_its_fields_in_german(world: World, cast: Cast) -> None:
+    patterns = re.findall(r"\[/(\^.+?\$)/, ", (SOURCE / "text" / "de.ts").read_text())
+    assert patterns
+    bodies = [{"title": "x" * 201}, {"notes": "x" * 5001}, {"title": "two\nlines"}, {"notes": "\x07"}, {"title": "\0"}]
+    for changes in bodies:
+        answer = world.client.post("/bookings", json=cast.body(**changes), headers=cast.as_mentee)
+        assert answer.status_code == 400
+        (reason,) = answer.json["details"][next(iter(changes))]
+        assert any(re.search(pattern, reason) for pattern in patterns), reason
