@@ -7,13 +7,14 @@ import json
 from typing import Any
 
 from flask import Request, Response
-from sqlalchemy import BigInteger, ColumnElement, Connection, FromClause, Row, bindparam, func, select, text
+from sqlalchemy import BigInteger, ColumnElement, Connection, FromClause, bindparam, func, select, text
 from sqlalchemy.dialects.postgresql import insert
 
 from api.bodies import body_of
 from api.state import app_state
 from config.sealing import UnsealError
 from models.idempotency import idempotency_keys as keys
+from models.prepared import PreparedStatement
 from workflows.errors import Conflict, Invalid, KeyReused, RateLimited
 from workflows.identity.actor import Actor
 
@@ -23,12 +24,13 @@ _STORED_HEADERS = ("Cache-Control", "Content-Type", "ETag", "Location")
 _MEGABYTE = 1024 * 1024
 _NO_LIMIT = 2**62
 
-_LOCK = select(func.pg_try_advisory_xact_lock(bindparam("lock", type_=BigInteger)))
+_LOCK = PreparedStatement(select(func.pg_try_advisory_xact_lock(bindparam("lock", type_=BigInteger)).label("locked")))
 _ANSWER = (keys.c.fingerprint, keys.c.status_code, keys.c.headers, keys.c.body)
 _IDENTITY = (keys.c.caller, keys.c.method, keys.c.route, keys.c.key)
 EARLIER = select(keys).where(
     *(column == bindparam(column.name) for column in _IDENTITY), keys.c.expires_at > func.now()
 )
+_EARLIER = PreparedStatement(EARLIER)
 # What a caller has stored; short, since the quota bounds it.
 STORED = select(
     func.count().label("number"), func.coalesce(func.sum(func.octet_length(keys.c.body)), 0).label("size")
@@ -40,12 +42,12 @@ _NEXT_TO_EXPIRE = select(func.ceil(func.extract("epoch", func.min(keys.c.expires
 _QUOTA_LOCK = text("SELECT pg_advisory_xact_lock(hashtextextended('idempotency keys of ' || :caller, 0))")
 
 
-def _keep(stored: FromClause | None, *room: ColumnElement[bool]) -> Any:
+def _keep(stored: FromClause | None, *room: ColumnElement[bool]) -> PreparedStatement:
     """Insert the answer, where there is room for it, in the place of one that has expired."""
     columns = (*_IDENTITY, *_ANSWER)
     row = select(*(bindparam(column.name, type_=column.type) for column in columns)).where(*room)
     written = insert(keys).from_select(columns, row if stored is None else row.select_from(stored))
-    return written.on_conflict_do_update(
+    replacing = written.on_conflict_do_update(
         index_elements=_IDENTITY,
         set_={
             **{column.name: written.excluded[column.name] for column in _ANSWER},
@@ -53,7 +55,8 @@ def _keep(stored: FromClause | None, *room: ColumnElement[bool]) -> Any:
             "expires_at": text("now() + interval '72 hours'"),
         },
         where=keys.c.expires_at <= func.now(),
-    ).returning(keys.c.key)
+    )
+    return PreparedStatement(replacing.returning(keys.c.key))
 
 
 _KEEP = _keep(None)
@@ -96,12 +99,12 @@ class IdempotentRequest:
         """
         # The lock first, then the look-up in a statement of its own: its snapshot must be younger than the lock, or
         # it would miss what the lock's last holder has just committed.
-        if not db.execute(_LOCK, {"lock": self._lock()}).scalar_one():
+        if not _LOCK.all(db, {"lock": self._lock()})[0]["locked"]:
             raise _in_use("The first request with this key is still being answered; ask again in a moment.")
-        row = db.execute(EARLIER, self.identity).one_or_none()
+        row = _EARLIER.one_or_none(db, self.identity)
         if row is None:
             return None
-        if row.fingerprint != self.fingerprint:
+        if row["fingerprint"] != self.fingerprint:
             raise KeyReused("This Idempotency-Key belongs to another request; use a new key for a new one.")
         return _replayed(row)
 
@@ -124,16 +127,16 @@ class IdempotentRequest:
         settings = app_state().settings
         max_keys, max_bytes = settings.max_idempotency_keys, settings.max_idempotency_megabytes * _MEGABYTE
         if self._unbounded or not (max_keys or max_bytes):
-            db.execute(_KEEP, values)
+            _KEEP.all(db, values)
             return
         values["size"] = len(values["body"])
         most = {"max_keys": max_keys or _NO_LIMIT, "max_bytes": max_bytes or _NO_LIMIT}
         # Up to half of the quota requests at the same time do not see each other's, and cannot exceed it.
-        if db.execute(_KEEP_WITHIN, values | {name: limit // 2 for name, limit in most.items()}).first():
+        if _KEEP_WITHIN.all(db, values | {name: limit // 2 for name, limit in most.items()}):
             return
         db.execute(_QUOTA_LOCK, self.identity)
         # In a statement of its own: its snapshot must be younger than the lock.
-        if not db.execute(_KEEP_WITHIN, values | most).first():
+        if not _KEEP_WITHIN.all(db, values | most):
             raise RateLimited(
                 "Too many of your answers under an Idempotency-Key are stored, each for 72 hours; wait, or send fewer"
                 " changes with one.",
@@ -167,12 +170,12 @@ def _is_usable(key: str) -> bool:
     return 1 <= len(key) <= _MAX_KEY_CHARACTERS and key.isascii() and key.isprintable()
 
 
-def _replayed(row: Row[Any]) -> Response:
+def _replayed(row: dict[str, Any]) -> Response:
     try:
-        body = app_state().sealer.unseal(row.body.decode())
+        body = app_state().sealer.unseal(row["body"].decode())
     except UnsealError as error:
         raise KeyReused("The first answer under this key can be read no more; look at the resource itself.") from error
-    response = Response(body, status=row.status_code, headers=row.headers)
+    response = Response(body, status=row["status_code"], headers=row["headers"])
     response.headers["Idempotent-Replayed"] = "true"
     return response
 

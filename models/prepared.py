@@ -14,6 +14,7 @@ from typing import Any
 
 import psycopg
 from sqlalchemy import Connection, Dialect, Engine, Select, make_url
+from sqlalchemy.sql.dml import ReturningInsert
 from sqlalchemy.sql.expression import TextualSelect
 
 from models.engine import DRIVER_ERROR, driver_of
@@ -32,10 +33,10 @@ class PreparedStatement:
     It is compiled at its first use: most processes import many that they never run.
 
     Args:
-        query: a select; or a text with its columns, all of them in their order.
+        query: a select; an insert that returns columns; or a text with its columns, all of them in their order.
     """
 
-    def __init__(self, query: Select[Any] | TextualSelect) -> None:
+    def __init__(self, query: Select[Any] | TextualSelect | ReturningInsert[Any]) -> None:
         self.query = query
 
     @property
@@ -72,7 +73,7 @@ class PreparedStatement:
 class _Compiled:
     """A query's text, and the functions that convert its values."""
 
-    def __init__(self, query: Select[Any] | TextualSelect) -> None:
+    def __init__(self, query: Select[Any] | TextualSelect | ReturningInsert[Any]) -> None:
         compiled = query.compile(dialect=_DIALECT)
         if "POSTCOMPILE" in str(compiled):
             raise ValueError("A list of a parameter's length cannot be compiled once; use = ANY (:array).")
@@ -83,8 +84,8 @@ class _Compiled:
         }
         self._binders = {name: convert for name, convert in binders.items() if convert is not None}
         self.constants = self.bound({name: value for name, value in compiled.params.items() if value is not None})
-        self._names = [column.name for column in query.selected_columns]
-        impls = {column.name: column.type.dialect_impl(_DIALECT) for column in query.selected_columns}
+        self._names = [column.name for column in query.exported_columns]
+        impls = {column.name: column.type.dialect_impl(_DIALECT) for column in query.exported_columns}
         converters = {name: impl.result_processor(_DIALECT, None) for name, impl in impls.items()}
         self._converters = {name: convert for name, convert in converters.items() if convert is not None}
 

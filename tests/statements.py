@@ -44,13 +44,18 @@ def statements_of(engine: Engine) -> Iterator[Made]:
 
 @contextmanager
 def before_statements(engine: Engine, look: Callable[[str], None]) -> Iterator[None]:
-    """Within the block, `look` is called with each statement before it is executed: it may wait, or raise."""
+    """Within the block, `look` is called with each statement before it is executed: it may wait, or raise.
+
+    With a prepared one right after it, before anything else is done in its transaction.
+    """
 
     def on_statement(_db: Any, _cursor: Any, statement: str, *_rest: Any) -> None:
         look(statement)
 
     event.listen(engine, "before_cursor_execute", on_statement)
+    observe_prepared(engine, lambda statement, _seconds: look(statement))
     try:
         yield
     finally:
         event.remove(engine, "before_cursor_execute", on_statement)
+        observe_prepared(engine, None)
