@@ -184,8 +184,9 @@ def test_a_prepared_statement_on_a_closed_connection_replaces_the_pool(engine: E
 
 
 def test_a_prepared_statement_refuses_lists_of_any_length() -> None:
+    query = select(literal(1).label("one")).where(literal(1).in_(bindparam("some", expanding=True)))
     with pytest.raises(ValueError, match="compiled once"):
-        PreparedStatement(select(literal(1).label("one")).where(literal(1).in_(bindparam("some", expanding=True))))
+        assert PreparedStatement(query).text
 
 
 def test_prepared_statements_convert_parameters_and_rows(engine: Engine) -> None:
