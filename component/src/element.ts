@@ -66,11 +66,11 @@ function declare(names: string[], options: PropertyDeclaration = {}): PropertyDe
  * @csspart session - The view of a session.
  * @csspart status - The status of a session.
  * @csspart history - What has happened to a session.
- * @csspart dialog - The dialogs of a session: complete, cancel, review.
+ * @csspart dialog - The dialogs of a session: complete, cancel, report a no-show, review, answer.
  * @csspart availability - The next free time, in the coach card.
  * @csspart connection - The state of the live connection.
  * @csspart refused - The times that cannot be booked, with the reasons.
- * @csspart groups - Group sessions with free places.
+ * @csspart groups - Group sessions, with their places and waiting lists.
  * @csspart series - The fields of a series, and what became of it.
  *
  * @cssprop --tutelage-accent - Colour of the main button and what is chosen.
@@ -99,7 +99,7 @@ export class SessionBooking extends LitElement {
     ...declare(["text", "announcement", "isReady"], { state: true, attribute: false }),
   };
 
-  /** How much is shown: `basic` books; `enhanced` adds sessions, series, reasons; `realtime` adds live updates. */
+  /** How much is shown: `basic` books; `enhanced` adds series, groups, reasons; `realtime` adds live updates. */
   variant: Variant = "basic";
   /** The id of the mentor profile to book; without it, or a listing or a course, people choose a mentor. */
   mentor?: string | null;

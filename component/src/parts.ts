@@ -76,6 +76,8 @@ export interface EnhancedPart {
   renderSeriesFields(): Rendered;
   /** What the fields of a series say; null for a single session. Goes into the request's body. */
   recurrence(): Recurrence | null;
+  /** Whether the fields of a series have something wrong, which they say themselves. */
+  hasMistake(): boolean;
   /** What became of a series, in the result. */
   renderSeries(series: Series): Rendered;
   /** The whole session view. */

@@ -20,6 +20,7 @@ const TYPES = {
   "events.ts": ["SessionBookingEvents"],
   "api/token.ts": ["TokenProvider"],
   "api/types.ts": ["Booked"],
+  "text/index.ts": ["OwnWords"],
 };
 
 /** What is documented, and the names that the source uses. */
@@ -117,8 +118,14 @@ function aliases(): Map<string, string> {
 
 /** Light and dark, or one for both, by the custom property. */
 function defaultStyles(): Map<string, string[]> {
-  const found = read("styles.ts").matchAll(/var\((--tutelage-[a-z-]+), (?:light-dark\(([^)]+)\)|([^)]+))\)/g);
-  return new Map([...found].map(([, name = "", both, one]) => [name, both?.split(", ") ?? [one ?? ""]]));
+  const found = read("styles.ts").matchAll(/var\((--tutelage-[a-z-]+), (.+)\);$/gm);
+  return new Map(
+    [...found].map(([, name = "", value = ""]) => {
+      const both = /^light-dark\((.+), (.+)\)$/.exec(value)?.slice(1);
+      // Others are meant by the names that pages give them.
+      return [name, both ?? [value.replaceAll(/var\(--(\w+)\)/g, "var(--tutelage-$1)")]];
+    }),
+  );
 }
 
 /** The source of a type with its comment, without `export`. */

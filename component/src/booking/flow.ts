@@ -218,10 +218,12 @@ export class BookingFlow {
 
   /** Sends the form. A second call while it is being sent does nothing. */
   async submit(): Promise<void> {
-    const { store, words } = this.context;
+    const { enhanced, store, words } = this.context;
     if (store.state.submission.kind === "sending" || !store.state.slot || !chosenOffer(store.state)) return;
-    if (store.state.form.title.trim()) await this.#submitter.submit();
-    else store.update({ fieldErrors: { title: [words.form.titleMissing] } });
+    if (!store.state.form.title.trim()) return store.update({ fieldErrors: { title: [words.form.titleMissing] } });
+    // The focus goes to the field that is wrong.
+    if (enhanced?.hasMistake()) return store.update({ fieldErrors: {} });
+    await this.#submitter.submit();
   }
 
   /** What follows the booking that is pending or requested, once it is loaded. */

@@ -85,6 +85,7 @@ export const attach: AttachEnhanced = (context): EnhancedPart => {
     renderGroups: () => (loaded.state.error ? renderError() : extra((extras) => extras.renderGroups())),
     renderSeriesFields: () => extra((extras) => extras.renderSeriesFields()),
     recurrence: () => loaded.state.extras?.recurrence ?? null,
+    hasMistake: () => loaded.state.extras?.hasMistake ?? false,
     renderSeries: (made) => extra((extras) => extras.renderSeries(made)),
     renderSession: (sessionId) => {
       loadSession();

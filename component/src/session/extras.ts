@@ -32,6 +32,10 @@ export class BookingExtras {
     );
   }
 
+  get hasMistake(): boolean {
+    return this.#series.hasMistake();
+  }
+
   get recurrence(): Recurrence | null {
     return this.#series.recurrence();
   }

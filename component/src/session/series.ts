@@ -67,6 +67,11 @@ export class SeriesForm {
     return recurrenceOf(this.store.state);
   }
 
+  hasMistake(): boolean {
+    const { slot, zone } = this.context.store.state;
+    return slot !== null && mistakeOf(this.store.state, Date.parse(slot.startTime), zone) !== null;
+  }
+
   render(locale: string): Rendered {
     const { context, store } = this;
     const { slot, zone } = context.store.state;

@@ -1,0 +1,91 @@
+import { LitElement, render } from "lit";
+import { afterEach, beforeEach, expect, it, vi } from "vitest";
+import { initialState, type BookingState } from "../src/booking/state.js";
+import type { PartContext } from "../src/parts.js";
+import { SeriesForm } from "../src/session/series.js";
+import { extrasEn } from "../src/session/text/extras-en.js";
+import { en } from "../src/session/text/index.js";
+import { Store } from "../src/state/store.js";
+import { FakeApi, LISTING, MENTOR, SLOT, makeClient } from "./fake-api.js";
+
+const words = { ...en, ...extrasEn };
+
+let form: SeriesForm;
+let api: FakeApi;
+const root = document.createElement("div");
+
+function open(slot = SLOT) {
+  const store = new Store<BookingState>({
+    ...initialState("Europe/Berlin", "2030-05-01"),
+    ...{ slot, slotMentorId: "m1", mentorId: "m1", listing: LISTING, durationMinutes: 60, offers: [{ mentor: MENTOR, listings: [LISTING] }] },
+  });
+  const context = {
+    ...{ client: makeClient(), store, flow: {}, words: { code: "en" }, element: LitElement.prototype },
+  } as unknown as PartContext;
+  form = new SeriesForm(context, () => words);
+  return { store };
+}
+
+function shown(): string {
+  render(form.render("en"), root);
+  return (root.textContent ?? "").replace(/\s+/g, " ");
+}
+
+/** Sets a field as people do. */
+function fill(selector: string, value: string): void {
+  shown();
+  const field = root.querySelector(selector) as HTMLInputElement;
+  field.value = value;
+  field.dispatchEvent(new Event(field.type === "number" ? "input" : "change"));
+}
+
+beforeEach(() => {
+  api = new FakeApi().on("GET /mentors/m1/slots", ({ query }) => {
+    const startTime = query.get("from") as string;
+    const isTaken = startTime.startsWith("2030-05-18");
+    const one = { startTime, endTime: startTime, mentorProfileIds: ["m1"], mentorProfileId: "m1", reason: "busy" };
+    return { status: 200, body: { items: isTaken ? [] : [one], refused: isTaken ? [one] : [] } };
+  });
+});
+
+afterEach(() => {
+  form.dispose();
+  render("", root);
+});
+
+it("says which dates are free, and what those cost together", async () => {
+  open();
+  fill("#series-every", "1");
+  fill("#series-count", "3");
+  await vi.waitFor(() => expect(shown()).toContain("2 dates are free. In all $80"));
+  expect(shown()).toContain("not free: already taken");
+  expect(form.recurrence()).toEqual({ count: 3, everyWeeks: 1, onConflict: "skip" });
+  expect(form.hasMistake()).toBe(false);
+  // The first has been chosen among the free times.
+  const asked = api.called("GET /mentors/m1/slots").map(({ query }) => query.get("from")?.slice(0, 10));
+  expect(asked).not.toContain("2030-05-04");
+});
+
+it.each([
+  ["1", words.repeat.badCount],
+  ["", words.repeat.badCount],
+  ["53", words.repeat.badCount],
+])("is not sent with %j as its number", (count, sentence) => {
+  open();
+  fill("#series-every", "1");
+  fill("#series-count", count);
+  expect(shown()).toContain(sentence);
+  expect(form.hasMistake()).toBe(true);
+  expect(root.querySelector("#series-count")?.getAttribute("aria-invalid")).toBe("true");
+});
+
+it("asks again for another time, and is over with the form", async () => {
+  const { store } = open();
+  fill("#series-every", "1");
+  fill("#series-count", "2");
+  await vi.waitFor(() => expect(shown()).toContain("2 dates are free"));
+  store.update({ slot: { ...SLOT, startTime: "2030-05-11T09:00:00Z" } });
+  await vi.waitFor(() => expect(shown()).toContain("1 date is free"));
+  store.update({ slot: null });
+  expect(form.recurrence()).toBeNull();
+});
