@@ -1,5 +1,6 @@
 /** What several modules of the part need: moments, amounts and numbers in words, failures of one kind. */
 
+import type { CSSResult } from "lit";
 import { ApiError } from "../api/errors.js";
 import type { Money } from "../api/types.js";
 import type { BookingState } from "../booking/state.js";
@@ -12,6 +13,12 @@ import type { SessionWords } from "./text/index.js";
 /** Where the free times are read: of the course, or of the mentor, whom a listing alone may name. */
 export function slotsPathOf({ course, offers }: BookingState): string {
   return course ? `/courses/${course.id}/slots` : `/mentors/${offers[0]?.mentor.id}/slots`;
+}
+
+/** Gives the element the look of a part, for as long as it is in the page. */
+export function adoptStyles({ element }: PartContext, { styleSheet }: CSSResult): void {
+  const { adoptedStyleSheets } = element.renderRoot as ShadowRoot;
+  if (styleSheet && !adoptedStyleSheets.includes(styleSheet)) adoptedStyleSheets.push(styleSheet);
 }
 
 /** A date and a time of day in the visitor's zone. */

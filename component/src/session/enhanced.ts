@@ -2,16 +2,17 @@
 
 import { nothing } from "lit";
 import { ApiError } from "../api/errors.js";
-import type { AttachEnhanced, EnhancedPart, PartContext, Rendered } from "../parts.js";
+import type { AttachEnhanced, EnhancedPart, Rendered } from "../parts.js";
 import { Store, StoreController } from "../state/store.js";
 import { failureToRetry } from "../view.js";
+import { adoptStyles } from "./common.js";
 import type { BookingExtras } from "./extras.js";
 import type { SessionPart } from "./session.js";
-import { sessionStyles } from "./styles.js";
+import { sharedStyles } from "./styles.js";
 import { en, loadSessionWords, sentenceLocale, type SessionWords } from "./text/index.js";
 
 // Both modules that are loaded later need these: here, they are no file and no round trip of their own.
-export { asApiError, countOf, moneyOf, momentOf, slotsPathOf } from "./common.js";
+export { adoptStyles, asApiError, countOf, moneyOf, momentOf, slotsPathOf } from "./common.js";
 export { Keys } from "./keys.js";
 
 interface Loaded {
@@ -76,7 +77,7 @@ export const attach: AttachEnhanced = (context): EnhancedPart => {
     .then((found) => loaded.update({ words: found }));
   if (options.sessionId) loadSession();
   else loadExtras();
-  adoptStyles(context);
+  adoptStyles(context, sharedStyles);
 
   return {
     renderAvailability: () =>
@@ -106,9 +107,3 @@ export const attach: AttachEnhanced = (context): EnhancedPart => {
     },
   };
 };
-
-function adoptStyles({ element }: PartContext): void {
-  const root = element.renderRoot as ShadowRoot;
-  const sheet = sessionStyles.styleSheet;
-  if (sheet && !root.adoptedStyleSheets.includes(sheet)) root.adoptedStyleSheets.push(sheet);
-}

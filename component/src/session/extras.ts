@@ -4,6 +4,8 @@ import type { Recurrence, Series, Session } from "../api/types.js";
 import type { PartContext, Rendered } from "../parts.js";
 import { StoreController } from "../state/store.js";
 import { renderAvailability } from "./availability.js";
+import { adoptStyles } from "./common.js";
+import { extrasStyles } from "./extras-styles.js";
 import { Groups } from "./groups.js";
 import { RefusedTimes } from "./refused.js";
 import { SeriesForm } from "./series.js";
@@ -24,6 +26,7 @@ export class BookingExtras {
     // English is cut in two, other languages are whole.
     const words = (): ExtrasWords => ({ ...extrasEn, ...sessionWords() });
     this.words = words;
+    adoptStyles(context, extrasStyles);
     this.#series = new SeriesForm(context, words);
     this.#refused = new RefusedTimes(context, words);
     this.#groups = new Groups(context, words);

@@ -4,7 +4,9 @@ import type { ReactiveController } from "lit";
 import type { Session } from "../api/types.js";
 import type { PartContext, Rendered } from "../parts.js";
 import { StoreController } from "../state/store.js";
+import { adoptStyles } from "./common.js";
 import { SessionFlow } from "./flow.js";
+import { sessionStyles } from "./session-styles.js";
 import type { SessionWords } from "./text/index.js";
 import { renderSession } from "./view.js";
 
@@ -16,6 +18,7 @@ export class SessionPart {
     private readonly context: PartContext,
     private readonly words: () => SessionWords,
   ) {
+    adoptStyles(context, sessionStyles);
     this.#flow = new SessionFlow(context, words);
     this.#controllers = [
       new StoreController(context.element, this.#flow.store),
