@@ -27,7 +27,7 @@ from config.sealing import Sealer
 from config.settings import SettingsError, read_settings
 from models.engine import create, missing_settings
 from workers.transports.apprise import AppriseTransport
-from workflows.notifications.texts import template_errors
+from workflows.notifications.templating import template_errors
 from workflows.privacy.reencryption import SEALED_TABLES, rows_left, rows_under_unknown_keys
 
 MIN_DISK_BYTES = 500 * 1024**2

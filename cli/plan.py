@@ -23,7 +23,6 @@ from cli.embedded import (
 )
 from config.settings import Settings, read_settings
 from workflows.events import QUEUES
-from workflows.notifications.texts import template_errors
 
 ROOT = Path(__file__).resolve().parent.parent
 HOST = "127.0.0.1"
@@ -165,8 +164,7 @@ def make_plan(
         SettingsError: when a setting makes no sense.
     """
     settings = read_settings()
-    if settings.templates_folder and (found := template_errors(Path(settings.templates_folder))):
-        raise StartError(" ".join(found))
+    _require_templates(settings)
     given = {name: value for name, value in {**os.environ, **environment}.items() if value}
     left_out = _left_out(without, given)
     if settings.production and "flower" not in left_out and not settings.flower_basic_auth:
@@ -209,6 +207,15 @@ def is_free(port: int) -> bool:
         except OSError:
             return False
         return True
+
+
+def _require_templates(settings: Settings) -> None:
+    if settings.templates_folder:
+        # What looks at templates knows every event and effect: most of what a start would import.
+        from workflows.notifications.templating import template_errors  # noqa: PLC0415
+
+        if found := template_errors(Path(settings.templates_folder)):
+            raise StartError(" ".join(found))
 
 
 def _left_out(without: Sequence[str], given: Mapping[str, str]) -> set[str]:

@@ -32,6 +32,7 @@ from config.metrics import start_metrics
 from config.observing import observe, stop_observing
 from config.settings import settings
 from workers.tracing import start_tracing, stop_tracing
+from workflows.events.subscriptions import load
 
 if TYPE_CHECKING:
     from flask import Flask
@@ -72,6 +73,7 @@ def serve(host: str, port: int, make_app: Callable[[], Flask], limits: Limits = 
     require_loopback(host, chosen)
     _require_free(host, port)
     # The workers share what is imported here, which no other way to start a process would let them.
+    load()
     multiprocessing.set_start_method("fork")
     pulse = Pulse(limits.hung_seconds, chosen.api_workers)
     limits = replace(

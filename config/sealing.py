@@ -15,6 +15,8 @@ from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
+from config.secrets import require_passphrases
+
 log = logging.getLogger(__name__)
 
 KEY_ID_BYTES = 4
@@ -97,16 +99,6 @@ def shown_text(stored: str) -> str | None:
     except UnsealError:
         log.error("A stored text is under a key that ENCRYPTION_KEYS no longer holds, and is shown as empty.")
         return None
-
-
-def require_passphrases(passphrases: Sequence[str]) -> None:
-    """Refuse keys that everybody could derive, wherever they come from.
-
-    Raises:
-        ValueError: there are none, or one is empty.
-    """
-    if not passphrases or not all(passphrase.strip() for passphrase in passphrases):
-        raise ValueError("Nothing is sealed or signed with an empty passphrase.")
 
 
 def _key(passphrase: str) -> bytes:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 DEVELOPMENT_SECRET = "development-only-secret-not-for-production"  # noqa: S105 - production refuses it
 MIN_SECRET_BYTES = 32  # as long as the hash that HS256 signs with (RFC 7518, section 3.2)
 MIN_DIFFERENT_CHARACTERS = 5
@@ -64,3 +66,13 @@ def flower_logins(values: list[str], *, development: bool) -> tuple[str, ...]:
             raise ValueError("FLOWER_BASIC_AUTH must read user:password.")
         require_secret("The password in FLOWER_BASIC_AUTH", password, development=development)
     return tuple(values)
+
+
+def require_passphrases(passphrases: Sequence[str]) -> None:
+    """Refuse keys that everybody could derive, wherever they come from.
+
+    Raises:
+        ValueError: there are none, or one is empty.
+    """
+    if not passphrases or not all(passphrase.strip() for passphrase in passphrases):
+        raise ValueError("Nothing is sealed or signed with an empty passphrase.")

@@ -7,7 +7,7 @@ from hashlib import sha256
 
 from itsdangerous import BadData, URLSafeSerializer
 
-from config.sealing import require_passphrases
+from config.secrets import require_passphrases
 
 SIGNED_LIMIT_CHARACTERS = 1000
 

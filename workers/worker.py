@@ -31,7 +31,7 @@ from workers.transactions import Transactions, metered
 from workers.wakeups import TASK, WakeupQueue
 from workflows.events.delivery import DeliveryKey
 from workflows.events.subscriptions import activate_policy, load
-from workflows.notifications.texts import template_errors, use_templates
+from workflows.notifications.texts import use_templates
 
 log = structlog.get_logger(__name__)
 
@@ -138,9 +138,11 @@ def run(queue: str, threads: int) -> None:
         without_mingle=True,
     )
     # A worker that cannot word its mails, or does not understand an address, does not start.
-    folder = settings().templates_folder
-    if folder and (found := template_errors(Path(folder))):
-        raise SettingsError("\n".join(found))
+    if folder := settings().templates_folder:
+        from workflows.notifications.templating import template_errors  # noqa: PLC0415 - with Jinja, for those alone
+
+        if found := template_errors(Path(folder)):
+            raise SettingsError("\n".join(found))
     try:
         process = current()
     except ValueError as error:

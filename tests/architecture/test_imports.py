@@ -115,8 +115,10 @@ NEEDLESS = {
     "cli.serve": {"alembic", "mako"},
     "workers.flower": {"sqlalchemy", "psycopg", "models", "workflows.events.subscriptions", "workflows.effects"},
     "workers.command": {"celery", "sqlalchemy"},
+    # What writes texts and what sends is imported where it is configured, and at the first use.
+    "workers.worker": {"alembic", "flask", "icalendar", "jinja2", "cryptography.hazmat", "urllib3"},
     # Libraries of calendars are for the process that expands them.
-    "workers.worker, workers.transports.calendars": {"icalendar", "recurring_ical_events", "flask", "alembic"},
+    "workers.transports.calendars": {"icalendar", "recurring_ical_events"},
 }
 
 

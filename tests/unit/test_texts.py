@@ -13,19 +13,9 @@ import pytest
 from jinja2 import UndefinedError
 from jinja2.exceptions import SecurityError
 
-from workflows.notifications import texts
-from workflows.notifications.texts import (
-    Footer,
-    Quotation,
-    Templates,
-    Words,
-    as_html,
-    as_text,
-    compose,
-    template_errors,
-    template_names,
-    use_templates,
-)
+from workflows.notifications import templating as texts
+from workflows.notifications.templating import Templates, template_errors, template_names
+from workflows.notifications.texts import Footer, Quotation, Words, as_html, as_text, compose, use_templates
 
 HOSTILE = '<script>alert("x")</script> & <img src=x onerror=y>'
 KINDS = (

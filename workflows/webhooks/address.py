@@ -9,10 +9,6 @@ from functools import lru_cache
 from ipaddress import AddressValueError, IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_network
 from urllib.parse import urlunsplit
 
-import idna
-from urllib3.exceptions import LocationParseError
-from urllib3.util import parse_url
-
 from workflows.errors import Invalid
 
 Network = IPv4Network | IPv6Network
@@ -136,6 +132,10 @@ def read_address(url: str, allowed: Sequence[Network]) -> Destination:
     Raises:
         Invalid: no webhook is sent to such a URL; the details say why.
     """
+    # Imported here, as idna below: every process that records events knows webhooks, and few read their addresses.
+    from urllib3.exceptions import LocationParseError  # noqa: PLC0415
+    from urllib3.util import parse_url  # noqa: PLC0415
+
     # Before it is parsed: parsers drop line breaks and turn backslashes around, each in its own way.
     if len(url) > MAX_URL_CHARACTERS or not url.isprintable() or " " in url or "\\" in url:
         raise _invalid(
@@ -207,15 +207,21 @@ def _is_public(address: Address) -> bool:
     )
 
 
+def _encoded(name: str) -> str:
+    import idna  # noqa: PLC0415
+
+    try:
+        return idna.encode(name).decode()
+    except idna.IDNAError as error:
+        raise _invalid("must name a host by the rules of IDNA 2008") from error
+
+
 def _host(written: str) -> tuple[str, Address | None]:
     if written.startswith("["):
         address = IPv6Address(written[1:-1])
         return str(address), address
     # Names beyond ASCII have been encoded; what was written as `xn--` has not been checked yet.
-    try:
-        name = idna.encode(written).decode() if "xn--" in written else written
-    except idna.IDNAError as error:
-        raise _invalid("must name a host by the rules of IDNA 2008") from error
+    name = _encoded(written) if "xn--" in written else written
     if not _NAME.fullmatch(name):
         raise _invalid("must name a host of letters, digits and hyphens, without a dot at its end")
     if not _NUMBER.fullmatch(name):

@@ -11,11 +11,13 @@ import hmac
 import secrets
 from base64 import b64decode, b64encode
 from collections.abc import Callable, Iterable
-
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from typing import TYPE_CHECKING
 
 from models.webhooks import Signing
 from workflows.errors import Invalid
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 SYMMETRIC, PRIVATE, PUBLIC = "whsec_", "whsk_", "whpk_"
 SECRET_BYTES = 32
@@ -74,7 +76,7 @@ def signer_of(secret: str) -> Sign:
         # Without its cause, which may quote what it could not read.
         raise SecretMalformed(error.message) from None
     if signing is Signing.ED25519:
-        private_key = Ed25519PrivateKey.from_private_bytes(_bytes_of(secret)[:SEED_BYTES])
+        private_key = _private_key(_bytes_of(secret)[:SEED_BYTES])
         return lambda signed: "v1a," + b64encode(private_key.sign(signed)).decode()
     key = _bytes_of(secret)
     return lambda signed: "v1," + b64encode(hmac.digest(key, signed, hashlib.sha256)).decode()
@@ -91,7 +93,14 @@ def signatures(signers: Iterable[Sign], webhook_id: str, timestamp: str, body: b
 
 
 def _public_bytes(seed: bytes) -> bytes:
-    return Ed25519PrivateKey.from_private_bytes(seed).public_key().public_bytes_raw()
+    return _private_key(seed).public_key().public_bytes_raw()
+
+
+def _private_key(seed: bytes) -> Ed25519PrivateKey:
+    # Imported here: every process that records events knows the effect of webhooks, and few sign any in this way.
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey  # noqa: PLC0415
+
+    return Ed25519PrivateKey.from_private_bytes(seed)
 
 
 def _bytes_of(secret: str) -> bytes:
