@@ -77,7 +77,7 @@ export const de: Words = {
     bookFor: (price) => `Für ${price} buchen`,
     request: "Anfrage senden",
     sending: "Einen Moment …",
-    unsure: "Vielleicht ist trotzdem gebucht. Versuchen Sie es noch einmal: Doppelt wird nicht gebucht.",
+    unsure: "Vielleicht ist die Buchung trotzdem angekommen. Versuchen Sie es noch einmal: Doppelt gebucht wird nicht.",
     titleMissing: "Bitte geben Sie ein Thema ein.",
     held: (time) => `Dieser Termin ist noch ${time} für Sie reserviert.`,
     expired: "Dieser Termin ist nicht mehr für Sie reserviert. Solange er frei ist, können Sie ihn noch buchen.",
