@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from uuid import UUID
 
 import structlog
-from sqlalchemy import Connection
+from sqlalchemy import Connection, bindparam
 from sqlalchemy.exc import SQLAlchemyError
 from tornado.iostream import StreamClosedError
 from tornado.web import Application, HTTPError, RequestHandler
@@ -37,7 +37,7 @@ from workflows.errors import DomainError, Invalid, NotFound, Unauthenticated
 from workflows.identity.access import PERSON, VISITOR, has_access, require_role
 from workflows.identity.actor import ACTIVE_MENTOR, Actor, Claim, authenticate
 from workflows.sessions.meeting import MeetingService
-from workflows.sessions.session import SESSION, Session
+from workflows.sessions.session import Session, session_query
 
 log = structlog.get_logger("api.streams")
 
@@ -373,7 +373,8 @@ class _Headers(dict[str, str]):
         return super().get("-".join(word.capitalize() for word in name.split("-")), default)
 
 
-SESSION_NOW = PreparedStatement(SESSION)
+# With a group's participants, who follow it as well.
+SESSION_NOW = PreparedStatement(session_query(bindparam("id")))
 
 
 def make_application(hub: Hub) -> Application:

@@ -281,6 +281,18 @@ def test_both_parties_follow_their_sessions(streams: Streams, world: World, cast
         client.close()
 
 
+def test_participants_follow_their_group(streams: Streams, world: World, cast: Cast, engine: Engine) -> None:
+    with engine.begin() as db:
+        group = factories.make_group_session(db, [cast.mentee, cast.stranger], listing=cast.listing)
+    client = streams.open("/streams/sessions", cast.as_mentee)
+    assert [each["id"] for each in client.next().data["items"]] == [str(group.id)]
+    path = f"/sessions/{group.id}/cancel"
+    assert world.client.patch(path, json={"reason": "I am ill."}, headers=cast.as_mentor).status_code == 200
+    cancelled = client.next().data
+    assert (cancelled["type"], cancelled["session"]["id"]) == ("session.cancelled", str(group.id))
+    client.close()
+
+
 def test_sessions_come_with_the_link_while_it_can_be_used(
     streams: Streams, world: World, cast: Cast, scheduled: Session
 ) -> None:

@@ -73,6 +73,14 @@ def test_an_alert_says_what_it_means_and_where_to_look(rule: dict[str, Any]) -> 
     assert set(re.findall(r"\$labels\.(\w+)", str(rule["annotations"]))) <= left
 
 
+@pytest.mark.parametrize("rule", alerts(), ids=lambda rule: rule["alert"])
+def test_an_alert_of_single_events_sees_the_first(rule: dict[str, Any]) -> None:
+    for metric in re.findall(r"increase\((tutelage_\w+)\{[^}]*\}\[\w+\]\)\) > 0", rule["expr"]):
+        counter = next(each for each in vars(telemetry).values() if f"{getattr(each, '_name', '')}_total" == metric)
+        # Without labels, there is a series from the start, with the value 0; others begin with their first event.
+        assert not counter._labelnames or f"{metric}{{" in rule["expr"].partition(" unless ")[2], rule["alert"]
+
+
 @pytest.mark.parametrize(
     "metric", ["tutelage_refusals_total", "tutelage_refused_transitions_total", "tutelage_stream_lag_seconds"]
 )

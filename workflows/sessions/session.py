@@ -101,7 +101,7 @@ def session_pending() -> NotFound:
     return NotFound("The session is being created; try again in a moment.", code="session_pending", retry_after=1)
 
 
-def session_query(session_id: UUID) -> Select[Any]:
+def session_query(session_id: UUID | BindParameter[UUID]) -> Select[Any]:
     """The session of that id, with a group's participants, and its parties as they are shown."""
     return Session.query().add_columns(_PARTICIPANT_IDS, *_PARTIES).where(sessions.c.id == session_id)
 
