@@ -58,7 +58,8 @@ class Caller:
             headers={**self.identity, **{name.replace("_", "-"): value for name, value in headers.items()}},
             timeout=PATIENCE_SECONDS,
         )
-        content = response.json() if "json" in response.headers.get("content-type", "") else response.data
+        is_json = "json" in response.headers.get("content-type", "") and response.data
+        content = response.json() if is_json else response.data
         if isinstance(content, dict) and "secret" in content:
             remember_secret(content["secret"], str(content["secret"]).partition("_")[2])
         return Answer(response.status, response.headers, content, time.perf_counter() - began)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from datetime import UTC, datetime
 
 import pytest
@@ -10,9 +9,7 @@ from playwright.sync_api import BrowserContext, Route, expect
 
 from tests.application import token
 from tests.browser.live import Stage
-from tests.browser.visit import Visit
-
-BOOKS = re.compile(r"/(sessions/book|bookings|bookings/individual)$")
+from tests.browser.visit import BOOKS, Visit
 
 
 def test_an_instant_listing_is_booked(visit: Visit, stage: Stage) -> None:

@@ -2,100 +2,119 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Locator, Page, expect
+from axe_playwright_python.base import AXE_SCRIPT
+from playwright.sync_api import Page, ViewportSize, expect
 
-from tests.browser.conftest import PHONE, crossing, keep_picture
+from tests.browser.conftest import DESKTOP, PHONE, crossing, keep_picture
 from tests.browser.live import Stage
-from tests.browser.visit import Visit
+from tests.browser.visit import Keyboard, Visit
 from tests.browser.walk import booking_states, session_states
 
+# What is different about a page while it is looked at; all of it can change under a page that is open.
+WIDE, NARROW = (ViewportSize(width=width, height=height) for width, height in (DESKTOP, PHONE))
 LOOKS: dict[str, dict[str, Any]] = {
     "light": {},
     "dark": {"color_scheme": "dark"},
-    "phone": {"viewport": {"width": PHONE[0], "height": PHONE[1]}, "has_touch": True},
     "forced-colours": {"forced_colors": "active"},
-    "german": {"locale": "de-DE"},
-    "right-to-left": {},
+    "phone": {"viewport": NARROW},
 }
-ATTRIBUTES = {"german": {"lang": "de"}, "right-to-left": {"dir": "rtl", "lang": "ar"}}
-TABS = 80
+# Of the other languages, what differs is how much room they take.
+WALKS: dict[str, tuple[dict[str, str], tuple[str, ...]]] = {
+    "english": ({}, tuple(LOOKS)),
+    "german": ({"lang": "de"}, ("light", "phone")),
+    "arabic": ({"lang": "ar", "dir": "rtl"}, ("light", "phone")),
+}
 # Of the other states, a picture in one look tells enough.
 PICTURED_IN_ALL_LOOKS = {"calendar", "form", "lost", "session-scheduled", "session-completing"}
+RUN_AXE = """async (isWhole) => {
+  const options = isWhole ? {} : { runOnly: ["color-contrast", "target-size", "scrollable-region-focusable"] };
+  const { violations } = await axe.run(document, { resultTypes: ["violations"], ...options });
+  return violations.flatMap(({ id, nodes }) => nodes.map((node) => `${id}: ${node.html} ${node.failureSummary}`));
+}"""
 
 
-@pytest.fixture(params=LOOKS)
-def name(request: pytest.FixtureRequest) -> str:
-    """The look's name."""
+@pytest.fixture
+def look() -> dict[str, Any]:
+    """A browser in which nothing moves, so that each look is there at once."""
+    return {"reduced_motion": "reduce"}
+
+
+def wear(page: Page, look: str) -> None:
+    """Show the page in a look."""
+    media = {"color_scheme": "light", "forced_colors": "none", **LOOKS[look]}
+    page.set_viewport_size(media.pop("viewport", WIDE))
+    page.emulate_media(**media)
+
+
+def broken_rules(page: Page, *, whole: bool) -> list[str]:
+    """What breaks axe's rules: all of them, or those that depend on the look."""
+    if not page.evaluate("() => 'axe' in window"):
+        page.evaluate(AXE_SCRIPT)
+    found: list[str] = page.evaluate(RUN_AXE, whole)
+    return found
+
+
+class Examination:
+    """Looks at each state of a page in several looks, and requires in the end that nothing was wrong."""
+
+    def __init__(self, visit: Visit, looks: tuple[str, ...], pictures: Path | None) -> None:
+        self._visit, self._looks, self._pictures = visit, looks, pictures
+        self.wrong: list[str] = []
+
+    def look_at(self, state: str) -> None:
+        """Examine a state, and keep pictures of it where they are wanted."""
+        page, variant = self._visit.page, self._visit.variant
+        for look in self._looks:
+            wear(page, look)
+            found = [f"crosses the sides: {each}" for each in crossing(page)]
+            found += broken_rules(page, whole=look == "light")
+            self.wrong += [f"{state}, {look}: {each}" for each in found]
+            in_all = variant == "enhanced" and state in PICTURED_IN_ALL_LOOKS
+            if self._pictures and (look == "light" or in_all):
+                keep_picture(page, self._pictures / "component", f"{variant}-{state}-{look}")
+        wear(page, "light")
+
+
+@pytest.fixture(params=WALKS)
+def walk(request: pytest.FixtureRequest) -> str:
+    """The walk's name."""
     return str(request.param)
 
 
 @pytest.fixture
-def look(name: str) -> dict[str, Any]:
-    """What is different about the browser."""
-    return LOOKS[name]
+def examination(visit: Visit, walk: str, pictures: Path | None) -> Examination:
+    """The examination of a walk; pictures are kept of the English one."""
+    return Examination(visit, WALKS[walk][1], pictures if walk == "english" else None)
 
 
-@pytest.fixture
-def looked_at(visit: Visit, name: str, pictures: Path | None) -> Iterator[Callable[[str], None]]:
-    """Requires of each state of the page that it fits and breaks none of axe's rules; keeps a picture of it."""
-    axe, wrong = Axe(), list[str]()
-
-    def look_at(state: str) -> None:
-        found = [f"crosses the sides: {each}" for each in crossing(visit.page)]
-        for rule in axe.run(visit.page).response["violations"]:
-            found += [f"{rule['id']}: {node['html']} {node['failureSummary']}" for node in rule["nodes"]]
-        wrong.extend(f"{state}: {each}" for each in found)
-        shows_more = visit.variant == "enhanced" and state in PICTURED_IN_ALL_LOOKS
-        if pictures and (name == "light" or shows_more):
-            keep_picture(visit.page, pictures / "component", f"{visit.variant}-{state}-{name}")
-
-    yield look_at
-    assert not wrong, "\n".join(wrong)
-
-
-def test_every_state_of_booking(visit: Visit, name: str, looked_at: Callable[[str], None]) -> None:
+@pytest.mark.parametrize(
+    ("walk", "variant"),
+    [
+        *(("english", variant) for variant in ("basic", "enhanced", "realtime")),
+        # With the words of all parts.
+        *((walk, "realtime") for walk in ("german", "arabic")),
+    ],
+)
+def test_every_state_of_booking(visit: Visit, walk: str, examination: Examination) -> None:
     visit.page.clock.install()
-    for state in booking_states(visit, **ATTRIBUTES.get(name, {})):
-        looked_at(state)
-        if name == "german":
+    for state in booking_states(visit, **WALKS[walk][0]):
+        examination.look_at(state)
+        if walk == "german":
             expect(visit.page.locator("[part~=root]")).to_have_attribute("lang", "de")
+    assert not examination.wrong, "\n".join(examination.wrong)
 
 
 @pytest.mark.parametrize("variant", ["enhanced"])
-def test_every_state_of_a_session(visit: Visit, name: str, looked_at: Callable[[str], None]) -> None:
-    for state in session_states(visit, **ATTRIBUTES.get(name, {})):
-        looked_at(state)
+def test_every_state_of_a_session(visit: Visit, walk: str, examination: Examination) -> None:
+    for state in session_states(visit, **WALKS[walk][0]):
+        examination.look_at(state)
+    assert not examination.wrong, "\n".join(examination.wrong)
 
 
-class Keyboard:
-    """A page without a mouse."""
-
-    def __init__(self, page: Page) -> None:
-        self._page = page
-
-    def reach(self, target: Locator) -> None:
-        """Go on by the tab key until that has the focus, which can be seen."""
-        for _ in range(TABS):
-            self._page.keyboard.press("Tab")
-            if target.evaluate("at => at.getRootNode().activeElement === at"):
-                outline = target.evaluate("at => getComputedStyle(at).outlineStyle")
-                assert outline != "none", "the focus cannot be seen"
-                return
-        raise AssertionError(f"The tab key does not reach {target}.")
-
-    def press(self, *keys: str) -> None:
-        """Press keys one after the other."""
-        for key in keys:
-            self._page.keyboard.press(key)
-
-
-@pytest.mark.parametrize("name", ["light"])
 def test_booking_by_the_keyboard_alone(visit: Visit, stage: Stage) -> None:
     start = stage.slots()[0]
     keyboard, page = Keyboard(visit.page), visit.page

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import BrowserContext, Locator, Page, expect
 
 from tests import factories
+from tests.api.test_after_the_fact import make_past
 from tests.browser.live import Stage
-from tests.browser.visit import Visit
+from tests.browser.visit import Keyboard, Visit
 from tests.eventually import eventually
 from workflows.catalog.listings import Listing
 
@@ -137,3 +139,108 @@ def test_what_was_changed_meanwhile_is_told(visit: Visit, stage: Stage) -> None:
     page.locator("dialog [part~=primary]").click()
     expect(page.locator("[part~=message]").first).to_be_visible()
     assert stage.as_mentee.get(f"/sessions/{session.id}")["status"] == "in_progress"
+
+
+def test_a_missing_client_is_reported(visit: Visit, stage: Stage) -> None:
+    session, page = stage.session(listing(stage, **TERMS)), visit.page
+    make_past(stage.live.engine, session)
+    visit.open_session(session.id, stage.mentor)
+    act(page, "no-show")
+    expect(page.locator("dialog")).to_contain_text("Ada Lovelace")
+    confirm(page)
+    expect(status_of(page)).to_have_text("Cancelled")
+    assert visit.told("cancelled") == str(session.id)
+    cancellation = stage.as_mentor.get(f"/sessions/{session.id}")["cancellation"]
+    assert (cancellation["type"], cancellation["cancelledBy"]) == ("no_show", "mentee")
+
+
+@pytest.mark.parametrize("variant", ["enhanced"])
+def test_a_missing_mentor_is_reported(visit: Visit, stage: Stage) -> None:
+    session, page = stage.session(listing(stage, **TERMS)), visit.page
+    make_past(stage.live.engine, session)
+    visit.open_session(session.id)
+    act(page, "no-show")
+    confirm(page)
+    expect(status_of(page)).to_have_text("Cancelled")
+    page.locator("[part~=history] summary").click()
+    expect(page.locator("[part~=history]")).to_contain_text("did not come")
+
+
+@pytest.mark.parametrize("variant", ["enhanced"])
+def test_a_review_is_answered(visit: Visit, stage: Stage) -> None:
+    session, page = stage.session(), visit.page
+    stage.as_mentor.post(f"/sessions/{session.id}/start")
+    stage.as_mentor.patch(f"/sessions/{session.id}/complete")
+    eventually(lambda: stage.permits() > 0, "the permit to review")
+    stage.as_mentee.post(f"/sessions/{session.id}/review", {"rating": 4, "comment": "Clear and friendly."})
+    visit.open_session(session.id, stage.mentor)
+    act(page, "answer")
+    page.locator("dialog [name=answer]").fill("Thank you.")
+    confirm(page)
+    expect(page.locator("[part~=session]")).to_contain_text("Thank you.")
+    (review,) = stage.as_mentee.get(f"/mentors/{stage.mentor.id}/reviews")["items"]
+    assert review["answer"] == "Thank you."
+
+
+@pytest.mark.parametrize("variant", ["enhanced"])
+def test_steps_are_taken_once(visit: Visit, stage: Stage) -> None:
+    session, page = stage.session(), visit.page
+    stage.live.host.expired[str(stage.mentor.user_id)] = 1
+    visit.open_session(session.id, stage.mentor)
+    page.locator("[data-action=start]").dblclick()
+    expect(status_of(page)).to_have_text("In progress")
+    page.reload()
+    expect(status_of(page)).to_have_text("In progress")
+    act(page, "complete")
+    page.locator("dialog [part~=primary]").dblclick()
+    expect(status_of(page)).to_have_text("Completed")
+    # The page is another one since the reload.
+    assert (visit.times_told("started"), visit.times_told("completed"), visit.times_told("failed")) == (0, 1, 0)
+
+
+@pytest.mark.parametrize("variant", ["enhanced", "realtime"])
+def test_a_step_without_connection_is_taken_later(visit: Visit, stage: Stage, context: BrowserContext) -> None:
+    session, page = stage.session(), visit.page
+    visit.open_session(session.id, stage.mentor)
+    act(page, "start")
+    act(page, "complete")
+    page.locator("dialog [name=notes]").fill("Read chapter three.")
+    context.set_offline(True)
+    page.locator("dialog [part~=primary]").click()
+    expect(page.locator("dialog [part~=message]")).to_contain_text("There is no connection")
+    context.set_offline(False)
+    assert visit.told("completed") == str(session.id)
+    expect(status_of(page)).to_have_text("Completed")
+    assert stage.as_mentee.get(f"/sessions/{session.id}")["notes"] == "Read chapter three."
+
+
+@pytest.mark.parametrize("variant", ["enhanced"])
+def test_a_session_is_run_by_the_keyboard_alone(visit: Visit, stage: Stage) -> None:
+    session, page = stage.session(), visit.page
+    keyboard, dialog = Keyboard(page), page.locator("dialog[open]")
+    visit.open_session(session.id, stage.mentor)
+    keyboard.reach(page.locator("[data-action=start]"))
+    keyboard.press("Enter")
+    expect(status_of(page)).to_have_text("In progress")
+    complete = page.locator("[data-action=complete]")
+    keyboard.reach(complete)
+    keyboard.press("Enter")
+    expect(dialog).to_be_visible()
+    keyboard.press("Escape")
+    expect(dialog).to_have_count(0)
+    expect(complete).to_be_focused()
+    keyboard.press("Enter")
+    keyboard.reach(dialog.locator("[name=notes]"))
+    page.keyboard.type("Read chapter three.")
+    keyboard.reach(dialog.locator("[part~=primary]"))
+    keyboard.press("Enter")
+    expect(status_of(page)).to_have_text("Completed")
+    assert stage.as_mentee.get(f"/sessions/{session.id}")["notes"] == "Read chapter three."
+
+
+@pytest.mark.parametrize("variant", ["enhanced"])
+def test_a_part_that_is_gone_is_told(visit: Visit, stage: Stage) -> None:
+    # As after an upgrade, for a page that was open before.
+    visit.page.route(re.compile(r"/component/session-(?!booking)"), lambda route: route.fulfill(status=404))
+    visit.open_session(stage.session().id)
+    expect(visit.messages).to_contain_text("Part of this page is missing.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
@@ -13,6 +14,12 @@ from playwright.sync_api import Locator, Page, expect
 from tests.browser.live import PUBLISHABLE_KEY, Stage, tomorrow
 from workflows.catalog.listings import Listing
 from workflows.identity.people import Mentor, User
+
+# Every route that books.
+BOOKS = re.compile(r"/(sessions/book|bookings|bookings/individual)$")
+
+# So often the tab key is pressed at most.
+TABS = 80
 
 # What is behind the focus, through all shadow roots.
 FOCUSED = """() => {
@@ -96,8 +103,9 @@ class Visit:
         expect(self.page.locator("[aria-selected=true]")).to_have_count(1)
         shown = date.fromisoformat(str(self.page.locator("[data-day]").first.get_attribute("data-day")))
         months = (wanted.year - shown.year) * 12 + wanted.month - shown.month
-        for _ in range(months):
-            self.page.locator(".pager button").last.click()
+        pager = self.page.locator(".pager button")
+        for _ in range(abs(months)):
+            (pager.last if months > 0 else pager.first).click()
         self.day(wanted).click()
 
     def choose(self, start: datetime) -> None:
@@ -121,3 +129,25 @@ class Visit:
         """The part, or else the id, of what has the focus."""
         script = f"() => (({FOCUSED})()?.getAttribute('part') || ({FOCUSED})()?.id || '')"
         return str(self.page.evaluate(script))
+
+
+class Keyboard:
+    """A page without a mouse."""
+
+    def __init__(self, page: Page) -> None:
+        self._page = page
+
+    def reach(self, target: Locator) -> None:
+        """Go on by the tab key until that has the focus, which can be seen."""
+        for _ in range(TABS):
+            self._page.keyboard.press("Tab")
+            if target.evaluate("at => at.getRootNode().activeElement === at"):
+                outline = target.evaluate("at => getComputedStyle(at).outlineStyle")
+                assert outline != "none", "the focus cannot be seen"
+                return
+        raise AssertionError(f"The tab key does not reach {target}.")
+
+    def press(self, *keys: str) -> None:
+        """Press keys one after the other."""
+        for key in keys:
+            self._page.keyboard.press(key)
