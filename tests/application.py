@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import time
 from collections.abc import Callable, Iterable
 from copy import copy
@@ -98,9 +99,14 @@ def settings_for(database_url: str, **chosen: Any) -> Settings:
         "api_threads": 8,
         **chosen,
     }
-    settings = dataclasses.replace(read_settings(), **values)
+    settings = dataclasses.replace(_settings_in(frozenset(os.environ.items())), **values)
     remember_settings(settings)
     return settings
+
+
+@cache
+def _settings_in(_environment: frozenset[tuple[str, str]]) -> Settings:
+    return read_settings()
 
 
 @cache

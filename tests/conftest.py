@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import itertools
 import signal
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -18,7 +19,7 @@ from xdist.remote import Producer
 from cli.migrate import upgrade
 from config.logging import redact
 from models.engine import create
-from tests import scheduling, servers
+from tests import compiling, scheduling, servers
 from tests.cli.running import Up, make_up
 from workflows.events import subscriptions
 
@@ -59,6 +60,8 @@ def pytest_configure(config: pytest.Config) -> None:
     # What is imported and collected stays to the end: looking for garbage in it would take seconds in each process.
     gc.disable()
     if not hasattr(config, "workerinput") and not config.option.collectonly:
+        if config.option.numprocesses and not sys.dont_write_bytecode:
+            compiling.compile_modules()
         _OWNED.append(servers.start())
 
 

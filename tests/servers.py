@@ -16,7 +16,7 @@ from pathlib import Path
 
 import psycopg
 from psycopg import sql
-from sqlalchemy import Engine, make_url
+from sqlalchemy import Engine, make_url, select
 
 from bench.embedded_servers import EmbeddedServer, start_postgres, start_valkey
 from models import metadata
@@ -108,6 +108,21 @@ def empty(engine: Engine) -> None:
     """
     with engine.begin() as db:
         db.exec_driver_sql(_EMPTY_EVERY_TABLE)
+
+
+def keep_rows(engine: Engine, schema: str) -> str:
+    """Move all rows that there are into a new schema, and return the statements that put them back into empty tables.
+
+    As good as making them anew, and ten times as fast.
+    """
+    with engine.begin() as db:
+        filled = [table.name for table in metadata.sorted_tables if db.execute(select(table).limit(1)).first()]
+        db.exec_driver_sql(f"CREATE SCHEMA {schema}")
+        for name in filled:
+            db.exec_driver_sql(f"CREATE TABLE {schema}.{name} AS TABLE {name}")
+    empty(engine)
+    inserts = (f"INSERT INTO {name} OVERRIDING SYSTEM VALUE TABLE {schema}.{name}" for name in filled)
+    return ";".join(["SET LOCAL session_replication_role = replica", *inserts])
 
 
 def _administer(statement: sql.Composed) -> None:

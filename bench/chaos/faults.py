@@ -47,6 +47,7 @@ class Faults:
         kill_valkey: kills it and has it started again; None where the system's own manager starts it again.
         valkey_pid: its process; None for the system's own.
         leave_out: kinds of faults that are not made.
+        pauses_seconds: the shortest and the longest pause between two faults.
     """
 
     data_dir: Path
@@ -55,6 +56,7 @@ class Faults:
     kill_valkey: Callable[[], None] | None = None
     valkey_pid: Callable[[], int] | None = None
     leave_out: Sequence[str] = ()
+    pauses_seconds: tuple[float, float] = PAUSES_BETWEEN_SECONDS
     _random: Random = field(init=False)
     _stopped: list[Timer] = field(default_factory=list)
 
@@ -78,7 +80,7 @@ class Faults:
             with suppress(psutil.NoSuchProcess):
                 lasts = kinds[name]()
                 yield Fault(name, began, max(time.monotonic(), began + lasts))
-            time.sleep(self._random.uniform(*PAUSES_BETWEEN_SECONDS))
+            time.sleep(self._random.uniform(*self.pauses_seconds))
         for timer in self._stopped:
             timer.join()
 

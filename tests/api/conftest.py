@@ -119,18 +119,28 @@ def client(world: World) -> ApiClient:
     return world.client
 
 
-@pytest.fixture
-def cast(engine: Engine) -> Cast:
-    """The people of the test."""
-    with engine.begin() as db:
+@pytest.fixture(scope="session")
+def kept_cast(api_engine: Engine) -> tuple[Cast, str]:
+    """People, and the statements that put their rows into the empty database: thousands of tests begin with them."""
+    with api_engine.begin() as db:
         mentor = factories.make_mentor(db)
-        return Cast(
+        cast = Cast(
             mentor=mentor,
             mentee=factories.make_user(db),
             stranger=factories.make_user(db, name="Stranger"),
             other_mentor=factories.make_mentor(db),
             listing=factories.make_listing(db, mentor),
         )
+    return cast, servers.keep_rows(api_engine, "kept_cast")
+
+
+@pytest.fixture
+def cast(engine: Engine, kept_cast: tuple[Cast, str]) -> Cast:
+    """The people of the test."""
+    cast, statements = kept_cast
+    with engine.begin() as db:
+        db.exec_driver_sql(statements)
+    return cast
 
 
 @pytest.fixture

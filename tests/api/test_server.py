@@ -24,7 +24,7 @@ NO_DATABASE = "postgresql://nobody@127.0.0.1:1/nothing"
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     """A server whose database is never asked."""
-    with serving(tmp_path_factory.mktemp("server"), NO_DATABASE) as server:
+    with serving(tmp_path_factory.mktemp("server"), NO_DATABASE, API_WORKERS="1") as server:
         yield server
 
 

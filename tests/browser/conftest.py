@@ -20,6 +20,7 @@ from tests.api.conftest import (  # noqa: F401 - fixtures
     draft,
     engine,
     in_progress,
+    kept_cast,
     scheduled,
 )
 from tests.application import World

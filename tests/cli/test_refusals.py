@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import sys
 from operator import attrgetter
 from pathlib import Path
@@ -47,21 +48,25 @@ CASES: list[tuple[str, dict[str, str], int, str]] = [
     ("token --operator --hours inf", {}, 2, "inf is not in the range"),
     ("token --operator --hours 1e12", {}, 2, "is not in the range"),
     ("demo --timeout nan", {}, 2, "nan is no number."),
+    ("api --port {taken}", {"DATABASE_URL": NOWHERE}, 1, "cannot listen on 127.0.0.1, port"),
+    *((f"api --host {host}", {"DATABASE_URL": NOWHERE, "IDENTITY_HEADERS": "open"}, 1, "listens on loopback alone")
+      for host in ("::", "0.0.0.0")),
 ]  # fmt: skip
 
 
 @pytest.fixture(scope="module")
 def outcomes(tmp_path_factory: pytest.TempPathFactory) -> list[Any]:
     """The exit code, standard error and unhandled exception of each case."""
-    ended = run(
-        [sys.executable, "-c", INVOKE],
-        input=json.dumps(CASES),
-        env=PLAIN | {"PYTHONPATH": str(ROOT)},
-        cwd=tmp_path_factory.mktemp("refusals"),
-        capture_output=True,
-        text=True,
-        check=True,
-    )
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        ended = run(
+            [sys.executable, "-c", INVOKE],
+            input=json.dumps(CASES).replace("{taken}", str(taken.getsockname()[1])),
+            env=PLAIN | {"PYTHONPATH": str(ROOT)},
+            cwd=tmp_path_factory.mktemp("refusals"),
+            capture_output=True,
+            text=True,
+            check=True,
+        )
     return [json.loads(line) for line in ended.stdout.splitlines()]
 
 
@@ -71,6 +76,16 @@ def test_a_refusal_is_one_sentence(outcomes: list[Any], number: int) -> None:
     ended, said, defect = outcomes[number]
     assert (ended, defect) == (code, None), said
     assert sentence in said
+
+
+def test_open_headers_are_for_loopback_alone(outcomes: list[Any]) -> None:
+    said = {
+        words: said
+        for (words, environment, *_expected), (_ended, said, _defect) in zip(CASES, outcomes, strict=True)
+        if environment.get("IDENTITY_HEADERS") == "open"
+    }
+    assert said.keys() == {"api --host ::", "api --host 0.0.0.0"}
+    assert all("listens on loopback alone" in sentence for sentence in said.values())
 
 
 @pytest.mark.parametrize(

@@ -20,6 +20,7 @@ from tests.api.conftest import (  # noqa: F401 - fixtures are found by name
     draft,
     engine,
     in_progress,
+    kept_cast,
     product,
     reviewed,
     scheduled,
@@ -43,6 +44,14 @@ def scene(scene_engine: Engine) -> Scene:
     """One thing of every kind that a path can name, and every kind of caller."""
     with scene_engine.begin() as db:
         return set_scene(db)
+
+
+@pytest.fixture(scope="session")
+def kept_scene(api_engine: Engine) -> tuple[Scene, str]:  # noqa: F811
+    """A scene to be changed, and the statements that put its rows into an empty database."""
+    with api_engine.begin() as db:
+        scene = set_scene(db)
+    return scene, servers.keep_rows(api_engine, "kept_scene")
 
 
 @pytest.fixture(scope="session")

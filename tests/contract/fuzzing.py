@@ -13,8 +13,9 @@ from hypothesis import HealthCheck, Phase, settings
 from schemathesis import Case, GenerationMode
 from sqlalchemy import Engine
 
+from tests import servers
 from tests.application import World, template_app
-from tests.contract.scene import Headers, Scene, set_scene
+from tests.contract.scene import Headers, Scene
 from tests.factories import next_slot
 from workers.runner import DeliveryRunner
 from workers.transactions import Transactions
@@ -86,10 +87,12 @@ class Stage:
         self._runner = DeliveryRunner(Transactions(self.world.engine, self.world.wakeups), load(), {})
 
     @classmethod
-    def on(cls, engine: Engine) -> Stage:
-        """A stage with people of its own."""
+    def on(cls, engine: Engine, kept_scene: tuple[Scene, str]) -> Stage:
+        """The stage as it is at the beginning, and nothing else."""
+        scene, statements = kept_scene
+        servers.empty(engine)
         with engine.begin() as db:
-            scene = set_scene(db)
+            db.exec_driver_sql(statements)
         # Sequences make more in a minute than people do.
         return cls(World.on(engine, max_open_drafts=0, max_open_drafts_per_mentor=0, max_holds=0), scene)
 

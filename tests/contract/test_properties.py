@@ -13,14 +13,15 @@ from sqlalchemy import Engine
 
 from tests.contract.fuzzing import ROLES, SCHEMA, Stage, settings_of_run, without_own_headers
 from tests.contract.permissions import CONTRACT
+from tests.contract.scene import Scene
 
 PAGES = ("/act/{signed}", "/unsubscribe/{signed}")
 
 
 @pytest.fixture
-def stage(engine: Engine) -> Stage:
+def stage(engine: Engine, kept_scene: tuple[Scene, str]) -> Stage:
     """What the requests of one operation are about."""
-    return Stage.on(engine)
+    return Stage.on(engine, kept_scene)
 
 
 @SCHEMA.given(who=st.sampled_from(ROLES), real=st.sampled_from([True, True, False]), keyed=st.booleans())
