@@ -18,12 +18,12 @@ RETRY_SCHEDULE = "0.5,0.5"
 
 @pytest.fixture(scope="package")
 def sut(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SystemUnderTest]:
-    """A system with every part but Flower, and a Valkey of the test's own."""
+    """A system with every part but Flower and live updates, and a Valkey of the test's own."""
     folder = tmp_path_factory.mktemp("faults")
     valkey = Valkey(folder / "redis", start_valkey(folder / "redis"))
     environment = {"REDIS_URL": valkey.url, "WEBHOOK_RETRY_SCHEDULE": RETRY_SCHEDULE, **UNLIMITED}
     try:
-        with running_system(data_dir=folder / "data", without=("flower",), environment=environment) as system:
+        with running_system(data_dir=folder / "data", without=("flower", "streams"), environment=environment) as system:
             yield SystemUnderTest(system, valkey)
     finally:
         valkey.server.stop()

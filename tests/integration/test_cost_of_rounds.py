@@ -20,7 +20,7 @@ from workflows.events.backfill import introduce
 from workflows.events.subscriptions import load
 from workflows.invariants import looks
 
-SHORT, LONG = 2_500, 12_000
+SHORT, LONG = 1_500, 6_000
 RECENT = 60
 LARGE = ("bookings", "sessions", "events", "deliveries", "notifications", "review_permits", "booking_participants",
          "mentor_busy")  # fmt: skip
