@@ -18,6 +18,7 @@ from psycopg.errors import error_from_result
 from psycopg.pq import DiagnosticField, ExecStatus, TransactionStatus
 from psycopg.pq.abc import PGresult
 
+_IDLE_OR_OPEN = (TransactionStatus.IDLE, TransactionStatus.INTRANS, TransactionStatus.INERROR)
 _SUCCESSES = (ExecStatus.TUPLES_OK, ExecStatus.COMMAND_OK)
 
 
@@ -50,12 +51,32 @@ class DriverConnection(psycopg.Connection[tuple[Any, ...]]):
         transformer.set_pgresult(result)
         return transformer.load_rows(0, result.ntuples, tuple)
 
+    def set_autocommit(self, value: bool) -> None:
+        """As psycopg has it."""
+        if self.pgconn.transaction_status == TransactionStatus.IDLE:
+            self._autocommit = value
+        else:
+            super().set_autocommit(value)
+
     def commit(self) -> None:
         """As psycopg has it."""
-        if self._num_transactions or self.pgconn.transaction_status != TransactionStatus.INTRANS:
+        status = self.pgconn.transaction_status
+        if self._num_transactions or status not in (TransactionStatus.IDLE, TransactionStatus.INTRANS):
             super().commit()
-        else:
+        elif status == TransactionStatus.INTRANS:
             self._require(self.pgconn.exec_(b"COMMIT"))
+
+    def rollback(self) -> None:
+        """As psycopg has it, but that statements stay prepared.
+
+        Psycopg has the server forget them all, for those that name what the transaction has created: ours name tables.
+        Each refused change would have the next ones prepare and plan theirs anew.
+        """
+        status = self.pgconn.transaction_status
+        if self._num_transactions or status not in _IDLE_OR_OPEN:
+            super().rollback()
+        elif status != TransactionStatus.IDLE:
+            self._require(self.pgconn.exec_(b"ROLLBACK"))
 
     def _name_of(self, query: bytes, types: tuple[int, ...]) -> bytes:
         # Psycopg's own list: it knows when the server has been told to forget them all.

@@ -23,6 +23,7 @@ from workflows.bookings.booking import Booking
 from workflows.catalog.listings import Listing
 from workflows.identity.people import Mentor, mentor_query
 
+NUMBERED = "SELECT users.id \nFROM users \nWHERE users.id = $1::UUID"
 USERS = select(users).where(users.c.id == bindparam("id"))
 
 
@@ -76,13 +77,25 @@ def test_autocommit_leaves_nothing_open_and_transactions_as_they_are(engine: Eng
         assert db.scalar(text("SELECT count(*) FROM users")) == 1
 
 
-def test_statements_are_prepared_anew_after_a_rollback(engine: Engine) -> None:
-    # Psycopg has the server forget what is prepared.
+def test_statements_stay_prepared_over_a_rollback(engine: Engine) -> None:
     found = PreparedStatement(select(users.c.id).where(users.c.id == bindparam("id")))
     with engine.connect() as db:
-        for _ in range(3):
+        for _ in range(2):
             assert found.all(db, {"id": uuid4()}) == []
+            with pytest.raises(DBAPIError):
+                db.execute(text("SELECT 1 / 0"))
             db.rollback()
+        named = db.scalar(text("SELECT count(*) FROM pg_prepared_statements WHERE statement = :it"), {"it": NUMBERED})
+    assert named == 1
+
+
+def test_statements_are_prepared_anew_when_the_server_has_forgotten_them(engine: Engine) -> None:
+    found = PreparedStatement(select(users.c.id).where(users.c.id == bindparam("id")))
+    with engine.connect() as db:
+        assert found.all(db, {"id": uuid4()}) == []
+        # So does psycopg after DROP, ALTER and ROLLBACK TO SAVEPOINT.
+        db.execute(text("DEALLOCATE ALL"))
+        assert found.all(db, {"id": uuid4()}) == []
 
 
 @pytest.fixture
