@@ -5,25 +5,25 @@ from __future__ import annotations
 
 import hmac
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from hashlib import sha256
 from time import time
 from uuid import UUID
 
-from flask import g, request
 from werkzeug.datastructures import Headers
-from werkzeug.exceptions import ServiceUnavailable
 
 from api.tokens import KeySource, TokenVerifier, key_source
 from config.publishable_keys import PREFIX, name_of_key
 from config.settings import Settings
-from workflows.errors import Unauthenticated
+from workflows.errors import Invalid, Unauthenticated
 from workflows.identity.actor import Claim
 
 CANONICAL_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE | re.ASCII)
 OPERATOR = "operator"
 _CALLER_HEADERS = ("Authorization", "X-User-Id", "X-Mentor-Profile-Id")
 CREDENTIAL_HEADERS = (*_CALLER_HEADERS, "X-Gateway-Secret")
+# Carries a publishable key where visitors read: a header of credentials would have browsers ask for permission first.
+QUERY_KEY = "key"
 _MAX_NAME_CHARACTERS = 255
 # Verifying a token takes 40 µs (HS256) to 100 µs (EdDSA) of processor time, finding it again 2 µs. That a key was
 # withdrawn is noticed after as long.
@@ -45,17 +45,28 @@ class Authenticator:
         # By digest, until when they hold; no token is kept as it is.
         self._verified: dict[bytes, tuple[float, Claim]] = {}
 
-    def claim_of(self, headers: AnyHeaders) -> Claim:
+    def claim_of(self, headers: AnyHeaders, query_keys: Sequence[str] = ()) -> Claim:
         """The claim that a request's credentials make; a bearer token or key wins over the identity headers.
 
         Without any, it is a visitor's where the catalogue is open.
 
+        Args:
+            query_keys: the publishable keys in its query, where the route takes them there.
+
         Raises:
             Unauthenticated: there are none, or they are malformed, forged, expired or for another audience.
+            Invalid: the query has several keys, or one beside other credentials.
             ServiceUnavailable: the identity provider's keys have never been read.
         """
         scheme, _, token = headers.get("Authorization", "").strip().partition(" ")
         token = token.strip()
+        if query_keys:
+            bearer = token if scheme.lower() == "bearer" else ""
+            if set(query_keys) != {bearer} and any(name in headers for name in _CALLER_HEADERS):
+                raise _invalid_key("Must not differ from the credentials in the headers; send one of them.")
+            if len(query_keys) > 1:
+                raise _invalid_key("Must be given once.")
+            return self._claim_by_key(query_keys[0])
         if scheme.lower() == "bearer":
             return self._claim_by_key(token) if token.startswith(PREFIX) else self._claim_by_token(token)
         if self._settings.open_catalogue and not any(name in headers for name in _CALLER_HEADERS):
@@ -106,25 +117,6 @@ def identifier(value: object) -> UUID | None:
     return UUID(value) if isinstance(value, str) and CANONICAL_UUID.fullmatch(value) else None
 
 
-def claim_of_request(authenticator: Authenticator) -> Claim:
-    """The claim of the present request, verified once however often it is asked for.
-
-    Raises:
-        Unauthenticated: as of `Authenticator.claim_of`.
-        ServiceUnavailable: likewise.
-    """
-    kept = g._get_current_object()
-    if "claim" not in kept:
-        try:
-            kept.claim = authenticator.claim_of(request.headers)
-        except (Unauthenticated, ServiceUnavailable) as refused:
-            kept.claim = refused
-    claim: Claim | Exception = kept.claim
-    if isinstance(claim, Exception):
-        raise claim
-    return claim
-
-
 def _are_headers_trusted(headers: AnyHeaders, settings: Settings) -> bool:
     if settings.identity_headers == "gateway":
         sent = headers.get("X-Gateway-Secret", "").encode("latin-1", "replace")
@@ -138,6 +130,10 @@ def _claim_by_headers(headers: AnyHeaders) -> Claim:
     if user is None and mentor is None:
         raise Unauthenticated("Send X-User-Id or X-Mentor-Profile-Id, or a bearer token.")
     return Claim(user_id=None if user is None else _id(user), mentor_profile_id=None if mentor is None else _id(mentor))
+
+
+def _invalid_key(reason: str) -> Invalid:
+    return Invalid("The request does not fit; see details.", details={QUERY_KEY: [reason]})
 
 
 def _id(value: object) -> UUID:

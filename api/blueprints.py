@@ -27,7 +27,7 @@ BEFORE_ROUTES = ("invalid_request", "request_timeout", "too_large", "uri_too_lon
 STEPS = ["PATCH", "POST"]
 
 CREDENTIALS: list[dict[str, list[str]]] = [{"bearer": []}, {"userId": []}, {"mentorProfileId": []}]
-PUBLISHABLE_KEY: dict[str, list[str]] = {"publishableKey": []}
+PUBLISHABLE_KEY: list[dict[str, list[str]]] = [{"publishableKey": []}, {"publishableKeyInQuery": []}]
 
 
 def _header(name: str, description: str, **schema: Any) -> dict[str, Any]:
@@ -155,7 +155,7 @@ def describe_refusals(doc: dict[str, Any], doc_info: dict[str, Any], **_context:
     if loader is None:
         doc["security"] = []
         return _with_responses(doc, codes)
-    doc["security"] = [*CREDENTIALS, PUBLISHABLE_KEY] if loader["role"].visitors else CREDENTIALS
+    doc["security"] = [*CREDENTIALS, *PUBLISHABLE_KEY] if loader["role"].visitors else CREDENTIALS
     parameters.extend(doc_info.get("headers", []))
     codes = [*codes, "unauthenticated", "unavailable", "internal_error", *_codes_of_loader(loader)]
     if "requestBody" in doc:

@@ -14,8 +14,10 @@ from flask import Request, g, request
 from webargs import core
 from webargs.flaskparser import FlaskParser
 from webargs.multidictproxy import MultiDictProxy
+from werkzeug.datastructures import MultiDict
 from werkzeug.exceptions import RequestEntityTooLarge, UnsupportedMediaType
 
+from api.auth import QUERY_KEY
 from workflows.errors import Invalid
 
 Value = TypeVar("Value")
@@ -72,12 +74,15 @@ class StrictParser(FlaskParser):
         return require_storable(strict_json(raw))
 
     def load_querystring(self, req: Request, schema: ma.Schema) -> MultiDictProxy:
-        """The query; a parameter given twice is refused as ambiguous."""
-        for name, values in req.args.lists():
+        """The query without its credential; a parameter given twice is refused as ambiguous."""
+        given = req.args
+        if g.get("query_keys"):
+            given = MultiDict((name, value) for name, value in given.items(multi=True) if name != QUERY_KEY)
+        for name, values in given.lists():
             if len(values) > 1:
                 raise ma.ValidationError({name: ["Must be given once."]})
-        require_storable(req.args.to_dict())
-        return self._makeproxy(req.args, schema)
+        require_storable(given.to_dict())
+        return self._makeproxy(given, schema)
 
     def handle_error(self, error: ma.ValidationError, *_args: Any, **_kwargs: Any) -> NoReturn:
         """Refuse with the reasons by field, in the names that the client wrote."""

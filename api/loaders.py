@@ -13,8 +13,8 @@ from flask import g, make_response, request
 from sqlalchemy import Connection
 
 from api.audit import expect_entry
-from api.auth import claim_of_request
 from api.blueprints import document
+from api.claims import claim_of_request
 from api.context import RequestContext, Role, Subject, require_role, this_moment
 from api.database import database
 from api.etags import require_match

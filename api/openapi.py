@@ -26,7 +26,7 @@ from flask_smorest import Api
 from marshmallow import ValidationError
 from werkzeug.routing import BaseConverter, Rule
 
-from api.auth import identifier
+from api.auth import QUERY_KEY, identifier
 from api.etags import revalidated
 from api.links import links_of
 from api.schemas.base import Error, camel
@@ -63,6 +63,12 @@ _SECURITY = {
         "bearerFormat": "tpk_",
         "description": "Reads the catalogue from a web page (`PUBLISHABLE_KEYS`). With `OPEN_CATALOGUE`, no credentials"
         " are needed for that.",
+    },
+    "publishableKeyInQuery": {
+        "type": "apiKey",
+        "in": "query",
+        "name": QUERY_KEY,
+        "description": "The same key, for which a browser asks no permission of CORS first.",
     },
     "userId": {
         "type": "apiKey",

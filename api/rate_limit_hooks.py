@@ -5,15 +5,15 @@ from __future__ import annotations
 from functools import cache
 
 import structlog
-from flask import Flask, Response, current_app, g, request
+from flask import Flask, Response, g, request
 from werkzeug.exceptions import ServiceUnavailable
 
-from api.auth import CREDENTIAL_HEADERS, claim_of_request
-from api.blueprints import documentation_of
+from api.auth import CREDENTIAL_HEADERS
+from api.claims import claim_of_request, is_for_visitors
 from api.errors import answer_domain_error
 from api.rate_limits import headers_of, refusal
 from api.state import app_state
-from workflows.errors import DomainError, Unauthenticated
+from workflows.errors import DomainError, Invalid, Unauthenticated
 
 log = structlog.get_logger(__name__)
 
@@ -44,10 +44,10 @@ def _count() -> None:
     state, rule = app_state(), request.url_rule
     try:
         claim = claim_of_request(state.authenticator)
-    except (Unauthenticated, ServiceUnavailable):
+    except (Unauthenticated, Invalid, ServiceUnavailable):
         # Refused where the route wants to know, if it does.
         claim = None
-    if claim is not None and claim.visitor is not None and not _is_for_visitors(request.endpoint):
+    if claim is not None and claim.visitor is not None and not is_for_visitors(request.endpoint):
         # Refused there; and what needs no credentials is no read of the catalogue.
         claim = None
     posted = rule.rule if request.method == "POST" and rule is not None else None
@@ -58,11 +58,6 @@ def _count() -> None:
         _warn_of_proxy()
     if (refused := refusal(counted)) is not None:
         raise refused
-
-
-def _is_for_visitors(endpoint: str | None) -> bool:
-    loader = documentation_of(current_app.view_functions[endpoint]).get("loader") if endpoint else None
-    return loader is not None and loader["role"].visitors
 
 
 @cache
@@ -78,7 +73,7 @@ def _show(response: Response) -> Response:
 
 def _answer_unauthenticated(error: DomainError) -> Response:
     """401, or 429 for the credentials of an address from which too many were refused."""
-    if any(name in request.headers for name in CREDENTIAL_HEADERS):
+    if g.get("query_keys") or any(name in request.headers for name in CREDENTIAL_HEADERS):
         failures = app_state().rate_limits.count_failure(request.remote_addr)
         g.counted = failures
         return answer_domain_error(refusal(failures) or error)

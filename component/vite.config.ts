@@ -1,6 +1,7 @@
 import { defineConfig } from "vitest/config";
 import { manifest } from "./manifest-plugin.js";
 import { minifyTemplates } from "./minify-templates.js";
+import { modernLit } from "./modern-lit.js";
 import { plainImports } from "./plain-imports.js";
 
 /** What the basic variant needs, Lit included: one file, the entry, also where lazy parts use some of it, too. */
@@ -36,6 +37,6 @@ export default defineConfig({
     // The API of `make up`: `API=http://127.0.0.1:8000 npm run dev`.
     proxy: { "/api": { target: process.env["API"] ?? "http://127.0.0.1:8000" } },
   },
-  plugins: [plainImports(), minifyTemplates(), manifest()],
+  plugins: [modernLit(), plainImports(), minifyTemplates(), manifest()],
   test: { environment: "happy-dom", include: ["tests/**/*.test.ts"] },
 });

@@ -9,9 +9,9 @@ from typing import Any
 from uuid import UUID
 
 from flask import Response
-from sqlalchemy.sql.expression import TextualSelect
 
 from api.blueprints import refuses
+from api.compression import compressed
 from api.context import VISITOR, RequestContext, Subject
 from api.etags import cacheable
 from api.loaders import reads
@@ -26,6 +26,7 @@ from workflows.availability.slots import (
     OF_LISTING,
     OF_LISTING_OF_COURSE,
     OF_MENTOR,
+    ListingsStatement,
     Slots,
     Wanted,
     find_slots,
@@ -41,13 +42,14 @@ REFUSED = shapes.RefusedSlot()
 # The quarters of an hour of a search are 8,832, and those of the next search are nearly the same.
 WRITTEN_TIMES = 16_384
 EXAMPLE = {
+    "durationMinutes": 60,
     "items": [
         {
             "startTime": "2030-05-04T09:00:00Z",
             "endTime": "2030-05-04T10:00:00Z",
             "mentorProfileIds": ["0190b6a2-7c1e-7d10-8a44-97ab5cf5cfd6"],
         }
-    ]
+    ],
 }
 
 
@@ -79,13 +81,17 @@ def list_course_slots(context: RequestContext[Course], query: dict[str, Any]) ->
 
 
 def _slots(
-    context: RequestContext[Any], query: dict[str, Any], subject_id: UUID, of_any: TextualSelect, of_one: TextualSelect
+    context: RequestContext[Any],
+    query: dict[str, Any],
+    subject_id: UUID,
+    of_any: ListingsStatement,
+    of_one: ListingsStatement,
 ) -> Response:
     listing_id = query.get("listing_id")
     wanted = Wanted(
         start=query["from_"],
         end=query["to"],
-        duration_minutes=query["duration_minutes"],
+        duration_minutes=query.get("duration_minutes"),
         step_minutes=query.get("step_minutes"),
         time_zone=query.get("time_zone") or time_zone_of(context.db, context.actor),
     )
@@ -100,11 +106,11 @@ def _slots(
         explain=query["explain"],
         mentee_overlap=app_state().settings.mentee_overlap,
     )
-    shown = f'"items":{_as_json(found.slots)}'
+    shown = f'"durationMinutes":{found.slots.length // 60},"items":{_as_json(found.slots)}'
     if query["explain"]:
         shown += f',"refused":{json.dumps([REFUSED.dump(each) for each in found.refused])}'
         shown += f',"staleCalendars":{json.dumps(list(map(str, found.stale_calendars)))}'
-    return Response(f"{{{shown}}}\n", mimetype="application/json")
+    return compressed(Response(f"{{{shown}}}\n", mimetype="application/json"))
 
 
 def _as_json(slots: Slots) -> str:

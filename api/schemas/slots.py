@@ -17,7 +17,11 @@ class SlotQuery(RequestSchema):
     to = Moment(
         required=True, metadata={"description": "Exclusive; at most 92 days later.", "example": "2030-05-11T00:00:00Z"}
     )
-    duration_minutes = QueryWhole(5, 1440, required=True, metadata={"example": 60})
+    duration_minutes = QueryWhole(
+        5,
+        1440,
+        metadata={"description": "By default that of the listing; without one, the shortest on offer.", "example": 60},
+    )
     listing_id = Id(
         metadata={"description": "This listing; by default the cheapest of the duration, as for direct booking."}
     )
@@ -48,6 +52,7 @@ class RefusedSlot(ResponseSchema):
 class Slots(ResponseSchema):
     """Slots, the earliest first."""
 
+    duration_minutes = fields.Integer(metadata={"description": "Of each of them."})
     items = fields.List(fields.Nested(Slot))
     refused = fields.List(fields.Nested(RefusedSlot), metadata={"description": "Only with `explain=true`."})
     stale_calendars = fields.List(

@@ -18,7 +18,7 @@ from tornado.web import Application, HTTPError, RequestHandler
 from werkzeug.exceptions import ServiceUnavailable
 
 from api.addresses import client_address, counted_address
-from api.auth import CREDENTIAL_HEADERS, identifier
+from api.auth import CREDENTIAL_HEADERS, QUERY_KEY, identifier
 from api.errors import SENTENCES, shape
 from api.headers import AnswerHeaders
 from api.rate_limits import Counted, headers_of, refusal
@@ -118,6 +118,8 @@ class StreamHandler(Handler):
     """One stream. Subclasses choose what it is about and how changes are written."""
 
     types: tuple[str, ...]
+    # Whether the query may have a publishable key.
+    is_for_visitors = False
     address = ""
 
     def initialize(self, hub: Hub) -> None:
@@ -174,14 +176,16 @@ class StreamHandler(Handler):
 
         Raises:
             Unauthenticated: the caller is not known.
+            Invalid: the query has a key beside other credentials.
             RateLimited: too many requests, or too many with credentials like these.
         """
         hub, headers = self.hub, _Headers(self.request.headers)
+        keys = self.get_query_arguments(QUERY_KEY) if self.is_for_visitors else []
         forwarded = ",".join(self.request.headers.get_list("X-Forwarded-For"))
         address = self.address = client_address(self.request.remote_ip or "", forwarded, hub.settings.trusted_proxies)
 
         def verify() -> tuple[Claim, list[Counted]]:
-            claim = hub.authenticator.claim_of(headers)
+            claim = hub.authenticator.claim_of(headers, keys)
             return claim, hub.rate_limits.count(address=address, claim=claim, books=False)
 
         try:
@@ -189,7 +193,7 @@ class StreamHandler(Handler):
             self._limit(counted)
             return await hub.read(lambda db: authenticate(db, claim))
         except Unauthenticated:
-            if any(name in headers for name in CREDENTIAL_HEADERS):
+            if keys or any(name in headers for name in CREDENTIAL_HEADERS):
                 self._limit(await hub.call(lambda: hub.rate_limits.count_failure(address)))
             raise
 
@@ -278,6 +282,7 @@ class AvailabilityStream(StreamHandler):
 
     route = "/streams/availability"
     types = tuple(CALENDAR)
+    is_for_visitors = True
 
     async def subject(self, actor: Actor) -> set[UUID]:
         """The mentor that the query names."""

@@ -16,7 +16,7 @@ export function renderCard(view: View, listingId: string | null): TemplateResult
         </div>`
       : offer
         ? renderPerson(view, offer.mentor)
-        : nothing}
+        : html`<span class="avatar skeleton"></span>`}
     ${course ? view.flow.context.course?.renderChoice(view) : renderListings(view, offeredListings(offer, listingId))}
   </header>`;
 }

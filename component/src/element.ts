@@ -9,7 +9,7 @@ import { renderCalendar, renderSkeleton } from "./calendar/view.js";
 import { renderCard } from "./card.js";
 import type { Directory } from "./directory/directory.js";
 import type { SessionBookingEvents } from "./events.js";
-import { dayOf, isZone, localZone } from "./format/time.js";
+import { addMonths, dayOf, isZone, localZone } from "./format/time.js";
 import type { EnhancedPart, Options, PartContext, RealtimePart, Rendered, SessionActions, Variant } from "./parts.js";
 import { Store, StoreController } from "./state/store.js";
 import { styles } from "./styles.js";
@@ -22,7 +22,9 @@ const optionalFlag = {
   fromAttribute: (value: string | null): boolean | undefined => (value === null ? undefined : value !== "false"),
 };
 
-/** What is measured is not in the way of what people wait for. */
+/** How long parts wait for the first free slots: they are not in the way of what people wait for. */
+const PARTS_AFTER_MS = 3_000;
+/** Nor is what is measured. */
 const BEACON_AFTER_MS = 2_000;
 /** Attributes of which a change starts anew. */
 const SOURCES = [
@@ -207,8 +209,7 @@ export class SessionBooking extends LitElement {
       this.clock = undefined;
     }
     const screen = this.currentScreen;
-    const hasTimes = screen === "choose" && !state.calendar.isLoading;
-    if (hasTimes || this.needsViews) void this.loadViews();
+    if (this.needsViews) void this.loadViews();
     // Loading is no view to go on in.
     const isOther = screen !== "loading" && screen !== this.screen && this.screen !== "loading";
     if (screen !== "loading") this.screen = screen;
@@ -241,7 +242,7 @@ export class SessionBooking extends LitElement {
   private renderScreen(screen: Screen | "session" | "directory"): Rendered {
     const { flow, text } = this;
     const { state } = this.store;
-    if (screen === "loading" || !flow) return renderLoading(text);
+    if (!this.isReady || this.needsViews || !flow) return renderLoading(text);
     if (screen === "session") {
       return html`${this.realtime?.renderConnection() ?? nothing}
       ${this.enhanced?.renderSession(this.options.sessionId ?? "") ?? renderLoading(text)}`;
@@ -266,9 +267,11 @@ export class SessionBooking extends LitElement {
         return signInMessage(view, text.problems["unauthenticated"]);
       case "directory":
         return this.directory?.render(view) ?? renderLoading(text);
+      // The month is there before it is known who and when.
+      case "loading":
       case "choose":
         return html`${this.directory?.renderBack(view) ?? nothing} ${renderCard(view, this.options.listingId)} ${connection}
-        ${state.durationMinutes ? renderCalendar(view) : message("note", text.card.nothing)}
+        ${state.durationMinutes || screen === "loading" ? renderCalendar(view) : message("note", text.card.nothing)}
         ${this.enhanced?.renderGroups() ?? nothing}
         ${renderError()}`;
       case "form":
@@ -288,20 +291,36 @@ export class SessionBooking extends LitElement {
     addEventListener("online", again, { signal });
     // Attributes that are set one after the other make one start.
     await Promise.resolve();
-    const words = await loadWords(this.options.locale, this.words);
     if (signal.aborted) return;
-    this.text = words;
-    const zone = this.timeZone && isZone(this.timeZone) ? this.timeZone : localZone();
-    this.store.update(initialState(zone, dayOf(Date.now(), zone)));
+    this.isReady = false;
+    this.store.update(initialState("UTC", "1970-01-01"));
     const context = this.makeContext();
     this.flow = context.flow;
+    const isBooking = this.isNamed && !context.options.sessionId;
+    // First of all, what people wait for is asked for: even Intl takes long when it is first used.
+    const zoned = delay(0).then(() => signal.aborted || this.setZone());
+    if (isBooking) void this.flow.load(zoned);
+    const [words] = await Promise.all([loadWords(this.options.locale, this.words), zoned]);
+    if (signal.aborted) return;
+    this.text = words;
     this.isReady = true;
-    if (this.isNamed && !context.options.sessionId) void this.flow.load();
+    // After a choice in the directory, the modules are there already.
+    if (isBooking && navigator.onLine && !this.chosenMentor) {
+      const painted = this.flow.shown.then(() => new Promise(requestAnimationFrame));
+      await Promise.race([painted, delay(PARTS_AFTER_MS)]);
+    }
+    if (signal.aborted) return;
+    if (isBooking) void this.loadViews();
     await this.loadParts(context, signal);
     await delay(BEACON_AFTER_MS, signal).catch(() => undefined);
     // Without a connection, nothing is measured.
     const beacon = await import("./beacon.js").catch(() => null);
     await beacon?.sendAtEnd(context.telemetry, context.client.base, this.variant, signal);
+  }
+
+  private setZone(): void {
+    const zone = this.timeZone && isZone(this.timeZone) ? this.timeZone : localZone();
+    this.store.update({ zone, month: addMonths(dayOf(Date.now(), zone), 0) });
   }
 
   private stop(): void {

@@ -124,7 +124,7 @@ export function offeringApi(): FakeApi {
   return new FakeApi()
     .on("GET /mentors/m1", { status: 200, body: MENTOR })
     .on("GET /listings", { status: 200, body: { items: [LISTING], nextCursor: null } })
-    .on("GET /mentors/m1/slots", { status: 200, body: { items: [SLOT, slot("2030-05-04T11:00:00Z")] } })
+    .on("GET /mentors/m1/slots", { status: 200, body: { durationMinutes: 60, items: [SLOT, slot("2030-05-04T11:00:00Z")] } })
     .on("POST /mentors/m1/holds", { status: 201, body: HOLD })
     .on("DELETE /holds/h1", { status: 204 });
 }

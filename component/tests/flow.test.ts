@@ -25,6 +25,40 @@ describe("the calendar", () => {
     expect(store.state).toMatchObject({ day: "2030-05-04", month: "2030-05-01", durationMinutes: 60 });
   });
 
+  it("is read beside what is on offer, by the length that the API takes", async () => {
+    const api = offeringApi().on("GET /mentors/m1", () => new Promise<never>(() => undefined));
+    void startFlow();
+    await settle();
+    expect(api.called("GET /mentors/m1/slots")[0]?.query.has("durationMinutes")).toBe(false);
+  });
+
+  it("reads its first slots once", async () => {
+    const api = offeringApi();
+    await startFlow();
+    await startFlow({ listingId: "l1" });
+    const asked = api.called("GET /mentors/m1/slots").map(({ query }) => query.get("listingId"));
+    expect(asked).toEqual([null, "l1"]);
+  });
+
+  it("reads slots again where those were of another length", async () => {
+    const longer = { ...LISTING, id: "l2", durationMinutes: 90 };
+    const api = offeringApi().on("GET /listings", { status: 200, body: { items: [longer], nextCursor: null } });
+    const { store } = await startFlow();
+    const asked = api.called("GET /mentors/m1/slots").map(({ query }) => query.get("durationMinutes"));
+    expect(asked).toEqual([null, "90"]);
+    expect(store.state.calendar.slots).toHaveLength(2);
+  });
+
+  it("reads slots of what is on offer where the listing is gone", async () => {
+    offeringApi().on("GET /mentors/m1/slots", ({ query }) =>
+      query.has("durationMinutes")
+        ? { status: 200, body: { durationMinutes: 60, items: [SLOT] } }
+        : refusal(409, "no_listing"),
+    );
+    const { store } = await startFlow();
+    expect(store.state.calendar).toMatchObject({ slots: [SLOT], error: null });
+  });
+
   it("looks further ahead until there is a free slot", async () => {
     const api = offeringApi().on("GET /mentors/m1/slots", ({ query }) => {
       const isThere = Date.parse(query.get("to") ?? "") > Date.parse("2030-08-01");
@@ -253,6 +287,9 @@ describe("booking", () => {
       .on("GET /listings", { status: 200, body: { items: [LISTING, cheaper], nextCursor: null } })
       .on("POST /bookings", { status: 201, body: { booking: booking(), session: SESSION } });
     const { flow, store } = await startFlow();
+    expect(store.state.listing?.id).toBe("l2");
+    flow.chooseListing("l1");
+    await settle();
     flow.chooseSlot(SLOT);
     await flow.submit();
     expect(JSON.parse(api.called("POST /bookings")[0]?.body ?? "")).toMatchObject({ listingId: "l1" });

@@ -39,7 +39,7 @@ it.each([
   ["the mentors to choose from", ""],
 ])("asks to load the page again where the part of %s is gone", async (_, attributes) => {
   const root = open(attributes);
-  await vi.waitFor(() => expect(textOf(root)).toContain(SENTENCE));
+  await vi.waitFor(() => expect(textOf(root)).toContain(SENTENCE), 5_000);
   [...root.querySelectorAll("button")].find((button) => button.textContent === "Try again")?.click();
   expect(reload).toHaveBeenCalledOnce();
 });

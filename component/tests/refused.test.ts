@@ -18,7 +18,7 @@ function free(time: string, mentor = "m1"): Slot {
 }
 
 function shown(items: Slot[], others: RefusedSlot[], mentorId: string | null = null): string[] {
-  return rangesOf({ items, refused: others }, mentorId).map(
+  return rangesOf({ durationMinutes: 60, items, refused: others }, mentorId).map(
     ({ from, to, reason }) => `${new Date(from).toISOString().slice(11, 16)}-${new Date(to).toISOString().slice(11, 16)} ${reason}`,
   );
 }

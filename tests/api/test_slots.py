@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
@@ -104,6 +105,29 @@ def test_slots_are_confirmed_while_they_are_the_same(world: World, cast: Cast, p
     assert (again().status_code, len(starts(again()))) == (200, 5)
 
 
+def test_slots_are_compressed_where_that_is_taken(world: World, cast: Cast) -> None:
+    month = {"from": at(0), "to": f"{MONDAY + 30 * DAY:%Y-%m-%dT%H:%M:%SZ}", "durationMinutes": 60}
+    path = f"/mentors/{cast.mentor.id}/slots"
+
+    def answer(**headers: str) -> ApiResponse:
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        return world.client.get(path, query_string=month, headers=cast.as_mentee | named)
+
+    plain, packed = answer(), answer(Accept_Encoding="br, gzip")
+    assert packed.headers["Content-Encoding"] == "gzip"
+    assert gzip.decompress(packed.data) == plain.data
+    assert len(packed.data) < len(plain.data) / 10
+    assert all("Accept-Encoding" in each.headers["Vary"] for each in (plain, packed))
+    # Each has a tag of its own.
+    assert packed.headers["ETag"] != plain.headers["ETag"]
+    again = answer(Accept_Encoding="br, gzip", If_None_Match=packed.headers["ETag"])
+    assert (again.status_code, again.data) == (304, b"")
+    for refused in ("identity", "gzip;q=0", "br"):
+        assert "Content-Encoding" not in answer(Accept_Encoding=refused).headers
+    # What is short stays as it is.
+    assert "Content-Encoding" not in slots(world, cast, path, to=at(1)).headers
+
+
 def test_the_callers_own_time_is_left_out(world: World, cast: Cast, path: str, engine: Engine) -> None:
     with engine.begin() as db:
         start = MONDAY + timedelta(hours=9)
@@ -123,6 +147,35 @@ def test_a_course_offers_the_slots_of_all_its_mentors(world: World, cast: Cast, 
     free = {each["startTime"]: set(each["mentorProfileIds"]) for each in answer.json["items"]}
     own, others = str(cast.mentor.id), str(cast.other_mentor.id)
     assert free == {at(9): {own}, at(10): {own}, at(11): {own, others}, at(12): {others}}
+
+
+def test_without_a_duration_it_is_that_on_offer(world: World, cast: Cast, path: str, engine: Engine) -> None:
+    with engine.begin() as db:
+        course = factories.make_course(db)
+        offers = [(cast.mentor, 90, 0), (cast.mentor, 45, 0), (cast.other_mentor, 45, 0), (cast.mentor, 30, 30_000)]
+        long, *_others, short = [
+            factories.make_listing(
+                db, mentor=mentor, course_id=course.id, duration_minutes=minutes, min_notice_minutes=notice
+            )
+            for mentor, minutes, notice in offers
+        ]
+    unnamed = {"durationMinutes": None, "stepMinutes": 60}
+    named = slots(world, cast, path, **unnamed, listingId=str(long.id))
+    assert (named.json["durationMinutes"], starts(named)) == (90, [at(9), at(10)])
+    # Of all, the shortest, whose own notice is too long here.
+    found = slots(world, cast, path, **unnamed)
+    assert (found.json["durationMinutes"], starts(found)) == (30, [])
+    closed = world.client.patch(f"/listings/{short.id}", json={"active": False}, headers=cast.as_mentor)
+    assert closed.status_code == 200
+    of_course = slots(world, cast, f"/courses/{course.id}/slots", **unnamed).json
+    both = {str(cast.mentor.id), str(cast.other_mentor.id)}
+    free = {each["startTime"]: set(each["mentorProfileIds"]) for each in of_course["items"]}
+    assert (of_course["durationMinutes"], free[at(9)]) == (45, both)
+
+
+def test_a_mentor_without_listings_has_no_slots(world: World, cast: Cast) -> None:
+    answer = slots(world, cast, f"/mentors/{cast.other_mentor.id}/slots", durationMinutes=None)
+    assert (answer.status_code, answer.json["code"]) == (409, "no_listing")
 
 
 @pytest.mark.parametrize("mentors", [1, 4])

@@ -14,7 +14,8 @@ from tests.architecture.source import ROOT, files
 SQL = re.compile(r"\b(SELECT |INSERT INTO |UPDATE \w+ SET|UPDATE {}|DELETE FROM |WITH \w+ AS)")
 # Functions that compose statements, and of what; each is called with constants of the code.
 BUILDERS = {
-    "workflows/availability/slots.py:_listings_where": "one of two conditions",
+    "workflows/availability/slots.py:_cheapest": "one of some conditions, and of two durations",
+    "workflows/availability/slots.py:_listings_where": "one of some conditions",
     "workflows/bookings/insert.py:_statement": "clauses of one statement",
     "workflows/bundles/ledger.py:_giving_back": "a condition on an entry",
     "workflows/bundles/ledger.py:_lock_spent": "a condition on an entry",

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Collection
 from dataclasses import dataclass, fields
+from math import inf
 from statistics import median
+from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, ViewportSize
+from playwright.sync_api import Browser, CDPSession, ViewportSize
 
 from tests.browser.live import PUBLISHABLE_KEY, Stage
 
@@ -35,11 +39,26 @@ FIGURES = """() => ({
     .reduce((sum, { duration }) => sum + duration - 50, 0),
 })"""
 PAGE = """<!DOCTYPE html>
-<html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
+<html lang="{lang}"><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
 <title>Book a session</title><link rel="icon" href="data:,">
 {head}
 <h1>Our coaches</h1>
-<session-booking variant="{variant}" mentor="{mentor}" {more} publishable-key="{key}"></session-booking>"""
+<session-booking variant="{variant}" {subject} publishable-key="{key}"></session-booking>"""
+# What the variant `realtime` is made of, besides the first file: with that one, as many as browsers load at once.
+ENTRY = "session-booking.js"
+PARTS = ("enhanced", "extras", "session", "realtime", "views")
+# All modules are there before the element begins, and all parts begin with it.
+EAGER = """
+{imports}
+import {{ SessionBooking }} from "{own}";
+const {{ makeContext, loadParts }} = SessionBooking.prototype;
+SessionBooking.prototype.makeContext = function () {{
+  const context = makeContext.call(this);
+  this.parts = loadParts.call(this, context, this.started.signal);
+  return context;
+}};
+SessionBooking.prototype.loadParts = function () {{ return this.parts; }};
+"""
 
 
 @dataclass(frozen=True)
@@ -51,50 +70,135 @@ class Figures:
     blocking: float
 
 
-@pytest.mark.timeout(600)
-def test_the_first_time_is_shown_sooner_than_with_all_parts(browser: Browser, stage: Stage) -> None:
+@dataclass(eq=False)
+class Sent:
+    """A request of the page: when it was sent and answered, in milliseconds since 1970."""
+
+    name: str
+    begin: float
+    end: float = inf
+    size: int = 0
+
+
+@dataclass(frozen=True)
+class Load:
+    """A page's load, when it began, and what was on its way until the first free time was shown."""
+
+    figures: Figures
+    began: float
+    sent: list[Sent]
+
+    @property
+    def names(self) -> list[str]:
+        """What was asked for, without queries."""
+        return sorted(each.name for each in self.sent)
+
+    @property
+    def round_trips(self) -> int:
+        """How many requests waited for one another, one after the other."""
+        depth: dict[Sent, int] = {}
+        for each in sorted(self.sent, key=lambda sent: sent.begin):
+            depth[each] = 1 + max((depth[other] for other in depth if other.end <= each.begin), default=0)
+        return max(depth.values())
+
+    @property
+    def size(self) -> int:
+        """Bytes that were received."""
+        return sum(each.size for each in self.sent)
+
+
+def pages_of(stage: Stage) -> dict[str, str]:
+    """The pages that are compared, by name: as they load, and with all parts at first."""
     host, api = stage.live.host, stage.live.api
-    files = [name for name in stage.as_mentee.get("/component/manifest.json")["files"] if name.endswith(".js")]
-    own = f"{api}/component/session-booking.js"
-    parts = [f"{api}/component/{name}" for name in files if not name.startswith(("service-worker", "session-booking"))]
-    host.files["eager.js"] = "\n".join(f'import "{name}";' for name in (own, *parts))
+    files = stage.as_mentee.get("/component/manifest.json")["files"]
+    own = f"{api}/component/{ENTRY}"
+    parts = [f"{api}/component/{name}" for name in files if name.partition("-")[0] in PARTS and name != ENTRY]
+    host.files["eager.js"] = EAGER.format(own=own, imports="\n".join(f'import "{name}";' for name in parts))
     # The browser is told of all files at once: what is left of the difference is their size, and the work they are.
     preloads = "".join(f'<link rel="modulepreload" href="{name}" crossorigin>' for name in (own, *parts))
-    as_it_is = f'<script type="module" src="{own}" crossorigin></script>'
+    lazy = f'<script type="module" src="{own}" crossorigin></script>'
     eager = f'{preloads}<script type="module" src="/files/eager.js"></script>'
-    listing = f'listing="{stage.instant.id}"'
-    named = {"mentor": stage.mentor.id, "key": PUBLISHABLE_KEY}
-    pages = {
-        "basic": PAGE.format(head=as_it_is, variant="basic", more="", **named),
-        "basic of a listing": PAGE.format(head=as_it_is, variant="basic", more=listing, **named),
-        "all parts at first": PAGE.format(head=eager, variant="realtime", more="", **named),
+    mentor = f'mentor="{stage.mentor.id}"'
+
+    def page(variant: str, head: str = lazy, subject: str = mentor, lang: str = "en") -> str:
+        return PAGE.format(head=head, variant=variant, subject=subject, lang=lang, key=PUBLISHABLE_KEY)
+
+    return {
+        "basic": page("basic"),
+        "basic of a listing": page("basic", subject=f'{mentor} listing="{stage.instant.id}"'),
+        "basic in German": page("basic", lang="de"),
+        "enhanced": page("enhanced"),
+        "realtime": page("realtime"),
+        "all parts at first": page("realtime", head=eager),
     }
-    found: dict[str, list[Figures]] = {name: [] for name in pages}
+
+
+@pytest.mark.timeout(900)
+def test_the_first_time_waits_for_no_part(browser: Browser, stage: Stage) -> None:
+    pages = pages_of(stage)
+    found: dict[str, list[Load]] = {name: [] for name in pages}
     for _round in range(ROUNDS):
         for name, page in pages.items():
-            host.files["page.html"] = page
+            stage.live.host.files["page.html"] = page
             found[name].append(load(browser, f"{stage.live.origin}/files/page.html"))
     print()
-    for name, figures in found.items():
-        print(f"{name:20}", *(f"{each.name} {middle(figures, each.name):5.0f} ms" for each in fields(Figures)))
-    assert middle(found["basic"], "first_slot") < middle(found["all parts at first"], "first_slot")
+    for name, loads in found.items():
+        figures = (f"{each.name} {middle(loads, each.name):5.0f} ms" for each in fields(Figures))
+        print(f"{name:20}", *figures, f"{loads[0].round_trips} round trips, {loads[0].size / 1000:.0f} kB")
+        for sent in loads[0].sent if ROUNDS > 1 else ():
+            begin, end = sent.begin - loads[0].began, sent.end - loads[0].began
+            print(f"    {begin:5.0f} – {end:5.0f} ms {sent.size:6} B {sent.name}")
+    # The page, the script, and what is shown: no part, and no question whether the page may ask.
+    mentor = f"/mentors/{stage.mentor.id}"
+    needed = ["/files/page.html", f"/component/{ENTRY}", mentor, f"{mentor}/slots", "/listings"]
+    eager = found.pop("all parts at first")
+    for name, loads in found.items():
+        for each in loads:
+            words = [asked for asked in each.names if asked.startswith("GET /component/de-")]
+            assert len(words) == (name == "basic in German")
+            assert each.names == sorted([*words, *(f"GET {path}" for path in needed)]), name
+            assert each.round_trips == 3, name
+            assert all(each.size < 0.6 * other.size for other in eager), name
 
 
-def load(browser: Browser, url: str) -> Figures:
+def load(browser: Browser, url: str) -> Load:
     """Open a page on a slow phone, with nothing cached."""
     with browser.new_context(viewport=PHONE) as context:
         page = context.new_page()
-        if browser.browser_type.name == "chromium":
-            protocol = context.new_cdp_session(page)
-            protocol.send("Network.enable")
-            protocol.send("Network.emulateNetworkConditions", NETWORK)
-            protocol.send("Emulation.setCPUThrottlingRate", {"rate": CPU_SLOWDOWN})
+        protocol = context.new_cdp_session(page)
+        sent = watch_requests(protocol)
+        protocol.send("Network.emulateNetworkConditions", NETWORK)
+        protocol.send("Emulation.setCPUThrottlingRate", {"rate": CPU_SLOWDOWN})
         page.add_init_script(WATCH)
         page.goto(url, wait_until="commit")
         page.wait_for_function("window.firstSlot")
-        return Figures(**page.evaluate(FIGURES))
+        began, figures = page.evaluate("performance.timeOrigin"), Figures(**page.evaluate(FIGURES))
+        return Load(figures, began, [each for each in sent if each.begin < began + figures.first_slot])
 
 
-def middle(figures: list[Figures], name: str) -> float:
+def watch_requests(protocol: CDPSession) -> Collection[Sent]:
+    """The requests of a page from now on, those included by which the browser asks for permission (CORS)."""
+    sent: dict[str, Sent] = {}
+    # Of one clock and the other, both in seconds.
+    ahead: list[float] = []
+
+    def begin(event: dict[str, Any]) -> None:
+        ahead.append(event["wallTime"] - event["timestamp"])
+        if not event["request"]["url"].startswith("data:"):
+            name = f"{event['request']['method']} {urlsplit(event['request']['url']).path}"
+            sent[event["requestId"]] = Sent(name, event["wallTime"] * 1000)
+
+    def end(event: dict[str, Any]) -> None:
+        if (found := sent.get(event["requestId"])) is not None:
+            found.end = (event["timestamp"] + ahead[0]) * 1000
+            found.size = int(event.get("encodedDataLength", 0))
+
+    protocol.on("Network.requestWillBeSent", begin)
+    protocol.on("Network.loadingFinished", end)
+    protocol.send("Network.enable")
+    return sent.values()
+
+
+def middle(loads: list[Load], name: str) -> float:
     """The median of a figure."""
-    return median(float(getattr(each, name)) for each in figures)
+    return median(float(getattr(each.figures, name)) for each in loads)

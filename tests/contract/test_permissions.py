@@ -11,7 +11,7 @@ from cli.plan import ROOT
 from tests.api.conftest import counts
 from tests.application import ApiResponse, World, template_app
 from tests.contract.permissions import CALLERS, OPEN, PERMISSIONS, ROUTES, Route, as_documented
-from tests.contract.scene import PARAMETER, Headers, Scene
+from tests.contract.scene import PARAMETER, PUBLISHABLE_KEY, Headers, Scene
 from workflows.identity import access
 
 GUARDED = [route for route in ROUTES if (route[0], as_documented(route[1])) not in OPEN]
@@ -98,6 +98,14 @@ def test_an_open_catalogue_shows_what_a_publishable_key_does(scene: Scene, open_
     # Credentials that do not hold are refused all the same, so that a page notices that its token has expired.
     expired = request(open_world, method, scene.path(rule), scene.strangers["expired token"], query)
     assert expired.status_code == 401
+
+
+@pytest.mark.parametrize("route", GUARDED, ids=" ".join)
+def test_a_key_in_the_query_opens_the_same(scene: Scene, scene_world: World, route: Route) -> None:
+    method, rule = route
+    query = f"{QUERIES.get(rule, '').format(**scene.ids)}&key={PUBLISHABLE_KEY}"
+    answer = request(scene_world, method, scene.path(rule), {}, query)
+    assert _verdict(route, answer) == PERMISSIONS[method, as_documented(rule)]["visitor"]
 
 
 def test_visitors_read_what_every_user_reads_and_change_nothing() -> None:

@@ -90,25 +90,41 @@ class FoundSlots:
 class Wanted:
     """What a caller looks for, from `start` to before `end`.
 
-    `step_minutes` is None for the mentor's own steps; `time_zone` is the one whose midnights count where every time is
-    open.
+    `duration_minutes` is None for that of the listing, or the shortest on offer, `step_minutes` for the mentor's own
+    steps; `time_zone` is the one whose midnights count where every time is open.
     """
 
     start: datetime
     end: datetime
-    duration_minutes: int
+    duration_minutes: int | None
     step_minutes: int | None = None
     time_zone: str = "UTC"
 
 
-def _listings_where(condition: str) -> TextualSelect:
+@dataclass(frozen=True, kw_only=True)
+class ListingsStatement:
+    """Selects the listings of a search: of a duration, or of the shortest that there is."""
+
+    of_duration: TextualSelect
+    of_shortest: TextualSelect
+
+
+def _listings_where(condition: str) -> ListingsStatement:
+    among = f"""
+FROM listings AS listing JOIN mentor_profiles AS mentor ON mentor.id = listing.mentor_profile_id AND mentor.active
+WHERE {condition} AND listing.active"""
+    return ListingsStatement(
+        of_duration=_cheapest(among, ":duration_minutes"),
+        of_shortest=_cheapest(among, f"(SELECT min(listing.duration_minutes) {among})"),
+    )
+
+
+def _cheapest(among: str, duration: str) -> TextualSelect:
     """Of each mentor the cheapest listing of a duration, then the one with the smallest id, as direct booking takes."""
     columns = ", ".join(f"listing.{column.name}" for column in Offered.columns())
     return text(
         f"""
-SELECT DISTINCT ON (listing.mentor_profile_id) {columns}
-FROM listings AS listing JOIN mentor_profiles AS mentor ON mentor.id = listing.mentor_profile_id AND mentor.active
-WHERE {condition} AND listing.duration_minutes = :duration_minutes AND listing.active
+SELECT DISTINCT ON (listing.mentor_profile_id) {columns} {among} AND listing.duration_minutes = {duration}
 ORDER BY listing.mentor_profile_id, listing.price_amount, listing.id
 """
     ).columns(*Offered.columns())
@@ -128,7 +144,7 @@ OWN_TIME = text(
 
 def find_slots(
     db: Connection,
-    statement: TextualSelect,
+    statement: ListingsStatement,
     subject_id: UUID,
     wanted: Wanted,
     *,
@@ -147,17 +163,19 @@ def find_slots(
 
     Raises:
         Invalid: a stretch of time that is empty or too long.
-        Conflict: `no_listing` of that duration.
+        Conflict: `no_listing` of that duration, or none at all.
     """
     _require_stretch(wanted, MAX_DAYS_EXPLAINED if explain else MAX_DAYS)
-    values = {"id": subject_id, "listing_id": listing_id, "duration_minutes": wanted.duration_minutes}
-    if listing_id is None:
-        del values["listing_id"]
-    offers = [Offered.of(row) for row in db.execute(statement, values)]
+    values: dict[str, object] = {"id": subject_id}
+    if listing_id is not None:
+        values["listing_id"] = listing_id
+    if wanted.duration_minutes is None:
+        offers = [Offered.of(row) for row in db.execute(statement.of_shortest, values)]
+    else:
+        values["duration_minutes"] = wanted.duration_minutes
+        offers = [Offered.of(row) for row in db.execute(statement.of_duration, values)]
     if not offers:
-        raise Conflict(
-            f"There is no listing of {wanted.duration_minutes} minutes; choose another duration.", code="no_listing"
-        )
+        raise _no_listing(wanted.duration_minutes)
     mentors = [offer.mentor_profile_id for offer in offers]
     calendars = load_calendars(db, mentors, wanted.start - AROUND, wanted.end + AROUND)
     limited = any(calendar.rules.has_limits for calendar in calendars.values())
@@ -182,7 +200,7 @@ def find_slots(
     groups = {
         group: [mentor for place, mentor in enumerate(mentors) if group >> place & 1] for group in set(found.values())
     }
-    slots = Slots(length=wanted.duration_minutes * 60, starts=sorted(found.items()), groups=groups)
+    slots = Slots(length=offers[0].duration_minutes * 60, starts=sorted(found.items()), groups=groups)
     refused.sort(key=lambda each: (each.start_time, each.mentor_profile_id))
     return FoundSlots(slots=slots, refused=refused, stale_calendars=stale)
 
@@ -330,6 +348,12 @@ class Search:
         day, last = (edge.astimezone(there).date() for edge in (self._wanted.start, self._wanted.end))
         days = [day + number * DAY for number in range((last - day).days + 2)]
         return [int(moment_of(each, 0, there).timestamp()) for each in days]
+
+
+def _no_listing(duration_minutes: int | None) -> Conflict:
+    if duration_minutes is None:
+        return Conflict("There is no listing that can be booked.", code="no_listing")
+    return Conflict(f"There is no listing of {duration_minutes} minutes; choose another duration.", code="no_listing")
 
 
 def _starts_in_the_way(times: Sequence[Interval], length: int, before: int) -> list[Stretch]:

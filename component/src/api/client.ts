@@ -98,8 +98,9 @@ export class Client {
 
   async #send(path: string, options: RequestOptions, init: RequestInit, token: string | null): Promise<Response> {
     const headers = new Headers(init.headers);
-    if (!headers.has("Accept")) headers.set("Accept", "application/json");
-    if (token) headers.set("Authorization", `Bearer ${token}`);
+    // In the query, a publishable key needs no permission of CORS, which would be asked for first.
+    const key = token === this.tokens.options.publishableKey ? token : null;
+    if (token && !key) headers.set("Authorization", `Bearer ${token}`);
     if (options.key) headers.set("Idempotency-Key", options.key);
     // Proxies that compress make the tag weak, and a weak one matches nothing.
     if (options.ifMatch) headers.set("If-Match", options.ifMatch.replace(/^W\//, ""));
@@ -107,7 +108,7 @@ export class Client {
     if (options.body !== undefined) headers.set("Content-Type", "application/json");
     const timeout = AbortSignal.timeout(TIMEOUT_MS + (options.wait ?? 0) * 1000);
     try {
-      return await fetch(this.url(path, options.query), {
+      return await fetch(this.url(path, { ...options.query, key }), {
         credentials: "omit",
         signal: options.signal ? AbortSignal.any([options.signal, timeout]) : timeout,
         ...init,

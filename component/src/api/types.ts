@@ -114,6 +114,8 @@ export interface RefusedSlot {
 }
 
 export interface Slots {
+  /** Of each of them. */
+  durationMinutes: number;
   items: Slot[];
   /** Only with `explain=true`, which spans at most 7 days. */
   refused?: RefusedSlot[];

@@ -43,6 +43,9 @@ export class BookingFlow {
   readonly #saved: SavedBooking;
   readonly #submitter: Submitter;
   #readAt = Date.now();
+  #isShown!: () => void;
+  /** When there is something to see: the first free slots, a form that was left off, or a failure. */
+  readonly shown = new Promise<void>((resolve) => (this.#isShown = resolve));
 
   constructor(readonly context: FlowContext) {
     const { client, store, options } = context;
@@ -69,20 +72,33 @@ export class BookingFlow {
 
   // --- Loading ---
 
-  /** Loads what can be booked, then its free slots; and takes up what was left off before a reload. */
-  async load(): Promise<void> {
+  /**
+   * Loads what can be booked, with its free slots; and takes up what was left off before a reload.
+   *
+   * @param zoned is there once the state has its zone, without which nothing is shown.
+   */
+  async load(zoned?: Promise<unknown>): Promise<void> {
     const { client, options, store, telemetry } = this.context;
     store.update({ phase: "loading", error: null });
+    const saved = this.#saved.read();
+    const { signal } = this.#ended;
+    const begin = (path: string): void => {
+      const listingId = options.listingId ?? saved?.listingId;
+      const query = options.courseId ? { durationMinutes: saved?.durationMinutes } : { listingId };
+      this.#slots.begin(path, query, signal);
+    };
     try {
-      const { signal } = this.#ended;
-      if (options.courseId) this.context.course = await import("../course/course.js");
-      const offered = await (this.context.course?.loadCourse ?? loadOffers)(client, options, signal);
+      if (options.courseId) {
+        begin(`/courses/${options.courseId}/slots`);
+        this.context.course = await import("../course/course.js");
+      }
+      const offered = await (this.context.course?.loadCourse ?? loadOffers)(client, options, signal, begin);
+      await zoned;
       store.update({ ...offered, phase: "ready" });
     } catch (error) {
       return this.#failLoading(error);
     }
     telemetry.loaded();
-    const saved = this.#saved.read();
     const [offer] = store.state.offers;
     const listings = offeredListings(offer, options.listingId);
     const listing = listings.find((each) => each.id === saved?.listingId) ?? listings[0] ?? null;
@@ -99,6 +115,7 @@ export class BookingFlow {
     if (slot) this.#showDay(dayOf(startOf(slot), zone));
     if (store.state.calendar.slots.length) telemetry.firstSlot();
     if (store.state.calendar.error) telemetry.failed(store.state.calendar.error);
+    this.#isShown();
     await restoring;
   }
 
@@ -386,6 +403,7 @@ export class BookingFlow {
   }
 
   #failLoading(error: unknown): void {
+    this.#isShown();
     if (this.#ended.signal.aborted) return;
     // What is no failure of the API is one of the import.
     const failure = this.#report(error instanceof ApiError ? error : ApiError.ofPart(), "load");

@@ -10,17 +10,20 @@ const MAX_PAGES = 5; // of 100 each: no one chooses among more
 /**
  * The mentor whom the element's attributes name, with all listings.
  *
+ * @param begin is called once it is known whose slots will be wanted.
  * @throws ApiError there is none.
  */
 export async function loadOffers(
   client: Client,
   options: Options,
   signal: AbortSignal,
+  begin: (path: string) => void,
 ): Promise<Pick<BookingState, "offers">> {
   const open: RequestOptions = { open: true, signal };
   const { listingId } = options;
   const mentorId =
     options.mentorId ?? (await client.get<Listing>(`/listings/${listingId}`, {}, open)).mentorProfileId;
+  begin(`/mentors/${mentorId}/slots`);
   const [mentor, listings] = await Promise.all([
     client.get<Mentor>(`/mentors/${mentorId}`, {}, open),
     allOf<Listing>(client, "/listings", { mentorProfileId: mentorId }, open),
@@ -33,10 +36,12 @@ export function offeredListings(offer: Offer | undefined, listingId: string | nu
   return (offer?.listings ?? []).filter((listing) => !listingId || listing.id === listingId);
 }
 
-/** A mentor with the listings of theirs that can be booked, the shortest first. */
+/** A mentor with the listings that can be booked, as the API takes them: the shortest, the cheapest, the smallest id. */
 export function offerOf(mentor: Mentor, listings: readonly Listing[]): Offer {
   const own = listings.filter((listing) => listing.mentorProfileId === mentor.id && listing.active);
-  return { mentor, listings: own.sort((one, other) => one.durationMinutes - other.durationMinutes) };
+  const order = (one: Listing, other: Listing): number =>
+    one.durationMinutes - other.durationMinutes || one.price.amount - other.price.amount || (one.id < other.id ? -1 : 1);
+  return { mentor, listings: own.sort(order) };
 }
 
 /** All items of a list. */

@@ -64,13 +64,9 @@ export function canRepeat(state: BookingState): boolean {
   return Boolean(state.course || (listing && offer && isFirst(listing, offer)));
 }
 
-/** Whether it is the listing that the API takes by its duration alone: the cheapest, then the one of the smallest id. */
+/** Whether it is the listing that the API takes by its duration alone: the first of them. */
 function isFirst(listing: Listing, { listings }: Offer): boolean {
-  return !listings.some((other) => {
-    if (other.durationMinutes !== listing.durationMinutes || other.id === listing.id) return false;
-    const isCheaper = other.price.amount < listing.price.amount;
-    return isCheaper || (other.price.amount === listing.price.amount && other.id < listing.id);
-  });
+  return listings.find((each) => each.durationMinutes === listing.durationMinutes)?.id === listing.id;
 }
 
 /** The answer of any route that books. */

@@ -17,11 +17,15 @@ const SEARCHED_MS = 366 * DAY_MS;
 export interface SlotsSource {
   /** Of a mentor, or of a course. */
   path: string;
-  query: Record<string, string | number | null>;
+  query: Record<string, string | number | null | undefined>;
 }
+
+/** A look at slots that was begun before it was known what is on offer; null where it was in vain. */
+type EarlyLook = Promise<Slots | null> | null;
 
 export class SlotsLoader {
   #run = new AbortController();
+  #early: EarlyLook = null;
 
   constructor(
     private readonly client: Client,
@@ -29,16 +33,25 @@ export class SlotsLoader {
     private readonly source: () => SlotsSource,
   ) {}
 
+  /**
+   * Begins to read what `restart` will want, beside what is on offer: without a duration, the API takes that of the
+   * listing, or the shortest.
+   */
+  begin(path: string, query: SlotsSource["query"], signal: AbortSignal): void {
+    const now = Date.now();
+    const span = { from: isoOf(now), to: isoOf(firstEnd(now)) };
+    const options = { open: true, attempts: 1, signal };
+    this.#early = this.client.get<Slots>(path, { ...query, ...span }, options).catch(() => null);
+  }
+
   /** Begins anew, for another listing or duration, at the month of today; goes on until there are free slots. */
   async restart(): Promise<void> {
     const now = Date.now();
-    const { zone } = this.store.state;
-    const month = addMonths(dayOf(now, zone), 0);
     this.#change({ slots: [], from: now, to: now, error: null });
-    this.store.update({ month, day: null });
-    let end = startOfDay(addMonths(month, 1), zone);
-    if (end - now < FIRST_SPAN_MS) end = startOfDay(addMonths(month, 2), zone);
-    await this.#readTo(end);
+    this.store.update({ month: addMonths(dayOf(now, this.store.state.zone), 0), day: null });
+    const early = this.#early;
+    this.#early = null;
+    await this.#readTo(firstEnd(now), early);
     await this.findNext();
   }
 
@@ -75,12 +88,12 @@ export class SlotsLoader {
     this.#run.abort();
   }
 
-  async #readTo(end: number): Promise<void> {
+  async #readTo(end: number, early: EarlyLook = null): Promise<void> {
     const { slots, to } = this.store.state.calendar;
-    await this.#read(to, end, slots);
+    await this.#read(to, end, slots, early);
   }
 
-  async #read(from: number, to: number, known: readonly Slot[]): Promise<void> {
+  async #read(from: number, to: number, known: readonly Slot[], early: EarlyLook = null): Promise<void> {
     this.#run.abort();
     const { signal } = (this.#run = new AbortController());
     this.#change({ isLoading: true, error: null });
@@ -89,7 +102,12 @@ export class SlotsLoader {
       const found: Slot[] = [...known];
       for (let at = from; at < to; at += MAX_SPAN_MS) {
         const span = { from: isoOf(at), to: isoOf(Math.min(to, at + MAX_SPAN_MS)) };
-        const page = await this.client.get<Slots>(path, { ...query, ...span }, { open: true, signal });
+        const begun = await early;
+        signal.throwIfAborted();
+        const page =
+          begun && begun.durationMinutes === query["durationMinutes"]
+            ? begun
+            : await this.client.get<Slots>(path, { ...query, ...span }, { open: true, signal });
         found.push(...page.items);
       }
       this.#change({ slots: found, to, isLoading: false });
@@ -102,6 +120,16 @@ export class SlotsLoader {
   #change(change: Partial<Calendar>): void {
     this.store.update(({ calendar }) => ({ calendar: { ...calendar, ...change } }));
   }
+}
+
+/**
+ * The end of the month, or of the next one where too little is left, and a day more for other zones. By the browser's
+ * own zone: Intl takes long when it is first used.
+ */
+function firstEnd(now: number): number {
+  const today = new Date(now);
+  const endOf = (months: number): number => new Date(today.getFullYear(), today.getMonth() + months, 2).getTime();
+  return endOf(1) - now < FIRST_SPAN_MS ? endOf(2) : endOf(1);
 }
 
 function isoOf(instant: number): string {

@@ -13,7 +13,13 @@ export function renderMonth(view: View, days: ReadonlyMap<string, Slot[]>): Temp
   const weeks = weeksOf(state.month, firstWeekdayOf(locale));
   const thisMonth = addMonths(today, 0);
   const focusable = focusableDay(days, state.day, state.month);
-  return html`<section class="month" part="calendar" aria-busy=${state.calendar.isLoading ? "true" : "false"}>
+  const isLoading = state.phase === "loading";
+  return html`<section
+    class="month"
+    part="calendar"
+    aria-busy=${isLoading || state.calendar.isLoading ? "true" : "false"}
+    ?inert=${isLoading}
+  >
     <div class="pager">
       <button
         class="icon"

@@ -39,7 +39,7 @@ function renderDaySlots(view: View, days: ReadonlyMap<string, Slot[]>, bookable:
   const slots = (day && days.get(day)) || [];
   const again = (): unknown => flow.reloadSlots();
   if (calendar.error) return failure(view, calendar.error, button(words.tryAgain, again));
-  if (calendar.isLoading && !days.size) return renderSkeleton(words.loading);
+  if ((calendar.isLoading || state.phase === "loading") && !days.size) return renderSkeleton(words.loading);
   const title = day ? formatDay(day, locale, { weekday: "long", day: "numeric", month: "long" }) : "";
   const found = words.calendar.day(title, count(view, slots.length, words.plurals.times));
   // Without any free slot, a year has been searched.

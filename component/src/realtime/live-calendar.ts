@@ -60,7 +60,7 @@ export class LiveCalendar {
     this.#marks = new SlotMarks(context.element, () => this.#later());
     this.#read = this.#shown = context.store.state.calendar.slots;
     this.#adopt(this.#read);
-    if (this.#read.length) this.readAt = Date.now();
+    if (this.#read.length) this.readAt = context.store.state.calendar.from;
     this.#unsubscribe = context.store.subscribe((state, previous) => this.#follow(state, previous));
     this.#clock = setInterval(() => this.#later(), CLOCK_MS);
   }

@@ -51,7 +51,7 @@ export function contextOf(slots: Slot[], answers: Answers = {}, listing: Partial
     listing: { id: "listing", bufferBeforeMinutes: 0, bufferMinutes: 0, minNoticeMinutes: 0, ...listing } as Listing,
     offers: [{ mentor: { id: MENTOR } as Mentor, listings: [] }],
     mentorId: MENTOR,
-    calendar: { slots, from: at("00:00"), to: at("23:00") + 86_400_000, isLoading: false, error: null },
+    calendar: { slots, from: Date.now(), to: at("23:00") + 86_400_000, isLoading: false, error: null },
   });
   const get = vi.fn(async (path: string, _query?: Record<string, string>) => answers[path]);
   const flow = {
