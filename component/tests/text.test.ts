@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { courseWords } from "../src/course/text.js";
 import { directoryWords } from "../src/directory/text.js";
+import { followingWords } from "../src/following/text.js";
 import { liveWords } from "../src/realtime/text.js";
 import { de as sessionDe } from "../src/session/text/de.js";
 import { extrasEn } from "../src/session/text/extras-en.js";
@@ -29,6 +30,7 @@ describe.each([
   ["sessions", { ...sessionEn, ...extrasEn }, sessionDe],
   ["live updates", liveWords("en"), liveWords("de")],
   ["courses", courseWords("en"), courseWords("de")],
+  ["what follows a booking", followingWords("en"), followingWords("de")],
   ["the directory", directoryWords("en"), directoryWords("de")],
 ])("the words of %s", (_, english, german) => {
   const [first, second] = [textsOf(english), textsOf(german)];
