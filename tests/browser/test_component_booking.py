@@ -98,6 +98,7 @@ def test_a_lost_connection_is_recovered_from(visit: Visit, stage: Stage, context
     assert stage.count_bookings() == 1
 
 
+@pytest.mark.chromium
 def test_a_lost_answer_makes_one_booking(visit: Visit, stage: Stage) -> None:
     visit.open(stage.instant)
     visit.choose(stage.slots()[0])
@@ -124,6 +125,7 @@ def test_a_double_click_makes_one_booking(visit: Visit, stage: Stage) -> None:
     assert (visit.times_told("booked"), visit.times_told("onSuccess"), stage.count_bookings()) == (1, 1, 1)
 
 
+@pytest.mark.chromium
 def test_a_reload_while_it_is_sent_makes_one_booking(visit: Visit, stage: Stage) -> None:
     visit.open(stage.instant)
     visit.choose(stage.slots()[0])

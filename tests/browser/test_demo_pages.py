@@ -12,7 +12,7 @@ from playwright.sync_api import BrowserContext, Page, expect
 from api.demo.people import DemoPeople, find_demo_people
 from cli.seeding.component import add_demo_people
 from models.engine import create
-from tests.browser.conftest import require_fitting, watch
+from tests.browser.conftest import require_fitting, unexpected, watch
 from tests.browser.live import Live
 from workflows.events import subscriptions
 
@@ -36,7 +36,7 @@ def people(live: Live) -> DemoPeople:
 def page(context: BrowserContext, complaints: list[str]) -> Iterator[Page]:
     """A page; in the end, nothing was violated and no error was left uncaught."""
     yield watch(context.new_page(), complaints)
-    assert not [each for each in complaints if not each.startswith("Failed to load resource")]
+    assert not unexpected(complaints)
 
 
 def demo(live: Live, path: str = "") -> str:
@@ -63,6 +63,7 @@ def test_a_person_books_on_a_demo_page(page: Page, live: Live, people: DemoPeopl
     expect(page.locator("#events li", has_text="booked")).to_be_visible()
 
 
+@pytest.mark.chromium
 @pytest.mark.usefixtures("people")
 def test_the_demo_opens_without_a_connection(page: Page, live: Live, context: BrowserContext) -> None:
     page.goto(demo(live, "/realtime"))

@@ -60,7 +60,7 @@ def test_the_component_is_built_and_pages_are_tested(clone: Path) -> None:
         program(clone, name)
     status, _printed, asked = run(clone)
     chromium = clone / "bin" / "chromium"
-    assert (status, asked[3:]) == (0, ["component ARGS=test", f"test-browser BROWSER={chromium}"])
+    assert (status, asked[3:]) == (0, ["component ARGS=test", f"test-browser CHROMIUM={chromium}"])
 
 
 @pytest.mark.parametrize("change", ["changed", "added", "missing"])
@@ -83,6 +83,14 @@ def test_a_registry_that_is_away_fails_nothing(clone: Path) -> None:
     status, printed, asked = run(clone)
     assert (status, "component ARGS=test" in asked) == (0, False)
     assert "registry does not answer" in printed
+
+
+def test_booking_is_tested_in_a_firefox(clone: Path) -> None:
+    program(clone, "firefox-esr")
+    status, printed, asked = run(clone)
+    firefox = clone / "bin" / "firefox-esr"
+    assert (status, asked[3:]) == (0, [f"test-browser FIREFOX={firefox} ARGS=-k 'component_booking and realtime'"])
+    assert "no Chromium" in printed
 
 
 @pytest.mark.parametrize("step", ["check", "test", "component", "test-browser"])
