@@ -14,6 +14,8 @@ const SHOWN_AT_ONCE = 20;
 /** Groups older than this are read again when the page is looked at. */
 const STALE_MS = 60_000;
 const PENDING_PAUSE_MS = 1_000;
+/** The last steps of the paths that take a place. */
+const [JOIN, ACCEPT] = ["join", "waitlist/accept-offer"] as const;
 
 /** `accept` takes the place that is kept for the visitor, `unwait` declines it or leaves the waiting list. */
 export type GroupAction = "join" | "leave" | "wait" | "accept" | "unwait";
@@ -123,11 +125,11 @@ export class Groups {
 
   /** @param bundleId what pays; empty for the price. */
   join(group: GroupSession, bundleId: string): Promise<void> {
-    return this.#take(group, "join", "join", bundleId);
+    return this.#take(group, "join", JOIN, bundleId);
   }
 
   accept(group: GroupSession, bundleId: string): Promise<void> {
-    return this.#take(group, "accept", "waitlist/accept-offer", bundleId);
+    return this.#take(group, "accept", ACCEPT, bundleId);
   }
 
   wait(group: GroupSession): Promise<void> {
@@ -210,12 +212,13 @@ export class Groups {
   /** What was sent before a reload of the page, and how it ended. */
   #settle(groups: readonly GroupSession[]): void {
     for (const group of groups) {
-      const path = `${pathOf(group)}/join`;
-      if (!group.joined) this.#keys.forget(leavePathOf(group));
-      else if (this.#keys.isOpen(path)) {
-        this.#keys.forget(path);
-        void this.#joined(group);
+      if (!group.joined) {
+        this.#keys.forget(leavePathOf(group));
+        continue;
       }
+      const taken = [JOIN, ACCEPT].map((step) => `${pathOf(group)}/${step}`).filter((path) => this.#keys.isOpen(path));
+      for (const path of taken) this.#keys.forget(path);
+      if (taken.length) void this.#joined(group);
     }
   }
 
