@@ -6,8 +6,10 @@ environment variables, which workers inherit.
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
+import subprocess
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,6 +21,7 @@ from psycopg import sql
 from sqlalchemy import Engine, make_url, select
 
 from bench.embedded_servers import EmbeddedServer, start_postgres, start_valkey
+from cli.migrate import upgrade
 from models import metadata
 from models.engine import set_up_role
 from tests.log_secrets import LOGS_VARIABLE
@@ -123,6 +126,24 @@ def keep_rows(engine: Engine, schema: str) -> str:
     empty(engine)
     inserts = (f"INSERT INTO {name} OVERRIDING SYSTEM VALUE TABLE {schema}.{name}" for name in filled)
     return ";".join(["SET LOCAL session_replication_role = replica", *inserts])
+
+
+def prepare_data_folder(data_dir: Path) -> None:
+    """Make the data folder of a system as an earlier run left it: with a PostgreSQL that is stopped and migrated.
+
+    The first process of a run that asks makes it, and all others copy that.
+    """
+    shared = Path(os.environ[LOGS_VARIABLE])
+    with (shared / "cluster.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (shared / "cluster").exists():
+            server = start_postgres(shared / "made" / "postgres", settings=FAST)
+            upgrade(server.url)
+            server.stop()
+            (shared / "made").rename(shared / "cluster")
+    data_dir.mkdir()
+    # As it is, with its owner.
+    subprocess.run(["cp", "-a", shared / "cluster" / "postgres", data_dir], check=True)
 
 
 def _administer(statement: sql.Composed) -> None:

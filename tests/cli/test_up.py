@@ -13,15 +13,13 @@ import psutil
 import psycopg
 import pytest
 
-from bench.embedded_servers import start_postgres
 from cli.embedded import StartError
-from cli.migrate import upgrade
 from cli.plan import MARK_VARIABLE, PARTS
 from cli.run_file import read_run
 from cli.system import find_leftovers, prepare_data_folder, running_system
+from tests import servers
 from tests.cli.running import await_end, tutelage_up
 from tests.eventually import eventually
-from tests.servers import FAST
 
 SECRET = "of forty bytes or a little bit more still"
 
@@ -34,22 +32,10 @@ def data_dir(tmp_path: Path) -> Path:
     return deep / "50 % of {it} 100%"
 
 
-@pytest.fixture(scope="session")
-def cluster(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A PostgreSQL's folder as an earlier run left it: stopped, and migrated."""
-    folder = tmp_path_factory.mktemp("cluster") / "postgres"
-    server = start_postgres(folder, settings=FAST)
-    upgrade(server.url)
-    server.stop()
-    return folder
-
-
 @pytest.fixture
-def used(data_dir: Path, cluster: Path) -> Path:
+def used(data_dir: Path) -> Path:
     """A data folder that was used before."""
-    data_dir.mkdir()
-    # As it is, with its owner.
-    subprocess.run(["cp", "-a", cluster, data_dir], check=True)
+    servers.prepare_data_folder(data_dir)
     return data_dir
 
 

@@ -9,6 +9,7 @@ import pytest
 from bench.contenders.tutelage import UNLIMITED
 from bench.embedded_servers import start_valkey
 from cli.system import running_system
+from tests import servers
 from tests.faults.system_under_test import Figures, SystemUnderTest, Valkey
 from tests.participants import Participants, register
 
@@ -20,6 +21,7 @@ RETRY_SCHEDULE = "0.5,0.5"
 def sut(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SystemUnderTest]:
     """A system with every part but Flower and live updates, and a Valkey of the test's own."""
     folder = tmp_path_factory.mktemp("faults")
+    servers.prepare_data_folder(folder / "data")
     valkey = Valkey(folder / "redis", start_valkey(folder / "redis"))
     environment = {"REDIS_URL": valkey.url, "WEBHOOK_RETRY_SCHEDULE": RETRY_SCHEDULE, **UNLIMITED}
     try:

@@ -11,6 +11,7 @@ from urllib3.exceptions import HTTPError
 from bench.contenders.tutelage import UNLIMITED
 from bench.embedded_servers import start_valkey
 from cli.system import find_leftovers, running_system
+from tests import servers
 from tests.cli.running import tutelage_up
 from tests.faults.system_under_test import Figures, SystemUnderTest, Valkey
 from tests.participants import Participants, register
@@ -26,6 +27,7 @@ OTHERS = ("flower", "streams", "worker-reviews", "worker-analytics", "worker-web
 
 def test_a_restart_after_killing_everything_keeps_every_answer(tmp_path: Path, figures: Figures) -> None:
     data_dir = tmp_path / "data"
+    servers.prepare_data_folder(data_dir)
     valkey = Valkey(tmp_path / "redis", start_valkey(tmp_path / "redis"))
     environment = {"REDIS_URL": valkey.url, **UNLIMITED}
     try:
