@@ -530,8 +530,14 @@ def test_visitors_follow_availability_alone(world: World, cast: Cast) -> None:
         assert [client.next().name for client in open_here] == ["snapshot", "snapshot"]
         third = streams.open(availability(cast), by_key | {"X-Forwarded-For": "192.0.2.1"})
         assert third.error() == (429, "rate_limited")
-        elsewhere = streams.open(availability(cast), by_key | {"X-Forwarded-For": "192.0.2.2"})
+        # In the query, it is the same key.
+        by_query = f"{availability(cast)}&key={key}"
+        assert streams.open(by_query, {"X-Forwarded-For": "192.0.2.1"}).error() == (429, "rate_limited")
+        elsewhere = streams.open(by_query, {"X-Forwarded-For": "192.0.2.2"})
         assert elsewhere.next().name == "snapshot"
+        assert streams.open(f"{by_query}x", {}).error() == (401, "unauthenticated")
+        assert streams.open(by_query, cast.as_mentee).error() == (400, "invalid_request")
+        assert streams.open(f"/streams/sessions?key={key}", {}).error() == (401, "unauthenticated")
         for client in (*open_here, elsewhere):
             client.close()
 

@@ -1,1 +1,0 @@
-var e=new Map;function t(t){let n=e.get(t);return n||(n=fetch(`${t}/component/config.json`,{credentials:`omit`}).then(e=>e.json()),n.catch(()=>e.delete(t)),e.set(t,n)),n}export{t};
