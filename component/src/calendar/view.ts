@@ -9,7 +9,7 @@ import { button, count, explain, failure, message, whenOf, type View } from "../
 import { renderMonth } from "./month.js";
 import { bookableSlots, partsOfDay, slotsByDay } from "./slots.js";
 
-/** More free times than these stand under a heading for each part of the day. */
+/** More free times than these stand under a heading for each part of the day; fewer are one list. */
 const PLAIN_SLOTS = 8;
 
 export function renderCalendar(view: View): TemplateResult {
@@ -58,9 +58,10 @@ function renderDaySlots(view: View, days: ReadonlyMap<string, Slot[]>, bookable:
 function renderParts(view: View, slots: readonly Slot[]): TemplateResult {
   const { words, locale, state, flow, realtime } = view;
   const parts = partsOfDay(slots, locale, state.zone);
-  return html`${parts.map(
+  const lists = slots.length > PLAIN_SLOTS ? parts : [[null, parts.flatMap(([, labelled]) => labelled)] as const];
+  return html`${lists.map(
     ([part, labelled]) => html`
-      ${slots.length > PLAIN_SLOTS ? html`<h5>${words.calendar[part]}</h5>` : nothing}
+      ${part ? html`<h5>${words.calendar[part]}</h5>` : nothing}
       <ul class="slots">
         ${labelled.map(
           ({ slot, label }) =>
