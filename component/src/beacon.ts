@@ -1,15 +1,16 @@
 /** Lazy part "beacon": sends what was measured when the page is left, from a sample. No personal data. */
 
 import type { ApiError } from "./api/errors.js";
-import { componentConfig } from "./config.js";
 import type { Telemetry } from "./telemetry.js";
 
 const OWN_KINDS = ["network", "timeout", "rate_limited", "unauthenticated"];
 
 /** Sends it once: when the page is left, or `signal` is aborted because the element is taken out of it. */
 export async function sendAtEnd(telemetry: Telemetry, base: string, variant: string, signal: AbortSignal): Promise<void> {
-  const telemetryPercent = await componentConfig(base).then((config) => config.telemetryPercent, () => 0);
-  if (!(Math.random() * 100 < telemetryPercent)) return; // also where the answer names no percentage
+  const config = await fetch(`${base}/component/config.json`, { credentials: "omit" })
+    .then((answer) => answer.json() as Promise<{ telemetryPercent?: number }>)
+    .catch(() => null);
+  if (Math.random() * 100 >= (config?.telemetryPercent ?? 0)) return;
   const leaving = new AbortController();
   const send = (): void => {
     leaving.abort();

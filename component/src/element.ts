@@ -9,6 +9,8 @@ import { renderCalendar, renderSkeleton } from "./calendar/view.js";
 import { renderCard } from "./card.js";
 import type { Directory } from "./directory/directory.js";
 import type { SessionBookingEvents } from "./events.js";
+import { renderForm } from "./booking/form-view.js";
+import { renderResult } from "./booking/result-view.js";
 import { addMonths, dayOf, isZone, localZone } from "./format/time.js";
 import type { EnhancedPart, Options, PartContext, RealtimePart, Rendered, SessionActions, Variant } from "./parts.js";
 import { Store, StoreController } from "./state/store.js";
@@ -154,8 +156,6 @@ export class SessionBooking extends LitElement {
   private enhanced: EnhancedPart | null = null;
   private realtime: RealtimePart | null = null;
   private directory: Directory | null = null;
-  private views: typeof import("./form/views.js") | null = null;
-  private viewsAre: "unloaded" | "loading" | "missing" = "unloaded";
   /** The mentor who was chosen here, where the page names none. */
   private chosenMentor: string | null = null;
   private started = new AbortController();
@@ -209,7 +209,6 @@ export class SessionBooking extends LitElement {
       this.clock = undefined;
     }
     const screen = this.currentScreen;
-    if (this.needsViews) void this.loadViews();
     // Loading is no view to go on in.
     const isOther = screen !== "loading" && screen !== this.screen && this.screen !== "loading";
     if (screen !== "loading") this.screen = screen;
@@ -221,16 +220,10 @@ export class SessionBooking extends LitElement {
   }
 
   private get currentScreen(): Screen | "session" | "directory" {
-    if (!this.isReady || this.needsViews) return "loading";
+    if (!this.isReady) return "loading";
     const screen = screenOf(this.store.state);
     if (!this.isNamed && screen !== "failed") return "directory";
     return this.options.sessionId && screen !== "failed" ? "session" : screen;
-  }
-
-  /** Whether the part is missing that shows the form and the result. */
-  private get needsViews(): boolean {
-    const screen = screenOf(this.store.state);
-    return !this.views && (screen === "form" || screen === "result");
   }
 
   /** Whether there is something to show besides the mentors to choose from. */
@@ -242,7 +235,7 @@ export class SessionBooking extends LitElement {
   private renderScreen(screen: Screen | "session" | "directory"): Rendered {
     const { flow, text } = this;
     const { state } = this.store;
-    if (!this.isReady || this.needsViews || !flow) return renderLoading(text);
+    if (!this.isReady || !flow) return renderLoading(text);
     if (screen === "session") {
       return html`${this.realtime?.renderConnection() ?? nothing}
       ${this.enhanced?.renderSession(this.options.sessionId ?? "") ?? renderLoading(text)}`;
@@ -264,7 +257,7 @@ export class SessionBooking extends LitElement {
       case "failed":
         return renderError();
       case "signed-out":
-        return signInMessage(view, text.problems["unauthenticated"]);
+        return signInMessage(view);
       case "directory":
         return this.directory?.render(view) ?? renderLoading(text);
       // The month is there before it is known who and when.
@@ -275,9 +268,9 @@ export class SessionBooking extends LitElement {
         ${this.enhanced?.renderGroups() ?? nothing}
         ${renderError()}`;
       case "form":
-        return html`${renderCard(view, state.listing?.id ?? null)} ${connection} ${this.views?.renderForm(view)}`;
+        return html`${renderCard(view, state.listing?.id ?? null)} ${connection} ${renderForm(view)}`;
       default:
-        return html`${connection} ${this.views?.renderResult(view)}`;
+        return html`${connection} ${renderResult(view)}`;
     }
   }
 
@@ -310,7 +303,6 @@ export class SessionBooking extends LitElement {
       await Promise.race([painted, delay(PARTS_AFTER_MS)]);
     }
     if (signal.aborted) return;
-    if (isBooking) void this.loadViews();
     await this.loadParts(context, signal);
     await delay(BEACON_AFTER_MS, signal).catch(() => undefined);
     // Without a connection, nothing is measured.
@@ -349,16 +341,6 @@ export class SessionBooking extends LitElement {
     this.enhanced = enhanced?.attach(context) ?? null;
     this.realtime = realtime?.attach(context) ?? null;
     this.directory = directory ? new directory.Directory(context, (id) => this.chooseMentor(id)) : null;
-    this.requestUpdate();
-  }
-
-  private async loadViews(): Promise<void> {
-    const isToWait = this.viewsAre === "loading" || (this.viewsAre === "missing" && !this.needsViews);
-    if (this.views || isToWait) return;
-    this.viewsAre = "loading";
-    this.views = await import("./form/views.js").catch(() => null);
-    this.viewsAre = "missing";
-    if (this.needsViews) this.store.update({ phase: "failed", error: ApiError.ofPart() });
     this.requestUpdate();
   }
 

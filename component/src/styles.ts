@@ -143,9 +143,6 @@ export const styles = css`
   svg:dir(rtl) {
     transform: scaleX(-1);
   }
-  textarea {
-    resize: vertical;
-  }
   :is(input, textarea)[aria-invalid="true"] {
     border-color: var(--danger);
     box-shadow: inset 0 0 0 1px var(--danger);
@@ -162,7 +159,7 @@ export const styles = css`
     font-weight: 600;
     margin-block-end: 4px;
   }
-  :is(.card, .calendar, .fields, .form, .result, .columns, .choices) {
+  :is(.card, .calendar, .fields, .form, .result, .columns) {
     display: grid;
     grid-template-columns: minmax(0, 1fr);
     gap: var(--gap);
@@ -370,7 +367,7 @@ export const styles = css`
     .root {
       padding: calc(var(--gap) * 1.5);
     }
-    :is(.columns, .choices) {
+    .columns {
       grid-template-columns: 1fr 1fr;
       column-gap: calc(var(--gap) * 1.5);
     }

@@ -88,7 +88,10 @@ export function failureToRetry(view: Pick<View, "words">, error: ApiError, retry
 }
 
 /** What people who are not signed in can do. */
-export function signInMessage({ words, signInUrl }: Pick<View, "words" | "signInUrl">, sentence: string | undefined): TemplateResult {
+export function signInMessage(
+  { words, signInUrl }: Pick<View, "words" | "signInUrl">,
+  sentence = words.problems["unauthenticated"],
+): TemplateResult {
   const link = html`<a class="button" part="button" href=${signInUrl ?? ""}>${words.form.signInLink}</a>`;
   return message("note", sentence, signInUrl ? link : nothing);
 }

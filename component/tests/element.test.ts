@@ -2,7 +2,6 @@ import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { SessionBooking } from "../src/session-booking.js";
 import { linkTo } from "../src/view.js";
 import "../src/following/following.js";
-import "../src/form/views.js";
 import { type Answer, type FakeApi, LISTING, NOW, booking, offeringApi, refusal } from "./fake-api.js";
 
 const root = (element: SessionBooking): ShadowRoot => element.shadowRoot as ShadowRoot;

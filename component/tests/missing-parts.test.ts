@@ -9,7 +9,6 @@ vi.mock("../src/session/extras.js", () => Promise.reject(new TypeError("Failed t
 vi.mock("../src/realtime/realtime.js", () => Promise.reject(new TypeError("Failed to fetch dynamically imported module")));
 vi.mock("../src/directory/directory.js", () => Promise.reject(new TypeError("Failed to fetch dynamically imported module")));
 vi.mock("../src/course/course.js", () => Promise.reject(new TypeError("Failed to fetch dynamically imported module")));
-vi.mock("../src/form/views.js", () => Promise.reject(new TypeError("Failed to fetch dynamically imported module")));
 vi.mock("../src/session/text/de.js", () => Promise.reject(new TypeError("Failed to fetch dynamically imported module")));
 
 const SENTENCE = "Part of this page is missing. Please load it again.";
@@ -42,14 +41,6 @@ it.each([
   await vi.waitFor(() => expect(textOf(root)).toContain(SENTENCE), 5_000);
   [...root.querySelectorAll("button")].find((button) => button.textContent === "Try again")?.click();
   expect(reload).toHaveBeenCalledOnce();
-});
-
-it("asks to load the page again where the form is gone", async () => {
-  const root = open('mentor="m1"');
-  const slot = await vi.waitFor(() => root.querySelector<HTMLElement>("button.slot") ?? Promise.reject(new Error("not yet")));
-  expect(textOf(root)).not.toContain(SENTENCE);
-  slot.click();
-  await vi.waitFor(() => expect(textOf(root)).toContain(SENTENCE));
 });
 
 it("lets people book without what is added to it", async () => {

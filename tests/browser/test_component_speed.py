@@ -46,7 +46,7 @@ PAGE = """<!DOCTYPE html>
 <session-booking variant="{variant}" {subject} publishable-key="{key}"></session-booking>"""
 # What the variant `realtime` is made of, besides the first file: with that one, as many as browsers load at once.
 ENTRY = "session-booking.js"
-PARTS = ("enhanced", "extras", "session", "realtime", "views")
+PARTS = ("enhanced", "extras", "session", "realtime")
 # All modules are there before the element begins, and all parts begin with it.
 EAGER = """
 {imports}

@@ -11,6 +11,8 @@ import type { Options, Rendered } from "../parts.js";
 import { count, durationOf, message, priceOf, type View } from "../view.js";
 import { courseWords } from "./text.js";
 
+export { courseWords };
+
 /**
  * The course that the element's attributes name, with all who teach it, or only the named mentor.
  *
@@ -80,7 +82,7 @@ export function renderChoice(view: View): TemplateResult {
   const { words, state, flow } = view;
   const own = courseWords(view.locale);
   const durations = durationsOf(state.offers);
-  return html`<div class="choices" ?hidden=${state.slot !== null}>
+  return html`<div class="columns" ?hidden=${state.slot !== null}>
     ${durations.length > 1
       ? html`<label class="field"
           ><span>${own.duration}</span>

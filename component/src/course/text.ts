@@ -8,6 +8,8 @@ const en = {
   payment: "Payment",
   credit: (bundle: string, left: string) => `${bundle}: ${left}`,
   bundle: "Bundle",
+  byCredit: "Paid with a session of your bundle",
+  lateCredit: "A late cancellation uses up the session of your bundle.",
   noPayment: "This course has nothing on sale for this duration.",
   credits: { one: "{n} session left", other: "{n} sessions left" },
 };
@@ -18,6 +20,8 @@ const de: typeof en = {
   payment: "Bezahlung",
   credit: (bundle, left) => `${bundle}: ${left}`,
   bundle: "Paket",
+  byCredit: "Mit einer Sitzung Ihres Pakets bezahlt",
+  lateCredit: "Bei später Stornierung ist die Sitzung Ihres Pakets verbraucht.",
   noPayment: "Für diese Dauer gibt es in diesem Kurs kein Angebot.",
   credits: { one: "noch {n} Sitzung", other: "noch {n} Sitzungen" },
 };

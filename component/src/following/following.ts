@@ -5,6 +5,8 @@ import { delay, type Client } from "../api/client.js";
 import { ApiError } from "../api/errors.js";
 import type { Booking, Page, Session } from "../api/types.js";
 import type { FlowContext } from "../booking/flow.js";
+import type { Outcome } from "../booking/result-view.js";
+import type { Submission } from "../booking/state.js";
 import type { SentRequest } from "../booking/storage.js";
 import type { Rendered } from "../parts.js";
 import { button, failure, message, type View } from "../view.js";
@@ -119,10 +121,25 @@ export class Following {
           aria-disabled=${isSending ? "true" : nothing}
           @click=${() => void this.withdraw()}
         >
-          ${isSending ? html`<span class="spinner" aria-hidden="true"></span> ${view.words.form.sending}` : view.words.result.withdraw}
+          ${isSending ? html`<span class="spinner" aria-hidden="true"></span> ${view.words.form.sending}` : words.withdraw}
         </button>
         ${others}
       </div>`;
+  }
+
+  /** What the result adds of a session that does not exist yet, before that takes long. */
+  hint(submission: Submission, locale: string): string | undefined {
+    return submission.kind === "pending" && !submission.isLate ? followingWords(locale).pending : undefined;
+  }
+
+  /** What the result shows of a request that its mentor declined, its mentee withdrew, or that was not decided in time. */
+  closed({ status, declineReason, cancelReason }: Booking, locale: string): Outcome {
+    const words = followingWords(locale);
+    if (status === "declined") {
+      const hint = declineReason ? { hint: words.declinedReason(declineReason) } : {};
+      return { tone: "closed", title: words.declined, ...hint };
+    }
+    return { tone: "closed", title: cancelReason === "expired" ? words.expired : words.withdrawn };
   }
 
   dispose(): void {

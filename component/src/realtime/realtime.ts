@@ -10,7 +10,6 @@ import { startOf } from "../calendar/slots.js";
 import { formatSpan, formatTime } from "../format/time.js";
 import type { AttachRealtime, PartContext, RealtimePart, Rendered } from "../parts.js";
 import { Store, StoreController } from "../state/store.js";
-import { componentConfig } from "../config.js";
 import type { StreamHealth } from "../telemetry.js";
 import { plural } from "../text/plural.js";
 import { signInMessage } from "../view.js";
@@ -153,7 +152,7 @@ class Realtime implements RealtimePart {
     const signal = this.#ended.signal;
     while (!signal.aborted && !this.#streams) {
       try {
-        const url = options.streamsUrl ?? (await componentConfig(client.base)).streamsUrl ?? client.base;
+        const url = options.streamsUrl ?? (await streamsUrlOf(client.base)) ?? client.base;
         this.#streams = new Client(url.replace(/\/+$/, ""), client.tokens);
       } catch {
         this.#enter(navigator.onLine ? "reconnecting" : "offline");
@@ -339,4 +338,10 @@ export function connectionOf(states: readonly StreamState[], isOnline: boolean):
   if (states.some((state) => state === "reconnecting" || state === "paused")) return "reconnecting";
   if (states.some((state) => state === "refused" || state === "signed-out")) return "not-live";
   return states.length && states.every((state) => state === "live") ? "live" : "connecting";
+}
+
+/** Where an installation has its live updates; null: with the API. The browser keeps the answer for some minutes. */
+async function streamsUrlOf(base: string): Promise<string | null> {
+  const answer = await fetch(`${base}/component/config.json`, { credentials: "omit" });
+  return ((await answer.json()) as { streamsUrl: string | null }).streamsUrl;
 }

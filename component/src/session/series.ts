@@ -94,7 +94,7 @@ export class SeriesForm {
         </select>
       </div>
       ${everyWeeks
-        ? html`<div class="choices">
+        ? html`<div class="columns">
               <div class="field">
                 <label for="series-ends">${words.ends}</label>
                 <select id="series-ends" @change=${(event: Event) => this.#changeEnd(valueOf(event), firstDay)}>

@@ -60,7 +60,6 @@ export const de: Words = {
     subject: "Thema",
     notes: "Notizen für den Coach",
     optional: "freiwillig",
-    byCredit: "Mit einer Sitzung Ihres Pakets bezahlt",
     price: "Preis",
     when: "Wann",
     where: "Wo",
@@ -69,7 +68,6 @@ export const de: Words = {
     terms: "Stornierung",
     freeUntil: (time) => `Kostenlos bis ${time}.`,
     lateFee: (fee, percent) => `Danach fallen ${percent} des Preises an: ${fee}.`,
-    lateCredit: "Bei später Stornierung ist die Sitzung Ihres Pakets verbraucht.",
     alwaysFree: "Kostenlos bis zum Beginn.",
     feeNow: (fee, percent) => `Eine Stornierung kostet ${percent} des Preises: ${fee}.`,
     noCancelling: "Diese Sitzung kann nach der Buchung nicht storniert werden.",
@@ -83,7 +81,6 @@ export const de: Words = {
     expired: "Dieser Termin ist nicht mehr für Sie reserviert. Solange er frei ist, können Sie ihn noch buchen.",
     keepAgain: "Erneut reservieren",
     requestHint: "Der Coach bestätigt Ihre Anfrage oder lehnt sie ab. Sie werden benachrichtigt.",
-    signIn: "Bitte melden Sie sich an, um diesen Termin zu buchen.",
     signInLink: "Anmelden",
   },
 
@@ -91,16 +88,10 @@ export const de: Words = {
 
   result: {
     booked: "Ihre Sitzung ist gebucht",
-    pendingHint: "Die Einzelheiten werden noch vorbereitet …",
     requested: "Ihre Anfrage wurde gesendet",
     queued: "Ihre Buchung wartet auf eine Verbindung",
     confirming: "Ihre Buchung wird bestätigt …",
-    declined: "Der Coach hat Ihre Anfrage abgelehnt",
-    declinedReason: (reason) => `Grund: ${reason}`,
-    withdrawn: "Ihre Anfrage wurde zurückgezogen",
-    expired: "Der Coach hat nicht rechtzeitig geantwortet",
     another: "Weiteren Termin buchen",
-    withdraw: "Anfrage zurückziehen",
     with: "Mit",
   },
 

@@ -7,8 +7,8 @@ import { formatter } from "../format/time.js";
 import type { Listing, Money } from "../api/types.js";
 import type { Rendered } from "../parts.js";
 import { arrow, button, clock, failure, message, priceOf, signInMessage, summary, waitingMessage, whenOf, type View } from "../view.js";
-import { canRepeat, chosenListing, chosenOffer, chosenPrice } from "../booking/request.js";
-import { isSubmitting } from "../booking/state.js";
+import { canRepeat, chosenListing, chosenOffer, chosenPrice } from "./request.js";
+import { isSubmitting } from "./state.js";
 
 const HOUR_MS = 3_600_000;
 
@@ -71,7 +71,7 @@ function renderSummary(view: View): TemplateResult {
   const { slot } = state;
   const listing = chosenListing(state);
   const price = chosenPrice(state);
-  const paid = state.payment?.kind === "bundle" ? words.form.byCredit : price ? priceOf(view, price) : "";
+  const paid = paymentText(view, state.payment?.kind === "bundle", price);
   return summary([
     [words.form.when, slot && whenOf(view, slot)],
     [words.card.coach, state.course && chosenOffer(state)?.mentor.name],
@@ -86,9 +86,14 @@ export function placeOf({ words }: Pick<View, "words">, of: Pick<Listing, "locat
   return of?.location?.kind === "phone" ? words.form.phone : words.form.online;
 }
 
+/** What is paid: a session of a bundle, or a price. */
+export function paymentText(view: View, isByCredit: boolean, price: Money | null): string | null | undefined {
+  return isByCredit ? view.flow.context.course?.courseWords(view.locale).byCredit : price && priceOf(view, price);
+}
+
 /** What a cancellation costs, and until when it is free. */
 function termsOf(view: View, listing: Listing, price: Money | null): string {
-  const { words, locale, state, now } = view;
+  const { words, locale, state, flow, now } = view;
   const { cancellation } = listing;
   if (!cancellation) return words.form.noCancelling;
   const { windowHours, lateFeePercent } = cancellation;
@@ -96,7 +101,7 @@ function termsOf(view: View, listing: Listing, price: Money | null): string {
   const freeUntil = startOf(state.slot) - windowHours * HOUR_MS;
   const format = formatter(locale, { timeZone: state.zone, dateStyle: "medium", timeStyle: "short" });
   const free = freeUntil > now ? `${words.form.freeUntil(format.format(freeUntil))} ` : "";
-  if (!price || state.payment?.kind === "bundle") return free + words.form.lateCredit;
+  if (!price || state.payment?.kind === "bundle") return free + (flow.context.course?.courseWords(locale).lateCredit ?? "");
   const percent = new Intl.NumberFormat(locale, { style: "percent" }).format(lateFeePercent / 100);
   const fee = priceOf(view, { ...price, amount: Math.round((price.amount * lateFeePercent) / 100) });
   return free + (free ? words.form.lateFee(fee, percent) : words.form.feeNow(fee, percent));
@@ -116,7 +121,7 @@ function renderHold(view: View): Rendered {
 
 function renderOutcome(view: View): Rendered {
   const { needsSignIn, submission } = view.state;
-  if (needsSignIn) return signInMessage(view, view.words.form.signIn);
+  if (needsSignIn) return signInMessage(view);
   if (submission.kind === "refused") {
     const { error } = submission;
     const isUnsure = error.isTemporary && error.status !== 429;

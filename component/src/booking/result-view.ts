@@ -1,10 +1,9 @@
 /** What became of the booking: booked, requested, waiting, or closed. */
 
 import { html, nothing, type TemplateResult } from "lit";
-import type { Booking } from "../api/types.js";
-import { button, priceOf, summary, whenOf, type View } from "../view.js";
-import { placeOf } from "./form-view.js";
-import { chosenListing, chosenOffer, chosenPrice } from "../booking/request.js";
+import { button, summary, whenOf, type View } from "../view.js";
+import { paymentText, placeOf } from "./form-view.js";
+import { chosenListing, chosenOffer, chosenPrice } from "./request.js";
 
 export function renderResult(view: View): TemplateResult {
   const { words, state, flow, enhanced, realtime } = view;
@@ -31,36 +30,27 @@ export function renderResult(view: View): TemplateResult {
   </section>`;
 }
 
-interface Outcome {
+export interface Outcome {
   tone: "success" | "waiting" | "closed";
   title: string;
-  hint?: string;
+  hint?: string | undefined;
 }
 
-function outcomeOf({ words, state: { submission } }: View): Outcome {
+function outcomeOf({ words, state: { submission }, flow, locale }: View): Outcome {
   const { form, result } = words;
   switch (submission.kind) {
     case "booked":
-      return { tone: "success", title: result.booked };
     case "pending":
-      return { tone: "success", title: result.booked, ...(!submission.isLate && { hint: result.pendingHint }) };
+      return { tone: "success", title: result.booked, hint: flow.following?.hint(submission, locale) };
     case "requested":
       return { tone: "waiting", title: result.requested, hint: form.requestHint };
     case "queued":
       return { tone: "waiting", title: result.queued };
     case "closed":
-      return closed(words, submission.booking);
+      return flow.following?.closed(submission.booking, locale) ?? { tone: "closed", title: words.problems["part"] ?? "" };
     default:
       return { tone: "waiting", title: result.confirming };
   }
-}
-
-function closed({ result }: View["words"], booking: Booking): Outcome {
-  if (booking.status === "declined") {
-    const reason = booking.declineReason;
-    return { tone: "closed", title: result.declined, ...(reason && { hint: result.declinedReason(reason) }) };
-  }
-  return { tone: "closed", title: booking.cancelReason === "expired" ? result.expired : result.withdrawn };
 }
 
 /** The booking as the API has it; before its answer, as it was chosen. */
@@ -76,6 +66,6 @@ function renderDetails(view: View): TemplateResult {
     [words.result.with, name],
     [words.form.subject, booking?.title ?? state.form.title],
     [words.form.where, placeOf(view, booking ?? chosenListing(state))],
-    [words.form.price, isByCredit ? words.form.byCredit : price && priceOf(view, price)],
+    [words.form.price, paymentText(view, isByCredit, price)],
   ]);
 }
