@@ -7,9 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from copy import deepcopy
-from functools import partial
 from http import HTTPStatus
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
 import marshmallow as ma
 from flask_smorest import Blueprint
@@ -79,13 +78,6 @@ RATE_LIMIT_HEADERS = {
 }
 
 
-class LazyApi(Protocol):
-    """A document whose routes are described when it is first read."""
-
-    def describe_later(self, describe: Callable[[], None], /) -> None:
-        """Take what describes the routes of one area."""
-
-
 class Area(Blueprint):
     """The routes of one area: strict about bodies, with every refusal documented."""
 
@@ -95,10 +87,6 @@ class Area(Blueprint):
         super().__init__(name, __name__, description=description)
         # flask-smorest 0.47 offers no public place for what the document has of every route.
         self._prepare_doc_cbks.append(describe_refusals)
-
-    def register_views_in_doc(self, api: LazyApi, *args: Any, **options: Any) -> None:
-        """As of flask-smorest, when the document is first read."""
-        api.describe_later(partial(super().register_views_in_doc, api, *args, **options))
 
     def arguments(self, schema: ma.Schema | type[ma.Schema], **options: Any) -> Callable[[View], View]:
         """As of flask-smorest, with one schema instance: of a class, webargs would make one for every request."""

@@ -7,14 +7,13 @@ from __future__ import annotations
 
 import re
 from base64 import b64encode
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import date
 from enum import StrEnum
 from functools import cache
 from hashlib import sha256
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from threading import Lock
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -140,28 +139,10 @@ class OperationNames(BasePlugin):
 
 
 class TutelageApi(Api):
-    """flask-smorest with our shape of errors; every route documents its own refusals.
-
-    Its document is completed when it is first read: to describe all routes is most of an application's start.
-    """
+    """flask-smorest with our shape of errors; every route documents its own refusals."""
 
     ERROR_SCHEMA = Error
     DEFAULT_ERROR_RESPONSE_NAME = None
-
-    def __init__(self, app: Flask, **options: Any) -> None:
-        self._descriptions: list[Callable[[], None]] = []
-        self._completing = Lock()
-        super().__init__(app, **options)
-
-    def describe_later(self, describe: Callable[[], None]) -> None:
-        """Take what describes the routes of one area."""
-        self._descriptions.append(describe)
-
-    def complete(self) -> None:
-        """Describe the routes that are registered; several threads may ask for it."""
-        with self._completing:
-            while self._descriptions:
-                self._descriptions.pop(0)()
 
 
 def make_api(app: Flask) -> Api:
@@ -198,7 +179,6 @@ def make_api(app: Flask) -> Api:
     @cache
     def rendered() -> bytes:
         # Nothing changes it any more, and writing it takes a tenth of a second of the processor.
-        api.complete()
         return make_response(describe()).get_data()
 
     app.view_functions[document] = lambda: revalidated(Response(rendered(), mimetype="application/json"))

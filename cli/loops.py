@@ -8,7 +8,6 @@ import threading
 
 import click
 
-from config.imports import without_garbage_collection
 from config.metrics import start_metrics
 from config.observing import observe
 from config.settings import settings
@@ -34,6 +33,4 @@ def _run(name: str) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     # By name: each loop pays for its own imports alone.
-    with without_garbage_collection():
-        loop = importlib.import_module(f"workers.{name}")
-    loop.run_forever(stop)
+    importlib.import_module(f"workers.{name}").run_forever(stop)

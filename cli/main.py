@@ -6,7 +6,6 @@ import importlib
 
 import click
 
-from config.imports import without_garbage_collection
 from config.settings import SettingsError
 
 COMMANDS = {
@@ -42,8 +41,7 @@ class LazyGroup(click.Group):
             return None
         module, attribute = COMMANDS[cmd_name].split(":")
         try:
-            with without_garbage_collection():
-                command: click.Command = getattr(importlib.import_module(module), attribute)
+            command: click.Command = getattr(importlib.import_module(module), attribute)
         except ModuleNotFoundError as error:
             if (error.name or "").startswith("cli."):
                 raise

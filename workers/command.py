@@ -8,7 +8,6 @@ from __future__ import annotations
 import argparse
 from importlib import import_module
 
-from config.imports import without_garbage_collection
 from workflows.events import QUEUES
 
 
@@ -18,8 +17,8 @@ def main() -> None:
     parser.add_argument("queue", choices=QUEUES)
     parser.add_argument("--threads", type=int, default=4, help="how many messages are worked on at a time")
     given = parser.parse_args()
-    with without_garbage_collection():
-        worker = import_module("workers.worker")
+    # Not before it is known that the command is right: these are most of a start's imports.
+    worker = import_module("workers.worker")
     worker.run(given.queue, given.threads)
 
 

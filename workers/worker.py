@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import logging
 import socket
 import sys
@@ -154,8 +153,6 @@ def run(queue: str, threads: int) -> None:
         process.transactions.engine.connect().close()
     except SQLAlchemyError as error:
         log.warning("worker.database_unavailable", error=str(error))
-    # As what is imported (config/imports.py), so what has been made of it.
-    gc.freeze()
     try:
         worker.start()
     finally:

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import re
 from base64 import b64encode
-from concurrent.futures import ThreadPoolExecutor
 from hashlib import sha256
 from urllib.parse import urljoin
 
 import pytest
 
-from api.app import create_app
 from tests.api.conftest import Cast
-from tests.application import ApiClient, KeptWakeups, settings_for
+from tests.application import ApiClient
 
 
 @pytest.mark.parametrize("page", ["/docs", "/api/docs"])
@@ -52,12 +49,3 @@ def test_both_mounts_are_the_same_application(client: ApiClient, cast: Cast) -> 
     made = client.post("/api/bookings", json=cast.body(), headers=cast.as_mentee)
     assert made.headers["Location"] == f"/api/bookings/{made.json['id']}"
     assert client.get(made.headers["Location"], headers=cast.as_mentee).json == made.json
-
-
-def test_threads_that_read_the_document_first_get_the_whole() -> None:
-    app = create_app(settings_for("postgresql://tutelage@127.0.0.1:1/nothing"), wakeups=KeptWakeups())
-    with ThreadPoolExecutor(4) as pool:
-        documents = set(pool.map(lambda _number: app.test_client().get("/openapi.json").get_data(), range(4)))
-    assert len(documents) == 1
-    (paths,) = [json.loads(document)["paths"] for document in documents]
-    assert {"/users", "/component/telemetry"} <= set(paths)

@@ -124,7 +124,7 @@ NEEDLESS = {
 
 def loaded_by(modules: str) -> set[str]:
     """The names of all modules that a process has which imports some."""
-    program = f"import gc, sys; gc.disable(); import {modules}; print(*sys.modules)"
+    program = f"import sys, {modules}; print(*sys.modules)"
     loaded = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
     return set(loaded.stdout.split())
 
