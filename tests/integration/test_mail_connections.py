@@ -48,7 +48,9 @@ class Talk:
                 return
             connection.sendall(self.answers.get(command) or self._usual(command))
             if command == "data" and command not in self.answers:
-                content = b"".join(iter(lines.readline, b".\r\n"))
+                content = _content_of(lines)
+                if content is None:
+                    return
                 self.mails += 1
                 taken += 1
                 self.verdict(connection)
@@ -61,6 +63,16 @@ class Talk:
 
     def _usual(self, command: str) -> bytes:
         return {"ehlo": self.offers, "data": b"354 go on\r\n"}.get(command, b"250 ok\r\n")
+
+
+def _content_of(lines: Iterator[bytes]) -> bytes | None:
+    """A mail up to its final dot; None where the connection ends before."""
+    content: list[bytes] = []
+    for line in lines:
+        if line == b".\r\n":
+            return b"".join(content)
+        content.append(line)
+    return None
 
 
 @contextmanager
