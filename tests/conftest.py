@@ -72,7 +72,8 @@ def pytest_unconfigure() -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The longest first."""
+    """Each with an id of its own, the longest first."""
+    scheduling.tell_apart(items)
     scheduling.longest_first(items)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import pytest
 from xdist.scheduler import LoadFileScheduling
 
@@ -36,6 +38,21 @@ class SharingSystems(LoadFileScheduling):
         file: str = super()._split_scope(nodeid)
         shared = next((system for beginning, system in SHARING.items() if file.startswith(beginning)), None)
         return file if shared is None or file in ON_THEIR_OWN else shared
+
+
+def tell_apart(items: list[pytest.Item]) -> None:
+    """Give each test an id of its own: of several with one id, xdist runs the first alone.
+
+    Raises:
+        pytest.UsageError: two tests have one id.
+    """
+    for item in items:
+        # Pytest 9.2 leaves the operation, which schemathesis 4 puts into the name, out of the id.
+        if not item.nodeid.endswith(item.name) and item.parent is not None:
+            item._id = type(item.id).parse(f"{item.parent.nodeid}::{item.name}")
+    doubled = [nodeid for nodeid, number in Counter(item.nodeid for item in items).items() if number > 1]
+    if doubled:
+        raise pytest.UsageError(f"Several tests have one id, of which one would run: {', '.join(doubled[:5])}")
 
 
 def longest_first(items: list[pytest.Item]) -> None:
