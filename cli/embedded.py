@@ -14,6 +14,7 @@ import secrets
 import shutil
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Mapping
 from importlib.util import find_spec
@@ -55,6 +56,7 @@ ATTEMPT_SECONDS = 0.05
 CHECK_SECONDS = 0.5
 # The right to read and enter everything, which survives exec and leaves writing untouched.
 READ_EVERYTHING = ("--inh-caps=+dac_read_search", "--ambient-caps=+dac_read_search")
+_KEPT_PORTS: list[socket.socket] = []
 
 
 class StartError(click.ClickException):
@@ -174,10 +176,20 @@ def ending_with_parent(stop_signal: str, command: list[str]) -> list[str]:
 
 
 def free_port() -> int:
-    """A port of 127.0.0.1 at which no server listens at this moment."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A port of 127.0.0.1 for a server that is started later, and started again where it ends.
+
+    For as long as this process lives, the kernel (of Linux; elsewhere nothing is kept) gives it to no other: not to a
+    connection, nor to another search for a free port. What listens at it sets SO_REUSEADDR, as every server here does.
+    """
+    kept = socket.socket()
+    kept.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    kept.bind(("127.0.0.1", 0))
+    port = int(kept.getsockname()[1])
+    if sys.platform == "linux":
+        _KEPT_PORTS.append(kept)
+    else:
+        kept.close()
+    return port
 
 
 def wait_for_postgres(url: str, check: Callable[[], None], seconds: float = 90) -> None:

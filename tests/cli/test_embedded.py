@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import stat
 import subprocess
 import sys
@@ -15,7 +16,7 @@ import pytest
 import redis
 
 from bench.embedded_servers import EmbeddedServer, start_postgres, start_valkey
-from cli.embedded import StartError, own_folder, password_file
+from cli.embedded import StartError, free_port, own_folder, password_file
 from cli.plan import ROOT
 
 FAST = {"fsync": "off"}
@@ -116,3 +117,16 @@ def test_servers_end_with_the_process_that_started_them(tmp_path: Path) -> None:
     said = subprocess.run(command, check=True, capture_output=True, text=True, cwd=ROOT)
     if psutil.pid_exists(int(said.stdout)):
         psutil.Process(int(said.stdout)).wait(timeout=30)
+
+
+def test_a_free_port_is_kept_for_its_server() -> None:
+    port = free_port()
+    with socket.socket() as other, pytest.raises(OSError, match="in use"):
+        # As the kernel chooses for connections, and for servers that ask for any port.
+        other.bind(("127.0.0.1", port))
+    # Before its server starts, after it has ended, and when it starts again.
+    for _start in range(2):
+        with pytest.raises(ConnectionRefusedError):
+            socket.create_connection(("127.0.0.1", port))
+        with socket.create_server(("127.0.0.1", port)):
+            socket.create_connection(("127.0.0.1", port)).close()
