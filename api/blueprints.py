@@ -20,6 +20,8 @@ from api.schemas.base import Error
 View = TypeVar("View", bound=Callable[..., object])
 
 PARSER = StrictParser()
+# One instance: of the class, apispec would make one for each of two thousand refusals.
+ERROR = Error()
 # What the server refuses before it looks for a route, whatever the path.
 BEFORE_ROUTES = ("invalid_request", "request_timeout", "too_large", "uri_too_long", "headers_too_large")
 # Steps of a life cycle: POST is an alias of PATCH.
@@ -197,7 +199,7 @@ def _response(status: int, codes: list[str]) -> dict[str, Any]:
     response: dict[str, Any] = {
         "description": " ".join(f"`{code}`: {REFUSALS[code].when}" for code in codes),
         "content": {
-            "application/json": {"schema": Error, "examples": {code: _example(status, code) for code in codes}}
+            "application/json": {"schema": ERROR, "examples": {code: _example(status, code) for code in codes}}
         },
     }
     if {"unavailable", "session_pending", "key_in_use", "rate_limited"} & set(codes):

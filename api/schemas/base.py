@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from enum import Enum
 from functools import cached_property
-from typing import Any
+from typing import Any, Self
 
 import marshmallow as ma
 
@@ -37,6 +37,10 @@ class RequestSchema(ma.Schema):
         unknown = ma.RAISE
 
     error_messages = {"unknown": "Unknown field.", "type": "Must be a JSON object."}  # noqa: RUF012
+
+    def __deepcopy__(self, _memo: object) -> Self:
+        """Itself: nothing changes it, and each copy of a route's documentation would have fields of its own."""
+        return self
 
     def on_bind_field(self, field_name: str, field_obj: ma.fields.Field[Any]) -> None:
         """Give each field its camelCase name."""
