@@ -49,7 +49,8 @@ RENEWAL_SECONDS = 14.0
 MAX_LEASED_TOGETHER = 50
 MAX_SETTLED_TOGETHER = 100
 DATABASE_RETRY_SECONDS = (0.1, 0.5, 2, 5, 5)
-# To lease one delivery costs nearly what it costs to lease ten, so that half of the slots are waited for a little.
+# To lease one delivery costs nearly what it costs to lease ten, so that half of the slots are waited for while one is
+# given back within this time.
 COALESCING_SECONDS = 0.005
 # When no slot becomes free for so long, the rest is left to the sweep, which publishes it again.
 ACQUIRE_SECONDS = 1.0
@@ -111,8 +112,11 @@ class SenderPool:
         Args:
             named: how many deliveries are named; without any, slots are not waited for.
         """
+        half, before = min(named or MAX_LEASED_TOGETHER, max(1, self._count // 2)), -1
         with self._turn, self._changed:
-            self._wait_for(min(named or MAX_LEASED_TOGETHER, max(1, self._count // 2)), COALESCING_SECONDS)
+            while before < self._free < half:
+                before = self._free
+                self._wait_for(half, COALESCING_SECONDS)
             self._wait_for(1, self._acquire_seconds if named else 0)
             count = min(self._free, MAX_LEASED_TOGETHER)
             self._free -= count
@@ -218,11 +222,12 @@ class OutboundRunner:
         try:
             # Nothing is leased before there is a slot for it: a lease keeps other workers out.
             while (keys or more) and not self._stopping and (slots := route.senders.acquire(len(keys))):
-                leased = self._begin(effect, keys[:slots], slots, route, begun)
-                keys = keys[slots:]
+                leased = self._begin(effect, keys, slots, route, begun)
+                # With fewer than there was room for, none of the named ones is left that is free.
+                keys = [key for key in keys if key not in leased] if len(leased) == slots else []
                 done = {each for each in begun if each.settled.done()}
                 # While some are postponed for lack of room, no others are looked for.
-                more = leased == slots and not any(each.settled.result() for each in done)
+                more = len(leased) == slots and not any(each.settled.result() for each in done)
                 begun = [each for each in begun if each not in done]
         finally:
             wait([each.settled for each in begun])
@@ -242,13 +247,13 @@ class OutboundRunner:
         slots: int,
         route: Route[M],
         begun: list[LeasedMessage[M]],
-    ) -> int:
-        """Lease deliveries and start sending them; returns how many were leased."""
+    ) -> set[DeliveryKey]:
+        """Lease deliveries and start sending them; returns those that were leased."""
         ready: deque[LeasedMessage[M]] = deque()
         try:
             with self._transactions.autocommit() as db:
                 since = monotonic()
-                deliveries = store.claim_leased(db, effect.name, keys, LEASE, others=slots - len(keys))
+                deliveries = store.claim_leased(db, effect.name, keys, LEASE, limit=slots)
                 messages = _prepared(db, effect, deliveries)
                 for delivery, message in zip(deliveries, messages, strict=True):
                     if delivery.counted_attempt > effect.policy.attempts:
@@ -262,7 +267,7 @@ class OutboundRunner:
             begun += ready
             route.senders.release(slots - len(ready))
             self._start(ready, route)
-        return len(deliveries)
+        return {delivery.key for delivery in deliveries}
 
     def _start(self, waiting: deque[LeasedMessage[M]], route: Route[M]) -> None:
         """Send these by as many threads as it takes until each has been begun."""

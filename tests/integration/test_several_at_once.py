@@ -229,8 +229,8 @@ def test_others_are_leased_oldest_first(harness: Harness) -> None:
     harness.change(done, state="done", done_at=row.now)
     minute = timedelta(minutes=1)
     with harness.engine.begin() as db:
-        first = store.claim_leased(db, "webhooks.send", [named], minute, others=1)
-        rest = store.claim_leased(db, "webhooks.send", [named], minute, others=9)
+        first = store.claim_leased(db, "webhooks.send", [named], minute, limit=2)
+        rest = store.claim_leased(db, "webhooks.send", [named], minute, limit=9)
     assert [delivery.key for delivery in first] == [named, older]
     assert [delivery.key for delivery in rest] == [old]
 

@@ -93,7 +93,12 @@ _ROW = (
     "d.event_id, d.effect, d.target, d.id, d.endpoint_id, d.nudges, d.attempts, d.forgiven, d.lease_until,"
     " now() - d.due_at AS late"
 )
-_EVENT = "e.type, e.actor, e.sequence, e.data, e.occurred_at, now() AS now"
+_EVENT_COLUMNS = "e.type, e.actor, e.sequence, e.data, e.occurred_at"
+_EVENT = f"{_EVENT_COLUMNS}, now() AS now"
+# Looked up row by row: a plan that was made while there were few events would read all of them for each batch, and be
+# kept until the next ANALYZE.
+_EVENT_OF = f"LATERAL (SELECT {_EVENT_COLUMNS} FROM events e WHERE e.id = {{of}}.event_id OFFSET 0) AS e"
+_KNOWN_EVENT = _EVENT_OF.replace(" OFFSET 0", " AND e.type = ANY(CAST(:known AS text[])) OFFSET 0")
 # Literal, so that the index over these deliveries alone is known to be enough.
 _IS_WEBHOOK = deliveries.c.effect == literal_column("'webhooks.send'")
 _TYPES: dict[str, TypeEngine[Any]] = {
@@ -126,10 +131,10 @@ WITH named AS MATERIALIZED (
 ), others AS MATERIALIZED (
     SELECT due.* FROM unnest(CAST(:shared AS text[]), CAST(:since AS timestamptz[])) AS shared(effect, since)
     CROSS JOIN LATERAL (
-        SELECT {_ROW}, false AS named FROM deliveries d JOIN events e ON e.id = d.event_id
+        SELECT {_ROW}, false AS named FROM deliveries d CROSS JOIN {_KNOWN_EVENT.format(of="d")}
         WHERE d.effect = shared.effect AND d.state = 'pending' AND d.lease_until IS NULL AND d.due_at <= now()
           AND d.due_at >= shared.since
-          AND e.type = ANY(CAST(:known AS text[])) AND NOT EXISTS (SELECT FROM named WHERE {_SAME_KEY.format("named")})
+          AND NOT EXISTS (SELECT FROM named WHERE {_SAME_KEY.format("named")})
         ORDER BY d.due_at
         LIMIT :limit
         FOR UPDATE OF d SKIP LOCKED
@@ -137,7 +142,7 @@ WITH named AS MATERIALIZED (
     LIMIT :limit - (SELECT count(*) FROM named)
 )
 SELECT claimed.*, {_EVENT}, {_TIMEOUTS}
-FROM (SELECT * FROM named UNION ALL SELECT * FROM others) AS claimed JOIN events e ON e.id = claimed.event_id
+FROM (SELECT * FROM named UNION ALL SELECT * FROM others) AS claimed CROSS JOIN {_EVENT_OF.format(of="claimed")}
 """
 ).columns(**_TYPES)
 # Leases, and renews leases that are still held. A locked row is left for the next time.
@@ -211,26 +216,25 @@ WHERE d.event_id = :event_id AND d.effect = :effect AND d.target = :target AND {
 _CLAIM_LEASED = text(
     f"""
 WITH asked AS (SELECT * FROM unnest(CAST(:event_ids AS uuid[]), CAST(:targets AS text[])) AS asked(event_id, target)),
-free AS (
-    SELECT * FROM (
-        SELECT d.event_id, d.effect, d.target
-        FROM asked JOIN deliveries d ON d.event_id = asked.event_id AND d.effect = :effect AND d.target = asked.target
-        WHERE {_FREE}
-        FOR UPDATE OF d SKIP LOCKED
-    ) AS named UNION ALL SELECT * FROM (
-        SELECT d.event_id, d.effect, d.target
-        FROM deliveries d
-        WHERE d.effect = :effect AND d.state = 'pending' AND d.lease_until IS NULL AND d.due_at <= now()
-          AND (d.event_id, d.target) NOT IN (SELECT * FROM asked)
-        ORDER BY d.due_at
-        LIMIT :others
-        FOR UPDATE OF d SKIP LOCKED
-    ) AS others
+named AS MATERIALIZED (
+    SELECT found.place, e.* FROM asked CROSS JOIN LATERAL (
+        SELECT d.ctid AS place FROM deliveries d
+        WHERE d.event_id = asked.event_id AND d.effect = :effect AND d.target = asked.target AND {_FREE}
+        FOR UPDATE SKIP LOCKED
+    ) AS found CROSS JOIN {_KNOWN_EVENT.format(of="asked")}
+    LIMIT :limit
+), others AS MATERIALIZED (
+    SELECT d.ctid AS place, e.* FROM deliveries d CROSS JOIN {_KNOWN_EVENT.format(of="d")}
+    WHERE d.effect = :effect AND d.state = 'pending' AND d.lease_until IS NULL AND d.due_at <= now()
+      AND (d.event_id, d.target) NOT IN (SELECT * FROM asked)
+    ORDER BY d.due_at
+    LIMIT greatest(0, :others - (SELECT count(*) FROM named))
+    FOR UPDATE OF d SKIP LOCKED
 )
 UPDATE deliveries d
 SET attempts = d.attempts + 1, lease_until = now() + :duration, nudge_at = now() + :duration
-FROM free, events e
-WHERE {_SAME_KEY.format("free")} AND e.id = free.event_id AND e.type = ANY(CAST(:known AS text[]))
+FROM (SELECT * FROM named UNION ALL SELECT * FROM others) AS e
+WHERE d.ctid = e.place
 RETURNING {_ROW}, {_EVENT}, set_config('synchronous_commit', 'off', true)
 """
 ).columns(**_TYPES)
@@ -239,7 +243,7 @@ RETURNING {_ROW}, {_EVENT}, set_config('synchronous_commit', 'off', true)
 _DONE_OUTBOUND = text(
     f"""
 WITH ours AS (
-    SELECT given.*
+    SELECT given.*, d.ctid AS place
     FROM unnest(
         CAST(:event_ids AS uuid[]), CAST(:effects AS text[]), CAST(:targets AS text[]),
         CAST(:fences AS int[]), CAST(:attempts AS int[]),
@@ -251,7 +255,7 @@ WITH ours AS (
 ), ended AS (
     UPDATE deliveries d
     SET state = 'done', done_at = now(), attempts = ours.attempt, lease_until = NULL, last_error = NULL
-    FROM ours WHERE {_SAME_KEY.format("ours")}
+    FROM ours WHERE d.ctid = ours.place
     RETURNING ours.*
 )
 INSERT INTO delivery_attempts (event_id, effect, target, attempt, outcome, status_code, response, duration_ms)
@@ -792,13 +796,14 @@ def postpone(db: Connection, leased: Delivery, until: datetime, *, reason: str |
 
 
 def claim_leased(
-    db: Connection, effect: str, keys: Sequence[DeliveryKey], duration: timedelta, *, others: int = 0
+    db: Connection, effect: str, keys: Sequence[DeliveryKey], duration: timedelta, *, limit: int | None = None
 ) -> list[Delivery]:
     """Lease those of an outbound effect's deliveries that are free and due, in the order in which they are named.
 
     Args:
         duration: of the lease; the attempt in hand is counted with it.
-        others: how many that are not named may be leased along, those that have been due for longest.
+        limit: how many may be leased, the named ones first, and then others, those that have been due for longest;
+            None for the named ones alone.
     """
     values = {
         "effect": effect,
@@ -806,7 +811,8 @@ def claim_leased(
         "targets": _array(key.target for key in keys),
         "duration": duration,
         "known": known_types(),
-        "others": others,
+        "limit": len(keys) if limit is None else limit,
+        "others": limit or 0,
     }
     rows = db.execute(_CLAIM_LEASED, values)
     # The rows hold the attempts in hand already.
