@@ -38,6 +38,15 @@ SESSION_SETTINGS = {
     # looked cheap has been repeated over thousands of rows. Where no index helps, whole tables are read nevertheless.
     "enable_seqscan": "off",
 }
+# Of connections by TCP, in the names of libpq. From a server that has vanished (a failover, a broken network) nothing
+# comes, not even an end of the connection: the kernel would wait a quarter of an hour for what it has sent to be
+# acknowledged, and two hours for an answer. A server that only takes long is not given up: its kernel acknowledges.
+CONNECTION_LIMITS: dict[str, int] = {
+    "tcp_user_timeout": 15_000,  # milliseconds
+    "keepalives_idle": 5,  # seconds, as the next one
+    "keepalives_interval": 5,
+    "keepalives_count": 2,
+}
 # The second execution on a connection is planned for good; psycopg waits for the sixth.
 PREPARE_THRESHOLD = 1
 # What the session began with, whatever it has set since.
@@ -71,14 +80,15 @@ def create(
     """Make an engine whose connections time out by themselves and answer in UTC, once `set_up_role` has seen to it.
 
     Args:
-        database_url: `postgresql://…`; the driver is always psycopg 3.
+        database_url: `postgresql://…`; the driver is always psycopg 3. Its parameters go before CONNECTION_LIMITS.
         pool_size: the most connections this process keeps or opens.
         name: shown in `pg_stat_activity` as the application's name.
         connect_timeout: seconds to wait for a connection to be made.
         warn: whether a role without its settings is logged.
     """
+    url = make_url(database_url).set(drivername="postgresql+psycopg")
     engine = create_engine(
-        make_url(database_url).set(drivername="postgresql+psycopg"),
+        url,
         pool_size=pool_size,
         max_overflow=0,
         pool_timeout=5,
@@ -88,6 +98,7 @@ def create(
         # An error must not carry what people wrote into logs.
         hide_parameters=True,
         connect_args={
+            **{name: limit for name, limit in CONNECTION_LIMITS.items() if name not in url.query},
             "application_name": name,
             "connect_timeout": connect_timeout,
             "prepare_threshold": PREPARE_THRESHOLD,

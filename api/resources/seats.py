@@ -33,7 +33,7 @@ _PAYING = ("not_found", "slot_taken", "bundle_unusable")
 
 
 @group_sessions.route("/group-sessions/<id:booking_id>/join", methods=["POST"])
-@refuses(*_CLOSED, "group_full", *_PAYING)
+@refuses("forbidden", *_CLOSED, "group_full", *_PAYING)
 @changes(ANYONE, GROUP)
 @group_sessions.arguments(shapes.Joining, required=False, example=examples.JOINING)
 @group_sessions.response(200, group_shapes.GroupSession, example=examples.JOINED_GROUP)
@@ -47,7 +47,7 @@ def join_group_session(context: RequestContext[Group], body: dict[str, Any]) -> 
 
 
 @group_sessions.route("/group-sessions/<id:booking_id>/leave", methods=["POST"])
-@refuses("not_a_group", "invalid_transition", "not_cancellable")
+@refuses("forbidden", "not_a_group", "invalid_transition", "not_cancellable")
 @changes(ANYONE, GROUP)
 @group_sessions.arguments(shapes.Leaving, required=False, example=examples.LEAVING)
 @group_sessions.response(200, shapes.LeftGroupSession, example=examples.LEFT_GROUP)

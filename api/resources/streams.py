@@ -34,6 +34,8 @@ _LAST_EVENT_ID = {
     "description": "The `id` of the last event that you have seen.",
     "schema": {"type": "string"},
 }
+_ELSEWHERE = "The address of the process that serves live updates. Browsers send no `Authorization` to another origin."
+_LOCATION = {"Location": {"schema": {"type": "string", "format": "uri"}}}
 _MENTOR = {"in": "query", "name": "mentorProfileId", "required": True, "schema": {"type": "string", "format": "uuid"}}
 
 
@@ -42,6 +44,7 @@ _MENTOR = {"in": "query", "name": "mentorProfileId", "required": True, "schema":
 @reads(VISITOR)
 @streams.doc(parameters=[_MENTOR, _LAST_EVENT_ID])
 @streams.response(200, {"type": "string"}, content_type=EVENT_STREAM, example=_AVAILABILITY)
+@streams.alt_response(307, description=_ELSEWHERE, headers=_LOCATION, success=True)
 def stream_availability(_context: RequestContext[None]) -> Response:
     """Follow when a mentor is busy.
 
@@ -56,6 +59,7 @@ def stream_availability(_context: RequestContext[None]) -> Response:
 @reads(PERSON)
 @streams.doc(parameters=[_LAST_EVENT_ID])
 @streams.response(200, {"type": "string"}, content_type=EVENT_STREAM, example=_SESSIONS)
+@streams.alt_response(307, description=_ELSEWHERE, headers=_LOCATION, success=True)
 def stream_sessions(_context: RequestContext[None]) -> Response:
     """Follow the caller's sessions.
 

@@ -490,6 +490,9 @@ def test_the_api_redirects_to_live_updates(world: World, cast: Cast) -> None:
     there = World.on(world.engine, streams_url="http://127.0.0.1:8001/")
     answer = there.client.get(f"/api{availability(cast)}", headers=cast.as_mentee)
     assert (answer.status_code, answer.location) == (307, f"http://127.0.0.1:8001{availability(cast)}")
+    document = there.client.get("/openapi.json").json
+    for path in ("/streams/availability", "/streams/sessions"):
+        assert "Location" in document["paths"][path]["get"]["responses"]["307"]["headers"]
 
 
 def test_every_answer_is_closed_to_browsers(streams: Streams, cast: Cast) -> None:

@@ -66,6 +66,19 @@ def test_a_client_is_generated_without_a_warning(document: dict[str, Any], tmp_p
     assert len(generated) == len(CONTRACT)
 
 
+def test_to_name_another_person_is_documented_as_forbidden(document: dict[str, Any]) -> None:
+    schemas = {
+        name for name, schema in document["components"]["schemas"].items() if "studentId" in schema.get("properties", {})
+    }
+    naming = {
+        path: set(operation["responses"])
+        for path, _method, operation in operations_of(document)
+        if schemas & set(re.findall(r"schemas/(\w+)", json.dumps(operation.get("requestBody", {}))))
+    }
+    assert {path for path, answers in naming.items() if "403" not in answers} == set()
+    assert "/group-sessions/{booking_id}/join" in naming
+
+
 def test_every_route_lists_its_codes(document: dict[str, Any]) -> None:
     accept = document["paths"]["/bookings/{booking_id}/accept"]["patch"]["responses"]
     refused = {"400", "401", "403", "404", "408", "409", "412", "413", "414", "415", "422", "429", "431", "500", "503"}

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import os
+import socket
 import traceback
 from collections.abc import Iterator
 from uuid import uuid4
@@ -61,6 +63,21 @@ def test_a_role_without_settings_is_warned_of_once(database_url: str, caplog: py
     (warning,) = caplog.messages
     assert "statement_timeout = 10s" in warning
     assert "tutelage migrate" in warning
+
+
+@pytest.mark.parametrize(("parameters", "seconds"), [("", 15), ("?tcp_user_timeout=40000&keepalives_idle=9", 40)])
+def test_a_server_that_vanishes_is_given_up(database_url: str, parameters: str, seconds: int) -> None:
+    engine = create(database_url + parameters)
+    with engine.connect() as db, socket.socket(fileno=os.dup(driver_of(db).fileno())) as connection:
+        assert connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == seconds * 1_000
+        assert connection.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
+        idle, interval, count = (
+            connection.getsockopt(socket.IPPROTO_TCP, option)
+            for option in (socket.TCP_KEEPIDLE, socket.TCP_KEEPINTVL, socket.TCP_KEEPCNT)
+        )
+    engine.dispose()
+    assert idle == (9 if parameters else 5)
+    assert idle + interval * count <= 20
 
 
 def test_autocommit_leaves_nothing_open_and_transactions_as_they_are(engine: Engine) -> None:
