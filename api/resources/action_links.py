@@ -79,7 +79,10 @@ _FORM = {
 
 
 @action_links.route("/act/<signed>")
-@refuses("not_found", "gone", "forbidden", "internal_error")
+@refuses(
+    *("not_found", "gone", "forbidden", "invalid_transition", "already_reviewed", "review_not_open"),
+    *("session_pending", "internal_error", "unavailable"),
+)
 @action_links.response(
     200, {"type": "string"}, content_type=HTML, description="A page that asks, or tells why not.", example=_EXAMPLE
 )

@@ -341,6 +341,22 @@ def test_what_the_application_has_decided_is_told(
     assert counts(engine) == before
 
 
+def test_what_a_program_reads_instead_is_documented(
+    client: ApiClient, cast: Cast, draft: Booking, accepted: Booking, permit: Permit
+) -> None:
+    client.patch(f"/bookings/{draft.id}/decline", headers=cast.as_mentor)
+    client.post(f"/sessions/{permit.session_id}/review", json={"rating": 5}, headers=cast.as_mentee)
+    documented = client.get("/openapi.json").json["paths"]["/act/{signed}"]["get"]["responses"]
+    for path, status, code in (
+        (link_to_accept(cast, draft), 400, "invalid_transition"),
+        (signed(Action.CANCEL, accepted.id, cast.mentee.id), 404, "session_pending"),
+        (signed(Action.REVIEW, permit.session_id, cast.mentee.id), 409, "already_reviewed"),
+    ):
+        answer = client.get(path, headers={"Accept": "application/json"})
+        assert (answer.status_code, answer.json["code"]) == (status, code)
+        assert code in documented[str(status)]["content"]["application/json"]["examples"]
+
+
 def test_a_taken_time_is_told_to_the_mentor(client: ApiClient, cast: Cast, draft: Booking, engine: Engine) -> None:
     with engine.begin() as db:
         rival = factories.make_booking(db, listing=cast.listing, mentee=cast.stranger, start_time=draft.start_time)

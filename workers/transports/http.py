@@ -286,7 +286,7 @@ class HttpClient:
                 if not redirects or response.status not in REDIRECTS or location is None:
                     return response
                 address = urljoin(destination.url, location)
-            raise TooManyRedirects(f"It redirected more than {redirects} times.")
+            raise TooManyRedirects(f"The server redirected more than {redirects} times.")
 
         return self._within(until, follow)
 
@@ -412,6 +412,8 @@ def describe(error: Exception) -> tuple[ErrorClass, str]:
             return ErrorClass.TLS, _CERTIFICATE_ERRORS.get(error.verify_code, "TLS: the certificate is not valid.")
         case ssl.SSLError():
             return ErrorClass.TLS, "TLS: no secure connection could be agreed on."
+        case TooManyRedirects():
+            return ErrorClass.REDIRECT, str(error)
         case HTTPException() if not isinstance(error, ConnectionError):
             return ErrorClass.PROTOCOL, "The answer was not HTTP."
         case _:
