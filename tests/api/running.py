@@ -35,13 +35,13 @@ def _echo() -> Response:
 
 
 def _sleep(seconds: float) -> str:
-    log.info("begun")
+    log.info("begun", pid=os.getpid())
     time.sleep(seconds)
     return str(os.getpid())
 
 
 def _hang() -> str:
-    log.info("begun")
+    log.info("begun", pid=os.getpid())
     threading.Event().wait()
     return ""
 

@@ -12,19 +12,23 @@ import urllib3
 from api.headers import CLOSED_POLICY
 from tests.api.running import LIMITS
 from tests.api.served import Served, heard, serving
+from tests.eventually import eventually
 
 # Of each request; a refusal has its code, and a known caller an actor.
 LINE = {"event", "level", "logger", "timestamp", "process", "request_id"} | {"method", "route", "status", "duration_ms"}
 SHAPE = {"statusCode", "error", "message", "code", "requestId"}
 POST = b"POST /testing/echo HTTP/1.1\r\nHost: x\r\n"
 CHUNKED = POST + b"Transfer-Encoding: chunked\r\n\r\n"
+# Of one address, those that may have a request under way.
+CONNECTIONS = 10
 NO_DATABASE = "postgresql://nobody@127.0.0.1:1/nothing"
 
 
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     """A server whose database is never asked."""
-    with serving(tmp_path_factory.mktemp("server"), NO_DATABASE, API_WORKERS="1") as server:
+    variables = {"API_WORKERS": "1", "CONNECTIONS_PER_ADDRESS": str(CONNECTIONS), "TRUSTED_PROXIES": "1"}
+    with serving(tmp_path_factory.mktemp("server"), NO_DATABASE, **variables) as server:
         yield server
 
 
@@ -200,6 +204,22 @@ def test_clients_that_leave_cost_no_thread(served: Served) -> None:
         served.connected(b"GET /testing/sleep/0.2 HTTP/1.1\r\nHost: x\r\n\r\n").close()
     for _ in range(8):
         assert served.get("/testing/sleep/0.0").status == 200
+
+
+def test_connections_of_one_address_are_bounded(served: Served) -> None:
+    def asked(address: str) -> tuple[int, str | None]:
+        answer = served.get("/health/live", X_Forwarded_For=address)
+        return answer.status, answer.headers.get("Retry-After")
+
+    slow = POST + b"X-Forwarded-For: 1.1.1.1, 203.0.113.7\r\nContent-Length: 500\r\n\r\n{"
+    clients = [served.connected(slow) for _ in range(CONNECTIONS)]
+    eventually(lambda: asked("203.0.113.7") == (429, "1"), "a refusal")
+    assert asked("203.0.113.8") == (200, None)
+    # Those who were cut off, or answered, count no longer.
+    for client in clients:
+        client.close()
+    eventually(lambda: asked("203.0.113.7") == (200, None), "an answer")
+    assert {asked("203.0.113.7") for _ in range(2 * CONNECTIONS)} == {(200, None)}
 
 
 def test_every_request_is_one_log_line(served: Served) -> None:
