@@ -7,6 +7,8 @@ import signal
 import socket
 import stat
 import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import psutil
@@ -18,39 +20,49 @@ from cli.plan import MARK_VARIABLE, PARTS
 from cli.run_file import read_run
 from cli.system import find_leftovers, prepare_data_folder, running_system
 from tests import servers
-from tests.cli.running import await_end, tutelage_up
+from tests.cli.running import Up, await_end, tutelage_up
 from tests.eventually import eventually
 
 SECRET = "of forty bytes or a little bit more still"
 
 
+def deep(folder: Path) -> Path:
+    """A data folder deeper than a socket's path may be, with signs that configuration files would expand."""
+    below = folder / ("d" * 100)
+    below.mkdir()
+    return below / "50 % of {it} 100%"
+
+
 @pytest.fixture
 def data_dir(tmp_path: Path) -> Path:
-    """Deeper than a socket's path may be, with signs that configuration files would expand."""
-    deep = tmp_path / ("d" * 100)
-    deep.mkdir()
-    return deep / "50 % of {it} 100%"
+    """A folder that is new."""
+    return deep(tmp_path)
 
 
-@pytest.fixture
-def used(data_dir: Path) -> Path:
-    """A data folder that was used before."""
-    servers.prepare_data_folder(data_dir)
-    return data_dir
+@pytest.fixture(scope="module")
+def present(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[], Up]]:
+    """Gives the `up` of the servers alone that tests share, or another one in its folder once a test has ended it."""
+    folder = deep(tmp_path_factory.mktemp("used"))
+    servers.prepare_data_folder(folder)
+    started: list[Up] = []
+    with ExitStack() as running:
+
+        def present() -> Up:
+            if not started or started[-1].process.poll() is not None:
+                started.append(running.enter_context(tutelage_up(folder)))
+            return started[-1]
+
+        yield present
 
 
-def test_killed_servers_are_started_again_and_sigterm_leaves_nothing(used: Path) -> None:
-    with tutelage_up(used) as up:
-        assert {entry["name"] for entry in up.run()["processes"]} == {"postgres", "redis"}
-        for name in ("redis", "postgres"):
-            killed = up.pid(name)
-            psutil.Process(killed).kill()
-            fresh = up.await_restart(name, killed)
-            assert f"{name} ended and was started again, as process {fresh}." in up.said()
-        up.process.send_signal(signal.SIGTERM)
-        assert up.ends() == 0, up.said()
-        assert find_leftovers(used) == []
-        assert read_run(used) is None
+def test_killed_servers_are_started_again(present: Callable[[], Up]) -> None:
+    up = present()
+    assert {entry["name"] for entry in up.run()["processes"]} == {"postgres", "redis"}
+    for name in ("redis", "postgres"):
+        killed = up.pid(name)
+        psutil.Process(killed).kill()
+        fresh = up.await_restart(name, killed)
+        assert f"{name} ended and was started again, as process {fresh}." in up.said()
 
 
 def test_an_interrupted_first_start_leaves_nothing_behind(data_dir: Path) -> None:
@@ -61,57 +73,59 @@ def test_an_interrupted_first_start_leaves_nothing_behind(data_dir: Path) -> Non
         assert find_leftovers(data_dir) == []
 
 
-def test_a_second_ctrl_c_kills_a_part_that_hangs(used: Path) -> None:
-    with tutelage_up(used) as up:
-        os.kill(up.pid("redis"), signal.SIGSTOP)
-        up.process.send_signal(signal.SIGINT)
-        eventually(lambda: "Stopping" in up.said() or None, "the sentence that it stops")
-        up.process.send_signal(signal.SIGINT)
-        assert up.ends() == 0, up.said()
-        assert find_leftovers(used) == []
-        # It is up that hurried: the process manager would have waited.
-        assert "with SIGKILL" not in (used / "logs" / "supervisord.log").read_text()
+def test_a_second_ctrl_c_kills_a_part_that_hangs(present: Callable[[], Up]) -> None:
+    up = present()
+    os.kill(up.pid("redis"), signal.SIGSTOP)
+    up.process.send_signal(signal.SIGINT)
+    eventually(lambda: "Stopping" in up.said() or None, "the sentence that it stops")
+    up.process.send_signal(signal.SIGINT)
+    assert up.ends() == 0, up.said()
+    assert find_leftovers(up.data_dir) == []
+    # It is up that hurried: the process manager would have waited.
+    assert "with SIGKILL" not in (up.data_dir / "logs" / "supervisord.log").read_text()
 
 
-def test_one_per_folder_until_it_is_killed(used: Path) -> None:
-    with tutelage_up(used) as first:
-        before = first.run()
-        with tutelage_up(used) as second:
-            assert second.ends() == 1
-            assert f"already (process {first.process.pid})" in second.said()
-        assert first.run() == before
-        (manager,) = psutil.Process(first.process.pid).children()
-        for pid in (first.process.pid, manager.pid):
-            os.kill(pid, signal.SIGKILL)
-        with tutelage_up(used) as third:
-            assert {entry["name"] for entry in third.run()["processes"]} == {"postgres", "redis"}
+def test_one_per_folder_until_it_is_killed(present: Callable[[], Up]) -> None:
+    first = present()
+    before = first.run()
+    with tutelage_up(first.data_dir) as second:
+        assert second.ends() == 1
+        assert f"already (process {first.process.pid})" in second.said()
+    assert first.run() == before
+    (manager,) = psutil.Process(first.process.pid).children()
+    for pid in (first.process.pid, manager.pid):
+        os.kill(pid, signal.SIGKILL)
+    first.ends()
+    assert {entry["name"] for entry in present().run()["processes"]} == {"postgres", "redis"}
 
 
-def test_kills_of_up_and_of_everything_lose_no_data(used: Path) -> None:
-    with tutelage_up(used) as first:
-        with psycopg.connect(first.run()["database_url"]) as db:
-            db.execute("CREATE TABLE kept AS SELECT 1 AS one")
-        left = [process.pid for process in find_leftovers(used)]
-        first.process.kill()
-        await_end(left)
-        assert read_run(used) is None
-    with tutelage_up(used) as second:
-        with psycopg.connect(second.run()["database_url"]) as db:
-            assert db.execute("SELECT one FROM kept").fetchone() == (1,)
-        for pid in (second.process.pid, *(process.pid for process in find_leftovers(used))):
-            os.kill(pid, signal.SIGKILL)
-        with tutelage_up(used) as third, psycopg.connect(third.run()["database_url"]) as db:
-            assert db.execute("SELECT one FROM kept").fetchone() == (1,)
+def test_kills_of_up_and_of_everything_lose_no_data(present: Callable[[], Up]) -> None:
+    first = present()
+    with psycopg.connect(first.run()["database_url"]) as db:
+        db.execute("CREATE TABLE kept AS SELECT 1 AS one")
+    left = [process.pid for process in find_leftovers(first.data_dir)]
+    first.process.kill()
+    first.ends()
+    await_end(left)
+    assert read_run(first.data_dir) is None
+    second = present()
+    with psycopg.connect(second.run()["database_url"]) as db:
+        assert db.execute("SELECT one FROM kept").fetchone() == (1,)
+    for pid in (second.process.pid, *(process.pid for process in find_leftovers(second.data_dir))):
+        os.kill(pid, signal.SIGKILL)
+    second.ends()
+    with psycopg.connect(present().run()["database_url"]) as db:
+        assert db.execute("SELECT one FROM kept").fetchone() == (1,)
 
 
-def test_without_its_process_manager_it_ends_everything(used: Path) -> None:
-    with tutelage_up(used) as up:
-        up.run()
-        (manager,) = psutil.Process(up.process.pid).children()
-        manager.kill()
-        assert up.ends() == 1
-        assert "The process manager ended" in up.said()
-        assert find_leftovers(used) == []
+def test_without_its_process_manager_it_ends_everything(present: Callable[[], Up]) -> None:
+    up = present()
+    up.run()
+    (manager,) = psutil.Process(up.process.pid).children()
+    manager.kill()
+    assert up.ends() == 1
+    assert "The process manager ended" in up.said()
+    assert find_leftovers(up.data_dir) == []
 
 
 def test_a_shell_with_the_folder_set_is_no_leftover(tmp_path: Path) -> None:
