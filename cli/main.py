@@ -21,10 +21,10 @@ COMMANDS = {
     "deliveries": "cli.deliveries:deliveries",
     "invariants": "cli.invariants:invariants",
     "audit": "cli.audit:audit",
-    "api": "cli.serve:api",
-    "streams": "cli.streams:streams",
-    "sweep": "cli.loops:sweep",
-    "maintain": "cli.loops:maintain",
+    "api": "cli.processes:api",
+    "streams": "cli.processes:streams",
+    "sweep": "cli.processes:sweep",
+    "maintain": "cli.processes:maintain",
 }
 
 

@@ -1,4 +1,4 @@
-"""`tutelage api`: granian with a few worker processes, which are replaced when they die and when they hang."""
+"""The server of `tutelage api`: granian with a few workers, which are replaced when they die and when they hang."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from granian.http import HTTP1Settings
 from api.app import create_app
 from api.server import Limits, Server
 from api.state import state_of
-from cli.addresses import require_address, require_loopback
+from cli.addresses import require_loopback
 from config.logging import configure_logging
 from config.metrics import start_metrics
 from config.observing import observe, stop_observing
@@ -49,16 +49,7 @@ BEAT = Struct("=i")  # a process id
 log = structlog.get_logger("cli.serve")
 
 
-@click.command()
-@click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
-@click.option("--port", default=8000, show_default=True, type=click.IntRange(1, 65_535))
-def api(host: str, port: int) -> None:
-    """Answer HTTP."""
-    require_address(host)
-    serve(host, port, create_app)
-
-
-def serve(host: str, port: int, make_app: Callable[[], Flask], limits: Limits = DEFAULT_LIMITS) -> None:
+def serve(host: str, port: int, make_app: Callable[[], Flask] = create_app, limits: Limits = DEFAULT_LIMITS) -> None:
     """Serve an application until SIGTERM or SIGINT.
 
     Args:

@@ -1,6 +1,8 @@
 """`tutelage-worker sessions`: the command that runs the worker of one queue.
 
-Celery's own command line imports all of its subcommands with a prompt toolkit, a sixth of a worker's memory.
+Celery's own command line imports all of its subcommands with a prompt toolkit, a sixth of a worker's memory. It stands
+apart from `workers.worker`, which is most of a start's imports: a command or a setting that makes no sense is refused
+before them.
 """
 
 from __future__ import annotations
@@ -8,6 +10,7 @@ from __future__ import annotations
 import argparse
 from importlib import import_module
 
+from config.settings import exit_on_refused_settings, settings
 from workflows.events import QUEUES
 
 
@@ -17,9 +20,9 @@ def main() -> None:
     parser.add_argument("queue", choices=QUEUES)
     parser.add_argument("--threads", type=int, default=4, help="how many messages are worked on at a time")
     given = parser.parse_args()
-    # Not before it is known that the command is right: these are most of a start's imports.
-    worker = import_module("workers.worker")
-    worker.run(given.queue, given.threads)
+    with exit_on_refused_settings():
+        settings().require_database_url()
+    import_module("workers.worker").run(given.queue, given.threads)
 
 
 if __name__ == "__main__":

@@ -114,6 +114,8 @@ NEEDLESS = {
     "cli.streams": {"api.app", "celery", "granian", "alembic"},
     "cli.serve": {"alembic", "mako"},
     "workers.flower": {"sqlalchemy", "psycopg", "models", "workflows.events.subscriptions", "workflows.effects"},
+    # They read the settings, and refuse, before they import what they run.
+    "cli.processes": {"sqlalchemy", "celery", "flask", "tornado", "granian"},
     "workers.command": {"celery", "sqlalchemy"},
     # What writes texts and what sends is imported where it is configured, and at the first use.
     "workers.worker": {"alembic", "flask", "icalendar", "jinja2", "cryptography.hazmat", "urllib3"},

@@ -208,7 +208,7 @@ def test_what_is_caught_nowhere_is_reported(process: str, sentry: Sentry) -> Non
 
 
 def test_every_process_begins_to_report() -> None:
-    begins = {"cli/serve.py", "cli/streams.py", "cli/loops.py", "workers/worker.py"}
+    begins = {"cli/serve.py", "cli/processes.py", "workers/worker.py"}
     calls = {file for folder in ("api", "cli", "workers") for file in (ROOT / folder).rglob("*.py") if _observes(file)}
     assert {str(file.relative_to(ROOT)) for file in calls} == begins
 
