@@ -15,7 +15,7 @@ import urllib3
 
 from cli.embedded import free_port
 from cli.plan import ROOT
-from config.metrics import FOLDER_VARIABLE
+from config.metrics import FOLDER_VARIABLE, exposition
 from tests.scraping import Figures
 
 PROGRAM = """
@@ -36,6 +36,7 @@ sys.stdin.read()
 SHOW = "import sys; from config.metrics import exposition; sys.stdout.buffer.write(exposition())"
 TOKEN = "a token of 32 bytes for the scraper"
 Start = Callable[..., "subprocess.Popen[bytes]"]
+Shown = Callable[[], Figures]
 
 
 @pytest.fixture
@@ -77,9 +78,11 @@ def start(folder: Path, port: int) -> Iterator[Start]:
         process.communicate()
 
 
-def shown(start: Start) -> Figures:
-    """The answer of another process of the folder."""
-    return Figures.of(start(program=SHOW).communicate()[0].decode())
+@pytest.fixture
+def shown(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Shown:
+    """The answer of another process of the folder, which is this one."""
+    monkeypatch.setenv(FOLDER_VARIABLE, str(folder))
+    return lambda: Figures.of(exposition().decode())
 
 
 def ask(port: int, **headers: str) -> urllib3.BaseHTTPResponse:
@@ -87,10 +90,10 @@ def ask(port: int, **headers: str) -> urllib3.BaseHTTPResponse:
     return urllib3.request("GET", f"http://127.0.0.1:{port}/metrics", headers=headers, retries=False, timeout=10)
 
 
-def test_counts_of_several_processes_are_added_up(start: Start) -> None:
+def test_counts_of_several_processes_are_added_up(start: Start, shown: Shown) -> None:
     start(3, held=2)
     start(4, held=5)
-    figures = shown(start)
+    figures = shown()
     assert figures.total("tutelage_http_requests_total", route="/me") == 7
     assert figures.total("tutelage_http_request_duration_seconds_count") == 7
     assert figures.total("tutelage_http_request_duration_seconds_bucket", le="0.025") == 7
@@ -100,24 +103,24 @@ def test_counts_of_several_processes_are_added_up(start: Start) -> None:
     assert figures.total("tutelage_build_info") == 1
 
 
-def test_a_killed_process_keeps_counts_and_drops_gauges(start: Start, folder: Path) -> None:
+def test_a_killed_process_keeps_counts_and_drops_gauges(start: Start, folder: Path, shown: Shown) -> None:
     killed, stays = start(3, held=2), start(4, held=5)
     killed.send_signal(signal.SIGKILL)
     killed.wait()
-    figures = shown(start)
+    figures = shown()
     assert figures.total("tutelage_http_requests_total", route="/me") == 7
     assert figures.total("tutelage_database_connections_in_use") == 5
     assert not list(folder.glob(f"gauge_*_{killed.pid}.db"))
     stays.kill()
     stays.wait()
-    assert "tutelage_queue_length" not in shown(start).kinds
+    assert "tutelage_queue_length" not in shown().kinds
 
 
-def test_a_file_without_a_first_page_is_skipped(start: Start, folder: Path) -> None:
+def test_a_file_without_a_first_page_is_skipped(start: Start, folder: Path, shown: Shown) -> None:
     start(3)
     for name in ("counter_1234567.db", "histogram_1234567.db", "gauge_livesum_1234567.db"):
         (folder / name).touch()
-    assert shown(start).total("tutelage_http_requests_total") == 3
+    assert shown().total("tutelage_http_requests_total") == 3
 
 
 def test_many_may_read_while_processes_come_and_go(start: Start) -> None:
@@ -142,12 +145,14 @@ def test_processes_share_the_port_and_each_answers_for_all(start: Start, port: i
     assert Figures.of(ask(port).data.decode()).total("tutelage_http_requests_total") == 2
 
 
-def test_the_port_asks_for_the_token(start: Start, port: int) -> None:
+def test_the_port_asks_for_the_token_and_listens_on_loopback(start: Start, port: int) -> None:
     start(METRICS_TOKEN=TOKEN)
     assert ask(port, Authorization=f"Bearer {TOKEN}").status == 200
     refused = [ask(port), ask(port, Authorization="Bearer something else")]
     assert [answer.status for answer in refused] == [401, 401]
     assert all(answer.headers["WWW-Authenticate"].startswith("Bearer") for answer in refused)
+    with pytest.raises(OSError, match="refused"):
+        socket.create_connection(("127.0.0.2", port), timeout=5)
 
 
 def test_a_taken_port_stops_no_process(start: Start, port: int) -> None:
@@ -161,9 +166,3 @@ def test_silent_clients_keep_no_scraper_waiting(start: Start, port: int) -> None
     assert ask(port).status == 200
     for client in silent:
         client.close()
-
-
-def test_the_port_listens_on_loopback_by_default(start: Start, port: int) -> None:
-    start()
-    with pytest.raises(OSError, match="refused"):
-        socket.create_connection(("127.0.0.2", port), timeout=5)
