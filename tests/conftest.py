@@ -26,6 +26,9 @@ from workflows.events import subscriptions
 _OWNED: list[servers.Servers] = []
 _NUMBERS = itertools.count(1)
 
+# Time limits of single examples fail where other processes take the machine.
+hypothesis.settings.register_profile("tests", deadline=None)
+hypothesis.settings.load_profile("tests")
 # Of `make fuzz`, which names it and a seed to pytest.
 hypothesis.settings.register_profile(
     "fuzz",
