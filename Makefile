@@ -48,7 +48,7 @@ test: $(READY) ## Run all tests against a real PostgreSQL and a real Valkey (ARG
 	@$(BIN)/python -m pytest -n $(JOBS) --dist loadfile $(ARGS)
 
 test-browser: $(BROWSER_READY) ## Test pages in an installed Chromium (CHROMIUM=... or FIREFOX=... names it, PICTURES=... keeps what they look like)
-	@$(BIN)/python -m pytest -n 0 --browser $(or $(FIREFOX),$(CHROMIUM),chromium) $(if $(PICTURES),--pictures $(PICTURES)) tests/browser $(ARGS)
+	@$(BIN)/python -m pytest -n $(JOBS) --dist worksteal --browser $(or $(FIREFOX),$(CHROMIUM),chromium) $(if $(PICTURES),--pictures $(PICTURES)) tests/browser $(ARGS)
 
 # Playwright drives the browser that is installed: it downloads none.
 $(BROWSER_READY): $(READY) requirements-browser.lock

@@ -33,6 +33,13 @@ DESKTOP, PHONE = (1024, 800), (320, 640)
 # For what comes by itself; a loaded machine takes its time.
 PATIENCE_MS = 30_000
 COLOURS = 64
+# The last list counts, so Playwright's own, as far as tests see it, stands here again. The others are two pages of its
+# address bar that Chromium loads into each window: half of what a window costs, and each test has one.
+SWITCHED_OFF = (
+    *("AvoidCorsURLLoaderRestartOnRedirect", "AvoidUnnecessaryBeforeUnloadCheckSync", "DestroyProfileOnBrowserClose"),
+    *("BlockOriginHeaderModificationOnRedirect", "HttpsUpgrades", "PaintHolding", "ThirdPartyStoragePartitioning"),
+    *("WebUIOmniboxAimPopup", "WebUIOmniboxPopup"),
+)
 
 Shown = Callable[[str], None]
 
@@ -59,7 +66,8 @@ def browser(pytestconfig: pytest.Config) -> Iterator[Browser]:
             # Any Firefox, by WebDriver BiDi; without the channel, Playwright expects a build of its own.
             launched = playwright.firefox.launch(executable_path=program, channel="moz-firefox")
         else:
-            launched = playwright.chromium.launch(executable_path=program)
+            options = [f"--disable-features={','.join(SWITCHED_OFF)}"]
+            launched = playwright.chromium.launch(executable_path=program, args=options)
         yield launched
         launched.close()
 
@@ -153,9 +161,10 @@ def keep(sized: Page, complaints: list[str], pictures: Path | None) -> Shown:
 
 
 @pytest.fixture(scope="session")
-def live(template_database: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
-    """The running system with a site, for all tests of the component."""
-    with live_system(tmp_path_factory.mktemp("live"), template_database) as live:
+def live(template_database: str, worker_id: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
+    """The running system with a site, for all tests of the component in this process."""
+    number = 1 + int(worker_id.removeprefix("gw") if worker_id != "master" else 0)
+    with live_system(tmp_path_factory.mktemp("live"), template_database, number) as live:
         yield live
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 from uuid import UUID
 
 from sqlalchemy import Engine, func, select, update
@@ -57,14 +58,18 @@ class Live:
 
 
 @contextmanager
-def live_system(folder: Path, template_database: str) -> Iterator[Live]:
-    """Run PostgreSQL's and Valkey's clients of the test run: the API, workers and live updates; and a site."""
+def live_system(folder: Path, template_database: str, number: int) -> Iterator[Live]:
+    """Run PostgreSQL's and Valkey's clients of the test run: the API, workers and live updates; and a site.
+
+    Args:
+        number: of the process of tests, from 1: each has a system of its own.
+    """
     host, port = Host(), free_port()
     origin = f"http://localhost:{port}"
-    with servers.temporary_database("tutelage_browser", template_database) as address:
+    with servers.temporary_database(f"tutelage_browser_{number}", template_database) as address:
         environment = {
             "DATABASE_URL": address,
-            "REDIS_URL": servers.redis_url(),
+            "REDIS_URL": urlsplit(servers.redis_url())._replace(path=f"/{number}").geturl(),
             "JWT_SECRET": SECRET,
             "JWT_LEEWAY_SECONDS": "0",
             "CORS_ORIGINS": origin,

@@ -71,6 +71,7 @@ def test_a_waiting_booking_can_be_withdrawn(visit: Visit, stage: Stage, context:
 
 def test_a_waiting_booking_survives_the_page(visit: Visit, stage: Stage, context: BrowserContext) -> None:
     queue(visit, stage, context)
+    expect(visit.page.locator("[part~=result]")).to_contain_text("You can close this page")
     visit.page.close()
     context.set_offline(False)
     again = Visit(context.new_page(), stage, visit.variant)

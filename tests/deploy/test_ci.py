@@ -60,7 +60,10 @@ def test_the_component_is_built_and_pages_are_tested(clone: Path) -> None:
         program(clone, name)
     status, _printed, asked = run(clone)
     chromium = clone / "bin" / "chromium"
-    assert (status, asked[3:]) == (0, ["component ARGS=test", f"test-browser CHROMIUM={chromium}"])
+    assert status == 0
+    # The component is built beside the checks, and is there before the tests.
+    assert sorted(asked[:3]) == ["check", "component ARGS=test", "setup"]
+    assert asked[3:] == ["test", ".venv/.browser-ready", f"test-browser CHROMIUM={chromium}"]
 
 
 @pytest.mark.parametrize("change", ["changed", "added", "missing"])
@@ -89,14 +92,32 @@ def test_booking_is_tested_in_a_firefox(clone: Path) -> None:
     program(clone, "firefox-esr")
     status, printed, asked = run(clone)
     firefox = clone / "bin" / "firefox-esr"
-    assert (status, asked[3:]) == (0, [f"test-browser FIREFOX={firefox} ARGS=-k 'component_booking and realtime'"])
+    booking = f"test-browser FIREFOX={firefox} JOBS=0 ARGS=-k 'component_booking and realtime'"
+    assert (status, asked[3:]) == (0, [".venv/.browser-ready", booking])
     assert "no Chromium" in printed
 
 
+def test_browsers_are_tested_side_by_side(clone: Path) -> None:
+    for name in ("chromium", "firefox"):
+        program(clone, name)
+    status, printed, asked = run(clone)
+    assert (status, len(asked)) == (0, 6)
+    assert {each.split("=")[0] for each in asked[4:]} == {"test-browser CHROMIUM", "test-browser FIREFOX"}
+    assert "== firefox: " in printed
+
+
 @pytest.mark.parametrize("step", ["check", "test", "component", "test-browser"])
-def test_a_step_that_fails_fails_the_whole(clone: Path, step: str) -> None:
-    for name in ("node", "npm", "chromium"):
+@pytest.mark.parametrize("browser", ["chromium", "firefox"])
+def test_a_step_that_fails_fails_the_whole(clone: Path, step: str, browser: str) -> None:
+    for name in ("node", "npm", browser):
         program(clone, name)
     (clone / f"fails-{step}").touch()
+    status, printed, asked = run(clone)
+    assert (status, len(asked)) == (1, 6)
+    assert "FAILED" in printed
+
+
+def test_nothing_is_tested_without_an_environment(clone: Path) -> None:
+    (clone / "fails-setup").touch()
     status, _printed, asked = run(clone)
-    assert (status, len(asked)) == (1, 5)
+    assert (status, asked) == (1, ["setup"])
