@@ -1,4 +1,7 @@
-"""How Alembic reaches the database: through the connection or the address that its caller hands in."""
+"""How Alembic reaches the database: through the connection or the address that its caller hands in.
+
+A caller may also hand in a function that is called after each step, within its transaction.
+"""
 
 from __future__ import annotations
 
@@ -16,6 +19,7 @@ def _run(connection: Connection) -> None:
         compare_server_default=True,
         # What one step has locked is free again before the next, which may take long, begins.
         transaction_per_migration=True,
+        on_version_apply=context.config.attributes.get("on_version_apply"),
     )
     with context.begin_transaction():
         context.run_migrations()
