@@ -16,6 +16,8 @@ from workflows.events.event_types import SeatEvent, own_fields
 from workflows.events.record import record
 
 HOUR = timedelta(hours=1)
+# Rows are parameters: a statement made of each row would be a third of the time.
+_BOOKING, _SESSION, _REVIEW = insert(bookings), insert(sessions), insert(reviews)
 MONDAY = datetime(2026, 5, 4, 10, tzinfo=UTC)
 
 
@@ -72,7 +74,7 @@ def past_life(
         "version": 2 if requested and decided else 1,
     }
     with without_guards(db):
-        db.execute(insert(bookings).values(booking | common))
+        db.execute(_BOOKING, booking | common)
         if created is not None:
             outcome = (
                 (completed, SessionStatus.COMPLETED),
@@ -90,11 +92,11 @@ def past_life(
                 "created_at": created,
                 "updated_at": completed or cancelled or started or created,
             }
-            db.execute(insert(sessions).values(session | common))
+            db.execute(_SESSION, session | common)
         if reviewed is not None:
             review = {"id": uuid4(), "session_id": session_id_of(booking_id), "mentor_profile_id": mentor_profile_id}
             moments = {"created_at": reviewed, "updated_at": reviewed}
-            db.execute(insert(reviews).values(**review, mentee_user_id=mentee or uuid4(), rating=5, **moments))
+            db.execute(_REVIEW, {**review, "mentee_user_id": mentee or uuid4(), "rating": 5, **moments})
     return booking_id
 
 
