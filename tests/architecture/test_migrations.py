@@ -57,7 +57,8 @@ def schema(db: Connection) -> dict[str, list[Any]]:
         "constraints": "SELECT conname, pg_get_constraintdef(oid) FROM pg_constraint"
         " WHERE connamespace = 'public'::regnamespace"
         f" AND {IS_PARTITION.format(oid='conrelid')} IS NOT TRUE",
-        "indexes": f"SELECT indexdef FROM pg_indexes WHERE schemaname = 'public' AND NOT {IS_PARTITION.format(oid='tablename::text::regclass')}",
+        "indexes": "SELECT indexdef FROM pg_indexes WHERE schemaname = 'public'"
+        f" AND NOT {IS_PARTITION.format(oid='tablename::text::regclass')}",
         "triggers": "SELECT pg_get_triggerdef(oid) FROM pg_trigger WHERE NOT tgisinternal"
         f" AND NOT {IS_PARTITION.format(oid='tgrelid')}",
         "functions": "SELECT proname, prosrc FROM pg_proc WHERE prolang = (SELECT oid FROM pg_language"
