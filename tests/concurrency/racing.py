@@ -15,6 +15,7 @@ from tests.eventually import eventually
 from workflows.errors import DomainError
 
 BARRIER_SECONDS = 20
+WAITING = text("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'")
 # Of each race; RACE_ROUNDS=100 plays the long form.
 ROUNDS = int(os.environ.get("RACE_ROUNDS", "8"))
 
@@ -65,6 +66,22 @@ def _outcome(call: Callable[[], Any]) -> Any:
         return call()
     except DomainError as refusal:
         return refusal
+
+
+def meanwhile(engine: Engine, first: Callable[[Connection], Any], second: Callable[[Connection], Any]) -> Any:
+    """What the second call returns, which begins when the first one has written, and before that is committed."""
+
+    def run() -> Any:
+        with engine.begin() as db:
+            return second(db)
+
+    watching = engine.connect().execution_options(isolation_level="AUTOCOMMIT")
+    with ThreadPoolExecutor(1) as thread, watching as onlooker:
+        with engine.begin() as db:
+            first(db)
+            running = thread.submit(run)
+            eventually(lambda: running.done() or onlooker.scalar(WAITING), "the second call waits or has ended")
+        return running.result()
 
 
 def codes(outcomes: Sequence[Any]) -> list[str]:

@@ -8,36 +8,41 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
+from uuid import UUID
 
 import pytest
-from sqlalchemy import Connection, Engine, func, select, text
+from sqlalchemy import Connection, Engine, func, select
 
 from models.availability import outside_busy, time_off
 from models.bookings import bookings
 from models.calendar import mentor_busy
 from models.catalog import BookingMode
+from models.sessions import SessionStatus
+from models.sessions import sessions as sessions_table
 from tests import factories
-from tests.concurrency.racing import Race, codes, deadlocks, winners
+from tests.concurrency.racing import WAITING, Race, codes, deadlocks, meanwhile, winners
 from tests.eventually import eventually
 from workflows.availability.dates import CalendarDay, CalendarOwner, calendar_owner_query, set_date_hours
 from workflows.availability.hours import Span, WeeklyHours, set_hours, weekly_hours_query
 from workflows.availability.rules import BookingRules, RulesOfMentor, rules_query, set_rules
 from workflows.availability.time_off import take_time_off
+from workflows.bookings.booking import Booking
+from workflows.bookings.decisions import cancel, decline
 from workflows.bookings.direct import book_directly
 from workflows.bookings.holds import Hold, hold
 from workflows.bookings.individual import IndividualRequest, book_individual
 from workflows.bookings.insert import NO_DRAFT_LIMITS, DraftLimits
-from workflows.bookings.series import Recurrence
+from workflows.bookings.series import Recurrence, SeriesParties, series_parties_query, withdraw_drafts
 from workflows.catalog.courses import Course
 from workflows.catalog.listings import Listing
 from workflows.errors import DomainError
 from workflows.identity.people import Mentor, User
 from workflows.invariants import check_all
+from workflows.sessions.steps import create_all
 
 Call = Callable[[Connection], Any]
 HOUR = timedelta(hours=1)
 TAKERS_OF_EACH_KIND, ROUNDS = 5, 10
-WAITING = text("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'")
 
 
 class Offers:
@@ -68,10 +73,10 @@ class Offers:
         wanted = partial(hold, mentor_profile_id=self.mentor.id, duration_minutes=60, minutes=5, max_holds=max_holds)
         return lambda db: wanted(db, actor=factories.acting_user(mentee), start_time=start, now=_now())
 
-    def take_off(self, start: datetime, end: datetime) -> Call:
+    def take_off(self, start: datetime, end: datetime, *, cancel_sessions: bool = False) -> Call:
         def take(db: Connection) -> Any:
             owner = CalendarOwner.of(db.execute(calendar_owner_query(self.mentor.id)).one())
-            off = partial(take_time_off, start_time=start, end_time=end, reason=None, cancel_sessions=False)
+            off = partial(take_time_off, start_time=start, end_time=end, reason=None, cancel_sessions=cancel_sessions)
             return off(db, actor=self.actor, mentor=owner, now=_now())
 
         return take
@@ -164,6 +169,20 @@ def test_no_booking_by_a_calendar_that_is_being_changed(engine: Engine, change: 
     assert outcome.code == CHANGES.get(change, "outside_hours")
     with engine.begin() as db:
         assert db.execute(select(bookings)).all() == db.execute(select(mentor_busy)).all() == []
+
+
+def test_time_off_leaves_a_session_that_is_just_being_started(engine: Engine) -> None:
+    start = factories.next_slot()
+    with engine.begin() as db:
+        offers, people = Offers(db), _people(db, 2)
+        booked = [offers.book(mentee, start + n * HOUR)(db) for n, mentee in enumerate(people)]
+        sessions = create_all(db, [booking.id for booking in booked])
+    first, other = (sessions[booking.id] for booking in booked)
+    begin = partial(factories.start_session, session=first)
+    meanwhile(engine, begin, offers.take_off(start, start + 2 * HOUR, cancel_sessions=True))
+    with engine.connect() as db:
+        states = {row.id: row.status for row in db.execute(select(sessions_table))}
+    assert states == {first.id: SessionStatus.IN_PROGRESS, other.id: SessionStatus.CANCELLED}
 
 
 def test_no_acceptance_in_time_off_being_taken(engine: Engine) -> None:
@@ -306,6 +325,32 @@ def test_drafts_are_limited_for_one_mentor_and_for_all(engine: Engine, race: Rac
     assert codes(of_one) == ["booking_limit"] * 25
     of_six = [mentors[n % 6].request(another, start, draft_limits=limits) for n, start in enumerate(starts)]
     assert codes(race.transact(of_six)) == ["booking_limit"] * 10
+
+
+@pytest.mark.parametrize("step", [decline, cancel])
+def test_a_series_is_withdrawn_around_a_decision_of_one(engine: Engine, step: Callable[..., Booking]) -> None:
+    with engine.begin() as db:
+        offers, (mentee,) = Offers(db), _people(db, 1)
+        _first, series = book_directly(
+            db,
+            actor=factories.acting_user(mentee),
+            mentor_profile_id=offers.mentor.id,
+            scheduled_at=factories.next_slot(),
+            duration_minutes=60,
+            now=_now(),
+            recurrence=Recurrence(count=3),
+        )
+    assert series is not None
+    first, *others = series.made
+    actor = factories.acting_user(mentee) if step is cancel else offers.actor
+
+    def withdraw(db: Connection) -> tuple[list[UUID], list[UUID]]:
+        parties = SeriesParties.of(db.execute(series_parties_query(series.id)).one())
+        asked: dict[str, Any] = {"from_time": first.start_time, "reason": "Moved", "now": _now()}
+        return withdraw_drafts(db, actor=factories.acting_user(mentee), series=parties, **asked)
+
+    decide = partial(step, actor=actor, booking=first, reason=None, now=_now())
+    assert meanwhile(engine, decide, withdraw) == ([each.id for each in others], [])
 
 
 def test_series_are_limited_as_one_draft_each(engine: Engine, race: Race) -> None:

@@ -19,17 +19,16 @@ from models.catalog import BookingMode, ProductKind
 from models.catalog import listings as listings_table
 from models.people import mentor_profiles, users
 from tests import factories
-from tests.concurrency.racing import Race, codes, deadlocks, winners
-from tests.concurrency.test_calendar_changes import WAITING
+from tests.concurrency.racing import WAITING, Race, codes, deadlocks, meanwhile, winners
 from tests.eventually import eventually
 from workflows.bookings.booking import Booking
-from workflows.bookings.decisions import accept
+from workflows.bookings.decisions import accept, cancel, decline
 from workflows.bookings.request import request
 from workflows.bundles.bundle import Bundle
 from workflows.bundles.purchase import purchase
 from workflows.catalog.courses import Course
 from workflows.catalog.listings import Listing, publish_listing
-from workflows.errors import DomainError, NotFound
+from workflows.errors import Conflict, DomainError, NotFound
 from workflows.identity.actor import Actor
 from workflows.identity.people import Mentor, User, change_mentor_profile, change_user, publish_mentor_profile
 from workflows.privacy.closing import delete_account
@@ -229,3 +228,27 @@ def test_two_deletions_at_once_are_one(engine: Engine, race: Race, person: User)
     with engine.connect() as db:
         drafts = select(bookings.c.id).where(bookings.c.status == enum_literal(BookingStatus.DRAFT))
         assert db.execute(drafts).all() == []
+
+
+@pytest.mark.parametrize("by_mentor", [True, False])
+def test_a_request_that_is_just_being_decided_is_waited_for(engine: Engine, person: User, by_mentor: bool) -> None:
+    with engine.begin() as db:
+        drafts = [factories.make_booking(db, mentee=person) for _ in range(2)]
+
+    def decide(db: Connection) -> None:
+        actor = factories.mentor_of(drafts[0]) if by_mentor else Actor.person(person.id, None)
+        end = decline if by_mentor else cancel
+        end(db, actor=actor, booking=drafts[0], reason=None, now=datetime.now(UTC))
+
+    assert meanwhile(engine, decide, deletion(person)) == "deleted"
+    decided = {"declined": 1, "cancelled": 1} if by_mentor else {"cancelled": 2}
+    assert of_person(engine, person) == {**decided, "erased": 1}
+
+
+def test_a_session_that_is_just_being_started_keeps_its_account(engine: Engine, person: User) -> None:
+    with engine.begin() as db:
+        session = factories.make_session(db, mentee=person)
+    with pytest.raises(Conflict) as refused:
+        meanwhile(engine, partial(factories.start_session, session=session), deletion(person))
+    assert (refused.value.code, (refused.value.details or {})["sessions"]) == ("still_open", [str(session.id)])
+    assert of_person(engine, person) == {"accepted": 1, "erased": 0}

@@ -11,6 +11,7 @@ from sqlalchemy import Connection, Select, delete, insert, literal_column, selec
 from uuid_utils.compat import uuid7
 
 from models.availability import MAX_HORIZON_DAYS, time_off
+from models.sessions import SessionStatus, sessions
 from workflows.availability.changes import lock_calendar, raise_version
 from workflows.availability.dates import CalendarOwner
 from workflows.clock import in_utc
@@ -20,7 +21,7 @@ from workflows.identity.actor import Actor
 from workflows.paging import LATEST_START_FIRST, Page, PagedList
 from workflows.records import Record
 from workflows.sessions.cancel import cancel
-from workflows.sessions.session import SessionWithTerms, session_with_terms_query
+from workflows.sessions.session import SESSION_WITH_TERMS, SessionWithTerms
 
 DEFAULT_REASON = "The mentor is not available at this time."
 # Of a mentor, past ones included, which stay until they are deleted.
@@ -41,6 +42,8 @@ WHERE block.mentor_profile_id = CAST(:mentor_profile_id AS uuid)
 ORDER BY booking.start_time
 """
 )
+# To start a session takes no lock of the mentor.
+_TO_CANCEL = SESSION_WITH_TERMS.with_for_update(key_share=True, of=sessions)
 END_HOLDS = text(
     """
 DELETE FROM mentor_busy
@@ -151,8 +154,10 @@ def take_time_off(
     if pending:
         raise _in_the_way(pending, "A session in the way is just being created; try again.", retry_after=1)
     for row in in_the_way:
-        session = SessionWithTerms.of(db.execute(session_with_terms_query(row.session_id)).one())
-        cancel(db, actor=actor, session=session, reason=reason or DEFAULT_REASON, now=now)
+        session = SessionWithTerms.of(db.execute(_TO_CANCEL, {"id": row.session_id}).one())
+        # Unless it has been started at this very moment, and is in the way no more.
+        if session.status is SessionStatus.SCHEDULED:
+            cancel(db, actor=actor, session=session, reason=reason or DEFAULT_REASON, now=now)
     db.execute(END_HOLDS, period)
     taken = TimeOff(id=uuid7(), reason=reason, **period)
     db.execute(insert(time_off).values(id=taken.id, reason=reason, **period))

@@ -30,7 +30,7 @@ MAX_WEEKS_APART = 52
 
 _LOCK_PARTIES = text(f"WITH {LOCK_MENTOR_UNCHANGED}, {LOCK_MENTEE} SELECT id FROM mentee")
 
-
+# One that is just being decided on its own is waited for, and left out then.
 DRAFTS_OF_SERIES = (
     Booking.query()
     .where(
@@ -39,6 +39,7 @@ DRAFTS_OF_SERIES = (
         bookings.c.status == enum_literal(BookingStatus.DRAFT),
     )
     .order_by(bookings.c.start_time)
+    .with_for_update(key_share=True)
 )
 
 

@@ -72,6 +72,18 @@ ORDER BY bundle_purchase_id NULLS FIRST, id
 ).columns(id=Uuid(), mentor_profile_id=Uuid(), mentee_user_id=Uuid(), bundle_purchase_id=Uuid())
 _LOCK_MENTORS = text("SELECT id FROM mentor_profiles WHERE id = ANY(:ids) ORDER BY id FOR NO KEY UPDATE")
 _LOCK_USER = text("SELECT version, erased_at FROM users WHERE id = CAST(:user_id AS uuid) FOR NO KEY UPDATE")
+# To withdraw or decline a request, to let it expire and to start a session takes none of these locks. Groups go before
+# their sessions, as everywhere.
+_LOCK_OPEN = (
+    text("SELECT id FROM bookings WHERE id = ANY(CAST(:drafts AS uuid[])) ORDER BY id FOR NO KEY UPDATE"),
+    text(
+        """
+SELECT g.booking_id FROM group_sessions g JOIN bookings b ON b.id = g.booking_id
+WHERE b.session_id = ANY(CAST(:sessions AS uuid[])) ORDER BY g.booking_id FOR NO KEY UPDATE OF g
+"""
+    ),
+    text("SELECT id FROM sessions WHERE id = ANY(CAST(:sessions AS uuid[])) ORDER BY id FOR NO KEY UPDATE"),
+)
 
 
 @dataclass(frozen=True)
@@ -147,6 +159,11 @@ def delete_account(
     if user.erased_at is not None:
         return
     require_version(user)
+    _require_closable(still_open, cancel=cancel)
+    for lock in _LOCK_OPEN:
+        db.execute(lock, {name: still_open.details[name] for name in lock.compile().params})
+    # What has moved until then: a request that was decided is left out, a session that was started is refused.
+    still_open = account.open_things()
     _require_closable(still_open, cancel=cancel)
     for row in still_open.of("draft"):
         _end_draft(account, row)
