@@ -38,6 +38,14 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedServe
     server.stop()
 
 
+@pytest.fixture(scope="module")
+def stopped(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a PostgreSQL that has run and was stopped, as each test leaves it again."""
+    folder = tmp_path_factory.mktemp("stopped") / "postgres"
+    start_postgres(folder, settings=FAST).stop()
+    return folder
+
+
 def test_servers_run_as_an_ordinary_user_below_a_closed_folder(closed: Path, postgres: EmbeddedServer) -> None:
     valkey = start_valkey(closed / "redis")
     try:
@@ -63,9 +71,8 @@ def test_settings_of_the_cluster(postgres: EmbeddedServer) -> None:
             assert db.execute("SELECT current_setting(%s)", [setting]).fetchone() == (value,)
 
 
-def test_data_is_kept_over_a_restart_and_over_a_kill(closed: Path) -> None:
-    folder = closed / "postgres"
-    first = start_postgres(folder)
+def test_data_is_kept_over_a_restart_and_over_a_kill(stopped: Path) -> None:
+    first = start_postgres(stopped)
     with psycopg.connect(first.url) as db:
         db.execute("CREATE TABLE kept AS SELECT 1 AS one")
     backends = psutil.Process(first.process.pid).children()
@@ -73,7 +80,7 @@ def test_data_is_kept_over_a_restart_and_over_a_kill(closed: Path) -> None:
     first.process.wait()
     # Its children notice by themselves; until then PostgreSQL rightly refuses a second server on the same data.
     psutil.wait_procs(backends, timeout=30)
-    second = start_postgres(folder)
+    second = start_postgres(stopped)
     try:
         with psycopg.connect(second.url) as db:
             assert db.execute("SELECT one FROM kept").fetchone() == (1,)
@@ -94,20 +101,18 @@ def test_an_interrupted_initdb_does_not_break_the_next_start(closed: Path) -> No
     assert not half.exists()
 
 
-def test_a_stale_pid_file_does_not_stop_the_next_start(closed: Path) -> None:
-    folder = closed / "postgres"
-    start_postgres(folder, settings=FAST).stop()
-    pid_file = folder / "data" / "postmaster.pid"
-    pid_file.write_text(f"{os.getpid()}\n{folder / 'data'}\n")
-    owner = folder.stat()
+def test_a_stale_pid_file_does_not_stop_the_next_start(stopped: Path) -> None:
+    pid_file = stopped / "data" / "postmaster.pid"
+    pid_file.write_text(f"{os.getpid()}\n{stopped / 'data'}\n")
+    owner = stopped.stat()
     os.chown(pid_file, owner.st_uid, owner.st_gid)
-    start_postgres(folder, settings=FAST).stop()
+    start_postgres(stopped, settings=FAST).stop()
 
 
-def test_a_server_that_cannot_start_says_why(closed: Path, postgres: EmbeddedServer) -> None:
+def test_a_server_that_cannot_start_says_why(stopped: Path, postgres: EmbeddedServer) -> None:
     taken = int(postgres.url.rsplit(":", 1)[1].split("/")[0])
     with pytest.raises(StartError, match="Address already in use"):
-        start_postgres(closed / "second", port=taken, settings=FAST)
+        start_postgres(stopped, port=taken, settings=FAST)
 
 
 def test_servers_end_with_the_process_that_started_them(tmp_path: Path) -> None:

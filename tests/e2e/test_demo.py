@@ -16,6 +16,7 @@ import pytest
 from cli.plan import ROOT
 from cli.run_file import read_run
 from cli.system import end_leftovers, find_leftovers
+from tests import servers
 from tests.eventually import eventually
 
 LONGEST_SECONDS = 120
@@ -110,6 +111,8 @@ def assert_whole(said: str) -> None:
 @pytest.mark.timeout(300)
 def test_it_shows_every_step_and_stays_until_sigterm(tmp_path: Path) -> None:
     data_dir = tmp_path / "data"
+    # That a first start makes and migrates the cluster is seen where `make up` starts everything.
+    servers.prepare_data_folder(data_dir)
     with running_demo(data_dir, "--keep") as demo:
         ended = "Press Ctrl-C to stop."
         eventually(lambda: ended in said_in(data_dir).read_text(), "the end of the demo", seconds=LONGEST_SECONDS)

@@ -22,7 +22,10 @@ CLIENTS = 4
 ANSWERED_BEFORE_THE_KILL = 20
 RESUMED_SECONDS = 10.0
 # What makes no sessions of accepted bookings.
-OTHERS = ("flower", "streams", "worker-reviews", "worker-analytics", "worker-webhooks")
+OTHERS = (
+    *("worker-reviews", "worker-notifications", "worker-analytics", "worker-webhooks"),
+    *("flower", "streams", "maintain"),
+)
 
 
 def test_a_restart_after_killing_everything_keeps_every_answer(tmp_path: Path, figures: Figures) -> None:
