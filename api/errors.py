@@ -1,4 +1,4 @@
-"""Error handlers: every error as JSON in one shape."""
+"""Error handlers of Flask: every error as JSON in one shape."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from flask import Flask, Response, g, jsonify, request
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from werkzeug.exceptions import HTTPException
 
-from api.refusals import CODE_OF_STATUS, status_of
+from api.refusals import CODE_OF_STATUS, SENTENCES, shape, status_of
 from config import telemetry
 from models.sqlstates import is_outage
 from workflows import constraints
@@ -18,17 +18,6 @@ from workflows.errors import DomainError, InvalidTransition
 
 log = structlog.get_logger("api.errors")
 
-# In place of Werkzeug's own descriptions.
-SENTENCES = {
-    404: "There is no such route.",
-    405: "This method is not allowed here; the Allow header lists those that are.",
-    408: "The body took too long to arrive.",
-    413: "The body is too large; the limit is 64 kB, or 256 kB for bookings and completed sessions.",
-    414: "The address is too long; with its query, the limit is 8 kB.",
-    431: "The headers are too many or too large; the limits are 90 headers and 32 kB.",
-    500: "An internal error occurred; please quote the request id if you report it.",
-    503: "The service is temporarily unavailable; try again in a moment.",
-}
 # Headers of the error itself; the others describe Werkzeug's HTML page.
 KEPT_HEADERS = ("Allow", "Retry-After", "WWW-Authenticate")
 
@@ -102,17 +91,6 @@ def answer(error: Exception) -> Response:
 def unavailable(message: str = SENTENCES[503]) -> Response:
     """503, to be tried again."""
     return _answer(503, "unavailable", message, None, {"Retry-After": "1"})
-
-
-def shape(
-    status: int, code: str, message: str, request_id: str | None, details: Mapping[str, list[str]] | None = None
-) -> dict[str, object]:
-    """The body of every error."""
-    body: dict[str, object] = {"statusCode": status, "error": HTTPStatus(status).phrase, "message": message}
-    body["code"] = code
-    if details:
-        body["details"] = details
-    return {**body, "requestId": request_id}
 
 
 def _answer(

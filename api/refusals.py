@@ -1,7 +1,12 @@
-"""Every error code: its status, and when it is returned. One table for responses and documentation."""
+"""Every error code: its status, when it is returned, and the one shape of all. One table for answers and documentation.
+
+Without Flask, which the process of live updates has no use for.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from http import HTTPStatus
 from typing import NamedTuple
 
 from workflows import errors
@@ -107,7 +112,30 @@ CODE_OF_STATUS: dict[int, str] = {
     503: "unavailable",
 }
 
+# In place of Werkzeug's own descriptions.
+SENTENCES = {
+    404: "There is no such route.",
+    405: "This method is not allowed here; the Allow header lists those that are.",
+    408: "The body took too long to arrive.",
+    413: "The body is too large; the limit is 64 kB, or 256 kB for bookings and completed sessions.",
+    414: "The address is too long; with its query, the limit is 8 kB.",
+    431: "The headers are too many or too large; the limits are 90 headers and 32 kB.",
+    500: "An internal error occurred; please quote the request id if you report it.",
+    503: "The service is temporarily unavailable; try again in a moment.",
+}
+
 
 def status_of(error: errors.DomainError) -> int:
     """The status of a domain error, by its kind."""
     return next((status for kind, status in STATUS_OF_KIND.items() if isinstance(error, kind)), 500)
+
+
+def shape(
+    status: int, code: str, message: str, request_id: str | None, details: Mapping[str, list[str]] | None = None
+) -> dict[str, object]:
+    """The body of every error."""
+    body: dict[str, object] = {"statusCode": status, "error": HTTPStatus(status).phrase, "message": message}
+    body["code"] = code
+    if details:
+        body["details"] = details
+    return {**body, "requestId": request_id}

@@ -26,9 +26,8 @@ from granian.rsgi import HTTPProtocol, ProtocolClosed, Scope
 
 from api.addresses import client_address, counted_address
 from api.bodies import BODY_LIMIT_BYTES
-from api.errors import SENTENCES, shape
 from api.headers import AnswerHeaders
-from api.refusals import CODE_OF_STATUS
+from api.refusals import CODE_OF_STATUS, SENTENCES, shape
 from api.request_log import count, log_request, request_id_of
 from config.limits import NO_PROXIES, TrustedProxies
 

@@ -14,9 +14,10 @@ from sqlalchemy import text
 from api import examples, report_examples
 from api.blueprints import Area, refuses
 from api.context import OPERATOR, RequestContext
-from api.errors import SENTENCES, unavailable
+from api.errors import unavailable
 from api.lists import list_route
 from api.loaders import reads
+from api.refusals import SENTENCES
 from api.schemas import operations as shapes
 from api.schemas.analytics import Summary
 from api.state import app_state

@@ -19,10 +19,9 @@ from werkzeug.exceptions import ServiceUnavailable
 
 from api.addresses import client_address, counted_address
 from api.auth import CREDENTIAL_HEADERS, QUERY_KEY, identifier
-from api.errors import SENTENCES, shape
 from api.headers import AnswerHeaders
 from api.rate_limits import Counted, headers_of, refusal
-from api.refusals import CODE_OF_STATUS, status_of
+from api.refusals import CODE_OF_STATUS, SENTENCES, shape, status_of
 from api.request_log import log_request, request_id_of
 from api.schemas.fields import Moment
 from api.schemas.sessions import as_seen_by, shown_session

@@ -111,7 +111,7 @@ def test_only_the_effects_know_bookings_and_sessions_both() -> None:
 # What a process would only carry along, by the module that it starts with.
 NEEDLESS = {
     # The API's application and Celery were a third of the process's memory, and most of its start.
-    "cli.streams": {"api.app", "celery", "granian", "alembic"},
+    "cli.streams": {"api.app", "flask", "jinja2", "celery", "granian", "alembic"},
     "cli.serve": {"alembic", "mako"},
     "workers.flower": {"sqlalchemy", "psycopg", "models", "workflows.events.subscriptions", "workflows.effects"},
     # They read the settings, and refuse, before they import what they run.

@@ -11,8 +11,8 @@ import pytest
 import yaml
 
 from api.bodies import BODY_LIMIT_BYTES
-from api.errors import shape
 from api.headers import CLOSED_POLICY
+from api.refusals import shape
 from cli.plan import PARTS, ROOT, Place
 from cli.serve import KEEP_ALIVE_SECONDS
 
