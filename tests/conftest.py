@@ -16,7 +16,6 @@ import structlog
 from sqlalchemy import Connection, Engine
 from xdist.remote import Producer
 
-from cli.migrate import upgrade
 from config.logging import redact
 from models.engine import create
 from tests import compiling, scheduling, servers
@@ -131,11 +130,9 @@ def same_key_requests(pytestconfig: pytest.Config) -> int:
 
 
 @pytest.fixture(scope="session")
-def template_database(worker_id: str) -> str:
-    """The name of this worker's migrated, empty database, to be copied."""
-    name = f"tutelage_template_{worker_id}"
-    upgrade(servers.create_database(name))
-    return name
+def template_database() -> str:
+    """The name of the migrated, empty database, to be copied; the first process of a run that asks makes it."""
+    return servers.template_database()
 
 
 @pytest.fixture

@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import psycopg
 from psycopg import sql
@@ -28,6 +29,7 @@ from tests.log_secrets import LOGS_VARIABLE
 
 POSTGRES_VARIABLE = "TUTELAGE_TEST_POSTGRES"
 REDIS_VARIABLE = "TUTELAGE_TEST_REDIS"
+TEMPLATE = "tutelage_template"
 # All that tests ask comes from one address, as fast as it can; tests of the limits choose their own.
 UNLIMITED = {
     "RATE_LIMIT_CALLER": "off",
@@ -38,9 +40,16 @@ UNLIMITED = {
 }
 # Nothing here outlives the run, so nothing needs to reach the disk.
 FAST = {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off"}
-_EMPTY_EVERY_TABLE = ";".join(
-    ["SET LOCAL session_replication_role = replica", *(f"DELETE FROM {table.name}" for table in metadata.sorted_tables)]
+# The name of connections that put databases into the state that a test begins with.
+PREPARES = "tutelage-prepares"
+_EMPTY_EVERY_TABLE = "SELECT pg_temp.empty_every_table()"
+# In a function, whose statements are planned once. TRUNCATE would make the files of all tables anew.
+_MAKE_FUNCTION = (
+    "CREATE FUNCTION pg_temp.empty_every_table() RETURNS void LANGUAGE plpgsql AS $$ BEGIN "
+    + " ".join(f"DELETE FROM {table.name};" for table in metadata.sorted_tables)
+    + " END $$"
 )
+_PREPARING: dict[str, psycopg.Connection[Any]] = {}
 
 
 @dataclass(frozen=True)
@@ -89,8 +98,20 @@ def create_database(name: str, template: str = "template1") -> str:
     return database_address(name)
 
 
+def template_database() -> str:
+    """The name of a migrated, empty database to copy, which the first process of a run that asks makes."""
+    made = Path(os.environ[LOGS_VARIABLE]) / TEMPLATE
+    with _alone(TEMPLATE):
+        if not made.exists():
+            upgrade(create_database(TEMPLATE))
+            made.touch()
+    return TEMPLATE
+
+
 def drop_database(name: str) -> None:
     """Remove a database, also while others are connected to it."""
+    if connection := _PREPARING.pop(name, None):
+        connection.close()
     _administer(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
 
 
@@ -105,16 +126,12 @@ def temporary_database(name: str, template: str = "template1") -> Iterator[str]:
 
 
 def empty(engine: Engine) -> None:
-    """Delete every row: as good as a new database, and a hundred times as fast.
-
-    In one round trip, and unseen by guards and foreign keys. TRUNCATE would make the files of all tables anew.
-    """
-    with engine.begin() as db:
-        db.exec_driver_sql(_EMPTY_EVERY_TABLE)
+    """Delete every row: as good as a new database, and a hundred times as fast."""
+    _prepare(engine, _EMPTY_EVERY_TABLE)
 
 
 def keep_rows(engine: Engine, schema: str) -> str:
-    """Move all rows that there are into a new schema, and return the statements that put them back into empty tables.
+    """Move all rows that there are into a new schema, and return the statements that `put_back` takes.
 
     As good as making them anew, and ten times as fast.
     """
@@ -124,8 +141,43 @@ def keep_rows(engine: Engine, schema: str) -> str:
         for name in filled:
             db.exec_driver_sql(f"CREATE TABLE {schema}.{name} AS TABLE {name}")
     empty(engine)
-    inserts = (f"INSERT INTO {name} OVERRIDING SYSTEM VALUE TABLE {schema}.{name}" for name in filled)
-    return ";".join(["SET LOCAL session_replication_role = replica", *inserts])
+    return ";".join(f"INSERT INTO {name} OVERRIDING SYSTEM VALUE TABLE {schema}.{name}" for name in filled)
+
+
+def put_back(engine: Engine, kept: str) -> None:
+    """Put the rows of `keep_rows` into empty tables."""
+    _prepare(engine, kept)
+
+
+def _prepare(engine: Engine, statements: str) -> None:
+    """Change rows in one round trip, unseen by guards and foreign keys.
+
+    On a connection of its own: one whose replication role changes forgets how statements are planned, and each test
+    would have all of its own planned anew.
+    """
+    name = str(engine.url.database)
+    try:
+        _preparing(name).execute(statements)
+    except psycopg.OperationalError:
+        if not _PREPARING[name].broken:
+            raise
+        # A test has ended every connection.
+        del _PREPARING[name]
+        _preparing(name).execute(statements)
+
+
+def _preparing(name: str) -> psycopg.Connection[Any]:
+    if name not in _PREPARING:
+        connection = psycopg.connect(
+            database_address(name),
+            autocommit=True,
+            prepare_threshold=None,
+            application_name=PREPARES,
+            options="-c session_replication_role=replica",
+        )
+        connection.execute(_MAKE_FUNCTION)
+        _PREPARING[name] = connection
+    return _PREPARING[name]
 
 
 def prepare_data_folder(data_dir: Path) -> None:
@@ -134,8 +186,7 @@ def prepare_data_folder(data_dir: Path) -> None:
     The first process of a run that asks makes it, and all others copy that.
     """
     shared = Path(os.environ[LOGS_VARIABLE])
-    with (shared / "cluster.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with _alone("cluster"):
         if not (shared / "cluster").exists():
             server = start_postgres(shared / "made" / "postgres", settings=FAST)
             upgrade(server.url)
@@ -144,6 +195,14 @@ def prepare_data_folder(data_dir: Path) -> None:
     data_dir.mkdir()
     # As it is, with its owner.
     subprocess.run(["cp", "-a", shared / "cluster" / "postgres", data_dir], check=True)
+
+
+@contextmanager
+def _alone(work: str) -> Iterator[None]:
+    """Do something that all processes of a run share while no other of them does."""
+    with (Path(os.environ[LOGS_VARIABLE]) / f"{work}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def _administer(statement: sql.Composed) -> None:

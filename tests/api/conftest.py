@@ -121,7 +121,7 @@ def client(world: World) -> ApiClient:
 
 @pytest.fixture(scope="session")
 def kept_cast(api_engine: Engine) -> tuple[Cast, str]:
-    """People, and the statements that put their rows into the empty database: thousands of tests begin with them."""
+    """People, and what puts their rows into the empty database: thousands of tests begin with them."""
     with api_engine.begin() as db:
         mentor = factories.make_mentor(db)
         cast = Cast(
@@ -137,9 +137,8 @@ def kept_cast(api_engine: Engine) -> tuple[Cast, str]:
 @pytest.fixture
 def cast(engine: Engine, kept_cast: tuple[Cast, str]) -> Cast:
     """The people of the test."""
-    cast, statements = kept_cast
-    with engine.begin() as db:
-        db.exec_driver_sql(statements)
+    cast, kept = kept_cast
+    servers.put_back(engine, kept)
     return cast
 
 

@@ -48,7 +48,7 @@ def scene(scene_engine: Engine) -> Scene:
 
 @pytest.fixture(scope="session")
 def kept_scene(api_engine: Engine) -> tuple[Scene, str]:  # noqa: F811
-    """A scene to be changed, and the statements that put its rows into an empty database."""
+    """A scene to be changed, and what puts its rows into an empty database."""
     with api_engine.begin() as db:
         scene = set_scene(db)
     return scene, servers.keep_rows(api_engine, "kept_scene")

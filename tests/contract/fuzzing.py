@@ -89,10 +89,9 @@ class Stage:
     @classmethod
     def on(cls, engine: Engine, kept_scene: tuple[Scene, str]) -> Stage:
         """The stage as it is at the beginning, and nothing else."""
-        scene, statements = kept_scene
+        scene, kept = kept_scene
         servers.empty(engine)
-        with engine.begin() as db:
-            db.exec_driver_sql(statements)
+        servers.put_back(engine, kept)
         # Sequences make more in a minute than people do.
         return cls(World.on(engine, max_open_drafts=0, max_open_drafts_per_mentor=0, max_holds=0), scene)
 
