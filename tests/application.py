@@ -99,7 +99,9 @@ def settings_for(database_url: str, **chosen: Any) -> Settings:
         "api_threads": 8,
         **chosen,
     }
-    settings = dataclasses.replace(_settings_in(frozenset(os.environ.items())), **values)
+    # Pytest's own variable is another one in each test.
+    environment = frozenset(each for each in os.environ.items() if each[0] != "PYTEST_CURRENT_TEST")
+    settings = dataclasses.replace(_settings_in(environment), **values)
     remember_settings(settings)
     return settings
 

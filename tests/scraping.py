@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
+from prometheus_client import Metric
 from prometheus_client.parser import text_string_to_metric_families
 
-from config.metrics import exposition
+from config.telemetry import REGISTRY
 
 Labels = frozenset[tuple[str, str]]
 
@@ -22,18 +23,22 @@ class Figures:
     @classmethod
     def of(cls, text: str) -> Figures:
         """Parse the text format of Prometheus."""
+        return cls._in(text_string_to_metric_families(text))
+
+    @classmethod
+    def here(cls) -> Figures:
+        """What this process counts: without the text, which takes eight times as long."""
+        return cls._in(REGISTRY.collect())
+
+    @classmethod
+    def _in(cls, families: Iterable[Metric]) -> Figures:
         samples, kinds = {}, {}
-        for family in text_string_to_metric_families(text):
+        for family in families:
             # The parser takes the ending of counters away.
             kinds[f"{family.name}_total" if family.type == "counter" else family.name] = family.type
             for sample in family.samples:
                 samples[sample.name, frozenset(sample.labels.items())] = sample.value
         return cls(samples, kinds)
-
-    @classmethod
-    def here(cls) -> Figures:
-        """What this process would answer."""
-        return cls.of(exposition().decode())
 
     def all(self, name: str, **labels: str) -> dict[Labels, float]:
         """The samples of that name with at least these labels."""

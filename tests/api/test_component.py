@@ -8,13 +8,13 @@ import re
 import subprocess
 import sys
 from base64 import b64encode
+from collections.abc import Callable
 from hashlib import sha384
 from pathlib import Path
 from typing import Any
 
 import pytest
 from iso4217 import raw_xml as iso_4217
-from prometheus_client import generate_latest
 from sqlalchemy import Engine
 
 from api.component_files import (
@@ -29,10 +29,10 @@ from api.headers import CLOSED_POLICY
 from api.resources.component import worker_policy
 from api.schemas.fields import CURRENCIES
 from cli.plan import ROOT
-from config import telemetry
 from config.limits import RateLimit
 from tests.api.conftest import Cast
 from tests.application import World, settings_for, template_app
+from tests.scraping import Figures
 
 BUILT = sorted(path.name for path in COMPONENT_FOLDER.iterdir())
 HASHED = next(name for name in BUILT if name not in STABLE_NAMES and name.endswith(".js"))
@@ -191,41 +191,28 @@ def test_the_configuration_is_open_to_every_site(engine: Engine) -> None:
 
 
 @pytest.fixture
-def counted() -> dict[str, float]:
-    """What was counted since the test began, by metric and labels; read it after the beacons."""
-    before = _figures()
-
-    class Since(dict[str, float]):
-        def __missing__(self, name: str) -> float:
-            return _figures().get(name, 0.0) - before.get(name, 0.0)
-
-    return Since()
-
-
-def _figures() -> dict[str, float]:
-    lines = generate_latest(telemetry.REGISTRY).decode().splitlines()
-    return {
-        name: float(value)
-        for name, _, value in (line.rpartition(" ") for line in lines if line.startswith("tutelage_component"))
-    }
+def counted() -> Callable[..., float]:
+    """Tells by how much the samples of a name and labels have grown since the test began."""
+    before = Figures.here()
+    return lambda name, **labels: Figures.here().total(name, **labels) - before.total(name, **labels)
 
 
 @pytest.mark.parametrize("content_type", ["text/plain;charset=UTF-8", "application/json"])
-def test_a_beacon_becomes_figures(counted: dict[str, float], content_type: str) -> None:
+def test_a_beacon_becomes_figures(counted: Callable[..., float], content_type: str) -> None:
     answer = (
         template_app().test_client().post("/component/telemetry", data=json.dumps(BEACON), content_type=content_type)
     )
     assert (answer.status_code, answer.data) == (204, b"")
     # Sent by a page of another site, its answer is read by no script; no browser reports it as blocked either.
     assert answer.headers["Cross-Origin-Resource-Policy"] == "cross-origin"
-    assert counted['tutelage_component_visits_total{variant="realtime"}'] == 1
-    assert counted['tutelage_component_load_seconds_bucket{le="0.5",variant="realtime"}'] == 1
-    assert counted['tutelage_component_load_seconds_bucket{le="0.25",variant="realtime"}'] == 0
-    assert counted['tutelage_component_first_slot_seconds_sum{variant="realtime"}'] == pytest.approx(0.9)
-    assert counted['tutelage_component_stream_seconds_total{state="connected"}'] == 60.5
-    assert counted['tutelage_component_stream_seconds_total{state="disconnected"}'] == 1.5
-    assert counted["tutelage_component_reconnections_total"] == 2
-    assert counted['tutelage_component_errors_total{kind="network",variant="realtime"}'] == 3
+    assert counted("tutelage_component_visits_total", variant="realtime") == 1
+    assert counted("tutelage_component_load_seconds_bucket", le="0.5", variant="realtime") == 1
+    assert counted("tutelage_component_load_seconds_bucket", le="0.25", variant="realtime") == 0
+    assert counted("tutelage_component_first_slot_seconds_sum", variant="realtime") == pytest.approx(0.9)
+    assert counted("tutelage_component_stream_seconds_total", state="connected") == 60.5
+    assert counted("tutelage_component_stream_seconds_total", state="disconnected") == 1.5
+    assert counted("tutelage_component_reconnections_total") == 2
+    assert counted("tutelage_component_errors_total", kind="network", variant="realtime") == 3
 
 
 TOO_MUCH: list[object] = [-0.1, 600.1, "1", True, [], 1e30]
@@ -244,12 +231,12 @@ WRONG_ERRORS: list[object] = [{"other": 1}, {"network": 0}, {"network": 1001}, {
     ],
     ids=str,
 )
-def test_a_beacon_with_anything_else_is_refused(counted: dict[str, float], beacon: object) -> None:
+def test_a_beacon_with_anything_else_is_refused(counted: Callable[..., float], beacon: object) -> None:
     answer = (
         template_app().test_client().post("/component/telemetry", data=json.dumps(beacon), content_type="text/plain")
     )
     assert (answer.status_code, answer.json and answer.json["code"]) == (400, "invalid_request")
-    assert counted['tutelage_component_visits_total{variant="basic"}'] == 0
+    assert counted("tutelage_component_visits_total", variant="basic") == 0
 
 
 @pytest.mark.parametrize(
