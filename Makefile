@@ -8,6 +8,7 @@ READY := .venv/.ready
 BENCH_READY := .venv/.bench-ready
 BROWSER_READY := .venv/.browser-ready
 JOBS ?= 3
+BROWSERS ?= 2
 # Whatever the environment says: a system is a dozen processes, and each would compile our modules anew at its start.
 export PYTHONDONTWRITEBYTECODE :=
 # Evaluated only where the environment has to be made.
@@ -48,7 +49,7 @@ test: $(READY) ## Run all tests against a real PostgreSQL and a real Valkey (ARG
 	@$(BIN)/python -m pytest -n $(JOBS) --dist loadfile $(ARGS)
 
 test-browser: $(BROWSER_READY) ## Test pages in an installed Chromium (CHROMIUM=... or FIREFOX=... names it, PICTURES=... keeps what they look like)
-	@$(BIN)/python -m pytest -n $(JOBS) --dist worksteal --browser $(or $(FIREFOX),$(CHROMIUM),chromium) $(if $(PICTURES),--pictures $(PICTURES)) tests/browser $(ARGS)
+	@$(BIN)/python -m pytest -n $(BROWSERS) --dist worksteal --browser $(or $(FIREFOX),$(CHROMIUM),chromium) $(if $(PICTURES),--pictures $(PICTURES)) tests/browser $(ARGS)
 
 # Playwright drives the browser that is installed: it downloads none.
 $(BROWSER_READY): $(READY) requirements-browser.lock

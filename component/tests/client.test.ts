@@ -1,14 +1,9 @@
-import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { delay } from "../src/api/client.js";
 import { claimsOf } from "../src/api/token.js";
-import { FakeApi, NOW, makeClient, refusal } from "./fake-api.js";
+import { FakeApi, NOW, beginAtNow, makeClient, refusal } from "./fake-api.js";
 
-beforeEach(() => void vi.useFakeTimers({ now: NOW }));
-
-afterEach(() => {
-  vi.useRealTimers();
-  vi.unstubAllGlobals();
-});
+beginAtNow();
 
 describe("a request", () => {
   it("has its token renewed once", async () => {

@@ -1,6 +1,6 @@
 /** An API for tests: answers by route, and remembers what it was asked. */
 
-import { vi } from "vitest";
+import { afterEach, beforeEach, vi } from "vitest";
 import { Client } from "../src/api/client.js";
 import { Tokens, type TokenOptions } from "../src/api/token.js";
 import type { Booking, Hold, Listing, Mentor, Session, Slot } from "../src/api/types.js";
@@ -28,8 +28,6 @@ export class FakeApi {
 
   constructor() {
     vi.stubGlobal("fetch", (url: string, init: RequestInit = {}) => this.#answer(url, init));
-    // happy-dom's own would ask a real server.
-    vi.spyOn(navigator, "sendBeacon").mockReturnValue(true);
   }
 
   /** @param route such as `POST /sessions/book`. */
@@ -62,6 +60,22 @@ export function refusal(status: number, code: string, more: object = {}, headers
 }
 
 export const NOW = Date.parse("2030-05-01T08:00:00Z");
+
+/** Each test of the file begins at that moment, and with nothing that another one has kept. */
+export function beginAtNow(): void {
+  beforeEach(() => {
+    vi.useFakeTimers({ now: NOW });
+    sessionStorage.clear();
+  });
+  afterEach(() => {
+    vi.useRealTimers();
+    vi.unstubAllGlobals();
+    vi.restoreAllMocks();
+  });
+}
+
+/** Lets time pass. */
+export const settle = (milliseconds = 0): Promise<unknown> => vi.advanceTimersByTimeAsync(milliseconds);
 
 export const MENTOR: Mentor = {
   id: "m1",

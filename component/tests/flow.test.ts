@@ -1,21 +1,12 @@
-import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import type { Client } from "../src/api/client.js";
 import { screenOf } from "../src/booking/state.js";
 import "../src/following/following.js";
-import { type Answer, type FakeApi, HOLD, LISTING, NOW, SESSION, SLOT, booking, makeClient, offeringApi, refusal, slot, startFlow } from "./fake-api.js";
+import { type Answer, type FakeApi, HOLD, LISTING, NOW, SESSION, SLOT, beginAtNow, booking, makeClient, offeringApi, refusal, settle, slot, startFlow } from "./fake-api.js";
 
-const settle = (milliseconds = 0): Promise<unknown> => vi.advanceTimersByTimeAsync(milliseconds);
 const names = (events: [string, unknown][]): string[] => events.map(([name]) => name);
 
-beforeEach(() => {
-  vi.useFakeTimers({ now: NOW });
-  sessionStorage.clear();
-});
-
-afterEach(() => {
-  vi.useRealTimers();
-  vi.unstubAllGlobals();
-});
+beginAtNow();
 
 describe("the calendar", () => {
   it("shows the first day with free slots", async () => {

@@ -1,9 +1,8 @@
-import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { screenOf } from "../src/booking/state.js";
 import "../src/following/following.js";
-import { type FakeApi, type Started, NOW, SESSION, SLOT, booking, offeringApi, refusal, slot, startFlow } from "./fake-api.js";
+import { type FakeApi, type Started, NOW, SESSION, SLOT, beginAtNow, booking, offeringApi, refusal, settle, slot, startFlow } from "./fake-api.js";
 
-const settle = (milliseconds = 0): Promise<unknown> => vi.advanceTimersByTimeAsync(milliseconds);
 const pageOf = (...items: object[]): { status: number; body: object } => ({ status: 200, body: { items, nextCursor: null } });
 const BOOKED = { status: 201, body: { booking: booking(), session: SESSION } };
 const HOUR_MS = 3_600_000;
@@ -23,16 +22,7 @@ async function sent(title = "Mine"): Promise<Started> {
   return started;
 }
 
-beforeEach(() => {
-  vi.useFakeTimers({ now: NOW });
-  sessionStorage.clear();
-});
-
-afterEach(() => {
-  vi.useRealTimers();
-  vi.unstubAllGlobals();
-  vi.restoreAllMocks();
-});
+beginAtNow();
 
 describe("a session that is not there yet", () => {
   const pending = (): FakeApi =>

@@ -92,7 +92,7 @@ def test_booking_is_tested_in_a_firefox(clone: Path) -> None:
     program(clone, "firefox-esr")
     status, printed, asked = run(clone)
     firefox = clone / "bin" / "firefox-esr"
-    booking = f"test-browser FIREFOX={firefox} JOBS=0 ARGS=-k 'component_booking and realtime'"
+    booking = f"test-browser FIREFOX={firefox} BROWSERS=0 ARGS=-k 'component_booking and realtime'"
     assert (status, asked[3:]) == (0, [".venv/.browser-ready", booking])
     assert "no Chromium" in printed
 
