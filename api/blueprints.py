@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from copy import deepcopy
+from functools import cache
 from http import HTTPStatus
 from typing import Any, TypeVar
 
@@ -20,8 +21,8 @@ from api.schemas.base import Error
 View = TypeVar("View", bound=Callable[..., object])
 
 PARSER = StrictParser()
-# One instance: of the class, apispec would make one for each of two thousand refusals.
-ERROR = Error()
+# flask-smorest registers this schema itself.
+ERROR = {"$ref": f"#/components/schemas/{Error.__name__}"}
 # What the server refuses before it looks for a route, whatever the path.
 BEFORE_ROUTES = ("invalid_request", "request_timeout", "too_large", "uri_too_long", "headers_too_large")
 # Steps of a life cycle: POST is an alias of PATCH.
@@ -191,17 +192,24 @@ def _with_responses(doc: dict[str, Any], codes: Iterable[str]) -> dict[str, Any]
     responses = doc.setdefault("responses", {})
     # The parser's own note about the status of validation errors gives way to the codes.
     for status, known in sorted(by_status.items()):
-        responses[status] = _response(status, known)
+        responses[status] = _response(status, tuple(known))
     return doc
 
 
-def _response(status: int, codes: list[str]) -> dict[str, Any]:
-    response: dict[str, Any] = {
-        "description": " ".join(f"`{code}`: {REFUSALS[code].when}" for code in codes),
-        "content": {
-            "application/json": {"schema": ERROR, "examples": {code: _example(status, code) for code in codes}}
-        },
-    }
+class _Constant(dict[str, Any]):
+    """A part of the document that many operations share, and nothing changes: it is its own copy."""
+
+    def __deepcopy__(self, _memo: object) -> _Constant:
+        return self
+
+
+@cache
+def _response(status: int, codes: tuple[str, ...]) -> dict[str, Any]:
+    examples = {code: _example(status, code) for code in codes}
+    response = _Constant(
+        description=" ".join(f"`{code}`: {REFUSALS[code].when}" for code in codes),
+        content={"application/json": {"schema": ERROR, "examples": examples}},
+    )
     if {"unavailable", "session_pending", "key_in_use", "rate_limited"} & set(codes):
         response["headers"] = {"Retry-After": {"description": "Seconds.", "schema": {"type": "integer"}}}
     if "rate_limited" in codes:
