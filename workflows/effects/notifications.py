@@ -235,8 +235,10 @@ def notify_dropped(db: Connection, event: WaitlistDropped, *, now: datetime) -> 
 
 
 def _notify_owner(db: Connection, event: BundleEvent, kind: str, **variables: Any) -> None:
-    """Notify the mentee alone: a bundle has no mentor."""
+    """Notify the mentee alone: a bundle has no mentor. What is left goes with a deleted account before any end."""
     mentee = person_of(db, event.mentee_user_id)
+    if mentee.erased:
+        return
     course = db.scalar(select(courses.c.title).where(courses.c.id == event.course_id)) or "sessions"
     words = compose(kind, event=event, reader=mentee, course=course, **variables)
     notify_people(db, event, kind=kind, words=[(mentee, words)])
