@@ -92,6 +92,9 @@ def test_nothing_imports_a_database_effect() -> None:
     # Outbound effects are named where their deliveries are recorded, and their messages where they are sent.
     outbound = ("workflows.effects.messages", "workflows.effects.pushes", "workflows.effects.webhooks")
     for file in [*files(), *(ROOT / "tests").rglob("*.py")]:
+        # Most are not read as Python for it.
+        if "workflows.effects" not in file.read_text():
+            continue
         names = {name for name in imported(file) if not name.startswith(outbound)}
         effects = {name for name in names if name.startswith("workflows.effects.")}
         assert not effects, f"{file.relative_to(ROOT)}: effects are found, not imported"

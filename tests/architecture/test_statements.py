@@ -18,7 +18,10 @@ _STATEMENT = re.compile(r"\b(FROM|JOIN|INTO|UPDATE|USING)\s+(ONLY\s+)?deliveries
 
 def composes_a_statement(file: Path) -> bool:
     """Whether a module has the table at hand, or names it in SQL."""
-    texts = (node.value for node in ast.walk(ast.parse(file.read_text())) if isinstance(node, ast.Constant))
+    source = file.read_text()
+    if "deliveries" not in source:
+        return False
+    texts = (node.value for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Constant))
     spelled = any(isinstance(each, str) and _STATEMENT.search(each) for each in texts)
     return spelled or "models.events.deliveries" in imported(file)
 

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from threading import Lock
 from typing import Any
 from uuid import UUID, uuid4
@@ -39,7 +40,7 @@ from workflows.events.event_types import (
     own_fields,
 )
 from workflows.events.record import Wakeup, record
-from workflows.events.subscriptions import load
+from workflows.events.subscriptions import Subscriptions, load
 from workflows.groups.place import read_group
 from workflows.groups.seats import leave
 from workflows.groups.waitlist import join_waitlist
@@ -83,6 +84,12 @@ class CountingTransport(Transport[Any]):
         return SendResult()
 
 
+@cache
+def every_effect() -> Subscriptions:
+    """All that there is, with an operator's channel that gets every notice."""
+    return load().with_policy(OperatorPolicy(notice_channels=("chat",), notice_kinds=frozenset(OPERATOR_NOTICES)))
+
+
 @dataclass
 class Harness:
     """A deliverer on a database, and what it has sent outside.
@@ -101,9 +108,8 @@ class Harness:
 
     @property
     def deliverer(self) -> DeliveryRunner:
-        policy = OperatorPolicy(notice_channels=("chat",), notice_kinds=frozenset(OPERATOR_NOTICES))
         all_routes = dict.fromkeys(("mail", "http", "push", "channels"), Route(self.transport))
-        return DeliveryRunner(self.transactions, load().with_policy(policy), all_routes, drains=False)
+        return DeliveryRunner(self.transactions, every_effect(), all_routes, drains=False)
 
     def due(self) -> list[DeliveryKey]:
         with self.transactions() as db:
