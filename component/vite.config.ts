@@ -38,5 +38,11 @@ export default defineConfig({
     proxy: { "/api": { target: process.env["API"] ?? "http://127.0.0.1:8000" } },
   },
   plugins: [modernLit(), plainImports(), minifyTemplates(), manifest()],
-  test: { environment: "happy-dom", include: ["tests/**/*.test.ts"], setupFiles: "tests/setup.ts" },
+  test: {
+    environment: "happy-dom",
+    include: ["tests/**/*.test.ts"],
+    setupFiles: "tests/setup.ts",
+    // A loaded machine takes its time.
+    testTimeout: 30_000,
+  },
 });

@@ -16,8 +16,10 @@ it("offers mentors to choose from where the page names none, and the way back", 
   const element = new SessionBooking();
   element.api = "http://api.test";
   element.token = "t";
+  element.words = { parts: { directory: { choose: "Voir les heures" } } };
   document.body.append(element);
   const choose = await found(() => root(element).querySelector<HTMLElement>("li.offer button"));
+  expect(choose.textContent).toContain("Voir les heures");
   expect(api.called("GET /listings")).toEqual([]);
   choose.click();
   await found(() => root(element).querySelector("table"));

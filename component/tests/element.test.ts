@@ -1,6 +1,8 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { SessionBooking } from "../src/session-booking.js";
 import { linkTo } from "../src/view.js";
+import { de as sessionDe } from "../src/session/text/de.js";
+import { extrasEn } from "../src/session/text/extras-en.js";
 import "../src/following/following.js";
 import { type Answer, type FakeApi, LISTING, NOW, booking, offeringApi, refusal } from "./fake-api.js";
 
@@ -87,6 +89,19 @@ it("keeps the other words of a group of which a page gives some", async () => {
   await filledIn(element, "Mine");
   expect(root(element).querySelector("h3")?.textContent).toBe("Ma réservation");
   expect(root(element).querySelector("label[for=title]")?.textContent).toBe("Subject");
+});
+
+it.each(["en", "de"])("has words of the page in lazy parts, too, beside %s", async (lang) => {
+  offeringApi();
+  const session = { repeat: { title: "Répéter" } } as const;
+  const words = { parts: { session, live: { notLive: "Pas en direct" } } };
+  const element = Object.assign(shown({ variant: "realtime", words }), { lang });
+  await found(() => root(element).querySelector("[part~=connection]")?.textContent?.includes("Pas en direct"));
+  await filledIn(element, "Mine");
+  await found(() => root(element).querySelector("[part~=series]")?.textContent?.includes("Répéter"));
+  // The other words of the group.
+  const option = root(element).querySelector("#series-every option")?.textContent?.trim();
+  expect(option).toBe(lang === "de" ? sessionDe.repeat.none : extrasEn.repeat.none);
 });
 
 it("of two for one mentor, each keeps its own booking over a reload", async () => {

@@ -1,11 +1,12 @@
 import { describe, expect, it } from "vitest";
+import { courseWords as courseWordsOf } from "../src/course/course.js";
 import { courseWords } from "../src/course/text.js";
 import { directoryWords } from "../src/directory/text.js";
 import { followingWords } from "../src/following/text.js";
 import { liveWords } from "../src/realtime/text.js";
 import { de as sessionDe } from "../src/session/text/de.js";
 import { extrasEn } from "../src/session/text/extras-en.js";
-import { en as sessionEn } from "../src/session/text/index.js";
+import { en as sessionEn, withWords } from "../src/session/text/index.js";
 import { de } from "../src/text/de.js";
 import { en } from "../src/text/index.js";
 
@@ -51,4 +52,12 @@ describe.each([
     const unlike = [...first].filter(([at, text]) => isSentence(text) !== isSentence(second.get(at) ?? ""));
     expect(unlike).toEqual([]);
   });
+});
+
+it("of the lazy parts may be replaced one by one", () => {
+  const changes = { code: "fr" };
+  const words = { ...en, parts: { course: { payment: "Paiement" } } };
+  expect(courseWordsOf({ locale: "en", words })).toEqual({ ...courseWords("en"), payment: "Paiement" });
+  expect(followingWords("de", { withdraw: "Retirer" })).toEqual({ ...followingWords("de"), withdraw: "Retirer" });
+  expect(withWords(en, changes)).toEqual({ ...en, ...changes });
 });

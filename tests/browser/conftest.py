@@ -78,8 +78,11 @@ def complaints() -> list[str]:
     return []
 
 
-# Refusals and lost connections are part of the tests.
-_EXPECTED = re.compile(r"Failed to load resource|The Same Origin Policy disallows .*CORS request did not succeed")
+# Refusals, lost connections and files that are gone are part of the tests.
+_EXPECTED = re.compile(
+    r"Failed to load resource|Loading module from .* disallowed MIME type"
+    r"|The Same Origin Policy disallows .*CORS request did not succeed"
+)
 
 
 def unexpected(complaints: list[str]) -> list[str]:

@@ -88,7 +88,7 @@ export function placeOf({ words }: Pick<View, "words">, of: Pick<Listing, "locat
 
 /** What is paid: a session of a bundle, or a price. */
 export function paymentText(view: View, isByCredit: boolean, price: Money | null): string | null | undefined {
-  return isByCredit ? view.flow.context.course?.courseWords(view.locale).byCredit : price && priceOf(view, price);
+  return isByCredit ? view.flow.context.course?.courseWords(view).byCredit : price && priceOf(view, price);
 }
 
 /** What a cancellation costs, and until when it is free. */
@@ -101,7 +101,7 @@ function termsOf(view: View, listing: Listing, price: Money | null): string {
   const freeUntil = startOf(state.slot) - windowHours * HOUR_MS;
   const format = formatter(locale, { timeZone: state.zone, dateStyle: "medium", timeStyle: "short" });
   const free = freeUntil > now ? `${words.form.freeUntil(format.format(freeUntil))} ` : "";
-  if (!price || state.payment?.kind === "bundle") return free + (flow.context.course?.courseWords(locale).lateCredit ?? "");
+  if (!price || state.payment?.kind === "bundle") return free + (flow.context.course?.courseWords(view).lateCredit ?? "");
   const percent = new Intl.NumberFormat(locale, { style: "percent" }).format(lateFeePercent / 100);
   const fee = priceOf(view, { ...price, amount: Math.round((price.amount * lateFeePercent) / 100) });
   return free + (free ? words.form.lateFee(fee, percent) : words.form.feeNow(fee, percent));

@@ -9,9 +9,12 @@ import { keyOf, type BookingState, type Offer, type Payment } from "../booking/s
 import { valueOf } from "../card.js";
 import type { Options, Rendered } from "../parts.js";
 import { count, durationOf, message, priceOf, type View } from "../view.js";
-import { courseWords } from "./text.js";
+import { courseWords as wordsFor } from "./text.js";
 
-export { courseWords };
+/** The words of courses, with those of the page. */
+export function courseWords({ locale, words }: Pick<View, "locale" | "words">): ReturnType<typeof wordsFor> {
+  return wordsFor(locale, words.parts?.course);
+}
 
 /**
  * The course that the element's attributes name, with all who teach it, or only the named mentor.
@@ -80,7 +83,7 @@ export function paymentOf({ course, payment }: BookingState): object {
 /** The choice of a duration and of a mentor, above the calendar. */
 export function renderChoice(view: View): TemplateResult {
   const { words, state, flow } = view;
-  const own = courseWords(view.locale);
+  const own = courseWords(view);
   const durations = durationsOf(state.offers);
   return html`<div class="columns" ?hidden=${state.slot !== null}>
     ${durations.length > 1
@@ -132,7 +135,7 @@ function renderMentors({ words, state, flow }: View): Rendered {
 
 function renderPayments(view: View): Rendered {
   const { state, flow } = view;
-  const own = courseWords(view.locale);
+  const own = courseWords(view);
   const payments = paymentsFor(state);
   if (!payments.length) return message("warning", own.noPayment);
   if (payments.length === 1) return nothing;
@@ -154,7 +157,7 @@ function renderPayments(view: View): Rendered {
 
 function renderPayment(view: View, payment: Payment): TemplateResult {
   const { state } = view;
-  const own = courseWords(view.locale);
+  const own = courseWords(view);
   if (payment.kind === "product") {
     return html`<span><b>${payment.product.title}</b></span><b class="price">${priceOf(view, payment.product.price)}</b>`;
   }

@@ -26,6 +26,7 @@ const de: typeof en = {
   credits: { one: "noch {n} Sitzung", other: "noch {n} Sitzungen" },
 };
 
-export function courseWords(locale: string): typeof en {
-  return languageOf(locale) === "de" ? de : en;
+/** @param own words of the page. */
+export function courseWords(locale: string, own?: Partial<typeof en>): typeof en {
+  return { ...(languageOf(locale) === "de" ? de : en), ...own };
 }

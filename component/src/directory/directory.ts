@@ -40,7 +40,7 @@ export class Directory {
   }
 
   render(view: View): TemplateResult {
-    const words = directoryWords(view.locale);
+    const words = wordsOf(view);
     const { mentors, nextCursor, isLoading, error } = this.#store.state;
     return html`<section class="calendar" aria-labelledby="directory">
       <h3 id="directory" tabindex="-1" data-focus>${words.title}</h3>
@@ -75,7 +75,7 @@ export class Directory {
   /** The way back from a mentor who was chosen here. */
   renderBack(view: View): TemplateResult {
     return html`<button class="link" part="button" @click=${() => this.choose(null)}>
-      ${arrow("m15 6-6 6 6 6")} ${directoryWords(view.locale).back}
+      ${arrow("m15 6-6 6 6 6")} ${wordsOf(view).back}
     </button>`;
   }
 
@@ -116,4 +116,8 @@ export class Directory {
       this.context.emit("failed", { error: failed, during: "load" });
     }
   }
+}
+
+function wordsOf({ locale, words }: View): ReturnType<typeof directoryWords> {
+  return directoryWords(locale, words.parts?.directory);
 }

@@ -20,6 +20,7 @@ const de: typeof en = {
   back: "Alle Coaches",
 };
 
-export function directoryWords(locale: string): typeof en {
-  return languageOf(locale) === "de" ? de : en;
+/** @param own words of the page. */
+export function directoryWords(locale: string, own?: Partial<typeof en>): typeof en {
+  return { ...(languageOf(locale) === "de" ? de : en), ...own };
 }

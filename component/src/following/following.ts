@@ -98,10 +98,14 @@ export class Following {
     }
   }
 
+  #words(locale: string): ReturnType<typeof followingWords> {
+    return followingWords(locale, this.context.words.parts?.following);
+  }
+
   /** What can be done with the booking, beside what the result offers in any case. */
   render(view: View, others: TemplateResult): Rendered {
     const { submission } = view.state;
-    const words = followingWords(view.locale);
+    const words = this.#words(view.locale);
     const lookAgain = (): void => {
       if (submission.kind === "pending") this.context.store.update({ submission: { ...submission, isLate: false } });
       void this.follow();
@@ -129,12 +133,12 @@ export class Following {
 
   /** What the result adds of a session that does not exist yet, before that takes long. */
   hint(submission: Submission, locale: string): string | undefined {
-    return submission.kind === "pending" && !submission.isLate ? followingWords(locale).pending : undefined;
+    return submission.kind === "pending" && !submission.isLate ? this.#words(locale).pending : undefined;
   }
 
   /** What the result shows of a request that its mentor declined, its mentee withdrew, or that was not decided in time. */
   closed({ status, declineReason, cancelReason }: Booking, locale: string): Outcome {
-    const words = followingWords(locale);
+    const words = this.#words(locale);
     if (status === "declined") {
       const hint = declineReason ? { hint: words.declinedReason(declineReason) } : {};
       return { tone: "closed", title: words.declined, ...hint };

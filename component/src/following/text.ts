@@ -24,6 +24,7 @@ const de: typeof en = {
   expired: "Der Coach hat nicht rechtzeitig geantwortet",
 };
 
-export function followingWords(locale: string): typeof en {
-  return languageOf(locale) === "de" ? de : en;
+/** @param own words of the page. */
+export function followingWords(locale: string, own?: Partial<typeof en>): typeof en {
+  return { ...(languageOf(locale) === "de" ? de : en), ...own };
 }

@@ -135,7 +135,7 @@ class Realtime implements RealtimePart {
   }
 
   get #words(): LiveWords {
-    return liveWords(this.context.options.locale);
+    return liveWords(this.context.options.locale, this.context.words.parts?.live);
   }
 
   /** When the free times that are shown were right. */

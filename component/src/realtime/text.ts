@@ -56,6 +56,7 @@ const de: LiveWords = {
   dismiss: "Schließen",
 };
 
-export function liveWords(locale: string): LiveWords {
-  return languageOf(locale) === "de" ? de : en;
+/** @param own words of the page. */
+export function liveWords(locale: string, own?: Partial<LiveWords>): LiveWords {
+  return { ...(languageOf(locale) === "de" ? de : en), ...own };
 }

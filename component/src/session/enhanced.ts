@@ -9,7 +9,7 @@ import { adoptStyles } from "./common.js";
 import type { BookingExtras } from "./extras.js";
 import type { SessionPart } from "./session.js";
 import { sharedStyles } from "./styles.js";
-import { en, loadSessionWords, sentenceLocale, type SessionWords } from "./text/index.js";
+import { en, loadSessionWords, sentenceLocale, withWords, type SessionWords } from "./text/index.js";
 
 // Both modules that are loaded later need these: here, they are no file and no round trip of their own.
 export { adoptStyles, asApiError, countOf, moneyOf, momentOf, slotsPathOf } from "./common.js";
@@ -74,7 +74,7 @@ export const attach: AttachEnhanced = (context): EnhancedPart => {
   void loadSessionWords(options.locale)
     // The file may be gone after an upgrade: English is better than nothing.
     .catch(() => en)
-    .then((found) => loaded.update({ words: found }));
+    .then((found) => loaded.update({ words: withWords(found, context.words.parts?.session) }));
   if (options.sessionId) loadSession();
   else loadExtras();
   adoptStyles(context, sharedStyles);

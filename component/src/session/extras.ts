@@ -10,7 +10,7 @@ import { Groups } from "./groups.js";
 import { RefusedTimes } from "./refused.js";
 import { SeriesForm } from "./series.js";
 import { extrasEn } from "./text/extras-en.js";
-import { sentenceLocale, type ExtrasWords, type SessionWords } from "./text/index.js";
+import { sentenceLocale, withWords, type ExtrasWords, type SessionWords } from "./text/index.js";
 
 export class BookingExtras {
   private readonly words: () => ExtrasWords;
@@ -24,7 +24,7 @@ export class BookingExtras {
     sessionWords: () => SessionWords,
   ) {
     // English is cut in two, other languages are whole.
-    const words = (): ExtrasWords => ({ ...extrasEn, ...sessionWords() });
+    const words = (): ExtrasWords => withWords(extrasEn as ExtrasWords, sessionWords());
     this.words = words;
     adoptStyles(context, extrasStyles);
     this.#series = new SeriesForm(context, words);

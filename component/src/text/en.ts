@@ -1,5 +1,7 @@
 /** The words of the component in English; the type of every other language. */
 
+import type { PartWords } from "./parts.js";
+
 import type { Plural } from "./plural.js";
 
 const plurals = {
@@ -107,4 +109,4 @@ export const en = {
 };
 
 /** Words of a language: sentences, and functions of what they name. */
-export type Words = typeof en;
+export type Words = typeof en & { readonly parts?: PartWords };

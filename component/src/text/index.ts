@@ -13,7 +13,7 @@ export function languageOf(locale: string): Language {
   return locale.toLowerCase().split("-")[0] === "de" ? "de" : "en";
 }
 
-/** Words of a page, in place of the component's own: single texts, or some of a group. */
+/** Words of a page, in place of the component's own: single texts, or some of a group; `parts` has those of lazy parts. */
 export type OwnWords = { [Name in keyof Words]?: Words[Name] extends Group ? Partial<Words[Name]> : Words[Name] };
 type Group = Record<string, unknown>;
 

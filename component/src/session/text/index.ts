@@ -16,3 +16,12 @@ export function sentenceLocale(locale: string): string {
 export async function loadSessionWords(locale: string): Promise<SessionWords> {
   return languageOf(locale) === "de" ? (await import("./de.js")).de : en;
 }
+
+/** Words with others in their place: single texts, or some of a group. */
+export function withWords<T extends object>(words: T, others: object = {}): T {
+  const groups = words as Record<string, unknown>;
+  const merged = Object.entries(others).map(([name, value]: [string, unknown]) => {
+    return [name, typeof value === "object" ? { ...(groups[name] as object), ...value } : value];
+  });
+  return { ...words, ...Object.fromEntries(merged) } as T;
+}
