@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -19,11 +21,14 @@ from config.sealing import Sealer, use_sealer
 from config.settings import settings
 from models.bookings import BookingStatus, bookings
 from models.catalog import BookingMode, listings, products
+from models.engine import create
 from models.events import DeliveryState, deliveries
 from models.groups import group_sessions
 from models.people import mentor_profiles, users
 from models.reviews import reviews
 from models.sessions import SessionStatus, sessions
+from tests import servers
+from workflows.events import subscriptions
 from workflows.invariants import check_all
 
 NOW = datetime.now(UTC)
@@ -71,8 +76,19 @@ def test_past_and_future_hold_at_any_hour(hours: int) -> None:
             assert plan.start <= now < plan.end
 
 
-def test_seeds_reach_every_state_and_violate_no_invariant(engine: Engine) -> None:
-    added = fill(engine, mentors=MENTORS, mentees=MENTEES, seed=1, now=NOW)
+@pytest.fixture(scope="module")
+def filled(worker_id: str, template_database: str) -> Iterator[tuple[Engine, Counter[str]]]:
+    """A database for tests that only read what a seed has put into it, and how much of what that was."""
+    # No choice of an operator is left from the test before.
+    subscriptions.reset_policy()
+    with servers.temporary_database(f"tutelage_seeded_{worker_id}", template_database) as address:
+        engine = create(address)
+        yield engine, fill(engine, mentors=MENTORS, mentees=MENTEES, seed=1, now=NOW)
+        engine.dispose()
+
+
+def test_seeds_reach_every_state_and_violate_no_invariant(filled: tuple[Engine, Counter[str]]) -> None:
+    engine, added = filled
     assert (added["mentors"], added["mentees"]) == (MENTORS, MENTEES)
     assert added["left out"] == 0
     with engine.connect() as db:
@@ -94,8 +110,8 @@ def test_seeds_reach_every_state_and_violate_no_invariant(engine: Engine) -> Non
         assert [finding for finding in check_all(db) if finding.violations] == []
 
 
-def test_only_mails_and_timers_stay_pending(engine: Engine) -> None:
-    fill(engine, mentors=MENTORS, mentees=MENTEES, seed=1, now=NOW)
+def test_only_mails_and_timers_stay_pending(filled: tuple[Engine, Counter[str]]) -> None:
+    engine, _added = filled
     with engine.connect() as db:
         assert set(states(db, deliveries.c.state)) == {DeliveryState.PENDING, DeliveryState.DONE}
         pending = select(deliveries.c.effect, deliveries.c.due_at).where(deliveries.c.state == DeliveryState.PENDING)
