@@ -11,7 +11,7 @@ import os
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -91,7 +91,9 @@ def database_address(name: str) -> str:
 
 def create_database(name: str, template: str = "template1") -> str:
     """Make a database as a copy of another one and return its address."""
-    _administer(sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(sql.Identifier(name), sql.Identifier(template)))
+    # Written to the log page by page, as is usual, it takes twice as long.
+    statement = "CREATE DATABASE {} TEMPLATE {} STRATEGY FILE_COPY"
+    _administer(sql.SQL(statement).format(sql.Identifier(name), sql.Identifier(template)))
     # What a role has in a database is no part of the template.
     with psycopg.connect(database_address(name), autocommit=True) as db:
         set_up_role(db)
@@ -130,13 +132,17 @@ def empty(engine: Engine) -> None:
     _prepare(engine, _EMPTY_EVERY_TABLE)
 
 
-def keep_rows(engine: Engine, schema: str) -> str:
+def keep_rows(engine: Engine, schema: str, without: Collection[str] = ()) -> str:
     """Move all rows that there are into a new schema, and return the statements that `put_back` takes.
 
     As good as making them anew, and ten times as fast.
+
+    Args:
+        without: names of tables whose rows are not kept.
     """
     with engine.begin() as db:
-        filled = [table.name for table in metadata.sorted_tables if db.execute(select(table).limit(1)).first()]
+        tables = [table for table in metadata.sorted_tables if table.name not in without]
+        filled = [table.name for table in tables if db.execute(select(table).limit(1)).first()]
         db.exec_driver_sql(f"CREATE SCHEMA {schema}")
         for name in filled:
             db.exec_driver_sql(f"CREATE TABLE {schema}.{name} AS TABLE {name}")

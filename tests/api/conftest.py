@@ -178,11 +178,20 @@ def reviewed(engine: Engine, cast: Cast) -> Review:
         return factories.make_review(db, factories.make_permit(db, listing=cast.listing, mentee=cast.mentee))
 
 
+@pytest.fixture(scope="session")
+def kept_course(api_engine: Engine) -> tuple[Course, str]:
+    """A course, and what puts it into the empty database."""
+    with api_engine.begin() as db:
+        course = factories.make_course(db)
+    return course, servers.keep_rows(api_engine, "kept_course")
+
+
 @pytest.fixture
-def course(engine: Engine) -> Course:
+def course(engine: Engine, kept_course: tuple[Course, str]) -> Course:
     """A course of the catalogue."""
-    with engine.begin() as db:
-        return factories.make_course(db)
+    course, kept = kept_course
+    servers.put_back(engine, kept)
+    return course
 
 
 @pytest.fixture
@@ -192,15 +201,27 @@ def product(engine: Engine, course: Course) -> Product:
         return factories.make_product(db, course)
 
 
-@pytest.fixture
-def tuition(engine: Engine, client: ApiClient, cast: Cast, course: Course) -> Tuition:
-    """A course of three mentors, with its only product."""
-    with engine.begin() as db:
+@pytest.fixture(scope="session")
+def kept_tuition(api_engine: Engine, kept_course: tuple[Course, str]) -> tuple[Product, list[Mentor], str]:
+    """Three mentors of the course and its only product, and what puts them and their listings beside it."""
+    course, kept = kept_course
+    servers.put_back(api_engine, kept)
+    with api_engine.begin() as db:
         mentors = sorted((factories.make_mentor(db) for _ in range(3)), key=lambda mentor: mentor.id)
         for mentor in mentors:
             factories.make_listing(db, mentor, course_id=course.id, buffer_minutes=10, price_amount=7000)
         product = factories.make_product(db, course, price_amount=5000, price_currency="EUR")
-    return Tuition(client, cast, course, product, mentors)
+    return product, mentors, servers.keep_rows(api_engine, "kept_tuition", without={"courses"})
+
+
+@pytest.fixture
+def tuition(
+    engine: Engine, client: ApiClient, cast: Cast, course: Course, kept_tuition: tuple[Product, list[Mentor], str]
+) -> Tuition:
+    """A course of three mentors, with its only product."""
+    product, mentors, kept = kept_tuition
+    servers.put_back(engine, kept)
+    return Tuition(client, cast, course, product, list(mentors))
 
 
 def refusal(answer: ApiResponse) -> tuple[int, str]:

@@ -21,6 +21,7 @@ from tests.api.conftest import (  # noqa: F401 - fixtures are found by name
     engine,
     in_progress,
     kept_cast,
+    kept_course,
     product,
     reviewed,
     scheduled,
