@@ -102,12 +102,13 @@ class Authenticator:
         if OPERATOR in roles:
             if not 1 <= len(subject) <= _MAX_NAME_CHARACTERS or not subject.isprintable():
                 raise Unauthenticated("An operator's token must name the operator.")
-            return claims["exp"], Claim(operator=subject)
+            return claims["exp"], Claim(operator=subject, expires_at=claims["exp"])
         mentor = claims.get("mentor_profile_id")
         claim = Claim(
             user_id=_id(subject),
             mentor_profile_id=None if mentor is None else _id(mentor),
             newcomer=claims if self._settings.jwt_provision_users else None,
+            expires_at=claims["exp"],
         )
         return claims["exp"], claim
 

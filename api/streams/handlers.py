@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from http import HTTPStatus
+from time import time
 from typing import Any
 from urllib.parse import urlsplit
 from uuid import UUID
@@ -114,12 +116,17 @@ def _log(handler: RequestHandler) -> None:
 
 
 class StreamHandler(Handler):
-    """One stream. Subclasses choose what it is about and how changes are written."""
+    """One stream, which ends with the token that opened it.
+
+    Subclasses choose what it is about and how changes are written.
+    """
 
     types: tuple[str, ...]
     # Whether the query may have a publishable key.
     is_for_visitors = False
     address = ""
+    # The time of the loop at which the caller's token ends; None for other credentials.
+    ends_at: float | None = None
 
     def initialize(self, hub: Hub) -> None:
         """Called by tornado."""
@@ -151,6 +158,7 @@ class StreamHandler(Handler):
         # In one step with joining: nothing falls between what was missed and what comes.
         self.stream = stream
         self.hub.join(stream)
+        ending = None if self.ends_at is None else asyncio.get_running_loop().call_at(self.ends_at, stream.end)
         missed = None if point is None else self._missed(stream, *point)
         try:
             await self._serve(stream, missed, unknown=last_id is not None and missed is None)
@@ -158,6 +166,8 @@ class StreamHandler(Handler):
             # The client has gone.
             return
         finally:
+            if ending is not None:
+                ending.cancel()
             self.hub.leave(stream)
             telemetry.STREAMS_OPEN.dec()
             self.hub.streams[user] -= 1
@@ -190,6 +200,9 @@ class StreamHandler(Handler):
         try:
             claim, counted = await hub.call(verify)
             self._limit(counted)
+            if claim.expires_at is not None:
+                left = claim.expires_at + hub.settings.jwt_leeway_seconds - time()
+                self.ends_at = asyncio.get_running_loop().time() + left
             return await hub.read(lambda db: authenticate(db, claim))
         except Unauthenticated:
             if keys or any(name in headers for name in CREDENTIAL_HEADERS):

@@ -31,7 +31,7 @@ from models.engine import create
 from models.events import deliveries, events
 from tests import factories
 from tests.api.conftest import Cast
-from tests.application import World, as_user
+from tests.application import World, as_user, bearer, token
 from tests.eventually import eventually
 from tests.statements import statements_of
 from workflows.bookings.booking import Booking
@@ -483,6 +483,19 @@ def test_streams_are_counted_as_requests_are(world: World, cast: Cast) -> None:
         assert streams.open("/streams/sessions", unknown).error() == (429, "rate_limited")
         elsewhere = as_user(UUID(int=8)) | {"X-Forwarded-For": "203.0.113.8"}
         assert streams.open("/streams/sessions", elsewhere).error() == (401, "unauthenticated")
+
+
+def test_a_stream_ends_with_its_token(world: World, cast: Cast) -> None:
+    claims = {"sub": str(cast.mentee.id)}
+    with serving(World.on(world.engine, jwt_leeway_seconds=0)) as streams:
+        short = {"Authorization": f"Bearer {token(claims, lifetime=2)}"}
+        client = streams.open("/streams/sessions", short)
+        seen = client.next()
+        assert seen.name == "snapshot"
+        while line := client.response.readline():
+            assert line != b": hb\n"
+        assert streams.open("/streams/sessions", short).error() == (401, "unauthenticated")
+        assert streams.open("/streams/sessions", bearer(claims), seen.id).response.status == 200
 
 
 def test_the_api_redirects_to_live_updates(world: World, cast: Cast) -> None:

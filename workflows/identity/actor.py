@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
@@ -24,6 +24,7 @@ class Claim:
     Args:
         visitor: a publishable key, by name; empty where the catalogue is open to callers without credentials.
         newcomer: the token's claims, where an account may be made of them.
+        expires_at: when the token ends, in seconds since 1970; None for other credentials.
     """
 
     user_id: UUID | None = None
@@ -31,6 +32,7 @@ class Claim:
     operator: str | None = None
     visitor: str | None = None
     newcomer: Mapping[str, Any] | None = None
+    expires_at: float | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, kw_only=True)
