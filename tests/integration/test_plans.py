@@ -12,7 +12,6 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from psycopg.rows import scalar_row
 from sqlalchemy import ARRAY, ClauseElement, Column, Connection, Engine, Enum, Table, Uuid, bindparam, event, text
 from sqlalchemy.dialects.postgresql import JSONB
 
@@ -39,7 +38,7 @@ from models.idempotency import idempotency_keys
 from models.links import spent_links
 from models.notifications import notifications, push_subscriptions
 from models.people import email_changes, mentor_profiles, skills, users
-from models.prepared import PreparedStatement
+from models.prepared import PreparedStatement, observe_prepared
 from models.reviews import review_permits, reviews
 from models.sessions import SessionStatus, sessions
 from models.webhooks import deleted_webhook_endpoints, webhook_endpoints
@@ -396,14 +395,17 @@ def plan_of(db: Connection, statement: ClauseElement | PreparedStatement) -> lis
 
 def plan_as_sent(db: Connection, sent: str) -> list[dict[str, Any]]:
     """The same for a statement as psycopg is given it."""
+    return list(nodes(explained(db, sent, "JSON")[0][0]["Plan"]))
+
+
+def explained(db: Connection, sent: str, form: str) -> list[Any]:
     numbers: dict[str, str] = {}
     numbered = re.sub(r"%\((\w+)\)s", lambda found: numbers.setdefault(found[1], f"${len(numbers) + 1}"), sent).replace(
         "%%", "%"
     )
     # Explained once and then again, it would be prepared, and want its parameters.
-    explained = driver_of(db).execute(f"EXPLAIN (GENERIC_PLAN, FORMAT JSON) {numbered}", prepare=False).fetchone()
-    assert isinstance(explained, tuple)
-    return list(nodes(explained[0][0]["Plan"]))
+    explain = f"EXPLAIN (GENERIC_PLAN, FORMAT {form}) {numbered}"
+    return [row[0] for row in driver_of(db).execute(explain.encode(), prepare=False)]
 
 
 def nodes(node: dict[str, Any]) -> Iterator[dict[str, Any]]:
@@ -561,22 +563,18 @@ def statements_of(db: Connection, call: Callable[[], Any]) -> list[tuple[str, An
             made.append((statement, parameters))
 
     event.listen(db, "before_cursor_execute", keep)
+    observe_prepared(db, lambda statement, _seconds: made.append((statement, None)))
     try:
         call()
     finally:
         event.remove(db, "before_cursor_execute", keep)
+        observe_prepared(db, None)
     return made
 
 
 def plans(db: Connection, call: Callable[[], Any]) -> list[str]:
     """The generic plans of all statements that a call makes, each as text."""
-    made = statements_of(db, call)
-    cursor = driver_of(db).cursor(row_factory=scalar_row)
-    explained = []
-    for statement, parameters in made:
-        cursor.execute("EXPLAIN " + statement, parameters, prepare=True)
-        explained.append("\n".join(cursor.fetchall()))
-    return explained
+    return ["\n".join(explained(db, statement, "TEXT")) for statement, _parameters in statements_of(db, call)]
 
 
 def some(db: Connection, effect: str, count: int = 20) -> list[DeliveryKey]:
@@ -618,10 +616,10 @@ DELIVERY_STATEMENTS: dict[str, Callable[[Connection], Any]] = {
 @pytest.mark.parametrize("name", DELIVERY_STATEMENTS)
 def test_no_statement_of_a_delivery_reads_a_whole_table(filled: Connection, name: str) -> None:
     with filled.begin() as transaction:
-        explained = plans(filled, lambda: DELIVERY_STATEMENTS[name](filled))
+        found = plans(filled, lambda: DELIVERY_STATEMENTS[name](filled))
         transaction.rollback()
-    assert explained
-    for plan in explained:
+    assert found
+    for plan in found:
         assert "Seq Scan on deliveries" not in plan, plan
         assert "Seq Scan on events" not in plan, plan
 
@@ -633,10 +631,10 @@ BY_KEY: Sequence[str] = ("claim", "lease", "hold", "mark_done", "again")
 def test_what_is_named_is_found_by_its_primary_key(filled: Connection, name: str) -> None:
     """Not by an index over all that is pending, which is short only as long as there is no backlog."""
     with filled.begin() as transaction:
-        explained = plans(filled, lambda: DELIVERY_STATEMENTS[name](filled))
+        *_before, last = plans(filled, lambda: DELIVERY_STATEMENTS[name](filled))
         transaction.rollback()
-    assert "pk_deliveries" in explained[-1], explained[-1]
-    assert "ix_deliveries_queue_nudge_at" not in explained[-1]
+    assert "pk_deliveries" in last, last
+    assert "ix_deliveries_queue_nudge_at" not in last
 
 
 @pytest.mark.parametrize("name", DELIVERY_STATEMENTS)

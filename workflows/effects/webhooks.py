@@ -9,10 +9,11 @@ from functools import partial
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, Row, Select, Uuid, any_, bindparam, func, select
+from sqlalchemy import Connection, Uuid, any_, bindparam, func, select
 from sqlalchemy.dialects.postgresql import ARRAY, aggregate_order_by
 
 from models.events import ErrorClass
+from models.prepared import PreparedStatement
 from models.webhooks import EndpointState, webhook_endpoints, webhook_secrets
 from workflows.availability.changes import announce_held_back
 from workflows.errors import Invalid
@@ -39,10 +40,12 @@ _VALID_SECRETS = (
     .scalar_subquery()
 )
 # Each endpoint with its valid secrets, the newest first, in one row.
-_RECEIVERS: Select[Any] = select(
-    *webhook_endpoints.c["id", "url", "headers", "state", "failures", "open_until", "rate_limit"],
-    _VALID_SECRETS.label("secrets"),
-).where(webhook_endpoints.c.id == any_(bindparam("endpoint_ids", type_=ARRAY(Uuid))))
+_RECEIVERS = PreparedStatement(
+    select(
+        *webhook_endpoints.c["id", "url", "headers", "state", "failures", "open_until", "rate_limit"],
+        _VALID_SECRETS.label("secrets"),
+    ).where(webhook_endpoints.c.id == any_(bindparam("endpoint_ids", type_=ARRAY(Uuid))))
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,11 +73,11 @@ class WebhookMessage:
 def prepare_webhooks(db: Connection, deliveries: Sequence[Delivery]) -> list[WebhookMessage | Exception]:
     """The messages, with all endpoints read at once."""
     endpoint_ids = list({delivery.endpoint_id for delivery in deliveries})
-    found = {row.id: row for row in db.execute(_RECEIVERS, {"endpoint_ids": endpoint_ids})}
+    found = {row["id"]: row for row in _RECEIVERS.all(db, {"endpoint_ids": endpoint_ids})}
     return prepare_each(deliveries, lambda delivery: _message(db, delivery, found))
 
 
-def _message(db: Connection, delivery: Delivery, found: Mapping[UUID, Row[Any]]) -> WebhookMessage:
+def _message(db: Connection, delivery: Delivery, found: Mapping[UUID, Mapping[str, Any]]) -> WebhookMessage:
     """The message, unless its endpoint takes none now.
 
     Raises:
@@ -84,10 +87,10 @@ def _message(db: Connection, delivery: Delivery, found: Mapping[UUID, Row[Any]])
     row = found.get(delivery.endpoint_id) if delivery.endpoint_id else None
     if row is None:
         raise Cancel(DELETED, ErrorClass.DELETED)
-    breaker_until = row.open_until
+    breaker_until = row["open_until"]
     if directly_to(delivery.event) is None:
-        if row.state != EndpointState.ACTIVE:
-            raise Cancel(f"The webhook endpoint is {row.state}.", ErrorClass.NOT_LISTENING)
+        if row["state"] != EndpointState.ACTIVE:
+            raise Cancel(f"The webhook endpoint is {row['state']}.", ErrorClass.NOT_LISTENING)
         breaker_until = admit(db, row, nudges=delivery.nudges, now=delivery.now)
     try:
         body = body_of(delivery.event)
@@ -95,14 +98,14 @@ def _message(db: Connection, delivery: Delivery, found: Mapping[UUID, Row[Any]])
         # It is as large at every attempt.
         raise Cancel(too_large.message, ErrorClass.TOO_LARGE) from too_large
     return WebhookMessage(
-        url=row.url,
+        url=row["url"],
         webhook_id=delivery.event.id,
         body=body,
-        headers=row.headers,
-        sealed_secrets=row.secrets or [],
-        endpoint_id=row.id,
+        headers=row["headers"],
+        sealed_secrets=row["secrets"] or [],
+        endpoint_id=row["id"],
         delivery_id=delivery.id,
-        has_failures=row.failures > 0,
+        has_failures=row["failures"] > 0,
         breaker_until=breaker_until,
     )
 

@@ -21,10 +21,11 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     Executable,
+    Integer,
     Interval,
-    Row,
     ScalarSelect,
     Select,
+    Text,
     Uuid,
     any_,
     bindparam,
@@ -52,6 +53,7 @@ from models.events import (
     events,
     states_before,
 )
+from models.prepared import PreparedStatement
 from models.webhooks import deleted_webhook_endpoints, webhook_endpoints
 from workflows.events.delivery import (
     Attempt,
@@ -101,15 +103,26 @@ _EVENT_OF = f"LATERAL (SELECT {_EVENT_COLUMNS} FROM events e WHERE e.id = {{of}}
 _KNOWN_EVENT = _EVENT_OF.replace(" OFFSET 0", " AND e.type = ANY(CAST(:known AS text[])) OFFSET 0")
 # Literal, so that the index over these deliveries alone is known to be enough.
 _IS_WEBHOOK = deliveries.c.effect == literal_column("'webhooks.send'")
-_TYPES: dict[str, TypeEngine[Any]] = {
-    "event_id": Uuid(),
+_KEY_TYPES: dict[str, TypeEngine[Any]] = {"event_id": Uuid(), "effect": Text(), "target": Text()}
+_ROW_TYPES: dict[str, TypeEngine[Any]] = {
+    **_KEY_TYPES,
     "id": Uuid(),
     "endpoint_id": Uuid(),
+    "nudges": Integer(),
+    "attempts": Integer(),
+    "forgiven": Integer(),
+    "lease_until": Timestamp,
+    "late": Interval(),
+}
+_EVENT_TYPES: dict[str, TypeEngine[Any]] = {
+    "type": Text(),
+    "actor": Text(),
     "sequence": BigInteger(),
     "data": JSONB(),
     "occurred_at": Timestamp,
     "now": Timestamp,
 }
+_TYPES = _ROW_TYPES | _EVENT_TYPES
 
 # Many effects share the transaction of a batch: none may hold up the others for long.
 _TIMEOUTS = (
@@ -120,8 +133,9 @@ _TIMEOUTS = (
 # The locking queries return the newest version of each row; the events never change. Of the rows beyond the named
 # ones, those of each effect are read by an index of their own (`ix_deliveries_effect_due_at`), in the order of
 # `:shared`: a backlog of mails in the same queue is not even looked at. A lease that ran out is taken by name alone.
-_CLAIM = text(
-    f"""
+_CLAIM = PreparedStatement(
+    text(
+        f"""
 WITH named AS MATERIALIZED (
     SELECT {_ROW}, true AS named
     FROM {_KEYS} AS asked(event_id, effect, target) JOIN deliveries d ON {_SAME_KEY.format("asked")}
@@ -144,7 +158,8 @@ WITH named AS MATERIALIZED (
 SELECT claimed.*, {_EVENT}, {_TIMEOUTS}
 FROM (SELECT * FROM named UNION ALL SELECT * FROM others) AS claimed CROSS JOIN {_EVENT_OF.format(of="claimed")}
 """
-).columns(**_TYPES)
+    ).columns(**_ROW_TYPES, named=Boolean(), **_EVENT_TYPES, timeouts=Text())
+)
 # Leases, and renews leases that are still held. A locked row is left for the next time.
 _LEASE = text(
     f"""
@@ -159,17 +174,20 @@ FROM ours WHERE {_SAME_KEY.format("ours")}
 """
 )
 # Waits for the rows: a late copy of the message locks them for a moment, too, just to find them leased.
-_HOLD = text(
-    f"""
+_HOLD = PreparedStatement(
+    text(
+        f"""
 SELECT d.event_id, d.effect, d.target, {_TIMEOUTS}
 FROM {_FENCED_KEYS} JOIN deliveries d ON {_SAME_KEY.format("given")}
 WHERE {_PENDING} AND d.attempts = given.fence
 FOR UPDATE OF d
 """
-).columns(event_id=Uuid())
+    ).columns(**_KEY_TYPES, timeouts=Text())
+)
 
-_DONE = text(
-    f"""
+_DONE = PreparedStatement(
+    text(
+        f"""
 UPDATE deliveries d
 SET state = 'done', done_at = now(), attempts = given.attempt, lease_until = NULL, last_error = NULL
 FROM unnest(
@@ -177,7 +195,9 @@ FROM unnest(
     CAST(:fences AS int[]), CAST(:attempts AS int[])
 ) AS given(event_id, effect, target, fence, attempt)
 WHERE {_SAME_KEY.format("given")} AND {_PENDING} AND d.attempts = given.fence
+RETURNING d.event_id
 """
+    ).columns(event_id=Uuid())
 )
 
 # An outcome and its attempt, in one statement. Without `:after` the row is not due again.
@@ -213,8 +233,9 @@ WHERE d.event_id = :event_id AND d.effect = :effect AND d.target = :target AND {
 # What a newer process recorded is left to a newer worker, so that only known types are taken. A lease that a crash of
 # the database undoes is taken again, so that its commit is not waited for on disk. A lease that ran out is taken by
 # name alone, as above.
-_CLAIM_LEASED = text(
-    f"""
+_CLAIM_LEASED = PreparedStatement(
+    text(
+        f"""
 WITH asked AS (SELECT * FROM unnest(CAST(:event_ids AS uuid[]), CAST(:targets AS text[])) AS asked(event_id, target)),
 named AS MATERIALIZED (
     SELECT found.place, e.* FROM asked CROSS JOIN LATERAL (
@@ -237,11 +258,13 @@ FROM (SELECT * FROM named UNION ALL SELECT * FROM others) AS e
 WHERE d.ctid = e.place
 RETURNING {_ROW}, {_EVENT}, set_config('synchronous_commit', 'off', true)
 """
-).columns(**_TYPES)
+    ).columns(**_TYPES, synchronous_commit=Text())
+)
 
 # Locked rows are left out rather than waited for: one of them would hold up all the others.
-_DONE_OUTBOUND = text(
-    f"""
+_DONE_OUTBOUND = PreparedStatement(
+    text(
+        f"""
 WITH ours AS (
     SELECT given.*, d.ctid AS place
     FROM unnest(
@@ -262,7 +285,8 @@ INSERT INTO delivery_attempts (event_id, effect, target, attempt, outcome, statu
 SELECT event_id, effect, target, attempt, 'done', status_code, response, duration_ms FROM ended
 RETURNING event_id, effect, target
 """
-).columns(event_id=Uuid())
+    ).columns(**_KEY_TYPES)
+)
 
 # Of a mail `n` to be sent, one of those in `asked`: how many others of its kind its reader was sent within an hour, or
 # has under way, counted up to a bound. All of `asked` have been leased, and that is committed: of two workers one at
@@ -281,8 +305,9 @@ MAILED_LATELY = """(
 )"""
 # The mails that are sent as one, in the order in which it lists them. Each is looked up for itself, however small the
 # tables seem to the planner: in the order of their ids, it would walk through all notifications or events.
-_GATHERED = text(
-    f"""
+_GATHERED = PreparedStatement(
+    text(
+        f"""
 WITH held AS MATERIALIZED (
     SELECT event_id, CAST(user_id AS text) AS target FROM notifications
     WHERE user_id = :user_id AND kind = :kind AND gathered_until = :until
@@ -296,7 +321,8 @@ SELECT mail.* FROM held CROSS JOIN LATERAL (
 ORDER BY mail.event_id
 LIMIT :limit
 """
-).columns(**_TYPES)
+    ).columns(**_TYPES)
+)
 # A worker that has leased one of them only puts it off, and changes nothing then.
 _DONE_TOGETHER = text(
     f"""
@@ -342,14 +368,16 @@ _PAUSE = "least(30, power(2, least(d.nudges, 5))) * interval '1 second'"
 # While the queue's list is empty nothing published can still be waiting in it, so that the growing pause between
 # wake-ups is not waited for: two seconds after it was due, a delivery is named again.
 _OVERDUE = """
-SELECT d.event_id, d.effect, d.target, d.queue, e.subject_type, e.subject_id
-FROM deliveries d JOIN events e ON e.id = d.event_id
-WHERE d.state = 'pending' AND d.queue = :queue AND {waiting}
-  AND (d.lease_until IS NULL OR d.lease_until <= now())
-  AND (d.event_id, d.effect, d.target) > (CAST(:event_id AS uuid), :effect, :target)
-ORDER BY ROW(d.event_id, d.effect, d.target)
-LIMIT :page
-FOR UPDATE OF d SKIP LOCKED
+SELECT page.*, e.subject_type, e.subject_id FROM (
+    SELECT d.event_id, d.effect, d.target, d.queue FROM deliveries d
+    WHERE d.state = 'pending' AND d.queue = :queue AND {waiting}
+      AND (d.lease_until IS NULL OR d.lease_until <= now())
+      AND (d.event_id, d.effect, d.target) > (CAST(:event_id AS uuid), :effect, :target)
+    ORDER BY ROW(d.event_id, d.effect, d.target)
+    LIMIT :page
+    FOR UPDATE SKIP LOCKED
+) AS page CROSS JOIN LATERAL (SELECT subject_type, subject_id FROM events WHERE id = page.event_id OFFSET 0) AS e
+ORDER BY ROW(page.event_id, page.effect, page.target)
 """
 _PATIENT = text(_OVERDUE.format(waiting="d.nudge_at <= now()"))
 _EMPTY_LIST = text(
@@ -563,9 +591,10 @@ _RUNS = (
     .with_for_update(key_share=True)
 )
 # What an event's writer knew it planned, or had a reason not to plan.
-_EVENTS_WITHOUT = text(
-    """
-SELECT e.id AS event_id, e.type, e.actor, e.occurred_at, e.sequence, e.data FROM events e
+_EVENTS_WITHOUT = PreparedStatement(
+    text(
+        f"""
+SELECT e.id AS event_id, {_EVENT} FROM events e
 WHERE e.type = :event_type AND e.created_at >= :since AND e.id > :after AND e.id < :before
   AND NOT EXISTS (SELECT FROM deliveries d WHERE d.event_id = e.id AND d.effect = :effect)
   AND (CAST(:whatever_was_known AS bool) OR NOT EXISTS (
@@ -574,12 +603,14 @@ WHERE e.type = :event_type AND e.created_at >= :since AND e.id > :after AND e.id
 ORDER BY e.id
 LIMIT :limit
 """
-).columns(**_TYPES)
+    ).columns(event_id=Uuid(), **_EVENT_TYPES)
+)
 
-_READ_EVENT = text(
-    "SELECT e.id AS event_id, e.type, e.actor, e.occurred_at, e.sequence, e.data FROM events e"
-    " WHERE e.id = CAST(:event_id AS uuid)"
-).columns(**_TYPES)
+_READ_EVENT = PreparedStatement(
+    text(f"SELECT e.id AS event_id, {_EVENT} FROM events e WHERE e.id = CAST(:event_id AS uuid)").columns(
+        event_id=Uuid(), **_EVENT_TYPES
+    )
+)
 
 
 # What was sent, or is to be sent, to a person whose account is erased: it is cancelled, and what servers answered goes,
@@ -727,7 +758,7 @@ def claim(
     """
     values = {"shared": _array(shared), "since": _array(shared.values()), "known": known_types(), "batch": batch}
     values["limit"] = len(named) if limit is None else limit
-    return _deliveries(db.execute(_CLAIM, _keys(named) | values))
+    return _deliveries(_CLAIM.all(db, _keys(named) | values))
 
 
 def lease(db: Connection, claimed: Sequence[Delivery], duration: timedelta) -> list[Delivery]:
@@ -748,14 +779,14 @@ def hold(db: Connection, leased: Sequence[Delivery], *, batch: bool = False) -> 
     Args:
         batch: whether statements are then bounded as by `claim`.
     """
-    held = _keys_of(db.execute(_HOLD, _fenced(leased) | {"batch": batch}))
+    held = _keys_of(_HOLD.all(db, _fenced(leased) | {"batch": batch}))
     return [delivery for delivery in leased if delivery.key in held]
 
 
 def mark_done(db: Connection, deliveries: Sequence[Delivery]) -> int:
     """Mark them done, with whatever they did in this transaction; returns how many were still ours."""
     attempts = _array(delivery.attempt for delivery in deliveries)
-    return db.execute(_DONE, {**_fenced(deliveries), "attempts": attempts}).rowcount
+    return len(_DONE.all(db, {**_fenced(deliveries), "attempts": attempts}))
 
 
 def settle(db: Connection, delivery: Delivery, attempt: Attempt, *, after: timedelta | None = None) -> bool:
@@ -814,7 +845,7 @@ def claim_leased(
         "limit": len(keys) if limit is None else limit,
         "others": limit or 0,
     }
-    rows = db.execute(_CLAIM_LEASED, values)
+    rows = _CLAIM_LEASED.all(db, values)
     # The rows hold the attempts in hand already.
     taken = {each.key: replace(each, attempt=each.fence) for each in _deliveries(rows)}
     return [*(taken.pop(key) for key in keys if key in taken), *taken.values()]
@@ -829,16 +860,16 @@ def done_outbound(db: Connection, successes: Sequence[Success]) -> set[DeliveryK
     values = _fenced([each.delivery for each in successes]) | {
         "attempts": _array(each.delivery.attempt for each in successes),
         "status_codes": _array(each.attempt.status_code for each in successes),
-        "responses": [_cut(each.attempt.response, MAX_RESPONSE_CHARACTERS) for each in successes],
+        "responses": _array(_cut(each.attempt.response, MAX_RESPONSE_CHARACTERS) for each in successes),
         "durations": _array(_milliseconds(each.attempt) for each in successes),
     }
-    return _keys_of(db.execute(_DONE_OUTBOUND, values))
+    return _keys_of(_DONE_OUTBOUND.all(db, values))
 
 
 def gathered(db: Connection, *, user_id: UUID, kind: str, until: datetime, limit: int) -> list[Delivery]:
     """The pending mails of a kind to a person that were held until then, the first of them, without leasing them."""
     values = {"user_id": user_id, "kind": kind, "until": until, "limit": limit}
-    return _deliveries(db.execute(_GATHERED, values))
+    return _deliveries(_GATHERED.all(db, values))
 
 
 def mark_gathered_done(db: Connection, delivery_ids: Iterable[UUID]) -> None:
@@ -1010,12 +1041,13 @@ def events_without(
     """
     values = {"effect": effect, "event_type": event_type, "since": since, "after": after, "before": before}
     more = {"whatever_was_known": whatever_was_known, "limit": limit}
-    return [_event(row) for row in db.execute(_EVENTS_WITHOUT, values | more)]
+    return [_event(row) for row in _EVENTS_WITHOUT.all(db, values | more)]
 
 
 def read_event(db: Connection, event_id: UUID) -> Event:
     """The event of that id."""
-    return _event(db.execute(_READ_EVENT, {"event_id": event_id}).one())
+    (row,) = _READ_EVENT.all(db, {"event_id": event_id})
+    return _event(row)
 
 
 def status_query(delivery_id: UUID) -> Select[Any]:
@@ -1090,33 +1122,37 @@ def _milliseconds(attempt: Attempt) -> int:
     return int(attempt.took.total_seconds() * 1000)
 
 
-def _deliveries(rows: Iterable[Row[Any]]) -> list[Delivery]:
+def _deliveries(rows: Iterable[Mapping[str, Any]]) -> list[Delivery]:
     return [delivery for row in rows if (delivery := _delivery(row)) is not None]
 
 
-def _delivery(row: Row[Any]) -> Delivery | None:
-    if row.type not in event_types():
+def _delivery(row: Mapping[str, Any]) -> Delivery | None:
+    if row["type"] not in event_types():
         # A newer process recorded it; a newer worker will run what follows from it.
-        log.warning("delivery.unknown_event", effect=row.effect, event_id=row.event_id, type=row.type)
+        log.warning("delivery.unknown_event", effect=row["effect"], event_id=row["event_id"], type=row["type"])
         return None
     return Delivery(
-        key=DeliveryKey(event_id=row.event_id, effect=row.effect, target=row.target),
-        id=row.id,
-        endpoint_id=row.endpoint_id,
+        key=DeliveryKey(event_id=row["event_id"], effect=row["effect"], target=row["target"]),
+        id=row["id"],
+        endpoint_id=row["endpoint_id"],
         event=_event(row),
-        nudges=row.nudges,
-        attempt=row.attempts + 1,
-        fence=row.attempts,
-        attempts_reset=row.forgiven,
-        was_leased=row.lease_until is not None,
-        now=row.now,
-        late=row.late,
+        nudges=row["nudges"],
+        attempt=row["attempts"] + 1,
+        fence=row["attempts"],
+        attempts_reset=row["forgiven"],
+        was_leased=row["lease_until"] is not None,
+        now=row["now"],
+        late=row["late"],
     )
 
 
-def _event(row: Row[Any]) -> Event:
-    return event_types()[row.type].read(
-        id=row.event_id, actor=row.actor, occurred_at=row.occurred_at, sequence=row.sequence, data=row.data
+def _event(row: Mapping[str, Any]) -> Event:
+    return event_types()[row["type"]].read(
+        id=row["event_id"],
+        actor=row["actor"],
+        occurred_at=row["occurred_at"],
+        sequence=row["sequence"],
+        data=row["data"],
     )
 
 
@@ -1128,8 +1164,8 @@ def _requeue_paced(db: Connection, statement: Executable, values: dict[str, Any]
     return requeued
 
 
-def _keys_of(rows: Iterable[Row[Any]]) -> set[DeliveryKey]:
-    return {DeliveryKey(event_id=row.event_id, effect=row.effect, target=row.target) for row in rows}
+def _keys_of(rows: Iterable[Mapping[str, Any]]) -> set[DeliveryKey]:
+    return {DeliveryKey(event_id=row["event_id"], effect=row["effect"], target=row["target"]) for row in rows}
 
 
 def _keys(keys: Iterable[DeliveryKey | Wakeup]) -> dict[str, Any]:

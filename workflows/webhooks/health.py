@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -56,7 +57,7 @@ WHERE id = :id AND (next_send_at IS NULL OR next_send_at <= now())
 )
 
 
-def admit(db: Connection, endpoint: Row[Any], *, nudges: int, now: datetime) -> datetime | None:
+def admit(db: Connection, endpoint: Mapping[str, Any], *, nudges: int, now: datetime) -> datetime | None:
     """Admit a message, or postpone it without counting an attempt.
 
     Args:
@@ -69,8 +70,8 @@ def admit(db: Connection, endpoint: Row[Any], *, nudges: int, now: datetime) -> 
     Raises:
         Postpone: the circuit breaker is open and another message probes, or the rate limit is reached.
     """
-    open_until = None if endpoint.open_until is None else _probe(db, endpoint, now)
-    if endpoint.rate_limit is not None and not db.execute(_TAKE_TURN, {"id": endpoint.id}).rowcount:
+    open_until = None if endpoint["open_until"] is None else _probe(db, endpoint, now)
+    if endpoint["rate_limit"] is not None and not db.execute(_TAKE_TURN, {"id": endpoint["id"]}).rowcount:
         # What has waited often waits longer, so that a long backlog does not come back all at once.
         seconds = random.uniform(0.5, min(MAX_SPREAD_SECONDS, 2 ** min(nudges, 4)))
         raise Postpone(now + timedelta(seconds=seconds), "The endpoint's rate limit is reached.")
@@ -135,14 +136,14 @@ def _warn(
         record(db, WebhookEndpointFailing(**_event_values(endpoint, now), last_error=error))
 
 
-def _probe(db: Connection, endpoint: Row[Any], now: datetime) -> datetime:
+def _probe(db: Connection, endpoint: Mapping[str, Any], now: datetime) -> datetime:
     """Admit no message while the breaker is open; afterwards one, and the others once it has succeeded."""
-    if endpoint.open_until > now:
-        raise _open(endpoint.open_until)
+    if endpoint["open_until"] > now:
+        raise _open(endpoint["open_until"])
     until = now + PROBE
     probing = db.execute(
         update(webhook_endpoints)
-        .where(webhook_endpoints.c.id == endpoint.id, webhook_endpoints.c.open_until == endpoint.open_until)
+        .where(webhook_endpoints.c.id == endpoint["id"], webhook_endpoints.c.open_until == endpoint["open_until"])
         .values(open_until=until)
     )
     if not probing.rowcount:
