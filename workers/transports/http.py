@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
-from functools import lru_cache, partial
+from functools import cache, lru_cache, partial
 from http.client import HTTPException, IncompleteRead
 from ipaddress import ip_address
 from time import monotonic
@@ -213,6 +213,15 @@ class _TlsPool(HTTPSConnectionPool):
     ConnectionCls = _TlsConnection  # type: ignore[assignment] # as above
 
 
+@cache
+def _system_tls_context() -> ssl.SSLContext:
+    """TLS context of all clients in a process: reading the system's authorities takes 20 ms and 1 MB.
+
+    Others have their own: where OpenSSL cannot, urllib3 checks names itself, and has its context leave them alone.
+    """
+    return tls_context()
+
+
 class HttpClient:
     """HTTP client for URLs of partners: pinned to a checked address, with a deadline, reading little.
 
@@ -237,9 +246,8 @@ class HttpClient:
         self._read = lru_cache(1024)(read_address)
         self._sockets = OpenSockets()
         self._responded: dict[tuple[str, int], Address] = {}
-        self._pools = PoolManager(
-            MAX_POOLS, maxsize=MAX_IDLE_PER_POOL, timeout=limits.deadline, ssl_context=tls_context(ca_file)
-        )
+        tls = tls_context(ca_file) if ca_file else _system_tls_context()
+        self._pools = PoolManager(MAX_POOLS, maxsize=MAX_IDLE_PER_POOL, timeout=limits.deadline, ssl_context=tls)
         ours: Any = {"limits": limits, "sockets": self._sockets}
         classes: Any = {"http": partial(_Pool, **ours), "https": partial(_TlsPool, **ours)}
         self._pools.pool_classes_by_scheme = classes
