@@ -6,10 +6,12 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
+from flask import request
+
 from api import message_examples
 from api.blueprints import Area, refuses, versioned
 from api.context import OPERATOR_OR_MENTOR, RequestContext, Subject
-from api.etags import WithHeaders, tagged
+from api.etags import WithHeaders, any_version_will_do, tagged
 from api.examples import page
 from api.lists import list_route
 from api.loaders import changes, reads
@@ -107,6 +109,7 @@ def update_webhook_endpoint(context: RequestContext[Endpoint], body: dict[str, A
         allowed=app_state().settings.webhook_allowed_networks,
         now=context.now,
         quotas=app_state().message_quotas,
+        any_version=any_version_will_do(request),
     )
     return tagged(changed)
 
@@ -116,7 +119,8 @@ def update_webhook_endpoint(context: RequestContext[Endpoint], body: dict[str, A
 @webhooks.response(204)
 def delete_webhook_endpoint(context: RequestContext[Endpoint]) -> None:
     """Delete an endpoint; its pending deliveries are cancelled."""
-    delete_endpoint(context.db, actor=context.actor, endpoint=context.subject)
+    any_version = any_version_will_do(request)
+    delete_endpoint(context.db, actor=context.actor, endpoint=context.subject, any_version=any_version)
 
 
 @webhooks.route("/webhook-endpoints/<id:endpoint_id>/secret")

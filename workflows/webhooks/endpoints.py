@@ -37,6 +37,7 @@ MAX_VALID_SECRETS = 10
 MAX_CANCELLED = 10_000
 ENDPOINTS_AT_ONCE = 20
 DELETED = "The webhook endpoint has been deleted."
+NO_SUCH_ENDPOINT = "There is no such webhook endpoint any more."
 ROTATION_GRACE = timedelta(hours=24)
 # Owners pause an active endpoint and resume a paused one; every other step follows from how pings are answered.
 STATES_BY_OWNER = frozenset({EndpointState.ACTIVE, EndpointState.PAUSED})
@@ -165,6 +166,7 @@ def change_endpoint(
     now: datetime,
     allowed: Sequence[Network] = (),
     quotas: MessageQuotas = NO_QUOTAS,
+    any_version: bool = False,
 ) -> Endpoint:
     """Change an endpoint. One with a new address is pending until it has answered a ping.
 
@@ -173,17 +175,20 @@ def change_endpoint(
         changes: columns of `webhook_endpoints` by name; `state` pauses an active endpoint, or resumes a paused one.
         seal: encrypts headers' values for storage.
         allowed: the networks that may be reached besides the public internet.
+        any_version: the caller decided on no version in particular.
 
     Raises:
         Forbidden: the endpoint has another owner.
+        NotFound: it has been deleted meanwhile.
         Invalid: a change that makes no sense.
         InvalidTransition: a state that does not follow upon the present one by hand.
         RateLimited: a new address, which is pinged, when there have been too many pings.
-        Stale: another request changed or deleted it since `endpoint` was read.
+        Stale: it has changed since `endpoint` was read.
         IntegrityError: the owner has an endpoint with this address already.
     """
     require_endpoint_owner(actor, endpoint)
     values = _checked(changes, seal, allowed)
+    endpoint = _present(db, endpoint, any_version=any_version)
     moved = values.get("url", endpoint.url) != endpoint.url
     if "state" in values:
         _require_step(endpoint.state, values["state"], moved=moved)
@@ -194,12 +199,10 @@ def change_endpoint(
         return endpoint
     row = db.execute(
         update(webhook_endpoints)
-        .where(webhook_endpoints.c.id == endpoint.id, webhook_endpoints.c.version == endpoint.version)
+        .where(webhook_endpoints.c.id == endpoint.id)
         .values(**values)
         .returning(*Endpoint.columns())
-    ).one_or_none()
-    if row is None:
-        raise _stale()
+    ).one()
     changed = Endpoint.of(row)
     if values.get("state") is EndpointState.ACTIVE:
         store.hasten_postponed(db, endpoint.id)
@@ -209,28 +212,31 @@ def change_endpoint(
     return changed
 
 
-def delete_endpoint(db: Connection, *, actor: Actor, endpoint: Endpoint) -> None:
+def delete_endpoint(db: Connection, *, actor: Actor, endpoint: Endpoint, any_version: bool = False) -> None:
     """Delete it with its secrets, and cancel its pending deliveries.
 
     Those that are more than 10,000 are cancelled by `maintain`, and so are those that a sender has in hand, unless they
     arrive.
 
+    Args:
+        any_version: the caller decided on no version in particular.
+
     Raises:
         Forbidden: the endpoint has another owner.
-        Stale: another request changed or deleted it since `endpoint` was read.
+        NotFound: it has been deleted meanwhile.
+        Stale: it has changed since `endpoint` was read.
     """
     require_endpoint_owner(actor, endpoint)
+    _present(db, endpoint, any_version=any_version)
     endpoints = webhook_endpoints.c
     deleted = (
         delete(webhook_endpoints)
-        .where(endpoints.id == endpoint.id, endpoints.version == endpoint.version)
+        .where(endpoints.id == endpoint.id)
         .returning(endpoints.id, endpoints.mentor_profile_id)
         .cte("deleted")
     )
     columns = ["id", "mentor_profile_id", "deliveries_left"]
-    kept = insert(deleted_webhook_endpoints).from_select(columns, select(deleted, true()))
-    if db.execute(kept.returning(deleted_webhook_endpoints.c.id)).one_or_none() is None:
-        raise _stale()
+    db.execute(insert(deleted_webhook_endpoints).from_select(columns, select(deleted, true())))
     cancel_of_deleted(db, endpoint.id)
 
 
@@ -371,7 +377,7 @@ def rotate_secret(
     # Two rotations at once: the second counts what the first one left.
     locked = select(webhook_endpoints.c.id).where(webhook_endpoints.c.id == endpoint.id)
     if db.scalar(locked.with_for_update(key_share=True)) is None:
-        raise NotFound("There is no such webhook endpoint any more.")
+        raise NotFound(NO_SUCH_ENDPOINT)
     theirs = webhook_secrets.c.endpoint_id == endpoint.id
     db.execute(delete(webhook_secrets).where(theirs, ~is_valid()))
     # LEAST ignores nulls: what never ended, ends then.
@@ -429,5 +435,13 @@ def _store_secret(db: Connection, endpoint: Endpoint, sealed: str) -> None:
     db.execute(insert(webhook_secrets).values(id=uuid7(), endpoint_id=endpoint.id, sealed_secret=sealed))
 
 
-def _stale() -> Stale:
-    return Stale("The endpoint has been changed or deleted since it was read; read it again.")
+def _present(db: Connection, endpoint: Endpoint, *, any_version: bool) -> Endpoint:
+    """The endpoint as it stands now, locked: its messages change it as well, by what comes of them."""
+    query = endpoint_query(endpoint.id).with_for_update(key_share=True, of=webhook_endpoints)
+    row = db.execute(query).one_or_none()
+    if row is None:
+        raise NotFound(NO_SUCH_ENDPOINT)
+    present = Endpoint.of(row)
+    if present.version != endpoint.version and not any_version:
+        raise Stale("The endpoint has changed since you read it; read it again.")
+    return present
