@@ -40,6 +40,7 @@ export const styles = css`
     box-sizing: border-box;
     margin: 0;
     padding: 0;
+    unicode-bidi: plaintext;
   }
   .root {
     display: grid;
@@ -140,6 +141,9 @@ export const styles = css`
     stroke: currentColor;
     stroke-width: 2.2;
   }
+  .root:dir(rtl) {
+    text-align: right;
+  }
   svg:dir(rtl) {
     transform: scaleX(-1);
   }
@@ -219,9 +223,6 @@ export const styles = css`
   }
   .star {
     color: var(--warning);
-  }
-  span.muted {
-    unicode-bidi: plaintext;
   }
   :is(.offers, .submit, .times, .slots, .skeletons) {
     display: grid;

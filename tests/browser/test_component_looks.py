@@ -36,6 +36,25 @@ RUN_AXE = """async (isWhole) => {
   return violations.flatMap(({ id, nodes }) => nodes.map((node) => `${id}: ${node.html} ${node.failureSummary}`));
 }"""
 
+# Sentences whose full stop does not stand behind them.
+TORN = """() => {
+  const texts = document.createTreeWalker(document.querySelector("session-booking").shadowRoot, NodeFilter.SHOW_TEXT);
+  const found = { sentences: 0, torn: [] };
+  for (let text; (text = texts.nextNode()); ) {
+    const sentence = text.data.trimEnd();
+    if (!/[a-z][.…]$/.test(sentence) || !text.parentElement.checkVisibility()) continue;
+    const [last, stop] = [2, 1].map((fromEnd) => {
+      const range = document.createRange();
+      range.setStart(text, sentence.length - fromEnd);
+      range.setEnd(text, sentence.length - fromEnd + 1);
+      return range.getBoundingClientRect();
+    });
+    found.sentences++;
+    if (stop.top === last.top && stop.left < last.left) found.torn.push(sentence);
+  }
+  return found;
+}"""
+
 
 @pytest.fixture
 def look() -> dict[str, Any]:
@@ -113,6 +132,18 @@ def test_every_state_of_a_session(visit: Visit, walk: str, examination: Examinat
     for state in session_states(visit, **WALKS[walk][0]):
         examination.look_at(state)
     assert not examination.wrong, "\n".join(examination.wrong)
+
+
+@pytest.mark.parametrize("variant", ["basic"])
+def test_english_sentences_are_whole_in_pages_from_right(visit: Visit, stage: Stage) -> None:
+    start, page = stage.slots()[0], visit.page
+    visit.open(stage.on_request, lang="ar", dir="rtl")
+    visit.choose(start)
+    found = page.evaluate(TORN)
+    assert found["sentences"] > 0
+    assert found["torn"] == []
+    # They begin at the page's side all the same.
+    assert page.locator("[part~=form]").evaluate("form => getComputedStyle(form).textAlign") == "right"
 
 
 def test_booking_by_the_keyboard_alone(visit: Visit, stage: Stage) -> None:

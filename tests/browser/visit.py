@@ -138,13 +138,13 @@ class Keyboard:
         self._page = page
 
     def reach(self, target: Locator) -> None:
-        """Go on by the tab key until that has the focus, which can be seen."""
+        """Go on by the tab key until that has the focus, if it has not, and require that it can be seen."""
         for _ in range(TABS):
-            self._page.keyboard.press("Tab")
             if target.evaluate("at => at.getRootNode().activeElement === at"):
                 outline = target.evaluate("at => getComputedStyle(at).outlineStyle")
                 assert outline != "none", "the focus cannot be seen"
                 return
+            self._page.keyboard.press("Tab")
         raise AssertionError(f"The tab key does not reach {target}.")
 
     def press(self, *keys: str) -> None:
