@@ -139,6 +139,17 @@ def test_a_cancellation_names_fee_and_refund(fee: int, refund: int, amounts: lis
     assert re.findall(r"JPY \d+", notice) == [f"JPY {each}" for each in (fee, refund) if each]
 
 
+# Where the refund comes without a request.
+@pytest.mark.parametrize(("by", "kind"), [("mentee", "no_show"), ("mentor", "no_show"), ("mentor", "coach_request")])
+@pytest.mark.parametrize("fee", [0, 4000])
+def test_a_refund_that_needs_no_request_was_not_left_out(by: str, kind: str, fee: int) -> None:
+    start, by_policy = datetime(2030, 5, 4, 9, tzinfo=UTC), {"cancelled_by": by, "cancellation_type": kind}
+    event = SimpleNamespace(start_time=start, **(ENDED | by_policy | {"fee_amount": fee, "refund_amount": 0}))
+    last = words("session_cancelled", event=event, refund_requested=False).body.splitlines()[-1]
+    assert last.startswith("The whole price of USD 40.00 is kept" if fee else "There is no fee.")
+    assert "requested" not in last
+
+
 @pytest.mark.parametrize(("returned", "said"), [(True, "is back in your bundle"), (False, "is kept as the fee")])
 def test_a_cancellation_tells_whether_the_credit_returned(returned: bool, said: str) -> None:
     start = datetime(2030, 5, 4, 9, tzinfo=UTC)
