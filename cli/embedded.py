@@ -8,6 +8,7 @@ Started by root, both run as the ordinary user that owns their folder, since Pos
 
 from __future__ import annotations
 
+import atexit
 import os
 import pwd
 import secrets
@@ -56,7 +57,6 @@ ATTEMPT_SECONDS = 0.05
 CHECK_SECONDS = 0.5
 # The right to read and enter everything, which survives exec and leaves writing untouched.
 READ_EVERYTHING = ("--inh-caps=+dac_read_search", "--ambient-caps=+dac_read_search")
-_KEPT_PORTS: list[socket.socket] = []
 
 
 class StartError(click.ClickException):
@@ -186,7 +186,7 @@ def free_port() -> int:
     kept.bind(("127.0.0.1", 0))
     port = int(kept.getsockname()[1])
     if sys.platform == "linux":
-        _KEPT_PORTS.append(kept)
+        atexit.register(kept.close)
     else:
         kept.close()
     return port
