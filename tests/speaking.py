@@ -15,7 +15,7 @@ from config.settings import settings
 from tests.log_secrets import remember_secret
 
 # Longer than the longest preference to wait.
-PATIENCE_SECONDS = 20.0
+TIMEOUT_SECONDS = 20.0
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ class Caller:
             self.base + path,
             json=body,
             headers={**self.identity, **{name.replace("_", "-"): value for name, value in headers.items()}},
-            timeout=PATIENCE_SECONDS,
+            timeout=TIMEOUT_SECONDS,
         )
         is_json = "json" in response.headers.get("content-type", "") and response.data
         content = response.json() if is_json else response.data

@@ -15,7 +15,7 @@ from bench.contenders.tutelage import Tutelage
 from bench.load import Answer, Connection
 
 # Longer than any part takes to be started again, and than a lease lasts.
-PATIENCE_SECONDS = 90
+ANSWER_SECONDS = 90
 RETRY_PAUSE_SECONDS = 0.1
 POLL_SECONDS = 0.05
 
@@ -117,7 +117,7 @@ class Client:
         Args:
             pending: the codes of refusals that mean "not yet".
         """
-        end = time.monotonic() + PATIENCE_SECONDS
+        end = time.monotonic() + ANSWER_SECONDS
         while True:
             try:
                 answer = self.connection.request(method, path, headers, body)
@@ -133,7 +133,7 @@ class Client:
             if why != "404":
                 self.record.retries[why] = self.record.retries.get(why, 0) + 1
             if time.monotonic() > end:
-                raise Unanswered(f"{method} {path}: {why} after {PATIENCE_SECONDS} s")
+                raise Unanswered(f"{method} {path}: {why} after {ANSWER_SECONDS} s")
             time.sleep(POLL_SECONDS if why == "404" else RETRY_PAUSE_SECONDS)
 
 

@@ -31,7 +31,7 @@ from tests.browser.visit import Visit
 
 DESKTOP, PHONE = (1024, 800), (320, 640)
 # For what comes by itself; a loaded machine takes its time.
-PATIENCE_MS = 30_000
+WAIT_MS = 30_000
 COLOURS = 64
 # The last list counts, so Playwright's own, as far as tests see it, stands here again. The others are two pages of its
 # address bar that Chromium loads into each window: half of what a window costs, and each test has one.
@@ -60,7 +60,7 @@ def browser(pytestconfig: pytest.Config) -> Iterator[Browser]:
     program = shutil.which(name)
     if program is None:
         pytest.exit(f"There is no {name} to test pages in: install it (Debian: apt install chromium).", returncode=1)
-    expect.set_options(timeout=PATIENCE_MS)
+    expect.set_options(timeout=WAIT_MS)
     with sync_playwright() as playwright:
         if "firefox" in name:
             # Any Firefox, by WebDriver BiDi; without the channel, Playwright expects a build of its own.
@@ -92,7 +92,7 @@ def unexpected(complaints: list[str]) -> list[str]:
 
 def watch(page: Page, complaints: list[str]) -> Page:
     """Keep the page's complaints, and wait for what it does as long as is fair."""
-    page.set_default_timeout(PATIENCE_MS)
+    page.set_default_timeout(WAIT_MS)
     page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
     page.on("pageerror", lambda error: complaints.append(str(error)))
     return page

@@ -21,7 +21,7 @@ from tests.eventually import eventually
 from tests.log_secrets import remember_environment
 
 SERVERS_ALONE = tuple(part.name for part in PARTS if part.group != "servers")
-PATIENCE_SECONDS = 90
+END_SECONDS = 90
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ class Up:
 
     def ends(self) -> int:
         """Wait for its end and return the exit code."""
-        return self.process.wait(timeout=PATIENCE_SECONDS)
+        return self.process.wait(timeout=END_SECONDS)
 
     def _is_ready(self) -> bool | None:
         if "Tutelage is ready." in self.said():
@@ -114,7 +114,7 @@ def make_up(folder: Path) -> Iterator[Up]:
         if make.poll() is None:
             os.killpg(make.pid, signal.SIGINT)
             with suppress(subprocess.TimeoutExpired):
-                make.wait(PATIENCE_SECONDS)
+                make.wait(END_SECONDS)
         if make.poll() is None:
             os.killpg(make.pid, signal.SIGKILL)
         end_leftovers(data_dir, timeout_seconds=5)
@@ -123,5 +123,5 @@ def make_up(folder: Path) -> Iterator[Up]:
 def await_end(pids: Sequence[int]) -> None:
     """Wait until all these processes are gone."""
     living = [psutil.Process(pid) for pid in pids if psutil.pid_exists(pid)]
-    _gone, alive = psutil.wait_procs(living, timeout=PATIENCE_SECONDS)
+    _gone, alive = psutil.wait_procs(living, timeout=END_SECONDS)
     assert not alive

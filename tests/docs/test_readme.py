@@ -12,7 +12,7 @@ import pytest
 
 from cli.plan import ROOT
 from cli.run_file import Run
-from tests.cli.running import PATIENCE_SECONDS, Up
+from tests.cli.running import END_SECONDS, Up
 from tests.docs.pages import DOCS, README, blocks, table
 from tests.eventually import eventually
 
@@ -36,7 +36,7 @@ class Running:
             env=self.environment,
             capture_output=True,
             text=True,
-            timeout=PATIENCE_SECONDS,
+            timeout=END_SECONDS,
         )
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
