@@ -1,14 +1,13 @@
 """`tutelage api`, `streams`, `sweep` and `maintain`: the processes of the system but Celery's.
 
-Each reads its settings before it imports, by name, what it runs: a setting that makes no sense is refused in a tenth of
-the time, and no process pays for the imports of another.
+Each reads its settings before it imports what it runs: a setting that makes no sense is refused in a tenth of the time,
+and no process pays for the imports of another.
 """
 
 from __future__ import annotations
 
 import signal
 import threading
-from importlib import import_module
 
 import click
 
@@ -27,7 +26,9 @@ PORT = click.IntRange(1, 65_535)
 def api(host: str, port: int) -> None:
     """Answer HTTP."""
     _settings_to_listen(host)
-    import_module("cli.serve").serve(host, port)
+    from cli.serve import serve  # noqa: PLC0415
+
+    serve(host, port)
 
 
 @click.command()
@@ -37,19 +38,27 @@ def streams(host: str, port: int) -> None:
     """Serve live updates as server-sent events."""
     chosen = _settings_to_listen(host)
     _begin("streams", chosen)
-    import_module("cli.streams").serve(host, port, chosen)
+    from cli.streams import serve  # noqa: PLC0415
+
+    serve(host, port, chosen)
 
 
 @click.command()
 def sweep() -> None:
     """Publish a wake-up again, once a second, for what is due and not done. Run two for safety."""
-    _loop("sweep")
+    stop = _begin_loop("sweep")
+    from workers.sweep import run_forever  # noqa: PLC0415
+
+    run_forever(stop)
 
 
 @click.command()
 def maintain() -> None:
     """Maintain the database: missing deliveries, old keys, messages too old to recover, invariants."""
-    _loop("maintain")
+    stop = _begin_loop("maintain")
+    from workers.maintain import run_forever  # noqa: PLC0415
+
+    run_forever(stop)
 
 
 def _settings_to_listen(host: str) -> Settings:
@@ -60,15 +69,15 @@ def _settings_to_listen(host: str) -> Settings:
     return chosen
 
 
-def _loop(name: str) -> None:
-    """Run one loop of workers/ until SIGTERM or SIGINT; what it has begun it finishes."""
+def _begin_loop(name: str) -> threading.Event:
+    """Prepare a process that runs a loop, and return the event that SIGTERM and SIGINT set, by which the loop ends."""
     chosen = settings()
     chosen.require_database_url()
     _begin(name, chosen)
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
-    import_module(f"workers.{name}").run_forever(stop)
+    return stop
 
 
 def _begin(name: str, chosen: Settings) -> None:

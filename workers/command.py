@@ -8,7 +8,6 @@ before them.
 from __future__ import annotations
 
 import argparse
-from importlib import import_module
 
 from config.settings import exit_on_refused_settings, settings
 from workflows.events import QUEUES
@@ -22,7 +21,9 @@ def main() -> None:
     given = parser.parse_args()
     with exit_on_refused_settings():
         settings().require_database_url()
-    import_module("workers.worker").run(given.queue, given.threads)
+    from workers.worker import run  # noqa: PLC0415
+
+    run(given.queue, given.threads)
 
 
 if __name__ == "__main__":
