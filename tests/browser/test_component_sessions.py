@@ -239,6 +239,21 @@ def test_a_session_is_run_by_the_keyboard_alone(visit: Visit, stage: Stage) -> N
 
 
 @pytest.mark.parametrize("variant", ["enhanced"])
+def test_a_dialog_opened_while_it_closes_stays_open(visit: Visit, stage: Stage) -> None:
+    visit.open_session(stage.session().id)
+    act(visit.page, "cancel")
+    # The browser tells of the close only after the click.
+    visit.page.locator("dialog[open]").evaluate(
+        """dialog => new Promise(done => {
+            dialog.addEventListener("close", () => requestAnimationFrame(done), { once: true });
+            dialog.close();
+            dialog.getRootNode().querySelector("[data-action=cancel]").click();
+        })"""
+    )
+    expect(visit.page.locator("dialog[open]")).to_be_visible()
+
+
+@pytest.mark.parametrize("variant", ["enhanced"])
 def test_a_part_that_is_gone_is_told(visit: Visit, stage: Stage) -> None:
     # As after an upgrade, for a page that was open before.
     visit.page.route(re.compile(r"/component/session-(?!booking)"), lambda route: route.fulfill(status=404))

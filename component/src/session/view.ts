@@ -64,11 +64,16 @@ export function renderSession(view: SessionView): TemplateResult {
     <dialog
       part="dialog"
       aria-labelledby="dialog-title"
-      @close=${() => flow.closeDialog()}
+      @close=${(event: Event) => closed(event.currentTarget as HTMLDialogElement, flow)}
     >
       ${state.dialog ? renderDialog(view, state.dialog) : nothing}
     </dialog>
   </section>`;
+}
+
+/** The browser tells of a close later, when people may have opened the dialog again: that one stays. */
+function closed(dialog: HTMLDialogElement, flow: SessionFlow): void {
+  if (!dialog.open) flow.closeDialog();
 }
 
 function renderStatus({ words }: SessionView, status: string): TemplateResult {
