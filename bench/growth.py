@@ -83,7 +83,7 @@ def _milliseconds_of(product: Tutelage, path: str, results: Results) -> float:
     try:
         product.ask_operator(connection, "GET", path)
     except RuntimeError as error:
-        results.notes.append(f"With {product.name}: {error}")
+        results.note(f"With {product.name}: {error}")
     taken = time.perf_counter() - began
     connection.close()
     return taken * 1000

@@ -61,7 +61,7 @@ class Results:
     Attributes:
         samples: values by row and contender, one a round.
         processor_ms: of a life, by contender with clients, and by process; one a round.
-        notes: sentences about what went wrong on the way.
+        notes: sentences about what was measured, or went wrong on the way; each once.
     """
 
     machine: Machine
@@ -73,6 +73,11 @@ class Results:
     def add(self, row: Row, contender: str, value: float) -> None:
         """Keep one value."""
         self.samples.setdefault(row, {}).setdefault(contender, []).append(value)
+
+    def note(self, sentence: str) -> None:
+        """Keep a sentence, which a later round may repeat."""
+        if sentence not in self.notes:
+            self.notes.append(sentence)
 
     def add_processes(self, title: str, milliseconds: dict[str, float]) -> None:
         """Keep what each process spent on one life."""

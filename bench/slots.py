@@ -49,7 +49,7 @@ def measure_slots(contender: Tutelage, results: Results) -> None:
     for percent in (50, 95):
         results.add(_row(f"in the server, p{percent}"), contender.name, percentile(took, percent))
     results.add(_row("processor time, all processes"), contender.name, spent.total * 1000 / ANSWERS)
-    results.notes.append(f"An answer of {TITLE} has {slots:,} slots.")
+    results.note(f"An answer of {TITLE} has {slots:,} slots.")
 
 
 def _row(what: str) -> Row:
