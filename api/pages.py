@@ -28,9 +28,10 @@ _ENVIRONMENT = Environment(
 _PAGE = _ENVIRONMENT.get_template("page.html.j2")
 # Our own text, and the only style that the policy admits.
 _STYLE = Markup(_ENVIRONMENT.get_template("page.css.j2").render())  # noqa: S704 - no variable is put into it
-# No scripts, no external resources and no framing, which clickjacking would need.
+# No scripts, no external resources and no framing, which clickjacking would need. The icon is an empty one: without it,
+# browsers ask for a file.
 _POLICY = (
-    f"default-src 'none'; style-src 'sha256-{b64encode(sha256(_STYLE.encode()).digest()).decode()}';"
+    f"default-src 'none'; style-src 'sha256-{b64encode(sha256(_STYLE.encode()).digest()).decode()}'; img-src data:;"
     " base-uri 'none'; form-action {forms}; frame-ancestors 'none'"
 )
 _TITLES = {

@@ -134,6 +134,7 @@ def pages_of(stage: Stage) -> dict[str, str]:
 
 
 @pytest.mark.timeout(900)
+@pytest.mark.chromium
 def test_the_first_time_waits_for_no_part(browser: Browser, stage: Stage) -> None:
     for network in NETWORKS if ROUNDS > 1 else list(NETWORKS)[:1]:
         found = measure(browser, stage, network)

@@ -81,6 +81,7 @@ def test_the_demo_opens_without_a_connection(page: Page, live: Live, context: Br
     expect(page.locator("session-booking [part]").first).to_be_attached()
 
 
+@pytest.mark.chromium
 def test_a_page_stands_in_no_frame_of_another_site(page: Page, live: Live, complaints: list[str]) -> None:
     with page.expect_console_message(lambda message: "frame-ancestors" in message.text):
         page.set_content(f'<iframe src="{demo(live)}"></iframe>', wait_until="commit")
