@@ -38,12 +38,20 @@ def book_in_a_page(run: DemoRun, engine: Engine) -> None:
         return
     began = monotonic()
     with run.output.waiting("A browser books …"):
-        title = _book(run, people, program)
+        title = book_as_a_person(run.api_url, people, program, timeout_seconds=run.timeout_seconds)
     run.output.step(f"a time is chosen and booked: “{title}”", by="browser", milliseconds=(monotonic() - began) * 1000)
 
 
-def _book(run: DemoRun, people: DemoPeople, program: str) -> str:
-    """Book the first free time of an instant listing; the heading with which the page ends."""
+def book_as_a_person(api_url: str, people: DemoPeople, program: str, *, timeout_seconds: float) -> str:
+    """Book the first free time of an instant listing; the heading with which the page ends.
+
+    Args:
+        program: a Chromium.
+        timeout_seconds: how long each step of it may take.
+
+    Raises:
+        DemoFailed: the page did not get there.
+    """
     # Only where the browser is: it takes 30 MB, and belongs to the tests.
     from playwright.sync_api import Error, sync_playwright  # noqa: PLC0415
 
@@ -51,14 +59,14 @@ def _book(run: DemoRun, people: DemoPeople, program: str) -> str:
     try:
         with sync_playwright() as playwright, playwright.chromium.launch(executable_path=program) as browser:
             page = browser.new_page()
-            page.set_default_timeout(run.timeout_seconds * 1000)
-            page.goto(f"{demo_page(run.api_url)}/basic?listing={listing.id}")
+            page.set_default_timeout(timeout_seconds * 1000)
+            page.goto(f"{demo_page(api_url)}/basic?listing={listing.id}")
             # The time is held before it is booked.
             with page.expect_response("**/holds"):
                 page.locator("[part~=slot]").first.click()
             page.locator("[name=title]").fill(SUBJECT)
             page.locator("[part~=form] [part~=primary]").click()
             page.locator("#events li", has_text="booked").wait_for()
-            return str(page.locator("[part~=result] h3").inner_text())
+            return str(page.locator("[part~=result] h2").inner_text())
     except Error as error:
         raise DemoFailed(f"The browser could not book in the page: {error}", process="api") from error

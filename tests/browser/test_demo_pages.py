@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from typing import Any
 
@@ -10,9 +12,10 @@ import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
 from api.demo.people import DemoPeople, find_demo_people
+from cli.demonstration.component import book_as_a_person
 from cli.seeding.component import add_demo_people
 from models.engine import create
-from tests.browser.conftest import require_fitting, unexpected, watch
+from tests.browser.conftest import WAIT_MS, require_fitting, unexpected, watch
 from tests.browser.live import Live
 from workflows.events import subscriptions
 
@@ -61,6 +64,16 @@ def test_a_person_books_on_a_demo_page(page: Page, live: Live, people: DemoPeopl
     page.locator("[name=title]").fill("A first talk")
     page.locator("[part~=form] [part~=primary]").click()
     expect(page.locator("#events li", has_text="booked")).to_be_visible()
+
+
+@pytest.mark.chromium
+def test_make_demo_books_in_a_browser(pytestconfig: pytest.Config, live: Live, people: DemoPeople) -> None:
+    program = shutil.which(str(pytestconfig.getoption("browser") or "chromium"))
+    assert program
+    # Playwright runs once in a thread; this one has it already.
+    with ThreadPoolExecutor(1) as pool:
+        booked = pool.submit(book_as_a_person, live.api, people, program, timeout_seconds=WAIT_MS / 1000)
+        assert booked.result() == "Your session is booked"
 
 
 @pytest.mark.chromium

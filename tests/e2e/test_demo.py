@@ -96,6 +96,11 @@ def said_in(data_dir: Path) -> Path:
     return data_dir.with_suffix(".out")
 
 
+def is_over(demo: subprocess.Popen[bytes], data_dir: Path) -> bool:
+    """Whether a demo that keeps its system running has come to its end, or has failed."""
+    return "Press Ctrl-C to stop." in said_in(data_dir).read_text() or demo.poll() is not None
+
+
 def assert_whole(said: str) -> None:
     """Every step is printed, in its order, as plain text."""
     lines = iter(said.splitlines())
@@ -114,8 +119,8 @@ def test_it_shows_every_step_and_stays_until_sigterm(tmp_path: Path) -> None:
     # That a first start makes and migrates the cluster is seen where `make up` starts everything.
     servers.prepare_data_folder(data_dir)
     with running_demo(data_dir, "--keep") as demo:
-        ended = "Press Ctrl-C to stop."
-        eventually(lambda: ended in said_in(data_dir).read_text(), "the end of the demo", seconds=LONGEST_SECONDS)
+        eventually(lambda: is_over(demo, data_dir), "the end of the demo", seconds=LONGEST_SECONDS)
+        assert demo.poll() is None, said_in(data_dir).read_text()
         assert read_run(data_dir) is not None
         demo.send_signal(signal.SIGTERM)
         assert demo.wait(timeout=LONGEST_SECONDS) == 0
