@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -163,10 +163,15 @@ def _family(pid: int) -> list[psutil.Process]:
     return [process, *process.children(recursive=True)]
 
 
-def _kill(processes: Sequence[psutil.Process]) -> float:
+def kill_all(processes: Iterable[psutil.Process]) -> None:
+    """SIGKILL processes one after the other; what ends with one before it is not there any more."""
     for process in processes:
         with suppress(psutil.NoSuchProcess):
             process.kill()
+
+
+def _kill(processes: Iterable[psutil.Process]) -> float:
+    kill_all(processes)
     return 0
 
 

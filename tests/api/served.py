@@ -16,6 +16,7 @@ from typing import Any
 import psutil
 import urllib3
 
+from bench.chaos.faults import kill_all
 from cli.embedded import free_port
 from cli.plan import ROOT
 from tests.application import SECRET
@@ -93,9 +94,8 @@ def started(folder: Path, host: str = "127.0.0.1", port: int = 0, /, **variables
             yield Served(process, log, port)
             family = psutil.Process(process.pid).children() if process.poll() is None else []
         finally:
-            processes: list[Any] = [process, *family]
-            for each in processes:
-                each.kill()
+            process.kill()
+            kill_all(family)
             process.wait()
 
 

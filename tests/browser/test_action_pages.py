@@ -57,6 +57,7 @@ def test_a_request_is_declined_instead(sized: Page, site: str, engine: Engine, c
     sized.locator("textarea").fill("I am on holiday.")
     keep("decline")
     sized.locator("button").click()
+    require_heading(sized, "You have declined the request")
     keep("declined")
     with engine.connect() as db:
         assert db.scalar(select(bookings.c.decline_reason)) == "I am on holiday."

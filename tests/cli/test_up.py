@@ -15,6 +15,7 @@ import psutil
 import psycopg
 import pytest
 
+from bench.chaos.faults import kill_all
 from cli.embedded import StartError
 from cli.plan import MARK_VARIABLE, PARTS
 from cli.run_file import read_run
@@ -93,8 +94,7 @@ def test_one_per_folder_until_it_is_killed(present: Callable[[], Up]) -> None:
         assert f"already (process {first.process.pid})" in second.said()
     assert first.run() == before
     (manager,) = psutil.Process(first.process.pid).children()
-    for pid in (first.process.pid, manager.pid):
-        os.kill(pid, signal.SIGKILL)
+    kill_all([psutil.Process(first.process.pid), manager])
     first.ends()
     assert {entry["name"] for entry in present().run()["processes"]} == {"postgres", "redis"}
 
@@ -111,8 +111,7 @@ def test_kills_of_up_and_of_everything_lose_no_data(present: Callable[[], Up]) -
     second = present()
     with psycopg.connect(second.run()["database_url"]) as db:
         assert db.execute("SELECT one FROM kept").fetchone() == (1,)
-    for pid in (second.process.pid, *(process.pid for process in find_leftovers(second.data_dir))):
-        os.kill(pid, signal.SIGKILL)
+    kill_all([psutil.Process(second.process.pid), *find_leftovers(second.data_dir)])
     second.ends()
     with psycopg.connect(present().run()["database_url"]) as db:
         assert db.execute("SELECT one FROM kept").fetchone() == (1,)

@@ -14,6 +14,7 @@ import psycopg
 import redis
 from urllib3.exceptions import HTTPError
 
+from bench.chaos.faults import kill_all
 from bench.embedded_servers import EmbeddedServer, start_valkey
 from cli.system import System
 from tests.eventually import eventually
@@ -87,8 +88,7 @@ class SystemUnderTest:
         """kill -9 a part and all its children."""
         process = psutil.Process(self.pid(part))
         family = [process, *process.children(recursive=True)]
-        for each in family:
-            each.kill()
+        kill_all(family)
         psutil.wait_procs(family, timeout=5)
 
     @contextmanager

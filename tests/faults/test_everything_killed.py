@@ -8,6 +8,7 @@ from pathlib import Path
 import psutil
 from urllib3.exceptions import HTTPError
 
+from bench.chaos.faults import kill_all
 from bench.contenders.tutelage import UNLIMITED
 from bench.embedded_servers import start_valkey
 from cli.system import find_leftovers, running_system
@@ -63,8 +64,7 @@ def _accept_until_everything_dies(cast: Participants, up: int, data_dir: Path, v
             accepted.append(draft)
         if len(accepted) == ANSWERED_BEFORE_THE_KILL:
             valkey.server.process.kill()
-            for process in [psutil.Process(up), *find_leftovers(data_dir)]:
-                process.kill()
+            kill_all([psutil.Process(up), *find_leftovers(data_dir)])
 
     with ThreadPoolExecutor(CLIENTS) as clients:
         list(clients.map(accept, drafts))

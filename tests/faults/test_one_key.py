@@ -13,6 +13,7 @@ import psutil
 import pytest
 from urllib3.exceptions import HTTPError
 
+from bench.chaos.faults import kill_all
 from tests.eventually import eventually
 from tests.faults.system_under_test import Figures, SystemUnderTest
 from tests.participants import Participants
@@ -108,7 +109,5 @@ def kill_workers(sut: SystemUnderTest) -> list[int]:
         return []
 
     workers = eventually(present, "processes of the API")
-    for worker in workers:
-        with suppress(psutil.NoSuchProcess):
-            worker.kill()
+    kill_all(workers)
     return [worker.pid for worker in workers]
