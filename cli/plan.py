@@ -21,15 +21,14 @@ from cli.embedded import (
     redis_url,
     valkey_command,
 )
-from config.settings import Settings, read_settings
+from config.settings import STARTED_BY_UP, Settings, read_settings
 from workflows.events import QUEUES
 
 ROOT = Path(__file__).resolve().parent.parent
 HOST = "127.0.0.1"
-# By these, a later start finds what a killed one left behind. The second is set by `up` for its own processes
-# alone: a shell may have exported the folder.
+# By this and by STARTED_BY_UP, a later start finds what a killed one left behind: a shell may have exported the folder.
 FOLDER_VARIABLE = "TUTELAGE_DATA_DIR"
-MARK_VARIABLE = "TUTELAGE_STARTED_BY_UP"
+FLOWER_LOGIN = "FLOWER_BASIC_AUTH"
 DEVELOPMENT_KEY = "tpk_developmentOnlyForTheDemoPages"
 
 
@@ -165,7 +164,8 @@ def make_plan(
     """
     settings = read_settings()
     _require_templates(settings)
-    given = {name: value for name, value in {**os.environ, **environment}.items() if value}
+    # To Flower itself, an empty login is one that everybody fails at.
+    given = {name: value for name, value in {**os.environ, **environment}.items() if value or name != FLOWER_LOGIN}
     left_out = _left_out(without, given)
     if settings.production and "flower" not in left_out and not settings.flower_basic_auth:
         raise StartError(
@@ -193,8 +193,15 @@ def make_plan(
         servers.append(replace(REDIS, command=tuple(valkey_command(folder, server_port))))
         addresses["REDIS_URL"] = redis_url(server_port)
     programs = (part for part in PROGRAMS if part.name not in left_out)
-    fixed = {FOLDER_VARIABLE: str(data_dir), MARK_VARIABLE: str(os.getpid()), "PYTHONUNBUFFERED": "1"}
-    return Plan((*servers, *programs), place, {**_defaults(place, settings), **addresses, **given, **fixed})
+    fixed = {
+        FOLDER_VARIABLE: str(data_dir),
+        STARTED_BY_UP: str(os.getpid()),
+        "PYTHONUNBUFFERED": "1",
+        "PYTHONPATH": os.pathsep.join(filter(None, (str(ROOT), given.get("PYTHONPATH")))),
+    }
+    # Empty means the default, which for most settings the process itself knows.
+    defaults = {name: value for name, value in {**_defaults(place, settings), **addresses}.items() if not given.get(name)}
+    return Plan((*servers, *programs), place, {**given, **defaults, **fixed})
 
 
 def is_free(port: int) -> bool:
@@ -225,9 +232,9 @@ def _left_out(without: Sequence[str], given: Mapping[str, str]) -> set[str]:
             raise StartError(f"There is no part {name}. The parts are {', '.join(names)}.")
     variables = {"postgres": "DATABASE_URL", "redis": "REDIS_URL"}
     for name, variable in variables.items():
-        if name in without and variable not in given:
+        if name in without and not given.get(variable):
             raise StartError(f"Without {name}, {variable} must name the server to use instead.")
-    return {name for name, variable in variables.items() if variable in given} | set(without)
+    return {name for name, variable in variables.items() if given.get(variable)} | set(without)
 
 
 def _port(port: int, option: str, *, used: bool) -> int:

@@ -42,8 +42,9 @@ from cli.embedded import (
     wait_until,
 )
 from cli.migrate import upgrade
-from cli.plan import FOLDER_VARIABLE, HOST, MARK_VARIABLE, ROOT, Part, Plan, make_plan
+from cli.plan import FOLDER_VARIABLE, HOST, ROOT, Part, Plan, make_plan
 from cli.run_file import Run, read_run, remove_run, write_private, write_run
+from config.settings import STARTED_BY_UP
 
 START_SECONDS = 120
 STOP_SECONDS = 45
@@ -376,7 +377,8 @@ def configuration(plan: Plan, port: int, password: str) -> ConfigParser:
     for part in plan.parts:
         sections[f"program:{part.name}"] = PART_SETTINGS | {
             "command": shlex.join(appending_to(plan.place.data_dir / "logs" / f"{part.name}.log", command(part, plan))),
-            "directory": plan.place.data_dir / part.name if part.group == "servers" else ROOT,
+            # Settings may name files from the folder in which `up` was started.
+            "directory": plan.place.data_dir / part.name if part.group == "servers" else Path.cwd(),
             "environment": f'PROMETHEUS_MULTIPROC_DIR="{plan.metrics_folder}"' if part.measured else "",
             "stopsignal": part.stop_signal,
         }
@@ -396,8 +398,9 @@ def command(part: Part, plan: Plan) -> list[str]:
     if part.group == "servers":
         return list(part.command)
     program, *words = part.argv(plan.place)
-    # By module: the console scripts are missing from a checkout that was not installed.
-    return ending_with_parent(part.stop_signal, [sys.executable, "-m", MODULES[program], *words])
+    # By module: the console scripts are missing from a checkout that was not installed. `-P`: a folder of the same name
+    # in the working folder is no module of ours.
+    return ending_with_parent(part.stop_signal, [sys.executable, "-P", "-m", MODULES[program], *words])
 
 
 def appending_to(log: Path, words: Sequence[str]) -> list[str]:
@@ -452,7 +455,7 @@ def find_leftovers(data_dir: Path) -> list[psutil.Process]:
         if process.pid not in spared
         # None for another user's process.
         and process.info["status"] != psutil.STATUS_ZOMBIE
-        and MARK_VARIABLE in (environment := process.info["environ"] or {})
+        and STARTED_BY_UP in (environment := process.info["environ"] or {})
         and environment.get(FOLDER_VARIABLE) == str(data_dir)
     ]
     return sorted(found, key=lambda process: "cli.manager" not in (process.info["cmdline"] or ()))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import os
 import re
 import sys
 import warnings
@@ -20,6 +21,7 @@ from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 import environs
+from dotenv import load_dotenv
 from environs import Env, ValidationError, validate
 
 from config.addresses import ANY_ORIGIN, NO_LINKS, require_app_url, require_meeting_link, require_origin
@@ -40,6 +42,8 @@ NAMED_CHANNEL = re.compile("([a-z][a-z0-9_-]{0,31})=(.+)")
 # As a listing's own reminders are bounded, which stands where config may not look: a test holds them equal.
 MAX_REMINDERS = 5
 REMINDER_LIMIT_MINUTES = 43_200  # 30 days
+# Set by `tutelage up` for its own processes alone: they have its settings, whatever has become of `.env` since.
+STARTED_BY_UP = "TUTELAGE_STARTED_BY_UP"
 MAX_RETRIES = 30
 RETRY_LIMIT_SECONDS = 604_800  # 7 days
 
@@ -376,14 +380,16 @@ class Settings:
 
 
 def read_settings() -> Settings:
-    """Read the environment (and `.env` where there is one).
+    """Read the environment, to which the lines of `.env` in the working folder are added first.
+
+    They are added to the process's own environment: libraries and every process that it starts find the same.
 
     Raises:
         SettingsError: a sentence for each refused variable, with what it should hold.
     """
+    if STARTED_BY_UP not in os.environ:
+        load_dotenv(".env")
     env = Env()
-    # The working folder's; without a path the one beside this very file would be looked for.
-    env.read_env(".env", recurse=False)
     values: dict[str, Any] = {}
     refused: list[str] = []
     for each in fields(Settings):

@@ -71,16 +71,17 @@ def tutelage_up(
     *options: str,
     without: Sequence[str] = SERVERS_ALONE,
     environment: Mapping[str, str] | None = None,
+    folder: Path = ROOT,
 ) -> Iterator[Up]:
-    """Start it, on free ports unless the options say otherwise, and leave nothing behind."""
+    """Start it in a folder, on free ports unless the options say otherwise, and leave nothing behind."""
     output = data_dir.with_suffix(f".{time.monotonic_ns()}.out")
     left_out = [word for name in without for word in ("--without", name)]
-    command = [sys.executable, "-m", "cli.main", "up", "--port", "0", "--flower-port", "0", "--data-dir", str(data_dir)]
+    command = [sys.executable, "-P", "-m", "cli.main", "up", "--port", "0", "--flower-port", "0", "--data-dir", str(data_dir)]
     remember_environment(environment or {})
     with output.open("wb") as file:
         process = subprocess.Popen(
             [*command, *left_out, *options],
-            cwd=ROOT,
+            cwd=folder,
             # A developer's own .env must not choose the servers of a test.
             env={**os.environ, "DATABASE_URL": "", "REDIS_URL": "", **(environment or {})},
             stdin=subprocess.DEVNULL,

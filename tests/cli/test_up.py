@@ -10,17 +10,21 @@ import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from uuid import uuid4
 
 import psutil
 import psycopg
 import pytest
+import urllib3
 
 from bench.chaos.faults import kill_all
 from cli.embedded import StartError
-from cli.plan import MARK_VARIABLE, PARTS
+from cli.plan import PARTS
 from cli.run_file import read_run
 from cli.system import find_leftovers, prepare_data_folder, running_system
+from config.settings import STARTED_BY_UP
 from tests import servers
+from tests.api.identity_provider import pem
 from tests.cli.running import Up, await_end, tutelage_up
 from tests.eventually import eventually
 
@@ -129,7 +133,7 @@ def test_without_its_process_manager_it_ends_everything(present: Callable[[], Up
 
 def test_a_shell_with_the_folder_set_is_no_leftover(tmp_path: Path) -> None:
     environment = {**os.environ, "TUTELAGE_DATA_DIR": str(tmp_path)}
-    other = {**environment, "TUTELAGE_DATA_DIR": str(tmp_path / "other"), MARK_VARIABLE: "1"}
+    other = {**environment, "TUTELAGE_DATA_DIR": str(tmp_path / "other"), STARTED_BY_UP: "1"}
     with (
         subprocess.Popen(["sleep", "60"], env=environment) as shell,
         subprocess.Popen(["sleep", "60"], env=other) as up,
@@ -158,6 +162,33 @@ def test_a_taken_port_is_a_clear_error(tmp_path: Path, part: str, option: str) -
             running_system(data_dir=tmp_path, without=without, **options),
         ):
             pass
+
+
+@pytest.mark.parametrize("options", [(), ("--reload",)])
+def test_every_process_has_the_settings_of_the_caller_s_dotenv_file(tmp_path: Path, options: tuple[str, ...]) -> None:
+    file = tmp_path / ".env"
+    file.write_text("IDENTITY_HEADERS=off\nREMINDER_MINUTES=\nJWT_PUBLIC_KEY=keys.pem\nAPI_WORKERS=1\n")
+    (tmp_path / "keys.pem").write_text(pem("EdDSA"))
+    # A folder of our module's name in the caller's folder is not ours.
+    (tmp_path / "cli").mkdir()
+    (tmp_path / "cli" / "__init__.py").write_text("raise SystemExit('another program')")
+    without = [part.name for part in PARTS if part.group == "programs" and part.name not in ("api", "sweep")]
+    with tutelage_up(tmp_path / "data", *options, without=without, folder=tmp_path) as up:
+        address = f"{up.run()['api']['url']}/me"
+        assert urllib3.request("GET", address, headers={"X-User-Id": str(uuid4())}).status == 401
+        assert "Development believes the header" not in up.said()
+        for entry in up.run()["processes"]:
+            environment = psutil.Process(entry["pid"]).environ()
+            assert environment["IDENTITY_HEADERS"] == "off", entry
+            assert environment["REMINDER_MINUTES"] == "", entry
+        # A process that is started again has the settings of the others, whatever the file says by then.
+        file.write_text("IDENTITY_HEADERS=open\nAPI_THREADS=many\n")
+        killed = up.pid("sweep")
+        os.kill(killed, signal.SIGKILL)
+        log = up.data_dir / "logs" / "sweep.log"
+        fresh = psutil.Process(up.await_restart("sweep", killed))
+        eventually(lambda: log.read_text().count("sweep.started") > 1 or None, "another sweep")
+        assert fresh.environ()["IDENTITY_HEADERS"] == "off"
 
 
 def test_an_unknown_part_is_a_clear_error(tmp_path: Path) -> None:
