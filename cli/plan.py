@@ -200,7 +200,8 @@ def make_plan(
         "PYTHONPATH": os.pathsep.join(filter(None, (str(ROOT), given.get("PYTHONPATH")))),
     }
     # Empty means the default, which for most settings the process itself knows.
-    defaults = {name: value for name, value in {**_defaults(place, settings), **addresses}.items() if not given.get(name)}
+    defaults = {**_defaults(place, settings), **addresses}
+    defaults = {name: value for name, value in defaults.items() if not given.get(name)}
     return Plan((*servers, *programs), place, {**given, **defaults, **fixed})
 
 

@@ -76,7 +76,8 @@ def tutelage_up(
     """Start it in a folder, on free ports unless the options say otherwise, and leave nothing behind."""
     output = data_dir.with_suffix(f".{time.monotonic_ns()}.out")
     left_out = [word for name in without for word in ("--without", name)]
-    command = [sys.executable, "-P", "-m", "cli.main", "up", "--port", "0", "--flower-port", "0", "--data-dir", str(data_dir)]
+    command = [sys.executable, "-P", "-m", "cli.main", "up", "--port", "0", "--flower-port", "0"]
+    command += ["--data-dir", str(data_dir)]
     remember_environment(environment or {})
     with output.open("wb") as file:
         process = subprocess.Popen(
