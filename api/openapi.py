@@ -211,18 +211,20 @@ Status = TypeVar("Status", bound=StrEnum)
 
 
 def _life_cycle(
-    transitions: Mapping[Status, frozenset[Status]], initial: Mapping[Status, str], actors: Mapping[Status, str]
+    transitions: Mapping[Status, frozenset[Status]],
+    initial: Mapping[Status, str],
+    actors: Mapping[tuple[Status, Status], str],
 ) -> str:
-    """Transitions as a Markdown table. A state without an actor is a KeyError at import.
+    """Transitions as a Markdown table. A transition without an actor is a KeyError at import.
 
     Args:
-        initial: states in which a life cycle begins, and by what.
-        actors: who moves something to a state.
+        initial: the states in which a life cycle begins, each with who or what begins it.
+        actors: who makes a transition, by the states before and after it.
     """
     rows = ["| from | to | by |", "|---|---|---|"]
     rows += [f"| (none) | `{state}` | {actor} |" for state, actor in initial.items()]
     rows += [
-        f"| `{before}` | `{after}` | {actors[after]} |"
+        f"| `{before}` | `{after}` | {actors[before, after]} |"
         for before, following in transitions.items()
         for after in transitions
         if after in following
@@ -239,9 +241,10 @@ BOOKINGS_DESCRIPTION = "A request for a mentor's time, and the mentor's decision
         BookingStatus.ACCEPTED: "the mentee's request for a listing whose `bookingMode` is `instant`",
     },
     actors={
-        BookingStatus.ACCEPTED: "the mentor",
-        BookingStatus.DECLINED: "the mentor",
-        BookingStatus.CANCELLED: "the mentee; or a durable task, if the mentor has not decided in time",
+        (BookingStatus.DRAFT, BookingStatus.ACCEPTED): "the mentor",
+        (BookingStatus.DRAFT, BookingStatus.DECLINED): "the mentor",
+        (BookingStatus.DRAFT, BookingStatus.CANCELLED): "the mentee; or a durable task, if the mentor has not decided"
+        " in time",
     },
 )
 
@@ -251,10 +254,12 @@ SESSIONS_DESCRIPTION = (
         SESSION_TRANSITIONS,
         initial={SessionStatus.SCHEDULED: "the durable task that follows a booking's acceptance"},
         actors={
-            SessionStatus.IN_PROGRESS: "mentee or mentor, at the earliest `earlyStartMinutes` before the start time",
-            SessionStatus.COMPLETED: "**the mentor alone**, or an operator",
-            SessionStatus.CANCELLED: "mentee, mentor or operator, by the listing's cancellation policy, or a durable"
-            " task, a day after the end of what was never started; once it has begun, an operator alone",
+            (SessionStatus.SCHEDULED, SessionStatus.IN_PROGRESS): "mentee or mentor, at the earliest"
+            " `earlyStartMinutes` before the start time",
+            (SessionStatus.SCHEDULED, SessionStatus.CANCELLED): "mentee, mentor or operator, by the listing's"
+            " cancellation policy; or a durable task, a day after the end of a session that was never started",
+            (SessionStatus.IN_PROGRESS, SessionStatus.COMPLETED): "the mentor, or an operator",
+            (SessionStatus.IN_PROGRESS, SessionStatus.CANCELLED): "an operator, who voids the session",
         },
     )
     + "\n\nStart and end time are the booking's and do not change. Only the two parties and operators see a session."

@@ -49,3 +49,12 @@ def test_both_mounts_are_the_same_application(client: ApiClient, cast: Cast) -> 
     made = client.post("/api/bookings", json=cast.body(), headers=cast.as_mentee)
     assert made.headers["Location"] == f"/api/bookings/{made.json['id']}"
     assert client.get(made.headers["Location"], headers=cast.as_mentee).json == made.json
+
+
+def test_the_life_cycle_of_sessions_names_who_makes_each_step(client: ApiClient) -> None:
+    areas = {area["name"]: area["description"] for area in client.get("/openapi.json").json["tags"]}
+    begun = re.findall(r"^\| `in_progress` \| `(\w+)` \| (.*) \|$", areas["Sessions"], re.MULTILINE)
+    assert {state: "mentee" in who or "mentor" in who for state, who in begun} == {
+        "completed": True,
+        "cancelled": False,
+    }
