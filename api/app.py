@@ -13,13 +13,13 @@ from sqlalchemy import Engine
 from werkzeug.exceptions import MethodNotAllowed, NotFound
 from werkzeug.middleware.dispatcher import DispatcherMiddleware
 
-from api import audit, bodies, errors, rate_limit_hooks, requests
+from api import audit, bodies, documentation, errors, rate_limit_hooks, requests
 from api.addresses import client_address
 from api.auth import Authenticator
 from api.bodies import BODY_LIMIT_BYTES
 from api.database import in_transaction
 from api.headers import AnswerHeaders
-from api.openapi import SWAGGER_ASSETS, SWAGGER_ASSETS_PATH, make_api
+from api.openapi import make_api
 from api.rate_limits import RateLimits
 from api.refused_accesses import RefusedAccesses
 from api.resources import (
@@ -136,7 +136,7 @@ def create_app(
         wakeups: takes what a commit leaves to be looked at; a publisher thread when left out.
     """
     chosen = settings or settings_of_this_process()
-    app = Tutelage("api", static_folder=SWAGGER_ASSETS, static_url_path=SWAGGER_ASSETS_PATH)
+    app = Tutelage("api", static_folder=documentation.SWAGGER_ASSETS, static_url_path=documentation.SWAGGER_ASSETS_PATH)
     app.config.update(MAX_CONTENT_LENGTH=BODY_LIMIT_BYTES, SEND_FILE_MAX_AGE_DEFAULT=3600)
     assert isinstance(app.json, DefaultJSONProvider)
     app.json.sort_keys = False
@@ -155,8 +155,9 @@ def create_app(
         api.register_blueprint(area)
     app.register_blueprint(component.files)
     app.register_blueprint(component_demo.component_demo)
+    app.register_blueprint(documentation.documentation)
     # Else `/api` would be a redirect to an address that is made of the Host header.
-    app.add_url_rule("/", view_func=lambda: redirect("/docs"), endpoint="documentation", strict_slashes=False)
+    app.add_url_rule("/", view_func=lambda: redirect("/docs"), endpoint="root", strict_slashes=False)
     # After flask-smorest, which registers a handler of its own.
     errors.register(app)
     return app

@@ -1,23 +1,15 @@
-"""The OpenAPI document and Swagger UI, made by flask-smorest: titles, security schemes, operation names, assets.
-
-Swagger UI's assets come from an installed package, so that the page needs nothing from the internet.
-"""
+"""The OpenAPI document, made by flask-smorest: titles, security schemes, names of operations, life cycles."""
 
 from __future__ import annotations
 
-import re
-from base64 import b64encode
 from collections.abc import Mapping
 from datetime import date
 from enum import StrEnum
 from functools import cache
-from hashlib import sha256
 from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
 from typing import Any, TypeVar
 from uuid import UUID
 
-import flask_swagger_ui
 import marshmallow as ma
 from apispec import BasePlugin
 from flask import Flask, Response, make_response
@@ -32,9 +24,6 @@ from api.schemas.base import Error, camel
 from api.schemas.fields import Day
 from models.bookings import BOOKING_TRANSITIONS, BookingStatus
 from models.sessions import SESSION_TRANSITIONS, SessionStatus
-
-SWAGGER_ASSETS = Path(flask_swagger_ui.__file__).resolve().parent / "dist"
-SWAGGER_ASSETS_PATH = "/docs/assets"
 
 _DESCRIPTION = """The booking-to-session engine of a mentoring, coaching or tutoring marketplace.
 
@@ -82,12 +71,6 @@ _SECURITY = {
         "description": "To act as a mentor, if the service trusts a gateway's headers.",
     },
 }
-# Swagger UI sets styles on its elements, and draws its icons from data.
-_CONTENT_SECURITY_POLICY = (
-    "default-src 'none'; script-src 'self' 'sha256-{script}'; style-src 'self' 'unsafe-inline'; img-src 'self' data:;"
-    " connect-src 'self'; font-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-)
-_INLINE_SCRIPT = re.compile(rb"<script>(.*?)</script>", re.DOTALL)
 
 
 class IdConverter(BaseConverter):
@@ -146,17 +129,13 @@ class TutelageApi(Api):
 
 
 def make_api(app: Flask) -> Api:
-    """The document and Swagger UI of an application, to which its blueprints are registered."""
+    """The document of an application, to which its blueprints are registered."""
     app.config.update(
         API_TITLE="Tutelage",
         API_VERSION=_version(),
         OPENAPI_VERSION="3.1.0",
         OPENAPI_URL_PREFIX="/",
         OPENAPI_JSON_PATH="openapi.json",
-        OPENAPI_SWAGGER_UI_PATH="/docs",
-        # Relative to the page, which is also served as /api/docs.
-        OPENAPI_SWAGGER_UI_URL=f"{SWAGGER_ASSETS_PATH.lstrip('/')}/",
-        OPENAPI_SWAGGER_UI_CONFIG={"deepLinking": True, "persistAuthorization": True, "validatorUrl": None},
         API_SPEC_OPTIONS={
             "info": {"description": _DESCRIPTION, "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"}},
             "servers": [{"url": "/api"}, {"url": "/"}],
@@ -172,9 +151,8 @@ def make_api(app: Flask) -> Api:
     api.register_converter(IdConverter, lambda _converter: {"type": "string", "format": "uuid"})
     api.register_converter(DayConverter, lambda _converter: {"type": "string", "format": "date"})
     api.ma_plugin.converter.add_attribute_function(_open_dictionary)
-    page, document = "api-docs.openapi_swagger_ui", "api-docs.openapi_json"
-    render, describe = app.view_functions[page], app.view_functions[document]
-    app.view_functions[page] = lambda: revalidated(_with_policy(make_response(render())))
+    document = "api-docs.openapi_json"
+    describe = app.view_functions[document]
 
     @cache
     def rendered() -> bytes:
@@ -183,14 +161,6 @@ def make_api(app: Flask) -> Api:
 
     app.view_functions[document] = lambda: revalidated(Response(rendered(), mimetype="application/json"))
     return api
-
-
-def _with_policy(page: Response) -> Response:
-    # The template starts Swagger UI in a script of its own, which the policy admits by its hash.
-    (script,) = _INLINE_SCRIPT.findall(page.get_data())
-    digest = b64encode(sha256(script).digest()).decode()
-    page.headers["Content-Security-Policy"] = _CONTENT_SECURITY_POLICY.format(script=digest)
-    return page
 
 
 def _open_dictionary(_converter: Any, field: ma.fields.Field[Any], **_kwargs: Any) -> dict[str, Any]:

@@ -60,6 +60,8 @@ class Publisher:
                     kwargs={"deliveries": named},
                     # Celery's own would end after a thousand characters, and take its time.
                     kwargsrepr=str(named),
+                    # The name by which Flower lists and filters it: that of the task says nothing.
+                    shadow=", ".join(sorted({wakeup.effect for wakeup in message})),
                     queue=message[0].queue,
                     producer=producer,
                     retry=False,

@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 from base64 import b64encode
 from hashlib import sha256
-from urllib.parse import urljoin
+from urllib.parse import urldefrag, urljoin
 
 import pytest
 
 from tests.api.conftest import Cast
 from tests.application import ApiClient
+from tests.docs.pages import DOCS
 
 
 @pytest.mark.parametrize("page", ["/docs", "/api/docs"])
@@ -19,10 +20,50 @@ def test_swagger_ui_needs_nothing_from_the_internet(client: ApiClient, page: str
     assert (answer.status_code, answer.mimetype) == (200, "text/html")
     html = answer.get_data(as_text=True)
     links = re.findall(r'(?:src|href)="([^"]+)"', html)
-    assert len(links) == 3
-    for link in [*links, *re.findall(r'url: "([^"]+)"', html)]:
+    assert [urljoin(page, each).rpartition("/")[2] for each in links] == [
+        "favicon-32x32.png",
+        "swagger-ui.css",
+        "",
+        "swagger-ui-bundle.js",
+    ]
+    for link in [*links, *re.findall(r'"url": "([^"]+)"', html)]:
         assert client.get(urljoin(page, link)).status_code == 200, link
         assert urljoin(page, link).startswith(page.removesuffix("docs")), link
+
+
+def test_the_page_tells_where_a_token_comes_from(client: ApiClient) -> None:
+    html = client.get("/api/docs").get_data(as_text=True)
+    for expected in ('<html lang="en">', 'name="viewport"', "<title>Tutelage API</title>", "tutelage token --operator"):
+        assert expected in html
+
+
+def test_every_guide_is_a_page_whose_links_lead_somewhere(client: ApiClient) -> None:
+    followed, waiting, anchors = set[str](), ["/api/docs/guides/"], dict[str, set[str]]()
+    wanted = set[tuple[str, str]]()
+    while waiting:
+        address = waiting.pop()
+        if address in followed:
+            continue
+        followed.add(address)
+        answer = client.get(address)
+        assert answer.status_code == 200, address
+        if answer.mimetype != "text/html" or "/guides/" not in address:
+            continue
+        html = answer.get_data(as_text=True)
+        anchors[address] = set(re.findall(r' id="([^"]+)"', html))
+        for link in re.findall(r'<(?:a|img) (?:href|src)="([^"]+)"', html):
+            target, anchor = urldefrag(urljoin(address, link))
+            if target.startswith("/"):
+                waiting.append(target)
+                wanted |= {(target, anchor)} if anchor else set()
+    assert {(page, anchor) for page, anchor in wanted if anchor not in anchors[page]} == set()
+    guides = {path.relative_to(DOCS).as_posix() for path in DOCS.rglob("*.md")}
+    assert guides == {each.removeprefix("/api/docs/guides/") for each in followed if each.endswith(".md")}
+
+
+@pytest.mark.parametrize("name", ["../README.md", "..%2fREADME.md", "%2e%2e/README.md", "none.md", "performance.json"])
+def test_no_other_file_is_a_guide(client: ApiClient, name: str) -> None:
+    assert client.get(f"/docs/guides/{name}").status_code == 404
 
 
 def test_the_policy_of_swagger_ui_admits_its_own_script_alone(client: ApiClient) -> None:
@@ -33,7 +74,7 @@ def test_the_policy_of_swagger_ui_admits_its_own_script_alone(client: ApiClient)
     digest = b64encode(sha256(script.encode()).digest()).decode()
     assert (policy["default-src"], policy["connect-src"]) == ("'none'", "'self'")
     assert policy["script-src"] == f"'self' 'sha256-{digest}'"
-    assert re.search(r"<style|\son\w+=", html) is None
+    assert re.search(r"\sstyle=|\son\w+=", html) is None
 
 
 def test_the_root_redirects_to_the_documentation(client: ApiClient) -> None:

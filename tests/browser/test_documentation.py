@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import pytest
 from playwright.sync_api import Browser, expect
 
@@ -13,11 +15,32 @@ def test_swagger_ui_works_under_its_policy(browser: Browser, site: str, complain
     with browser.new_context() as context:
         page = watch(context.new_page(), complaints)
         page.goto(site + path)
-        # Of the first area: further ones are drawn when they are scrolled to.
+        expect(page).to_have_title("Tutelage API")
+        areas = page.request.get(f"{site}/openapi.json").json()["tags"]
+        expect(page.locator(".opblock-tag > a")).to_have_text([area["name"] for area in areas])
+        page.get_by_placeholder("Filter by tag or path").fill("Users")
+        expect(page.locator(".opblock-tag")).to_have_count(1)
+        page.locator("#operations-tag-Users").click()
         operation = page.locator("#operations-Users-getMe")
         operation.locator("button.opblock-summary-control").click()
         operation.locator(".try-out__btn").click()
         operation.locator(".execute").click()
         expect(operation.locator(".live-responses-table")).to_contain_text("nosniff")
-    # The answer to a request without credentials, and the page has no icon.
+    # The answer to a request without credentials.
     assert not unexpected(complaints)
+
+
+@pytest.mark.chromium
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_documentation_follows_the_colour_scheme(
+    browser: Browser, site: str, complaints: list[str], scheme: Literal["light", "dark"]
+) -> None:
+    with browser.new_context(color_scheme=scheme) as context:
+        page = watch(context.new_page(), complaints)
+        page.goto(f"{site}/docs")
+        assert page.evaluate("document.documentElement.classList.contains('dark-mode')") == (scheme == "dark")
+        page.get_by_role("link", name="Guides").click()
+        page.get_by_role("link", name="Sessions", exact=True).click()
+        expect(page).to_have_title("Sessions · Tutelage")
+        expect(page.get_by_role("img").first).to_have_js_property("complete", True)
+    assert not complaints

@@ -110,13 +110,20 @@ def test_deliveries_arrive_on_their_queues_list_in_order(wakeups: WakeupQueue, v
     wakeups.put(offered)
     assert wakeups.flush()
     (message,) = messages(valkey, "reviews")
-    assert message["headers"]["task"] == TASK
+    assert (message["headers"]["task"], message["headers"]["shadow"]) == (TASK, "reviews.unlock")
     # As operators read it in Flower.
     shown = message["headers"]["kwargsrepr"]
     places = [shown.index(str(wakeup.event_id)) for wakeup in offered[:MAX_IN_MESSAGE]]
     assert places == sorted(places)
     assert all(str(wakeup.subject_id) in shown for wakeup in offered[:MAX_IN_MESSAGE])
     assert len(messages(valkey, "analytics")) == 1
+
+
+def test_a_message_is_named_after_all_its_effects(publisher: Publisher, valkey: EmbeddedServer) -> None:
+    unlocks, others = some_wakeups(2), some_wakeups(1, effect="plugins.newer")
+    publisher.publish([*unlocks, *others])
+    (message,) = messages(valkey, "reviews")
+    assert message["headers"]["shadow"] == "plugins.newer, reviews.unlock"
 
 
 def test_many_are_published_in_full_messages(wakeups: WakeupQueue, valkey: EmbeddedServer) -> None:

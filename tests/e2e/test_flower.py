@@ -1,0 +1,56 @@
+"""Flower beside the whole system: tasks by the names of their effects, and the queues."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+import urllib3
+
+from tests.cli.running import FLOWER_LOGIN, Up
+from tests.eventually import eventually
+from tests.participants import register
+from tests.speaking import Caller
+from workflows.events import QUEUES
+
+
+@pytest.fixture(scope="module")
+def flower(up: Up) -> str:
+    """Flower's address, once a life has been played while it watches the workers."""
+    address = str(up.run()["flower"]["url"])
+    # A worker sends events from the moment Flower has asked for them.
+    eventually(lambda: len(_workers(address)) == len(QUEUES), "all workers in Flower's list")
+    cast = register(Caller(str(up.run()["api"]["url"])), by_token=True)
+    cast.mentor("PATCH", f"/bookings/{cast.request()}/accept")
+    return address
+
+
+def _get(url: str, **fields: str) -> urllib3.BaseHTTPResponse:
+    headers = urllib3.make_headers(basic_auth=FLOWER_LOGIN)
+    return urllib3.request("GET", url, fields=fields, headers=headers, retries=False, timeout=10)
+
+
+def _workers(address: str) -> list[dict[str, object]]:
+    answer = _get(f"{address}/workers", json="1")
+    assert answer.status == 200
+    return [worker for worker in json.loads(answer.data)["data"] if worker["status"]]
+
+
+def _names(address: str, search: str) -> set[str]:
+    columns = {"draw": "1", "start": "0", "length": "100", "order[0][column]": "0", "columns[0][data]": "name"}
+    answer = _get(f"{address}/tasks/datatable", **columns, **{"search[value]": search, "order[0][dir]": "asc"})
+    assert answer.status == 200
+    return {task["name"] for task in json.loads(answer.data)["data"]}
+
+
+def test_tasks_are_listed_by_the_names_of_their_effects(flower: str) -> None:
+    eventually(lambda: "sessions.create" in _names(flower, "sessions.create"), "the session's task")
+    eventually(lambda: _names(flower, "notifications"), "a notification's task")
+    assert all("notifications." in name for name in _names(flower, "notifications"))
+    assert "deliveries.run" not in _names(flower, "")
+
+
+def test_the_page_of_the_broker_shows_the_queues(flower: str) -> None:
+    page = _get(f"{flower}/broker")
+    assert page.status == 200
+    assert all(queue in page.data.decode() for queue in QUEUES)
