@@ -6,7 +6,7 @@ committed later with a smaller position; `sequence` alone would pass over those.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -32,12 +32,16 @@ CALENDAR = {
     "availability.changed": "hours",
 }
 SESSIONS = ("session.created", "session.started", "session.completed", "session.cancelled", "seat.joined")
-TYPES = (*CALENDAR, *(name for name in SESSIONS if name not in CALENDAR))
+WAITLIST = ("waitlist.offered", "waitlist.dropped")
+# What moves the seats of a group session, or its waiting list.
+SEATS = ("seat.joined", "seat.left", "group_session.changed", *WAITLIST)
+TYPES = tuple(dict.fromkeys((*CALENDAR, *SESSIONS, *SEATS)))
 
 _CHANGES = """
 SELECT CAST(CAST(e.xid AS text) AS bigint) AS xid, e.sequence, e.type, e.created_at,
        CAST(e.data ->> 'mentor_profile_id' AS uuid) AS mentor_profile_id,
        coalesce(CAST(e.data ->> 'session_id' AS uuid), b.session_id) AS session_id,
+       CAST(e.data ->> 'booking_id' AS uuid) AS booking_id,
        CAST(e.data ->> 'start_time' AS timestamptz) - coalesce(b.buffer_before_minutes, 0) * interval '1 minute'
            AS start_time,
        CAST(e.data ->> 'end_time' AS timestamptz) + coalesce(b.buffer_minutes, 0) * interval '1 minute' AS end_time,
@@ -57,6 +61,7 @@ _TYPES: dict[str, Any] = {
     "created_at": Timestamp,
     "mentor_profile_id": Uuid(),
     "session_id": Uuid(),
+    "booking_id": Uuid(),
     "start_time": Timestamp,
     "end_time": Timestamp,
     "mentee_user_ids": ARRAY(Uuid()),
@@ -86,6 +91,10 @@ SELECT busy FROM outside_busy WHERE mentor_profile_id = :mentor_profile_id AND b
 ORDER BY 1
 """
 ).columns(mentor_busy.c.busy)
+_SEATS = text(
+    "SELECT booking_id, capacity, seats_taken, seats_offered, seats_taken + seats_offered >= capacity AS is_full"
+    " FROM group_sessions WHERE booking_id = ANY(:booking_ids)"
+).columns(booking_id=Uuid())
 _COLUMNS = ", ".join(f"s.{column.name}" for column in Session.columns())
 OPEN_SESSIONS = text(
     f"""
@@ -106,7 +115,9 @@ ORDER BY start_time, id LIMIT :limit
 
 @dataclass(frozen=True, kw_only=True)
 class Change:
-    """One committed change. Times in UTC, with the booking's buffers; None where it is about no time or session.
+    """One committed change. Times in UTC, with the booking's buffers.
+
+    What it is not about is None: a time, a session, a booking.
 
     `mentee_user_ids` are the mentees whom it concerns, those of a group included.
     """
@@ -117,6 +128,7 @@ class Change:
     created_at: datetime
     mentor_profile_id: UUID
     session_id: UUID | None
+    booking_id: UUID | None
     start_time: datetime | None
     end_time: datetime | None
     mentee_user_ids: tuple[UUID, ...]
@@ -174,6 +186,12 @@ def open_sessions(db: Connection, actor: Actor) -> Sequence[Session]:
     """The caller's sessions that are scheduled or in progress, as mentee, participant and mentor, the soonest first."""
     values = {"user_id": actor.user_id, "mentor_profile_id": actor.mentor_profile_id, "limit": MAX_OPEN_SESSIONS}
     return [Session.of(row) for row in db.execute(OPEN_SESSIONS, values)]
+
+
+def seats_of(db: Connection, booking_ids: Iterable[UUID | None]) -> dict[UUID, Row[Any]]:
+    """The seats of group sessions as they stand now, by the ids of their bookings."""
+    rows = db.execute(_SEATS, {"booking_ids": [each for each in booking_ids if each]})
+    return {row.booking_id: row for row in rows}
 
 
 def _change(row: Row[Any]) -> Change:

@@ -25,8 +25,16 @@ _AVAILABILITY = (
     'data: {"mentorProfileId":"0190b6a2-7c1e-7d10-8a44-97ab5cf5cfd6","busy":[]}\n\n'
     "id: 751.4711\nevent: busy\n"
     'data: {"startTime":"2030-05-04T09:00:00Z","endTime":"2030-05-04T10:00:00Z"}\n\n'
+    "id: 753.4719\nevent: group\n"
+    'data: {"groupSessionId":"0190b6a2-9d44-7a31-b1f0-5f2c8e6a7d10","capacity":8,"seatsTaken":8,"seatsOffered":0,'
+    '"full":true}\n\n'
 )
-_SESSIONS = 'retry: 2000\n\nid: 748:748:\nevent: snapshot\ndata: {"items":[]}\n\n'
+_SESSIONS = (
+    'retry: 2000\n\nid: 748:748:\nevent: snapshot\ndata: {"items":[]}\n\n'
+    "id: 755.4731\nevent: waitlist\n"
+    'data: {"groupSessionId":"0190b6a2-9d44-7a31-b1f0-5f2c8e6a7d10","position":1,'
+    '"offer":{"expiresAt":"2030-05-04T09:00:00Z"}}\n\n'
+)
 _LAST_EVENT_ID = {
     "in": "header",
     "name": "Last-Event-ID",
@@ -49,7 +57,8 @@ def stream_availability(_context: RequestContext[None]) -> Response:
     """Follow when a mentor is busy.
 
     `snapshot` has the busy times of the next 92 days, buffers included; then come `busy` and `free`, each with its
-    times, and `hours` when slots are to be read again. With whom a mentor is busy is not shown.
+    times, and `hours` when slots are to be read again. With whom a mentor is busy is not shown. `group` has the seats
+    of a group session of theirs when these have moved; visitors get none.
     """
     return _redirected()
 
@@ -64,7 +73,8 @@ def stream_sessions(_context: RequestContext[None]) -> Response:
     """Follow the caller's sessions.
 
     `snapshot` has those that are scheduled or in progress; then comes `session` with the type of each change and the
-    session.
+    session. `waitlist` has the caller's place in the waiting list of a group session: a seat is kept for them until
+    `offer.expiresAt`, or they are no longer on it (`position` null).
     """
     return _redirected()
 

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from uuid import UUID
 
 import structlog
-from sqlalchemy import Connection, bindparam
+from sqlalchemy import Connection, Row, bindparam
 from sqlalchemy.exc import SQLAlchemyError
 from tornado.iostream import StreamClosedError
 from tornado.web import Application, HTTPError, RequestHandler
@@ -26,6 +26,7 @@ from api.rate_limits import Counted, headers_of, refusal
 from api.refusals import CODE_OF_STATUS, SENTENCES, shape, status_of
 from api.request_log import log_request, request_id_of
 from api.schemas.fields import Moment
+from api.schemas.seats import shown_entry
 from api.schemas.sessions import as_seen_by, shown_session
 from api.streams.hub import BEGINNING, Hub, Point, Stream, read_id, snapshot_id
 from config import telemetry
@@ -33,8 +34,22 @@ from config.addresses import require_origin
 from config.sealing import Sealer, use_sealer
 from config.settings import Settings
 from models.prepared import PreparedStatement
-from workflows.changes import CALENDAR, SESSIONS, Change, Position, Snapshot, busy_times, open_sessions, snapshot_of
+from workflows.changes import (
+    CALENDAR,
+    SEATS,
+    SESSIONS,
+    WAITLIST,
+    Change,
+    Position,
+    Snapshot,
+    busy_times,
+    open_sessions,
+    seats_of,
+    snapshot_of,
+)
 from workflows.errors import DomainError, Invalid, NotFound, Unauthenticated
+from workflows.groups.place import read_place
+from workflows.groups.waitlist import WaitlistEntry
 from workflows.identity.access import PERSON, VISITOR, has_access, require_role
 from workflows.identity.actor import ACTIVE_MENTOR, Actor, Claim, authenticate
 from workflows.sessions.meeting import MeetingService
@@ -290,10 +305,13 @@ class StreamHandler(Handler):
 
 
 class AvailabilityStream(StreamHandler):
-    """When a mentor is busy: every caller sees the times, visitors included, and no one sees the mentees."""
+    """When a mentor is busy: every caller sees the times, visitors included, and no one sees the mentees.
+
+    Who may read group sessions follows their seats, too.
+    """
 
     route = "/streams/availability"
-    types = tuple(CALENDAR)
+    types = (*CALENDAR, *SEATS)
     is_for_visitors = True
 
     async def subject(self, actor: Actor) -> set[UUID]:
@@ -315,18 +333,18 @@ class AvailabilityStream(StreamHandler):
         return {"mentorProfileId": str(self.mentor_profile_id), "busy": [_times(*each) for each in busy]}
 
     async def events(self, changes: list[Change]) -> list[tuple[str, Mapping[str, Any]] | None]:
-        """`busy` and `free` with their times; `hours` asks to read the slots again."""
-        return [
-            (CALENDAR[each.type], _times(each.start_time, each.end_time) if each.start_time and each.end_time else {})
-            for each in changes
-        ]
+        """`busy` and `free` with their times; `hours` asks to read the slots again; `group` has a group's seats."""
+        assert self.actor is not None
+        wanted = [each.booking_id for each in changes if each.type in SEATS and not self.actor.visitor]
+        seats = await self.hub.read(lambda db: seats_of(db, wanted)) if wanted else {}
+        return [_seats(seats, each) if each.type in SEATS else _busy(each) for each in changes]
 
 
 class SessionStream(StreamHandler):
     """The caller's own sessions, as mentee, participant and mentor."""
 
     route = "/streams/sessions"
-    types = SESSIONS
+    types = (*SESSIONS, *WAITLIST)
 
     async def subject(self, actor: Actor) -> set[UUID]:
         """The caller, and the mentor they act as."""
@@ -339,21 +357,36 @@ class SessionStream(StreamHandler):
         return {"items": [self._shown(each) for each in open_sessions(db, self.actor)]}
 
     async def events(self, changes: list[Change]) -> list[tuple[str, Mapping[str, Any]] | None]:
-        """Each with the session as it stands now."""
+        """Each with the session as it stands now, or the caller's place in a waiting list."""
 
-        def look(db: Connection) -> dict[UUID, Session]:
-            wanted = {change.session_id for change in changes if change.session_id}
+        def look(db: Connection) -> list[tuple[str, Mapping[str, Any]] | None]:
+            wanted = {change.session_id for change in changes if change.session_id and change.type in SESSIONS}
             rows = ((each, SESSION_NOW.one_or_none(db, {"id": each})) for each in wanted)
-            return {each: Session.of_values(row) for each, row in rows if row is not None}
+            found: dict[UUID | None, Session] = {each: Session.of_values(row) for each, row in rows if row is not None}
+            return [
+                self._place(db, change)
+                if change.type in WAITLIST
+                else self._event(change, found.get(change.session_id))
+                for change in changes
+            ]
 
-        found = await self.hub.read(look)
-        return [self._event(change, found.get(change.session_id) if change.session_id else None) for change in changes]
+        return await self.hub.read(look)
 
     def _event(self, change: Change, session: Session | None) -> tuple[str, Mapping[str, Any]] | None:
         assert self.actor is not None
         if session is None or not has_access(self.actor, session):
             return None
         return "session", {"type": change.type, "session": self._shown(session)}
+
+    def _place(self, db: Connection, change: Change) -> tuple[str, Mapping[str, Any]] | None:
+        assert self.actor is not None
+        # The mentor, whose change it is as well, does not see who waits.
+        if change.booking_id is None or self.actor.user_id is None or self.actor.user_id not in change.mentee_user_ids:
+            return None
+        place = read_place(db, change.booking_id, self.actor.user_id)
+        entry = WaitlistEntry(position=place.position, offered_until=place.offered_until)
+        shown = shown_entry(entry) if place.entry_id else {"position": None, "offer": None}
+        return "waitlist", {"groupSessionId": str(change.booking_id), **shown}
 
     def _shown(self, session: Session) -> dict[str, Any]:
         assert self.actor is not None
@@ -410,6 +443,19 @@ def _own_origin(settings: Settings) -> str | None:
     """The API's, for the pages that it serves itself: with `STREAMS_URL`, they find live updates at another address."""
     parts = urlsplit(settings.public_url)
     return require_origin(f"{parts.scheme}://{parts.netloc}") if settings.streams_url else None
+
+
+def _busy(change: Change) -> tuple[str, Mapping[str, Any]]:
+    start, end = change.start_time, change.end_time
+    return CALENDAR[change.type], _times(start, end) if start and end else {}
+
+
+def _seats(seats: Mapping[UUID, Row[Any]], change: Change) -> tuple[str, Mapping[str, Any]] | None:
+    found = seats.get(change.booking_id) if change.booking_id else None
+    if found is None:
+        return None
+    shown = {"capacity": found.capacity, "seatsTaken": found.seats_taken, "seatsOffered": found.seats_offered}
+    return "group", {"groupSessionId": str(found.booking_id), **shown, "full": found.is_full}
 
 
 def _times(start: datetime, end: datetime) -> dict[str, str]:

@@ -29,6 +29,7 @@ from config.settings import Settings
 from models.calendar import mentor_busy
 from models.engine import create
 from models.events import deliveries, events
+from models.groups import waitlist_entries
 from tests import factories
 from tests.api.conftest import Cast
 from tests.application import World, as_user, bearer, token
@@ -252,6 +253,77 @@ def test_time_off_ends_holds_and_changes_the_hours(streams: Streams, world: Worl
     )
     assert [client.next().name for _ in range(2)] == ["free", "hours"]
     client.close()
+
+
+def test_seats_of_groups_are_followed(streams: Streams, world: World, cast: Cast, engine: Engine) -> None:
+    group = _group(engine, cast, capacity=2)
+    path = f"/group-sessions/{group.id}"
+    client = streams.open(availability(cast), cast.as_stranger)
+    client.next()
+
+    def seats(capacity: int, taken: int, offered: int) -> tuple[str, dict[str, Any]]:
+        about = {"groupSessionId": str(group.id), "capacity": capacity, "seatsTaken": taken, "seatsOffered": offered}
+        return "group", about | {"full": taken + offered >= capacity}
+
+    world.client.post(f"{path}/join", headers=cast.as_mentee)
+    assert client.next()[1:] == seats(2, 1, 0)
+    world.client.patch(path, json={"capacity": 1}, headers=cast.as_mentor)
+    assert client.next()[1:] == seats(1, 1, 0)
+    world.client.post(f"{path}/waitlist", headers=cast.as_stranger)
+    # One event for each change, as the group stands then: the seat was left, and offered to the next in line.
+    world.client.post(f"{path}/leave", headers=cast.as_mentee)
+    assert [client.next()[1:] for _ in range(2)] == [seats(1, 0, 1)] * 2
+    world.client.delete(f"{path}/waitlist", headers=cast.as_stranger)
+    assert client.next()[1:] == seats(1, 0, 0)
+    client.close()
+
+
+def test_visitors_follow_no_seats(world: World, cast: Cast, engine: Engine) -> None:
+    key = "tpk_" + "0123456789abcdefABCDEFGH"
+    group = _group(engine, cast, capacity=2)
+    with serving(World.on(world.engine, publishable_keys=(key,))) as streams:
+        client = streams.open(availability(cast), {"Authorization": f"Bearer {key}"})
+        client.next()
+        world.client.post(f"/group-sessions/{group.id}/join", headers=cast.as_mentee)
+        booking = accepted(engine, cast)
+        assert client.next()[1:] == ("busy", block(booking))
+        client.close()
+
+
+def test_people_follow_their_place_in_a_waiting_list(
+    streams: Streams, world: World, cast: Cast, engine: Engine
+) -> None:
+    group = _group(engine, cast, capacity=1)
+    path = f"/group-sessions/{group.id}"
+    world.client.post(f"{path}/join", headers=cast.as_mentee)
+    world.client.post(f"{path}/waitlist", headers=cast.as_stranger)
+    clients = {who: streams.open("/streams/sessions", getattr(cast, f"as_{who}")) for who in ("stranger", "mentor")}
+    for client in clients.values():
+        client.next()
+    world.client.post(f"{path}/leave", headers=cast.as_mentee)
+    offered = world.client.post(f"{path}/waitlist", headers=cast.as_stranger).json
+    assert offered["offer"]
+    waiting, of_mentor = clients["stranger"], clients["mentor"]
+    assert waiting.next()[1:] == ("waitlist", {"groupSessionId": str(group.id), **offered})
+    # The offer lapses, as it does when someone else looks later.
+    with engine.begin() as db:
+        past = datetime.now(UTC) - timedelta(minutes=1)
+        db.execute(update(waitlist_entries).values(offered_until=past))
+    world.client.post(f"{path}/join", headers=cast.as_mentee)
+    assert waiting.next()[1:] == ("waitlist", {"groupSessionId": str(group.id), "position": None, "offer": None})
+    # The mentor hears of who has joined, and of no one's place in the line.
+    assert of_mentor.next().data["type"] == "seat.joined"
+    for client in clients.values():
+        client.close()
+
+
+def _group(engine: Engine, cast: Cast, *, capacity: int) -> Booking:
+    """A group of the cast's mentor whose session exists."""
+    with engine.begin() as db:
+        start = factories.this_hour() + timedelta(days=3)
+        group = factories.make_group(db, [], listing=cast.listing, start_time=start, capacity=capacity)
+        steps.create(db, booking_id=group.id)
+        return group
 
 
 def expire(engine: Engine, hold_id: str) -> None:

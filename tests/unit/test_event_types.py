@@ -150,6 +150,7 @@ def test_the_announced_types_are_those_of_the_domain() -> None:
         "booking.undecided",
         "session.overdue",
         "session.reminder_set",
+        "group_session.changed",
         "waitlist.offered",
         "waitlist.dropped",
         "availability.announcement_set",

@@ -274,6 +274,13 @@ class GroupSessionFull(GroupEvent):
     type = "group_session.full"
 
 
+class GroupSessionChanged(GroupEvent):
+    """The number of seats has changed, or someone has left the waiting list; for live updates."""
+
+    type = "group_session.changed"
+    announced = False
+
+
 @dataclass(frozen=True, kw_only=True)
 class SeatEvent(GroupEvent):
     """The fields of every event about one seat; `bundle_purchase_id` is the bundle that paid for it. Money in minor

@@ -7,7 +7,7 @@ from datetime import datetime
 from sqlalchemy import Connection, text
 
 from workflows.errors import Conflict, InvalidTransition, Stale
-from workflows.events.event_types import GroupSessionFull
+from workflows.events.event_types import GroupSessionChanged, GroupSessionFull
 from workflows.events.record import record
 from workflows.groups.group import Group, group_query
 from workflows.groups.place import read_group
@@ -62,8 +62,8 @@ def change_capacity(
     present = Group.of(db.execute(group_query(group.id)).one())
     if changed:
         offer_seats(db, group=present, now=now, offer_minutes=offer_minutes)
-        if present.full and not group.full:
-            record(db, GroupSessionFull.about(present, actor=actor, now=now))
+        full = [GroupSessionFull.about(present, actor=actor, now=now)] if present.full and not group.full else []
+        record(db, GroupSessionChanged.about(present, actor=actor, now=now), *full)
         return read_group(db, group.id)
     _require_open(db, present, now)
     if not any_version and present.version != group.version:

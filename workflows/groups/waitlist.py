@@ -11,7 +11,7 @@ from uuid_utils.compat import uuid7
 
 from models.base import Timestamp
 from workflows.errors import Conflict
-from workflows.events.event_types import WaitlistDropped, WaitlistOffered
+from workflows.events.event_types import GroupSessionChanged, WaitlistDropped, WaitlistOffered
 from workflows.events.record import record
 from workflows.groups.group import Group
 from workflows.groups.place import Place, lock_group, lock_place, read_group, read_place, require_mentee, require_open
@@ -122,7 +122,8 @@ def join_waitlist(
 def leave_waitlist(db: Connection, *, actor: Actor, group: Group, now: datetime, offer_minutes: int) -> None:
     """Take the caller off the waiting list; a seat that was kept for them is offered to the next. Idempotent."""
     lock_group(db, group.id)
-    drop_own_entry(db, group.id, actor.user_id)
+    if drop_own_entry(db, group.id, actor.user_id):
+        record(db, GroupSessionChanged.about(group, actor=actor, now=now))
     offer_seats(db, group=group, now=now, offer_minutes=offer_minutes)
 
 
@@ -159,9 +160,9 @@ def after_offers(db: Connection, group: Group, place: Place, *, now: datetime, o
     return read_place(db, group.id, place.user_id)
 
 
-def drop_own_entry(db: Connection, booking_id: UUID, user_id: UUID | None) -> None:
-    """Delete a person's entry, if there is one, with the seat that is offered to them."""
-    db.execute(_DROP_OWN, {"booking_id": booking_id, "user_id": user_id})
+def drop_own_entry(db: Connection, booking_id: UUID, user_id: UUID | None) -> bool:
+    """Delete a person's entry with the seat that is offered to them; whether there was one."""
+    return db.execute(_DROP_OWN, {"booking_id": booking_id, "user_id": user_id}).one_or_none() is not None
 
 
 def close_waitlist(db: Connection, *, booking_id: UUID, now: datetime) -> None:
