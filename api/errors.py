@@ -97,7 +97,7 @@ def _answer(
     status: int,
     code: str,
     message: str,
-    details: Mapping[str, list[str]] | None = None,
+    details: Mapping[str, object] | None = None,
     headers: Mapping[str, str] | None = None,
 ) -> Response:
     g.refusal = code

@@ -43,6 +43,10 @@ REFUSALS: dict[str, Refusal] = {
         409,
         "The bundle does not pay for this; `details.bundlePurchaseId`: other_course, expired, empty, wrong_duration.",
     ),
+    "price_changed": Refusal(409, "The price is not `expectedPrice`; `details.price` has the present one."),
+    "terms_changed": Refusal(
+        409, "The cancellation policy is worse than `expectedCancellation`; `details.cancellation` has it, or null."
+    ),
     "no_listing": Refusal(409, "There is no listing of that duration."),
     "no_mentor_free": Refusal(409, "No mentor of the course is free at that time."),
     "no_such_time": Refusal(409, "The clocks skip the time of a series on one of its dates."),
@@ -131,7 +135,7 @@ def status_of(error: errors.DomainError) -> int:
 
 
 def shape(
-    status: int, code: str, message: str, request_id: str | None, details: Mapping[str, list[str]] | None = None
+    status: int, code: str, message: str, request_id: str | None, details: Mapping[str, object] | None = None
 ) -> dict[str, object]:
     """The body of every error."""
     body: dict[str, object] = {"statusCode": status, "error": HTTPStatus(status).phrase, "message": message}

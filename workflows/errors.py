@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 
 class DomainError(Exception):
     """A refusal by a business rule. Its class is its kind; the API maps kinds to HTTP statuses.
@@ -9,7 +11,7 @@ class DomainError(Exception):
     Args:
         message: a sentence: what was wrong, and what would be right.
         code: the stable name of this refusal, part of the HTTP contract.
-        details: reasons by field, where single fields are to blame.
+        details: reasons by field, where single fields are to blame; of some codes the present value by its name.
         retry_after: seconds after which the same request may succeed.
     """
 
@@ -20,7 +22,7 @@ class DomainError(Exception):
         message: str,
         *,
         code: str | None = None,
-        details: dict[str, list[str]] | None = None,
+        details: dict[str, Any] | None = None,
         retry_after: int | None = None,
     ) -> None:
         super().__init__(message)
@@ -73,6 +75,10 @@ class Conflict(DomainError):
     """The request is valid, but conflicts with the present state."""
 
     default_code = "conflict"
+
+
+class TermsChanged(Conflict):
+    """The offer has another price, or a worse cancellation policy, than the person was shown; nothing is made."""
 
 
 class Gone(DomainError):

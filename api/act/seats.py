@@ -5,8 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from api.act.action_page import ActionPage, BookingPage, Closed, Redirect, Visit, booking_of, price_of
+from api.act.cancelling import require_quoted
 from api.act.decisions import AcceptPage
 from api.pages import Form, Page
+from api.schemas.base import RequestSchema
+from api.schemas.fields import OneLine
 from api.state import app_state
 from models.bookings import BookingKind
 from workflows.bookings.booking import Booking
@@ -22,9 +25,16 @@ def accept_page(visit: Visit) -> ActionPage:
     return (OfferPage if booking.kind is BookingKind.GROUP else AcceptPage)(visit, booking)
 
 
+class OfferForm(RequestSchema):
+    """The price that the page has shown."""
+
+    quoted = OneLine(100, load_default=None)
+
+
 class OfferPage(BookingPage):
     """Take a seat that is kept, for its price; with a bundle it is taken in the application."""
 
+    answers = OfferForm()
     advice = {  # noqa: RUF012
         "slot_taken": "You are already booked at this time, so you cannot take the seat.",
         "group_full": "This seat is no longer kept for you.",
@@ -56,11 +66,12 @@ class OfferPage(BookingPage):
             title="Take the seat that is kept for you?",
             facts=self.facts(),
             paragraphs=[f"It is kept until {until}.{bundle}"],
-            form=Form(submit="Take the seat"),
+            form=Form(submit="Take the seat", hidden={"quoted": self.price()}),
         )
 
-    def act(self, answers: dict[str, Any]) -> Page | Redirect:  # noqa: ARG002
-        """Take it."""
+    def act(self, answers: dict[str, Any]) -> Page | Redirect:
+        """Take it, at the price that was shown."""
+        require_quoted(answers["quoted"], self.price())
         settings = app_state().settings
         join(
             self.db,

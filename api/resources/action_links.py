@@ -71,7 +71,7 @@ _HAS_CHANGED = "This has just been changed. Look at it again to see where it sta
 _PENDING = "The session is being booked. Look at it again in a moment."
 _FORM = {
     "requestBody": {
-        "description": "What the page's form asks for: `reason`, `refundRequested`, `rating`, `comment`.",
+        "description": "What the page's form asks for: `reason`, `refundRequested`, `rating`, `comment`, `quoted`.",
         "required": False,
         "content": {"application/x-www-form-urlencoded": _FILLED_IN},
     }

@@ -35,6 +35,7 @@ from workflows.availability.time_off import (
     take_time_off,
     time_off_query,
 )
+from workflows.bookings.direct import WantedListing
 from workflows.bookings.holds import Hold, hold, hold_query, release
 from workflows.identity.access import require_holder, require_mentor
 
@@ -189,22 +190,26 @@ def update_booking_rules(context: RequestContext[RulesOfMentor], body: dict[str,
 
 
 @availability.route("/mentors/<id:mentor_profile_id>/holds", methods=["POST"])
-@refuses("no_listing", "beyond_horizon", "too_soon", "outside_hours", "booking_limit", "slot_taken")
+@refuses(
+    *("not_found", "no_listing", "beyond_horizon", "too_soon", "outside_hours", "booking_limit", "slot_taken"),
+    *("price_changed", "terms_changed"),
+)
 @changes(PERSON, CALENDAR)
 @availability.arguments(shapes.NewHold, example=examples.NEW_HOLD)
 @availability.response(201, shapes.Hold, example=examples.HOLD)
 def create_hold(context: RequestContext[CalendarOwner], body: dict[str, Any]) -> WithHeaders[Hold]:
     """Hold a time of a mentor for some minutes, while the mentee decides.
 
-    The rules are those of booking the mentor's listing of that duration. A hold ends by itself, when its mentee books
-    an overlapping time of the mentor, or when a request of theirs for it is accepted. An own hold that overlaps is
-    replaced.
+    The rules are those of booking the listing, or the mentor's cheapest listing of that duration. A hold ends by
+    itself, when its mentee books an overlapping time of the mentor, or when a request of theirs for it is accepted. An
+    own hold that overlaps is replaced.
     """
     settings = app_state().settings
+    named = {name: body.pop(name) for name in ("listing_id", "duration_minutes")}
     held = hold(
         context.db,
         actor=context.actor,
-        mentor_profile_id=context.subject.mentor_profile_id,
+        wanted=WantedListing(mentor_profile_id=context.subject.mentor_profile_id, **named),
         now=context.now,
         minutes=settings.hold_minutes,
         max_holds=settings.max_holds,

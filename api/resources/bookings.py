@@ -43,7 +43,10 @@ SERIES = Subject(name="series", query=series_parties_query, record=SeriesParties
 
 
 @bookings.route("/bookings", methods=["POST"])
-@refuses("not_found", "beyond_horizon", "too_soon", "outside_hours", "booking_limit", "slot_taken")
+@refuses(
+    *("not_found", "beyond_horizon", "too_soon", "outside_hours", "booking_limit", "slot_taken"),
+    *("price_changed", "terms_changed"),
+)
 @changes(PERSON)
 @accepts_headers(PREFER)
 @bookings.arguments(shapes.NewBooking, example=examples.NEW_BOOKING)
@@ -77,7 +80,7 @@ def create_booking(context: RequestContext[None], body: dict[str, Any]) -> Made:
 @refuses(
     *("forbidden", "not_found", "mentor_does_not_teach", "no_listing", "no_mentor_free"),
     *("beyond_horizon", "too_soon", "outside_hours", "booking_limit"),
-    *("slot_taken", "bundle_unusable", "no_such_time"),
+    *("slot_taken", "bundle_unusable", "no_such_time", "price_changed", "terms_changed"),
 )
 @changes(ANYONE)
 @accepts_headers(PREFER)

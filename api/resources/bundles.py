@@ -40,7 +40,7 @@ OWN_BUNDLE = Subject(name="bundle", query=bundle_query, record=Bundle, access=re
 
 
 @bundles.route("/bundles/courses/<id:course_id>/purchase", methods=["POST"])
-@refuses("forbidden", "already_purchased")
+@refuses("forbidden", "already_purchased", "price_changed")
 @changes(ANYONE, COURSE)
 @bundles.arguments(shapes.BundlePurchase, example=examples.NEW_BUNDLE)
 @bundles.response(201, shapes.Bundle, example=examples.BUNDLE)
@@ -56,6 +56,7 @@ def purchase_bundle(context: RequestContext[Course], body: dict[str, Any]) -> An
         course_id=context.subject.id,
         product_id=body["product_id"],
         mentee_user_id=mentee_for(context.actor, body["student_id"]),
+        expected=body["expected"],
         now=context.now,
     )
     return _tagged(context, bundle, Location=f"/bundles/{bundle.id}")

@@ -29,7 +29,7 @@ __all__ = ["group_sessions"]
 
 # Refusals of joining and of waiting for a seat that do not depend on the payment.
 _CLOSED = ("not_a_group", "invalid_transition", "already_joined")
-_PAYING = ("not_found", "slot_taken", "bundle_unusable")
+_PAYING = ("not_found", "slot_taken", "bundle_unusable", "price_changed", "terms_changed")
 
 
 @group_sessions.route("/group-sessions/<id:booking_id>/join", methods=["POST"])
@@ -139,6 +139,7 @@ def _take(
         group=context.subject,
         mentee_user_id=mentee_user_id,
         bundle_purchase_id=body["bundle_purchase_id"],
+        expected=body["expected"],
         now=context.now,
         mentee_overlap=settings.mentee_overlap,
         offer_minutes=settings.waitlist_offer_minutes,

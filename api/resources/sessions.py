@@ -20,7 +20,7 @@ from api.schemas import sessions as shapes
 from api.schemas.base import EmptyBody, ListOrder
 from api.state import app_state
 from workflows.bookings.booking import Booking, awaited_booking_query
-from workflows.bookings.direct import book_directly
+from workflows.bookings.direct import WantedListing, book_directly
 from workflows.bookings.series import Series
 from workflows.errors import NotFound
 from workflows.groups.place import read_group, read_place
@@ -91,7 +91,7 @@ def _tagged(context: RequestContext[object], session: Session) -> WithHeaders[Se
 @sessions.route("/sessions/book", methods=["POST"])
 @refuses(
     *("not_found", "no_listing", "beyond_horizon", "too_soon", "outside_hours", "booking_limit", "slot_taken"),
-    "no_such_time",
+    *("no_such_time", "price_changed", "terms_changed"),
 )
 @changes(PERSON)
 @accepts_headers(PREFER)
@@ -114,14 +114,17 @@ def create_session_booking(
 ) -> WithStatus[dict[str, Series | Booking | None]]:
     """Book a session with a mentor.
 
-    The mentor's active listing of that duration is booked; of several the cheapest, then the one with the smallest id.
+    The listing is named by `listingId`; else the mentor's active listing of that duration is booked, of several the
+    cheapest, then the one with the smallest id.
     An instant listing accepts immediately, and any other one makes a draft for the mentor to decide. With `recurrence`,
     it is booked every week at the same wall-clock time.
     """
     state = app_state()
+    named = {name: body.pop(name) for name in ("mentor_profile_id", "listing_id", "duration_minutes")}
     booking, series = book_directly(
         context.db,
         actor=context.actor,
+        wanted=WantedListing(**named),
         now=context.now,
         mentee_overlap=state.settings.mentee_overlap,
         draft_limits=state.draft_limits,

@@ -8,6 +8,7 @@ from typing import Any
 from marshmallow import ValidationError, fields, post_load, validate, validates_schema
 
 from api.schemas.base import ListQuery, RequestSchema, ResponseSchema, page_of
+from api.schemas.expected_terms import ListingOrDuration
 from api.schemas.fields import Day, Id, Moment, Text, TimeZone, TrueOrFalse, Whole
 from models.availability import MAX_HORIZON_DAYS, MAX_LIMIT, MIN_STEP_MINUTES, MINUTES_OF_A_DAY
 from workflows.availability import hours, rules
@@ -226,11 +227,10 @@ class BookingRules(ResponseSchema):
     stale_calendars = fields.String(metadata={"example": "ignore"})
 
 
-class NewHold(RequestSchema):
-    """A time of a mentor to be held."""
+class NewHold(ListingOrDuration):
+    """A time of a mentor to be held, for a listing or a duration."""
 
     start_time = Moment(required=True, metadata={"example": "2030-05-04T09:00:00Z"})
-    duration_minutes = Whole(5, 1440, required=True, metadata={"example": 60})
 
 
 class Hold(ResponseSchema):

@@ -172,8 +172,10 @@ class Error(ResponseSchema):
     code = ma.fields.String(metadata={"description": "Stable, for programs.", "example": "invalid_transition"})
     details = ma.fields.Dict(
         keys=ma.fields.String(),
-        values=ma.fields.List(ma.fields.String()),
-        metadata={"description": "Reasons by field, if single fields are invalid."},
+        metadata={
+            "description": "Reasons by field, lists of sentences, if single fields are invalid. `price_changed` has the"
+            " present `price`, `terms_changed` the present `cancellation`."
+        },
     )
     request_id = ma.fields.String(metadata={"description": "The request's id in our logs."})
 

@@ -9,6 +9,7 @@ from marshmallow import ValidationError, fields, post_load, validate, validates_
 
 from api.schemas.base import RequestSchema, ResponseSchema, TimedListQuery, fold_names, page_of
 from api.schemas.catalog import AgreedLocation
+from api.schemas.expected_terms import ExpectedTermsBody
 from api.schemas.fields import (
     AsRead,
     Day,
@@ -34,7 +35,7 @@ from workflows.bookings.series import Series as SeriesOfBookings
 from workflows.groups.group import Group
 
 
-class NewBooking(RequestSchema):
+class NewBooking(ExpectedTermsBody):
     """A request for a listing at a time."""
 
     listing_id = Id(required=True)
@@ -74,7 +75,7 @@ class NewRecurrence(RequestSchema):
         return Recurrence(**recurrence)
 
 
-class NewIndividualBooking(RequestSchema):
+class NewIndividualBooking(ExpectedTermsBody):
     """A request for a session of a course. Fields that are null count as left out."""
 
     course_id = Id(required=True)
@@ -97,7 +98,13 @@ class NewIndividualBooking(RequestSchema):
     time_zone = TimeZone(allow_none=True)
 
     @post_load
-    def _as_request(self, body: dict[str, Any], **_: Any) -> IndividualRequest:
+    def as_arguments(self, body: dict[str, Any], **options: Any) -> Any:
+        """The request, each of its fields under one name.
+
+        Raises:
+            ValidationError: two names of a field have different values; no start, or two means of payment.
+        """
+        super().as_arguments(body, **options)
         fold_names(body, "start_time", "date")
         fold_names(body, "mentor_profile_id", "ta_id", "coach_id")
         fold_names(body, "notes", "description")

@@ -8,6 +8,7 @@ import marshmallow as ma
 from marshmallow import fields
 
 from api.schemas.base import ListQuery, RequestSchema, ResponseSchema, page_of
+from api.schemas.expected_terms import ExpectedPriceBody
 from api.schemas.fields import Id, Moment, Price, Text, Whole
 from models.bundles import BundleEntryKind
 from workflows.bundles.bundle import BundleStatus
@@ -15,7 +16,7 @@ from workflows.bundles.bundle import BundleStatus
 MAX_ADJUSTMENT = 1000
 
 
-class BundlePurchase(RequestSchema):
+class BundlePurchase(ExpectedPriceBody):
     """What is bought, and for whom."""
 
     product_id = Id(required=True, metadata={"description": "An active product of the course, of the kind `bundle`."})

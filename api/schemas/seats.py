@@ -8,6 +8,7 @@ from typing import Any
 from marshmallow import fields
 
 from api.schemas.base import RequestSchema, ResponseSchema
+from api.schemas.expected_terms import ExpectedTermsBody
 from api.schemas.fields import Id, Moment, Money, Text
 from api.schemas.groups import GroupSession
 from workflows.cancellation import Quote
@@ -15,7 +16,7 @@ from workflows.groups.group import SeenGroup
 from workflows.groups.waitlist import WaitlistEntry as Entry
 
 
-class Payment(RequestSchema):
+class Payment(ExpectedTermsBody):
     """What a seat is paid with."""
 
     bundle_purchase_id = Id(

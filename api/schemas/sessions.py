@@ -11,6 +11,7 @@ from marshmallow import ValidationError, fields, post_load, validate
 from api.schemas.base import RequestSchema, ResponseSchema, TimedListQuery, page_of
 from api.schemas.bookings import Booking, MenteeParty, MentorParty, NewRecurrence, Series
 from api.schemas.catalog import AgreedLocation
+from api.schemas.expected_terms import ListingOrDuration
 from api.schemas.fields import (
     AsRead,
     Id,
@@ -225,8 +226,8 @@ class BookedIndividualSession(BookedSession):
     optional = ("series",)
 
 
-class NewSession(RequestSchema):
-    """A session with a mentor, of some duration at some time."""
+class NewSession(ListingOrDuration):
+    """A session with a mentor at some time, of a listing or of some duration."""
 
     mentor_profile_id = Id(metadata={"description": "Required, by this name or as `coachId`."})
     coach_id = Id(metadata={"description": "Another name of `mentorProfileId`."})
@@ -238,7 +239,6 @@ class NewSession(RequestSchema):
         },
     )
     time_zone = TimeZone(load_default=None, allow_none=True)
-    duration_minutes = Whole(5, 1440, required=True)
     title = Line(200, required=True)
     description = SealedText(
         5000, load_default=None, allow_none=True, metadata={"description": "Kept as the booking's `notes`."}

@@ -255,6 +255,18 @@ def test_a_seat_that_is_kept_is_taken(client: ApiClient, cast: Cast, offer: str,
     assert heading(client.get(offer), 410) == "You have already accepted this"
 
 
+def test_a_seat_is_taken_for_the_price_that_the_page_shows(client: ApiClient, cast: Cast, offer: str) -> None:
+    page = client.get(offer)
+    assert "USD 40.00" in shown(page)
+    refused = client.post(offer, data={"quoted": "USD 39.00"})
+    assert heading(refused, 400) == "What it costs has changed"
+    assert "Look at it again" in refused.text
+    assert client.get("/bookings", headers=cast.as_mentee).json["items"] == []
+    assert heading(client.post(offer, data=hidden(page))) == "The seat is yours"
+    (booking,) = client.get("/bookings", headers=cast.as_mentee).json["items"]
+    assert booking["price"] == {"amount": 4000, "currency": "USD"}
+
+
 def test_a_seat_that_is_not_kept_is_not_taken(client: ApiClient, cast: Cast, offer: str, engine: Engine) -> None:
     with engine.begin() as db:
         db.execute(update(waitlist_entries).values(offered_until=func.now() - timedelta(seconds=1)))

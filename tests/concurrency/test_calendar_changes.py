@@ -28,7 +28,7 @@ from workflows.availability.rules import BookingRules, RulesOfMentor, rules_quer
 from workflows.availability.time_off import take_time_off
 from workflows.bookings.booking import Booking
 from workflows.bookings.decisions import cancel, decline
-from workflows.bookings.direct import book_directly
+from workflows.bookings.direct import WantedListing, book_directly
 from workflows.bookings.holds import Hold, hold
 from workflows.bookings.individual import IndividualRequest, book_individual
 from workflows.bookings.insert import NO_DRAFT_LIMITS, DraftLimits
@@ -70,7 +70,8 @@ class Offers:
         return lambda db: book_individual(db, actor=factories.acting_user(mentee), wanted=wanted, now=_now())
 
     def hold(self, mentee: User, start: datetime, max_holds: int = 3) -> Call:
-        wanted = partial(hold, mentor_profile_id=self.mentor.id, duration_minutes=60, minutes=5, max_holds=max_holds)
+        listing = WantedListing(mentor_profile_id=self.mentor.id, duration_minutes=60)
+        wanted = partial(hold, wanted=listing, minutes=5, max_holds=max_holds)
         return lambda db: wanted(db, actor=factories.acting_user(mentee), start_time=start, now=_now())
 
     def take_off(self, start: datetime, end: datetime, *, cancel_sessions: bool = False) -> Call:
@@ -334,9 +335,8 @@ def test_a_series_is_withdrawn_around_a_decision_of_one(engine: Engine, step: Ca
         _first, series = book_directly(
             db,
             actor=factories.acting_user(mentee),
-            mentor_profile_id=offers.mentor.id,
+            wanted=WantedListing(mentor_profile_id=offers.mentor.id, duration_minutes=60),
             scheduled_at=factories.next_slot(),
-            duration_minutes=60,
             now=_now(),
             recurrence=Recurrence(count=3),
         )
@@ -362,9 +362,8 @@ def test_series_are_limited_as_one_draft_each(engine: Engine, race: Race) -> Non
         partial(
             book_directly,
             actor=factories.acting_user(mentee),
-            mentor_profile_id=offers.mentor.id,
+            wanted=WantedListing(mentor_profile_id=offers.mentor.id, duration_minutes=60),
             scheduled_at=start,
-            duration_minutes=60,
             now=_now(),
             recurrence=Recurrence(count=3, every_weeks=40),
             draft_limits=limits,

@@ -156,7 +156,7 @@ def test_nothing_is_bought_for_an_account_that_is_gone(engine: Engine, race: Rac
 
         def buy(db: Connection, product_id: UUID, person: User = person, course: Course = course) -> Bundle:
             mentee, now = Actor.person(person.id, None), datetime.now(UTC)
-            ids = {"course_id": course.id, "product_id": product_id, "mentee_user_id": person.id}
+            ids: dict[str, Any] = {"course_id": course.id, "product_id": product_id, "mentee_user_id": person.id}
             return purchase(db, actor=mentee, now=now, **ids)
 
         outcomes = race.transact([deletion(person), *(partial(buy, product_id=each.id) for each in sold)])

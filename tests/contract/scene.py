@@ -20,6 +20,7 @@ from tests import factories
 from tests.application import SECRET, as_mentor, as_operator, as_user, bearer, token
 from workflows.availability.dates import CalendarOwner, calendar_owner_query
 from workflows.availability.time_off import take_time_off
+from workflows.bookings.direct import WantedListing
 from workflows.bookings.holds import hold
 from workflows.bundles.bundle import Bundle
 from workflows.bundles.purchase import purchase
@@ -130,9 +131,8 @@ def take_times(db: Connection, listing: Listing, mentee: User, begins: tuple[dat
     kept = hold(
         db,
         actor=factories.acting_user(mentee),
-        mentor_profile_id=listing.mentor_profile_id,
+        wanted=WantedListing(mentor_profile_id=listing.mentor_profile_id, listing_id=listing.id),
         start_time=held,
-        duration_minutes=listing.duration_minutes,
         now=datetime.now(UTC),
         minutes=60,
         max_holds=3,

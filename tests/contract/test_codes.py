@@ -351,6 +351,8 @@ PRODUCED: dict[str, Callable[[Stage], ApiResponse]] = {
     "already_purchased": already_purchased,
     "bundle_unusable": bundle_unusable,
     "no_listing": no_listing,
+    "price_changed": lambda stage: stage.book(expectedPrice={"amount": 1, "currency": "USD"}),
+    "terms_changed": lambda stage: stage.book(expectedCancellation={"windowHours": 0, "lateFeePercent": 0}),
     "duplicate_session": duplicate_session,
     "not_cancellable": not_cancellable,
     "still_open": still_open,

@@ -274,7 +274,11 @@ class Marketplace:
         mentee, product = self.random.choice(self.mentees), self.random.choice(self.for_sale)
         same = [b for b in self.bundles.values() if (b.owner, b.product, b.closed) == (mentee, product, False)]
         followed = [bundle for bundle in same if bundle.expired(self.now)]
-        arguments = {"course_id": product.course_id, "product_id": product.id, "mentee_user_id": mentee.id}
+        arguments: dict[str, Any] = {
+            "course_id": product.course_id,
+            "product_id": product.id,
+            "mentee_user_id": mentee.id,
+        }
         bundle = self._expect(
             "purchase",
             "already_purchased" if len(same) > len(followed) else None,

@@ -29,6 +29,7 @@ from workflows.availability.dates import CalendarOwner, calendar_owner_query
 from workflows.availability.expansion import expand
 from workflows.availability.feeds import CalendarFeed, add_feed, feed_query, remove_feed
 from workflows.availability.occurrences import Occurrences
+from workflows.bookings.direct import WantedListing
 from workflows.bookings.holds import hold
 from workflows.events.delivery import DeliveryKey
 from workflows.identity.email_change import confirm_email_change, confirmable, request_email_change
@@ -341,9 +342,8 @@ def test_holds_at_a_busy_time_end(reading: Reading) -> None:
             hold(
                 db,
                 actor=factories.acting_user(factories.make_user(db)),
-                mentor_profile_id=reading.mentor.id,
+                wanted=WantedListing(mentor_profile_id=reading.mentor.id, duration_minutes=60),
                 start_time=start,
-                duration_minutes=60,
                 now=datetime.now(UTC),
                 minutes=5,
                 max_holds=3,

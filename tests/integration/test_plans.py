@@ -58,7 +58,7 @@ from workflows.availability.time_off import END_HOLDS, IN_THE_WAY, TIME_OFF
 from workflows.bookings.booking import BOOKINGS, NEXT_BOOKINGS, narrow_bookings
 from workflows.bookings.choice import OFFER_OF_MENTOR, OFFERS_OF_COURSE
 from workflows.bookings.decisions import BOOKING_MACHINE
-from workflows.bookings.direct import LISTING_OF_DURATION
+from workflows.bookings.direct import LISTING_OF_DURATION, LISTING_OF_ID
 from workflows.bookings.holds import DELETE_EXPIRED_HOLDS, RELEASE_HOLD, TAKE_HOLD
 from workflows.bookings.individual import NAMED, ONLY_PRODUCT, PRODUCT
 from workflows.bookings.insert import ACCEPTED, DRAFT
@@ -281,6 +281,7 @@ STATEMENTS: dict[str, ClauseElement] = {
     "the listing of a request": BOOKABLE.query,
     "who teaches a course": OFFERS,
     "the listing of a duration": LISTING_OF_DURATION,
+    "the listing of a mentor": LISTING_OF_ID,
     "the session that is waited for": SESSION,
     "what an individual booking names": NAMED,
     "the product that pays for it": PRODUCT,

@@ -19,6 +19,7 @@ from workflows.availability.dates import CalendarDay, calendar_day_query, set_da
 from workflows.availability.hours import Span, WeeklyHours, set_hours, weekly_hours_query
 from workflows.availability.rules import BookingRules, RulesOfMentor, rules_query, set_rules
 from workflows.availability.slots import OF_LISTING, Wanted, find_slots
+from workflows.bookings.direct import WantedListing
 from workflows.bookings.holds import hold
 from workflows.bookings.request import request
 from workflows.catalog.listings import Listing
@@ -75,12 +76,12 @@ class Scene:
             self.refusal(listing, mentee, self.moment(), keep=True)
 
     def hold(self, mentee: User) -> None:
-        start: dict[str, Any] = {"start_time": self.moment(), "duration_minutes": self.listing.duration_minutes}
+        wanted = WantedListing(mentor_profile_id=self.mentor.id, duration_minutes=self.listing.duration_minutes)
         limits: dict[str, Any] = {"now": NOW, "minutes": 5, "max_holds": 3}
         # A random time that cannot be held leaves the calendar as it is.
         with suppress(DomainError), self.db.begin_nested():
             actor = factories.acting_user(mentee)
-            hold(self.db, actor=actor, mentor_profile_id=self.mentor.id, **start, **limits)
+            hold(self.db, actor=actor, wanted=wanted, start_time=self.moment(), **limits)
 
     def open_up(self) -> None:
         """Give the mentor hours, dates, time off and rules."""

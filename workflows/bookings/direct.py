@@ -1,14 +1,15 @@
-"""Book a mentor directly, by duration and time: the listing follows from these."""
+"""Book a mentor directly, by time and listing, or a duration from which the listing follows."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, Row, text
 
 from workflows.availability.changes import lock_calendar
 from workflows.bookings.booking import Booking
@@ -16,32 +17,75 @@ from workflows.bookings.insert import NO_DRAFT_LIMITS, DraftLimits
 from workflows.bookings.request import request
 from workflows.bookings.series import Recurrence, Series, book_occurrences, occurrences
 from workflows.errors import Conflict, Invalid, NotFound
+from workflows.expected_terms import NOTHING_EXPECTED, ExpectedTerms
 from workflows.identity.access import require_person
 from workflows.identity.actor import Actor
 
-# The active mentor, with the listing of that duration: of several the cheapest, then the smallest id.
-LISTING_OF_DURATION = text(
-    """
-SELECT mentor.user_id, listing.id AS listing_id, mentee.time_zone
+# The active mentor, with the wanted one of their listings: of several the cheapest, then the smallest id.
+_CHOSEN = """
+SELECT mentor.user_id, mentee.time_zone, listing.id AS listing_id, listing.duration_minutes
 FROM mentor_profiles AS mentor
 JOIN users AS mentee ON mentee.id = CAST(:mentee_user_id AS uuid) AND mentee.erased_at IS NULL
 LEFT JOIN LATERAL (
-    SELECT id FROM listings
-    WHERE mentor_profile_id = mentor.id AND duration_minutes = :duration_minutes AND active
+    SELECT id, duration_minutes FROM listings
+    WHERE mentor_profile_id = mentor.id AND active AND {which}
     ORDER BY price_amount, id LIMIT 1
 ) AS listing ON true
 WHERE mentor.id = CAST(:mentor_profile_id AS uuid) AND mentor.active
 """
-)
+LISTING_OF_DURATION = text(_CHOSEN.format(which="duration_minutes = :duration_minutes"))
+LISTING_OF_ID = text(_CHOSEN.format(which="id = CAST(:listing_id AS uuid)"))
+
+
+@dataclass(frozen=True, kw_only=True)
+class WantedListing:
+    """The mentor's listing that a mentee names, by its id or by its duration; an id decides where both are given."""
+
+    mentor_profile_id: UUID
+    listing_id: UUID | None = None
+    duration_minutes: int | None = None
+
+    def find(self, db: Connection, mentee_user_id: UUID) -> Row[Any]:
+        """The mentor's `user_id`, the mentee's `time_zone`, and the `listing_id`, null where there is no such listing.
+
+        Raises:
+            NotFound: no such active mentor.
+        """
+        values = {**vars(self), "mentee_user_id": mentee_user_id}
+        statement = LISTING_OF_DURATION if self.listing_id is None else LISTING_OF_ID
+        found = db.execute(statement, values).one_or_none()
+        if found is None:
+            raise NotFound("There is no such mentor.")
+        return found
+
+    def require_listing(self, found: Row[Any]) -> None:
+        """Refuse what is no active listing of the mentor, or not of the duration that is named beside it.
+
+        Raises:
+            NotFound: no such listing.
+            Invalid: it has another duration.
+            Conflict: `no_listing` of that duration.
+        """
+        if found.listing_id is None:
+            if self.listing_id is not None:
+                raise NotFound("The mentor has no such listing.")
+            raise Conflict(
+                f"The mentor has no listing of {self.duration_minutes} minutes; choose another duration.",
+                code="no_listing",
+            )
+        if self.duration_minutes not in (None, found.duration_minutes):
+            raise Invalid(
+                f"A session of this listing lasts {found.duration_minutes} minutes.",
+                details={"durationMinutes": [f"must be {found.duration_minutes}, or left out"]},
+            )
 
 
 def book_directly(
     db: Connection,
     *,
     actor: Actor,
-    mentor_profile_id: UUID,
+    wanted: WantedListing,
     scheduled_at: datetime,
-    duration_minutes: int,
     now: datetime,
     time_zone: str | None = None,
     title: str | None = None,
@@ -50,45 +94,37 @@ def book_directly(
     recurrence: Recurrence | None = None,
     mentee_overlap: bool = False,
     draft_limits: DraftLimits = NO_DRAFT_LIMITS,
+    expected: ExpectedTerms = NOTHING_EXPECTED,
 ) -> tuple[Booking, Series | None]:
-    """Book the mentor's listing of that duration as a mentee, once or as a series.
+    """Book a mentor's listing as a mentee, once or as a series.
 
-    Of several listings the cheapest is booked, then the one with the smallest id.
+    Of several listings of a duration the cheapest is booked, then the one with the smallest id.
 
     Args:
         scheduled_at: the start; one without a zone is a wall-clock time in `time_zone`.
         time_zone: an IANA name, also of a series' wall-clock time; None for the caller's own.
         description: kept as the booking's notes.
         mentee_overlap: whether the mentee may have another session at that time.
+        expected: the terms that the mentee was shown; of a series, those of each session.
 
     Returns:
         the booking, the first of a series; and the series.
 
     Raises:
         Forbidden: the caller is an operator, without a user of their own.
-        NotFound: no such active mentor.
-        Invalid: a start in the past, too far ahead, or that the clocks skip; the caller's own listing; an unusable end
-            of a series.
+        NotFound: no such active mentor, or no such listing of theirs.
+        Invalid: another duration than the listing's; a start in the past, too far ahead, or that the clocks skip; the
+            caller's own listing; an unusable end of a series.
         Conflict: `no_listing` of that duration; `no_such_time` in a series; else as of `request`.
     """
     mentee_user_id = require_person(actor)
-    values = {
-        "mentor_profile_id": mentor_profile_id,
-        "mentee_user_id": mentee_user_id,
-        "duration_minutes": duration_minutes,
-    }
-    found = db.execute(LISTING_OF_DURATION, values).one_or_none()
-    if found is None:
-        raise NotFound("There is no such mentor.")
+    found = wanted.find(db, mentee_user_id)
     if found.user_id == actor.user_id:
         raise Invalid(
             "You cannot book a session with yourself.", details={"mentorProfileId": ["is your own mentor profile"]}
         )
     start = moment_of(scheduled_at, time_zone or found.time_zone)
-    if found.listing_id is None:
-        raise Conflict(
-            f"The mentor has no listing of {duration_minutes} minutes; choose another duration.", code="no_listing"
-        )
+    wanted.require_listing(found)
     make = partial(
         request,
         db,
@@ -99,13 +135,14 @@ def book_directly(
         metadata=metadata,
         mentee_overlap=mentee_overlap,
         draft_limits=draft_limits,
+        expected=expected,
         now=now,
     )
     try:
         if recurrence is None:
             return make(start_time=start), None
         times = occurrences(recurrence, start, time_zone or found.time_zone)
-        lock_calendar(db, mentor_profile_id)
+        lock_calendar(db, wanted.mentor_profile_id)
         series = book_occurrences(
             db,
             times,

@@ -14,12 +14,13 @@ from models.calendar import mentor_busy
 from workflows.availability.busy import LOCK_MENTEE, LOCK_MENTOR, LOCK_MENTOR_UNCHANGED
 from workflows.availability.calendar import MentorCalendar
 from workflows.availability.check import CalendarChanged, require_bookable, with_present_calendar
-from workflows.bookings.direct import LISTING_OF_DURATION
+from workflows.bookings.direct import WantedListing
 from workflows.bookings.insert import NO_LIMIT
 from workflows.catalog.listings import BOOKABLE, Listing
 from workflows.clock import in_utc
 from workflows.constraints import constraint_errors
 from workflows.errors import Conflict, Invalid, NotFound
+from workflows.expected_terms import NOTHING_EXPECTED, ExpectedTerms
 from workflows.identity.access import require_holder, require_person
 from workflows.identity.actor import Actor
 from workflows.records import Record
@@ -107,14 +108,14 @@ def hold(
     db: Connection,
     *,
     actor: Actor,
-    mentor_profile_id: UUID,
+    wanted: WantedListing,
     start_time: datetime,
-    duration_minutes: int,
     now: datetime,
     minutes: int,
     max_holds: int,
+    expected: ExpectedTerms = NOTHING_EXPECTED,
 ) -> Hold:
-    """Hold a time of a mentor as a mentee, by the rules of a booking of the mentor's listing of that duration.
+    """Hold a time of a mentor as a mentee, by the rules of a booking of the wanted listing.
 
     An own hold that overlaps is replaced.
 
@@ -122,24 +123,28 @@ def hold(
         start_time: aware.
         minutes: how long it is held.
         max_holds: how many holds a mentee may have; 0 is no limit.
+        expected: the terms that the mentee was shown.
 
     Raises:
         Forbidden: the caller is an operator, without a user of their own.
-        NotFound: no such active mentor.
-        Invalid: a start in the past; the caller's own time.
+        NotFound: no such active mentor, or no such listing of theirs.
+        Invalid: a start in the past; the caller's own time; another duration than the listing's.
         Conflict: `no_listing` of that duration; `beyond_horizon`, `too_soon`, `outside_hours` and `booking_limit` as
-            of a booking; `slot_taken`; `booking_limit` for one hold too many.
+            of a booking; `slot_taken`; `booking_limit` for one hold too many;
+            `price_changed` and `terms_changed` where the listing's terms are not the expected ones.
     """
     mentee, start = require_person(actor), in_utc(start_time)
 
     def take() -> Hold:
-        listing, calendar = _offered(db, mentor_profile_id, mentee, start, duration_minutes)
+        listing, calendar = _offered(db, wanted, mentee, start)
+        expected.require_price(listing.price_amount, listing.price_currency)
+        expected.require_cancellation(listing)
         require_bookable(db, calendar, listing, start=start, mentee_user_id=mentee, now=now, accepted=True)
-        parties: dict[str, Any] = {"mentor_profile_id": mentor_profile_id, "mentee_user_id": mentee}
+        parties: dict[str, Any] = {"mentor_profile_id": listing.mentor_profile_id, "mentee_user_id": mentee}
         # In a statement of its own: the count of the mentee's holds must be younger than the lock.
         if db.execute(_LOCK, parties | {"calendar_version": calendar.version}).one_or_none() is None:
-            raise CalendarChanged(mentor_profile_id)
-        hold_id, end = uuid7(), start + timedelta(minutes=duration_minutes)
+            raise CalendarChanged(listing.mentor_profile_id)
+        hold_id, end = uuid7(), start + timedelta(minutes=listing.duration_minutes)
         values = {
             **parties,
             "id": hold_id,
@@ -176,24 +181,12 @@ def delete_expired_holds(db: Connection) -> bool:
     return db.execute(DELETE_EXPIRED_HOLDS, {"at_once": EXPIRED_AT_ONCE}).rowcount == EXPIRED_AT_ONCE
 
 
-def _offered(
-    db: Connection, mentor_profile_id: UUID, mentee: UUID, start: datetime, duration_minutes: int
-) -> tuple[Listing, MentorCalendar]:
-    values = {
-        "mentor_profile_id": mentor_profile_id,
-        "mentee_user_id": mentee,
-        "duration_minutes": duration_minutes,
-    }
-    found = db.execute(LISTING_OF_DURATION, values).one_or_none()
-    if found is None:
-        raise NotFound("There is no such mentor.")
+def _offered(db: Connection, wanted: WantedListing, mentee: UUID, start: datetime) -> tuple[Listing, MentorCalendar]:
+    found = wanted.find(db, mentee)
     if found.user_id == mentee:
         raise Invalid("You cannot hold your own time.", details={"mentorProfileId": ["is your own mentor profile"]})
-    row = None
-    if found.listing_id is not None:
-        row = BOOKABLE.one_or_none(db, {"listing_id": found.listing_id, "start_time": start})
+    wanted.require_listing(found)
+    row = BOOKABLE.one_or_none(db, {"listing_id": found.listing_id, "start_time": start})
     if row is None:
-        raise Conflict(
-            f"The mentor has no listing of {duration_minutes} minutes; choose another duration.", code="no_listing"
-        )
+        raise NotFound("The mentor has just withdrawn this listing.")
     return Listing.of_values(row), MentorCalendar.read(row["calendar"])

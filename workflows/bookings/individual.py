@@ -31,6 +31,7 @@ from workflows.clock import in_utc
 from workflows.errors import Conflict, Invalid, NotFound
 from workflows.events.event_types import BookingAccepted
 from workflows.events.record import record, savepoint
+from workflows.expected_terms import NOTHING_EXPECTED, ExpectedTerms
 from workflows.identity.actor import Actor
 from workflows.identity.people import mentee_for
 
@@ -71,6 +72,8 @@ class IndividualRequest:
         product_id: whose price is paid; without it and a bundle, the course's only product that fits.
         bundle_purchase_id: which pays with a credit for each booking.
         time_zone: of a series' wall-clock time; None for the mentee's own.
+        expected: the terms that the mentee was shown; of a series, those of each session. A session that a credit pays
+            for has the price 0. A mentor whose policy is worse is not chosen.
     """
 
     course_id: UUID
@@ -85,6 +88,7 @@ class IndividualRequest:
     metadata: dict[str, Any] | None = None
     recurrence: Recurrence | None = None
     time_zone: str | None = None
+    expected: ExpectedTerms = NOTHING_EXPECTED
 
 
 def book_individual(
@@ -109,7 +113,8 @@ def book_individual(
             payment named where the course does not have exactly one product that fits; an unusable end of a series.
         Conflict: `no_listing` of that duration; `beyond_horizon`, `too_soon`, `outside_hours` and `booking_limit` by
             the mentor's rules, notice, time off and hours; `slot_taken`; `no_mentor_free`;
-            `bundle_unusable`; `no_such_time` in a series.
+            `bundle_unusable`; `no_such_time` in a series; `price_changed`; `terms_changed` by the named mentor, or by
+            all of the course.
     """
     mentee_user_id = mentee_for(actor, wanted.student_id)
     time_zone = _require_named(db, wanted, mentee_user_id)
@@ -171,6 +176,7 @@ class _Order:
             accepted=True,
             calendar_version=offer.calendar.version,
             mentee_overlap=self.mentee_overlap,
+            expected=wanted.expected,
         )
         if wanted.bundle_purchase_id is not None:
             spend(
@@ -271,7 +277,9 @@ def _offers(order: _Order, starts: Sequence[datetime]) -> list[Offer]:
         raise Conflict(
             f"There is no listing of {wanted.duration_minutes} minutes; choose another duration.", code="no_listing"
         )
-    return [offer for offer in offers if offer.user_id != order.mentee_user_id]
+    others = [offer for offer in offers if offer.user_id != order.mentee_user_id]
+    # Where all have a worse policy, the first of them tells.
+    return [offer for offer in others if not wanted.expected.is_worse(offer.listing)] or others[:1]
 
 
 def _book(order: _Order, times: Sequence[Occurrence]) -> tuple[list[Booking], Series | None]:

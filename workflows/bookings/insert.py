@@ -26,6 +26,7 @@ from workflows.availability.busy import (
 from workflows.availability.check import CalendarChanged
 from workflows.bookings.booking import Booking
 from workflows.constraints import constraint_errors
+from workflows.expected_terms import NOTHING_EXPECTED, ExpectedTerms
 from workflows.identity.parties import shown_parties
 
 _INSERT = """
@@ -132,6 +133,7 @@ def insert_booking(
     calendar_version: int | None = None,
     mentee_overlap: bool = False,
     draft_limits: DraftLimits = NO_DRAFT_LIMITS,
+    expected: ExpectedTerms = NOTHING_EXPECTED,
 ) -> Booking:
     """Insert a booking; one that is accepted blocks the time of its mentor and its mentee in the same statement, and
     ends the mentee's holds of it.
@@ -142,12 +144,16 @@ def insert_booking(
         calendar_version: that of the mentor's calendar by which the booking was checked; None for a group, which no
             hours bind.
         mentee_overlap: whether the mentee may have another session at that time.
+        expected: the terms that the mentee was shown, compared with those that are written.
 
     Raises:
         CalendarChanged: the mentor's calendar has another version by now; nothing was written.
         Conflict: `slot_taken`, by the mentor's calendar or, with `details.mentee`, the mentee's; `outside_hours` in
             the mentor's time off; `booking_limit` for a draft.
+        TermsChanged: `price_changed` or `terms_changed`; nothing was written.
     """
+    expected.require_price(values["price_amount"], values["price_currency"])
+    expected.require_cancellation(terms)
     booking_id = uuid7()
     statement = DRAFT if draft_limits == NO_DRAFT_LIMITS else DRAFT_WITHIN_LIMITS
     if accepted:

@@ -19,6 +19,7 @@ from workflows.clock import in_utc
 from workflows.errors import Invalid, NotFound
 from workflows.events.event_types import BookingAccepted, BookingRequested
 from workflows.events.record import record
+from workflows.expected_terms import NOTHING_EXPECTED, ExpectedTerms
 from workflows.identity.access import require_person
 from workflows.identity.actor import Actor
 
@@ -37,6 +38,7 @@ def request(
     series_id: UUID | None = None,
     mentee_overlap: bool = False,
     draft_limits: DraftLimits = NO_DRAFT_LIMITS,
+    expected: ExpectedTerms = NOTHING_EXPECTED,
 ) -> Booking:
     """Book a listing at a time as a mentee.
 
@@ -46,13 +48,15 @@ def request(
         metadata: the client's own, copied to the session.
         series_id: of the recurring bookings that it belongs to.
         mentee_overlap: whether the mentee may have another session at that time.
+        expected: the terms that the mentee was shown.
 
     Raises:
         Forbidden: the caller is an operator, without a user of their own.
         NotFound: no such active listing.
         Invalid: a start in the past, an end that is not the listing's, the mentor's own listing.
         Conflict: `beyond_horizon`, `too_soon`, `outside_hours` and `booking_limit` by the mentor's rules, notice, time
-            off and hours; `booking_limit` by the mentee's open drafts; for an instant listing `slot_taken`.
+            off and hours; `booking_limit` by the mentee's open drafts; for an instant listing `slot_taken`;
+            `price_changed` and `terms_changed` where the listing's terms are not the expected ones.
     """
     mentee, start = require_person(actor), in_utc(start_time)
 
@@ -90,6 +94,7 @@ def request(
             calendar_version=calendar.version,
             mentee_overlap=mentee_overlap,
             draft_limits=draft_limits,
+            expected=expected,
         )
 
     booking = with_present_calendar(db, book)

@@ -19,7 +19,7 @@ from workflows.availability.busy import LOCK_MENTEE, LOCK_MENTOR_UNCHANGED
 from workflows.availability.check import CalendarChanged
 from workflows.bookings.booking import Booking
 from workflows.bookings.decisions import cancel, decline
-from workflows.errors import Conflict, Invalid
+from workflows.errors import Conflict, Invalid, TermsChanged
 from workflows.events.record import savepoint
 from workflows.identity.access import is_mentor
 from workflows.identity.actor import Actor
@@ -174,6 +174,7 @@ def book_occurrences(
     Raises:
         Conflict: that of the first time that cannot be booked, with `details.occurrences`, the times of all of them:
             with `fail` if there is any, with `skip` if none could be booked. The caller rolls back.
+        TermsChanged: the terms are not those that the mentee was shown; the caller rolls back.
     """
     series = Series(uuid7(), [], [])
     for time in times:
@@ -182,6 +183,9 @@ def book_occurrences(
                 raise Conflict("The clocks skip this time on that date; the other dates have it.", code="no_such_time")
             with savepoint(db):
                 series.made.append(make(time.start, series.id))
+        except TermsChanged:
+            # The mentee has to decide on the whole series again.
+            raise
         except Conflict as refusal:
             series.skipped.append(Skipped(time.start, refusal))
     if series.skipped and (on_conflict is OnConflict.FAIL or not series.made):

@@ -15,6 +15,7 @@ from workflows.constraints import constraint_errors
 from workflows.errors import NotFound
 from workflows.events.event_types import BundlePurchased
 from workflows.events.record import record
+from workflows.expected_terms import NOTHING_EXPECTED, ExpectedTerms
 from workflows.identity.actor import Actor
 
 # A constraint cannot know the time: an expired purchase is closed by the one that follows it.
@@ -48,7 +49,14 @@ _PURCHASE = moving(
 
 
 def purchase(
-    db: Connection, *, actor: Actor, course_id: UUID, product_id: UUID, mentee_user_id: UUID, now: datetime
+    db: Connection,
+    *,
+    actor: Actor,
+    course_id: UUID,
+    product_id: UUID,
+    mentee_user_id: UUID,
+    now: datetime,
+    expected: ExpectedTerms = NOTHING_EXPECTED,
 ) -> Bundle:
     """Buy a bundle for a mentee at the product's present price and conditions.
 
@@ -56,10 +64,12 @@ def purchase(
 
     Args:
         mentee_user_id: the owner of the bundle; the caller may act for them.
+        expected: the price that the mentee was shown.
 
     Raises:
         NotFound: no such user, or no such active bundle product of an active course.
-        Conflict: `already_purchased`, while the mentee has an open bundle of this course and product.
+        Conflict: `already_purchased`, while the mentee has an open bundle of this course and product;
+            `price_changed`, at which the caller rolls back.
     """
     values = {"mentee_user_id": mentee_user_id, "course_id": course_id, "product_id": product_id, "now": now}
     db.execute(_CLOSE_EXPIRED, values)
@@ -68,6 +78,8 @@ def purchase(
     if row is None:
         raise NotFound("There is no such bundle for this course.")
     bundle = Bundle.of(row)
+    # The statement has read the price that it wrote.
+    expected.require_price(bundle.price_amount, bundle.price_currency)
     purchased = BundlePurchased.about(bundle, actor=actor, now=now, status=bundle.status_at(now))
     record(db, purchased, *validity_events(bundle, actor=actor, now=now))
     return bundle

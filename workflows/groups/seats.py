@@ -15,6 +15,7 @@ from workflows.constraints import constraint_errors
 from workflows.errors import Conflict, NotFound
 from workflows.events.event_types import GroupSessionFull, SeatJoined, SeatLeft, SeatRefunded
 from workflows.events.record import record
+from workflows.expected_terms import NOTHING_EXPECTED, ExpectedTerms
 from workflows.groups.group import Group
 from workflows.groups.place import Place, is_open, lock_group, lock_place, read_group, require_mentee, require_open
 from workflows.groups.waitlist import CANCELLED, after_offers, drop_waitlist, offer_seats
@@ -92,6 +93,7 @@ def join(
     mentee_overlap: bool,
     offer_minutes: int,
     offered_only: bool = False,
+    expected: ExpectedTerms = NOTHING_EXPECTED,
 ) -> Group:
     """Take a seat for a person, paid by the group's price or with a credit, and block their time.
 
@@ -100,6 +102,7 @@ def join(
         mentee_overlap: whether the person may have another session at that time.
         offer_minutes: how long a seat is kept for a person to whom it is offered; 0 for until the start.
         offered_only: whether it has to be the seat that is offered to them.
+        expected: the terms that the person was shown; a seat that a credit pays for has the price 0.
 
     Returns:
         the group as it stands then.
@@ -108,7 +111,8 @@ def join(
         NotFound: no such user, or no such bundle of theirs.
         InvalidTransition: the group session has begun or is cancelled.
         Invalid: the person is its mentor.
-        Conflict: `already_joined`; `no_offer`; `group_full`; `slot_taken` with `details.mentee`; `bundle_unusable`.
+        Conflict: `already_joined`; `no_offer`; `group_full`; `slot_taken` with `details.mentee`; `bundle_unusable`;
+            `price_changed` and `terms_changed` where the group's terms are not the expected ones.
     """
     place = lock_place(db, group, mentee_user_id)
     require_open(group, place, now=now)
@@ -120,6 +124,8 @@ def join(
     if offered_only and not is_offered:
         raise Conflict("No seat is kept for you: there was no offer, or it has ended.", code="no_offer")
     seat_id, price = uuid7(), 0 if bundle_purchase_id else group.price_amount
+    expected.require_price(price, group.price_currency)
+    expected.require_cancellation(group)
     taking = {
         "booking_id": group.id,
         "user_id": mentee_user_id,
