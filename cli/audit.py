@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 import click
 
 from cli.database import open_database
 from cli.run_file import DATA_DIR_OPTION
-from workflows.audit.chain import DIGEST_BYTES, Problem, is_known_hash, verify
+from config.settings import settings
+from workflows.audit.chain import DIGEST_BYTES, Problem, is_known_hash, oldest_kept, verify
 
 MAX_SHOWN = 100
 
@@ -30,7 +32,7 @@ def verify_chain(expected: str | None, data_dir: Path) -> None:
     wanted = _hash(expected)
     with open_database(data_dir, "audit") as engine, engine.connect() as db:
         db.execution_options(isolation_level="REPEATABLE READ")
-        found = verify(db)
+        found = verify(db, kept_since=oldest_kept(datetime.now(UTC), settings().audit_kept_days))
         if wanted is not None and not is_known_hash(db, wanted):
             found.problems.append(Problem(f"The chain has no block of hash {expected}.", found.end.number))
     for problem in found.problems[:MAX_SHOWN]:

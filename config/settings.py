@@ -354,6 +354,7 @@ class Settings:
         lambda env: flower_logins(env.list("FLOWER_BASIC_AUTH", []), development=_in_development(env)), shown=False
     )
     audit_retention_days: int = _whole("AUDIT_RETENTION_DAYS", 730, 0, 36_500)
+    audit_shortest_retention_days: int = _whole("AUDIT_SHORTEST_RETENTION_DAYS", 0, 0, 36_500)
     metrics_port: int = _whole("METRICS_PORT", 0, 0, 65_535)
     metrics_host: str = _setting(lambda env: env.str("METRICS_HOST", "127.0.0.1"))
 
@@ -361,6 +362,11 @@ class Settings:
     def production(self) -> bool:
         """Whether default secrets, webhooks to loopback and open identity headers are refused."""
         return self.environment == "production"
+
+    @property
+    def audit_kept_days(self) -> int:
+        """For how many days entries of the audit were always kept: a month that went sooner was cut out; 0 for ever."""
+        return self.audit_shortest_retention_days or self.audit_retention_days
 
     @property
     def app_urls(self) -> dict[str, str]:

@@ -72,25 +72,26 @@ audit_blocks = Table(
     Column("entry_ids", ARRAY(Uuid), nullable=False),
     # 32 bytes for each of the entries, in their order.
     Column("digests", LargeBinary, nullable=False),
+    # Of a block that stands for a dropped month: the month, its last block, from which the chain goes on, and how many
+    # entries its blocks had.
+    Column("dropped_month", Date),
+    Column("dropped_number", BigInteger),
+    Column("dropped_up_to", BigInteger),
+    Column("dropped_hash", LargeBinary),
+    Column("dropped_entries", BigInteger),
     created(),
     CheckConstraint("octet_length(digests) = 32 * cardinality(entry_ids)", name="digests"),
+    CheckConstraint(
+        "num_nulls(dropped_month, dropped_number, dropped_up_to, dropped_hash, dropped_entries) IN (0, 5)"
+        " AND (dropped_month IS NULL OR cardinality(entry_ids) = 0 AND dropped_number < number)",
+        name="dropped",
+    ),
     Index("ix_audit_blocks_month", "month", "number"),
+    Index("ix_audit_blocks_dropped", "number", postgresql_where=text("dropped_month IS NOT NULL")),
 )
 
-# The last block of each month that was dropped, from which the chain goes on.
-audit_dropped_months = Table(
-    "audit_dropped_months",
-    metadata,
-    Column("month", Date, primary_key=True),
-    Column("number", BigInteger, nullable=False),
-    Column("up_to", BigInteger, nullable=False),
-    Column("hash", LargeBinary, nullable=False),
-    Column("entries", BigInteger, nullable=False),
-    created(),
-)
-
-# One row: up to which sequence entries may be chained once no transaction below `horizon` runs any more, and which
-# block was checked last.
+# One row: up to which sequence entries may be chained once no transaction below `horizon` runs any more, which block
+# was checked last, and with which block the chain ends.
 audit_chain = Table(
     "audit_chain",
     metadata,
@@ -98,6 +99,8 @@ audit_chain = Table(
     Column("noted", BigInteger, nullable=False, server_default=text("0")),
     Column("horizon", Xid8, nullable=False, server_default=text("'0'::xid8")),
     Column("checked", BigInteger, nullable=False, server_default=text("0")),
+    Column("number", BigInteger, nullable=False, server_default=text("0")),
+    Column("hash", LargeBinary, nullable=False, server_default=text(rf"'\x{'00' * 32}'::bytea")),
     created(),
     CheckConstraint("id", name="one_row"),
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 from uuid import UUID
 
@@ -10,9 +10,11 @@ from sqlalchemy import Engine, text
 
 from tests.eventually import eventually
 from tests.integration.harness import without_guards
-from workflows.audit.chain import Verification, chain_entries, end_of_chain, verify
+from workflows.audit.chain import Verification, chain_entries, end_of_chain, oldest_kept, verify
 from workflows.audit.entry import NOWHERE, NewEntry
 from workflows.audit.log import write_entries
+from workflows.audit.retention import make_partitions
+from workflows.events.event_types import smallest_event_id
 
 NOW = datetime.now(UTC)
 SUBJECT = UUID(int=7)
@@ -52,10 +54,25 @@ def written(engine: Engine, count: int = 1) -> None:
         write_entries(db, [entry] * count)
 
 
-def verified(engine: Engine) -> Verification:
+def on(day: date) -> datetime:
+    """A day's first moment."""
+    return datetime(day.year, day.month, day.day, tzinfo=UTC)
+
+
+def backdated(engine: Engine, moment: datetime, count: int = 1) -> None:
+    """Entries as if they had been written then, in the partition of their month."""
+    with engine.begin() as db:
+        make_partitions(db, now=moment)
+        for number in range(count):
+            values = {"id": UUID(int=smallest_event_id(moment).int + number), "moment": moment}
+            insert = "INSERT INTO audit_entries (id, occurred_at, actor, action) VALUES (:id, :moment, 'a', 'b.c')"
+            db.execute(text(insert), values)
+
+
+def verified(engine: Engine, *, keep_days: int = 45) -> Verification:
     """What `tutelage audit verify` finds."""
     with engine.connect().execution_options(isolation_level="REPEATABLE READ") as db:
-        return verify(db)
+        return verify(db, kept_since=oldest_kept(NOW, keep_days))
 
 
 def tampered(engine: Engine, statement: str, **values: Any) -> list[tuple[str, UUID | None]]:

@@ -20,7 +20,7 @@ from workers.transactions import Transactions, metered
 from workers.wakeups import WakeupQueue
 from workflows.action_links.link import forget_spent_links
 from workflows.analytics.summary import add_up_changes
-from workflows.audit.chain import chain_entries, check_next_blocks, end_of_chain, oldest_unchained
+from workflows.audit.chain import Link, chain_entries, check_next_blocks, end_of_chain, oldest_kept, oldest_unchained
 from workflows.audit.retention import drop_old_partition, make_partitions
 from workflows.bookings.holds import delete_expired_holds
 from workflows.events import QUEUES
@@ -149,29 +149,35 @@ def chain_audit(db: Connection) -> bool:
     """Chain what the audit has got, and note the end of the chain in the log, where the database has no part in it."""
     before = end_of_chain(db)
     more = chain_entries(db)
-    end = end_of_chain(db)
-    if end.number > before.number:
-        log.info("audit.chained", block=end.number, up_to=end.up_to, hash=end.hash.hex())
+    _note_end(db, before)
     oldest = oldest_unchained(db)
     waited = (datetime.now(UTC) - oldest).total_seconds() if oldest else 0.0
     telemetry.AUDIT_UNCHAINED_AGE.set(max(0.0, waited))
     return more
 
 
+def _note_end(db: Connection, before: Link) -> None:
+    end = end_of_chain(db)
+    if end.number > before.number:
+        log.info("audit.chained", block=end.number, up_to=end.up_to, hash=end.hash.hex())
+
+
 def check_audit(db: Connection) -> bool:
     """Check a page of the chain, again and again from its beginning."""
-    for problem in check_next_blocks(db):
+    kept_since = oldest_kept(datetime.now(UTC), settings().audit_kept_days)
+    for problem in check_next_blocks(db, kept_since=kept_since):
         telemetry.AUDIT_PROBLEMS.inc()
         log.error("audit.tampered", problem=problem.sentence, block=problem.block, entry_id=problem.entry_id)
     return False
 
 
 def drop_old_audit(db: Connection) -> bool:
-    """Drop the audit's partitions that are old enough."""
-    days = settings().audit_retention_days
+    """Drop the audit's partitions that are old enough, and note the blocks that stand for them in the log, too."""
+    days, before = settings().audit_retention_days, end_of_chain(db)
     dropped = drop_old_partition(db, now=datetime.now(UTC), keep_days=days) if days else None
     if dropped:
         log.info("audit.partition_dropped", partition=dropped)
+        _note_end(db, before)
     return dropped is not None
 
 

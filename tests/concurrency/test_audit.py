@@ -7,9 +7,9 @@ from itertools import chain as concatenated
 
 from sqlalchemy import Connection, Engine, text
 
-from tests.audit import chain_all, new_entry
+from tests.audit import chain_all, new_entry, verified
 from tests.concurrency.racing import ROUNDS, Race
-from workflows.audit.chain import chain_entries, verify
+from workflows.audit.chain import chain_entries
 from workflows.audit.log import write_entries
 
 WRITERS = 4
@@ -28,8 +28,8 @@ def test_every_entry_is_chained_once_however_late_it_commits(engine: Engine, rac
         # Two chains at once: one of them finds the other at it.
         race.transact([write] * WRITERS + [chain_entries] * 2)
     chain_all(engine)
-    with engine.connect().execution_options(isolation_level="REPEATABLE READ") as db:
-        found = verify(db)
+    found = verified(engine)
+    with engine.connect() as db:
         listed = Counter(concatenated(*db.scalars(text("SELECT entry_ids FROM audit_blocks"))))
     assert (found.problems, found.unchained) == ([], None)
     assert found.entries == ROUNDS * WRITERS * 4 == len(listed)

@@ -13,7 +13,7 @@ from models.audit import audit_entries
 from tests.audit import chain_all, chain_once, new_entry, tampered, verified, written
 from tests.integration.harness import without_guards
 from workflows.audit import chain
-from workflows.audit.chain import check_next_blocks, month_of, verify
+from workflows.audit.chain import check_next_blocks, month_of
 from workflows.audit.log import write_entries
 from workflows.constraints import constraint_of
 from workflows.events.event_types import smallest_event_id
@@ -35,8 +35,7 @@ def test_an_empty_audit_verifies(engine: Engine) -> None:
 
 def test_entries_are_chained_in_blocks(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     written(engine, 7)
-    with engine.connect() as db:
-        assert verify(db).unchained is not None
+    assert verified(engine).unchained is not None
     monkeypatch.setattr(chain, "NEXT_ENTRIES", chain._ENTRIES.limit(3))
     chain_all(engine)
     written(engine)
@@ -168,7 +167,7 @@ def test_maintain_checks_page_after_page_and_begins_anew(engine: Engine, monkeyp
     found = []
     for _round in range(8):
         with engine.begin() as db:
-            found.append(len(check_next_blocks(db)))
+            found.append(len(check_next_blocks(db, kept_since=date.min)))
     assert found == [0, 1, 0, 0, 0, 1, 0, 0], "three blocks, then from the first again"
 
 
@@ -180,13 +179,24 @@ GUARDED = {
     f"DELETE FROM audit_entries_{NOW:%Y_%m}": "tr_audit_entries_append_only",
     "UPDATE audit_blocks SET number = number": "tr_audit_entries_append_only",
     "TRUNCATE audit_blocks": "tr_audit_entries_append_only",
-    "DELETE FROM audit_dropped_months": "tr_audit_entries_append_only",
+    "DELETE FROM audit_blocks": "tr_audit_blocks_chain",
+    "INSERT INTO audit_blocks (number, month, up_to, previous, hash, entry_ids, digests)"
+    " SELECT number + 2, month, up_to, hash, hash, '{}', '' FROM audit_blocks": "tr_audit_blocks_chain",
+    "INSERT INTO audit_blocks (number, month, up_to, previous, hash, entry_ids, digests)"
+    " SELECT number + 1, month, up_to, previous, hash, '{}', '' FROM audit_blocks": "tr_audit_blocks_chain",
+    "INSERT INTO audit_blocks SELECT number + 1, month, up_to, hash, hash, '{}', '', now(), month, number, up_to, hash,"
+    " 1 FROM audit_blocks": "tr_audit_blocks_chain",
+    "TRUNCATE audit_chain": "tr_audit_entries_append_only",
+    "DELETE FROM audit_chain": "tr_audit_chain_forward",
+    "UPDATE audit_chain SET noted = 0": "tr_audit_chain_forward",
+    "UPDATE audit_chain SET number = 0": "tr_audit_chain_forward",
 }
 
 
 @pytest.mark.parametrize(("statement", "guard"), GUARDED.items())
 def test_the_database_refuses_to_change_the_audit(engine: Engine, statement: str, guard: str) -> None:
     written(engine)
+    chain_all(engine)
     with engine.begin() as db, pytest.raises(IntegrityError) as refused, db.begin_nested():
         db.execute(text(statement))
     assert constraint_of(refused.value) == guard

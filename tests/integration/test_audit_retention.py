@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
-from uuid import UUID
 
 import pytest
 from sqlalchemy import Engine, text
 
 from models.engine import create
 from tests import servers
-from tests.audit import chain_all, tampered, verified, written
-from workflows.audit.chain import end_of_chain
+from tests.audit import backdated, chain_all, on, tampered, verified, written
+from workflows.audit.chain import beginning_of_chain, end_of_chain
 from workflows.audit.retention import drop_old_partition, make_partitions
 from workflows.events.event_types import smallest_event_id
 
@@ -35,20 +34,6 @@ def engine(worker_id: str, template_database: str) -> Iterator[Engine]:
 def partitions(engine: Engine) -> list[str]:
     with engine.connect() as db:
         return list(db.scalars(PARTITIONS).all())
-
-
-def on(day: date) -> datetime:
-    return datetime(day.year, day.month, day.day, tzinfo=UTC)
-
-
-def backdated(engine: Engine, moment: datetime, count: int = 1) -> None:
-    """Entries as if they had been written then, in the partition of their month."""
-    with engine.begin() as db:
-        make_partitions(db, now=moment)
-        for number in range(count):
-            values = {"id": UUID(int=smallest_event_id(moment).int + number), "moment": moment}
-            insert = "INSERT INTO audit_entries (id, occurred_at, actor, action) VALUES (:id, :moment, 'a', 'b.c')"
-            db.execute(text(insert), values)
 
 
 def test_partitions_are_made_ahead_once(engine: Engine) -> None:
@@ -76,11 +61,20 @@ def test_old_months_are_dropped_and_the_chain_goes_on(engine: Engine) -> None:
     assert dropped == ["audit_entries_2020_01"]
     assert "audit_entries_2020_01" not in partitions(engine)
     found = verified(engine)
-    assert (found.entries, found.blocks, found.problems, found.end) == (5, 2, [], head.end)
+    assert (found.entries, found.blocks, found.problems) == (5, 3, []), "the last one stands for January"
+    assert (found.end.number, found.end.up_to) == (4, head.end.up_to)
     assert _drop(engine, NOW, 60) == "audit_entries_2020_02"
     with engine.connect() as db:
-        kept = db.execute(text("SELECT month, number, entries FROM audit_dropped_months ORDER BY month")).all()
-    assert [tuple(row) for row in kept] == [(date(2020, 1, 1), 1, 3), (date(2020, 2, 1), 2, 3)]
+        dropped_blocks = db.execute(
+            text(
+                "SELECT number, dropped_month, dropped_number, dropped_entries FROM audit_blocks"
+                " WHERE dropped_month IS NOT NULL ORDER BY number"
+            )
+        )
+        assert [tuple(row) for row in dropped_blocks] == [
+            (4, date(2020, 1, 1), 1, 3),
+            (5, date(2020, 2, 1), 2, 3),
+        ]
     written(engine)
     chain_all(engine)
     assert (verified(engine).entries, verified(engine).problems) == (3, [])
@@ -108,10 +102,10 @@ def test_the_chain_begins_anew_after_all_months_are_dropped(engine: Engine) -> N
         end = end_of_chain(db)
     assert _drop(engine, NOW, 60)
     with engine.connect() as db:
-        assert end_of_chain(db) == end
+        assert beginning_of_chain(db) == end
     written(engine)
     chain_all(engine)
-    assert (verified(engine).entries, verified(engine).end.number, verified(engine).problems) == (1, 2, [])
+    assert (verified(engine).entries, verified(engine).end.number, verified(engine).problems) == (1, 3, [])
 
 
 def test_what_has_no_partition_is_kept_and_dropped_in_the_end(engine: Engine) -> None:
@@ -156,7 +150,7 @@ def test_an_entry_of_a_dropped_month_may_stand_in_a_later_block(engine: Engine) 
     assert _drop(engine, NOW, 60) == "audit_entries_2020_01"
     # Its block is of this month, and stays.
     found = verified(engine)
-    assert (found.entries, found.blocks, found.problems) == (1, 1, [])
+    assert (found.entries, found.blocks, found.problems) == (1, 2, [])
 
 
 def test_waits_for_partitions_are_short(engine: Engine) -> None:

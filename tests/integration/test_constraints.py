@@ -366,6 +366,7 @@ VIOLATED: list[tuple[Table, str, dict[str, Any]]] = [
     (audit_entries, "ck_audit_entries_count", {"count": 0}),
     (audit_entries, "ck_audit_entries_address_hash", {"address_hash": b"127.0.0.1"}),
     (audit_blocks, "ck_audit_blocks_digests", {"digests": b""}),
+    (audit_blocks, "ck_audit_blocks_dropped", {"dropped_number": 0}),
     (audit_chain, "ck_audit_chain_one_row", {"id": False}),
     (deliveries, "ck_deliveries_counters", {"attempts": -1}),
     (deliveries, "ck_deliveries_forgiven", {"attempts": 2, "forgiven": 3}),

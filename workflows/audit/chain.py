@@ -2,21 +2,23 @@
 
 `maintain` chains what is committed, so that no commit waits for it. Sequences are taken before commits, and in another
 order: entries are chained up to a sequence once every transaction has ended that was running when it was noted.
+
+A month that retention drops becomes a block, too, which names the last of the month's blocks. The chain goes on there.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from hashlib import sha256
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, Row, RowMapping, Text, Uuid, bindparam, cast, insert, select, text
+from sqlalchemy import Connection, Row, RowMapping, Text, Uuid, bindparam, cast, delete, func, insert, select, text
 
-from models.audit import audit_blocks, audit_dropped_months, audit_entries
+from models.audit import audit_blocks, audit_entries
 from models.base import Timestamp
 from workflows.events.event_types import smallest_event_id
 
@@ -36,16 +38,22 @@ _NEXT_BLOCKS = (
     select(audit_blocks).where(audit_blocks.c.number > bindparam("after")).order_by(audit_blocks.c.number)
 ).limit(BLOCKS_AT_ONCE)
 _LINK = ("number", "up_to", "hash", "month")
+_DROPPED = ("dropped_number", "dropped_up_to", "dropped_hash", "dropped_month")
 _BLOCKS = select(*audit_blocks.c[_LINK])
 _LAST_BLOCK = _BLOCKS.order_by(audit_blocks.c.number.desc()).limit(1)
-_LAST_DROPPED = select(*audit_dropped_months.c[_LINK]).order_by(audit_dropped_months.c.month.desc()).limit(1)
+_LAST_DROPPED = (
+    select(*(audit_blocks.c[name].label(label) for name, label in zip(_DROPPED, _LINK, strict=True)))
+    .where(audit_blocks.c.dropped_month.is_not(None))
+    .order_by(audit_blocks.c.number.desc())
+    .limit(1)
+)
 _BLOCK = _BLOCKS.where(audit_blocks.c.number == bindparam("number"))
 _TAKE = text("SELECT FROM audit_chain FOR UPDATE SKIP LOCKED")
 # The horizon of another cluster, from which a dump was restored, may lie above all transactions of this one. With the
 # row taken in the same statement, that of another process which has just committed would do so, too.
 _TAKEN = text(
     """
-SELECT noted, checked,
+SELECT noted, checked, number, hash,
        horizon <= pg_snapshot_xmin(s) OR horizon > pg_snapshot_xmax(s) AS settled
 FROM audit_chain, pg_current_snapshot() AS s
 """
@@ -53,7 +61,11 @@ FROM audit_chain, pg_current_snapshot() AS s
 # An insert would wait for another process that holds the row.
 _BEGIN = text("INSERT INTO audit_chain SELECT WHERE NOT EXISTS (SELECT FROM audit_chain) ON CONFLICT DO NOTHING")
 _LATEST = text("SELECT coalesce(max(sequence), 0) FROM audit_entries")
-_NOTE = text("UPDATE audit_chain SET noted = :latest, horizon = pg_current_xact_id()")
+_NOTE = text("UPDATE audit_chain SET noted = greatest(noted, :latest), horizon = pg_current_xact_id()")
+# Where the row says another end than the chain has, it stays so: that shows what was cut off.
+_END = text(
+    "UPDATE audit_chain SET number = :number, hash = :hash WHERE :drops OR number = :before AND hash = :previous"
+)
 _CHECKED = text("UPDATE audit_chain SET checked = :checked")
 OLDEST_UNCHAINED = text(
     "SELECT created_at FROM audit_entries WHERE sequence > :after ORDER BY sequence LIMIT 1"
@@ -61,10 +73,22 @@ OLDEST_UNCHAINED = text(
 _BEFORE_CHAIN = text(
     "SELECT id FROM audit_entries WHERE sequence <= :up_to AND id >= :kept_from ORDER BY sequence LIMIT :limit"
 ).bindparams(bindparam("kept_from", type_=Uuid))
-_KNOWN_HASH = text(
+_KNOWN_HASH = text("SELECT EXISTS (SELECT FROM audit_blocks WHERE :hash IN (hash, dropped_hash))")
+_STATE = text(
+    "SELECT noted, checked, number, hash, pg_sequence_last_value('audit_entries_sequence_seq') AS numbered"
+    " FROM audit_chain"
+)
+_MISSING_GUARDS = text(
     """
-SELECT EXISTS (SELECT FROM audit_blocks WHERE hash = :hash)
-    OR EXISTS (SELECT FROM audit_dropped_months WHERE hash = :hash)
+WITH guards (relid, name) AS (
+    SELECT relid, unnest(ARRAY['tr_audit_entries_change', 'tr_audit_entries_truncate'])
+    FROM pg_partition_tree('audit_entries')
+    UNION ALL SELECT 'audit_blocks'::regclass, unnest(ARRAY['tr_audit_blocks_change', 'tr_audit_blocks_chain'])
+    UNION ALL SELECT 'audit_chain'::regclass, unnest(ARRAY['tr_audit_chain_change', 'tr_audit_chain_truncate'])
+)
+SELECT relid::text AS table_name, name FROM guards
+WHERE NOT EXISTS (SELECT FROM pg_trigger WHERE tgrelid = relid AND tgname = name AND tgenabled IN ('O', 'A'))
+ORDER BY 1, 2
 """
 )
 
@@ -114,7 +138,7 @@ def chain_entries(db: Connection) -> bool:
     # Before this transaction gets its id: entries of lower numbers are of transactions of lower ids. A snapshot ends
     # with the latest transaction that has ended, and knows nothing of those that have begun since and still run.
     latest = db.scalar(_LATEST)
-    state = _take(db)
+    state = take_chain(db)
     if state is None:
         return False
     end = end_of_chain(db)
@@ -148,38 +172,86 @@ def oldest_unchained(db: Connection) -> datetime | None:
     return found
 
 
-def verify(db: Connection) -> Verification:
-    """Check every block and every entry in one snapshot: the caller's transaction is REPEATABLE READ."""
+def append_drop(db: Connection, month: date, *, now: datetime) -> None:
+    """Put a block in place of all blocks up to a month whose entries are being dropped; after `take_chain`."""
+    block = audit_blocks.c
+    last = db.execute(_BLOCKS.where(block.month <= month).order_by(block.number.desc()).limit(1)).one_or_none()
+    entries = select(func.coalesce(func.sum(func.cardinality(block.entry_ids)), 0)).where(block.month <= month)
+    dropped = _link(last) if last else beginning_of_chain(db)
+    _add(
+        db,
+        end_of_chain(db),
+        month=now.date().replace(day=1),
+        dropped={
+            "dropped_month": month,
+            "dropped_number": dropped.number,
+            "dropped_up_to": dropped.up_to,
+            "dropped_hash": dropped.hash,
+            "dropped_entries": db.scalar(entries),
+        },
+    )
+    db.execute(delete(audit_blocks).where(block.month <= month))
+
+
+def verify(db: Connection, *, kept_since: date) -> Verification:
+    """Check every block and every entry in one snapshot: the caller's transaction is REPEATABLE READ.
+
+    Args:
+        kept_since: the first month that retention cannot have dropped, by `oldest_kept`.
+    """
     link = beginning_of_chain(db)
     entries, blocks = 0, 0
     problems = [
         Problem("The entry was added to what is chained.", link.number, id)
         for id in db.scalars(_BEFORE_CHAIN, {"up_to": link.up_to, "kept_from": _kept_from(link), "limit": MAX_ADDED})
     ]
-    while (page := check_blocks(db, link)) is not None:
+    problems += check_state(db)
+    while (page := check_blocks(db, link, kept_since)) is not None:
         link = page.end
         entries, blocks = entries + page.entries, blocks + page.blocks
         problems += page.problems
     return Verification(entries, blocks, problems, link, oldest_unchained(db))
 
 
-def check_next_blocks(db: Connection) -> list[Problem]:
-    """Check some more blocks than were checked before, and begin anew after the last one."""
-    state = _take(db)
+def check_next_blocks(db: Connection, *, kept_since: date) -> list[Problem]:
+    """Check some more blocks than were checked before, and begin anew after the last one; arguments as of `verify`."""
+    state = take_chain(db)
     if state is None:
         return []
+    problems = check_state(db)
     beginning = beginning_of_chain(db)
     row = db.execute(_BLOCK, {"number": state.checked}).one_or_none() if state.checked > beginning.number else None
-    page = check_blocks(db, _link(row) if row else beginning)
+    page = check_blocks(db, _link(row) if row else beginning, kept_since)
     db.execute(_CHECKED, {"checked": page.end.number if page else 0})
-    return page.problems if page else []
+    return problems + (page.problems if page else [])
 
 
-def check_blocks(db: Connection, before: Link) -> Verification | None:
+def check_state(db: Connection) -> list[Problem]:
+    """Check that the chain ends where it was last written, and that no table lacks a guard."""
+    end = end_of_chain(db)
+    problems = [
+        Problem(f"The guard {guard.name} of {guard.table_name} is missing or switched off.", end.number)
+        for guard in db.execute(_MISSING_GUARDS)
+    ]
+    state = db.execute(_STATE).one_or_none()
+    if state is None:
+        return [*problems, Problem("The state of the chain was removed.", end.number)] if end.number else problems
+    if (state.number, state.hash) != (end.number, end.hash):
+        sentence = (
+            f"The chain does not end with block {state.number} as it was written: its end was cut off or changed."
+        )
+        problems.append(Problem(sentence, end.number))
+    if not (end.up_to <= state.noted <= (state.numbered or 0) and state.checked <= state.number):
+        problems.append(Problem("The state of the chain was changed.", end.number))
+    return problems
+
+
+def check_blocks(db: Connection, before: Link, kept_since: date) -> Verification | None:
     """Check the next blocks, and their entries; None where there are no more.
 
     Args:
         before: the end of what was checked before.
+        kept_since: as of `verify`.
     """
     blocks = db.execute(_NEXT_BLOCKS, {"after": before.number}).all()
     if not blocks:
@@ -195,6 +267,9 @@ def check_blocks(db: Connection, before: Link) -> Verification | None:
             present[waiting["id"]] = digest_of(waiting)
             waiting = next(found, None)
         problems += _problems_of(block, before, present, kept_from)
+        if block.dropped_month is not None and block.dropped_month >= kept_since:
+            sentence = f"The month {block.dropped_month:%Y-%m} was dropped before it was old enough."
+            problems.append(Problem(sentence, block.number))
         entries += len(present)
         before = _link(block)
     return Verification(entries, len(blocks), problems, before, None)
@@ -226,12 +301,18 @@ def first_id_of(month: date) -> UUID:
     return smallest_event_id(datetime(month.year, month.month, 1, tzinfo=UTC))
 
 
+def oldest_kept(now: datetime, keep_days: int) -> date:
+    """The first month with an entry younger than `keep_days`, which retention keeps; 0 keeps every month."""
+    return (now - timedelta(days=keep_days)).date().replace(day=1) if keep_days else date.min
+
+
 def following(month: date) -> date:
     """The month after a month."""
     return (month.replace(day=1) + timedelta(days=31)).replace(day=1)
 
 
-def _take(db: Connection) -> Row[Any] | None:
+def take_chain(db: Connection) -> Row[Any] | None:
+    """Lock the chain until the transaction ends, and return its state; None where another process holds it."""
     if db.execute(_TAKE).one_or_none() is None:
         db.execute(_BEGIN)
         if db.execute(_TAKE).one_or_none() is None:
@@ -242,17 +323,16 @@ def _take(db: Connection) -> Row[Any] | None:
 def _append(db: Connection, end: Link, entries: Any) -> None:
     ids = [entry["id"] for entry in entries]
     digests = b"".join(digest_of(entry) for entry in entries)
-    number, up_to = end.number + 1, entries[-1]["sequence"]
-    values = {
-        "number": number,
-        "month": max(end.month, *map(month_of, ids)),
-        "up_to": up_to,
-        "previous": end.hash,
-        "hash": _hash(end.hash, number, up_to, ids, digests),
-        "entry_ids": ids,
-        "digests": digests,
-    }
-    db.execute(insert(audit_blocks).values(values))
+    _add(db, end, month=max(map(month_of, ids)), up_to=entries[-1]["sequence"], entry_ids=ids, digests=digests)
+
+
+def _add(db: Connection, end: Link, *, month: date, dropped: Mapping[str, Any] | None = None, **content: Any) -> None:
+    block = {"number": end.number + 1, "up_to": end.up_to, "previous": end.hash, "entry_ids": [], "digests": b""}
+    block |= {"month": max(end.month, month), **content, **(dropped or {})}
+    block["hash"] = _hash(block)
+    db.execute(insert(audit_blocks).values(block))
+    values = {name: block[name] for name in ("number", "hash", "previous")}
+    db.execute(_END, {**values, "before": end.number, "drops": dropped is not None})
 
 
 def _problems_of(block: Row[Any], before: Link, present: dict[UUID, bytes], kept_from: UUID) -> Iterator[Problem]:
@@ -261,7 +341,7 @@ def _problems_of(block: Row[Any], before: Link, present: dict[UUID, bytes], kept
         yield Problem(f"The blocks from {before.number + 1} on were removed.", number)
     elif block.previous != before.hash:
         yield Problem("The block before it was changed.", number)
-    if block.hash != _hash(block.previous, number, block.up_to, block.entry_ids, block.digests):
+    if block.hash != _hash(block._asdict()):
         yield Problem("The block was changed.", number)
     digests: Callable[[int], bytes] = lambda place: block.digests[place * DIGEST_BYTES : (place + 1) * DIGEST_BYTES]  # noqa: E731
     for place, id in enumerate(block.entry_ids):
@@ -283,9 +363,18 @@ def _kept_from(beginning: Link) -> UUID:
     return first_id_of(following(beginning.month))
 
 
-def _hash(previous: bytes, number: int, up_to: int, ids: list[UUID], digests: bytes) -> bytes:
-    head = number.to_bytes(8, "big") + up_to.to_bytes(8, "big") + len(ids).to_bytes(8, "big")
-    return sha256(previous + head + b"".join(id.bytes for id in ids) + digests).digest()
+def _hash(block: Mapping[str, Any]) -> bytes:
+    ids = b"".join(id.bytes for id in block["entry_ids"])
+    head = _numbers(block["number"], block["up_to"], len(block["entry_ids"]))
+    covered = block["previous"] + head + ids + block["digests"]
+    if block.get("dropped_month") is not None:
+        numbers = _numbers(block["dropped_number"], block["dropped_up_to"], block["dropped_entries"])
+        covered += block["dropped_month"].isoformat().encode() + numbers + block["dropped_hash"]
+    return sha256(covered).digest()
+
+
+def _numbers(*numbers: int) -> bytes:
+    return b"".join(int(number).to_bytes(8, "big") for number in numbers)
 
 
 def _as_json(value: Any) -> Any:

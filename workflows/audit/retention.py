@@ -4,10 +4,17 @@ from __future__ import annotations
 
 from datetime import date, datetime, timedelta
 
-from sqlalchemy import Connection, Uuid, bindparam, column, delete, func, insert, select, table, text
+from sqlalchemy import Connection, Uuid, bindparam, column, func, select, table, text
 
-from models.audit import audit_blocks, audit_dropped_months
-from workflows.audit.chain import beginning_of_chain, end_of_chain, first_id_of, following
+from workflows.audit.chain import (
+    append_drop,
+    beginning_of_chain,
+    end_of_chain,
+    first_id_of,
+    following,
+    oldest_kept,
+    take_chain,
+)
 
 MONTHS_AHEAD = 3
 # Writers queue up behind a statement that waits for their table.
@@ -44,17 +51,17 @@ def make_partitions(db: Connection, *, now: datetime) -> list[date]:
 
 
 def drop_old_partition(db: Connection, *, now: datetime, keep_days: int) -> str | None:
-    """Drop the oldest partition whose entries are all older than `keep_days`, and keep where its chain ended.
+    """Drop the oldest partition whose entries are all older than `keep_days`, and add to the chain that it was dropped.
 
     Returns:
         The name of what was dropped; None where nothing is old enough, or the chain has not come so far.
     """
-    first_kept = (now - timedelta(days=keep_days)).date().replace(day=1)
+    first_kept = oldest_kept(now, keep_days)
     old = [name for name in db.scalars(_PARTITIONS) if name < _name(first_kept) and name != _DEFAULT]
     name: str | None = old[0] if old else None
     if name is None and db.scalar(_IS_DEFAULT_OLD, {"id": first_id_of(first_kept)}):
         name = _DEFAULT
-    if name is None:
+    if name is None or take_chain(db) is None:
         return None
     last = db.scalar(select(func.max(column("sequence"))).select_from(table(name)))
     if last is not None and last > end_of_chain(db).up_to:
@@ -64,30 +71,13 @@ def drop_old_partition(db: Connection, *, now: datetime, keep_days: int) -> str 
     if name == _DEFAULT:
         db.execute(_MAKE, {"month": None})
         # The partitions of all months before are gone by now.
-        _end_chain_of(db, (first_kept - timedelta(days=1)).replace(day=1))
+        month = (first_kept - timedelta(days=1)).replace(day=1)
     else:
         year, number = name.removeprefix(_PREFIX).split("_")
-        _end_chain_of(db, date(int(year), int(number), 1))
+        month = date(int(year), int(number), 1)
+    if month > beginning_of_chain(db).month:
+        append_drop(db, month, now=now)
     return name
-
-
-def _end_chain_of(db: Connection, month: date) -> None:
-    """Keep the last block up to a month in place of all of them."""
-    if month <= beginning_of_chain(db).month:
-        return
-    block = audit_blocks.c
-    row = db.execute(select(audit_blocks).where(block.month <= month).order_by(block.number.desc()).limit(1)).first()
-    last = beginning_of_chain(db) if row is None else row
-    entries = select(func.coalesce(func.sum(func.cardinality(block.entry_ids)), 0)).where(block.month <= month)
-    values = {
-        "month": month,
-        "number": last.number,
-        "up_to": last.up_to,
-        "hash": last.hash,
-        "entries": db.scalar(entries),
-    }
-    db.execute(insert(audit_dropped_months).values(values))
-    db.execute(delete(audit_blocks).where(block.month <= month))
 
 
 def _name(month: date) -> str:

@@ -223,9 +223,11 @@ PLACES: dict[str, Places] = {
         impersonal="id xid sequence action subject_type subject_id result method route request_id count occurred_at"
         " created_at",
     ),
-    "audit_blocks": Places(impersonal="number month up_to previous hash entry_ids digests created_at"),
-    "audit_dropped_months": Places(impersonal="month number up_to hash entries created_at"),
-    "audit_chain": Places(impersonal="id noted horizon checked created_at"),
+    "audit_blocks": Places(
+        impersonal="number month up_to previous hash entry_ids digests dropped_month dropped_number dropped_up_to"
+        " dropped_hash dropped_entries created_at"
+    ),
+    "audit_chain": Places(impersonal="id noted horizon checked number hash created_at"),
     "session_metrics": Places(
         impersonal="session_id mentor_profile_id course_id completed_at booked_minutes request_to_decision_ms"
         " acceptance_to_session_ms start_delay_ms length_ms created_at"
