@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from cli.database import open_database
+from cli.output import SummaryGroup
 from cli.run_file import DATA_DIR_OPTION
 from config.settings import settings
 from workflows.audit.chain import DIGEST_BYTES, Problem, is_known_hash, oldest_kept, verify
@@ -15,7 +16,7 @@ from workflows.audit.chain import DIGEST_BYTES, Problem, is_known_hash, oldest_k
 MAX_SHOWN = 100
 
 
-@click.group()
+@click.group(cls=SummaryGroup)
 def audit() -> None:
     """The audit of all changes."""
 

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import click
-from rich.console import Console
-from rich.table import Table
 from uuid_utils.compat import uuid7
 
 from cli.database import open_database
 from cli.operator import cli_operator, mark_as_command
+from cli.output import JSON_OPTION, SummaryGroup, print_records
 from cli.run_file import DATA_DIR_OPTION
 from config.settings import settings
 from workers.policy import operator_policy
@@ -19,20 +20,21 @@ from workflows.audit.log import write_audit_entry
 from workflows.events.backfill import fill_gaps, introduce
 from workflows.events.delivery import RetryPolicy
 from workflows.events.event_types import CLOCK_SKEW, announced_types
-from workflows.events.subscriptions import Effect, Subscriptions, load
+from workflows.events.subscriptions import Effect, OutboundEffect, Subscriptions, load
 
-WIDTH = 160
 UNITS = (("h", 3600), ("min", 60), ("s", 1))
 
 
-@click.group(invoke_without_command=True)
+@click.group(cls=SummaryGroup, invoke_without_command=True)
+@JSON_OPTION
 @click.pass_context
-def effects(context: click.Context) -> None:
+def effects(context: click.Context, as_json: bool) -> None:
     """Print the table of event, effect, queue and retry policy."""
     if context.invoked_subcommand is None:
-        # Wide enough for whole names wherever it goes: discovery hides nothing.
-        chosen = load().with_policy(operator_policy(settings()))
-        Console(width=max(Console().width, WIDTH)).print(effects_table(chosen))
+        rows = list(effect_rows(load().with_policy(operator_policy(settings()))))
+        if as_json:
+            rows = [{heading.lower(): value for heading, value in row.items()} for row in rows]
+        print_records(rows, as_json=as_json, title="Effects of each event")
 
 
 @effects.command()
@@ -62,20 +64,20 @@ def backfill(since: datetime | None, data_dir: Path) -> None:
     click.echo(f"{count} deliveries were missing and are written now." if count else "No delivery was missing.")
 
 
-def effects_table(found: Subscriptions) -> Table:
-    """The table, ordered by event; those that talk to the world come last."""
-    table = Table(title="What follows from what")
-    for heading in ("Event", "Effect", "Queue", "Runs", "Retries"):
-        table.add_column(heading, no_wrap=True)
+def effect_rows(found: Subscriptions) -> Iterator[dict[str, object]]:
+    """One row an effect, ordered by event; outbound effects come last."""
     for effect in sorted(found.database_effects(), key=lambda effect: (effect.event.type, effect.name)):
-        table.add_row(_event(effect), effect.name, effect.queue, _when(effect), describe_policy(effect.policy))
+        yield _row(_event(effect), effect, _when(effect))
     if found.fan_out is not None:
-        webhook = found.fan_out.effect
         for event_type in announced_types():
-            table.add_row(event_type, webhook.name, webhook.queue, "per endpoint", describe_policy(webhook.policy))
+            yield _row(event_type, found.fan_out.effect, "per endpoint")
     for outside in found.outbound_effects():
-        table.add_row("(outbound)", outside.name, outside.queue, "per receiver", describe_policy(outside.policy))
-    return table
+        yield _row("(outbound)", outside, "per receiver")
+
+
+def _row(event: str, effect: Effect | OutboundEffect[Any], runs: str) -> dict[str, object]:
+    retries = describe_policy(effect.policy)
+    return {"Event": event, "Effect": effect.name, "Queue": effect.queue, "Runs": runs, "Retries": retries}
 
 
 def describe_policy(policy: RetryPolicy) -> str:

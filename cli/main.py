@@ -3,33 +3,41 @@
 from __future__ import annotations
 
 import importlib
+from typing import ClassVar
 
 import click
 
+from cli.output import SummaryGroup
 from config.settings import SettingsError
 
 COMMANDS = {
     "up": "cli.up:up",
     "demo": "cli.demo:demo",
-    "seed": "cli.seed:seed",
-    "token": "cli.token:token",
-    "vapid": "cli.vapid:make_vapid_key",
-    "migrate": "cli.migrate:migrate",
-    "doctor": "cli.doctor:doctor",
-    "reencrypt": "cli.reencrypt:reencrypt",
-    "effects": "cli.effects:effects",
-    "deliveries": "cli.deliveries:deliveries",
-    "invariants": "cli.invariants:invariants",
-    "audit": "cli.audit:audit",
     "api": "cli.processes:api",
     "streams": "cli.processes:streams",
     "sweep": "cli.processes:sweep",
     "maintain": "cli.processes:maintain",
+    "migrate": "cli.migrate:migrate",
+    "seed": "cli.seed:seed",
+    "reencrypt": "cli.reencrypt:reencrypt",
+    "doctor": "cli.doctor:doctor",
+    "deliveries": "cli.deliveries:deliveries",
+    "effects": "cli.effects:effects",
+    "invariants": "cli.invariants:invariants",
+    "audit": "cli.audit:audit",
+    "token": "cli.token:token",
+    "vapid": "cli.vapid:make_vapid_key",
 }
 
 
-class LazyGroup(click.Group):
+class LazyGroup(SummaryGroup):
     """A group that imports a sub-command when it runs: `tutelage sweep` has no need of the API."""
+
+    sections: ClassVar = {
+        "Run": ("up", "demo", "api", "streams", "sweep", "maintain"),
+        "Data": ("migrate", "seed", "reencrypt"),
+        "Operate": ("doctor", "deliveries", "effects", "invariants", "audit", "token", "vapid"),
+    }
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
         """The names, in the order of COMMANDS."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from uuid import UUID, uuid4
 
 import pytest
@@ -43,13 +44,36 @@ def audited(engine: Engine) -> list[tuple[str, str]]:
         return [(row.actor, row.action) for row in entries if row.action.startswith("deliver")]
 
 
-def test_dead_deliveries_are_listed_whole_on_any_screen(dead: list[UUID], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("COLUMNS", "60")
+@pytest.mark.parametrize("columns", [60, 80, 250])
+def test_no_line_of_the_list_is_wider_than_the_screen(
+    dead: list[UUID], monkeypatch: pytest.MonkeyPatch, columns: int
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(columns))
     listed = tutelage("list", "--state", "dead").output
-    assert [each for each in dead if str(each) not in listed] == []
+    assert [each for each in dead if each.hex[:8] not in listed.split()] == []
     assert listed.count("It broke.") == len(dead)
+    assert max(map(len, listed.splitlines())) <= columns
     assert "It broke." not in tutelage("list", "--state", "pending").output
     assert "more than these 1" in tutelage("list", "--limit", "1").output
+
+
+def test_deliveries_are_listed_for_programs(dead: list[UUID]) -> None:
+    listed = json.loads(tutelage("list", "--state", "dead", "--json").output)
+    assert {each["id"] for each in listed} == set(map(str, dead))
+    assert {(each["state"], each["lastError"]) for each in listed} == {("dead", "It broke.")}
+    assert json.loads(tutelage("list", "--state", "cancelled", "--json").output) == []
+
+
+def test_a_delivery_is_named_by_its_first_digits(engine: Engine, dead: list[UUID]) -> None:
+    assert tutelage("retry", dead[0].hex[:8].upper()).output == "Retried: 1.\n"
+    assert [each for each, state in states(engine).items() if state is DeliveryState.PENDING] == dead[:1]
+    twin = UUID(dead[0].hex[:8] + "f" * 24)
+    with engine.begin() as db:
+        db.execute(update(deliveries).where(deliveries.c.id == dead[1]).values(id=twin))
+    assert f"More than one delivery begins with {twin.hex[:8]}" in tutelage("cancel", twin.hex[:8]).output
+    assert tutelage("cancel", str(twin)).output == "Cancelled: 1.\n"
+    for word in (twin.hex[:7], twin.hex + "0", "deliveries"):
+        assert "is not the id of a delivery" in tutelage("retry", word).output
 
 
 def test_dead_deliveries_are_retried_by_id_or_all(engine: Engine, dead: list[UUID]) -> None:

@@ -6,7 +6,7 @@ import pytest
 from click.testing import CliRunner
 from sqlalchemy import Engine, update
 
-from cli.main import main
+from cli.main import COMMANDS, main
 from models.events import deliveries
 from tests.factories import make_booking
 from tests.integration.harness import without_guards
@@ -35,9 +35,13 @@ def test_a_violation_is_named_with_whole_ids(engine: Engine, monkeypatch: pytest
     assert [each for each in map(str, dead) if each not in result.output.split()] == []
 
 
-def test_every_effect_stands_in_the_table(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("COLUMNS", "250")
-    result = CliRunner().invoke(main, ["effects"])
+@pytest.mark.parametrize("options", [[], ["--json"]], ids=["text", "json"])
+@pytest.mark.parametrize("columns", [80, 250])
+def test_every_effect_is_listed_within_the_screen(
+    monkeypatch: pytest.MonkeyPatch, columns: int, options: list[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(columns))
+    result = CliRunner().invoke(main, ["effects", *options])
     names = [
         *(effect.name for effect in load().database_effects()),
         *(effect.name for effect in load().outbound_effects()),
@@ -45,6 +49,16 @@ def test_every_effect_stands_in_the_table(monkeypatch: pytest.MonkeyPatch) -> No
     assert result.exit_code == 0, result.output
     assert names
     assert [name for name in names if name not in result.output] == []
+    assert max(map(len, result.output.splitlines())) <= columns
+
+
+def test_help_has_whole_summaries_in_groups() -> None:
+    text = CliRunner().invoke(main, ["--help"], terminal_width=80).output
+    assert [line for line in text.splitlines()[1:] if line.endswith("...") or len(line) > 80] == []
+    assert [title for title in ("Run:", "Data:", "Operate:") if title not in text] == []
+    listed = [line.split()[0] for line in text.splitlines() if line.startswith("  ") and line[2] != " "]
+    assert [name for name in COMMANDS if listed.count(name) != 1] == []
+    assert "Commands:" not in text, "a command without a section"
 
 
 @pytest.mark.usefixtures("own_database")

@@ -1055,6 +1055,11 @@ def status_query(delivery_id: UUID) -> Select[Any]:
     return _STATUS.where(deliveries.c.id == delivery_id)
 
 
+def statuses_by_id_query(first: UUID, last: UUID) -> Select[Any]:
+    """The first two statuses in a range of ids, both ends included: enough to tell whether there is exactly one."""
+    return _STATUS.where(deliveries.c.id.between(first, last)).order_by(deliveries.c.id).limit(2)
+
+
 def statuses_query(page: Page, *, state: DeliveryState | None = None, effect: str | None = None) -> Select[Any]:
     """Those in a state, or of an effect, or all, as `DeliveryStatus`; the newest events first."""
     query = _STATUS if state is None else _STATUS.where(deliveries.c.state == enum_literal(state))

@@ -1,0 +1,86 @@
+"""Output of commands: help whose summaries are whole, and records as a table, as paragraphs, or as JSON."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from textwrap import fill
+from typing import ClassVar
+
+import click
+
+JSON_OPTION = click.option("--json", "as_json", is_flag=True, help="Print one JSON array, for programs.")
+# More characters than a summary has, and more columns than a terminal.
+_WHOLE_SUMMARY, _ANY_WIDTH = 1_000, 100_000
+_MIN_TEXT_WIDTH = 24
+
+
+class SummaryGroup(click.Group):
+    """A group whose help has the whole summary of each command, wrapped at words; click cuts it at the line's end."""
+
+    sections: ClassVar[Mapping[str, Sequence[str]]] = {}
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The commands by their sections; those without one come first."""
+        in_sections = {name for names in self.sections.values() for name in names}
+        rest = [name for name in self.list_commands(ctx) if name not in in_sections]
+        for title, names in {"Commands": rest, **self.sections}.items():
+            found = [(name, command) for name in names if (command := self.get_command(ctx, name)) is not None]
+            if found:
+                with formatter.section(title):
+                    formatter.write_dl([(name, each.get_short_help_str(_WHOLE_SUMMARY)) for name, each in found])
+
+
+def print_records(records: Sequence[Mapping[str, object]], *, as_json: bool, title: str | None = None) -> None:
+    """Print records that have the same keys: a table where it fits the terminal, else one paragraph a record.
+
+    The last column is a text that may be wrapped; all others are whole.
+
+    Args:
+        as_json: print them as JSON, with the keys as they are; else the keys are the headings.
+        title: of the table.
+    """
+    if as_json:
+        click.echo(json.dumps(records, indent=2, default=str))
+        return
+    # Few commands need it.
+    from rich.console import Console  # noqa: PLC0415
+    from rich.measure import Measurement  # noqa: PLC0415
+    from rich.table import Table  # noqa: PLC0415
+
+    console = Console()
+    if not records:
+        console.print("None.")
+        return
+    table = Table(title=title)
+    *others, last = records[0]
+    for heading in others:
+        table.add_column(heading, no_wrap=True)
+    table.add_column(last, overflow="fold", min_width=_MIN_TEXT_WIDTH)
+    for record in records:
+        table.add_row(*map(_text, record.values()))
+    if Measurement.get(console, console.options.update(max_width=_ANY_WIDTH), table).minimum <= console.width:
+        console.print(table, highlight=False)
+    else:
+        click.echo("\n\n".join(_paragraph(record, console.width) for record in records))
+
+
+def _paragraph(record: Mapping[str, object], width: int) -> str:
+    """One value a line; the words of a long one are wrapped below its first."""
+    shown = {heading: text for heading, value in record.items() if (text := _text(value))}
+    indent = max(map(len, shown)) + 2
+    return "\n".join(
+        fill(
+            text,
+            max(width, indent + _MIN_TEXT_WIDTH),
+            initial_indent=f"{heading}:".ljust(indent),
+            subsequent_indent=" " * indent,
+            break_long_words=False,
+            break_on_hyphens=False,
+        )
+        for heading, text in shown.items()
+    )
+
+
+def _text(value: object) -> str:
+    return "" if value is None else str(value)
