@@ -455,7 +455,7 @@ LISTED_GROUP: dict[str, Any] = {
     "price": {"amount": 1500, "currency": "USD"},
     "courseId": _COURSE_ID,
     "seriesId": None,
-    "location": _LIBRARY,
+    "location": {**_LIBRARY, "value": None},
     "sessionId": "8f4d2a61-0c3b-5e77-9a15-2b6c7d8e9f12",
     "templateId": _TEMPLATE_ID,
     "date": "2030-05-04",

@@ -8,7 +8,7 @@ from typing import Any
 from marshmallow import ValidationError, fields, post_load, validate, validates_schema
 
 from api.schemas.base import RequestSchema, ResponseSchema, TimedListQuery, fold_names, page_of
-from api.schemas.catalog import AgreedLocation
+from api.schemas.catalog import AgreedLocation, PublicLocation
 from api.schemas.expected_terms import ExpectedTermsBody
 from api.schemas.fields import (
     AsRead,
@@ -187,6 +187,7 @@ class BookingCancellation(Reason):
 class CancelledBooking(Booking):
     """A booking that was cancelled; one that was accepted stays so, and has what its cancellation cost."""
 
+    location = PublicLocation()
     cancellation = fields.Dict(
         metadata={"description": "Of the session or the group's seat, where the booking was accepted."}
     )

@@ -104,29 +104,35 @@ class ShownLocation(ResponseSchema):
     value = fields.String(allow_none=True, dump_default=None)
 
 
-# Links and numbers are shown to those who meet; people look for an address before they book.
-HIDDEN_KINDS = (LocationKind.ONLINE, LocationKind.PHONE)
-
-
 class AgreedLocation(fields.Nested):
-    """Where a booked session takes place.
+    """Where a booked session takes place: address and number once it is accepted, until it is cancelled."""
 
-    Args:
-        hidden: the kinds whose value is not shown: never a link, which parties find as `joinUrl`.
-    """
-
-    def __init__(self, hidden: tuple[LocationKind, ...] = (LocationKind.ONLINE,)) -> None:
-        described = "As agreed at the booking; the link of an online session is its `joinUrl`. Null: online."
+    def __init__(self) -> None:
+        described = (
+            "As agreed at the booking; `value` is null until it is accepted, and once it is cancelled. The link of an"
+            " online session is its `joinUrl`. Null: online."
+        )
         super().__init__(ShownLocation, allow_none=True, metadata={"description": described})
-        self._hidden = hidden
 
     def get_value(self, obj: Any, attr: str, accessor: Any = None, default: Any = ma.missing) -> Any:  # noqa: ARG002
-        """The kind, and the value unless it is hidden."""
-        return _without_value(obj.location, *self._hidden)
+        """The kind, and an address or a number that is shown by now; never a link."""
+        location = obj.location
+        if location and location["kind"] != LocationKind.ONLINE and obj.shows_place:
+            return location
+        return kind_alone(location)
 
 
-def _without_value(location: dict[str, Any] | None, *kinds: LocationKind) -> dict[str, Any] | None:
-    return {"kind": location["kind"]} if location and location["kind"] in kinds else location
+class PublicLocation(AgreedLocation):
+    """Where sessions take place, as everyone sees it: the kind alone."""
+
+    def get_value(self, obj: Any, attr: str, accessor: Any = None, default: Any = ma.missing) -> Any:  # noqa: ARG002
+        """The kind."""
+        return kind_alone(obj.location)
+
+
+def kind_alone(location: dict[str, Any] | None) -> dict[str, Any] | None:
+    """A location without the link, the address or the number."""
+    return location and {"kind": location["kind"]}
 
 
 def _each_once(minutes: list[int]) -> None:
@@ -213,8 +219,8 @@ Listings = page_of(Listing, "Listings")
 
 
 def listing_as_seen_by(actor: Actor, listing: ListingRecord) -> ListingRecord:
-    """A listing; the link or the number is shown to its mentor and operators alone, to others once they have booked."""
-    public = _without_value(listing.location, *HIDDEN_KINDS)
+    """A listing; its link, address or number is shown to its mentor and operators alone."""
+    public = kind_alone(listing.location)
     if public == listing.location or actor.operator or is_mentor(actor, listing):
         return listing
     return replace(listing, location=public)

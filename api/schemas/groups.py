@@ -11,11 +11,10 @@ from api.schemas.availability import ClockTime
 from api.schemas.base import ListQuery, RequestSchema, ResponseSchema, page_of
 from api.schemas.bookings import Booking
 from api.schemas.catalog import (
-    HIDDEN_KINDS,
     MINUTES_OF_A_YEAR,
-    AgreedLocation,
     Cancellation,
     Location,
+    PublicLocation,
     ShownLocation,
     columns_of_offer,
 )
@@ -167,7 +166,7 @@ class GroupSessionItem(Booking):
     """A group session in a list: its booking with its seats, and the caller's own place."""
 
     template_id = Id()
-    location = AgreedLocation(HIDDEN_KINDS)
+    location = PublicLocation()
     date = fields.Date(attribute="occurs_on", metadata={"description": "In the template's time zone."})
     capacity = fields.Integer()
     seats_taken = fields.Integer()

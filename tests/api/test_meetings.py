@@ -157,12 +157,84 @@ def test_parties_see_address_and_number_from_the_booking_on(
         assert client.get(f"/bookings/{session.booking_id}", headers=headers).json["location"] == location
 
 
+def places(client: ApiClient, cast: Cast, booking_id: Any) -> list[str | None]:
+    """What is shown of the place of a booking to its parties, an operator, and in the mentee's lists and export."""
+    shown = [client.get(f"/bookings/{booking_id}", headers=cast.as_operator).json]
+    for headers in (cast.as_mentee, cast.as_mentor):
+        shown.append(client.get(f"/bookings/{booking_id}", headers=headers).json)
+        shown += client.get("/bookings", headers=headers).json["items"]
+    exported = client.get("/me/export", headers=cast.as_mentee).json
+    shown += [*exported["bookings"], *exported["sessions"]]
+    for headers, role in ((cast.as_mentee, "mentee"), (cast.as_mentor, "mentor")):
+        shown += client.get(f"/sessions/{role}/my-sessions", headers=headers).json["items"]
+    if shown[0]["sessionId"]:
+        pages = [client.get(f"/sessions/{shown[0]['sessionId']}", headers=each) for each in (cast.as_mentee,)]
+        shown += [page.json for page in pages if page.status_code == 200]
+    assert len(shown) >= 6
+    return [each["location"]["value"] for each in shown]
+
+
+@pytest.mark.parametrize("location", [ADDRESS, PHONE])
+@pytest.mark.parametrize("end", ["withdrawn", "declined", "cancelled"])
+def test_a_place_is_shown_from_acceptance_until_the_end(
+    world: World, cast: Cast, location: dict[str, str], end: str
+) -> None:
+    client, value = world.client, location["value"]
+    offer = {**OFFER, "location": location}
+    listing = client.post("/listings", json=offer, headers=cast.as_mentor).json["id"]
+    made = client.post("/bookings", json=cast.body(listingId=listing), headers=cast.as_mentee)
+    answers, path = [made], f"/bookings/{made.json['id']}"
+    assert set(places(client, cast, made.json["id"])) == {None}
+    if end != "cancelled":
+        by = cast.as_mentee if end == "withdrawn" else cast.as_mentor
+        answers.append(client.post(f"{path}/{'cancel' if end == 'withdrawn' else 'decline'}", headers=by))
+    else:
+        accepted = client.post(f"{path}/accept", headers=cast.as_mentor)
+        assert accepted.json["location"] == location
+        world.run_session_effects()
+        assert set(places(client, cast, made.json["id"])) == {value}
+        session = f"/sessions/{accepted.json['sessionId']}/cancel"
+        answers.append(client.post(session, json={"reason": "Ill"}, headers=cast.as_mentee))
+    assert {answer.status_code for answer in answers} <= {200, 201}
+    assert [answer.json["location"] for answer in answers] == [{"kind": location["kind"], "value": None}] * 2
+    assert set(places(client, cast, made.json["id"])) == {None}
+    with world.engine.connect() as db:
+        assert value not in str(db.scalars(select(events.c.data)).all())
+
+
+def test_a_paid_booking_and_a_seat_that_end_show_no_place(world: World, cast: Cast) -> None:
+    with world.engine.begin() as db:
+        listing = factories.make_listing(db, cast.mentor, location=PHONE, early_start_minutes=None)
+        bundle = factories.make_bundle(db, mentee=cast.mentee)
+        paid = factories.make_paid_booking(
+            db, bundle, listing=factories.make_listing(db, location=PHONE, course_id=bundle.course_id)
+        )
+        start = factories.next_slot() + timedelta(days=1)
+        groups = [
+            factories.make_group(db, [cast.mentee], listing=listing, start_time=start + timedelta(days=number))
+            for number in range(2)
+        ]
+        for booking in (paid, *groups):
+            create(db, booking_id=booking.id)
+    client, headers = world.client, cast.as_mentee
+    for booking in (paid, *groups):
+        assert client.get(f"/bookings/{booking.id}", headers=headers).json["location"] == PHONE
+    for booking in (paid, groups[0]):
+        ended = client.post(f"/bookings/{booking.id}/cancel", headers=headers, json={"reason": "Ill"})
+        assert (ended.status_code, ended.json["location"]) == (200, {"kind": "phone", "value": None})
+    session = f"/sessions/{groups[1].session_id}/cancel"
+    assert client.post(session, json={"reason": "Ill"}, headers=cast.as_mentor).status_code == 200
+    for booking in (paid, groups[1]):
+        assert client.get(f"/bookings/{booking.id}", headers=headers).json["location"]["value"] is None
+    assert client.get(f"/group-sessions/{groups[1].id}", headers=headers).json["location"]["value"] is None
+
+
 def test_the_location_is_fixed_with_the_booking(world: World, cast: Cast) -> None:
     offer = {**OFFER, "location": PHONE, "earlyStartMinutes": None}
     listing = world.client.post("/listings", json=offer, headers=cast.as_mentor).json["id"]
     body = cast.body(listingId=listing)
     booking = world.client.post("/bookings", json=body, headers=cast.as_mentee).json
-    assert booking["location"] == PHONE
+    assert booking["location"] == {"kind": "phone", "value": None}
     later = {"location": ADDRESS, "earlyStartMinutes": 5}
     assert world.client.patch(f"/listings/{listing}", json=later, headers=cast.as_mentor).status_code == 200
     accepted = world.client.patch(f"/bookings/{booking['id']}/accept", headers=cast.as_mentor)
@@ -172,8 +244,8 @@ def test_the_location_is_fixed_with_the_booking(world: World, cast: Cast) -> Non
     assert (session["location"], session["earlyStartMinutes"]) == (PHONE, None)
 
 
-@pytest.mark.parametrize(("location", "public"), [(OWN, None), (PHONE, None), (ADDRESS, ADDRESS["value"])])
-def test_the_catalogue_hides_links_and_numbers(
+@pytest.mark.parametrize(("location", "public"), [(OWN, None), (PHONE, None), (ADDRESS, None)])
+def test_the_catalogue_hides_links_addresses_and_numbers(
     client: ApiClient, cast: Cast, location: dict[str, str], public: str | None
 ) -> None:
     made = client.post("/listings", json={**OFFER, "location": location}, headers=cast.as_mentor)

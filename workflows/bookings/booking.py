@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ARRAY, ColumnElement, Integer, Select, bindparam, literal_column, select
+from sqlalchemy import ARRAY, Boolean, ColumnElement, Integer, Select, bindparam, literal_column, select
 
 from models.base import enum_literal
 from models.bookings import BookingKind, BookingStatus, booking_participants, bookings
@@ -61,11 +61,17 @@ class Booking(StatefulRecord):
     # As it was read to be shown.
     mentor: dict[str, Any] | None = None
     mentee: dict[str, Any] | None = None
+    session_cancelled: bool = False
 
     @property
     def duration_minutes(self) -> int:
         """From start to end, in minutes."""
         return int((self.end_time - self.start_time).total_seconds() // 60)
+
+    @property
+    def shows_place(self) -> bool:
+        """Whether the mentor's address or number is shown: once it is accepted, until its session is cancelled."""
+        return self.status is BookingStatus.ACCEPTED and not self.session_cancelled
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,13 +96,19 @@ _SEAT_COUNTS: ColumnElement[Any] = literal_column(
     ARRAY(Integer),
 ).label("seat_counts")
 _PARTICIPANT_IDS = participant_ids(bookings, bookings.c.id)
-_PARTIES = shown_parties("bookings")
+# An accepted booking stays so when its session is cancelled.
+SHOWN_WITH_BOOKING = [
+    *shown_parties("bookings"),
+    literal_column(
+        "EXISTS (SELECT FROM sessions s WHERE s.id = bookings.session_id AND s.status = 'cancelled')", Boolean
+    ).label("session_cancelled"),
+]
 BOOKING_BY_ID = Booking.query().where(bookings.c.id == bindparam("id"))
 
 
 def booking_query(booking_id: UUID) -> Select[Any]:
     """The booking of that id, with a group's participants, and its parties as they are shown."""
-    return Booking.query().add_columns(_PARTICIPANT_IDS, *_PARTIES).where(bookings.c.id == booking_id)
+    return Booking.query().add_columns(_PARTICIPANT_IDS, *SHOWN_WITH_BOOKING).where(bookings.c.id == booking_id)
 
 
 def awaited_booking_query(session_id: UUID) -> Select[Any]:
@@ -117,7 +129,7 @@ def bookings_query(
     Args:
         narrowed: as of `narrow_bookings`.
     """
-    shown = Booking.query().add_columns(*_PARTIES, _SEAT_COUNTS)
+    shown = Booking.query().add_columns(*SHOWN_WITH_BOOKING, _SEAT_COUNTS)
     keys = select(bookings.c.id, bookings.c.start_time)
 
     def page_of(query: Select[Any], start: ColumnElement[Any] = bookings.c.start_time) -> Select[Any]:

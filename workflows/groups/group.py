@@ -30,12 +30,11 @@ from models.bookings import BookingKind, booking_participants, bookings
 from models.groups import group_sessions, seat_cancellations, waitlist_entries
 from models.prepared import PreparedStatement
 from models.sessions import SessionStatus, sessions
-from workflows.bookings.booking import Booking, booking_query
+from workflows.bookings.booking import SHOWN_WITH_BOOKING, Booking, booking_query
 from workflows.errors import DomainError, Invalid, NotFound
 from workflows.identity.access import has_access, is_mentor
 from workflows.identity.actor import Actor
 from workflows.identity.participants import Participant, participants_of
-from workflows.identity.parties import shown_parties
 from workflows.paging import EARLIEST_START_FIRST, Page, PagedList
 from workflows.records import Record
 
@@ -72,7 +71,7 @@ class Group(Booking):
     @classmethod
     def query(cls) -> Select[Any]:
         """A select of every group session."""
-        shown = [*cls.columns(), *shown_parties("bookings")]
+        shown = [*cls.columns(), *SHOWN_WITH_BOOKING]
         return select(*shown).join_from(bookings, group_sessions, group_sessions.c.booking_id == bookings.c.id)
 
     @property

@@ -76,6 +76,11 @@ class Session(StatefulRecord):
     mentee: dict[str, Any] | None = None
     join_url: str | None = None
 
+    @property
+    def shows_place(self) -> bool:
+        """Whether the mentor's address or number is shown: until it is cancelled."""
+        return self.status is not SessionStatus.CANCELLED
+
 
 @dataclass(frozen=True, kw_only=True)
 class SessionWithTerms(Session):

@@ -82,7 +82,7 @@ function renderSummary(view: View): TemplateResult {
 }
 
 export function placeOf({ words }: Pick<View, "words">, of: Pick<Listing, "location"> | null): string {
-  if (of?.location?.kind === "address") return of.location.value ?? "";
+  if (of?.location?.kind === "address") return of.location.value ?? words.form.inPerson;
   return of?.location?.kind === "phone" ? words.form.phone : words.form.online;
 }
 

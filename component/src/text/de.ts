@@ -65,6 +65,7 @@ export const de: Words = {
     where: "Wo",
     online: "Online",
     phone: "Telefonisch",
+    inPerson: "Vor Ort",
     terms: "Stornierung",
     freeUntil: (time) => `Kostenlos bis ${time}.`,
     lateFee: (fee, percent) => `Danach fallen ${percent} des Preises an: ${fee}.`,

@@ -60,6 +60,7 @@ export const en = {
     where: "Where",
     online: "Online",
     phone: "By phone",
+    inPerson: "In person",
     terms: "Cancellation",
     freeUntil: (time: string) => `Free of charge until ${time}.`,
     lateFee: (fee: string, percent: string) => `After that, ${percent} of the price is due: ${fee}.`,
