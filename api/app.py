@@ -21,6 +21,7 @@ from api.database import in_transaction
 from api.headers import AnswerHeaders
 from api.openapi import make_api
 from api.rate_limits import RateLimits
+from api.readiness import Readiness, revisions
 from api.refused_accesses import RefusedAccesses
 from api.resources import (
     action_links,
@@ -144,7 +145,7 @@ def create_app(
     app.url_map.merge_slashes = False
     app.extensions[EXTENSION] = make_state(chosen, engine, wakeups)
     subscriptions.activate_policy(operator_policy(chosen))
-    operations.revisions()
+    revisions()
     requests.register(app)
     audit.register(app)
     rate_limit_hooks.register(app)
@@ -187,6 +188,7 @@ def make_state(settings: Settings, engine: Engine | None, wakeups: WakeupSink | 
         engine=database,
         wakeups=taker,
         transactions=Transactions(database, taker),
+        readiness=Readiness(database),
         sealer=sealer,
         authenticator=Authenticator(settings),
         rate_limits=RateLimits(settings),

@@ -53,7 +53,9 @@ _SENTENCES = {
 }
 # RFC 9112, 3.2: what may stand in Host, which is never empty here (RFC 9110, 4.2.1).
 _HOST = re.compile(r"[A-Za-z0-9\-._~%!$&'()*+;=]+(:[0-9]{0,5})?|\[[0-9A-Fa-fv:.]+\](:[0-9]{0,5})?")
+HEALTH_PATHS = ("/health/live", "/health/ready")
 Fields = list[tuple[str, str]]
+WorkQueue = SimpleQueue[tuple["WSGIEnvironment", HTTPProtocol, "asyncio.Future[None]", str | None]]
 
 
 @dataclass(frozen=True)
@@ -92,8 +94,9 @@ class Server:
 
     Args:
         application: the WSGI application, called by the pool's threads.
-        threads: how many requests are answered at a time.
-        beat: called once a second for as long as requests are being answered.
+        threads: how many requests are answered at a time, beside those of HEALTH_PATHS.
+        waits: whether a thread waits for the database, where each wait has a deadline.
+        beat: called once a second for as long as requests are being answered, or wait for the database.
         close: called once, when granian has taken its last answer.
         headers: of answers that are the server's own.
         limits: of requests and answers.
@@ -104,6 +107,7 @@ class Server:
         application: WSGIApplication,
         *,
         threads: int,
+        waits: Callable[[], bool],
         beat: Callable[[], None],
         close: Callable[[], None],
         headers: AnswerHeaders,
@@ -111,12 +115,15 @@ class Server:
     ) -> None:
         self._application = application
         self._threads = threads
+        self._waits = waits
         self._beat = beat
         self._close = close
         self._headers = headers
         self._limits = limits
-        self._work: SimpleQueue[tuple[WSGIEnvironment, HTTPProtocol, asyncio.Future[None], str | None]] = SimpleQueue()
-        self._answered: deque[tuple[asyncio.Future[None], str | None]] = deque()
+        self._work: WorkQueue = SimpleQueue()
+        # Each with a thread of its own: whatever keeps the others from answering, these answer.
+        self._health: dict[str, WorkQueue] = {path: SimpleQueue() for path in HEALTH_PATHS}
+        self._answered: deque[tuple[asyncio.Future[None], str | None, WorkQueue]] = deque()
         # Touched by the loop's thread alone.
         self._under_way: Counter[str] = Counter()
         self._pending = 0
@@ -128,7 +135,9 @@ class Server:
         self._report()
         for number in range(self._threads):
             # None that hangs keeps the process from ending.
-            Thread(target=self._work_off, name=f"request-{number}", daemon=True).start()
+            Thread(target=self._work_off, args=[self._work], name=f"request-{number}", daemon=True).start()
+        for path, work in self._health.items():
+            Thread(target=self._work_off, args=[work], name=path, daemon=True).start()
 
     def __rsgi_del__(self, loop: asyncio.AbstractEventLoop) -> None:
         """End; called after the last answer."""
@@ -143,6 +152,7 @@ class Server:
         address = None
         try:
             environ = _environment_of(scope)
+            work = self._health.get(environ["PATH_INFO"].removeprefix("/api"), self._work)
             address = self._enter(environ)
             await self._read_body(environ, protocol)
         except BaseException as error:
@@ -153,8 +163,8 @@ class Server:
             self._refuse(protocol, error, began, scope.method, sent_id, origin)
             return
         answered = self._loop.create_future()
-        self._pending += 1
-        self._work.put((environ, protocol, answered, address))
+        self._pending += work is self._work
+        work.put((environ, protocol, answered, address))
         await answered
 
     def _enter(self, environ: WSGIEnvironment) -> str | None:
@@ -179,17 +189,19 @@ class Server:
         # The answers have left already. Waking the loop for each of them, as an executor of the standard library does,
         # took 13% of the processor time of an empty request (granian 2.8.7, asyncio, Python 3.11).
         while self._answered:
-            answered, address = self._answered.popleft()
+            answered, address, work = self._answered.popleft()
             self._leave(address)
-            self._pending -= 1
-            self._moved = True
+            if work is self._work:
+                self._pending -= 1
+                self._moved = True
             if not answered.done():
                 answered.set_result(None)
 
     def _report(self) -> None:
         self._settle()
-        # A loop that does not turn reports nothing; nor do threads that are all busy and finish nothing.
-        if self._moved or self._pending < self._threads:
+        # A loop that does not turn reports nothing; nor do threads that are all busy, and neither finish anything nor
+        # wait for the database.
+        if self._moved or self._pending < self._threads or self._waits():
             self._moved = False
             self._beat()
         self._loop.call_later(BEAT_SECONDS, self._report)
@@ -212,9 +224,9 @@ class Server:
         environ["CONTENT_LENGTH"] = str(len(body))
         environ.pop("HTTP_TRANSFER_ENCODING", None)
 
-    def _work_off(self) -> None:
+    def _work_off(self, work: WorkQueue) -> None:
         while True:
-            environ, protocol, answered, address = self._work.get()
+            environ, protocol, answered, address = work.get()
             began, sent = perf_counter(), (environ["REQUEST_METHOD"], environ.get("HTTP_X_REQUEST_ID"))
             try:
                 self._answer(environ, protocol)
@@ -223,7 +235,7 @@ class Server:
             except BaseException:
                 log.exception("request failed")
                 self._refuse(protocol, _RequestRefused(500), began, *sent, environ.get("HTTP_ORIGIN"))
-            self._answered.append((answered, address))
+            self._answered.append((answered, address, work))
 
     def _answer(self, environ: WSGIEnvironment, protocol: HTTPProtocol) -> None:
         status, fields, body = self._run(environ)

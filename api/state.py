@@ -12,6 +12,7 @@ from sqlalchemy import Engine
 from api.auth import Authenticator
 from api.headers import AnswerHeaders
 from api.rate_limits import RateLimits
+from api.readiness import Readiness
 from api.refused_accesses import RefusedAccesses
 from config.sealing import Sealer
 from config.settings import Settings
@@ -34,6 +35,7 @@ class AppState:
     engine: Engine
     wakeups: WakeupSink
     transactions: Transactions
+    readiness: Readiness
     sealer: Sealer
     authenticator: Authenticator
     rate_limits: RateLimits
@@ -64,6 +66,7 @@ class AppState:
         if isinstance(self.wakeups, WakeupQueue):
             self.wakeups.flush(_FLUSH_SECONDS)
         self.engine.dispose()
+        self.readiness.close()
 
 
 def app_state() -> AppState:

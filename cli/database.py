@@ -36,7 +36,7 @@ def open_database(data_dir: Path, command: str) -> Iterator[Engine]:
     Raises:
         ClickException: the database cannot be reached, or lacks our tables.
     """
-    engine = create(find_database_url(data_dir), pool_size=1, name=f"tutelage-{command}")
+    engine = create(find_database_url(data_dir), pool_size=1, name=f"tutelage-{command}", gives_up=False)
     try:
         with explained_errors():
             yield engine

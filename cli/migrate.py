@@ -85,7 +85,7 @@ def _config() -> Config:
 @contextmanager
 def _alone(database_url: str) -> Iterator[tuple[Connection, Config]]:
     """A connection to migrate with, while another one holds the lock (migrations commit, and would release it)."""
-    engine = create(database_url, pool_size=2, name="tutelage-migrate", warn=False)
+    engine = create(database_url, pool_size=2, name="tutelage-migrate", warn=False, gives_up=False)
     config = _config()
     try:
         with engine.connect() as lock, engine.connect() as connection:

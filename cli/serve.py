@@ -31,6 +31,7 @@ from config.logging import configure_logging
 from config.metrics import start_metrics
 from config.observing import observe, stop_observing
 from config.settings import settings
+from models.driver import waits_for_server
 from workers.tracing import start_tracing, stop_tracing
 from workflows.events.subscriptions import load
 
@@ -87,6 +88,7 @@ def serve(host: str, port: int, make_app: Callable[[], Flask] = create_app, limi
         return Server(
             app,
             threads=chosen.api_threads,
+            waits=waits_for_server,
             beat=pulse.beat,
             close=close,
             headers=state.headers,

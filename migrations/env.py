@@ -29,7 +29,8 @@ connection: Connection | None = context.config.attributes.get("connection")
 if connection is not None:
     _run(connection)
 else:
-    engine = create(context.config.get_main_option("sqlalchemy.url") or "", pool_size=1, name="tutelage-migrate")
+    url = context.config.get_main_option("sqlalchemy.url") or ""
+    engine = create(url, pool_size=1, name="tutelage-migrate", gives_up=False)
     with engine.connect() as own_connection:
         _run(own_connection)
     engine.dispose()

@@ -3,15 +3,25 @@
 Psycopg sends, waits and reads in Python, step by step, and gives the interpreter's lock away several times on the way:
 a select that PostgreSQL answers in 20 µs takes twice as much processor time there (psycopg 3.3.9). Here, libpq does all
 of it while other threads run. What the short way leaves out is that Ctrl-C would end a statement that is waited for.
+
+Nor does libpq end a wait: a server that is stopped, or whose disk stalls, keeps its connections, and its kernel goes on
+to acknowledge. So each statement has a deadline here: one thread of the process looks at all connections, and shuts
+down the socket of one that has waited for longer, which ends the wait whoever waits.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+import os
+import socket
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from threading import Lock, Thread
+from time import monotonic, sleep
+from typing import Any, Self, TypeVar
+from weakref import WeakSet
 
 import psycopg
-from psycopg.abc import Transformer
+from psycopg.abc import PQGen, Transformer
 from psycopg.adapt import PyFormat
 from psycopg.adapt import Transformer as make_transformer
 from psycopg.errors import error_from_result
@@ -20,12 +30,52 @@ from psycopg.pq.abc import PGresult
 
 _IDLE_OR_OPEN = (TransactionStatus.IDLE, TransactionStatus.INTRANS, TransactionStatus.INERROR)
 _SUCCESSES = (ExecStatus.TUPLES_OK, ExecStatus.COMMAND_OK)
+LOOK_SECONDS = 0.25
+# A server that answers ends a statement before its client does: that keeps the connection.
+MARGIN_SECONDS = 0.3
+# Of a statement where the server has no limit.
+UNLIMITED_SECONDS = 9.0
+_STATEMENT_SECONDS = b"SELECT extract(epoch FROM current_setting('statement_timeout')::interval)"
+
+T = TypeVar("T")
+
+
+class ServerStalled(psycopg.OperationalError):
+    """The server keeps its connections and does not answer. What was under way may still be executed."""
 
 
 class DriverConnection(psycopg.Connection[tuple[Any, ...]]):
-    """A connection of psycopg, whose names of prepared statements and whose transactions it shares."""
+    """A connection of psycopg, whose names of prepared statements and whose transactions it shares.
 
+    Attributes:
+        limit_seconds: for how long an answer is waited for; None for any time. Up to LOOK_SECONDS may come on top.
+        waits_since: by `time.monotonic`, since when it has waited for an answer; None while it does not.
+        when_stalled: called when it is given up, by the thread that looks.
+    """
+
+    limit_seconds: float | None = None
+    waits_since: float | None = None
+    when_stalled: Callable[[], None] | None = None
+    _given_up = False
+    _socket: socket.socket | None = None
     _kept_transformer: Transformer | None = None
+
+    @classmethod
+    def connect_watched(cls, *words: Any, connect_timeout: int, **options: Any) -> Self:
+        """Connect, and from now on give up a statement shortly after the server's own `statement_timeout` for it.
+
+        Args:
+            connect_timeout: seconds to wait for the handshake with one host.
+        """
+        connection = cls.connect(*words, connect_timeout=connect_timeout, **options)
+        connection.limit_seconds = connect_timeout
+        # A descriptor of its own: the driver's may be closed, and be another file's, at any moment.
+        connection._socket = socket.socket(fileno=os.dup(connection.fileno()))
+        _watch.add(connection)
+        with connection._deadline():
+            found = connection._require(connection.pgconn.exec_(_STATEMENT_SECONDS)).get_value(0, 0)
+        connection.limit_seconds = (float(found or b"0") or UNLIMITED_SECONDS) + MARGIN_SECONDS
+        return connection
 
     def fetch(self, query: bytes, values: Sequence[Any]) -> list[tuple[Any, ...]]:
         """The rows of a statement that is prepared at its first execution, in a transaction as any other statement.
@@ -38,18 +88,49 @@ class DriverConnection(psycopg.Connection[tuple[Any, ...]]):
             psycopg.Error: as a cursor raises it.
         """
         pgconn = self.pgconn
-        if not self._autocommit and pgconn.transaction_status == TransactionStatus.IDLE:
-            self._require(pgconn.exec_(self._get_tx_start_command()))
-        # One for each connection: a new one looks up again how each type is read and written.
-        transformer = self._kept_transformer
-        if transformer is None:
-            transformer = self._kept_transformer = make_transformer(self)
-        parameters = transformer.dump_sequence(values, [PyFormat.AUTO] * len(values))
-        name = self._name_of(query, transformer.types or ())
-        # A null is None; psycopg's protocol leaves that out.
-        result = self._require(pgconn.exec_prepared(name, parameters, transformer.formats))  # type: ignore[arg-type]
+        self.waits_since = monotonic()
+        try:
+            if not self._autocommit and pgconn.transaction_status == TransactionStatus.IDLE:
+                self._require(pgconn.exec_(self._get_tx_start_command()))
+            # One for each connection: a new one looks up again how each type is read and written.
+            transformer = self._kept_transformer
+            if transformer is None:
+                transformer = self._kept_transformer = make_transformer(self)
+            parameters = transformer.dump_sequence(values, [PyFormat.AUTO] * len(values))
+            name = self._name_of(query, transformer.types or ())
+            # A null is None; psycopg's protocol leaves that out.
+            result = self._require(pgconn.exec_prepared(name, parameters, transformer.formats))  # type: ignore[arg-type]
+        finally:
+            self.waits_since = None
         transformer.set_pgresult(result)
         return transformer.load_rows(0, result.ntuples, tuple)
+
+    def wait(self, gen: PQGen[T], *args: Any, **kwargs: Any) -> T:
+        """As psycopg has it, with the deadline; its cursors wait by it."""
+        try:
+            with self._deadline():
+                return super().wait(gen, *args, **kwargs)
+        except psycopg.OperationalError as error:
+            if self._given_up:
+                raise self._stalled() from error
+            raise
+
+    def close(self) -> None:
+        """As psycopg has it."""
+        super().close()
+        if self._socket is not None:
+            with _watch.lock:
+                self._socket.close()
+
+    def give_up(self) -> None:
+        """End whatever waits on this connection, which is of no more use; called by another thread."""
+        self._given_up = True
+        if self.when_stalled is not None:
+            self.when_stalled()
+        if self._socket is not None:
+            # It may just have been closed.
+            with suppress(OSError):
+                self._socket.shutdown(socket.SHUT_RDWR)
 
     def set_autocommit(self, value: bool) -> None:
         """As psycopg has it."""
@@ -64,7 +145,8 @@ class DriverConnection(psycopg.Connection[tuple[Any, ...]]):
         if self._num_transactions or status not in (TransactionStatus.IDLE, TransactionStatus.INTRANS):
             super().commit()
         elif status == TransactionStatus.INTRANS:
-            self._require(self.pgconn.exec_(b"COMMIT"))
+            with self._deadline():
+                self._require(self.pgconn.exec_(b"COMMIT"))
 
     def rollback(self) -> None:
         """As psycopg has it, but that statements stay prepared.
@@ -76,7 +158,8 @@ class DriverConnection(psycopg.Connection[tuple[Any, ...]]):
         if self._num_transactions or status not in _IDLE_OR_OPEN:
             super().rollback()
         elif status != TransactionStatus.IDLE:
-            self._require(self.pgconn.exec_(b"ROLLBACK"))
+            with self._deadline():
+                self._require(self.pgconn.exec_(b"ROLLBACK"))
 
     def _name_of(self, query: bytes, types: tuple[int, ...]) -> bytes:
         # Psycopg's own list: it knows when the server has been told to forget them all.
@@ -90,13 +173,67 @@ class DriverConnection(psycopg.Connection[tuple[Any, ...]]):
         self._require(self.pgconn.prepare(name, query, types))
         prepared._names[key] = name
         prepared._rotate()
-        self.wait(prepared.maintain_gen(self))
+        super().wait(prepared.maintain_gen(self))
         return name
+
+    @contextmanager
+    def _deadline(self) -> Iterator[None]:
+        self.waits_since = monotonic()
+        try:
+            yield
+        finally:
+            self.waits_since = None
+
+    def _stalled(self) -> ServerStalled:
+        return ServerStalled(f"PostgreSQL did not answer within {self.limit_seconds:g} seconds.")
 
     def _require(self, result: PGresult) -> PGresult:
         if result.status in _SUCCESSES:
             return result
         if not result.error_field(DiagnosticField.SQLSTATE):
             # It is not the server's: the connection is lost.
+            if self._given_up:
+                raise self._stalled()
             raise psycopg.OperationalError(self.pgconn.get_error_message())
         raise error_from_result(result, encoding=self.info.encoding)
+
+
+class _Watch:
+    """The connections of this process, and the thread that gives up those that have waited for too long."""
+
+    def __init__(self) -> None:
+        self.lock = Lock()
+        self._connections: WeakSet[DriverConnection] = WeakSet()
+        self._thread: Thread | None = None
+
+    def add(self, connection: DriverConnection) -> None:
+        """Look at a connection from now on, for as long as there is one."""
+        with self.lock:
+            self._connections.add(connection)
+            # After a fork, the thread is the parent's alone.
+            if self._thread is None or not self._thread.is_alive():
+                self._thread = Thread(target=self._look, name="statement deadlines", daemon=True)
+                self._thread.start()
+
+    def all(self) -> list[DriverConnection]:
+        """Those that there are."""
+        with self.lock:
+            return list(self._connections)
+
+    def _look(self) -> None:
+        while True:
+            sleep(LOOK_SECONDS)
+            now = monotonic()
+            for connection in self.all():
+                since, limit = connection.waits_since, connection.limit_seconds
+                if since is not None and limit is not None and now - since > limit:
+                    with self.lock:
+                        connection.give_up()
+
+
+_watch = _Watch()
+
+
+def waits_for_server() -> bool:
+    """Whether any thread of this process waits for an answer to a statement, within its deadline."""
+    return any(connection.waits_since is not None for connection in _watch.all())

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
+from threading import Lock, Thread
+from time import sleep
 from typing import Any, cast
 
 import psycopg
@@ -15,14 +18,15 @@ from sqlalchemy import Connection, Dialect, Engine, create_engine, event, make_u
 from sqlalchemy.engine import ExceptionContext, ExecutionContext
 from sqlalchemy.pool import ConnectionPoolEntry
 
-from models.driver import DriverConnection
+from models.driver import DriverConnection, ServerStalled
 
 log = logging.getLogger(__name__)
 
 # Limits live where the waiting is: Celery's thread pool cannot interrupt a task (durability.md).
 # A statement may be waited for longer than a lock, and an abandoned transaction must not keep its locks.
 TIMEOUTS = {
-    "statement_timeout": "10s",
+    # Its client gives it up before 10 seconds have passed, whatever becomes of the server (models/driver.py).
+    "statement_timeout": "9s",
     "lock_timeout": "5s",
     "idle_in_transaction_session_timeout": "15s",
 }
@@ -40,13 +44,15 @@ SESSION_SETTINGS = {
 }
 # Of connections by TCP, in the names of libpq. From a server that has vanished (a failover, a broken network) nothing
 # comes, not even an end of the connection: the kernel would wait a quarter of an hour for what it has sent to be
-# acknowledged, and two hours for an answer. A server that only takes long is not given up: its kernel acknowledges.
+# acknowledged, and two hours for an answer. The kernel of a server that stalls acknowledges: that is the driver's part.
 CONNECTION_LIMITS: dict[str, int] = {
     "tcp_user_timeout": 15_000,  # milliseconds
     "keepalives_idle": 5,  # seconds, as the next one
     "keepalives_interval": 5,
     "keepalives_count": 2,
 }
+# Between two attempts to reach a server that stalls.
+RETRY_SECONDS = 0.5
 # The second execution on a connection is planned for good; psycopg waits for the sixth.
 PREPARE_THRESHOLD = 1
 # What the session began with, whatever it has set since.
@@ -75,7 +81,14 @@ class _Cursor(psycopg.Cursor[Any]):
 
 
 def create(
-    database_url: str, *, pool_size: int = 8, name: str = "tutelage", connect_timeout: int = 3, warn: bool = True
+    database_url: str,
+    *,
+    pool_size: int = 8,
+    name: str = "tutelage",
+    connect_timeout: int = 3,
+    warn: bool = True,
+    gives_up: bool = True,
+    recycle_seconds: int = -1,
 ) -> Engine:
     """Make an engine whose connections time out by themselves and answer in UTC, once `set_up_role` has seen to it.
 
@@ -85,6 +98,8 @@ def create(
         name: shown in `pg_stat_activity` as the application's name.
         connect_timeout: seconds to wait for a connection to be made.
         warn: whether a role without its settings is logged.
+        gives_up: whether a statement has a deadline, however the server is; not for what an operator waits for.
+        recycle_seconds: after which a connection is replaced; -1 for never.
     """
     url = make_url(database_url).set(drivername="postgresql+psycopg")
     engine = create_engine(
@@ -92,6 +107,7 @@ def create(
         pool_size=pool_size,
         max_overflow=0,
         pool_timeout=5,
+        pool_recycle=recycle_seconds,
         pool_reset_on_return="rollback",
         # The same few connections, whose statements are prepared, while the others rest.
         pool_use_lifo=True,
@@ -107,7 +123,7 @@ def create(
     )
     if warn:
         event.listen(engine, "first_connect", _warn_of_missing_settings)
-    event.listen(engine, "do_connect", _connect)
+    event.listen(engine, "do_connect", _Reach().connect if gives_up else _connect)
     event.listen(engine, "do_execute", _raise_driver_error)
     event.listen(engine, "handle_error", _replace_stale_plans)
     event.listen(engine, "handle_error", _hide_refused_row)
@@ -160,6 +176,53 @@ def missing_settings(db: psycopg.Connection[object]) -> dict[str, str]:
 
 def _connect(_dialect: Dialect, _entry: ConnectionPoolEntry, words: Any, options: Any) -> DriverConnection:
     return DriverConnection.connect(*words, **options)
+
+
+class _Reach:
+    """How connections are made: a circuit breaker for a server that stalls.
+
+    Once a handshake or a statement was given up, a thread tries until the server answers or is gone. Until then all
+    who need a connection fail at once: each would wait for the handshake's time, one after the other.
+    """
+
+    def __init__(self) -> None:
+        self._stalled = False
+        self._lock = Lock()
+
+    def connect(self, _dialect: Dialect, _entry: ConnectionPoolEntry, words: Any, options: Any) -> DriverConnection:
+        """A connection, as SQLAlchemy asks for it.
+
+        Raises:
+            ServerStalled: the server does not answer.
+        """
+        if self._stalled:
+            raise ServerStalled("PostgreSQL does not answer.")
+        attempt = partial(DriverConnection.connect_watched, *words, **options)
+        try:
+            connection = attempt()
+        except (ServerStalled, psycopg.errors.ConnectionTimeout):
+            self._begin(attempt)
+            raise
+        connection.when_stalled = partial(self._begin, attempt)
+        return connection
+
+    def _begin(self, attempt: Callable[[], DriverConnection]) -> None:
+        with self._lock:
+            if not self._stalled:
+                self._stalled = True
+                Thread(target=self._try, args=[attempt], name="try to connect", daemon=True).start()
+
+    def _try(self, attempt: Callable[[], DriverConnection]) -> None:
+        while True:
+            try:
+                attempt().close()
+                break
+            except (ServerStalled, psycopg.errors.ConnectionTimeout):
+                sleep(RETRY_SECONDS)
+            except psycopg.Error:
+                # It is gone, or refuses: that is said at once.
+                break
+        self._stalled = False
 
 
 def _warn_of_missing_settings(connection: psycopg.Connection[object], _entry: ConnectionPoolEntry) -> None:

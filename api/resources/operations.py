@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import re
-from functools import cache
 from ipaddress import ip_address
-from pathlib import Path
 from typing import Any
 
 from flask import Response, request
-from sqlalchemy import text
 
 from api import examples, report_examples
 from api.blueprints import Area, refuses
@@ -27,10 +23,6 @@ from workflows.analytics.summary import summary_of
 from workflows.audit.log import AUDIT_ENTRIES, filters_of
 from workflows.errors import NotFound, Unauthenticated
 from workflows.invariants import looks
-
-MIGRATIONS = Path(__file__).resolve().parents[2] / "migrations" / "versions"
-# `revision = "0002"` and `down_revision = "0001"` of a migration: Alembic would import and run all of them.
-REVISION_LINE = re.compile(r"""^(down_)?revision = ["'](\w+)["']$""", re.MULTILINE)
 
 operations = Area("Operations", "For operators and monitoring.")
 
@@ -97,12 +89,12 @@ def get_liveness() -> dict[str, str]:
 @refuses("unavailable")
 @operations.response(200, shapes.Health, example=report_examples.HEALTH)
 def get_readiness() -> dict[str, str] | Response:
-    """Get whether requests can be served: the database is reachable and migrated. Redis is not needed."""
-    # Not the request's transaction: a probe must not be run again, and has nothing to commit.
-    with app_state().engine.connect() as db:
-        found = db.execute(text("SELECT to_regclass('alembic_version') IS NOT NULL")).scalar_one()
-        revision = db.execute(text("SELECT version_num FROM alembic_version")).scalar() if found else None
-    return {"status": "ok"} if _is_migrated(revision) else unavailable("The database is not migrated yet.")
+    """Get whether requests can be served: the database answers, is migrated and takes changes. Redis is not needed.
+
+    The answer comes within two seconds, also where the database does not answer.
+    """
+    problem = app_state().readiness.problem()
+    return {"status": "ok"} if problem is None else unavailable(problem)
 
 
 audit = Area("Audit", "Who did what to which subject, from where and with what result. Entries are never changed.")
@@ -114,23 +106,6 @@ audit = Area("Audit", "Who did what to which subject, from where and with what r
 def list_audit_entries(_context: RequestContext[None], **filters: Any) -> dict[str, Any]:
     """List audit entries, newest first: of every change, and of accesses that were refused."""
     return filters_of(**filters)
-
-
-@cache
-def revisions() -> tuple[frozenset[str], frozenset[str]]:
-    """The newest of the migrations, and all.
-
-    They are read at start, so that no probe waits for the disk or finds a later version's folder.
-    """
-    lines = [line for file in MIGRATIONS.glob("*.py") for line in REVISION_LINE.findall(file.read_text())]
-    known, followed = (frozenset(name for down, name in lines if bool(down) == is_down) for is_down in (False, True))
-    return known - followed, known
-
-
-def _is_migrated(revision: str | None) -> bool:
-    # During a deploy the database is migrated first, so that an unknown revision is a newer one.
-    heads, known = revisions()
-    return revision is not None and (revision in heads or revision not in known)
 
 
 def _require_metrics_access() -> None:

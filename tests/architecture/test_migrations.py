@@ -15,7 +15,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, create_engine, make_url, text
 from sqlalchemy.exc import SAWarning
 
-from api.resources.operations import revisions
+from api.readiness import revisions
 from cli.migrate import MIGRATIONS, current_revision, upgrade
 from models import metadata
 from tests import servers

@@ -38,7 +38,7 @@ def test_a_role_without_timeouts_is_named(tmp_path: Path, monkeypatch: pytest.Mo
     monkeypatch.setenv("DATABASE_URL", database_url)
     result = examine(tmp_path)
     assert result.exit_code == 1
-    assert "SET statement_timeout = '10s'." in result.output
+    assert "SET statement_timeout = '9s'." in result.output
     assert "lock_timeout" not in result.output
 
 

@@ -46,7 +46,7 @@ def test_the_role_has_its_timeouts_then(database_url: str) -> None:
     upgrade(database_url)
     with psycopg.connect(database_url) as db:
         assert missing_settings(db) == {}
-        assert db.execute("SHOW statement_timeout").fetchone() == ("10s",)
+        assert db.execute("SHOW statement_timeout").fetchone() == ("9s",)
 
 
 def test_the_command_takes_the_database_from_the_settings(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -93,13 +93,23 @@ class SystemUnderTest:
 
     @contextmanager
     def stopped(self, part: str) -> Iterator[None]:
-        """For the time of a block a part does nothing at all."""
+        """For the time of a block a part and all its children do nothing at all."""
         process = psutil.Process(self.pid(part))
         process.suspend()
+        # It makes no more of them now.
+        family = [process, *process.children(recursive=True)]
         try:
+            for each in family:
+                each.suspend()
             yield
         finally:
-            process.resume()
+            for each in family:
+                each.resume()
+
+    def pids(self) -> set[int]:
+        """The processes of all parts, the API's own children among them."""
+        run = self.system.run
+        return {*run["api"]["pids"], *(entry["pid"] for entry in run["processes"])}
 
     def log(self, part: str) -> str:
         """What a part has logged so far."""

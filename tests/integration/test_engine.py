@@ -61,7 +61,7 @@ def test_a_role_without_settings_is_warned_of_once(database_url: str, caplog: py
                 assert one.scalar(text("SELECT 1")) == two.scalar(text("SELECT 1")) == 1
     engine.dispose()
     (warning,) = caplog.messages
-    assert "statement_timeout = 10s" in warning
+    assert "statement_timeout = 9s" in warning
     assert "tutelage migrate" in warning
 
 
