@@ -100,7 +100,7 @@ _PARTICIPANT_IDS = participant_ids(bookings, bookings.c.id)
 SHOWN_WITH_BOOKING = [
     *shown_parties("bookings"),
     literal_column(
-        "EXISTS (SELECT FROM sessions s WHERE s.id = bookings.session_id AND s.status = 'cancelled')", Boolean
+        "coalesce((SELECT s.status = 'cancelled' FROM sessions s WHERE s.id = bookings.session_id), false)", Boolean
     ).label("session_cancelled"),
 ]
 BOOKING_BY_ID = Booking.query().where(bookings.c.id == bindparam("id"))
