@@ -88,6 +88,9 @@ class NewIndividualBooking(ExpectedTermsBody):
     mentor_profile_id = Id(allow_none=True, metadata={"description": "Left out, a mentor who is free is chosen."})
     ta_id = Id(allow_none=True, metadata={"description": "Another name of `mentorProfileId`."})
     coach_id = Id(allow_none=True, metadata={"description": "Another name of `mentorProfileId`."})
+    listing_id = Id(
+        allow_none=True, metadata={"description": "A listing of this course, duration and, if named, mentor."}
+    )
     product_id = Id(allow_none=True, metadata={"description": "The product whose price is paid."})
     bundle_purchase_id = Id(allow_none=True, metadata={"description": "The bundle that pays with a credit."})
     title = OneLine(200, allow_none=True)

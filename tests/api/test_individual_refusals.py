@@ -53,6 +53,15 @@ def test_mentor_of_another_course(engine: Engine, tuition: Tuition, refused: Any
     assert message == "This TA does not teach this course"
 
 
+def test_listing_of_another_mentor_or_duration(tuition: Tuition, refused: Any) -> None:
+    mentor, other = tuition.mentors[:2]
+    listing = tuition.book(taId=str(mentor.id)).json["listingId"]
+    assert refused(tuition.cast.as_stranger, taId=str(other.id), listingId=listing) == (404, "not_found", None)
+    assert refused(tuition.cast.as_stranger, listingId=str(uuid4())) == (404, "not_found", None)
+    # A listing names its mentor: no other one is chosen, although others are free.
+    assert refused(tuition.cast.as_stranger, listingId=listing)[:2] == (409, "no_mentor_free")
+
+
 def test_overlapping_session_of_the_mentor(tuition: Tuition, refused: Any) -> None:
     mentor = str(tuition.mentors[0].id)
     assert tuition.book(tuition.cast.as_stranger, taId=mentor).status_code == 202

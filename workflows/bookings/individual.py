@@ -69,6 +69,7 @@ class IndividualRequest:
         start_time: aware; of a series, the first.
         student_id: the mentee; None for the caller.
         mentor_profile_id: None to have a mentor chosen.
+        listing_id: of that course, duration and mentor; None for any.
         product_id: whose price is paid; without it and a bundle, the course's only product that fits.
         bundle_purchase_id: which pays with a credit for each booking.
         time_zone: of a series' wall-clock time; None for the mentee's own.
@@ -81,6 +82,7 @@ class IndividualRequest:
     duration_minutes: int
     student_id: UUID | None = None
     mentor_profile_id: UUID | None = None
+    listing_id: UUID | None = None
     product_id: UUID | None = None
     bundle_purchase_id: UUID | None = None
     title: str | None = None
@@ -108,7 +110,7 @@ def book_individual(
 
     Raises:
         Forbidden: another person's session, to all but operators.
-        NotFound: no such user, active course, mentor, product that fits, or bundle of the mentee.
+        NotFound: no such user, active course, mentor, listing of them, product that fits, or bundle of the mentee.
         Invalid: a start in the past; `mentor_does_not_teach`; the mentee's own listing; no means of
             payment named where the course does not have exactly one product that fits; an unusable end of a series.
         Conflict: `no_listing` of that duration; `beyond_horizon`, `too_soon`, `outside_hours` and `booking_limit` by
@@ -277,6 +279,10 @@ def _offers(order: _Order, starts: Sequence[datetime]) -> list[Offer]:
         raise Conflict(
             f"There is no listing of {wanted.duration_minutes} minutes; choose another duration.", code="no_listing"
         )
+    if wanted.listing_id is not None:
+        offers = [offer for offer in offers if offer.listing.id == wanted.listing_id]
+        if not offers:
+            raise NotFound("There is no such listing of this course, duration and mentor.")
     others = [offer for offer in offers if offer.user_id != order.mentee_user_id]
     # Where all have a worse policy, the first of them tells.
     return [offer for offer in others if not wanted.expected.is_worse(offer.listing)] or others[:1]
