@@ -11,9 +11,13 @@ export interface Completion {
   actionItems?: string[];
 }
 
+/** Why a session is cancelled: `client_request` by its client, `coach_request` by its coach, the others by either. */
+export type CancellationType = "client_request" | "coach_request" | "emergency" | "other";
+
 /** What the page does itself instead of the component's own call; a rejected promise is shown as a failure. */
 export interface SessionActions {
   onStart?: (sessionId: string) => unknown;
   onComplete?: (sessionId: string, completion: Completion) => unknown;
-  onCancel?: (sessionId: string, reason: string) => unknown;
+  /** `type` is not given where an organiser cancels. */
+  onCancel?: (sessionId: string, reason: string, type?: CancellationType) => unknown;
 }

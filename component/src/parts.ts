@@ -19,7 +19,7 @@ import type { Store } from "./state/store.js";
 import type { Telemetry } from "./telemetry.js";
 import type { Words } from "./text/index.js";
 
-export type { Completion, SessionActions, Variant } from "./page.js";
+export type { CancellationType, Completion, SessionActions, Variant } from "./page.js";
 
 export type Rendered = TemplateResult | typeof nothing;
 
@@ -76,6 +76,8 @@ export interface EnhancedPart {
   renderSeriesFields(): Rendered;
   /** What the fields of a series say; null for a single session. Goes into the request's body. */
   recurrence(): Recurrence | null;
+  /** How many sessions they make, as far as is known: dates that are not free are left out. */
+  sessions(): number;
   /** Whether the fields of a series have something wrong, which they say themselves. */
   hasMistake(): boolean;
   /** What became of a series, in the result. */

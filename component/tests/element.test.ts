@@ -169,3 +169,54 @@ it("says that a failed booking may have been made", async () => {
   const failed = await found(() => root(element).querySelector(".message.danger"));
   expect(failed.textContent).toContain("It may have been booked all the same.");
 });
+
+it("shows the present price, and books for it with the next click", async () => {
+  const price = { amount: 18500, currency: "USD" };
+  const answers: Answer[] = [refusal(409, "price_changed", { details: { price } }), { status: 202, body: { booking: booking(), session: null } }];
+  const api = offeringApi().on("POST /sessions/book", () => answers.shift() ?? "lost");
+  const element = shown();
+  await filledIn(element, "Mine");
+  const submit = await one(element, "button[type=submit]");
+  expect(submit.textContent).toContain("Book for $40");
+  submit.click();
+  const warning = await one(element, "form .message.warning");
+  expect([warning.getAttribute("role"), warning.querySelector("b")?.textContent]).toEqual(["alert", "$185"]);
+  expect(submit.textContent).toContain("Book for $185");
+  submit.click();
+  await found(() => root(element).querySelector("h2")?.textContent?.includes("Your session is booked") || null);
+  expect(api.called("POST /sessions/book")).toHaveLength(2);
+});
+
+it("names no share of a price of nothing", async () => {
+  const free = { ...LISTING, price: { amount: 0, currency: "USD" } };
+  offeringApi().on("GET /listings", { status: 200, body: { items: [free], nextCursor: null } });
+  const element = shown();
+  await filledIn(element, "Mine");
+  const form = await one(element, "form");
+  expect(form.textContent).toContain("Free of charge until the start.");
+  expect(form.textContent).not.toContain("%");
+});
+
+it("says of a series of requests what it costs in all, and which button withdraws which", async () => {
+  const draft = booking({ status: "draft", sessionId: null, price: LISTING.price, bundlePurchaseId: null });
+  const made = [0, 1, 2].map((week) => ({
+    startTime: new Date(Date.parse(draft.startTime) + week * 7 * 86_400_000).toISOString(),
+    bookingId: `b${week + 1}`,
+    sessionId: null,
+  }));
+  offeringApi().on("POST /sessions/book", { status: 201, body: { booking: draft, session: null, series: { id: "s", made, skipped: [] } } });
+  const element = shown({ variant: "enhanced", timeZone: "UTC" });
+  await filledIn(element, "Mine");
+  const every = (await one(element, "#series-every")) as HTMLSelectElement;
+  every.value = "1";
+  every.dispatchEvent(new Event("change"));
+  await found(() => root(element).querySelector("button[type=submit]")?.textContent?.includes("Book for $160") || null);
+  (await one(element, "button[type=submit]")).click();
+  const buttons = await found(() => {
+    const labels = [...root(element).querySelectorAll(".result button")].map((each) => each.textContent?.trim() ?? "");
+    return labels.filter((label) => label.startsWith("Withdraw")).length > 1 ? labels : null;
+  });
+  expect(buttons).toContain("Withdraw all 3 requests");
+  expect(buttons.find((label) => /^Withdraw only the request for May 4, 2030, 9:00/.test(label))).toBeDefined();
+  expect(root(element).querySelector(".result")?.textContent).toContain("$120 in all, $40 per session");
+});

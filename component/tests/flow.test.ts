@@ -6,6 +6,11 @@ import { type Answer, type FakeApi, HOLD, LISTING, NOW, SESSION, SLOT, beginAtNo
 
 const names = (events: [string, unknown][]): string[] => events.map(([name]) => name);
 
+const BOOK = "POST /sessions/book";
+/** The terms of the listing, as a request names them. */
+const SHOWN = { expectedPrice: LISTING.price, expectedCancellation: LISTING.cancellation };
+const bodyOf = (api: FakeApi, route: string): object => JSON.parse(api.called(route).at(-1)?.body ?? "null") as object;
+
 beginAtNow();
 
 describe("the calendar", () => {
@@ -272,19 +277,49 @@ describe("booking", () => {
     expect(screenOf(store.state)).toBe("form");
   });
 
-  it("names the listing where another one of its duration would be taken", async () => {
-    const cheaper = { ...LISTING, id: "l2", price: { amount: 1000, currency: "USD" } };
+  it("is of the chosen listing, although a cheaper one is added while the form is open", async () => {
+    const cheaper = { ...LISTING, id: "l0", price: { amount: 500, currency: "USD" } };
+    const api = offeringApi().on("POST /sessions/book", { status: 201, body: { booking: booking(), session: SESSION } });
+    const { flow, store } = await startFlow();
+    flow.chooseSlot(SLOT);
+    await settle();
+    api.on("GET /listings", { status: 200, body: { items: [cheaper, LISTING], nextCursor: null } });
+    await flow.submit();
+    expect(bodyOf(api, "POST /mentors/m1/holds")).toMatchObject({ listingId: "l1", ...SHOWN });
+    expect(bodyOf(api, BOOK)).toMatchObject({ listingId: "l1", mentorProfileId: "m1", durationMinutes: 60, ...SHOWN });
+    expect(store.state.submission.kind).toBe("booked");
+  });
+
+  it("is of another listing than the first of its duration", async () => {
+    const cheaper = { ...LISTING, id: "l2", price: { amount: 1000, currency: "USD" }, cancellation: null };
     const api = offeringApi()
       .on("GET /listings", { status: 200, body: { items: [LISTING, cheaper], nextCursor: null } })
-      .on("POST /bookings", { status: 201, body: { booking: booking(), session: SESSION } });
+      .on(BOOK, { status: 201, body: { booking: booking(), session: SESSION } });
     const { flow, store } = await startFlow();
     expect(store.state.listing?.id).toBe("l2");
+    flow.chooseSlot(SLOT);
+    await settle();
+    flow.leaveForm();
     flow.chooseListing("l1");
     await settle();
     flow.chooseSlot(SLOT);
+    await settle();
     await flow.submit();
-    expect(JSON.parse(api.called("POST /bookings")[0]?.body ?? "")).toMatchObject({ listingId: "l1" });
-    expect(store.state.submission.kind).toBe("booked");
+    const holds = api.called("POST /mentors/m1/holds").map(({ body }) => JSON.parse(body ?? "") as object);
+    const terms = { expectedPrice: cheaper.price, expectedCancellation: null };
+    expect(holds).toMatchObject([{ listingId: "l2", ...terms }, { listingId: "l1", ...SHOWN }]);
+    expect(bodyOf(api, BOOK)).toMatchObject({ listingId: "l1", ...SHOWN });
+  });
+
+  it("is not made of another listing where the chosen one is gone after a reload", async () => {
+    const other = { ...LISTING, id: "l2" };
+    const api = offeringApi().on("GET /listings", { status: 200, body: { items: [LISTING, other], nextCursor: null } });
+    const before = await startFlow();
+    before.flow.chooseSlot(SLOT);
+    await settle();
+    api.on("GET /listings", { status: 200, body: { items: [other], nextCursor: null } });
+    const { store } = await startFlow();
+    expect([screenOf(store.state), store.state.slot]).toEqual(["choose", null]);
   });
 
   it("needs someone who is signed in", async () => {
@@ -294,6 +329,56 @@ describe("booking", () => {
     expect(store.state.needsSignIn).toBe(true);
     expect(names(events)).toEqual(["signin"]);
     expect(api.called("POST /mentors/m1/holds")).toEqual([]);
+  });
+});
+
+describe("terms that have changed", () => {
+  const RAISED = { amount: 18500, currency: "USD" };
+  const WORSE = { windowHours: 48, lateFeePercent: 100 };
+
+  it.each([
+    ["price", refusal(409, "price_changed", { details: { price: RAISED } }), { ...SHOWN, expectedPrice: RAISED }],
+    ["policy", refusal(409, "terms_changed", { details: { cancellation: WORSE } }), { ...SHOWN, expectedCancellation: WORSE }],
+    ["policy, to none", refusal(409, "terms_changed", { details: { cancellation: null } }), { ...SHOWN, expectedCancellation: null }],
+  ])("are shown and asked for again: %s", async (_, changed, terms) => {
+    const answers = [changed, { status: 201, body: { booking: booking(), session: SESSION } }];
+    const api = offeringApi().on(BOOK, () => answers.shift() as Answer);
+    const { flow, store, events } = await startFlow();
+    flow.chooseSlot(SLOT);
+    await settle();
+    await flow.submit();
+    expect(screenOf(store.state)).toBe("form");
+    expect(names(events)).toEqual(["failed"]);
+    const [offered] = store.state.offers[0]?.listings ?? [];
+    expect(store.state.listing).toEqual({ ...LISTING, price: terms.expectedPrice, cancellation: terms.expectedCancellation });
+    expect(offered).toBe(store.state.listing);
+    await flow.submit();
+    expect(store.state.submission.kind).toBe("booked");
+    const sent = api.called(BOOK);
+    expect(sent.map(({ body }) => JSON.parse(body ?? "") as object)).toMatchObject([SHOWN, terms]);
+    expect(new Set(sent.map(({ headers }) => headers.get("Idempotency-Key"))).size).toBe(2);
+    // The time was kept all the while.
+    expect(api.called("POST /mentors/m1/holds")).toHaveLength(1);
+  });
+
+  it("are known from the hold, which is asked for again by the new ones", async () => {
+    const answers = [refusal(409, "price_changed", { details: { price: RAISED } }), { status: 201, body: HOLD }];
+    const api = offeringApi().on("POST /mentors/m1/holds", () => answers.shift() as Answer);
+    const { flow, store } = await startFlow();
+    flow.chooseSlot(SLOT);
+    await settle();
+    expect(store.state).toMatchObject({ listing: { price: RAISED }, submission: { kind: "refused" }, hold: { kind: "held" } });
+    const holds = api.called("POST /mentors/m1/holds").map(({ body }) => JSON.parse(body ?? "") as object);
+    expect(holds).toMatchObject([SHOWN, { ...SHOWN, expectedPrice: RAISED }]);
+  });
+
+  it("are asked for once by an API that never agrees", async () => {
+    const api = offeringApi().on("POST /mentors/m1/holds", refusal(409, "price_changed", { details: { price: LISTING.price } }));
+    const { flow, store } = await startFlow();
+    flow.chooseSlot(SLOT);
+    await settle();
+    expect(api.called("POST /mentors/m1/holds")).toHaveLength(1);
+    expect(store.state.hold.kind).toBe("unavailable");
   });
 });
 

@@ -102,7 +102,28 @@ describe("a place in a group", () => {
     await vi.waitFor(() => expect(groups.bundlesFor(GROUP).map(({ id }) => id)).toEqual(["b1"]));
     api.on("POST /group-sessions/g1/join", { status: 200, body: { ...GROUP, joined: true } });
     await groups.join(GROUP, "b1");
-    expect(JSON.parse(api.called("POST /group-sessions/g1/join")[0]?.body ?? "")).toEqual({ bundlePurchaseId: "b1" });
+    expect(JSON.parse(api.called("POST /group-sessions/g1/join")[0]?.body ?? "")).toEqual({
+      bundlePurchaseId: "b1",
+      expectedCancellation: GROUP.cancellationPolicy,
+    });
+  });
+
+  it.each([
+    ["price_changed", { price: { amount: 9000, currency: "EUR" } }, { price: { amount: 9000, currency: "EUR" } }],
+    ["terms_changed", { cancellation: null }, { cancellationPolicy: null }],
+  ])("is taken for the terms that are shown, which may change: %s", async (code, details, terms) => {
+    const { groups } = await open();
+    const answers = [refusal(409, code, { details }), { status: 200, body: { ...GROUP, joined: true } }];
+    api.on("POST /group-sessions/g1/join", () => answers.shift() ?? "lost").on("GET /group-sessions", "lost");
+    await groups.join(GROUP, "");
+    expect(groups.store.state.failure).toMatchObject({ id: "g1", error: { code } });
+    const present = { ...GROUP, ...terms };
+    expect(shown(groups)).toEqual(present);
+    await groups.join(shown(groups), "");
+    const asked = api.called("POST /group-sessions/g1/join").map(({ body }) => JSON.parse(body ?? "") as object);
+    const termsOf = (group: GroupSession): object => ({ expectedPrice: group.price, expectedCancellation: group.cancellationPolicy });
+    expect(asked).toEqual([termsOf(GROUP), termsOf(present)]);
+    expect(new Set(keysOf("POST /group-sessions/g1/join")).size).toBe(2);
   });
 
   it("is asked for with one key until it is answered, also after a reload", async () => {

@@ -16,7 +16,7 @@ const read = (path: string): string => readFileSync(join(SRC, path), "utf8");
 
 /** Where the types stand that people need, in the order in which they are shown. */
 const TYPES = {
-  "page.ts": ["SessionActions", "Completion"],
+  "page.ts": ["SessionActions", "Completion", "CancellationType"],
   "events.ts": ["SessionBookingEvents"],
   "api/token.ts": ["TokenProvider"],
   "api/types.ts": ["Booked"],

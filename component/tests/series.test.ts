@@ -57,13 +57,42 @@ it("says which dates are free, and what those cost together", async () => {
   open();
   fill("#series-every", "1");
   fill("#series-count", "3");
-  await vi.waitFor(() => expect(shown()).toContain("2 dates are free. In all $80"));
+  await vi.waitFor(() => expect(shown()).toContain("2 dates are free"));
   expect(shown()).toContain("not free: already taken");
   expect(form.recurrence()).toEqual({ count: 3, everyWeeks: 1, onConflict: "skip" });
   expect(form.hasMistake()).toBe(false);
   // The first has been chosen among the free times.
   const asked = api.called("GET /mentors/m1/slots").map(({ query }) => query.get("from")?.slice(0, 10));
   expect(asked).not.toContain("2030-05-04");
+});
+
+it("counts what is paid, and says in the result why a date was left out as it did in the form", async () => {
+  open();
+  fill("#series-every", "1");
+  fill("#series-count", "3");
+  await vi.waitFor(() => expect(shown()).toContain("2 dates are free"));
+  expect(form.sessions()).toBe(2);
+  const label = words.repeat.taken(words.refused.reasons.busy);
+  expect(shown()).toContain(label);
+  const left = { startTime: "2030-05-18T09:00:00Z", code: "slot_taken", message: "Taken." };
+  const unseen = { startTime: "2030-06-18T09:00:00Z", code: "outside_hours", message: "Not then." };
+  render(form.renderResult({ id: "s", made: [], skipped: [left, unseen] }, "en"), root);
+  expect(root.textContent).toContain(label);
+  expect(root.textContent).toContain(words.repeat.taken(words.refused.reasons.outside_hours));
+});
+
+it("keeps the reason that the form has told where the API has one code for two", async () => {
+  api.on("GET /mentors/m1/slots", ({ query }) => {
+    const away = { startTime: query.get("from"), mentorProfileId: "m1", reason: "time_off" };
+    return { status: 200, body: { items: [], refused: [away] } };
+  });
+  open();
+  fill("#series-every", "1");
+  fill("#series-count", "2");
+  await vi.waitFor(() => expect(shown()).toContain(words.refused.reasons.time_off));
+  const left = { startTime: "2030-05-11T09:00:00Z", code: "outside_hours", message: "Not then." };
+  render(form.renderResult({ id: "s", made: [], skipped: [left] }, "en"), root);
+  expect(root.textContent).toContain(words.refused.reasons.time_off);
 });
 
 it.each([

@@ -1,7 +1,7 @@
 import { LitElement, render } from "lit";
-import { afterEach, describe, expect, it } from "vitest";
+import { afterEach, describe, expect, it, vi } from "vitest";
 import { ApiError } from "../src/api/errors.js";
-import type { Review } from "../src/api/types.js";
+import type { CancellationQuote, Review } from "../src/api/types.js";
 import type { PartContext } from "../src/parts.js";
 import type { SessionFlow } from "../src/session/flow.js";
 import { initialSessionState, type DialogName, type SessionState } from "../src/session/state.js";
@@ -16,7 +16,7 @@ const START = Date.parse(session().startTime);
 const REVIEW = { id: "r1", reviewer: "Ada L.", rating: 4, comment: "Clear.", answer: null, createdAt: "2030-05-05T08:00:00Z" } as Review;
 const root = document.createElement("div");
 
-function show(change: Partial<SessionState>, words: SessionWords = en): HTMLElement {
+function show(change: Partial<SessionState>, words: SessionWords = en, flow: Partial<SessionFlow> = {}): HTMLElement {
   const isGerman = words === de;
   const context = {
     element: LitElement.prototype,
@@ -25,7 +25,7 @@ function show(change: Partial<SessionState>, words: SessionWords = en): HTMLElem
   } as unknown as PartContext;
   const known = { phase: "ready", session: session(), booking: booking(), quote: quote() } as const;
   const state = { ...initialSessionState(START), ...known, ...change };
-  const view = { context, flow: {} as SessionFlow, state, words, locale: isGerman ? "de" : "en", zone: "Europe/Berlin" };
+  const view = { context, flow: flow as SessionFlow, state, words, locale: isGerman ? "de" : "en", zone: "Europe/Berlin" };
   render(renderSession(view), root);
   return root;
 }
@@ -93,6 +93,43 @@ describe("in German", () => {
       .concat([...shown.querySelectorAll("[aria-label]")].map((each) => each.getAttribute("aria-label") ?? ""));
     expect(texts.filter((text) => english.has(text))).toEqual([]);
     expect(texts.join("").length).toBeGreaterThan(20);
+  });
+});
+
+describe("the dialog that cancels", () => {
+  const typesOf = (shown: HTMLElement): string[] => [...shown.querySelectorAll<HTMLOptionElement>("#type option")].map(({ value }) => value);
+
+  it.each(["cancel", "series"] as const)("offers the types that the visitor may give: %s", (dialog) => {
+    const plan = { items: [{ startTime: session().startTime, isDraft: false }], fee: null, refund: null, credits: 0 };
+    const types = (by: CancellationQuote["cancelledBy"]): string[] => typesOf(show({ dialog, plan, quote: quote({ cancelledBy: by }) }));
+    expect(types("mentee")).toEqual(["client_request", "emergency", "other"]);
+    expect(types("mentor")).toEqual(["coach_request", "emergency", "other"]);
+    expect(types("operator")).toEqual([]);
+  });
+
+  it("sends the chosen one", () => {
+    const cancel = vi.fn();
+    const shown = show({ dialog: "cancel" }, en, { cancel });
+    (shown.querySelector("#type") as HTMLSelectElement).value = "emergency";
+    (shown.querySelector("#reason") as HTMLTextAreaElement).value = "I am ill.";
+    shown.querySelector("form")?.dispatchEvent(new Event("submit", { cancelable: true }));
+    expect(cancel).toHaveBeenCalledWith("I am ill.", true, "emergency");
+  });
+});
+
+describe("a session that costs nothing", () => {
+  const nothing = { amount: 0, currency: "EUR" };
+  const free = { booking: booking({ price: nothing }), quote: quote({ refund: nothing }), now: START - 7 * 86_400_000 };
+
+  it.each([undefined, "cancel"] as const)("has no day until which cancelling is free: %s", (dialog) => {
+    const shown = textOf(show({ ...free, dialog: dialog ?? null }));
+    expect(shown).not.toContain("until May");
+    expect(shown).toContain(dialog ? en.cancelling.noFee : en.alwaysFree);
+  });
+
+  it("is not one that a bundle pays", () => {
+    const paid = quote({ refund: nothing, creditReturned: true });
+    expect(textOf(show({ ...free, quote: paid }))).toContain("Free of charge until May 3");
   });
 });
 

@@ -23,6 +23,46 @@ def test_an_instant_listing_is_booked(visit: Visit, stage: Stage) -> None:
     assert [(status, begin) for _id, status, begin in stage.bookings_of(stage.mentee)] == [("accepted", start)]
 
 
+def test_the_chosen_listing_is_booked_although_a_cheaper_one_is_added(visit: Visit, stage: Stage) -> None:
+    start = stage.slots()[1]
+    visit.open(stage.instant)
+    visit.choose(start)
+    cheaper = {"title": "Cheaper", "durationMinutes": 60, "price": {"amount": 500, "currency": "USD"}}
+    stage.as_mentor.post("/listings", {**cheaper, "bookingMode": "instant"})
+    visit.primary.click()
+    visit.expect_booked()
+    booking = stage.as_mentee.get("/bookings")["items"][0]
+    assert (booking["listingId"], booking["price"]["amount"]) == (str(stage.instant.id), 4_000)
+
+
+def test_a_price_that_was_raised_meanwhile_is_shown_and_asked_for(visit: Visit, stage: Stage) -> None:
+    visit.open(stage.instant)
+    visit.choose(stage.slots()[1])
+    expect(visit.primary).to_have_text("Book for $40")
+    stage.as_mentor.patch(f"/listings/{stage.instant.id}", {"price": {"amount": 18_500, "currency": "USD"}})
+    visit.primary.click()
+    expect(visit.messages).to_contain_text("The price has changed, and nothing has been booked.")
+    expect(visit.messages.locator("b")).to_have_text("$185")
+    assert (visit.told("failed"), stage.count_bookings()) == ("price_changed", 0)
+    expect(visit.primary).to_have_text("Book for $185")
+    visit.primary.click()
+    visit.expect_booked()
+    booking = stage.as_mentee.get("/bookings")["items"][0]
+    assert booking["price"] == {"amount": 18_500, "currency": "USD"}
+
+
+def test_terms_that_got_worse_meanwhile_are_shown_and_asked_for(visit: Visit, stage: Stage) -> None:
+    visit.open(stage.instant)
+    visit.choose(stage.slots()[1])
+    stage.as_mentor.patch(f"/listings/{stage.instant.id}", {"cancellation": None})
+    visit.primary.click()
+    expect(visit.messages).to_contain_text("nothing has been booked")
+    expect(visit.messages.locator("b")).to_have_text("This session cannot be cancelled.")
+    assert (visit.told("failed"), stage.count_bookings()) == ("terms_changed", 0)
+    visit.primary.click()
+    visit.expect_booked()
+
+
 def test_a_request_is_accepted_while_the_page_is_open(visit: Visit, stage: Stage) -> None:
     visit.page.clock.install()
     visit.open(stage.on_request)

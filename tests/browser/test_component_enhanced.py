@@ -19,19 +19,49 @@ def variant() -> str:
     return "enhanced"
 
 
+def repeat(visit: Visit, count: str) -> None:
+    """Repeat what is booked every week."""
+    visit.page.get_by_label("Repeat").select_option("1")
+    visit.replace(visit.page.get_by_label("Number of sessions"), count)
+
+
 def test_a_series_is_booked_and_leaves_out_what_is_taken(visit: Visit, stage: Stage) -> None:
     start, page = stage.slots()[0], visit.page
     stage.book(stage.as_rival, start + WEEK)
     visit.open(stage.instant)
     visit.choose(start)
-    page.get_by_label("Repeat").select_option("1")
-    visit.replace(page.get_by_label("Number of sessions"), "3")
+    repeat(visit, "3")
     expect(page.locator("[part~=series]")).to_contain_text("not free: already taken")
     page.get_by_label("Leave out dates that are not free").check()
     visit.primary.click()
     visit.expect_booked()
     expect(page.locator("[part~=series]")).to_contain_text("Booked: 2 sessions")
+    # As the form has said it.
+    expect(page.locator("[part~=series]")).to_contain_text("not free: already taken")
     assert [begin for _id, _status, begin in stage.bookings_of(stage.mentee)] == [start, start + 2 * WEEK]
+
+
+def test_a_series_of_any_listing_says_its_whole_price(visit: Visit, stage: Stage) -> None:
+    start, page = stage.slots()[0], visit.page
+    terms = {"title": "Longer advice", "durationMinutes": 60, "price": {"amount": 9_000, "currency": "USD"}}
+    dearer = stage.as_mentor.post("/listings", terms)["id"]
+    visit.open()
+    page.get_by_role("radio", name="Longer advice").check()
+    visit.choose(start)
+    expect(visit.primary).to_have_text("Send the request")
+    repeat(visit, "3")
+    expect(page.locator("[part~=summary]")).to_contain_text("$270 in all, $90 per session")
+    visit.primary.click()
+    expect(visit.heading).to_have_text("Your request has been sent")
+    expect(page.locator("[part~=summary]")).to_contain_text("$270 in all, $90 per session")
+    booked = stage.as_mentee.get("/bookings")["items"]
+    assert [each["listingId"] for each in booked] == [dearer] * 3
+    one = page.get_by_role("button", name="Withdraw only the request for")
+    every = page.get_by_role("button", name="Withdraw all 3 requests")
+    expect(one).to_be_visible()
+    every.click()
+    expect(visit.heading).to_have_text("Your request has been withdrawn")
+    assert {each["status"] for each in stage.as_mentee.get("/bookings")["items"]} == {"cancelled"}
 
 
 def test_a_series_is_booked_whole_or_not_at_all(visit: Visit, stage: Stage) -> None:
@@ -39,8 +69,7 @@ def test_a_series_is_booked_whole_or_not_at_all(visit: Visit, stage: Stage) -> N
     stage.book(stage.as_rival, start + WEEK)
     visit.open(stage.instant)
     visit.choose(start)
-    page.get_by_label("Repeat").select_option("1")
-    visit.replace(page.get_by_label("Number of sessions"), "3")
+    repeat(visit, "3")
     page.get_by_label("Leave out dates that are not free").uncheck()
     visit.primary.click()
     expect(page.get_by_role("alert").first).to_be_visible()

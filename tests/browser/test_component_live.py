@@ -80,6 +80,17 @@ def test_a_waiting_booking_survives_the_page(visit: Visit, stage: Stage, context
     assert stage.count_bookings() == 1
 
 
+def test_a_waiting_booking_is_not_made_for_another_price(visit: Visit, stage: Stage, context: BrowserContext) -> None:
+    queue(visit, stage, context)
+    stage.as_mentor.patch(f"/listings/{stage.instant.id}", {"price": {"amount": 18_500, "currency": "USD"}})
+    context.set_offline(False)
+    expect(visit.messages.locator("b")).to_have_text("$185")
+    assert stage.count_bookings() == 0
+    visit.primary.click()
+    visit.expect_booked()
+    assert stage.as_mentee.get("/bookings")["items"][0]["price"]["amount"] == 18_500
+
+
 def test_a_waiting_booking_that_lost_its_time_is_told(visit: Visit, stage: Stage, context: BrowserContext) -> None:
     start = stage.slots()[0]
     queue(visit, stage, context)

@@ -96,13 +96,28 @@ def test_a_session_is_cancelled_by_its_quote(visit: Visit, stage: Stage) -> None
     page.locator("dialog [part~=primary]").click()
     expect(page.locator("dialog")).to_contain_text("Please give a reason.")
     page.locator("dialog [name=reason]").fill("I am ill.")
+    page.get_by_label("Type of cancellation").select_option("emergency")
     confirm(page)
     expect(status_of(page)).to_have_text("Cancelled")
     assert visit.told("cancelled") == str(session.id)
     cancellation = stage.as_mentee.get(f"/sessions/{session.id}")["cancellation"]
     assert (cancellation["reason"], cancellation["fee"]["amount"]) == ("I am ill.", 4_000)
+    assert cancellation["type"] == "emergency"
     page.locator("[part~=history] summary").click()
     expect(page.locator("[part~=history]")).to_contain_text("Cancelled by you")
+
+
+@pytest.mark.parametrize("variant", ["enhanced"])
+def test_a_mentor_cancels_by_a_type_of_their_own(visit: Visit, stage: Stage) -> None:
+    session, page = stage.session(), visit.page
+    visit.open_session(session.id, stage.mentor)
+    act(page, "cancel")
+    types = page.get_by_label("Type of cancellation").locator("option")
+    assert types.evaluate_all("all => all.map(({ value }) => value)") == ["coach_request", "emergency", "other"]
+    page.locator("dialog [name=reason]").fill("I am away.")
+    confirm(page)
+    expect(status_of(page)).to_have_text("Cancelled")
+    assert stage.as_mentee.get(f"/sessions/{session.id}")["cancellation"]["type"] == "coach_request"
 
 
 @pytest.mark.parametrize("variant", ["enhanced"])

@@ -27,6 +27,10 @@ def booking_states(visit: Visit, **attributes: str) -> Iterator[str]:
     yield "invalid"
     page.locator("input[name=title]").fill("The first hundred days")
     page.locator("textarea[name=notes]").fill("What should I ask in one-on-ones?")
+    stage.as_mentor.patch(f"/listings/{stage.on_request.id}", {"price": {"amount": 18_500, "currency": "USD"}})
+    visit.primary.click()
+    expect(visit.messages.locator("b")).to_be_visible()
+    yield "price-changed"
     visit.primary.click()
     expect(page.locator("[part~=result]")).to_be_visible()
     booking_id = visit.told("requested")

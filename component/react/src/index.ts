@@ -7,5 +7,5 @@ export type { ApiError } from "../../src/api/errors.js";
 export type { TokenProvider } from "../../src/api/token.js";
 export type { Booked, Booking, Session, SessionStatus } from "../../src/api/types.js";
 export type { SessionBookingEvents } from "../../src/events.js";
-export type { Completion, SessionActions, Variant } from "../../src/page.js";
+export type { CancellationType, Completion, SessionActions, Variant } from "../../src/page.js";
 export type { Words } from "../../src/text/en.js";

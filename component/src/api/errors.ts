@@ -1,6 +1,6 @@
 /** The one shape of everything that can go wrong with a request. */
 
-import type { ErrorBody } from "./types.js";
+import type { ErrorBody, Terms } from "./types.js";
 
 /**
  * Why a request failed: the API's refusal, or the connection.
@@ -26,6 +26,13 @@ export class ApiError extends Error {
   /** Whether the same request may succeed later, unchanged. */
   get isTemporary(): boolean {
     return this.status === 0 || this.status === 429 || this.status >= 500 || this.code === "key_in_use";
+  }
+
+  /** The present terms of what was to be booked, where the ones that were shown hold no longer; else null. */
+  get presentTerms(): Partial<Terms> | null {
+    const { price, cancellation = null } = this.details as unknown as Partial<Terms>;
+    if (this.code === "price_changed" && price) return { price };
+    return this.code === "terms_changed" ? { cancellation } : null;
   }
 
   /** Anything that was thrown. */

@@ -10,6 +10,13 @@ export interface CancellationPolicy {
   lateFeePercent: number;
 }
 
+/** What people agree to when they book. */
+export interface Terms {
+  price: Money;
+  /** Null: mentees cannot cancel. */
+  cancellation: CancellationPolicy | null;
+}
+
 export interface Place {
   kind: "online" | "address" | "phone";
   value: string | null;

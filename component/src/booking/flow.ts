@@ -14,7 +14,7 @@ import type { Telemetry } from "../telemetry.js";
 import type { Words } from "../text/index.js";
 import { HoldKeeper, LOST_CODES } from "./hold.js";
 import { loadOffers, offeredListings } from "./offers.js";
-import { chosenOffer, fieldErrorsFrom, type CoursePart } from "./request.js";
+import { chosenListing, chosenOffer, fieldErrorsFrom, shownTerms, withTerms, type CoursePart } from "./request.js";
 import { isAwaited, isSubmitting, type BookingState, type Form, type Payment } from "./state.js";
 import { SavedBooking, type Saved } from "./storage.js";
 import { Submitter } from "./submission.js";
@@ -54,6 +54,8 @@ export class BookingFlow {
       context,
       (error) => this.slotLost(error),
       () => this.#requireSignIn(),
+      // What is being sent has an answer of its own.
+      (error) => isSubmitting(store.state) || this.#termsChanged(error),
     );
     this.#saved = new SavedBooking(client.base, [options.mentorId, options.courseId, options.listingId].join(","));
     this.#submitter = new Submitter(
@@ -237,6 +239,8 @@ export class BookingFlow {
   async submit(): Promise<void> {
     const { enhanced, store, words } = this.context;
     if (store.state.submission.kind === "sending" || !store.state.slot || !chosenOffer(store.state)) return;
+    // It waited for a connection, and is not on offer any more: no other listing is booked in its place.
+    if (!chosenListing(store.state)) return this.#refused(new ApiError(404, "not_found"));
     if (!store.state.form.title.trim()) return store.update({ fieldErrors: { title: [words.form.titleMissing] } });
     // The focus goes to the field that is wrong.
     if (enhanced?.hasMistake()) return store.update({ fieldErrors: {} });
@@ -320,10 +324,20 @@ export class BookingFlow {
   #refused(error: ApiError): void {
     const { store, words } = this.context;
     if (LOST_CODES.has(error.code)) return this.#lose(error);
+    if (error.presentTerms) return this.#termsChanged(error);
     const fieldErrors = error.code === "invalid_request" ? fieldErrorsFrom(error.details, words.reason) : {};
     const isField = Object.keys(fieldErrors).length > 0;
     store.update({ submission: isField ? { kind: "none" } : { kind: "refused", error }, fieldErrors });
     if (error.status === 401) this.#requireSignIn();
+  }
+
+  /** Shows the present terms of what is chosen, and asks again: nothing has been booked by those that were shown. */
+  #termsChanged(error: ApiError): void {
+    const { store } = this.context;
+    const shown = JSON.stringify(shownTerms(store.state));
+    store.update({ ...withTerms(store.state, error.presentTerms ?? {}), submission: { kind: "refused", error }, fieldErrors: {} });
+    const isOther = JSON.stringify(shownTerms(store.state)) !== shown;
+    if (isOther && store.state.hold.kind !== "held") void this.#hold.take();
   }
 
   /** The chosen time cannot be booked any more: back to the other times, the form's words are kept. */
@@ -377,13 +391,19 @@ export class BookingFlow {
       // Or another time was chosen meanwhile.
       if (subject !== userId || store.state.slot) return;
     }
-    const isOver = startOf(slot) <= Date.now() && !request;
+    const isGone = saved.listingId !== (store.state.listing?.id ?? null);
+    const isOver = (isGone || startOf(slot) <= Date.now()) && !request;
     if (!client.tokens.canSignIn || isOver || saved.durationMinutes !== store.state.durationMinutes) {
       return this.#saved.clear();
     }
     if (saved.bookingId) return void this.#submitter.follow(saved.bookingId);
     store.update({ slot, form, slotMentorId });
-    if (request && (await this.#submitter.resume(request))) return;
+    if (request && (await this.#submitter.resume(request))) {
+      const { submission } = store.state;
+      // No other listing takes the place of the one that was chosen.
+      if (isGone && submission.kind === "refused") this.#lose(submission.error);
+      return;
+    }
     if (startOf(slot) <= Date.now()) return this.leaveForm();
     await Promise.all([this.#choosePayment(saved.payment), this.#hold.take()]);
   }

@@ -3,11 +3,12 @@
 import { html, nothing, type TemplateResult } from "lit";
 import { valueOf } from "../card.js";
 import { startOf } from "../calendar/slots.js";
-import { formatter } from "../format/time.js";
+import { formatMoment } from "../format/time.js";
+import type { ApiError } from "../api/errors.js";
 import type { Listing, Money } from "../api/types.js";
 import type { Rendered } from "../parts.js";
-import { arrow, button, clock, failure, message, priceOf, signInMessage, summary, waitingMessage, whenOf, type View } from "../view.js";
-import { canRepeat, chosenListing, chosenOffer, chosenPrice } from "./request.js";
+import { arrow, button, clock, explain, failure, message, priceOf, signInMessage, summary, waitingMessage, whenOf, type View } from "../view.js";
+import { chosenListing, chosenOffer, chosenPrice } from "./request.js";
 import { isSubmitting } from "./state.js";
 
 const HOUR_MS = 3_600_000;
@@ -54,7 +55,7 @@ export function renderForm(view: View): TemplateResult {
         ></textarea>
         ${renderErrors("notes-error", fieldErrors.notes)}
       </div>
-      ${canRepeat(state) ? (enhanced?.renderSeriesFields() ?? nothing) : nothing}
+      ${enhanced?.renderSeriesFields() ?? nothing}
       ${renderErrors("recurrence-error", fieldErrors.recurrence)} ${renderErrors("other-error", fieldErrors.other)}
     </fieldset>
     ${renderOutcome(view)} ${renderSubmit(view, isBusy)}
@@ -71,7 +72,7 @@ function renderSummary(view: View): TemplateResult {
   const { slot } = state;
   const listing = chosenListing(state);
   const price = chosenPrice(state);
-  const paid = paymentText(view, state.payment?.kind === "bundle", price);
+  const paid = paymentText(view, state.payment?.kind === "bundle", price, sessionsOf(view));
   return summary([
     [words.form.when, slot && whenOf(view, slot)],
     [words.card.coach, state.course && chosenOffer(state)?.mentor.name],
@@ -86,9 +87,20 @@ export function placeOf({ words }: Pick<View, "words">, of: Pick<Listing, "locat
   return of?.location?.kind === "phone" ? words.form.phone : words.form.online;
 }
 
-/** What is paid: a session of a bundle, or a price. */
-export function paymentText(view: View, isByCredit: boolean, price: Money | null): string | null | undefined {
-  return isByCredit ? view.flow.context.course?.courseWords(view).byCredit : price && priceOf(view, price);
+/** How many sessions are being booked, as far as is known. */
+export function sessionsOf({ enhanced }: View): number {
+  return enhanced?.sessions() ?? 1;
+}
+
+/** What is paid: sessions of a bundle, or a price; of a series, also in all. */
+export function paymentText(view: View, isByCredit: boolean, price: Money | null, sessions: number): string | null | undefined {
+  if (isByCredit) return view.flow.context.course?.creditsText(view, sessions);
+  if (!price) return null;
+  return sessions > 1 && price.amount ? view.words.form.inAll(totalOf(view, price, sessions), priceOf(view, price)) : priceOf(view, price);
+}
+
+function totalOf(view: View, price: Money, sessions: number): string {
+  return priceOf(view, { ...price, amount: price.amount * sessions });
 }
 
 /** What a cancellation costs, and until when it is free. */
@@ -97,14 +109,14 @@ function termsOf(view: View, listing: Listing, price: Money | null): string {
   const { cancellation } = listing;
   if (!cancellation) return words.form.noCancelling;
   const { windowHours, lateFeePercent } = cancellation;
-  if (!lateFeePercent || !state.slot) return words.form.alwaysFree;
+  const fee = price && Math.floor((price.amount * lateFeePercent + 50) / 100);
+  if (!lateFeePercent || !state.slot || fee === 0) return words.form.alwaysFree;
   const freeUntil = startOf(state.slot) - windowHours * HOUR_MS;
-  const format = formatter(locale, { timeZone: state.zone, dateStyle: "medium", timeStyle: "short" });
-  const free = freeUntil > now ? `${words.form.freeUntil(format.format(freeUntil))} ` : "";
-  if (!price || state.payment?.kind === "bundle") return free + (flow.context.course?.courseWords(view).lateCredit ?? "");
+  const free = freeUntil > now ? `${words.form.freeUntil(formatMoment(freeUntil, locale, state.zone))} ` : "";
+  if (!price || fee === null) return free + (flow.context.course?.courseWords(view).lateCredit ?? "");
   const percent = new Intl.NumberFormat(locale, { style: "percent" }).format(lateFeePercent / 100);
-  const fee = priceOf(view, { ...price, amount: Math.round((price.amount * lateFeePercent) / 100) });
-  return free + (free ? words.form.lateFee(fee, percent) : words.form.feeNow(fee, percent));
+  const due = priceOf(view, { ...price, amount: fee });
+  return free + (free ? words.form.lateFee(due, percent) : words.form.feeNow(due, percent));
 }
 
 function renderHold(view: View): Rendered {
@@ -124,6 +136,7 @@ function renderOutcome(view: View): Rendered {
   if (needsSignIn) return signInMessage(view);
   if (submission.kind === "refused") {
     const { error } = submission;
+    if (error.presentTerms) return message("warning", [explain(view.words, error), " ", html`<b>${presentTerms(view, error)}</b>`]);
     const isUnsure = error.isTemporary && error.status !== 429;
     return failure(view, error, isUnsure ? html`<p>${view.words.form.unsure}</p>` : nothing);
   }
@@ -131,11 +144,16 @@ function renderOutcome(view: View): Rendered {
   return waitingMessage(view, submission.waiting);
 }
 
+function presentTerms(view: View, { code }: ApiError): string | null {
+  const [listing, price] = [chosenListing(view.state), chosenPrice(view.state)];
+  return code === "price_changed" ? price && priceOf(view, price) : listing && termsOf(view, listing, price);
+}
+
 function renderSubmit(view: View, isBusy: boolean): TemplateResult {
   const { words, state } = view;
   const isRequest = !state.course && state.listing?.bookingMode === "request";
   const price = chosenPrice(state);
-  const booking = price?.amount ? words.form.bookFor(priceOf(view, price)) : words.form.book;
+  const booking = price?.amount ? words.form.bookFor(totalOf(view, price, sessionsOf(view))) : words.form.book;
   const isRefused = state.submission.kind === "refused" && state.submission.error.isTemporary;
   const idle = isRefused ? words.tryAgain : isRequest ? words.form.request : booking;
   const isBlocked = isBusy || (state.needsSignIn && state.submission.kind !== "refused");

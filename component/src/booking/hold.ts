@@ -4,7 +4,7 @@ import { delay } from "../api/client.js";
 import { ApiError } from "../api/errors.js";
 import type { Hold } from "../api/types.js";
 import type { FlowContext } from "./flow.js";
-import { chosenOffer } from "./request.js";
+import { chosenListing, chosenOffer, shownTerms } from "./request.js";
 
 /** How long a booking waits for the answer to the hold of its time. */
 const LONGEST_WAIT_MS = 2_000;
@@ -21,6 +21,8 @@ export class HoldKeeper {
     /** The time cannot be booked any more. */
     private readonly onLost: (error: ApiError) => void,
     private readonly onSignedOut: () => void,
+    /** It has other terms than those that are shown. */
+    private readonly onChanged: (error: ApiError) => unknown,
   ) {}
 
   /** Asks for a hold of the chosen slot; an own one that overlaps is replaced by the API. */
@@ -35,16 +37,19 @@ export class HoldKeeper {
 
   async #take(): Promise<void> {
     const { client, store } = this.context;
-    const { slot, durationMinutes } = store.state;
+    const { slot, durationMinutes, course } = store.state;
     const offer = chosenOffer(store.state);
-    if (!slot || !offer) return;
+    const listing = chosenListing(store.state);
+    if (!slot || !offer || !listing) return;
+    // Of a course, a product or a credit pays instead of the listing's price.
+    const terms = shownTerms(store.state, course ? null : listing.price);
     this.#stop();
     const { signal } = (this.#run = new AbortController());
     store.update({ hold: { kind: "requesting" } });
     try {
       const hold = await client.post<Hold>(
         `/mentors/${offer.mentor.id}/holds`,
-        { startTime: slot.startTime, durationMinutes },
+        { startTime: slot.startTime, durationMinutes, listingId: listing.id, ...terms },
         { key: crypto.randomUUID(), attempts: 3, signal },
       );
       // By its own length: the visitor's clock may show another time than the API's.
@@ -56,6 +61,7 @@ export class HoldKeeper {
       store.update({ hold: { kind: "unavailable" } });
       const failure = ApiError.of(error);
       if (failure.status === 401) this.onSignedOut();
+      else if (failure.presentTerms) this.onChanged(failure);
       else if (LOST_CODES.has(failure.code)) this.onLost(failure);
       else this.context.telemetry.failed(failure);
     }

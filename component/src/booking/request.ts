@@ -1,7 +1,7 @@
 /** The request that books what was chosen, and its answer in one shape. */
 
 import type { ApiError } from "../api/errors.js";
-import type { Booked, Booking, Listing, Money, Recurrence } from "../api/types.js";
+import type { Booked, Booking, Listing, Money, Recurrence, Terms } from "../api/types.js";
 import type { Words } from "../text/index.js";
 import type { BookingState, FieldErrors, Offer } from "./state.js";
 import type { SentRequest } from "./storage.js";
@@ -28,6 +28,33 @@ export function chosenPrice(state: BookingState): Money | null {
   return state.payment?.kind === "product" ? state.payment.product.price : null;
 }
 
+/**
+ * The terms that are shown, as a request has them: where the present ones are others, nothing is booked.
+ *
+ * @param price null where the request is not about what is paid.
+ */
+export function shownTerms(state: BookingState, price = chosenPrice(state)): object {
+  return { ...(price && { expectedPrice: price }), expectedCancellation: chosenListing(state)?.cancellation };
+}
+
+/** What changes where the present terms of what is chosen take the place of those that were shown. */
+export function withTerms(state: BookingState, terms: Partial<Terms>): Partial<BookingState> {
+  const { course, payment } = state;
+  if (terms.price && course) {
+    if (payment?.kind !== "product") return {};
+    const product = { ...payment.product, price: terms.price };
+    const products = state.products.map((each) => (each.id === product.id ? product : each));
+    return { payment: { kind: "product", product }, products };
+  }
+  const listing = chosenListing(state);
+  const present = listing && { ...listing, ...terms };
+  const offers = state.offers.map((offer) => ({
+    ...offer,
+    listings: offer.listings.map((each) => (present && each.id === present.id ? present : each)),
+  }));
+  return { offers, ...(!course && { listing: present }) };
+}
+
 /** The request that books the chosen slot. */
 export function bookingRequest(
   state: BookingState,
@@ -36,14 +63,14 @@ export function bookingRequest(
   key: string,
 ): SentRequest {
   const { durationMinutes, form, slot } = state;
-  const listing = chosenListing(state);
   const offer = chosenOffer(state) as Offer;
   const startTime = slot?.startTime;
   const title = form.title.trim();
   const notes = form.notes.trim() || undefined;
   const mentored = {
-    ...{ mentorProfileId: offer.mentor.id, durationMinutes, title },
+    ...{ mentorProfileId: offer.mentor.id, listingId: chosenListing(state)?.id, durationMinutes, title },
     ...(recurrence && { recurrence, timeZone: state.zone }),
+    ...shownTerms(state),
   };
   const send = (path: string, body: object): SentRequest => ({
     ...{ path, key },
@@ -51,22 +78,7 @@ export function bookingRequest(
     sentAt: Date.now(),
   });
   if (course) return send("/bookings/individual", { startTime, notes, ...mentored, ...course.paymentOf(state) });
-  // `/sessions/book` takes the first of several listings of a duration; another one is named.
-  return listing && !recurrence && !isFirst(listing, offer)
-    ? send("/bookings", { listingId: listing.id, startTime, title, notes })
-    : send("/sessions/book", { scheduledAt: startTime, description: notes, ...mentored });
-}
-
-/** Whether a series can be booked of what is chosen: of several listings of a duration, only of the first. */
-export function canRepeat(state: BookingState): boolean {
-  const listing = chosenListing(state);
-  const offer = chosenOffer(state);
-  return Boolean(state.course || (listing && offer && isFirst(listing, offer)));
-}
-
-/** Whether it is the listing that the API takes by its duration alone: the first of them. */
-function isFirst(listing: Listing, { listings }: Offer): boolean {
-  return listings.find((each) => each.durationMinutes === listing.durationMinutes)?.id === listing.id;
+  return send("/sessions/book", { scheduledAt: startTime, description: notes, ...mentored });
 }
 
 /** The answer of any route that books. */

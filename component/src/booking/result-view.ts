@@ -2,7 +2,7 @@
 
 import { html, nothing, type TemplateResult } from "lit";
 import { button, summary, whenOf, type View } from "../view.js";
-import { paymentText, placeOf } from "./form-view.js";
+import { paymentText, placeOf, sessionsOf } from "./form-view.js";
 import { chosenListing, chosenOffer, chosenPrice } from "./request.js";
 
 export function renderResult(view: View): TemplateResult {
@@ -60,12 +60,14 @@ function renderDetails(view: View): TemplateResult {
   const time = booking ?? state.slot;
   const price = booking?.price ?? chosenPrice(state);
   const name = booking?.mentor?.name ?? chosenOffer(state)?.mentor.name;
+  const series = "series" in state.submission ? state.submission.series : null;
+  const sessions = booking ? (series?.made.length ?? 1) : sessionsOf(view);
   const isByCredit = booking ? booking.bundlePurchaseId !== null : state.payment?.kind === "bundle";
   return summary([
     [words.form.when, time && whenOf(view, time)],
     [words.result.with, name],
     [words.form.subject, booking?.title ?? state.form.title],
     [words.form.where, placeOf(view, booking ?? chosenListing(state))],
-    [words.form.price, paymentText(view, isByCredit, price)],
+    [words.form.price, paymentText(view, isByCredit, price, sessions)],
   ]);
 }

@@ -80,6 +80,11 @@ export function paymentOf({ course, payment }: BookingState): object {
   return { courseId: course?.id, ...paid };
 }
 
+/** What a bundle pays. */
+export function creditsText(view: View, sessions: number): string {
+  return count(view, sessions, courseWords(view).byCredits);
+}
+
 /** The choice of a duration and of a mentor, above the calendar. */
 export function renderChoice(view: View): TemplateResult {
   const { words, state, flow } = view;

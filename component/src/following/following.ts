@@ -8,6 +8,7 @@ import type { FlowContext } from "../booking/flow.js";
 import type { Outcome } from "../booking/result-view.js";
 import type { Submission } from "../booking/state.js";
 import type { SentRequest } from "../booking/storage.js";
+import { formatMoment } from "../format/time.js";
 import type { Rendered } from "../parts.js";
 import { button, failure, message, type View } from "../view.js";
 import { followingWords } from "./text.js";
@@ -115,7 +116,8 @@ export class Following {
         <div class="actions">${others}</div>`;
     }
     if (submission.kind !== "requested") return html`<div class="actions">${others}</div>`;
-    const { withdrawal } = submission;
+    const { withdrawal, series, booking } = submission;
+    const label = series ? words.withdrawOne(formatMoment(Date.parse(booking.startTime), view.locale, view.state.zone)) : words.withdraw;
     const isSending = withdrawal === "sending";
     return html`${typeof withdrawal === "object" ? failure(view, withdrawal) : nothing}
       <div class="actions">
@@ -125,7 +127,7 @@ export class Following {
           aria-disabled=${isSending ? "true" : nothing}
           @click=${() => void this.withdraw()}
         >
-          ${isSending ? html`<span class="spinner" aria-hidden="true"></span> ${view.words.form.sending}` : words.withdraw}
+          ${isSending ? html`<span class="spinner" aria-hidden="true"></span> ${view.words.form.sending}` : label}
         </button>
         ${others}
       </div>`;

@@ -11,6 +11,11 @@ export function formatter(locale: string, options: Intl.DateTimeFormatOptions): 
   return found;
 }
 
+/** A date and a time of day. */
+export function formatMoment(instant: number, locale: string, zone: string): string {
+  return formatter(locale, { timeZone: zone, dateStyle: "medium", timeStyle: "short" }).format(instant);
+}
+
 /** The browser's time zone. */
 export function localZone(): string {
   return new Intl.DateTimeFormat().resolvedOptions().timeZone || "UTC";

@@ -5,7 +5,7 @@ import { ApiError } from "../api/errors.js";
 import type { Money } from "../api/types.js";
 import type { BookingState } from "../booking/state.js";
 import { formatMoney } from "../format/money.js";
-import { formatter } from "../format/time.js";
+import { formatMoment } from "../format/time.js";
 import type { PartContext } from "../parts.js";
 import { plural, type Plural } from "../text/index.js";
 import type { SessionWords } from "./text/index.js";
@@ -23,7 +23,7 @@ export function adoptStyles({ element }: PartContext, { styleSheet }: CSSResult)
 
 /** A date and a time of day in the visitor's zone. */
 export function momentOf({ locale, zone }: { locale: string; zone: string }, instant: number): string {
-  return formatter(locale, { timeZone: zone, dateStyle: "medium", timeStyle: "short" }).format(instant);
+  return formatMoment(instant, locale, zone);
 }
 
 /** An amount, or "Free". */

@@ -1,9 +1,10 @@
 /** The dialogs: complete, cancel, review, cancel a series. Each is one form, whose fields keep what was entered. */
 
 import { html, nothing, type TemplateResult } from "lit";
+import type { CancellationType } from "../page.js";
 import type { Rendered } from "../parts.js";
 import { countOf, momentOf, moneyOf } from "./common.js";
-import { isGroup, linesOf, noShowFee, possible, roleOf, type Absent, type DialogName } from "./state.js";
+import { cancellationTypes, isAlwaysFree, isGroup, linesOf, noShowFee, possible, roleOf, type Absent, type DialogName } from "./state.js";
 import { renderError, renderWaiting, type SessionView } from "./view.js";
 
 const MAX_TEXT_LENGTH = 5000;
@@ -96,7 +97,7 @@ function renderCancel(view: SessionView): TemplateResult {
   const options = {
     title: isLeave ? cancelling.leaveTitle : cancelling.title,
     keep: cancelling.keep,
-    submit: (values: FormData) => flow.cancel(textOf(values, "reason"), values.has("refund")),
+    submit: (values: FormData) => flow.cancel(textOf(values, "reason"), values.has("refund"), typeOf(values)),
   };
   if (!quote) {
     return renderForm(view, { ...options, content: html`<p role="status">${cancelling.loading}</p>`, confirm: null });
@@ -114,7 +115,7 @@ function renderCancel(view: SessionView): TemplateResult {
           ? html`<div><dt>${cancelling.refund}</dt><dd>${moneyOf(view, quote.refund)}</dd></div>`
           : nothing}
       </dl>
-      ${quote.freeUntil && !quote.late
+      ${quote.freeUntil && !quote.late && !isAlwaysFree(quote)
         ? html`<p class="muted">${words.freeUntil(momentOf(view, Date.parse(quote.freeUntil)))}</p>`
         : nothing}
       ${quote.creditReturned === null
@@ -140,7 +141,7 @@ function renderSeries(view: SessionView): TemplateResult {
   const options = {
     title: series.cancelTitle,
     keep: series.keep,
-    submit: (values: FormData) => flow.cancelSeries(textOf(values, "reason"), values.has("refund")),
+    submit: (values: FormData) => flow.cancelSeries(textOf(values, "reason"), values.has("refund"), typeOf(values)),
   };
   if (!plan) {
     const content = state.error ? nothing : html`<p role="status">${cancelling.loading}</p>`;
@@ -249,8 +250,17 @@ function consequenceOf(view: SessionView, who: Absent, nameOf: (who: Absent) => 
 }
 
 function renderReason(view: SessionView): TemplateResult {
-  const { reason, reasonHint } = view.words.cancelling;
-  return renderText(view, "reason", reason, { ...REASON, hint: reasonHint });
+  const { reason, reasonHint, type, types } = view.words.cancelling;
+  const known = cancellationTypes(roleOf(view.state));
+  return html`${known.length
+    ? html`<div class="field">
+        <label for="type">${type}</label>
+        <select id="type" name="type">
+          ${known.map((each) => html`<option value=${each}>${types[each]}</option>`)}
+        </select>
+      </div>`
+    : nothing}
+  ${renderText(view, "reason", reason, { ...REASON, hint: reasonHint })}`;
 }
 
 function renderRefund(label: string): TemplateResult {
@@ -303,6 +313,10 @@ function renderRating(view: SessionView, label: string, isOptional: boolean): Te
 
 function renderReasons(name: string, reasons: string[] | undefined): TemplateResult {
   return html`<p class="error" id="${name}-error" role=${reasons ? "alert" : nothing}>${reasons?.join(" ") ?? nothing}</p>`;
+}
+
+function typeOf(values: FormData): CancellationType | undefined {
+  return (values.get("type") as CancellationType | null) ?? undefined;
 }
 
 function textOf(values: FormData, name: string): string {

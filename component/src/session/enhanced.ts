@@ -86,6 +86,7 @@ export const attach: AttachEnhanced = (context): EnhancedPart => {
     renderGroups: () => (loaded.state.error ? renderError() : extra((extras) => extras.renderGroups())),
     renderSeriesFields: () => extra((extras) => extras.renderSeriesFields()),
     recurrence: () => loaded.state.extras?.recurrence ?? null,
+    sessions: () => loaded.state.extras?.sessions ?? 1,
     hasMistake: () => loaded.state.extras?.hasMistake ?? false,
     renderSeries: (made) => extra((extras) => extras.renderSeries(made)),
     renderSession: (sessionId) => {

@@ -39,6 +39,10 @@ export class BookingExtras {
     return this.#series.hasMistake();
   }
 
+  get sessions(): number {
+    return this.#series.sessions();
+  }
+
   get recurrence(): Recurrence | null {
     return this.#series.recurrence();
   }

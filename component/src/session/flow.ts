@@ -3,7 +3,8 @@
 import { delay, type RequestOptions } from "../api/client.js";
 import { ApiError } from "../api/errors.js";
 import type { CancelledSeries, Review, Session } from "../api/types.js";
-import type { Completion, PartContext } from "../parts.js";
+import type { CancellationType, Completion } from "../page.js";
+import type { PartContext } from "../parts.js";
 import { Store } from "../state/store.js";
 import { asApiError, countOf } from "./common.js";
 import { Keys } from "./keys.js";
@@ -110,7 +111,7 @@ export class SessionFlow {
   }
 
   /** Cancels for what the dialog shows; where that has changed meanwhile, shows the new cost instead. */
-  async cancel(reason: string, refundRequested: boolean): Promise<void> {
+  async cancel(reason: string, refundRequested: boolean, type?: CancellationType): Promise<void> {
     const { quote: shown, doing } = this.store.state;
     const words = this.words();
     if (doing) return;
@@ -119,7 +120,7 @@ export class SessionFlow {
       return this.refuse("reason", words.cancelling.reasonMissing);
     }
     const { onCancel } = this.context.options.sessionActions ?? {};
-    if (onCancel) return this.#step(action, () => onCancel(this.#sessionId, reason), {});
+    if (onCancel) return this.#step(action, () => onCancel(this.#sessionId, reason, type), {});
     await this.#doing(action, async () => {
       const quote = await this.#reader.quote();
       if (shown?.allowed && !quote.allowed) throw new ApiError(412, "stale");
@@ -129,7 +130,7 @@ export class SessionFlow {
       }
       if (action === "leave") return this.#leave(reason);
       const mayAsk = quote.cancelledBy === "mentee" && quote.refund.amount > 0;
-      await this.#stepDone(action, await this.#postStep(action, { reason, ...(mayAsk && { refundRequested }) }));
+      await this.#stepDone(action, await this.#postStep(action, { reason, type, ...(mayAsk && { refundRequested }) }));
     });
   }
 
@@ -165,7 +166,7 @@ export class SessionFlow {
   }
 
   /** Cancels this session and the later ones of its series, for what the dialog shows, or shows the new cost instead. */
-  async cancelSeries(reason: string, refundRequested: boolean): Promise<void> {
+  async cancelSeries(reason: string, refundRequested: boolean, type?: CancellationType): Promise<void> {
     const { session, booking, plan: shown } = this.store.state;
     const words = this.words();
     if (!reason.trim()) return this.refuse("reason", words.cancelling.reasonMissing);
@@ -174,7 +175,7 @@ export class SessionFlow {
       if (JSON.stringify(plan) !== JSON.stringify(shown)) {
         return this.store.update({ plan, notice: words.cancelling.costChanged });
       }
-      const body = { from: session?.startTime, reason, refundRequested };
+      const body = { from: session?.startTime, reason, type, refundRequested };
       const { kept } = await this.#post<CancelledSeries>(`/series/${booking?.seriesId}/cancel`, body);
       await this.#reader.read();
       this.#finished("series");

@@ -162,11 +162,11 @@ function termsOf({ group, words, locale, zone }: GroupView, hasBundles: boolean)
   const { groups } = words;
   const policy = group.cancellationPolicy;
   if (!policy) return groups.noLeaving;
-  if (!policy.lateFeePercent) return groups.alwaysFree;
+  const isFree = !group.price.amount && !hasBundles;
+  if (!policy.lateFeePercent || isFree) return groups.alwaysFree;
   const freeUntil = Date.parse(group.startTime) - policy.windowHours * HOUR_MS;
   const percent = new Intl.NumberFormat(locale, { style: "percent" }).format(policy.lateFeePercent / 100);
-  const isFree = freeUntil > Date.now();
-  const fee = isFree
+  const fee = freeUntil > Date.now()
     ? `${groups.freeUntil(momentOf({ locale, zone }, freeUntil))} ${groups.feeAfter(percent)}`
     : groups.lateFee(percent);
   return hasBundles ? `${fee} ${groups.lateCredit}` : fee;

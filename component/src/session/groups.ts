@@ -2,7 +2,7 @@
 
 import { delay } from "../api/client.js";
 import { ApiError } from "../api/errors.js";
-import type { Bundle, CancellationQuote, GroupSession, Page, Session, WaitlistEntry } from "../api/types.js";
+import type { Bundle, CancellationQuote, GroupSession, Page, Session, Terms, WaitlistEntry } from "../api/types.js";
 import type { PartContext, Rendered } from "../parts.js";
 import { Store } from "../state/store.js";
 import { asApiError } from "./common.js";
@@ -162,7 +162,8 @@ export class Groups {
 
   #take(group: GroupSession, action: GroupAction, step: string, bundlePurchaseId: string): Promise<void> {
     return this.#doing(group, action, async () => {
-      const body = bundlePurchaseId ? { bundlePurchaseId } : {};
+      const paid = bundlePurchaseId ? { bundlePurchaseId } : { expectedPrice: group.price };
+      const body = { ...paid, expectedCancellation: group.cancellationPolicy };
       await this.#joined(await this.#post<GroupSession>(`${pathOf(group)}/${step}`, body));
       return this.words().groups.done;
     });
@@ -275,9 +276,18 @@ export class Groups {
     if (!root?.activeElement) root?.querySelector<HTMLElement>(`[data-group="${CSS.escape(id)}"]`)?.focus();
   }
 
+  /** The next answer is about the present terms, whether or not the groups can be read again. */
+  #showTerms(id: string, { price, cancellation }: Partial<Terms>): void {
+    const terms = price ? { price } : { cancellationPolicy: cancellation ?? null };
+    this.store.update(({ groups }) => ({
+      groups: groups && groups.map((group) => (group.id === id ? { ...group, ...terms } : group)),
+    }));
+  }
+
   #fail({ id }: GroupSession, reason: unknown): void {
     if (this.#run.signal.aborted) return;
     const error = asApiError(reason);
+    if (error.presentTerms) this.#showTerms(id, error.presentTerms);
     if (error.code !== "page") {
       this.context.telemetry.failed(error);
       this.context.emit("failed", { error, during: "book" });

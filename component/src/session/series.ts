@@ -1,14 +1,14 @@
 /** A series in the booking form: its fields, which of its dates are free, and what became of them. */
 
 import { html, nothing, type TemplateResult } from "lit";
-import type { ApiError } from "../api/errors.js";
+import { ApiError } from "../api/errors.js";
 import type { Booking, Recurrence, RefusalReason, Series, Slots } from "../api/types.js";
+import { valueOf } from "../card.js";
 import { addDays, dayOf } from "../format/time.js";
 import type { PartContext, Rendered } from "../parts.js";
-import { chosenPrice } from "../booking/request.js";
 import { Store } from "../state/store.js";
 import { explain } from "../view.js";
-import { asApiError, countOf, moneyOf, momentOf, slotsPathOf } from "./common.js";
+import { asApiError, countOf, momentOf, slotsPathOf } from "./common.js";
 import { Keys } from "./keys.js";
 import {
   MAX_SESSIONS,
@@ -27,7 +27,17 @@ const MINUTE_MS = 60_000;
 const INTERVALS = [0, 1, 2, 3, 4];
 
 /** Whether a date is free; `unknown` is decided when it is booked. */
-export type Check = "checking" | "free" | "unknown" | RefusalReason;
+type Check = "checking" | "free" | "unknown" | "no_such_time" | RefusalReason;
+
+/** The codes of dates that were left out, as the form tells of the same ones. */
+const REASONS: Record<string, Check[] | undefined> = {
+  slot_taken: ["busy"],
+  outside_hours: ["outside_hours", "time_off"],
+  too_soon: ["too_soon"],
+  beyond_horizon: ["beyond_horizon"],
+  booking_limit: ["limit"],
+  no_such_time: ["no_such_time"],
+};
 
 export interface SeriesState extends SeriesFields {
   isWithdrawing: boolean;
@@ -65,6 +75,15 @@ export class SeriesForm {
 
   recurrence(): Recurrence | null {
     return recurrenceOf(this.store.state);
+  }
+
+  /** How many sessions are booked, as far as is known; what is left out is not paid. */
+  sessions(): number {
+    const { slot, zone } = this.context.store.state;
+    const dates = slot ? occurrencesOf(this.store.state, Date.parse(slot.startTime), zone) : [];
+    const { skip } = this.store.state;
+    const booked = dates.filter((date) => !skip || !isLeftOut(this.#checkOf(date, dates)));
+    return Math.max(booked.length, 1);
   }
 
   hasMistake(): boolean {
@@ -159,7 +178,7 @@ export class SeriesForm {
                 ({ startTime, code, message }) =>
                   html`<li>
                     ${momentOf({ locale, zone }, Date.parse(startTime))}
-                    <small class="muted">${words.problems[code] ?? message}</small>
+                    <small class="muted">${this.#reasonOf(startTime, code) ?? explain(context.words, new ApiError(409, code, message))}</small>
                   </li>`,
               )}
             </ul>`
@@ -177,7 +196,7 @@ export class SeriesForm {
           aria-disabled=${isWithdrawing ? "true" : nothing}
           @click=${() => isWithdrawing || this.#withdraw(series)}
         >
-          ${isWithdrawing ? words.working : words.repeat.withdrawAll}
+          ${isWithdrawing ? words.working : words.repeat.withdrawAll(countOf({ context: this.context }, series.made.length, words.plurals.requests))}
         </button>
       </div>
       ${error
@@ -206,24 +225,17 @@ export class SeriesForm {
     if (!dates.length) return nothing;
     const { context } = this;
     const words = this.words();
-    const { checks } = this.store.state;
     const { zone } = context.store.state;
-    const states = dates.map((date) => this.#checkOf(date, dates, checks));
+    const states = dates.map((date) => this.#checkOf(date, dates));
     const free = states.filter((check) => check === "free").length;
     const isDone = !states.includes("checking");
-    const price = chosenPrice(context.store.state);
-    // What is left out is not paid.
-    const paid = states.filter((check) => check === "free" || check === "unknown").length;
-    const total = price?.amount ? moneyOf({ words, locale }, { ...price, amount: price.amount * paid }) : null;
     return html`<div class="field">
       <span id="series-dates">${words.series.dates}</span>
-      <p class="muted" role="status">${isDone ? countOf({ context }, free, words.plurals.freeDates) : words.repeat.checking}${total && isDone
-          ? html`. <b>${words.repeat.total(total)}</b>`
-          : nothing}</p>
+      <p class="muted" role="status">${isDone ? countOf({ context }, free, words.plurals.freeDates) : words.repeat.checking}</p>
       <ul class="dates" tabindex="0" aria-labelledby="series-dates">
         ${dates.map((date, index) => {
-          const check = date.exists ? (states[index] ?? "unknown") : "skipped";
-          return html`<li class=${check === "free" || check === "checking" || check === "unknown" ? check : "taken"}>
+          const check = states[index] ?? "unknown";
+          return html`<li class=${isLeftOut(check) ? "taken" : check}>
             ${momentOf({ locale, zone }, date.start)} <small>${labelOf(words, check)}</small>
           </li>`;
         })}
@@ -231,10 +243,18 @@ export class SeriesForm {
     </div>`;
   }
 
-  #checkOf({ start, exists }: Occurrence, dates: Occurrence[], checks: ReadonlyMap<number, Check>): Check {
-    if (!exists) return "unknown";
+  #checkOf({ start, exists }: Occurrence, dates: Occurrence[]): Check {
+    if (!exists) return "no_such_time";
     // The first one has been chosen among the free times.
-    return start === dates[0]?.start ? "free" : (checks.get(start) ?? "checking");
+    return start === dates[0]?.start ? "free" : (this.store.state.checks.get(start) ?? "checking");
+  }
+
+  /** Why a date was left out, as the form has said it before: the API has one code for several reasons. */
+  #reasonOf(startTime: string, code: string): string | undefined {
+    const check = this.store.state.checks.get(Date.parse(startTime));
+    const reasons = REASONS[code];
+    const reason = reasons?.find((each) => each === check) ?? reasons?.[0];
+    return reason && labelOf(this.words(), reason);
   }
 
   #changeEnd(ends: string, firstDay: string): void {
@@ -290,20 +310,20 @@ export class SeriesForm {
   }
 }
 
-function labelOf({ repeat, refused }: ExtrasWords, check: Check | "skipped"): string {
+function isLeftOut(check: Check): boolean {
+  return check !== "free" && check !== "checking" && check !== "unknown";
+}
+
+function labelOf({ repeat, refused }: ExtrasWords, check: Check): string {
   switch (check) {
     case "checking":
       return repeat.checking;
     case "free":
     case "unknown":
       return repeat[check];
-    case "skipped":
+    case "no_such_time":
       return repeat.noSuchTime;
     default:
       return repeat.taken(refused.reasons[check]);
   }
-}
-
-function valueOf(event: Event): string {
-  return (event.target as HTMLInputElement).value;
 }

@@ -3,6 +3,7 @@
 import type { Waiting } from "../api/client.js";
 import type { ApiError } from "../api/errors.js";
 import type { Booking, CancellationQuote, Money, Review, ReviewPermit, Session, SessionStatus } from "../api/types.js";
+import type { CancellationType } from "../page.js";
 import type { SeriesPlan } from "./plan.js";
 
 export type Role = "mentee" | "mentor" | "operator";
@@ -65,6 +66,12 @@ export function initialSessionState(now = Date.now()): SessionState {
 export function roleOf(state: SessionState): Role | null {
   const by = state.quote?.cancelledBy;
   return by && by !== "system" ? by : null;
+}
+
+/** The types of cancellation that a visitor may give, the usual one first; the API knows the one of an operator. */
+export function cancellationTypes(role: Role | null): readonly CancellationType[] {
+  if (role !== "mentee" && role !== "mentor") return [];
+  return [role === "mentee" ? "client_request" : "coach_request", "emergency", "other"];
 }
 
 export function isGroup({ session, booking }: Pick<SessionState, "session" | "booking">): boolean {
@@ -188,6 +195,12 @@ export function historyOf({ session, booking, reviews }: Pick<SessionState, "ses
   const made = entries.flatMap(([at, kind]) => (at ? [{ at, kind }] : []));
   // Those of the same moment stay in the order above.
   return made.sort((one, other) => Date.parse(one.at) - Date.parse(other.at));
+}
+
+/** Whether no one ever pays for cancelling: nothing was paid, or no fee is due. */
+export function isAlwaysFree({ allowed, fee, refund, creditReturned, policy }: CancellationQuote): boolean {
+  const isPaid = fee.amount > 0 || refund.amount > 0 || creditReturned !== null;
+  return allowed && (!isPaid || policy?.lateFeePercent === 0);
 }
 
 /** Whether two quotes cost the same. */

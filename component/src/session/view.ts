@@ -11,6 +11,7 @@ import { renderDialog } from "./dialogs.js";
 import type { SessionFlow } from "./flow.js";
 import {
   historyOf,
+  isAlwaysFree,
   isGroup,
   isWebAddress,
   opensAt,
@@ -167,6 +168,7 @@ function termsOf(view: SessionView, session: Session): string | null {
   if (session.status !== "scheduled" || state.phase === "left" || roleOf(state) !== "mentee" || !state.quote) return null;
   if (!state.quote.allowed) return words.noCancelling;
   const { freeUntil, late, fee } = state.quote;
+  if (isAlwaysFree(state.quote)) return words.alwaysFree;
   if (late) return fee.amount ? `${words.cancelling.fee}: ${moneyOf(view, fee)}` : words.cancelling.noFee;
   return freeUntil ? words.freeUntil(momentOf(view, Date.parse(freeUntil))) : null;
 }

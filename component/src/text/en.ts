@@ -68,6 +68,7 @@ export const en = {
     feeNow: (fee: string, percent: string) => `A cancellation costs ${percent} of the price: ${fee}.`,
     noCancelling: "This session cannot be cancelled.",
     book: "Book now",
+    inAll: (total: string, each: string) => `${total} in all, ${each} per session`,
     bookFor: (price: string) => `Book for ${price}`,
     request: "Send the request",
     sending: "One moment …",
@@ -101,6 +102,8 @@ export const en = {
     unauthenticated: "Please sign in to go on.",
     not_found: "This offer could not be found.",
     slot_taken: "Somebody else has just taken this time. Choose another one.",
+    price_changed: "The price has changed, and nothing has been booked. Please look at the new price:",
+    terms_changed: "The terms of cancellation have changed, and nothing has been booked. Please look at the new ones:",
     mentee_busy: "You already have a session at this time. Choose another one.",
   } as Record<string, string>,
   /** One of the API's reasons at a field, which are in English. */

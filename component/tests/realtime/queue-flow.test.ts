@@ -10,7 +10,7 @@ import type { Records } from "../../src/realtime/storage.js";
 import { Store } from "../../src/state/store.js";
 import { Telemetry } from "../../src/telemetry.js";
 import { en } from "../../src/text/index.js";
-import { NOW, SESSION, SLOT, type FakeApi, booking, makeClient, offeringApi } from "../fake-api.js";
+import { LISTING, NOW, SESSION, SLOT, type FakeApi, booking, makeClient, offeringApi, refusal } from "../fake-api.js";
 
 const BOOK = "POST /sessions/book";
 const BOOKED = { status: 201, body: { booking: booking(), session: SESSION } };
@@ -84,6 +84,25 @@ async function bookOffline() {
   expect(tab.store.state.submission.kind).toBe("queued");
   return tab;
 }
+
+it("is not booked for another price than the one it waited with, which is asked for first", async () => {
+  const tab = await bookOffline();
+  onLine = true;
+  const price = { amount: 18500, currency: "USD" };
+  const answers = [refusal(409, "price_changed", { details: { price } }), BOOKED];
+  api.on(BOOK, () => answers.shift() ?? "lost");
+  dispatchEvent(new Event("online"));
+  await tab.queue.send();
+  await settle();
+  expect(tab.store.state).toMatchObject({ slot: SLOT, listing: { price }, submission: { kind: "refused" } });
+  expect([kept.size, tab.queue.store.state.booking]).toEqual([0, null]);
+  await tab.flow.submit();
+  expect(tab.store.state.submission.kind).toBe("booked");
+  expect(keys().size).toBe(2);
+  const bodies = api.called(BOOK).map(({ body }) => JSON.parse(body ?? "") as object);
+  expect(bodies).toMatchObject([{ expectedPrice: LISTING.price }, { expectedPrice: price }]);
+  tab.close();
+});
 
 it("is kept in one place, and booked once with one key over a bad connection", async () => {
   const tab = await bookOffline();

@@ -5,6 +5,7 @@ import type { ExtrasWords } from "./extras-en.js";
 export const de: ExtrasWords = {
   plurals: {
     dates: { one: "{n} Termin", other: "{n} Termine" },
+    requests: { one: "{n} Anfrage", other: "{n} Anfragen" },
     freeDates: { one: "{n} Termin ist frei", other: "{n} Termine sind frei" },
     weekly: { one: "{n} freie Zeit in den nächsten 7 Tagen", other: "{n} freie Zeiten in den nächsten 7 Tagen" },
     places: { one: "noch {n} Platz", other: "noch {n} Plätze" },
@@ -33,11 +34,11 @@ export const de: ExtrasWords = {
     credit: "Mit einer Sitzung eines Pakets bezahlt",
   },
   freeUntil: (time) => `Kostenlos bis ${time}.`,
+  alwaysFree: "Kostenlos bis zum Beginn.",
   noCancelling: "Sie können diese Sitzung nicht selbst absagen. Bitte wenden Sie sich an den Coach.",
 
   join: "Teilnehmen",
   newWindow: "(öffnet ein neues Fenster)",
-  joinFrom: (time) => `Teilnehmen können Sie ab ${time}.`,
   start: "Sitzung beginnen",
   startFrom: (time) => `Beginnen können Sie ab ${time}.`,
   startAndJoinFrom: (time) => `Beginnen und teilnehmen können Sie ab ${time}.`,
@@ -91,6 +92,13 @@ export const de: ExtrasWords = {
     refundToMentee: "Die andere Seite bekommt alles zurück.",
     refundToAll: "Alle, die teilnehmen, bekommen alles zurück.",
     costChanged: "Die Kosten haben sich inzwischen geändert. Bitte prüfen Sie sie, bevor Sie bestätigen.",
+    type: "Art der Absage",
+    types: {
+      client_request: "Auf eigenen Wunsch",
+      coach_request: "Auf eigenen Wunsch",
+      emergency: "Notfall",
+      other: "Sonstiges",
+    },
     reason: "Grund",
     reasonHint: "Für beide Seiten sichtbar.",
     leaveHint: "Für den Coach sichtbar.",
@@ -166,7 +174,6 @@ export const de: ExtrasWords = {
 
   repeat: {
     title: "Wiederholen",
-    every: "Wie oft",
     none: "Keine Wiederholung",
     weeks: (weeks) => (weeks === 1 ? "Jede Woche" : `Alle ${weeks} Wochen`),
     ends: "Endet",
@@ -177,7 +184,6 @@ export const de: ExtrasWords = {
     skip: "Nicht freie Termine auslassen",
     skipHint: "Sonst wird nichts gebucht, wenn einer davon nicht frei ist.",
     checking: "Wird geprüft …",
-    total: (amount) => `Zusammen ${amount}`,
     free: "frei",
     taken: (reason) => `nicht frei: ${reason}`,
     unknown: "wird bei der Buchung geprüft",
@@ -188,7 +194,7 @@ export const de: ExtrasWords = {
     made: (dates) => `Gebucht: ${dates}`,
     requested: (dates) => `Angefragt: ${dates}`,
     skipped: "Ausgelassen",
-    withdrawAll: "Alle Anfragen zurückziehen",
+    withdrawAll: (requests) => `Alle ${requests} zurückziehen`,
     withdrawn: "Die Anfragen wurden zurückgezogen.",
   },
 
@@ -268,12 +274,6 @@ export const de: ExtrasWords = {
     already_answered: "Sie haben diese Bewertung schon beantwortet.",
     key_reused: "Das wurde schon einmal mit anderem Inhalt gesendet. Bitte laden Sie die Seite neu.",
     session_pending: "Diese Sitzung wird noch vorbereitet. Bitte versuchen Sie es gleich noch einmal.",
-    slot_taken: "schon belegt",
-    outside_hours: "außerhalb der Zeiten des Coachs",
-    too_soon: "zu kurzfristig",
-    beyond_horizon: "noch zu weit in der Zukunft",
-    booking_limit: "der Coach hat dann genug Termine",
-    no_such_time: "diese Uhrzeit entfällt durch die Zeitumstellung",
   },
   page: "Das war nicht möglich.",
 };

@@ -1,10 +1,12 @@
 /** The words of sessions in English; the type of every other language. */
 
 import type { SessionStatus } from "../../api/types.js";
+import type { CancellationType } from "../../page.js";
 import type { Plural } from "../../text/index.js";
 
 const plurals = {
   dates: { one: "{n} session", other: "{n} sessions" },
+  requests: { one: "{n} request", other: "{n} requests" },
   freeDates: { one: "{n} date is free", other: "{n} dates are free" },
   weekly: { one: "{n} free time in the next 7 days", other: "{n} free times in the next 7 days" },
   places: { one: "{n} place left", other: "{n} places left" },
@@ -41,11 +43,11 @@ export const en = {
     credit: "Paid with a session of a bundle",
   },
   freeUntil: (time: string) => `Free of charge until ${time}.`,
+  alwaysFree: "Free of charge until the start.",
   noCancelling: "You cannot cancel this session yourself. Please ask the coach.",
 
   join: "Join",
   newWindow: "(opens in a new window)",
-  joinFrom: (time: string) => `You can join from ${time} on.`,
   start: "Start session",
   startFrom: (time: string) => `You can start it from ${time} on.`,
   startAndJoinFrom: (time: string) => `You can start and join it from ${time} on.`,
@@ -99,6 +101,13 @@ export const en = {
     refundToMentee: "The client gets everything back.",
     refundToAll: "Everyone who takes part gets everything back.",
     costChanged: "What it costs has changed meanwhile. Please look again before you confirm.",
+    type: "Type of cancellation",
+    types: {
+      client_request: "At my own request",
+      coach_request: "At my own request",
+      emergency: "Emergency",
+      other: "Other",
+    } as Record<CancellationType, string>,
     reason: "Reason",
     reasonHint: "Shown to both of you.",
     leaveHint: "Shown to the coach.",
@@ -185,12 +194,6 @@ export const en = {
     already_answered: "You have answered this review already.",
     key_reused: "This has been sent before with other contents. Please load the page again.",
     session_pending: "This session is still being prepared. Please try again in a moment.",
-    slot_taken: "already taken",
-    outside_hours: "outside the coach's hours",
-    too_soon: "too soon to be booked",
-    beyond_horizon: "too far ahead to be booked yet",
-    booking_limit: "the coach has enough sessions then",
-    no_such_time: "the clocks skip this time",
   } as Record<string, string>,
   page: "That could not be done.",
 };

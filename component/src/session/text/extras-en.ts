@@ -6,7 +6,6 @@ import type { SessionWords } from "./en.js";
 export const extrasEn = {
   repeat: {
     title: "Repeat",
-    every: "How often",
     none: "Does not repeat",
     weeks: (weeks: number) => (weeks === 1 ? "Every week" : `Every ${weeks} weeks`),
     ends: "Ends",
@@ -17,7 +16,6 @@ export const extrasEn = {
     skip: "Leave out dates that are not free",
     skipHint: "Otherwise nothing is booked if one of them is not free.",
     checking: "Checking …",
-    total: (amount: string) => `In all ${amount}`,
     free: "free",
     taken: (reason: string) => `not free: ${reason}`,
     unknown: "checked when you book",
@@ -28,7 +26,7 @@ export const extrasEn = {
     made: (dates: string) => `Booked: ${dates}`,
     requested: (dates: string) => `Requested: ${dates}`,
     skipped: "Left out",
-    withdrawAll: "Withdraw all requests",
+    withdrawAll: (requests: string) => `Withdraw all ${requests}`,
     withdrawn: "The requests were withdrawn.",
   },
 
