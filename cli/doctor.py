@@ -259,6 +259,12 @@ def _examine_database(db: psycopg.Connection[Any]) -> str:
     row = db.execute("SELECT version_num FROM alembic_version").fetchone() if known and known[0] else None
     if row is None or row[0] != newest_revision():
         raise Problem(f"The database is at revision {row[0] if row else 'nothing'}: run `tutelage migrate`.")
+    cluster = db.execute(
+        "SELECT FROM clusters c, pg_control_system() s WHERE c.system_identifier = s.system_identifier"
+        " AND c.number = (SELECT max(number) FROM clusters)"
+    )
+    if not cluster.rowcount:
+        raise Problem("The database came from another cluster of PostgreSQL: run `tutelage migrate`.")
     return f"PostgreSQL {version // 10000} answers, with btree_gist, at the newest revision {row[0]}."
 
 

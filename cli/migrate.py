@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 
 import click
@@ -16,10 +17,14 @@ from alembic.util import CommandError
 from psycopg.errors import LockNotAvailable
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import OperationalError
+from uuid_utils.compat import uuid7
 
 from cli.database import explained_errors, find_database_url
+from cli.operator import cli_operator
 from cli.run_file import DATA_DIR_OPTION
 from models.engine import create, driver_of, set_up_role
+from workflows.audit.log import write_audit_entry
+from workflows.changes import settle
 
 MIGRATIONS = Path(__file__).resolve().parent.parent / "migrations"
 # Any number, the same everywhere: it stands for "this database is being migrated".
@@ -36,7 +41,7 @@ class TableInUse(click.ClickException):
 def upgrade(database_url: str) -> str | None:
     """Apply every migration that is missing; a second caller at the same time waits, and then finds nothing to do.
 
-    The role gets its timeouts besides.
+    The role gets its timeouts besides. A database that was restored from another cluster is made ready for this one.
 
     Args:
         database_url: `postgresql://…`, not through a pooler in transaction mode: the lock belongs to a connection.
@@ -48,10 +53,23 @@ def upgrade(database_url: str) -> str | None:
     with _alone(database_url) as (connection, config), _bounded_waits():
         command.upgrade(config, "head")
         connection.commit()
+        _settle(connection)
         driver = driver_of(connection)
         set_up_role(driver)
         driver.commit()
         return current_revision(connection)
+
+
+def _settle(db: Connection) -> None:
+    number = settle(db)
+    if number is not None and number > 1:
+        data = {"cluster": number}
+        subject = ("cluster", uuid7())
+        write_audit_entry(
+            db, actor=cli_operator(), action="database.moved", subject=subject, data=data, now=datetime.now(UTC)
+        )
+        click.echo("The database came from another cluster: live updates begin again.")
+    db.commit()
 
 
 def revert(database_url: str, steps: int) -> str | None:

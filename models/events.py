@@ -85,7 +85,7 @@ DELIVERY_ID = (
 
 
 # Append-only, by a trigger. A reader of the stream uses the cursor (xid, sequence) below the oldest running
-# transaction: sequence alone would skip what commits late.
+# transaction: sequence alone would skip what commits late. It compares no ids of different clusters: see `clusters`.
 events = Table(
     "events",
     metadata,
@@ -105,6 +105,18 @@ events = Table(
     Index("ix_events_type_id", "type", "id"),
     # The order of all changes, for live streams.
     Index("ix_events_xid_sequence", "xid", "sequence"),
+)
+
+# In which clusters of PostgreSQL the database has lived, the latest with the highest number. A dump that is restored
+# in another cluster brings its transaction ids along, which say nothing there: they are of the events up to
+# `events_up_to`.
+clusters = Table(
+    "clusters",
+    metadata,
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("system_identifier", BigInteger, nullable=False),
+    Column("events_up_to", BigInteger, nullable=False),
+    created(),
 )
 
 deliveries = Table(

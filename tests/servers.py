@@ -40,13 +40,15 @@ UNLIMITED = {
 }
 # Nothing here outlives the run, so nothing needs to reach the disk.
 FAST = {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off"}
+# What belongs to the server, and not to a test.
+KEPT = ("clusters",)
 # The name of connections that put databases into the state that a test begins with.
 PREPARES = "tutelage-prepares"
 _EMPTY_EVERY_TABLE = "SELECT pg_temp.empty_every_table()"
 # In a function, whose statements are planned once. TRUNCATE would make the files of all tables anew.
 _MAKE_FUNCTION = (
     "CREATE FUNCTION pg_temp.empty_every_table() RETURNS void LANGUAGE plpgsql AS $$ BEGIN "
-    + " ".join(f"DELETE FROM {table.name};" for table in metadata.sorted_tables)
+    + " ".join(f"DELETE FROM {table.name};" for table in metadata.sorted_tables if table.name not in KEPT)
     + " END $$"
 )
 _PREPARING: dict[str, psycopg.Connection[Any]] = {}
@@ -141,7 +143,7 @@ def keep_rows(engine: Engine, schema: str, without: Collection[str] = ()) -> str
         without: names of tables whose rows are not kept.
     """
     with engine.begin() as db:
-        tables = [table for table in metadata.sorted_tables if table.name not in without]
+        tables = [table for table in metadata.sorted_tables if table.name not in (*without, *KEPT)]
         filled = [table.name for table in tables if db.execute(select(table).limit(1)).first()]
         db.exec_driver_sql(f"CREATE SCHEMA {schema}")
         for name in filled:

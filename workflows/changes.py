@@ -1,7 +1,8 @@
 """Committed changes in their order, for live streams: what to read after a position, and the snapshots they build on.
 
 A position is `(xid, sequence)` of an event. Only events below the oldest running transaction are read, so that none is
-committed later with a smaller position; `sequence` alone would pass over those.
+committed later with a smaller position; `sequence` alone would pass over those. Transaction ids are those of one
+cluster: a database that was restored in another one begins a new history, without the events that it brought along.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from hashlib import sha256
 from typing import Any
 from uuid import UUID
 
@@ -50,7 +52,7 @@ SELECT CAST(CAST(e.xid AS text) AS bigint) AS xid, e.sequence, e.type, e.created
             WHEN b.id IS NOT NULL THEN ARRAY[b.mentee_user_id]
             ELSE ARRAY[]::uuid[] END AS mentee_user_ids
 FROM events e LEFT JOIN bookings b ON b.id = CAST(e.data ->> 'booking_id' AS uuid)
-WHERE e.xid < pg_snapshot_xmin(pg_current_snapshot()) AND e.type = ANY(:types) {where}
+WHERE e.xid < pg_snapshot_xmin(pg_current_snapshot()) AND e.sequence > :older AND e.type = ANY(:types) {where}
 ORDER BY e.xid {direction}, e.sequence {direction}
 LIMIT :limit
 """
@@ -76,6 +78,34 @@ SELECT CAST(CAST(pg_snapshot_xmin(s) AS text) AS bigint) AS xmin,
        CAST(CAST(pg_snapshot_xmax(s) AS text) AS bigint) AS xmax,
        ARRAY(SELECT CAST(CAST(x AS text) AS bigint) FROM pg_snapshot_xip(s) AS x) AS running
 FROM pg_current_snapshot() AS s
+"""
+)
+# A server that recovers to an earlier moment, or takes over from another one, begins a new timeline.
+_PRESENT = text(
+    """
+SELECT CAST(CAST(pg_snapshot_xmin(pg_current_snapshot()) AS text) AS bigint) AS horizon,
+       system_identifier AS cluster,
+       CAST((SELECT oid FROM pg_database WHERE datname = current_database()) AS bigint) AS database,
+       CASE WHEN pg_is_in_recovery() THEN (SELECT lpad(to_hex(timeline_id), 8, '0') FROM pg_control_checkpoint())
+            ELSE left(pg_walfile_name(pg_current_wal_lsn()), 8) END AS timeline,
+       number, CASE WHEN is_here THEN events_up_to END AS events_up_to
+FROM pg_control_system() AS s LEFT JOIN LATERAL (
+    SELECT number, c.system_identifier = s.system_identifier AS is_here, events_up_to
+    FROM clusters c ORDER BY number DESC LIMIT 1
+) AS latest ON true
+"""
+)
+_IS_SETTLED = text(
+    "SELECT coalesce((SELECT c.system_identifier = s.system_identifier FROM clusters c ORDER BY c.number DESC LIMIT 1),"
+    " false) FROM pg_control_system() AS s"
+)
+_SETTLE = text(
+    """
+INSERT INTO clusters (number, system_identifier, events_up_to)
+SELECT coalesce((SELECT max(number) FROM clusters), 0) + 1, s.system_identifier,
+       coalesce(pg_sequence_last_value('events_sequence_seq'), 0)
+FROM pg_control_system() AS s
+RETURNING number
 """
 )
 BUSY_TIMES = text(
@@ -139,6 +169,34 @@ class Change:
         return self.xid, self.sequence
 
 
+class OtherCluster(Exception):
+    """The database came from another cluster, and `tutelage migrate` has not run since."""
+
+    def __init__(self) -> None:
+        super().__init__("The database was restored from another cluster of PostgreSQL: run tutelage migrate.")
+
+
+@dataclass(frozen=True)
+class History:
+    """The order of changes that positions belong to: those of a database in a cluster, on one timeline.
+
+    Args:
+        name: 8 hexadecimal digits.
+        older: the last `sequence` of the events that came from another cluster.
+    """
+
+    name: str
+    older: int
+
+
+@dataclass(frozen=True)
+class Present:
+    """The present history, and the oldest transaction that still runs: nothing below it is committed any more."""
+
+    history: History
+    horizon: int
+
+
 @dataclass(frozen=True)
 class Snapshot:
     """Which transactions a reader has seen: those below `xmin`, and those below `xmax` that were not running."""
@@ -152,28 +210,55 @@ class Snapshot:
         return change.xid < self.xmax and change.xid not in self.running
 
 
-def changes_after(db: Connection, position: Position, limit: int) -> list[Change]:
-    """The committed changes after a position, in their order."""
-    xid, sequence = position
-    rows = db.execute(_AFTER, {"xid": str(xid), "sequence": sequence, "types": list(TYPES), "limit": limit})
+def changes_after(db: Connection, history: History, position: Position, limit: int) -> list[Change]:
+    """The committed changes of a history after a position, in their order."""
+    values = {"older": history.older, "types": list(TYPES), "limit": limit}
+    rows = db.execute(_AFTER, {"xid": str(position[0]), "sequence": position[1], **values})
     return [_change(row) for row in rows]
 
 
-def latest_changes(db: Connection, limit: int) -> list[Change]:
-    """The last committed changes, in their order."""
-    rows = db.execute(_LATEST, {"types": list(TYPES), "limit": limit})
+def latest_changes(db: Connection, history: History, limit: int) -> list[Change]:
+    """The last committed changes of a history, in their order."""
+    rows = db.execute(_LATEST, {"older": history.older, "types": list(TYPES), "limit": limit})
     return [_change(row) for row in rows][::-1]
 
 
-def horizon_of(db: Connection) -> int:
-    """The oldest transaction that is still running: nothing below it is committed any more."""
-    return int(db.execute(_SNAPSHOT).one().xmin)
+def present_of(db: Connection) -> Present:
+    """Where the order of changes has come to.
+
+    Raises:
+        OtherCluster: it cannot be said which events are of this cluster.
+    """
+    row = db.execute(_PRESENT).one()
+    if row.events_up_to is None:
+        raise OtherCluster
+    place = f"{row.cluster}/{row.database}/{row.timeline}/{row.number}"
+    name = sha256(place.encode()).hexdigest()[:8]
+    return Present(History(name, row.events_up_to), row.horizon)
 
 
 def snapshot_of(db: Connection) -> Snapshot:
     """What this transaction sees, if its isolation is REPEATABLE READ."""
     row = db.execute(_SNAPSHOT).one()
     return Snapshot(row.xmin, row.xmax, frozenset(row.running))
+
+
+def is_settled(db: Connection) -> bool:
+    """Whether it is known which events were written in this cluster."""
+    return bool(db.scalar(_IS_SETTLED))
+
+
+def settle(db: Connection) -> int | None:
+    """Note which events were written in another cluster than this one, unless that is known.
+
+    Returns:
+        How many clusters the database has lived in; None if nothing was to be noted.
+    """
+    if is_settled(db):
+        return None
+    # Whatever has a number by then is committed.
+    db.execute(text("LOCK TABLE events IN SHARE ROW EXCLUSIVE MODE"))
+    return int(db.scalar(_SETTLE) or 0)
 
 
 def busy_times(db: Connection, mentor_profile_id: UUID, *, now: datetime) -> list[tuple[datetime, datetime]]:

@@ -28,7 +28,7 @@ from api.request_log import log_request, request_id_of
 from api.schemas.fields import Moment
 from api.schemas.seats import shown_entry
 from api.schemas.sessions import as_seen_by, shown_session
-from api.streams.hub import BEGINNING, Hub, Point, Stream, read_id, snapshot_id
+from api.streams.hub import BEGINNING, Hub, Stream
 from config import telemetry
 from config.addresses import require_origin
 from config.sealing import Sealer, use_sealer
@@ -40,6 +40,7 @@ from workflows.changes import (
     SESSIONS,
     WAITLIST,
     Change,
+    OtherCluster,
     Position,
     Snapshot,
     busy_times,
@@ -151,16 +152,18 @@ class StreamHandler(Handler):
     async def get(self) -> None:
         """Authenticate, then send a snapshot or what was missed, and from then on each change."""
         try:
+            if self.hub.history is None:
+                raise OtherCluster
             self.actor = await self._authenticate()
             stream = Stream(await self.subject(self.actor), self.types)
             last_id = self.request.headers.get("Last-Event-ID")
-            point = None if last_id is None else await self._known_point(last_id)
+            point = None if last_id is None else await self.hub.point_of(last_id)
         except DomainError as error:
             if error.retry_after is not None:
                 self.set_header("Retry-After", str(error.retry_after))
             self.refuse(status_of(error), error.code, error.message, error.details)
             return
-        except (SQLAlchemyError, ServiceUnavailable):
+        except (SQLAlchemyError, ServiceUnavailable, OtherCluster):
             self.refuse(503, "unavailable", SENTENCES[503])
             return
         most, user = self._places(self.actor)
@@ -253,10 +256,6 @@ class StreamHandler(Handler):
                 self.write(": hb\n\n")
                 await self.flush()
 
-    async def _known_point(self, last_id: str) -> Point | None:
-        point = read_id(last_id)
-        return point if point is not None and await self.hub.knows(point[0]) else None
-
     def _missed(self, stream: Stream, position: Position, seen: Snapshot | None) -> list[Change] | None:
         stream.pass_over(position, seen)
         return self.hub.missed_since(position, stream)
@@ -267,13 +266,13 @@ class StreamHandler(Handler):
 
         seen, content = await self.hub.read(look, consistent=True)
         stream.pass_over(BEGINNING, seen)
-        self._write_event(snapshot_id(seen), "snapshot", content)
+        self._write_event(self.hub.id_of(seen), "snapshot", content)
         await self.flush()
 
     async def _send(self, changes: list[Change]) -> None:
         for change, event in zip(changes, await self.events(changes), strict=True):
             if event is not None:
-                self._write_event("{}.{}".format(*change.position), *event)
+                self._write_event(self.hub.id_of(change.position), *event)
         await self.flush()
         for change in changes:
             telemetry.STREAM_LAG.observe((datetime.now(UTC) - change.created_at).total_seconds())

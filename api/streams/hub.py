@@ -2,7 +2,7 @@
 
 One loop reads committed changes a few times a second. What is kept lets a client that comes back with `Last-Event-ID`
 get what it missed. An id is a position in the order of all changes, or what a snapshot had seen; it holds across
-restarts and across processes.
+restarts and across processes, and not in a database that was restored.
 """
 
 from __future__ import annotations
@@ -22,7 +22,17 @@ from sqlalchemy.exc import SQLAlchemyError
 from api.auth import Authenticator
 from api.rate_limits import RateLimits
 from config.settings import Settings
-from workflows.changes import Change, Position, Snapshot, changes_after, horizon_of, latest_changes
+from workflows.changes import (
+    Change,
+    History,
+    OtherCluster,
+    Position,
+    Present,
+    Snapshot,
+    changes_after,
+    latest_changes,
+    present_of,
+)
 
 log = structlog.get_logger("api.streams")
 
@@ -68,7 +78,8 @@ class Hub:
         self._page, self._poll_seconds = page, poll_seconds
         self._kept: deque[Change] = deque(maxlen=kept)
         self._whole = True
-        self._horizon = 0
+        self._present: Present | None = None
+        self._read_up_to = BEGINNING
         self._more = False
         self._waiting: dict[UUID, set[Stream]] = {}
         self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="stream reader")
@@ -91,15 +102,30 @@ class Hub:
                 db.execution_options(isolation_level="REPEATABLE READ")
             return reader(db)
 
+    @property
+    def history(self) -> History | None:
+        """What positions belong to; None while the database has none."""
+        return self._present.history if self._present else None
+
     async def start(self) -> None:
         """Load what can be resumed from; to be called before the first stream."""
-        self._begin(*await self.read(self._load, consistent=True))
+        try:
+            self._begin(*await self.read(self._load, consistent=True))
+        except OtherCluster as error:
+            log.error("streams.other_cluster", error=str(error))
 
-    def _begin(self, horizon: int, changes: list[Change]) -> None:
-        self._horizon, self._more = horizon, False
+    def _begin(self, present: Present, changes: list[Change]) -> None:
+        self._present, self._more = present, False
+        self._read_up_to = (present.horizon - 1, LAST_SEQUENCE)
         self._whole = len(changes) < (self._kept.maxlen or 0)
         self._kept.clear()
         self._kept.extend(changes)
+
+    def _end_history(self) -> None:
+        """End what builds on positions that hold no more: the clients come back, and begin again."""
+        self._present = None
+        for stream in {each for streams in self._waiting.values() for each in streams}:
+            stream.end()
 
     async def follow(self) -> None:
         """Hand on committed changes until it is cancelled."""
@@ -107,19 +133,27 @@ class Hub:
             try:
                 while await self._look():
                     pass
+            except OtherCluster as error:
+                if self._present is not None:
+                    log.error("streams.other_cluster", error=str(error))
+                    self._end_history()
             except SQLAlchemyError as error:
                 log.warning("streams.no_database", error=str(error.__cause__ or error))
             await asyncio.sleep(self._poll_seconds)
 
     async def _look(self) -> bool:
-        horizon, changes = await self.read(self._next)
-        if len(changes) == self._page and not self._waiting:
+        present, changes = await self.read(self._next)
+        is_other = present.history != self.history
+        if is_other or (len(changes) == self._page and not self._waiting):
             # Far behind, and no stream waits for each of the changes: the latest are enough.
             latest = await self.read(self._load, consistent=True)
-            if not self._waiting:
+            if is_other:
+                log.warning("streams.other_history", history=latest[0].history.name)
+                self._end_history()
+            if is_other or not self._waiting:
                 self._begin(*latest)
                 return False
-        self._horizon = max(self._horizon, horizon)
+        self._present = present
         self._whole = self._whole and len(self._kept) + len(changes) <= (self._kept.maxlen or 0)
         self._kept.extend(changes)
         for change in changes:
@@ -127,15 +161,24 @@ class Hub:
                 for stream in self._waiting.get(key, ()):
                     stream.take(change)
         self._more = len(changes) == self._page
+        if self._more:
+            self._read_up_to = self.position
+        else:
+            # Below the horizon nothing is left, of whatever type; the changes were read after it, and may lie beyond.
+            self._read_up_to = max(self._read_up_to, self.position, (present.horizon - 1, LAST_SEQUENCE))
         return self._more
 
-    def _load(self, db: Connection) -> tuple[int, list[Change]]:
-        return horizon_of(db), latest_changes(db, self._kept.maxlen or 0)
+    def _load(self, db: Connection) -> tuple[Present, list[Change]]:
+        present = present_of(db)
+        return present, latest_changes(db, present.history, self._kept.maxlen or 0)
 
-    def _next(self, db: Connection) -> tuple[int, list[Change]]:
-        horizon = horizon_of(db)
+    def _next(self, db: Connection) -> tuple[Present, list[Change]]:
+        present, before = present_of(db), self._present
         # Nothing has ended since: a system at rest costs one small statement a look.
-        return horizon, changes_after(db, self.position, self._page) if horizon > self._horizon or self._more else []
+        is_same = before is not None and before.history == present.history
+        if before is None or not is_same or not (present.horizon > before.horizon or self._more):
+            return present, []
+        return present, changes_after(db, present.history, self._read_up_to, self._page)
 
     @property
     def position(self) -> Position:
@@ -154,9 +197,27 @@ class Hub:
             if not self._waiting[key]:
                 del self._waiting[key]
 
-    async def knows(self, position: Position) -> bool:
-        """Whether a position was given out, by this process or another one, which may have looked later than this."""
-        return position[0] <= self._horizon or position[0] <= await self.read(horizon_of)
+    async def point_of(self, text: str) -> Point | None:
+        """What an id stands for; None for one that was not given out in the present history.
+
+        Another process, which gave it out, may have looked later than this one.
+        """
+        history, _, rest = text.partition(".")
+        point = read_id(rest)
+        if point is None or self._present is None or history != self._present.history.name:
+            return None
+        if point[0][0] <= self._present.horizon:
+            return point
+        latest = await self.read(present_of)
+        return point if latest.history == self.history and point[0][0] <= latest.horizon else None
+
+    def id_of(self, point: Position | Snapshot) -> str:
+        """The id of an event that stands at a position, or that a snapshot stands in."""
+        name = self._present.history.name if self._present else ""
+        if isinstance(point, Snapshot):
+            running = ",".join(map(str, sorted(point.running)))
+            return f"{name}.{point.xmin}:{point.xmax}:{running}"
+        return f"{name}.{point[0]}.{point[1]}"
 
     def missed_since(self, position: Position, stream: Stream) -> list[Change] | None:
         """What concerns a stream after a position; None where that is no longer kept."""
@@ -216,14 +277,8 @@ class Stream:
         return changes
 
 
-def snapshot_id(seen: Snapshot) -> str:
-    """The id of an event that a snapshot stands in: what the snapshot had seen."""
-    running = ",".join(map(str, sorted(seen.running)))
-    return f"{seen.xmin}:{seen.xmax}:{running}"
-
-
 def read_id(text: str) -> Point | None:
-    """The position that an id stands for, and what was seen beyond it; None for an id that is none of ours."""
+    """The position that an id, without its history, stands for, and what was seen beyond it; None for none of ours."""
     if not set(text) <= set("0123456789.:,"):
         return None
     try:

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 import pytest
-from sqlalchemy import Engine, func, select, update
+from sqlalchemy import Engine, func, select, text, update
 from structlog.testing import capture_logs
 from tornado.httpserver import HTTPServer
 from tornado.netutil import bind_sockets
@@ -34,10 +34,11 @@ from tests import factories
 from tests.api.conftest import Cast
 from tests.application import World, as_user, bearer, token
 from tests.eventually import eventually
+from tests.integration.harness import without_guards
 from tests.statements import statements_of
 from workflows.bookings.booking import Booking
 from workflows.bookings.holds import delete_expired_holds
-from workflows.changes import latest_changes, snapshot_of
+from workflows.changes import Position, Snapshot, latest_changes, present_of, settle, snapshot_of
 from workflows.events.event_types import CalendarFreed, CalendarTaken
 from workflows.sessions import steps
 from workflows.sessions.session import Session
@@ -416,14 +417,15 @@ def hold_all(engine: Engine, sessions: list[Session]) -> None:
 
 
 def test_a_snapshot_later_than_the_last_look_is_known(world: World, cast: Cast, engine: Engine) -> None:
-    async def play() -> tuple[bool, bool]:
+    async def play() -> list[bool]:
         hub = Hub(engine, state_of(world.app).settings)
         await hub.start()
         accepted(engine, cast)
         seen = await hub.read(snapshot_of)
-        return await hub.knows((seen.xmin - 1, LAST_SEQUENCE)), await hub.knows((seen.xmax + 10**9, 1))
+        points: list[Position | Snapshot] = [seen, (seen.xmin - 1, LAST_SEQUENCE), (seen.xmax + 10**9, 1)]
+        return [await hub.point_of(hub.id_of(each)) is not None for each in points]
 
-    assert asyncio.run(play()) == (True, False)
+    assert asyncio.run(play()) == [True, True, False]
 
 
 def test_changes_that_no_stream_waits_for_are_not_all_read(world: World, cast: Cast, engine: Engine) -> None:
@@ -432,7 +434,7 @@ def test_changes_that_no_stream_waits_for_are_not_all_read(world: World, cast: C
         await hub.start()
         for _ in range(20):
             accepted(engine, cast)
-        (last,) = await hub.read(lambda db: latest_changes(db, 1))
+        (last,) = await hub.read(lambda db: latest_changes(db, present_of(db).history, 1))
         with statements_of(engine) as made:
             following = asyncio.create_task(hub.follow())
             while hub.position != last.position:
@@ -458,10 +460,83 @@ def test_another_process_that_looks_later_repeats_no_change(
         client.close()
 
 
-@pytest.mark.parametrize("last_id", ["nonsense", "1.2.3", "-1.-1", "9999999999.1", "9999999999:9999999999:"])
-def test_an_unknown_position_is_reset(streams: Streams, cast: Cast, last_id: str) -> None:
-    client = streams.open("/streams/sessions", cast.as_mentee, last_id)
+@pytest.mark.parametrize("rest", ["nonsense", "1", "1.2.3", "-1.-1", "9999999999.1", "9999999999:9999999999:"])
+def test_an_unknown_position_is_reset(streams: Streams, cast: Cast, rest: str) -> None:
+    client = streams.open("/streams/sessions", cast.as_mentee)
+    history = str(client.next().id).partition(".")[0]
+    client.close()
+    client = streams.open("/streams/sessions", cast.as_mentee, f"{history}.{rest}")
     assert [client.next().name for _ in range(2)] == ["reset", "snapshot"]
+    client.close()
+
+
+@pytest.fixture
+def restored(engine: Engine) -> Iterator[Callable[[], None]]:
+    """Makes a database look like one that was restored from another cluster, whose transaction ids lay 50 ahead."""
+
+    def restore() -> None:
+        with engine.begin() as db, without_guards(db):
+            ids = "CAST(CAST(CAST(pg_current_xact_id() AS text) AS bigint) + 50 AS text)"
+            db.execute(text(f"UPDATE events SET xid = CAST({ids} AS xid8)"))
+            db.execute(text("UPDATE clusters SET system_identifier = 1"))
+
+    yield restore
+    # The next tests have the same database.
+    with engine.begin() as db:
+        db.execute(text("DELETE FROM clusters"))
+        settle(db)
+
+
+def test_changes_from_another_cluster_are_no_news(
+    world: World, cast: Cast, engine: Engine, restored: Callable[[], None]
+) -> None:
+    for _ in range(3):
+        accepted(engine, cast)
+    restored()
+    with engine.begin() as db:
+        settle(db)
+    with serving(world) as running:
+        client = running.open(availability(cast), cast.as_stranger)
+        client.next()
+        first = accepted(engine, cast)
+        assert client.next()[1:] == ("busy", block(first))
+        for _ in range(60):
+            with engine.begin() as db:
+                db.execute(text("SELECT pg_current_xact_id()"))
+        second = accepted(engine, cast)
+        event = client.next()
+        assert event[1:] == ("busy", block(second))
+        client.close()
+        third = accepted(engine, cast)
+        client = running.open(availability(cast), cast.as_stranger, event.id)
+        assert client.next()[1:] == ("busy", block(third)), "its own positions hold"
+        client.close()
+
+
+def test_streams_of_a_restored_database_begin_again_after_migrate(
+    streams: Streams, cast: Cast, engine: Engine, restored: Callable[[], None]
+) -> None:
+    client = streams.open(availability(cast), cast.as_stranger)
+    last_id = client.next().id
+    with capture_logs() as lines:
+        restored()
+        with pytest.raises(AssertionError, match="ended"):
+            client.next()
+        refused = streams.open(availability(cast), cast.as_stranger, last_id)
+        assert refused.error() == (503, "unavailable")
+        with engine.begin() as db:
+            assert settle(db) == 2
+            assert settle(db) is None
+        is_back = lambda: streams.open(availability(cast), cast.as_stranger, last_id).response.status == 200  # noqa: E731
+        eventually(is_back, "live updates after the migration")
+    assert [line["event"] for line in lines if line["event"].startswith("streams.")] == [
+        "streams.other_cluster",
+        "streams.other_history",
+    ]
+    client = streams.open(availability(cast), cast.as_stranger, last_id)
+    assert [client.next().name for _ in range(2)] == ["reset", "snapshot"]
+    booking = accepted(engine, cast)
+    assert client.next()[1:] == ("busy", block(booking))
     client.close()
 
 

@@ -214,6 +214,7 @@ class Rows:
                 **{"entry_ids": [uuid4()], "digests": bytes(32)},
             },
             "audit_chain": {},
+            "clusters": {"number": 7, "system_identifier": 1, "events_up_to": 0},
             "session_metrics": {
                 **{"session_id": self.session.id, "completed_at": NOW, "booked_minutes": 60, **mentor},
                 **{"acceptance_to_session_ms": 50, "start_delay_ms": -1, "length_ms": 1},

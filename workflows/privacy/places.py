@@ -211,6 +211,7 @@ PLACES: dict[str, Places] = {
         impersonal="event_id effect target attempt outcome error_class status_code duration_ms created_at",
     ),
     "effect_catalogues": Places(impersonal="id effects created_at"),
+    "clusters": Places(impersonal="number system_identifier events_up_to created_at"),
     "subscriptions": Places(impersonal="effect event_type queue first_seen_at created_at"),
     "idempotency_keys": Places(
         kept={"headers": _RETENTION},
