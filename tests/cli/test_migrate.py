@@ -16,6 +16,7 @@ from sqlalchemy import Connection, inspect, select, text, update
 
 from cli.main import main
 from cli.migrate import MIGRATIONS, TableInUse, current_revision, newest_revision, revert, upgrade
+from cli.operator import cli_operator
 from config.settings import settings
 from models.bookings import bookings
 from models.engine import create, missing_settings
@@ -55,6 +56,35 @@ def test_the_command_takes_the_database_from_the_settings(database_url: str, mon
     result = CliRunner().invoke(main, ["migrate"])
     settings.cache_clear()
     assert (result.exit_code, result.output) == (0, f"The database is at revision {newest_revision()} now.\n")
+
+
+def test_a_database_from_another_cluster_is_noted_once(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DATABASE_URL", database_url)
+    with psycopg.connect(database_url) as db:
+        db.execute("UPDATE clusters SET system_identifier = 1")
+    settings.cache_clear()
+    assert (
+        "came from another cluster of PostgreSQL: run `tutelage migrate`" in CliRunner().invoke(main, ["doctor"]).output
+    )
+    said = [CliRunner().invoke(main, ["migrate"]).output for _ in range(2)]
+    settings.cache_clear()
+    assert ["came from another cluster" in each for each in said] == [True, False]
+    with psycopg.connect(database_url) as db:
+        assert db.execute("SELECT count(*) FROM clusters").fetchone() == (2,)
+        entry = db.execute("SELECT actor, action, data FROM audit_entries").fetchall()
+        assert entry == [(cli_operator().name, "database.moved", {"cluster": 2})]
+
+
+def test_the_move_waits_for_those_who_write_events(database_url: str) -> None:
+    with another(database_url) as writer, psycopg.connect(database_url) as db:
+        db.execute("UPDATE clusters SET system_identifier = 1")
+        db.commit()
+        write(writer, "events")
+        with pytest.raises(TableInUse):
+            upgrade(database_url)
+        writer.rollback()
+        upgrade(database_url)
+        assert db.execute("SELECT count(*) FROM clusters").fetchone() == (2,)
 
 
 def test_without_any_database_it_says_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
