@@ -17,6 +17,7 @@ from api.schemas.seats import shown_cancellation
 from api.schemas.sessions import BookedIndividualSession, BookedSession
 from api.state import app_state
 from models.bookings import BookingKind
+from models.sessions import CancelledBy
 from workflows.bookings.booking import BOOKINGS, NEXT_BOOKINGS, Booking, ListedBooking, booking_query
 from workflows.bookings.decisions import accept, cancel, decline
 from workflows.bookings.individual import IndividualRequest, book_individual
@@ -27,6 +28,7 @@ from workflows.groups.seats import leave
 from workflows.identity.access import require_access, require_mentee, require_mentor
 from workflows.paging import PagedList
 from workflows.sessions.cancel import cancel as cancel_session
+from workflows.sessions.cancel import require_own_type, role_of
 from workflows.sessions.series import CancelledSeries, KeptBooking
 from workflows.sessions.series import cancel_series as end_series
 from workflows.sessions.session import accepted_session
@@ -204,6 +206,7 @@ def cancel_booking(
     instead.
     """
     booking, reason = context.subject, body["reason"]
+    require_own_type(CancelledBy.MENTEE, body.get("type"))
     use_withdrawal(context.db, context.actor, context.subject, limit=app_state().settings.max_withdrawals_per_day)
     if booking.kind is BookingKind.GROUP:
         return _left(context, reason)
@@ -225,6 +228,7 @@ def cancel_series(context: RequestContext[SeriesParties], body: dict[str, Any]) 
     before is in neither list.
     """
     series, from_time = context.subject, body.pop("from_time") or context.now
+    require_own_type(role_of(context.actor, series), body.get("type"))
     use_withdrawal(context.db, context.actor, context.subject, limit=app_state().settings.max_withdrawals_per_day)
     ended = end_series(
         context.db,

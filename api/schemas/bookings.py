@@ -180,10 +180,32 @@ class Booking(ResponseSchema):
     optional: tuple[str, ...] = ("capacity", "seats_taken", "full")
 
 
-class BookingCancellation(Reason):
+class CancellationTypeBody(RequestSchema):
+    """Base of bodies that may name the type of a cancellation."""
+
+    type = fields.Enum(
+        CancellationType,
+        by_value=True,
+        metadata={"description": "Not `coach_request` from a mentee, nor `client_request` from a mentor."},
+    )
+    cancellation_type = fields.Enum(
+        CancellationType, by_value=True, metadata={"description": "Another name of `type`."}
+    )
+
+    @post_load
+    def name_the_type(self, body: dict[str, Any], **_options: Any) -> dict[str, Any]:
+        """Keep the type under one name.
+
+        Raises:
+            ValidationError: its two names have different values.
+        """
+        fold_names(body, "type", "cancellation_type")
+        return body
+
+
+class BookingCancellation(Reason, CancellationTypeBody):
     """An optional reason; what else a cancelled session has is of no concern to a draft."""
 
-    type = fields.Enum(CancellationType, by_value=True)
     refund_requested = TrueOrFalse(load_default=False)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from marshmallow import ValidationError, fields, post_load, validate
 
 from api.schemas.base import RequestSchema, ResponseSchema, TimedListQuery, page_of
-from api.schemas.bookings import Booking, MenteeParty, MentorParty, NewRecurrence, Series
+from api.schemas.bookings import Booking, CancellationTypeBody, MenteeParty, MentorParty, NewRecurrence, Series
 from api.schemas.catalog import AgreedLocation
 from api.schemas.expected_terms import ListingOrDuration
 from api.schemas.fields import (
@@ -30,7 +30,7 @@ from api.schemas.fields import (
 )
 from models.events import DeliveryState
 from models.groups import MAX_CAPACITY
-from models.sessions import AbsentParty, CancellationType, CancelledBy, SessionStatus
+from models.sessions import AbsentParty, CancelledBy, SessionStatus
 from workflows.cancellation import Quote
 from workflows.events.delivery import DeliveryStatus
 from workflows.identity.access import is_mentor
@@ -50,7 +50,10 @@ class AttendanceList(fields.List[Any]):
     """Attendance by the ids of mentees; each is named once."""
 
     def __init__(self, **kwargs: Any) -> None:
-        described = "Those who were absent get no permit to review; what is recorded of others stays."
+        described = (
+            "Those of a group who were absent get no permit to review; what is recorded of others stays. The mentee of"
+            " an individual session is not absent: that is a no-show."
+        )
         super().__init__(
             fields.Nested(AttendanceOfMentee),
             validate=validate.Length(min=1, max=MAX_CAPACITY),
@@ -146,11 +149,10 @@ class Session(ResponseSchema):
     updated_at = Moment()
 
 
-class SessionCancellation(RequestSchema):
+class SessionCancellation(CancellationTypeBody):
     """Why a session is cancelled, and whether a refund is requested."""
 
     reason = Text(2000, shortest=1, required=True, metadata={"description": "Visible to both parties."})
-    type = fields.Enum(CancellationType, by_value=True)
     refund_requested = TrueOrFalse(
         load_default=False,
         metadata={"description": "Counts when a mentee cancels; else the whole price goes back by default."},

@@ -170,7 +170,30 @@ def test_attendance_is_corrected_for_seven_days(world: World, cast: Cast, starte
 
 
 def test_an_individual_session_has_attendance_too(world: World, cast: Cast, in_progress: Session) -> None:
-    assert complete(world, cast, in_progress, named((cast.mentee, False))).status_code == 200
+    assert complete(world, cast, in_progress, named((cast.mentee, True))).status_code == 200
     run_effects(world.engine)
-    assert permits(world, cast.mentee) == 0
+    (participant,) = attend(world, in_progress, named((cast.mentee, True)), cast.as_mentor).json["items"]
+    assert (participant["present"], permits(world, cast.mentee)) == (True, 1)
+    assert_invariants_hold(world.engine)
+
+
+@pytest.mark.parametrize("by", ["as_mentee", "as_mentor"])
+def test_the_mentee_of_a_started_session_is_not_absent(world: World, cast: Cast, scheduled: Session, by: str) -> None:
+    start = world.client.post(f"/sessions/{scheduled.id}/start", headers=getattr(cast, by))
+    assert start.status_code == 200
+    absent = named((cast.mentee, False))
+    for answer in (
+        complete(world, cast, scheduled, absent),
+        attend(world, scheduled, absent, cast.as_mentor),
+        attend(world, scheduled, absent, cast.as_operator),
+    ):
+        assert (answer.status_code, list(answer.json["details"])) == (400, ["attendance"])
+        assert "no-show" in answer.json["message"]
+    reported = world.client.post(f"/sessions/{scheduled.id}/no-show", json={"who": "mentee"}, headers=cast.as_mentor)
+    assert (reported.status_code, reported.json["code"]) == (400, "invalid_transition")
+    assert complete(world, cast, scheduled, named((cast.mentee, True))).status_code == 200
+    assert attend(world, scheduled, absent, cast.as_mentor).status_code == 400
+    run_effects(world.engine)
+    assert permits(world, cast.mentee) == 1
+    assert review(world, scheduled, cast.mentee).status_code == 201
     assert_invariants_hold(world.engine)

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import json
 from datetime import timedelta
+from itertools import product
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import Engine, select
 
+from models.events import events
 from tests import factories
 from tests.api.conftest import Cast, version_of
 from tests.application import World
 from tests.statements import statements_of
+from workflows.bookings.booking import Booking
+from workflows.events.event_types import event_types
 from workflows.sessions.session import Session
+from workflows.webhooks.messages import body_of
 
 ILL: dict[str, Any] = {"reason": "I have fallen ill.", "refundRequested": True}
 WHO = {"mentee": 200, "mentor": 200, "operator": 200, "stranger": 403, "other_mentor": 403}
@@ -39,6 +45,47 @@ def test_the_parties_and_operators_cancel(
         assert version_of(answer) == 2
     else:
         assert world.client.get(path, headers=cast.as_mentee).json["status"] == "scheduled"
+
+
+@pytest.mark.parametrize(
+    ("who", "refused"), [("mentee", "coach_request"), ("mentor", "client_request"), ("operator", None)]
+)
+def test_each_names_types_of_their_own(
+    world: World, cast: Cast, scheduled: Session, draft: Booking, who: str, refused: str | None
+) -> None:
+    path, headers = f"/sessions/{scheduled.id}", headers_of(cast, who)
+    outcomes = ["no_show", "not_held", "void"]
+    for name, type in product(("type", "cancellationType"), [*outcomes, *([refused] if refused else [])]):
+        answer = world.client.post(f"{path}/cancel", json={**ILL, name: type}, headers=headers)
+        assert (answer.status_code, answer.json["code"]) == (400, "invalid_request")
+        assert set(answer.json["details"]) <= {"type", "cancellationType"}
+    if who == "mentee":
+        withdrawn = world.client.post(f"/bookings/{draft.id}/cancel", json={"type": refused}, headers=headers)
+        assert (withdrawn.status_code, list(withdrawn.json["details"])) == (400, ["type"])
+    both = {**ILL, "type": "other", "cancellationType": "emergency"}
+    assert world.client.post(f"{path}/cancel", json=both, headers=headers).status_code == 400
+    assert world.client.get(path, headers=headers).json["status"] == "scheduled"
+    cancelled = world.client.post(f"{path}/cancel", json={**ILL, "cancellationType": "emergency"}, headers=headers)
+    assert (cancelled.status_code, cancelled.json["cancellation"]["type"]) == (200, "emergency")
+    with world.engine.connect() as db:
+        event = db.execute(select(events).where(events.c.type == "session.cancelled")).one()
+    read = event_types()[event.type].read(
+        id=event.id, actor=event.actor, occurred_at=event.occurred_at, sequence=1, data=event.data
+    )
+    assert json.loads(body_of(read))["data"]["type"] == "emergency"
+
+
+def test_a_series_is_cancelled_with_a_type_of_ones_own(world: World, cast: Cast) -> None:
+    weekly = {"coachId": str(cast.mentor.id), "durationMinutes": 60, "title": "Growing", "recurrence": {"count": 2}}
+    asked = {**weekly, "scheduledAt": factories.next_slot().isoformat()}
+    series = world.client.post("/sessions/book", json=asked, headers=cast.as_mentee).json["series"]["id"]
+    for headers, type in ((cast.as_mentee, "coach_request"), (cast.as_mentor, "client_request")):
+        body = {"reason": "Moved", "cancellationType": type}
+        answer = world.client.post(f"/series/{series}/cancel", json=body, headers=headers)
+        assert (answer.status_code, list(answer.json["details"])) == (400, ["type"])
+    body = {"reason": "Moved", "type": "client_request"}
+    ended = world.client.post(f"/series/{series}/cancel", json=body, headers=cast.as_mentee)
+    assert (ended.status_code, len(ended.json["cancelled"])) == (200, 2)
 
 
 def test_a_mentee_inside_the_window_pays_what_they_were_quoted(world: World, cast: Cast, engine: Engine) -> None:

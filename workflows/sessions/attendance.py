@@ -56,7 +56,7 @@ def record_attendance(
     Raises:
         Forbidden: the caller is neither the mentor nor an operator.
         InvalidTransition: the session has not been started, is cancelled, or was completed too long ago.
-        Invalid: someone who does not take part.
+        Invalid: someone who does not take part; the mentee of an individual session as absent.
     """
     require_mentor_or_operator(actor, session)
     present = Session.of(db.execute(_STATE_KEPT, {"id": session.id}).one())
@@ -68,7 +68,7 @@ def record_attendance(
         raise InvalidTransition(
             f"Attendance can be corrected within {CORRECTABLE_DAYS} days of a session's completion."
         )
-    earlier = write_attendance(db, session.booking_id, attendance)
+    earlier = write_attendance(db, session, attendance)
     changed = {mentee: attendance[mentee] for mentee, was in earlier.items() if (was is False) == attendance[mentee]}
     if present.completed_at is not None and changed:
         correct_permits(
@@ -83,15 +83,21 @@ def record_attendance(
     return participants_of(db, session.booking_id)
 
 
-def write_attendance(db: Connection, booking_id: UUID, attendance: Mapping[UUID, bool]) -> dict[UUID, bool | None]:
+def write_attendance(db: Connection, session: Session, attendance: Mapping[UUID, bool]) -> dict[UUID, bool | None]:
     """Write who was present, and return what was recorded of each before; None where nothing was.
 
     Raises:
-        Invalid: someone who does not take part.
+        Invalid: someone who does not take part; the mentee of an individual session as absent.
     """
     if not attendance:
         return {}
-    values = {"booking_id": booking_id, "user_ids": [*attendance], "present": [*attendance.values()]}
+    if session.mentee_user_id is not None and not all(attendance.values()):
+        raise Invalid(
+            "The mentee of an individual session that was started is not absent. Who does not come is reported before"
+            f" it is started: POST /sessions/{session.id}/no-show.",
+            details={"attendance": ["must be true in an individual session"]},
+        )
+    values = {"booking_id": session.booking_id, "user_ids": [*attendance], "present": [*attendance.values()]}
     earlier: dict[UUID, bool | None] = {row.user_id: row.earlier for row in db.execute(_RECORD, values)}
     unknown = [str(mentee) for mentee in attendance if mentee not in earlier]
     if unknown:

@@ -10,10 +10,10 @@ from sqlalchemy import Connection
 from models.sessions import CancellationType, CancelledBy, OutcomeType, SessionStatus
 from workflows.bundles.ledger import give_back
 from workflows.cancellation import Quote, quote_at, quote_by_policy
-from workflows.errors import Conflict, InvalidTransition
+from workflows.errors import Conflict, Invalid, InvalidTransition
 from workflows.events.event_types import SessionCancelled
 from workflows.events.record import record
-from workflows.identity.access import is_mentor, require_canceller
+from workflows.identity.access import HasMentor, is_mentor, require_canceller
 from workflows.identity.actor import Actor
 from workflows.sessions.session import Session, SessionWithTerms
 from workflows.sessions.steps import SESSION_MACHINE
@@ -22,6 +22,12 @@ _DEFAULT_TYPE = {
     CancelledBy.MENTEE: CancellationType.CLIENT_REQUEST,
     CancelledBy.MENTOR: CancellationType.COACH_REQUEST,
     CancelledBy.OPERATOR: CancellationType.OTHER,
+}
+# What each may name; operators cancel for either party. What the system or an outcome decides is named by nobody.
+_OWN_TYPES = {
+    CancelledBy.MENTEE: frozenset(CancellationType) - {CancellationType.COACH_REQUEST},
+    CancelledBy.MENTOR: frozenset(CancellationType) - {CancellationType.CLIENT_REQUEST},
+    CancelledBy.OPERATOR: frozenset(CancellationType),
 }
 
 
@@ -45,10 +51,12 @@ def cancel(
 
     Raises:
         Forbidden: the caller is neither party nor operator.
+        Invalid: a type of the other party.
         InvalidTransition: the session is no longer scheduled.
         Conflict: `not_cancellable`, by the listing's policy.
     """
     quote = quote_for(actor, session, now=now)
+    require_own_type(quote.cancelled_by, type)
     require_scheduled(session)
     require_allowed(quote)
     return conclude(
@@ -109,9 +117,10 @@ def quote_for(actor: Actor, session: SessionWithTerms, *, now: datetime) -> Quot
     Raises:
         Forbidden: the caller is neither party nor operator.
     """
+    require_canceller(actor, session)
     return quote_by_policy(
         session,
-        cancelled_by=_canceller_of(actor, session),
+        cancelled_by=role_of(actor, session),
         price_amount=session.price_amount,
         paid_by_credit=session.bundle_purchase_id is not None,
         is_open=session.status is SessionStatus.SCHEDULED,
@@ -186,8 +195,19 @@ def refunded(quote: Quote, kind: str, refund_requested: bool) -> int:
     return quote.refund_amount if refund_requested or not by_request else 0
 
 
-def _canceller_of(actor: Actor, session: Session) -> CancelledBy:
-    require_canceller(actor, session)
+def require_own_type(by: CancelledBy, type: CancellationType | None) -> None:
+    """Refuse a type of cancellation that is not the caller's to name.
+
+    Raises:
+        Invalid: it is the other party's.
+    """
+    if type is not None and type not in _OWN_TYPES[by]:
+        own = ", ".join(sorted(_OWN_TYPES[by]))
+        raise Invalid(f"A {by} cancels with one of these types: {own}.", details={"type": [f"must be one of {own}"]})
+
+
+def role_of(actor: Actor, parties: HasMentor) -> CancelledBy:
+    """The role in which a party or an operator cancels."""
     if actor.operator:
         return CancelledBy.OPERATOR
-    return CancelledBy.MENTOR if is_mentor(actor, session) else CancelledBy.MENTEE
+    return CancelledBy.MENTOR if is_mentor(actor, parties) else CancelledBy.MENTEE

@@ -170,7 +170,7 @@ def complete(
     Raises:
         Forbidden: the caller is neither the session's mentor nor an operator.
         InvalidTransition: the session is not in progress.
-        Invalid: attendance of someone who does not take part.
+        Invalid: attendance of someone who does not take part; the mentee of an individual session as absent.
     """
     require_mentor_or_operator(actor, session)
     completed = SESSION_MACHINE.move(
@@ -183,6 +183,6 @@ def complete(
         feedback=feedback,
         action_items=action_items,
     )
-    write_attendance(db, session.booking_id, attendance or {})
+    write_attendance(db, session, attendance or {})
     record(db, SessionCompleted.about(completed, actor=actor, now=now))
     return completed

@@ -133,7 +133,10 @@ def utc(moment: datetime) -> str:
 
 @cache
 def camel(name: str) -> str:
-    """`start_time` as `startTime`."""
+    """`start_time` as `startTime`; a field has the name that the API's answers have for it."""
+    if name == "cancellation_type":
+        # In an event, `type` is the event's own.
+        return "type"
     first, *rest = name.split("_")
     return first + "".join(part.capitalize() for part in rest)
 
