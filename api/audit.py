@@ -90,6 +90,7 @@ AUDITED = {
     "retry_dead_deliveries": Audited("deliveries.retried", "retry"),
     "retry_dead_delivery": Audited("delivery.retried", "delivery"),
     "rotate_webhook_secret": Audited("webhook_endpoint.secret_rotated", "webhook_endpoint"),
+    "revoke_links": Audited("links.revoked", "user"),
     "schedule_group_sessions": Audited("group_sessions.scheduled", "group_session_template"),
     "send_webhook_example": Audited("webhook_endpoint.example_sent", "webhook_endpoint"),
     "start_session": Audited("session.started", "session"),

@@ -21,6 +21,9 @@ users = Table(
     # A language tag (BCP 47).
     Column("locale", Text, nullable=False, server_default=text("'en'")),
     *changing(),
+    # Links in mails hold the one that they were mailed with, and are dead once it has been raised: by the user, and, by
+    # a trigger, with every change of the address.
+    Column("links_version", Integer, nullable=False, server_default=text("0")),
     # When the account was erased: from then on it cannot be acted as. Then, when the last of what was kept of them
     # had gone.
     Column("erased_at", Timestamp),

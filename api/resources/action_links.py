@@ -30,6 +30,7 @@ from workflows.action_links.link import (
     Action,
     ActionLink,
     require_unspent,
+    require_valid,
     spend,
 )
 from workflows.errors import Conflict, DomainError, Gone, NotFound
@@ -95,6 +96,7 @@ def get_action_page(signed: str) -> Response:
     link = _link(signed)
     visit = Visit(db=database(), link=link, now=this_moment())
     require_unspent(visit.db, link)
+    require_valid(visit.db, link, lock=False)
     return html_page(PAGES[link.action](visit).asking())
 
 
@@ -121,6 +123,7 @@ def act_by_link(signed: str) -> Response:
     if link.action is not Action.JOIN:
         # First, so that of two forms of one link the second one waits, and finds it used.
         spend(visit.db, link)
+    require_valid(visit.db, link, lock=True)
     action, subject_type = AUDITED_AS[link.action]
     subject_id = link.user_id if subject_type == "user" else link.subject_id
     expect_entry(visit.db, action=action, subject=(subject_type, subject_id))

@@ -16,12 +16,13 @@ from api.lists import list_route
 from api.loaders import changes, reads
 from api.schemas import people as shapes
 from api.schemas import privacy as privacy_shapes
-from api.schemas.base import ListQuery
+from api.schemas.base import EmptyBody, ListQuery
 from api.state import app_state
 from workflows.catalog.mentors import SKILLS, MentorSort, mentors_list
 from workflows.errors import Invalid
 from workflows.identity.access import require_own_profile, require_self
 from workflows.identity.email_change import request_email_change
+from workflows.identity.mailed_links import end_links
 from workflows.identity.people import (
     Mentor,
     User,
@@ -124,6 +125,19 @@ def delete_me(context: RequestContext[None], query: dict[str, bool]) -> None:
         offer_minutes=app_state().settings.waitlist_offer_minutes,
         require_version=partial(require_match, request),
     )
+
+
+@users.route("/me/revoke-links", methods=["POST"])
+@changes(PERSON)
+@users.arguments(EmptyBody, required=False, example={})
+@users.response(204)
+def revoke_links(context: RequestContext[None], _body: dict[str, Any]) -> None:
+    """End every link that was mailed to the caller before, those to unsubscribe and to confirm an address too.
+
+    A mail address that waits to be confirmed is withdrawn. Mails that are sent from then on have new links.
+    """
+    assert context.actor.user_id is not None
+    end_links(context.db, context.actor.user_id)
 
 
 @users.route("/me/export")

@@ -13,7 +13,14 @@ from api.state import app_state
 from config.signed_links import Forged, Signer
 from workflows.errors import NotFound
 from workflows.notifications.kinds import KINDS
-from workflows.notifications.preferences import NOTHING_TO_UNSUBSCRIBE, UNSUBSCRIBE_PURPOSE, Choice, switch_off
+from workflows.notifications.preferences import (
+    NOTHING_TO_UNSUBSCRIBE,
+    UNSUBSCRIBE_PURPOSE,
+    Choice,
+    UnsubscribeLink,
+    require_valid_link,
+    switch_off,
+)
 
 unsubscribing = Area("Unsubscribing", "The unsubscribe links in mails, with one-click unsubscription (RFC 8058).")
 
@@ -22,14 +29,14 @@ EXAMPLE = "<!doctype html>\n<title>Unsubscribe?</title>\n"
 
 
 @unsubscribing.route("/unsubscribe/<signed>")
-@refuses("not_found", "internal_error")
+@refuses("not_found", "internal_error", "unavailable")
 @unsubscribing.response(200, {"type": "string"}, content_type=HTML, description="It asks.", example=EXAMPLE)
 def get_unsubscribe_page(signed: str) -> Response:
     """Show a confirmation page.
 
     GET changes nothing, since virus scanners follow every link in a mail.
     """
-    sentence = KINDS[_choice(signed).kind].sentence
+    sentence = KINDS[_choice(signed, acts=False).kind].sentence
     form = Form(submit="Unsubscribe", hidden={"List-Unsubscribe": "One-Click"})
     return html_page(Page(title="Unsubscribe?", paragraphs=[f"You get these mails: “{sentence}”"], form=form))
 
@@ -42,7 +49,7 @@ def unsubscribe(signed: str) -> Response:
 
     The body may be that of RFC 8058, `List-Unsubscribe=One-Click`; it is ignored.
     """
-    choice = _choice(signed)
+    choice = _choice(signed, acts=True)
     name_actor(f"user:{choice.user_id}")
     expect_entry(database(), subject=("user", choice.user_id))
     switch_off(database(), choice)
@@ -60,9 +67,11 @@ def show_refusal(error: NotFound) -> Response:
     return refusal_page(error, default=JSON, advice=f"{error.message} Copy the whole address from the mail.")
 
 
-def _choice(signed: str) -> Choice:
+def _choice(signed: str, *, acts: bool) -> Choice:
     signer = Signer(app_state().settings.signing_keys, UNSUBSCRIBE_PURPOSE)
     try:
-        return Choice.from_text(signer.verify(signed))
+        link = UnsubscribeLink.from_text(signer.verify(signed))
     except Forged as error:
         raise NotFound(NOTHING_TO_UNSUBSCRIBE) from error
+    require_valid_link(database(), link, lock=acts)
+    return link.choice

@@ -407,7 +407,10 @@ def forged(cast: Cast, draft: Booking) -> dict[str, str]:
         "other letters": "ü" * 20,
         "another action": SIGNER.sign(text.replace("accept", "dance")),
         "no parts": SIGNER.sign("accept"),
-        "a time beyond all": SIGNER.sign(f"{text}{'0' * 30}"),
+        "a time beyond all": SIGNER.sign(f"{text.rpartition(' ')[0]}{'0' * 30} 0"),
+        "no version": SIGNER.sign(text.rpartition(" ")[0]),
+        "of an address": SIGNER.sign(f"{text.rpartition(' ')[0]} -"),
+        "a version to come": link_to_accept(cast, draft, links_version=1).rpartition("/")[2],
         "no text": SIGNER.sign({"action": "accept"}),
         "no such booking": link_to_accept(cast, draft).rpartition("/")[2]
         and signed(Action.ACCEPT, uuid4(), cast.mentor.user_id).rpartition("/")[2],

@@ -24,7 +24,7 @@ from tests.statements import statements_of
 from workflows.action_links.link import Action
 from workflows.audit.entry import NewEntry, Origin
 from workflows.bookings.booking import Booking
-from workflows.notifications.preferences import UNSUBSCRIBE_PURPOSE, Choice
+from workflows.notifications.preferences import UNSUBSCRIBE_PURPOSE, Choice, UnsubscribeLink
 from workflows.reviews.review import Review
 from workflows.sessions.session import Session
 
@@ -171,7 +171,8 @@ def test_links_in_mails_leave_entries_of_their_users(world: World, cast: Cast, d
     done = world.client.post(signed(Action.ACCEPT, draft.id, cast.mentor.user_id))
     assert done.status_code == 200
     choice = Choice(user_id=cast.mentee.id, kind="session_created", channel=Channel.EMAIL)
-    link = Signer((SECRET,), UNSUBSCRIBE_PURPOSE).sign(choice.to_text())
+    unsubscribing = UnsubscribeLink(choice=choice, links_version=0)
+    link = Signer((SECRET,), UNSUBSCRIBE_PURPOSE).sign(unsubscribing.to_text())
     assert world.client.post(f"/unsubscribe/{link}").status_code == 200
     assert [(each["actor"], each["action"], each["subjectId"], each["route"]) for each in entries(world)] == [
         (

@@ -89,3 +89,26 @@ def test_one_of_two_users_confirms_an_address(engine: Engine, race: Race) -> Non
         assert _statuses(race, world, links) == {200: 1, 409: 1}
         with engine.connect() as db:
             assert db.scalar(select(func.count()).where(users.c.email == email)) == 1
+
+
+def test_no_link_acts_after_it_was_ended(engine: Engine, race: Race) -> None:
+    world = World.on(engine)
+    with engine.begin() as db:
+        mentor = factories.make_mentor(db)
+        listing = factories.make_listing(db, mentor)
+        drafts = [factories.make_booking(db, listing=listing) for _ in range(ROUNDS)]
+    headers, decided = as_mentor(mentor), select(bookings.c.status)
+
+    def end() -> str:
+        assert world.client.post("/me/revoke-links", headers=headers).status_code == 204
+        with engine.connect() as db:
+            return str(db.scalar(decided.where(bookings.c.id == draft.id)))
+
+    def accept(path: str) -> str:
+        return str(world.client.post(path).status_code)
+
+    for version, draft in enumerate(drafts):
+        path = signed(Action.ACCEPT, draft.id, mentor.user_id, links_version=version)
+        ended, acted = race.run([end, partial(accept, path)])
+        # The answer of the one who ends the links is final: what acts has committed by then, or never does.
+        assert (ended, acted) in {("accepted", "200"), ("draft", "404")}

@@ -62,6 +62,12 @@ def action_of(url: str) -> ActionLink:
     return ActionLink.from_text(SIGNER.verify(signed), now=datetime.now(UTC))
 
 
+def a_link() -> ActionLink:
+    """To accept what there is not."""
+    names: dict[str, Any] = {"subject_id": uuid4(), "user_id": uuid4(), "links_version": 0}
+    return ActionLink(action=Action.ACCEPT, expires_at=datetime.now(UTC), **names)
+
+
 @pytest.fixture
 def harness(engine: Engine) -> Harness:
     return Harness(engine)
@@ -164,7 +170,7 @@ def test_a_late_mail_has_no_link_whose_time_has_passed(engine: Engine, harness: 
     (accept, *_decline) = mail.actions.links.values()
     with engine.connect() as db:
         event = BookingRequested.read(**db.execute(REQUESTED).one()._mapping)
-    reader = Reader(user_id=accept.user_id, is_mentor=True)
+    reader = Reader(user_id=accept.user_id, links_version=0, is_mentor=True)
     before, after = (accept.expires_at + timedelta(seconds=seconds) for seconds in (-1, 0))
     assert len(actions_of(event, reader, now=before).links) == 2
     late = actions_of(event, reader, now=after)
@@ -173,12 +179,12 @@ def test_a_late_mail_has_no_link_whose_time_has_passed(engine: Engine, harness: 
 
 
 def test_without_a_public_address_there_are_no_links() -> None:
-    link = ActionLink(action=Action.ACCEPT, subject_id=uuid4(), user_id=uuid4(), expires_at=datetime.now(UTC))
+    link = a_link()
     identity = MailIdentity("no-reply@tutelage.example", "o@x.example")
     assert buttons(a_mail(actions=MailActions(links={"Accept request": link})), identity) == {}
 
 
 def test_a_mail_that_is_sent_twice_has_the_same_buttons() -> None:
-    link = ActionLink(action=Action.ACCEPT, subject_id=uuid4(), user_id=uuid4(), expires_at=datetime.now(UTC))
+    link = a_link()
     mail = a_mail(actions=MailActions(links={"Accept request": link}))
     assert bytes(compose(mail, IDENTITY)) == bytes(compose(mail, IDENTITY))

@@ -23,7 +23,7 @@ from workflows.calendar.invitation import Invitation
 from workflows.effects.messages import Mail
 from workflows.events.delivery import SendResult
 from workflows.notifications.kinds import KINDS
-from workflows.notifications.preferences import Choice
+from workflows.notifications.preferences import UnsubscribeLink
 from workflows.notifications.texts import Footer, Words, as_html, as_text
 from workflows.sessions.meeting import NO_LINKS, MeetingService, Place
 from workflows.text import one_line
@@ -80,11 +80,11 @@ class MailIdentity:
             if can_join or link.action is not Action.JOIN
         ]
 
-    def footer(self, choice: Choice | None) -> Footer | None:
+    def footer(self, link: UnsubscribeLink | None) -> Footer | None:
         """What stands below a mail that can be unsubscribed from, with the link for one click; None for others."""
-        if choice is None or self.signer is None:
+        if link is None or self.signer is None:
             return None
-        return Footer(KINDS[choice.kind].sentence, f"{self.base}/unsubscribe/{self.signer.sign(choice.to_text())}")
+        return Footer(KINDS[link.choice.kind].sentence, f"{self.base}/unsubscribe/{self.signer.sign(link.to_text())}")
 
     def recipient(self, mail: Mail) -> str:
         """The address that the mail goes to."""
@@ -152,7 +152,7 @@ def as_sent(mail: Mail, identity: MailIdentity) -> tuple[str, str, bytes, bool]:
 def compose(mail: Mail, identity: MailIdentity) -> EmailMessage:
     """The mail in plain text and HTML, with a Message-ID that every attempt shares."""
     name, address = parseaddr(identity.sender)
-    footer = identity.footer(mail.choice)
+    footer = identity.footer(mail.unsubscribe)
     message = EmailMessage(_POLICY)
     message["From"] = str(Address(name, addr_spec=address))
     message["To"] = Address(_header(mail.to_name), addr_spec=identity.recipient(mail))

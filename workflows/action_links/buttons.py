@@ -78,12 +78,14 @@ class Reader:
     """The reader of a mail.
 
     Args:
+        links_version: that of their links, which were mailed to no other address.
         is_mentor: whether the booking is one of theirs as a mentor.
         can_cancel: whether the policy of the booking lets them cancel it, or leave it.
         present: as a mentee, whether they were; None until attendance is recorded.
     """
 
     user_id: UUID
+    links_version: int
     is_mentor: bool
     can_cancel: bool = True
     present: bool | None = None
@@ -151,6 +153,12 @@ def _of_review(session_id: UUID, reader: Reader, expires_at: datetime) -> MailAc
 
 def _links(subject_id: UUID, reader: Reader, offered: Offered) -> dict[str, ActionLink]:
     return {
-        words: ActionLink(action=action, subject_id=subject_id, user_id=reader.user_id, expires_at=expires_at)
+        words: ActionLink(
+            action=action,
+            subject_id=subject_id,
+            user_id=reader.user_id,
+            expires_at=expires_at,
+            links_version=reader.links_version,
+        )
         for words, (action, expires_at) in offered.items()
     }

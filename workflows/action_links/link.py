@@ -1,7 +1,7 @@
 """A link in a mail: one action of one user on one subject, until a time, and once.
 
 Who holds the link may do what it names, and nothing else. It is signed under a purpose of its own; what it holds is in
-the clear.
+the clear. It ends with the address that it was mailed to.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from sqlalchemy import Connection, Uuid, text
 from workflows.errors import Gone, NotFound
 from workflows.identity.access import require_active_profile
 from workflows.identity.actor import Actor
+from workflows.identity.mailed_links import are_links_valid
 
 # What the signature of a link is for.
 LINK_PURPOSE = "action link"
@@ -40,16 +41,25 @@ class Action(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class ActionLink:
-    """What a link names; `expires_at` in UTC, of which whole seconds are kept."""
+    """What a link names.
+
+    Args:
+        expires_at: in UTC, of which whole seconds are kept.
+        links_version: of the user when it was mailed; None for the confirmation of an address, which goes to another
+            one than the account's and ends with the requested change.
+    """
 
     action: Action
     subject_id: UUID
     user_id: UUID
     expires_at: datetime
+    links_version: int | None
 
     def to_text(self) -> str:
         """The link as it is signed."""
-        return f"{self.action} {self.subject_id.hex} {self.user_id.hex} {int(self.expires_at.timestamp())}"
+        version = "-" if self.links_version is None else self.links_version
+        expiry = int(self.expires_at.timestamp())
+        return f"{self.action} {self.subject_id.hex} {self.user_id.hex} {expiry} {version}"
 
     @classmethod
     def from_text(cls, payload: object, *, now: datetime) -> ActionLink:
@@ -59,10 +69,13 @@ class ActionLink:
             NotFound: its time has passed, or a newer release has signed what this one does not know.
         """
         try:
-            action, subject, user, expiry = str(payload).split(" ")
-            expires_at = datetime.fromtimestamp(int(expiry), UTC)
+            action, subject, user, expiry, version = str(payload).split(" ")
             link = cls(
-                action=Action(action), subject_id=UUID(hex=subject), user_id=UUID(hex=user), expires_at=expires_at
+                action=Action(action),
+                subject_id=UUID(hex=subject),
+                user_id=UUID(hex=user),
+                expires_at=datetime.fromtimestamp(int(expiry), UTC),
+                links_version=None if version == "-" else int(version),
             )
         except (ValueError, OverflowError) as error:
             raise NotFound(NO_SUCH_LINK) from error
@@ -132,6 +145,21 @@ def require_unspent(db: Connection, link: ActionLink) -> None:
     """
     if db.execute(SPENT_LINK, vars(link)).one_or_none() is not None:
         raise Gone(ALREADY_USED)
+
+
+def require_valid(db: Connection, link: ActionLink, *, lock: bool) -> None:
+    """Refuse a link that was mailed to a former address, or ended by its user.
+
+    Args:
+        lock: whether to keep it valid until the end of the transaction, which acts.
+
+    Raises:
+        NotFound: it has ended.
+    """
+    if link.action is Action.CONFIRM_MAIL:
+        return
+    if not are_links_valid(db, link.user_id, link.links_version, lock=lock):
+        raise NotFound(NO_SUCH_LINK)
 
 
 def forget_spent_links(db: Connection, *, limit: int = EXPIRED_AT_ONCE) -> bool:

@@ -35,7 +35,7 @@ from workflows.notifications.endpoint_news import news_of
 from workflows.notifications.gathering import COUNTED_SINCE, MailToSend, hold_excess, sent_with, wait_for
 from workflows.notifications.kinds import KINDS
 from workflows.notifications.overtaken import EarlierMessages, requests_of, require_current, require_known_request
-from workflows.notifications.preferences import Choice, can_be_stopped, is_stopped
+from workflows.notifications.preferences import Choice, UnsubscribeLink, can_be_stopped, is_stopped
 from workflows.notifications.recipients import IS_PARTY, require_recipient
 from workflows.notifications.texts import Words, compose
 from workflows.operator_policy import DEFAULT_POLICY, OperatorPolicy
@@ -52,7 +52,7 @@ WITH asked AS (
     SELECT * FROM unnest(CAST(:event_ids AS uuid[]), CAST(:user_ids AS uuid[])) AS asked(event_id, user_id)
 )
 SELECT n.event_id, n.user_id, n.kind, n.title, n.body, n.created_at, n.gathered_until,
-       u.name, u.email, u.time_zone, p.wanted,
+       u.name, u.email, u.time_zone, u.links_version, p.wanted,
        {IS_PARTY} AS party, mentor.user_id IS NOT DISTINCT FROM n.user_id AS is_mentor, seat.present,
        b.cancellation_window_hours IS NOT NULL AS mentee_cancels, CAST(b.status AS text) AS booking_status,
        {store.MAILED_LATELY} AS mailed
@@ -81,7 +81,7 @@ class Mail:
         delivery_id: makes its Message-ID, the same on every attempt.
         to_address: None for the operators, whose address is a setting.
         written_at: its Date, and since when it waits; a reminder's event is much older.
-        choice: what an unsubscribe link switches off; None for mails that cannot be switched off.
+        unsubscribe: None for mails that cannot be switched off.
         session: whose place it tells, since its reader is to come there.
         actions: where its buttons lead.
         gathered: the mails that it takes the place of, in their order; it then has nothing else of its own.
@@ -92,7 +92,7 @@ class Mail:
     to_address: str | None
     words: Words
     written_at: datetime
-    choice: Choice | None = None
+    unsubscribe: UnsubscribeLink | None = None
     invitation: Invitation | None = None
     session: CalendarEntry | None = None
     actions: MailActions = field(default_factory=MailActions)
@@ -216,7 +216,7 @@ def _gathered(delivery: Delivery, kind: str, together: Sequence[tuple[Delivery, 
         to_address=last.to_address,
         words=compose("mails_gathered", sentence=KINDS[kind].sentence, count=len(mails)),
         written_at=last.written_at,
-        choice=last.choice,
+        unsubscribe=last.unsubscribe,
         gathered=mails,
     )
 
@@ -251,15 +251,21 @@ def _mail(
     require_known_request(delivery, requests)
     guest = Guest(user_id=reader_id, time_zone=row.time_zone, name=row.name, address=row.email)
     choice = Choice(user_id=reader_id, kind=row.kind, channel=Channel.EMAIL)
-    can_cancel = row.is_mentor or row.mentee_cancels
-    reader = Reader(user_id=reader_id, is_mentor=row.is_mentor, can_cancel=can_cancel, present=row.present)
+    unsubscribe = UnsubscribeLink(choice=choice, links_version=row.links_version)
+    reader = Reader(
+        user_id=reader_id,
+        links_version=row.links_version,
+        is_mentor=row.is_mentor,
+        can_cancel=row.is_mentor or row.mentee_cancels,
+        present=row.present,
+    )
     return Mail(
         delivery_id=delivery.id,
         to_name=row.name,
         to_address=row.email,
         words=words_now(db, event, reader_id, Words(row.title, row.body), now=delivery.now),
         written_at=row.created_at,
-        choice=choice if can_be_stopped(row.kind, Channel.EMAIL) else None,
+        unsubscribe=unsubscribe if can_be_stopped(row.kind, Channel.EMAIL) else None,
         invitation=invitation_for(event, entries, guest),
         session=entry_to_join(event, entries, reader_id),
         actions=actions_of(event, reader, now=delivery.now),
@@ -291,7 +297,7 @@ def _mail_about_address(db: Connection, delivery: Delivery, event: EmailChangeRe
             raise Cancel("The address can no longer be confirmed.")
         words, to_address = compose("email_change_confirm", **about), row.email
         confirm = {"subject_id": event.email_change_id, "user_id": event.user_id, "expires_at": row.expires_at}
-        links = {"Confirm address": ActionLink(action=Action.CONFIRM_MAIL, **confirm)}
+        links = {"Confirm address": ActionLink(action=Action.CONFIRM_MAIL, links_version=None, **confirm)}
     return Mail(
         delivery_id=delivery.id,
         to_name=row.name,

@@ -92,7 +92,7 @@ def request_email_change(db: Connection, *, actor: Actor, user_id: UUID, email: 
     present = db.scalar(_LOCK_USER, {"user_id": user_id})
     assert present is not None
     if email == present:
-        db.execute(_CLOSE, {"user_id": user_id})
+        withdraw_email_change(db, user_id)
         return
     recent = db.execute(RECENT_CHANGES, {"user_id": user_id, "now": now}).one()
     if recent.changes >= MAX_CHANGES_PER_DAY:
@@ -101,10 +101,15 @@ def request_email_change(db: Connection, *, actor: Actor, user_id: UUID, email: 
             f"You have changed your mail address {MAX_CHANGES_PER_DAY} times within a day; try again later.",
             retry_after=seconds,
         )
-    db.execute(_CLOSE, {"user_id": user_id})
+    withdraw_email_change(db, user_id)
     values = {"id": uuid7(), "user_id": user_id, "email": email, "former_email": present}
     row = db.execute(_REQUEST, {**values, "expires_at": now + CONFIRMABLE_FOR}).one()
     record(db, EmailChangeRequested(actor=actor.name, occurred_at=now, user_id=user_id, email_change_id=row.id))
+
+
+def withdraw_email_change(db: Connection, user_id: UUID) -> None:
+    """Have no address of a user, whose row the caller has locked, wait to be confirmed; idempotent."""
+    db.execute(_CLOSE, {"user_id": user_id})
 
 
 def confirmable(db: Connection, change_id: UUID, *, user_id: UUID, now: datetime) -> EmailChange:

@@ -17,6 +17,7 @@ from sqlalchemy.dialects.postgresql import insert
 from models.notifications import Channel, notification_preferences
 from models.people import users
 from workflows.errors import Invalid, NotFound
+from workflows.identity.mailed_links import are_links_valid
 from workflows.notifications.kinds import KINDS, OFFERED
 
 # By kind and channel, as they are written in a row: `session_created email`.
@@ -29,27 +30,40 @@ UNSUBSCRIBE_PURPOSE = "unsubscribe"
 
 @dataclass(frozen=True, kw_only=True)
 class Choice:
-    """One kind on one channel of one person: what they may switch on and off, and what an unsubscribe link names."""
+    """One kind on one channel of one person, who may switch it on and off."""
 
     user_id: UUID
     kind: str
     channel: Channel
 
+
+@dataclass(frozen=True, kw_only=True)
+class UnsubscribeLink:
+    """An unsubscribe link: what it switches off, and the version that its user's links had when it was mailed."""
+
+    choice: Choice
+    links_version: int
+
     def to_text(self) -> str:
-        """The choice as an unsubscribe link holds it."""
-        return f"{self.user_id.hex} {self.channel} {self.kind}"
+        """The link as it is signed."""
+        return f"{self.choice.user_id.hex} {self.choice.channel} {self.choice.kind} {self.links_version}"
 
     @classmethod
-    def from_text(cls, payload: object) -> Choice:
-        """The choice that an unsubscribe link holds.
+    def from_text(cls, payload: object) -> UnsubscribeLink:
+        """The link that a signed text holds.
 
         Raises:
-            NotFound: its channel or kind does not exist, or cannot be switched off.
+            NotFound: its channel or kind does not exist or cannot be switched off, or it has no version.
         """
-        user, channel, kind = str(payload).split(" ")
-        if channel not in list(Channel) or not can_be_stopped(kind, Channel(channel)):
+        try:
+            user, channel, kind, version = str(payload).split(" ")
+            choice = Choice(user_id=UUID(hex=user), kind=kind, channel=Channel(channel))
+            link = cls(choice=choice, links_version=int(version))
+        except ValueError as error:
+            raise NotFound(NOTHING_TO_UNSUBSCRIBE) from error
+        if not can_be_stopped(choice.kind, choice.channel):
             raise NotFound(NOTHING_TO_UNSUBSCRIBE)
-        return cls(user_id=UUID(hex=user), kind=kind, channel=Channel(channel))
+        return link
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -170,6 +184,19 @@ def switch_off(db: Connection, choice: Choice) -> None:
     if not can_be_stopped(choice.kind, choice.channel) or db.execute(person).one_or_none() is None:
         raise NotFound(NOTHING_TO_UNSUBSCRIBE)
     _write(db, [{"user_id": choice.user_id, "kind": choice.kind, "channel": choice.channel, "wanted": False}])
+
+
+def require_valid_link(db: Connection, link: UnsubscribeLink, *, lock: bool) -> None:
+    """Refuse an unsubscribe link that was mailed to a former address, or ended by its user.
+
+    Args:
+        lock: whether to keep it valid until the end of the transaction, which unsubscribes.
+
+    Raises:
+        NotFound: it has ended.
+    """
+    if not are_links_valid(db, link.choice.user_id, link.links_version, lock=lock):
+        raise NotFound(NOTHING_TO_UNSUBSCRIBE)
 
 
 def _write(db: Connection, rows: list[dict[str, Any]]) -> None:

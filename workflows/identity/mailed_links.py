@@ -1,0 +1,36 @@
+"""Links in mails, of which each holds the version that its user's links had when it was mailed.
+
+Raising the version ends every link that was mailed before: a trigger raises it when the mail address changes, so that a
+former mailbox cannot act for its former owner.
+"""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from sqlalchemy import Connection, text
+
+from workflows.identity.email_change import withdraw_email_change
+
+_VALID = "SELECT id FROM users WHERE id = CAST(:user_id AS uuid) AND erased_at IS NULL AND links_version = :version"
+VALID_LINKS = text(_VALID)
+# Who ends the links waits for what acts by one of them; from then on, none does.
+VALID_LINKS_LOCKED = text(f"{_VALID} FOR SHARE")
+END_LINKS = text("UPDATE users SET links_version = links_version + 1 WHERE id = CAST(:user_id AS uuid)")
+
+
+def are_links_valid(db: Connection, user_id: UUID, links_version: int | None, *, lock: bool = False) -> bool:
+    """Whether links of that version are their user's present ones.
+
+    Args:
+        links_version: as the link holds it.
+        lock: whether they are to stay so until the end of the transaction.
+    """
+    statement = VALID_LINKS_LOCKED if lock else VALID_LINKS
+    return db.execute(statement, {"user_id": user_id, "version": links_version}).one_or_none() is not None
+
+
+def end_links(db: Connection, user_id: UUID) -> None:
+    """End every link that was mailed to a user, and withdraw the change of an address that a link would confirm."""
+    db.execute(END_LINKS, {"user_id": user_id})
+    withdraw_email_change(db, user_id)
