@@ -24,6 +24,10 @@ _DATES = ("exp", "nbf", "iat")
 # `crit` names extensions that none is known of here, `cty` a token in a token, and `b64` a payload that is elsewhere.
 _REFUSED_HEADERS = frozenset({"crit", "cty", "b64"})
 _FLAWED = "The bearer token is malformed, forged, expired or not meant for this service."
+_FOR_AN_AUDIENCE = (
+    "The bearer token is made for an audience (its claim aud), and this service has none: set JWT_AUDIENCE to the"
+    " audience whose tokens it is to accept."
+)
 _ERRORS = (jwt.PyJWTError, ValueError, TypeError, OverflowError, RecursionError)
 
 Key = Any  # as PyJWT takes it: a secret, or a public key of `cryptography`
@@ -76,11 +80,12 @@ class TokenVerifier:
     def __init__(self, settings: Settings, keys: KeySource) -> None:
         self._keys = keys
         self._jwt = _StrictJwt()
+        self._has_audience = settings.jwt_audience is not None
         self._expected: dict[str, Any] = {
             "audience": settings.jwt_audience,
             "issuer": settings.jwt_issuer,
             "leeway": settings.jwt_leeway_seconds,
-            "options": {"require": ["exp", "sub"], "verify_aud": settings.jwt_audience is not None},
+            "options": {"require": ["exp", "sub"], "verify_aud": self._has_audience},
         }
 
     def claims_of(self, token: str) -> dict[str, Any]:
@@ -97,6 +102,9 @@ class TokenVerifier:
                     claims = self._jwt.decode(token, key, algorithms=[algorithm], **self._expected)
                 except jwt.InvalidSignatureError:
                     continue
+                # RFC 7519, 4.1.3: whoever is none of its audience must refuse it.
+                if "aud" in claims and not self._has_audience:
+                    raise Unauthenticated(_FOR_AN_AUDIENCE)
                 return _checked(claims)
         except _ERRORS as error:
             raise Unauthenticated(_FLAWED) from error

@@ -88,6 +88,16 @@ def test_audience_and_issuer_are_checked_when_they_are_set(engine: Engine, cast:
     assert strict.get("/me", headers=bearer({"sub": str(cast.mentee.id)})).status_code == 401
 
 
+@pytest.mark.parametrize("audience", ["other", ["other", "more"], "", [], None, 7])
+def test_a_token_for_an_audience_is_refused_without_one(world: World, cast: Cast, audience: Any) -> None:
+    answer = world.client.get("/me", headers=bearer({"sub": str(cast.mentee.id), "aud": audience}))
+    assert (answer.status_code, answer.json["code"]) == (401, "unauthenticated")
+    assert "JWT_AUDIENCE" in answer.json["message"]
+    # Only to who holds a token that is good otherwise.
+    other = token({"sub": str(cast.mentee.id), "aud": audience}) + "x"
+    assert "JWT_AUDIENCE" not in world.client.get("/me", headers={"Authorization": f"Bearer {other}"}).json["message"]
+
+
 def test_identity_headers_are_believed_only_where_that_is_set(engine: Engine, cast: Cast) -> None:
     headers = {"X-User-Id": str(cast.mentee.id)}
     secret = {"X-Gateway-Secret": "between us"}
