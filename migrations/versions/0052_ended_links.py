@@ -1,6 +1,6 @@
 """Links in mails end when the mail address changes, or when their reader ends them.
 
-Revision: 0051, after 0050.
+Revision: 0052, after 0051.
 """
 
 from __future__ import annotations
@@ -8,8 +8,8 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0051"
-down_revision = "0050"
+revision = "0052"
+down_revision = "0051"
 branch_labels = None
 depends_on = None
 
