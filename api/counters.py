@@ -16,7 +16,6 @@ from time import monotonic
 from typing import Any, NamedTuple, Protocol
 
 import structlog
-from redis import ConnectionPool
 from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import NoScriptError, RedisError
@@ -24,6 +23,7 @@ from redis.exceptions import TimeoutError as RedisTimeoutError
 from redis.retry import Retry
 
 from config.limits import RateLimit
+from workers.broker import redis_client
 
 log = structlog.get_logger(__name__)
 
@@ -115,14 +115,14 @@ class RedisCounter(Counter):
         RedisError: there was no answer within 50 ms, or none that is one.
     """
 
-    def __init__(self, url: str) -> None:
-        self._pool = ConnectionPool.from_url(
-            url.replace("redis+socket://", "unix://", 1),
-            socket_timeout=LOOKUP_SECONDS,
-            socket_connect_timeout=LOOKUP_SECONDS,
+    def __init__(self, url: str, *, lookup_seconds: float = LOOKUP_SECONDS) -> None:
+        self._pool: Any = redis_client(
+            url,
+            socket_timeout=lookup_seconds,
+            socket_connect_timeout=lookup_seconds,
             retry=Retry(NoBackoff(), 0),
             protocol=2,
-        )
+        ).connection_pool
         self._digest = sha1(_SCRIPT.encode(), usedforsecurity=False).hexdigest()
         self._threads = local()
 
@@ -155,6 +155,8 @@ class RedisCounter(Counter):
                 # It was closed while it was idle.
                 self._threads.connection = None
         made = self._threads.connection = self._pool.make_connection()
+        # Behind sentinels, the first command alone would not ask them where to.
+        made.connect()
         return self._call_on(made, command)
 
     @staticmethod
@@ -298,7 +300,6 @@ class FallbackCounter(Counter):
 
 
 def make_counter(redis_url: str) -> Counter:
-    """The counter of a process: by itself alone where there is no Redis, or one behind sentinels."""
+    """The counter of a process: by itself alone where there is no Redis."""
     own = LocalCounter()
-    shared = redis_url.startswith(("redis://", "rediss://", "redis+socket://"))
-    return FallbackCounter(BufferedCounter(RedisCounter(redis_url)), own) if shared else own
+    return FallbackCounter(BufferedCounter(RedisCounter(redis_url)), own) if redis_url else own

@@ -1,4 +1,4 @@
-"""`tutelage doctor`: each check returns what is fine, or raises what is wrong and what would be right."""
+"""`tutelage doctor`: each check returns what is fine, raises what is wrong and what would be right, or was skipped."""
 
 from __future__ import annotations
 
@@ -15,6 +15,8 @@ import click
 import psutil
 import psycopg
 import redis
+from celery import Celery
+from kombu.exceptions import KombuError
 from sqlalchemy.exc import SQLAlchemyError
 
 from api.jwks import JwksError, JwksKeys
@@ -24,8 +26,10 @@ from cli.plan import is_free
 from cli.reencrypt import present_recoding
 from cli.run_file import DATA_DIR_OPTION, read_run
 from config.sealing import Sealer
-from config.settings import SettingsError, read_settings
+from config.servers import database_address, redis_address
+from config.settings import Settings, SettingsError, read_settings
 from models.engine import create, missing_settings
+from workers.broker import broker_settings, redis_client
 from workers.transports.apprise import AppriseTransport
 from workflows.notifications.templating import template_errors
 from workflows.privacy.reencryption import SEALED_TABLES, rows_left, rows_under_unknown_keys
@@ -37,6 +41,10 @@ class Problem(Exception):
     """Something is wrong; the message names it, and what to do about it."""
 
 
+class Skipped(Exception):
+    """A check that could not be made; the message names what was not looked at, and why."""
+
+
 @dataclass(frozen=True)
 class Setup:
     """The setup to check: a data folder, and the ports that `up` is going to use."""
@@ -44,9 +52,37 @@ class Setup:
     data_dir: Path
     ports: tuple[int, ...]
 
-    def address(self, variable: str, key: str) -> str | None:
-        """A server's address: from the environment, or from the system that runs in the data folder."""
-        return os.environ.get(variable) or (read_run(self.data_dir) or {}).get(key)
+    def database_address(self) -> str:
+        """The database's address: from the settings, or from the system that runs in the data folder.
+
+        Raises:
+            Skipped: neither has one, or the settings' is refused.
+        """
+        try:
+            given = os.environ.get("DATABASE_URL") or (read_run(self.data_dir) or {}).get("database_url")
+            if given:
+                return database_address(given)
+        except ValueError as error:
+            raise Skipped("The database was not looked at: DATABASE_URL is refused.") from error
+        raise Skipped("No database is set and none runs: `tutelage up` brings its own.")
+
+    def redis_url(self) -> str:
+        """Redis's address, likewise."""
+        try:
+            given = os.environ.get("REDIS_URL") or (read_run(self.data_dir) or {}).get("redis_url")
+            if given:
+                redis_address(given)
+                return str(given)
+        except ValueError as error:
+            raise Skipped("Redis was not looked at: REDIS_URL is refused.") from error
+        raise Skipped("No Redis is set and none runs: `tutelage up` brings its own.")
+
+
+def _settings_for(subject: str) -> Settings:
+    try:
+        return read_settings()
+    except SettingsError as error:
+        raise Skipped(f"{subject} were not looked at: settings are refused.") from error
 
 
 def python_is_new_enough(_setup: Setup) -> str:
@@ -67,24 +103,19 @@ def settings_make_sense(_setup: Setup) -> str:
 
 def templates_can_be_used(_setup: Setup) -> str:
     """The operator's templates of mails and notifications."""
-    try:
-        folder = read_settings().templates_folder
-    except SettingsError:
-        return "The templates were not looked at."
+    folder = _settings_for("The templates").templates_folder
     if folder is None:
         return "Mails and notifications use the built-in texts."
     if found := template_errors(Path(folder)):
-        raise Problem("\n       ".join(found))
+        raise Problem("\n         ".join(found))
     return f"The templates in {folder} can be used."
 
 
 def channels_can_be_used(_setup: Setup) -> str:
     """The operators' own channels."""
+    channels = _settings_for("The operators' channels").apprise_channels
     try:
-        channels = read_settings().apprise_channels
         AppriseTransport(channels)
-    except SettingsError:
-        return "The operators' channels were not looked at."
     except ValueError as error:
         raise Problem(str(error)) from error
     # Only the scheme of an address: the rest of it is a secret.
@@ -94,10 +125,7 @@ def channels_can_be_used(_setup: Setup) -> str:
 
 def token_keys_can_be_read(_setup: Setup) -> str:
     """The keys that verify tokens."""
-    try:
-        chosen = read_settings()
-    except SettingsError:
-        return "The keys of tokens were not looked at."
+    chosen = _settings_for("The keys of tokens")
     if chosen.jwt_jwks_url is None:
         by = "the public keys in JWT_PUBLIC_KEY" if chosen.jwt_public_key else "JWT_SECRET"
         return f"Tokens are verified with {by}."
@@ -149,9 +177,7 @@ def ports_are_free(setup: Setup) -> str:
 
 def database_is_ready(setup: Setup) -> str:
     """PostgreSQL answers, is new enough, has btree_gist, and has our tables."""
-    address = setup.address("DATABASE_URL", "database_url")
-    if not address:
-        return "No database is set and none runs: `tutelage up` brings its own."
+    address = setup.database_address()
     try:
         with psycopg.connect(address, connect_timeout=5) as db:
             return _examine_database(db)
@@ -161,15 +187,13 @@ def database_is_ready(setup: Setup) -> str:
 
 def role_has_its_timeouts(setup: Setup) -> str:
     """The role's connections time out by themselves, and plan as the tests do."""
-    address = setup.address("DATABASE_URL", "database_url")
-    if not address:
-        return "No role was looked at."
+    address = setup.database_address()
     try:
         with psycopg.connect(address, connect_timeout=5) as db:
             missing = missing_settings(db)
             role, database = db.info.user, db.info.dbname
-    except psycopg.Error:
-        return "The role was not looked at."
+    except psycopg.Error as error:
+        raise Skipped("The database role was not looked at: the database cannot be used.") from error
     if missing:
         lines = "; ".join(
             f'ALTER ROLE "{role}" IN DATABASE "{database}" SET {name} = \'{value}\'' for name, value in missing.items()
@@ -180,14 +204,14 @@ def role_has_its_timeouts(setup: Setup) -> str:
 
 def values_are_under_the_present_key(setup: Setup) -> str:
     """What is stored encrypted can be read, and is under the first of ENCRYPTION_KEYS."""
-    address = setup.address("DATABASE_URL", "database_url")
-    if not address:
-        return "No encrypted values were looked at."
+    address = setup.database_address()
+    sealer = Sealer(_settings_for("The encrypted values").encryption_keys)
     try:
-        sealer = Sealer(read_settings().encryption_keys)
         left, unknown = count_values(address, sealer)
-    except (SettingsError, SQLAlchemyError):
-        return "The encrypted values were not looked at, or took longer than the database's time limit."
+    except SQLAlchemyError as error:
+        raise Skipped(
+            "The encrypted values were not looked at: the database cannot be used, or took longer than its limit."
+        ) from error
     if any(unknown.values()):
         raise Problem(
             f"Values are under keys that ENCRYPTION_KEYS does not hold: {_by_table(unknown)}. Add those keys."
@@ -201,24 +225,33 @@ def values_are_under_the_present_key(setup: Setup) -> str:
 
 def redis_is_ready(setup: Setup) -> str:
     """Redis answers and never throws a message away to make room."""
-    address = setup.address("REDIS_URL", "redis_url")
-    if not address:
-        return "No Redis is set and none runs: `tutelage up` brings its own."
+    url = setup.redis_url()
     try:
-        with redis.Redis.from_url(address, socket_timeout=5, socket_connect_timeout=5) as client:
+        with redis_client(url, socket_timeout=5, socket_connect_timeout=5) as client:
             policy = client.info("memory").get("maxmemory_policy", "noeviction")
-    except (redis.exceptions.RedisError, ValueError) as error:
-        raise Problem(f"Redis cannot be reached: {error}.") from error
+    except (redis.exceptions.RedisError, OSError) as error:
+        raise Problem(f"Redis cannot be reached: {str(error).rstrip('.')}.") from error
     if policy != "noeviction":
         raise Problem(f"Redis has maxmemory-policy {policy} and may drop messages: set noeviction.")
-    return "Redis answers and evicts nothing."
+    # As workers reach it: by another library than the API's counters.
+    try:
+        with Celery("tutelage-doctor", set_as_current=False) as celery:
+            celery.conf.update(broker_settings(url))
+            with celery.connection_for_write() as connection:
+                connection.ensure_connection(max_retries=1)
+                connection.default_channel.client.ping()
+    except (redis.exceptions.RedisError, KombuError, OSError) as error:
+        raise Problem(f"Workers cannot reach Redis: {str(error).rstrip('.')}.") from error
+    address = redis_address(url)
+    found = f" by sentinel as {address.master_name}" if address.master_name else " over TLS" * bool(address.tls)
+    return f"Redis answers{found}, to the API and to workers, and evicts nothing."
 
 
 def processes_live(setup: Setup) -> str:
     """Whatever run.json names is there, the sweep above all: it is what keeps the promise."""
     run = read_run(setup.data_dir)
     if run is None:
-        return f"Nothing runs in {setup.data_dir}."
+        raise Skipped(f"No processes were looked at: nothing runs in {setup.data_dir}.")
     gone = [entry["name"] for entry in run["processes"] if not psutil.pid_exists(entry["pid"])]
     if gone:
         raise Problem(f"These processes are gone: {', '.join(gone)}. Their logs are in {setup.data_dir}/logs.")
@@ -250,6 +283,12 @@ def _version(binary: Path) -> str:
 
 
 def _examine_database(db: psycopg.Connection[Any]) -> str:
+    read_only = db.execute("SHOW transaction_read_only").fetchone()
+    if read_only and read_only[0] == "on":
+        raise Problem(
+            f"The PostgreSQL at {db.info.host or 'its socket'} takes no changes, as a standby: DATABASE_URL with"
+            " several hosts wants target_session_attrs=read-write."
+        )
     version = db.info.server_version
     if version < 170000:
         raise Problem(f"PostgreSQL is {version // 10000}; Tutelage needs 17 or later.")
@@ -293,13 +332,18 @@ CHECKS: tuple[Callable[[Setup], str], ...] = (
 def doctor(data_dir: Path, port: int, flower_port: int) -> None:
     """Check this machine, the settings and, where they run, the servers. Exits with 1 when something is wrong."""
     setup = Setup(data_dir.absolute(), (port, flower_port))
-    problems = 0
+    problems = skipped = 0
     for check in CHECKS:
         try:
-            click.echo(f"ok     {check(setup)}")
+            click.echo(f"ok       {check(setup)}")
+        except Skipped as reason:
+            skipped += 1
+            click.echo(f"skipped  {reason}")
         except Problem as problem:
             problems += 1
-            click.echo(f"WRONG  {problem}")
+            click.echo(f"WRONG    {problem}")
     if problems:
         raise click.ClickException("One thing is wrong." if problems == 1 else f"{problems} things are wrong.")
-    click.echo("Everything is fine.")
+    click.echo(
+        f"Nothing is wrong; {skipped} of {len(CHECKS)} checks were skipped." if skipped else "Everything is fine."
+    )

@@ -28,6 +28,8 @@ import redis
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict
 
+from workers.broker import redis_client
+
 DATABASE = "tutelage"
 POSTGRES_SETTINGS = {
     "listen_addresses": "127.0.0.1",
@@ -198,16 +200,17 @@ def wait_for_postgres(url: str, check: Callable[[], None], seconds: float = 90) 
     Args:
         check: called between attempts; raises when waiting has become pointless.
     """
-    name = str(conninfo_to_dict(url)["dbname"])
+    # A service, or libpq's own defaults, may name the database instead.
+    name = conninfo_to_dict(url).get("dbname")
 
     def attempt() -> None:
         try:
             psycopg.connect(url, connect_timeout=5).close()
         except psycopg.OperationalError as error:
-            if f'database "{name}" does not exist' not in str(error):
+            if name is None or f'database "{name}" does not exist' not in str(error):
                 raise
             with psycopg.connect(url, dbname="postgres", connect_timeout=5, autocommit=True) as db:
-                db.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+                db.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(str(name))))
 
     wait_until(attempt, (psycopg.OperationalError,), check, "PostgreSQL", seconds)
 
@@ -216,7 +219,7 @@ def wait_for_redis(url: str, check: Callable[[], None], seconds: float = 30) -> 
     """Wait until a Redis or Valkey answers a ping."""
 
     def attempt() -> None:
-        with redis.Redis.from_url(url, socket_timeout=5, socket_connect_timeout=5) as client:
+        with redis_client(url, socket_timeout=5, socket_connect_timeout=5) as client:
             client.ping()
 
     wait_until(attempt, (redis.exceptions.RedisError, OSError), check, "Redis", seconds)

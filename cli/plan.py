@@ -21,6 +21,7 @@ from cli.embedded import (
     redis_url,
     valkey_command,
 )
+from config.servers import database_address
 from config.settings import STARTED_BY_UP, Settings, read_settings
 from workflows.events import QUEUES
 
@@ -166,6 +167,8 @@ def make_plan(
     _require_templates(settings)
     # To Flower itself, an empty login is one that everybody fails at.
     given = {name: value for name, value in {**os.environ, **environment}.items() if value or name != FLOWER_LOGIN}
+    if address := given.get("DATABASE_URL"):
+        given["DATABASE_URL"] = database_address(address)
     left_out = _left_out(without, given)
     if settings.production and "flower" not in left_out and not settings.flower_basic_auth:
         raise StartError(

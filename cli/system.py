@@ -45,6 +45,7 @@ from cli.migrate import upgrade
 from cli.plan import FOLDER_VARIABLE, HOST, ROOT, Part, Plan, make_plan
 from cli.run_file import Run, read_run, remove_run, write_private, write_run
 from config.settings import STARTED_BY_UP
+from workers.broker import broker_settings
 
 START_SECONDS = 120
 STOP_SECONDS = 45
@@ -442,7 +443,8 @@ def wait_for_workers(queues: Sequence[str], redis_url: str, check: Callable[[], 
             raise OSError(", ".join(sorted(silent)))
 
     if silent:
-        with Celery("tutelage-up", broker=redis_url, set_as_current=False) as celery:
+        with Celery("tutelage-up", set_as_current=False) as celery:
+            celery.conf.update(broker_settings(redis_url))
             wait_until(attempt, (OSError, OperationalError), check, "Every worker", seconds)
 
 

@@ -29,6 +29,7 @@ from config.limits import Network, RateLimit, TrustedProxies, rate_limit, truste
 from config.mail_server import mail_server
 from config.publishable_keys import require_publishable_key
 from config.secrets import DEVELOPMENT_SECRET, RANDOM_TEXT, flower_logins, optional_secret, require_keys, require_secret
+from config.servers import database_address, redis_address
 
 Value = TypeVar("Value")
 
@@ -148,17 +149,16 @@ def _keys(name: str) -> tuple[str, ...]:
     )
 
 
-def _server(env: Env, name: str, *schemes: str) -> str:
-    url = env.str(name, "")
-    try:
-        parts = urlsplit(url.partition(";")[0])  # of several sentinels
-        # Such as postgresql+psycopg:// and redis+socket://.
-        usable = parts.scheme.partition("+")[0] in schemes and parts.port != 0
-    except ValueError:
-        usable = False
-    if url and not usable:
-        raise ValueError(f"{name} must read {schemes[0]}://user:password@host:port/name.")
-    return url
+def _database_url(env: Env) -> str:
+    given = env.str("DATABASE_URL", "")
+    return database_address(given) if given else ""
+
+
+def _redis_url(env: Env) -> str:
+    given = env.str("REDIS_URL", "")
+    if given:
+        redis_address(given)
+    return given
 
 
 def _jwt_secret(env: Env) -> str | None:
@@ -251,8 +251,8 @@ class Settings:
     """
 
     environment: str = _one_of("TUTELAGE_ENV", *ENVIRONMENTS)
-    database_url: str = _setting(lambda env: _server(env, "DATABASE_URL", "postgresql", "postgres"))
-    redis_url: str = _setting(lambda env: _server(env, "REDIS_URL", "redis", "rediss", "sentinel"))
+    database_url: str = _setting(lambda env: _database_url(env), shown=False)
+    redis_url: str = _setting(lambda env: _redis_url(env), shown=False)
     jwt_secret: str | None = _setting(lambda env: _jwt_secret(env), shown=False)
     jwt_public_key: str | None = _setting(lambda env: _jwt_public_key(env))
     jwt_jwks_url: str | None = _setting(lambda env: _jwt_jwks_url(env))

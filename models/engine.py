@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
+import re
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from threading import Lock, Thread
@@ -12,9 +13,10 @@ from typing import Any, cast
 
 import psycopg
 from psycopg import sql
+from psycopg.conninfo import conninfo_to_dict
 from psycopg.pq import ExecStatus
 from psycopg.rows import dict_row
-from sqlalchemy import Connection, Dialect, Engine, create_engine, event, make_url
+from sqlalchemy import URL, Connection, Dialect, Engine, create_engine, event
 from sqlalchemy.engine import ExceptionContext, ExecutionContext
 from sqlalchemy.pool import ConnectionPoolEntry
 
@@ -62,6 +64,7 @@ DRIVER_ERROR = "tutelage_driver_error"
 # In place of the values of a row, which errors of constraints quote.
 HIDDEN_DETAIL = "(hidden)"
 _NOT_SAID = (None,) * 5
+_WITH_DRIVER = re.compile(r"\A(postgres(?:ql)?)\+\w+(?=://)")
 _NEW_PLAN_NEEDED = ("0A000", "RevalidateCachedQuery")
 
 
@@ -93,17 +96,19 @@ def create(
     """Make an engine whose connections time out by themselves and answer in UTC, once `set_up_role` has seen to it.
 
     Args:
-        database_url: `postgresql://…`; the driver is always psycopg 3. Its parameters go before CONNECTION_LIMITS.
+        database_url: as libpq takes it, or as SQLAlchemy writes it; the driver is always psycopg 3. Its parameters go
+            before CONNECTION_LIMITS and `connect_timeout`.
         pool_size: the most connections this process keeps or opens.
         name: shown in `pg_stat_activity` as the application's name.
-        connect_timeout: seconds to wait for a connection to be made.
+        connect_timeout: seconds to wait for a connection to be made, to each host.
         warn: whether a role without its settings is logged.
         gives_up: whether a statement has a deadline, however the server is; not for what an operator waits for.
         recycle_seconds: after which a connection is replaced; -1 for never.
     """
-    url = make_url(database_url).set(drivername="postgresql+psycopg")
+    # SQLAlchemy reads fewer addresses than libpq does.
+    parameters = conninfo_to_dict(_WITH_DRIVER.sub(r"\1", database_url))
     engine = create_engine(
-        url,
+        _shown_url(parameters),
         pool_size=pool_size,
         max_overflow=0,
         pool_timeout=5,
@@ -114,9 +119,10 @@ def create(
         # An error must not carry what people wrote into logs.
         hide_parameters=True,
         connect_args={
-            **{name: limit for name, limit in CONNECTION_LIMITS.items() if name not in url.query},
-            "application_name": name,
+            **CONNECTION_LIMITS,
             "connect_timeout": connect_timeout,
+            **parameters,
+            "application_name": name,
             "prepare_threshold": PREPARE_THRESHOLD,
             "cursor_factory": _Cursor,
         },
@@ -172,6 +178,20 @@ def missing_settings(db: psycopg.Connection[object]) -> dict[str, str]:
         for name, value in SESSION_SETTINGS.items()
         if (begun[name] == "0" if name in TIMEOUTS else begun[name] != value)
     }
+
+
+def _shown_url(parameters: Mapping[str, Any]) -> URL:
+    """The engine's URL, as far as SQLAlchemy can write it down; connections are made by the parameters themselves."""
+    host, port = str(parameters.get("host", "")), str(parameters.get("port", ""))
+    is_simple = "," not in host and not host.startswith("/")
+    return URL.create(
+        "postgresql+psycopg",
+        username=parameters.get("user"),
+        password=parameters.get("password"),
+        host=host if host and is_simple else None,
+        port=int(port) if port.isdecimal() and is_simple else None,
+        database=parameters.get("dbname"),
+    )
 
 
 def _connect(_dialect: Dialect, _entry: ConnectionPoolEntry, words: Any, options: Any) -> DriverConnection:

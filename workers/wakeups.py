@@ -80,8 +80,12 @@ class Publisher:
     def _connected(self) -> Iterator[Producer]:
         try:
             if self._connection is None or self._producer is None:
+                conf = self._app.conf
                 self._connection = Connection(
-                    self._app.conf.broker_url, transport_options=PUBLISHER_OPTIONS, connect_timeout=0.5
+                    conf.broker_url,
+                    ssl=conf.broker_use_ssl or False,
+                    transport_options=conf.broker_transport_options | PUBLISHER_OPTIONS,
+                    connect_timeout=0.5,
                 )
                 # Kombu's own pause between two attempts is 2 s.
                 self._connection.ensure_connection(max_retries=1, interval_start=0, interval_step=0, interval_max=0)

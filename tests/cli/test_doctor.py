@@ -72,7 +72,7 @@ def test_a_database_that_was_not_migrated_is_named(
 
 def test_a_setting_that_makes_no_sense_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("JWT_SECRET", "short")
-    assert "WRONG  JWT_SECRET must hold at least 32 bytes" in examine(tmp_path).output
+    assert "WRONG    JWT_SECRET must hold at least 32 bytes" in examine(tmp_path).output
 
 
 def test_the_keys_of_an_identity_provider_are_listed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -133,7 +133,7 @@ def test_doctor_names_what_is_under_other_keys(
     use_keys(NEW, OLD)
     assert "retired keys, or not encrypted yet: 3 rows of bookings, 1 rows of sessions" in examine(tmp_path).output
     assert tutelage().exit_code == 0
-    assert "ok     Every encrypted value is under the first of ENCRYPTION_KEYS." in examine(tmp_path).output
+    assert "ok       Every encrypted value is under the first of ENCRYPTION_KEYS." in examine(tmp_path).output
     use_keys(OLD)
     assert "ENCRYPTION_KEYS does not hold: 3 rows of bookings" in examine(tmp_path).output
 
