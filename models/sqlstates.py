@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, PendingRollbackError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 # By SQLSTATE class: connections, resources, operators' interventions (shutdowns, time limits), rollbacks of the
@@ -16,7 +16,7 @@ LOST_RACES = {DEADLOCK, SERIALIZATION_FAILURE}
 
 def is_outage(error: SQLAlchemyError) -> bool:
     """Whether the same request may well succeed a moment later, with nothing repaired."""
-    if isinstance(error, PoolTimeout):
+    if isinstance(error, PoolTimeout | PendingRollbackError):
         return True
     if not isinstance(error, DBAPIError):
         return False
@@ -28,6 +28,9 @@ def is_outage(error: SQLAlchemyError) -> bool:
 
 def is_connection_loss(error: SQLAlchemyError) -> bool:
     """Whether the connection broke, or was never made: the driver then has no SQLSTATE to give."""
+    # Of a statement that followed the one which the break surprised.
+    if isinstance(error, PendingRollbackError):
+        return True
     if not isinstance(error, DBAPIError):
         return False
     never_made = sqlstate_of(error) is None and isinstance(error, OperationalError | InterfaceError)

@@ -16,7 +16,7 @@ from config.settings import settings
 from models import engine
 from models.idempotency import idempotency_keys
 from workers.app import app
-from workers.transactions import Transactions, metered
+from workers.transactions import Transactions, is_unavailable, metered
 from workers.wakeups import WakeupQueue
 from workflows.action_links.link import forget_spent_links
 from workflows.analytics.summary import add_up_changes
@@ -99,7 +99,10 @@ def _do(transactions: Transactions, name: str, chore: Chore, batches: int) -> bo
                 break
     except Exception as error:
         # One chore's failure is not the next one's, and the loop outlives them all.
-        log.error("maintain.trouble", chore=name, exc_info=error)
+        if is_unavailable(error):
+            log.warning("maintain.database_unavailable", chore=name, error=str(error.__cause__ or error))
+        else:
+            log.error("maintain.trouble", chore=name, exc_info=error)
         telemetry.MAINTAIN_CHORES.labels(name, "trouble").inc()
         return None
     telemetry.MAINTAIN_CHORES.labels(name, "ok").inc()

@@ -14,9 +14,10 @@ from typing import Any, Generic, Protocol, TypeVar
 
 import structlog
 from sqlalchemy import Connection
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import SQLAlchemyError
 
 from models.events import ErrorClass
+from models.sqlstates import is_connection_loss
 from workers.outcomes import (
     attempt_of,
     log_fields,
@@ -28,7 +29,7 @@ from workers.outcomes import (
     success_log,
 )
 from workers.tracing import SpanKind, delivery_span
-from workers.transactions import Transactions
+from workers.transactions import Transactions, is_unavailable
 from workers.transports import Transport
 from workflows.events import store
 from workflows.events.delivery import Delivery, DeliveryKey, Postpone, SendResult, Success
@@ -325,7 +326,9 @@ class OutboundRunner:
         try:
             with self._transactions.autocommit() as db:
                 store.renew(db, [leased.delivery], LEASE)
-        except OperationalError as error:
+        except SQLAlchemyError as error:
+            if not is_unavailable(error):
+                raise
             # There is time for another try.
             log.warning("lease.not_renewed", **log_fields(leased.delivery), error=type(error).__name__)
         else:
@@ -356,9 +359,10 @@ class OutboundRunner:
                 # The outcome first: a sender that lost its lease writes nothing, and settles nothing.
                 if line.ours and effect.settle is not None and isinstance(outcome, SendResult):
                     effect.settle(db, delivery, leased.message, outcome)
-        except OperationalError:
-            raise
-        except Exception as error:  # noqa: BLE001 - a defect is written to the row, and tried again
+        except Exception as error:
+            if is_unavailable(error):
+                raise
+            # A defect is written to the row, and tried again.
             with self._transactions() as db:
                 line = settle_error(db, effect, delivery, error, leased.took)
         line.log()
@@ -442,7 +446,11 @@ def _prepared(db: Connection, effect: OutboundEffect[M], deliveries: Sequence[De
         return []
     try:
         return effect.prepare(db, deliveries)
-    except Exception as error:  # noqa: BLE001 - whose error it is shows when each is prepared by itself
+    except Exception as error:
+        if isinstance(error, SQLAlchemyError) and is_connection_loss(error):
+            # It is no delivery's own, and each further statement would only say so.
+            raise
+        # Whose error it is shows when each is prepared by itself.
         if len(deliveries) == 1:
             return [error]
         log.warning("delivery.preparation_failed", effect=effect.name, error=type(error).__name__)
@@ -454,7 +462,9 @@ def _retry_write(pauses: Sequence[float], delivery: Delivery, write: Callable[[]
     for pause in pauses:
         try:
             return write()
-        except OperationalError as error:
+        except SQLAlchemyError as error:
+            if not is_unavailable(error):
+                raise
             log.warning("delivery.outcome_waits", **log_fields(delivery), error=type(error).__name__)
             sleep(pause)
     return write()

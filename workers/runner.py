@@ -20,7 +20,7 @@ from models.sqlstates import LOCK_NOT_AVAILABLE, LOST_RACES, QUERY_CANCELED, sql
 from workers.outbound import OutboundRunner, Route
 from workers.outcomes import OutcomeLog, settle_error, settle_exhausted, success_log
 from workers.tracing import SpanKind, delivery_span
-from workers.transactions import Transactions
+from workers.transactions import Transactions, is_unavailable
 from workflows.events import QUEUES, store
 from workflows.events.delivery import Delivery, DeliveryKey
 from workflows.events.record import flush_deferred, recorded
@@ -66,7 +66,7 @@ class DeliveryRunner:
         """Look at these deliveries of one queue now, and run those that are free and due.
 
         Raises:
-            Exception: the first that one effect's deliveries failed with, after those of the others have been run.
+            Exception: what one effect's deliveries failed with, after those of the others have been run.
         """
         named: dict[str, list[DeliveryKey]] = {}
         outbound: dict[str, tuple[AnyOutboundEffect, list[DeliveryKey]]] = {}
@@ -91,8 +91,13 @@ class DeliveryRunner:
                 run()
             except Exception as error:  # noqa: BLE001 - raised below; it must not keep other effects from being run
                 errors.append(error)
+        # A defect comes first: that the database is unavailable is what all of them say.
+        errors.sort(key=is_unavailable)
         for further in errors[1:]:
-            log.error("delivery.wakeup_failed", exc_info=further)
+            if is_unavailable(further):
+                log.warning("delivery.wakeup_failed", error=type(further).__name__)
+            else:
+                log.error("delivery.wakeup_failed", exc_info=further)
         if errors:
             raise errors[0]
 

@@ -11,10 +11,12 @@ from typing import Any, Protocol, cast
 import structlog
 from sqlalchemy import Connection, Engine, QueuePool, event
 from sqlalchemy.engine import ExceptionContext
+from sqlalchemy.exc import OperationalError, SQLAlchemyError
 
 from config import telemetry
 from models.engine import autocommit
 from models.prepared import observe_prepared
+from models.sqlstates import is_outage
 from workflows.events.event_types import (
     BookingAccepted,
     BookingCancelled,
@@ -96,6 +98,11 @@ class Transactions:
             telemetry.DELIVERY_DURATION.labels(cancelled["effect"], "cancelled").observe(0)
             log.info("delivery.cancelled", **cancelled)
         self._wakeups.put(recorded.wakeups)
+
+
+def is_unavailable(error: Exception) -> bool:
+    """Whether it is the database that cannot be used just now: worth a line in the log, and not a traceback."""
+    return isinstance(error, OperationalError) or (isinstance(error, SQLAlchemyError) and is_outage(error))
 
 
 def count(events: Iterable[Event]) -> None:

@@ -15,7 +15,7 @@ from uuid import UUID
 
 import structlog
 from celery.signals import setup_logging, worker_shutting_down
-from sqlalchemy.exc import OperationalError, SQLAlchemyError
+from sqlalchemy.exc import SQLAlchemyError
 
 from config.metrics import start_metrics
 from config.observing import observe
@@ -26,7 +26,7 @@ from workers.policy import operator_policy
 from workers.routes import routes_of
 from workers.runner import DeliveryRunner
 from workers.tracing import start_tracing, stop_tracing
-from workers.transactions import Transactions, metered
+from workers.transactions import Transactions, is_unavailable, metered
 from workers.wakeups import TASK, WakeupQueue
 from workflows.events.delivery import DeliveryKey
 from workflows.events.subscriptions import activate_policy, load
@@ -74,7 +74,9 @@ def run_deliveries(*, deliveries: Sequence[Mapping[str, str]], **_newer: Any) ->
     """Run these deliveries of one queue. Arguments that are unknown are a newer publisher's, or for operators."""
     try:
         current().deliverer.deliver(*(_key(**named) for named in deliveries))
-    except OperationalError as error:
+    except SQLAlchemyError as error:
+        if not is_unavailable(error):
+            raise
         # While the database is unavailable every wake-up ends so. The sweep names the rows again.
         log.warning("worker.database_unavailable", error=str(error), deliveries=len(deliveries))
 

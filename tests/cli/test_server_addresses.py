@@ -10,6 +10,7 @@ import threading
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote, urlsplit
 from uuid import uuid4
 
@@ -289,12 +290,13 @@ def test_redis_is_reached_by_sentinels_and_followed(tmp_path: Path, valkey: Embe
 
 def _failed_over(asked: redis.Redis) -> bool:
     with suppress(redis.ResponseError):
-        return bool(asked.execute_command("SENTINEL", "FAILOVER", "bookings"))
+        return bool(asked.sentinel_failover("bookings"))
     return False
 
 
 def _master(asked: redis.Redis) -> int:
-    return int(asked.sentinel_get_master_addr_by_name("bookings")[1])
+    found: Any = asked.sentinel_get_master_addr_by_name("bookings")
+    return int(found[1])
 
 
 def _published(publisher: Publisher) -> bool:

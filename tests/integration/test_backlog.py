@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import timedelta
 
+import psycopg
 import pytest
-from sqlalchemy import text
+from sqlalchemy import Connection, text
+from sqlalchemy.exc import OperationalError
 from structlog.testing import capture_logs
 
+from models.engine import driver_of
 from tests import factories
 from tests.integration.harness import Harness
 from tests.scraping import Figures
@@ -108,6 +112,26 @@ def test_maintain_tells_the_figures_and_takes_them_back(owing: Harness) -> None:
     assert Figures.here().total(dead) == 0
     assert Figures.here().total("tutelage_invariant_violations", invariant="dead_delivery") == 0
     assert Figures.here().total("tutelage_deliveries_due", queue="sessions") == due(owing)["sessions"]
+
+
+def lose_connection(db: Connection) -> bool:
+    """A failover, and the statement after the one that it surprises."""
+    with psycopg.connect(db.engine.url.set(drivername="postgresql").render_as_string(hide_password=False)) as other:
+        other.execute("SELECT pg_terminate_backend(%s)", [driver_of(db).info.backend_pid])
+    with suppress(OperationalError):
+        db.execute(text("SELECT 1"))
+    db.execute(text("SELECT 1"))
+    return False
+
+
+def test_a_failover_is_a_warning_in_one_line(owing: Harness) -> None:
+    with capture_logs() as lines:
+        assert not maintain(owing.transactions, {"first": lose_connection})
+    assert [(line["event"], line["log_level"], "exc_info" in line) for line in lines] == [
+        ("maintain.database_unavailable", "warning", False)
+    ]
+    # The connection is replaced.
+    assert maintain(owing.transactions, {"first": lambda db: bool(db.scalar(text("SELECT false")))})
 
 
 def test_one_chores_failure_is_counted_and_not_the_next_ones(owing: Harness) -> None:

@@ -11,11 +11,13 @@ from typing import Any
 
 import pytest
 from sqlalchemy import Connection
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import OperationalError, PendingRollbackError
+from structlog.testing import capture_logs
 
 from tests.eventually import eventually
 from tests.integration.endpoints import NO, YES, attempts_kept, listening, messages
 from tests.integration.harness import Harness
+from tests.integration.test_backlog import lose_connection
 from tests.statements import statements_of
 from workers import outbound
 from workers.outbound import OutboundRunner, Route, SenderPool, Senders, SynchronousExecutor
@@ -143,6 +145,19 @@ def test_an_error_in_preparation_affects_its_own_delivery_only(harness: Harness)
     worker(harness, pool(2), prepare=spoilt).deliver(*keys)
     assert states(harness, keys) == ["done", "pending", "done"]
     assert harness.row(keys[1]).last_error == "ValueError: no such target"
+
+
+def test_a_connection_lost_in_preparation_is_no_delivery_s_error(harness: Harness) -> None:
+    keys = messages(harness, listening(harness), 3)
+
+    def lost(db: Connection, _deliveries: Sequence[Delivery]) -> list[WebhookMessage | Exception]:
+        lose_connection(db)
+        raise AssertionError("the statement after the lost one is refused")
+
+    with capture_logs() as lines, pytest.raises(PendingRollbackError):
+        worker(harness, pool(2), prepare=lost).deliver(*keys)
+    assert lines == []
+    assert [(harness.row(key).state, harness.row(key).last_error) for key in keys] == [("pending", None)] * 3
 
 
 def test_ready_messages_are_sent_although_the_database_fails_afterwards(

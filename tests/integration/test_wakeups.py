@@ -11,7 +11,8 @@ from uuid import uuid4
 import pytest
 import redis
 from celery import Celery
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import OperationalError, PendingRollbackError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from structlog.testing import capture_logs
 
 import workers.worker  # noqa: F401 - it has the task
@@ -206,11 +207,20 @@ def test_a_defect_in_publishing_ends_no_thread_for_good(
     assert len(messages(valkey, "reviews")) == 1
 
 
-def test_a_wakeup_while_the_database_is_away_is_a_warning(monkeypatch: pytest.MonkeyPatch) -> None:
+def refused_connection() -> Exception:
+    return OperationalError("SELECT", {}, Exception("connection refused"))
+
+
+@pytest.mark.parametrize(
+    "error", [refused_connection(), PendingRollbackError("Can't reconnect"), PoolTimeout("QueuePool")]
+)
+def test_a_wakeup_while_the_database_is_away_is_a_warning(error: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
     def refused(*_keys: DeliveryKey) -> None:
-        raise OperationalError("SELECT", {}, Exception("connection refused"))
+        raise error
 
     monkeypatch.setattr("workers.worker.current", lambda: SimpleNamespace(deliverer=SimpleNamespace(deliver=refused)))
     with capture_logs() as lines:
         app.tasks[TASK](deliveries=[argument(wakeup) for wakeup in some_wakeups(2)])
-    assert [(line["event"], line["deliveries"]) for line in lines] == [("worker.database_unavailable", 2)]
+    assert [(line["event"], line["log_level"], line["deliveries"]) for line in lines] == [
+        ("worker.database_unavailable", "warning", 2)
+    ]
