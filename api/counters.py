@@ -23,7 +23,7 @@ from redis.exceptions import TimeoutError as RedisTimeoutError
 from redis.retry import Retry
 
 from config.limits import RateLimit
-from workers.broker import redis_client
+from config.servers import redis_client
 
 log = structlog.get_logger(__name__)
 

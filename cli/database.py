@@ -21,8 +21,8 @@ def find_database_url(data_dir: Path) -> str:
     Raises:
         SettingsError: when DATABASE_URL is not set and nothing runs in the data folder.
     """
-    if named := settings().database_url:
-        return named
+    if settings().database_url:
+        return settings().require_database_url()
     run = read_run(data_dir)
     if run is None:
         raise SettingsError(f"Set DATABASE_URL, or start `tutelage up`: nothing runs in {data_dir}.")

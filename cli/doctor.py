@@ -25,11 +25,12 @@ from cli.migrate import newest_revision
 from cli.plan import is_free
 from cli.reencrypt import present_recoding
 from cli.run_file import DATA_DIR_OPTION, read_run
+from config.mail_server import mail_server
 from config.sealing import Sealer
-from config.servers import database_address, redis_address
-from config.settings import Settings, SettingsError, read_settings
+from config.servers import database_address, redis_address, redis_client
+from config.settings import Settings, SettingsError, misspelling, misspelt_settings, read_settings
 from models.engine import create, missing_settings
-from workers.broker import broker_settings, redis_client
+from workers.broker import broker_settings
 from workers.transports.apprise import AppriseTransport
 from workflows.notifications.templating import template_errors
 from workflows.privacy.reencryption import SEALED_TABLES, rows_left, rows_under_unknown_keys
@@ -75,6 +76,8 @@ class Setup:
                 return str(given)
         except ValueError as error:
             raise Skipped("Redis was not looked at: REDIS_URL is refused.") from error
+        if os.environ.get("TUTELAGE_ENV") == "production":
+            raise Problem("REDIS_URL is not set: in production, every process but `tutelage up` refuses to start.")
         raise Skipped("No Redis is set and none runs: `tutelage up` brings its own.")
 
 
@@ -96,9 +99,29 @@ def python_is_new_enough(_setup: Setup) -> str:
 def settings_make_sense(_setup: Setup) -> str:
     """Every environment variable can be read."""
     try:
-        return f"The settings can be read; this is {read_settings().environment}."
+        chosen = read_settings()
+        if chosen.database_url:
+            chosen.require_database_url()
+        return f"The settings can be read; this is {chosen.environment}."
     except SettingsError as error:
         raise Problem(str(error)) from error
+
+
+def settings_are_known(_setup: Setup) -> str:
+    """No variable looks like a misspelt setting."""
+    if found := misspelt_settings(os.environ):
+        raise Problem("\n         ".join(misspelling(name, meant) for name, meant in found.items()))
+    return "No variable looks like a misspelt setting."
+
+
+def mail_goes_out(_setup: Setup) -> str:
+    """Where mails go; the mail server itself is not asked."""
+    chosen = _settings_for("Mails")
+    if chosen.smtp_url is None:
+        kept = f"Mails are kept as files in {chosen.mail_folder}, where they count as sent"
+        return f"{kept}; their links begin with {chosen.public_url}."
+    server = mail_server(chosen.smtp_url)
+    return f"Mails go to {server.host}, port {server.port}; their links begin with {chosen.public_url}."
 
 
 def templates_can_be_used(_setup: Setup) -> str:
@@ -310,6 +333,8 @@ def _examine_database(db: psycopg.Connection[Any]) -> str:
 CHECKS: tuple[Callable[[Setup], str], ...] = (
     python_is_new_enough,
     settings_make_sense,
+    settings_are_known,
+    mail_goes_out,
     templates_can_be_used,
     channels_can_be_used,
     token_keys_can_be_read,

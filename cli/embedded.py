@@ -28,7 +28,7 @@ import redis
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict
 
-from workers.broker import redis_client
+from config.servers import redis_client
 
 DATABASE = "tutelage"
 POSTGRES_SETTINGS = {

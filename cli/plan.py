@@ -22,7 +22,7 @@ from cli.embedded import (
     valkey_command,
 )
 from config.servers import database_address
-from config.settings import STARTED_BY_UP, Settings, read_settings
+from config.settings import STARTED_BY_UP, Settings, SettingsError, read_settings
 from workflows.events import QUEUES
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -168,7 +168,10 @@ def make_plan(
     # To Flower itself, an empty login is one that everybody fails at.
     given = {name: value for name, value in {**os.environ, **environment}.items() if value or name != FLOWER_LOGIN}
     if address := given.get("DATABASE_URL"):
-        given["DATABASE_URL"] = database_address(address)
+        try:
+            given["DATABASE_URL"] = database_address(address)
+        except ValueError as error:
+            raise SettingsError(str(error)) from None
     left_out = _left_out(without, given)
     if settings.production and "flower" not in left_out and not settings.flower_basic_auth:
         raise StartError(

@@ -64,7 +64,7 @@ def maintain() -> None:
 def _settings_to_listen(host: str) -> Settings:
     require_address(host)
     chosen = settings()
-    chosen.require_database_url()
+    chosen.require_servers()
     require_loopback(host, chosen)
     return chosen
 
@@ -72,7 +72,7 @@ def _settings_to_listen(host: str) -> Settings:
 def _begin_loop(name: str) -> threading.Event:
     """Prepare a process that runs a loop, and return the event that SIGTERM and SIGINT set, by which the loop ends."""
     chosen = settings()
-    chosen.require_database_url()
+    chosen.require_servers()
     _begin(name, chosen)
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):

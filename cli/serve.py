@@ -60,7 +60,7 @@ def serve(host: str, port: int, make_app: Callable[[], Flask] = create_app, limi
         limits: of requests, answers and worker processes.
     """
     chosen = settings()
-    chosen.require_database_url()
+    chosen.require_servers()
     configure_logging(level=chosen.log_level, process="api")
     require_loopback(host, chosen)
     _require_free(host, port)

@@ -44,7 +44,7 @@ from cli.embedded import (
 from cli.migrate import upgrade
 from cli.plan import FOLDER_VARIABLE, HOST, ROOT, Part, Plan, make_plan
 from cli.run_file import Run, read_run, remove_run, write_private, write_run
-from config.settings import STARTED_BY_UP
+from config.settings import STARTED_BY_UP, misspelling, misspelt_settings
 from workers.broker import broker_settings
 
 START_SECONDS = 120
@@ -303,6 +303,8 @@ def running_system(
             environment=environment or {},
             postgres_settings=postgres_settings or {},
         )
+        for name, meant in misspelt_settings(plan.environment).items():
+            say(misspelling(name, meant))
         # What processes of an earlier run have counted is no part of this one.
         shutil.rmtree(plan.metrics_folder, ignore_errors=True)
         plan.metrics_folder.mkdir(mode=0o700)

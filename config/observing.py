@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import threading
 from importlib import import_module
@@ -12,7 +13,7 @@ import structlog
 from structlog.typing import EventDict, WrappedLogger
 
 from config.logging import configure_logging
-from config.settings import Settings
+from config.settings import Settings, misspelt_settings
 
 log = structlog.get_logger(__name__)
 
@@ -40,6 +41,8 @@ def observe(settings: Settings, process: str) -> None:
         _reporters.append(import_module("config.error_reports").ErrorReporter(settings, process))
     configure_logging(level=settings.log_level, process=process, seen_by=_reporters)
     sys.excepthook = _log_uncaught
+    for name, meant in misspelt_settings(os.environ).items():
+        log.warning("setting.unknown", setting=name, did_you_mean=meant)
     threading.excepthook = lambda failed: _log_uncaught(failed.exc_type, failed.exc_value, failed.exc_traceback)
 
 

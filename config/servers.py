@@ -6,8 +6,11 @@ import os
 import re
 from dataclasses import dataclass, field
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, unquote, urlsplit
+
+if TYPE_CHECKING:
+    from redis import Redis
 
 _DATABASE_FORM = (
     "DATABASE_URL must read postgresql://user:password@host:port/name, or be another address that libpq takes"
@@ -29,7 +32,9 @@ _PARAMETERS = {
     "sentinel": _SENTINEL_PARAMETERS,
     "redis+socket": ("virtual_host",),
 }
+DEFAULT_REDIS_URL = "redis://127.0.0.1:6379/0"
 _MAX_PORT = 65_535
+SENTINEL_SECONDS = 0.5
 
 
 def database_address(given: str) -> str:
@@ -86,6 +91,15 @@ class RedisAddress:
         given = {"username": unquote(first.username or ""), "password": unquote(first.password or "")}
         return {name: value for name, value in given.items() if value} | {"db": int(first.path.strip("/") or 0)}
 
+    def sentinel_options(self) -> dict[str, Any]:
+        """How sentinels are asked, in the words of redis-py."""
+        # One that does not answer is not asked again before the others: redis-py would try it for seconds.
+        from redis.backoff import NoBackoff  # noqa: PLC0415 - few of those that read settings need it
+        from redis.retry import Retry  # noqa: PLC0415
+
+        limits = {"socket_timeout": SENTINEL_SECONDS, "socket_connect_timeout": SENTINEL_SECONDS}
+        return {**limits, "retry": Retry(NoBackoff(), 0), **self.sentinel_login}
+
 
 def redis_address(given: str) -> RedisAddress:
     """REDIS_URL, taken apart.
@@ -127,6 +141,26 @@ def redis_address(given: str) -> RedisAddress:
             name: query[f"sentinel_{name}"] for name in ("username", "password") if f"sentinel_{name}" in query
         },
     )
+
+
+def redis_client(redis_url: str, **options: Any) -> Redis:
+    """A client of the Redis that a REDIS_URL names, through its sentinels where there are some.
+
+    Args:
+        options: of redis-py, such as `socket_timeout`.
+    """
+    from redis import Redis  # noqa: PLC0415
+    from redis.sentinel import Sentinel  # noqa: PLC0415
+
+    address = redis_address(redis_url)
+    if address.master_name is None:
+        url = address.urls[0].replace("redis+socket://", "unix://", 1)
+        return Redis.from_url(url, **address.tls, **options)
+    sentinel = Sentinel(  # type: ignore[no-untyped-call]
+        address.sentinels, sentinel_kwargs=address.sentinel_options(), **options
+    )
+    client: Redis = sentinel.master_for(address.master_name, **address.login)  # type: ignore[no-untyped-call]
+    return client
 
 
 def _tls(query: dict[str, str]) -> dict[str, Any]:

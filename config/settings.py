@@ -8,9 +8,10 @@ import os
 import re
 import sys
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, fields
+from difflib import get_close_matches
 from functools import cache
 from importlib import import_module
 from importlib.util import find_spec
@@ -29,13 +30,14 @@ from config.limits import Network, RateLimit, TrustedProxies, rate_limit, truste
 from config.mail_server import mail_server
 from config.publishable_keys import require_publishable_key
 from config.secrets import DEVELOPMENT_SECRET, RANDOM_TEXT, flower_logins, optional_secret, require_keys, require_secret
-from config.servers import database_address, redis_address
+from config.servers import DEFAULT_REDIS_URL, database_address, redis_address
 
 Value = TypeVar("Value")
 
 ENVIRONMENTS = ("development", "production")
 NOTICE_KINDS = ("session_created", "session_cancelled", "webhook_endpoint_disabled")
 LOOPBACK: list[Network] = [ip_network("127.0.0.0/8"), ip_network("::1/128")]
+MAIL_AS_FILES = "files"
 DEFAULT_MEETING_URL = "https://meet.jit.si/{room}"
 FORMER_RETRY_SCHEDULE = "WEBHOOK_RETRY_PAUSES"
 # The name is the target of deliveries, and shown in them.
@@ -46,6 +48,14 @@ REMINDER_LIMIT_MINUTES = 43_200  # 30 days
 # Set by `tutelage up` for its own processes alone: they have its settings, whatever has become of `.env` since.
 STARTED_BY_UP = "TUTELAGE_STARTED_BY_UP"
 MAX_RETRIES = 30
+# From which likeness on (difflib) a name in the environment is taken for a misspelt setting, and how long that is.
+LIKENESS = 0.85
+OWN_LIKENESS = 0.75
+MIN_LIKENESS_LENGTH = 6
+OWN_PREFIX = "TUTELAGE_"
+# Of the system itself, of docker-compose.yml and of programs beside ours.
+KNOWN_BESIDES = frozenset({"TUTELAGE_DATA_DIR", STARTED_BY_UP, "GRAFANA_PASSWORD"})
+FOREIGN_PREFIXES = ("POSTGRES_", "PG", "GF_", "CELERY_", "OTEL_", "DOCKER_", "COMPOSE_")
 RETRY_LIMIT_SECONDS = 604_800  # 7 days
 
 
@@ -111,9 +121,9 @@ _RETRIES = _numbers(0.001, RETRY_LIMIT_SECONDS, range(1, MAX_RETRIES + 1), "seco
 _BASE_URL = validate.URL(schemes={"http", "https"}, require_tld=False)
 
 
-def _setting(read: Callable[[Env], Value], *, shown: bool = True) -> Value:
-    """A field of `Settings`, and how it is read."""
-    made: Value = field(repr=shown, metadata={"read": read})
+def _setting(read: Callable[[Env], Value], *, shown: bool = True, variable: str | None = None) -> Value:
+    """A field of `Settings`, and how it is read; `variable` names it in the environment, if that is another name."""
+    made: Value = field(repr=shown, metadata={"read": read, "variable": variable})
     return made
 
 
@@ -126,7 +136,7 @@ def _whole(name: str, default: int, least: int, most: int) -> int:
 
 
 def _one_of(name: str, *choices: str) -> str:
-    return _setting(lambda env: env.str(name, choices[0], validate=validate.OneOf(choices)))
+    return _setting(lambda env: env.str(name, choices[0], validate=validate.OneOf(choices)), variable=name)
 
 
 def _secret(name: str, advice: str = RANDOM_TEXT) -> str | None:
@@ -147,11 +157,6 @@ def _keys(name: str) -> tuple[str, ...]:
         ),
         shown=False,
     )
-
-
-def _database_url(env: Env) -> str:
-    given = env.str("DATABASE_URL", "")
-    return database_address(given) if given else ""
 
 
 def _redis_url(env: Env) -> str:
@@ -216,6 +221,30 @@ def _meeting_url(env: Env) -> str | None:
         raise SettingsError(f"MEETING_URL: {error} `{NO_LINKS}` is for no links.") from error
 
 
+def _mail(env: Env) -> str | None:
+    said = env.str("MAIL", "")
+    # Login shells name the user's mailbox so.
+    if not said or said.startswith("/"):
+        return None
+    if said != MAIL_AS_FILES:
+        raise SettingsError(f"MAIL must be {MAIL_AS_FILES}, or not be set.")
+    return said
+
+
+def _public_url(env: Env) -> str:
+    given = env.str("PUBLIC_URL", None if not _in_development(env) else "http://127.0.0.1:8000", validate=_is_base_url)
+    if given is None:
+        raise SettingsError(
+            "PUBLIC_URL must be set in production, such as https://api.example.org: it stands in the links of mails."
+        )
+    return given.rstrip("/")
+
+
+def _is_base_url(url: str | None) -> None:
+    if url is not None:
+        _BASE_URL(url)
+
+
 def _app_url(name: str) -> str | None:
     return _setting(lambda env: env.str(name, "", validate=_app_page) or None)
 
@@ -251,7 +280,7 @@ class Settings:
     """
 
     environment: str = _one_of("TUTELAGE_ENV", *ENVIRONMENTS)
-    database_url: str = _setting(lambda env: _database_url(env), shown=False)
+    database_url: str = _setting(lambda env: env.str("DATABASE_URL", ""), shown=False)
     redis_url: str = _setting(lambda env: _redis_url(env), shown=False)
     jwt_secret: str | None = _setting(lambda env: _jwt_secret(env), shown=False)
     jwt_public_key: str | None = _setting(lambda env: _jwt_public_key(env))
@@ -308,6 +337,7 @@ class Settings:
     calendar_feed_minutes: int = _whole("CALENDAR_FEED_MINUTES", 15, 1, 1_440)
     calendar_stale_hours: int = _whole("CALENDAR_STALE_HOURS", 24, 1, 8_760)
     smtp_url: str | None = _text("SMTP_URL")
+    mail: str | None = _setting(lambda env: _mail(env))
     mail_from: str = _setting(lambda env: env.str("MAIL_FROM", "Tutelage <no-reply@tutelage.example>"))
     mail_folder: str = _setting(lambda env: env.str("MAIL_FOLDER", ".data/mail"))
     mail_gather_after: int = _whole("MAIL_GATHER_AFTER", 10, 0, 10_000)
@@ -315,7 +345,7 @@ class Settings:
     templates_folder: str | None = _text("TEMPLATES_FOLDER")
     # Spaces between them: such a URL may hold commas.
     apprise_channels: dict[str, str] = _setting(  # noqa: RUF009 - it makes a field
-        lambda env: _channels(env.str("APPRISE_URLS", "").split()), shown=False
+        lambda env: _channels(env.str("APPRISE_URLS", "").split()), shown=False, variable="APPRISE_URLS"
     )
     apprise_kinds: tuple[str, ...] = _setting(
         lambda env: tuple(env.list("APPRISE_KINDS", list(NOTICE_KINDS), validate=validate.ContainsOnly(NOTICE_KINDS)))
@@ -326,9 +356,7 @@ class Settings:
         lambda env: tuple(env.list("WEBHOOK_ALLOWED_NETWORKS", _in_development(env) * LOOPBACK, subcast=_network))
     )
     webhook_retry_schedule: tuple[float, ...] | None = _setting(lambda env: _retry_schedule(env))
-    public_url: str = _setting(
-        lambda env: env.str("PUBLIC_URL", "http://127.0.0.1:8000", validate=_BASE_URL).rstrip("/")
-    )
+    public_url: str = _setting(lambda env: _public_url(env))
     app_url_booking: str | None = _app_url("APP_URL_BOOKING")
     app_url_session: str | None = _app_url("APP_URL_SESSION")
     app_url_review: str | None = _app_url("APP_URL_REVIEW")
@@ -340,7 +368,8 @@ class Settings:
     sentry_environment: str | None = _text("SENTRY_ENVIRONMENT")
     sentry_release: str | None = _text("SENTRY_RELEASE")
     otel_endpoint: str | None = _setting(
-        lambda env: env.str("OTEL_EXPORTER_OTLP_ENDPOINT", "", validate=_collector).rstrip("/") or None
+        lambda env: env.str("OTEL_EXPORTER_OTLP_ENDPOINT", "", validate=_collector).rstrip("/") or None,
+        variable="OTEL_EXPORTER_OTLP_ENDPOINT",
     )
     log_level: str = _setting(lambda env: logging.getLevelName(env.log_level("LOG_LEVEL", logging.INFO)))
     database_pool_size: int = _whole("DATABASE_POOL_SIZE", 8, 1, 200)
@@ -375,14 +404,38 @@ class Settings:
         return {page: url for page in pages if (url := getattr(self, f"app_url_{page}")) is not None}
 
     def require_database_url(self) -> str:
-        """The address of the database, for processes that are not started by `tutelage up`.
+        """The address of the database, for processes that use one, as libpq takes it.
 
         Raises:
-            SettingsError: there is none.
+            SettingsError: there is none, or libpq would not take it.
         """
         if not self.database_url:
             raise SettingsError("Set DATABASE_URL to a PostgreSQL, or run `tutelage up`, which brings its own.")
-        return self.database_url
+        try:
+            return database_address(self.database_url)
+        except ValueError as error:
+            raise SettingsError(str(error)) from None
+
+    def require_servers(self) -> None:
+        """Refuse to start without the servers' addresses; Redis's is needed in production alone.
+
+        Raises:
+            SettingsError: there is none, or it cannot be used.
+        """
+        self.require_database_url()
+        self.require_redis_url()
+
+    def require_redis_url(self) -> str:
+        """The address of Redis; in development, by default the one of this machine.
+
+        Raises:
+            SettingsError: there is none in production.
+        """
+        if not self.redis_url and self.production:
+            raise SettingsError(
+                f"REDIS_URL must name a Redis in production; {DEFAULT_REDIS_URL} is one on this machine."
+            )
+        return self.redis_url or DEFAULT_REDIS_URL
 
 
 def read_settings() -> Settings:
@@ -415,6 +468,34 @@ def settings() -> Settings:
     return read_settings()
 
 
+def known_settings() -> frozenset[str]:
+    """The names of all settings, as they stand in the environment."""
+    names = (each.metadata["variable"] or each.name.upper() for each in fields(Settings))
+    return frozenset({*names, FORMER_RETRY_SCHEDULE})
+
+
+def misspelt_settings(environment: Iterable[str]) -> dict[str, str]:
+    """Names in the environment that are no settings, but look like one, and that one.
+
+    Short names are left alone: EMAIL is no MAIL.
+    """
+    known = known_settings()
+    found: dict[str, str] = {}
+    for name in sorted(environment):
+        if name in known or name in KNOWN_BESIDES or name.startswith(FOREIGN_PREFIXES):
+            continue
+        wanted = [each for each in known if len(each) >= MIN_LIKENESS_LENGTH]
+        likeness = OWN_LIKENESS if name.startswith(OWN_PREFIX) else LIKENESS
+        if near := get_close_matches(name.upper(), wanted, n=1, cutoff=likeness):
+            found[name] = near[0]
+    return found
+
+
+def misspelling(name: str, meant: str) -> str:
+    """The sentence about one of them."""
+    return f"{name} is no setting and does nothing: did you mean {meant}?"
+
+
 def _contradictions(chosen: Any) -> Iterator[str]:
     """What several settings together, or a library that few processes need, make of them."""
     for check in _CHECKS:
@@ -430,6 +511,16 @@ def _contradictions(chosen: Any) -> Iterator[str]:
 def _check_mail_server(chosen: Any) -> None:
     if chosen.smtp_url:
         mail_server(chosen.smtp_url)
+
+
+def _check_where_mail_goes(chosen: Any) -> None:
+    if chosen.smtp_url and chosen.mail:
+        raise SettingsError("MAIL=files sends no mail, and SMTP_URL sends it: set one of them.")
+    if chosen.environment == "production" and not (chosen.smtp_url or chosen.mail):
+        raise SettingsError(
+            "SMTP_URL must name a mail server in production; MAIL=files keeps mails as files in MAIL_FOLDER instead,"
+            " where they count as sent."
+        )
 
 
 def _check_vapid(chosen: Any) -> None:
@@ -474,6 +565,7 @@ def _check_token_keys(chosen: Any) -> None:
 
 _CHECKS: tuple[Callable[[Any], None], ...] = (
     _check_mail_server,
+    _check_where_mail_goes,
     _check_vapid,
     _check_identity_headers,
     _check_demo,

@@ -10,7 +10,7 @@ from celery import Celery
 from kombu import Queue
 
 from config.settings import settings
-from workers.broker import DEFAULT_REDIS_URL, BufferedEvents, FastReconnectAMQP, broker_settings
+from workers.broker import BufferedEvents, FastReconnectAMQP, broker_settings
 from workflows.events import QUEUES
 
 
@@ -25,7 +25,7 @@ def queue_of_effect(name: str, *_args: object, **_options: object) -> dict[str, 
 
 app = Celery("tutelage", amqp=FastReconnectAMQP, events=BufferedEvents)
 # Read at the first use: an import must not fail for a setting.
-app.add_defaults(lambda: broker_settings(settings().redis_url or DEFAULT_REDIS_URL))
+app.add_defaults(lambda: broker_settings(settings().require_redis_url()))
 app.conf.update(
     # The default gives up after 100 tries; Redis may be unavailable for longer than that.
     broker_connection_max_retries=None,

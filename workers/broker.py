@@ -18,17 +18,12 @@ from celery.events.dispatcher import EventDispatcher
 from kombu import Connection
 from kombu.asynchronous import get_event_loop
 from kombu.transport import redis, virtual
-from redis import Redis
-from redis.backoff import NoBackoff
-from redis.retry import Retry
-from redis.sentinel import Sentinel
 
 from config.servers import redis_address
 
 # For the setting `broker_transport`, by which kombu finds the transports below.
 TRANSPORT = "workers.broker:LeanTransport"
 SENTINEL_TRANSPORT = "workers.broker:LeanSentinelTransport"
-DEFAULT_REDIS_URL = "redis://127.0.0.1:6379/0"
 EVENTS_INTERVAL_SECONDS = 0.2
 
 # Without timeouts a worker hangs for good on a half-open connection, and a publish to a hung Redis never returns.
@@ -47,12 +42,6 @@ _SHARED: dict[str, Any] = {
 # `retry_on_timeout` is left out on purpose: it silently turns pipelined batches off.
 PUBLISHER_OPTIONS = {**_SHARED, "socket_timeout": 0.5, "socket_connect_timeout": 0.5}
 WORKER_OPTIONS = {**_SHARED, "socket_timeout": 5, "socket_connect_timeout": 2}
-# One that does not answer is not asked again before the others: redis-py would try it for seconds.
-_SENTINEL_OPTIONS: dict[str, Any] = {
-    "socket_timeout": 0.5,
-    "socket_connect_timeout": 0.5,
-    "retry": Retry(NoBackoff(), 0),
-}
 
 
 def broker_settings(redis_url: str) -> dict[str, Any]:
@@ -63,30 +52,13 @@ def broker_settings(redis_url: str) -> dict[str, Any]:
     address = redis_address(redis_url)
     sentinel: dict[str, Any] = {}
     if address.master_name:
-        sentinel = {"master_name": address.master_name, "sentinel_kwargs": _SENTINEL_OPTIONS | address.sentinel_login}
+        sentinel = {"master_name": address.master_name, "sentinel_kwargs": address.sentinel_options()}
     return {
         "broker_url": ";".join(address.urls),
         "broker_transport": SENTINEL_TRANSPORT if sentinel else TRANSPORT,
         "broker_use_ssl": address.tls or None,
         "broker_transport_options": WORKER_OPTIONS | sentinel,
     }
-
-
-def redis_client(redis_url: str, **options: Any) -> Redis:
-    """A client of the Redis that a REDIS_URL names, through its sentinels where there are some.
-
-    Args:
-        options: of redis-py, such as `socket_timeout`.
-    """
-    address = redis_address(redis_url)
-    if address.master_name is None:
-        url = address.urls[0].replace("redis+socket://", "unix://", 1)
-        return Redis.from_url(url, **address.tls, **options)
-    sentinel = Sentinel(  # type: ignore[no-untyped-call]
-        address.sentinels, sentinel_kwargs=_SENTINEL_OPTIONS | address.sentinel_login, **options
-    )
-    client: Redis = sentinel.master_for(address.master_name, **address.login)  # type: ignore[no-untyped-call]
-    return client
 
 
 class InMemoryQoS(virtual.QoS):

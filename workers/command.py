@@ -20,7 +20,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=4, help="how many messages are worked on at a time")
     given = parser.parse_args()
     with exit_on_refused_settings():
-        settings().require_database_url()
+        settings().require_servers()
     from workers.worker import run  # noqa: PLC0415
 
     run(given.queue, given.threads)

@@ -55,14 +55,17 @@ def test_no_secret_has_a_default_and_flower_wants_a_password(services: dict[str,
     assert services["flower"]["environment"]["FLOWER_BASIC_AUTH"].startswith("${FLOWER_BASIC_AUTH:?")
     for name in ("ENCRYPTION_KEYS", "SIGNING_KEYS"):
         assert services["api"]["environment"][name].startswith(f"${{{name}:?")
+    assert services["api"]["environment"]["PUBLIC_URL"].startswith("${PUBLIC_URL:?")
+    # Empty where mails are kept as files.
+    assert services["api"]["environment"]["SMTP_URL"].startswith("${SMTP_URL?")
     # Empty where an identity provider signs; the processes demand it everywhere else.
     assert services["api"]["environment"]["JWT_SECRET"].startswith("${JWT_SECRET?")
 
 
 def test_the_proxy_alone_names_clients(services: dict[str, Any]) -> None:
     configuration = (ROOT / "deploy" / "nginx" / "nginx.conf").read_text()
-    for name in ("api", "streams"):
-        (location,) = re.findall(rf"proxy_pass http://{name};.*?\n        }}", configuration, re.DOTALL)
+    for name, upstream in (("api", "http://api"), ("streams", r"\$streams")):
+        (location,) = re.findall(rf"proxy_pass {upstream};.*?\n        }}", configuration, re.DOTALL)
         # What a client wrote into the header does not reach them.
         assert "proxy_set_header X-Forwarded-For $remote_addr;" in location
         assert services[name]["environment"]["TRUSTED_PROXIES"] == 1
@@ -74,7 +77,7 @@ def test_the_proxy_passes_what_the_component_asks_for() -> None:
     # Its files and beacons go the way of everything that no other place takes; nothing keeps, packs or limits them.
     assert re.findall(r"location ([^{@]*) \{\n\s+proxy_pass (\S+);", published) == [
         ("/", "http://api"),
-        ("~ ^(/api)?/streams/", "http://streams"),
+        ("~ ^(/api)?/streams/", "$streams"),
     ]
     assert "proxy_cache" not in published
     assert "proxy_hide_header" not in published
@@ -90,7 +93,10 @@ def test_the_api_is_published_by_a_proxy_alone(services: dict[str, Any]) -> None
     assert flower == f"127.0.0.1:{CONTAINER.flower_port}:{CONTAINER.flower_port}"
     assert f"listen {published.rpartition(':')[2]};" in configuration
     assert f"server api:{CONTAINER.api_port};" in configuration
-    assert f"server streams:{CONTAINER.streams_port};" in configuration
+    # By a variable: nginx looks its name up when it is asked for, and starts without it.
+    assert f"set $streams http://streams:{CONTAINER.streams_port};" in configuration
+    assert re.findall(r"^ +server (\S+);", configuration, re.MULTILINE) == [f"api:{CONTAINER.api_port}"]
+    assert len(re.findall(r"resolver 127.0.0.11 valid=10s;", configuration)) == 2
 
 
 def test_the_proxy_buffers_and_has_limits() -> None:

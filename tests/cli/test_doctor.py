@@ -9,6 +9,7 @@ import psycopg
 import pytest
 from click.testing import CliRunner, Result
 
+from cli.doctor import CHECKS
 from cli.embedded import free_port
 from cli.main import main
 from cli.run_file import write_run
@@ -109,3 +110,47 @@ def test_channels_are_listed_without_their_addresses(tmp_path: Path, monkeypatch
     output = examine(tmp_path).output
     assert "The operators' channels: ops (json)." in output
     assert "T00-very-secret" not in output
+
+
+def test_a_misspelt_setting_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "ok       No variable looks like a misspelt setting." in examine(tmp_path).output
+    monkeypatch.setenv("JWT_SECRETT", "of-no-use")
+    result = examine(tmp_path)
+    assert "WRONG    JWT_SECRETT is no setting and does nothing: did you mean JWT_SECRET?" in result.output
+    assert "of-no-use" not in result.output
+
+
+def test_what_was_not_looked_at_is_skipped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("DATABASE_URL", "REDIS_URL"):
+        monkeypatch.setenv(name, "")
+    result = examine(tmp_path)
+    assert result.exit_code == 0, result.output
+    skipped = [line for line in result.output.splitlines() if line.startswith("skipped  ")]
+    assert [line.split()[2] for line in skipped] == ["database", "database", "database", "Redis", "processes"]
+    assert f"Nothing is wrong; 5 of {len(CHECKS)} checks were skipped." in result.output
+    monkeypatch.setenv("API_THREADS", "many")
+    monkeypatch.setenv("DATABASE_URL", "postgresql://u:hunter2@db:port/x")
+    output = examine(tmp_path).output
+    for subject in ("The templates", "The operators' channels", "The keys of tokens", "Mails"):
+        assert f"skipped  {subject} were not looked at: settings are refused." in output
+    assert "skipped  The database was not looked at: DATABASE_URL is refused." in output
+    assert "hunter2" not in output
+
+
+def test_production_without_mail_addresses_or_redis_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("SMTP_URL", "MAIL", "PUBLIC_URL", "REDIS_URL"):
+        monkeypatch.setenv(name, "")
+    monkeypatch.delenv("PUBLIC_URL")
+    assert "ok       Mails are kept as files" in examine(tmp_path).output
+    own = "a secret of at least thirty-two bytes for tests"
+    for name in ("JWT_SECRET", "ENCRYPTION_KEYS", "SIGNING_KEYS"):
+        monkeypatch.setenv(name, own)
+    monkeypatch.setenv("TUTELAGE_ENV", "production")
+    output = examine(tmp_path).output
+    for sentence in ("PUBLIC_URL must be set in production", "MAIL=files keeps mails as files", "REDIS_URL is not set"):
+        assert sentence in output
+    monkeypatch.setenv("PUBLIC_URL", "https://api.example")
+    monkeypatch.setenv("SMTP_URL", "smtps://user:hunter2@mail.example")
+    output = examine(tmp_path).output
+    assert "Mails go to mail.example, port 465; their links begin with https://api.example." in output
+    assert "hunter2" not in output

@@ -154,6 +154,8 @@ def test_invented_people_stay_out_of_production(monkeypatch: pytest.MonkeyPatch)
         "JWT_SECRET": own,
         "ENCRYPTION_KEYS": own,
         "SIGNING_KEYS": own,
+        "PUBLIC_URL": "https://api.example",
+        "MAIL": "files",
     }.items():
         monkeypatch.setenv(name, value)
     settings.cache_clear()

@@ -167,7 +167,9 @@ def test_a_taken_port_is_a_clear_error(tmp_path: Path, part: str, option: str) -
 @pytest.mark.parametrize("options", [(), ("--reload",)])
 def test_every_process_has_the_settings_of_the_caller_s_dotenv_file(tmp_path: Path, options: tuple[str, ...]) -> None:
     file = tmp_path / ".env"
-    file.write_text("IDENTITY_HEADERS=off\nREMINDER_MINUTES=\nJWT_PUBLIC_KEY=keys.pem\nAPI_WORKERS=1\n")
+    file.write_text(
+        "IDENTITY_HEADERS=off\nREMINDER_MINUTES=\nSIGNING_KEYSS=none\nJWT_PUBLIC_KEY=keys.pem\nAPI_WORKERS=1\n"
+    )
     (tmp_path / "keys.pem").write_text(pem("EdDSA"))
     # A folder of our module's name in the caller's folder is not ours.
     (tmp_path / "cli").mkdir()
@@ -177,6 +179,7 @@ def test_every_process_has_the_settings_of_the_caller_s_dotenv_file(tmp_path: Pa
         address = f"{up.run()['api']['url']}/me"
         assert urllib3.request("GET", address, headers={"X-User-Id": str(uuid4())}).status == 401
         assert "Development believes the header" not in up.said()
+        assert "SIGNING_KEYSS is no setting and does nothing: did you mean SIGNING_KEYS?" in up.said()
         for entry in up.run()["processes"]:
             environment = psutil.Process(entry["pid"]).environ()
             assert environment["IDENTITY_HEADERS"] == "off", entry
@@ -200,7 +203,8 @@ def test_an_unknown_part_is_a_clear_error(tmp_path: Path) -> None:
 
 
 def test_flower_wants_a_password_in_production(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    production = {"TUTELAGE_ENV": "production", "JWT_SECRET": SECRET, "ENCRYPTION_KEYS": SECRET, "SIGNING_KEYS": SECRET}
+    keys = dict.fromkeys(("JWT_SECRET", "ENCRYPTION_KEYS", "SIGNING_KEYS"), SECRET)
+    production = {"TUTELAGE_ENV": "production", "PUBLIC_URL": "https://api.example", "MAIL": "files", **keys}
     for name, value in production.items():
         monkeypatch.setenv(name, value)
     with pytest.raises(StartError, match="Flower needs FLOWER_BASIC_AUTH"), running_system(data_dir=tmp_path):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import re
 import sys
 from ipaddress import ip_network
 from pathlib import Path
@@ -15,7 +17,16 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from cli.main import main
 from config.limits import RateLimit, TrustedProxies
 from config.secrets import DEVELOPMENT_SECRET
-from config.settings import MAX_REMINDERS, NOTICE_KINDS, REMINDER_LIMIT_MINUTES, SettingsError, read_settings
+from config.servers import DEFAULT_REDIS_URL
+from config.settings import (
+    MAX_REMINDERS,
+    NOTICE_KINDS,
+    REMINDER_LIMIT_MINUTES,
+    SettingsError,
+    known_settings,
+    misspelt_settings,
+    read_settings,
+)
 from config.vapid import new_private_key, vapid
 from models import catalog
 from tests.api.identity_provider import pem, private_key
@@ -31,7 +42,15 @@ PRIVATE_PEM = (
 )
 OWN = "our own secret which is long enough for the tests"
 ROOT = Path(__file__).resolve().parent.parent.parent
-PRODUCTION = {"TUTELAGE_ENV": "production", "JWT_SECRET": OWN, "ENCRYPTION_KEYS": OWN, "SIGNING_KEYS": OWN}
+PRODUCTION = {
+    "TUTELAGE_ENV": "production",
+    "JWT_SECRET": OWN,
+    "ENCRYPTION_KEYS": OWN,
+    "SIGNING_KEYS": OWN,
+    "PUBLIC_URL": "https://api.example",
+    "MAIL": "files",
+    "REDIS_URL": "redis://redis.example/0",
+}
 NAMES = (
     *("TUTELAGE_ENV", "DATABASE_URL", "REDIS_URL", "JWT_SECRET", "JWT_AUDIENCE", "JWT_ISSUER", "IDENTITY_HEADERS"),
     *(
@@ -39,6 +58,7 @@ NAMES = (
         "ENCRYPTION_KEYS",
         "SIGNING_KEYS",
         "SMTP_URL",
+        "MAIL",
         "MAIL_FROM",
         "MAIL_FOLDER",
         "WEBHOOK_ALLOWED_NETWORKS",
@@ -125,6 +145,99 @@ def test_limits_and_proxies_follow_the_settings() -> None:
     settings = read_settings()
     assert (settings.rate_limit_caller, settings.rate_limit_booking) == (None, RateLimit(5, 1))
     assert settings.trusted_proxies == TrustedProxies(networks=(ip_network("10.0.0.0/8"), ip_network("::1")))
+
+
+@pytest.mark.parametrize(
+    ("name", "sentence"),
+    [
+        ("PUBLIC_URL", "PUBLIC_URL must be set in production"),
+        ("MAIL", "SMTP_URL must name a mail server in production; MAIL=files"),
+    ],
+)
+def test_production_says_where_mails_go_and_lead(name: str, sentence: str) -> None:
+    os.environ.update({each: value for each, value in PRODUCTION.items() if each != name})
+    with pytest.raises(SettingsError, match=sentence):
+        read_settings()
+    os.environ["TUTELAGE_ENV"] = "development"
+    assert (read_settings().smtp_url, read_settings().public_url[:4]) == (None, "http")
+
+
+def test_production_sends_mail_without_files() -> None:
+    os.environ.update({**PRODUCTION, "MAIL": "", "SMTP_URL": "smtps://mail.example"})
+    assert (read_settings().mail, read_settings().smtp_url) == (None, "smtps://mail.example")
+    # As a login shell has it.
+    os.environ["MAIL"] = "/var/mail/root"
+    assert read_settings().mail is None
+    os.environ["MAIL"] = "files"
+    with pytest.raises(SettingsError, match="set one of them"):
+        read_settings()
+    os.environ["MAIL"] = "file"
+    with pytest.raises(SettingsError, match="MAIL must be files, or not be set"):
+        read_settings()
+
+
+def test_production_takes_no_redis_for_granted() -> None:
+    os.environ.update({**PRODUCTION, "REDIS_URL": "", "DATABASE_URL": "postgresql://db/x"})
+    with pytest.raises(SettingsError, match="REDIS_URL must name a Redis in production"):
+        read_settings().require_servers()
+    os.environ["REDIS_URL"] = DEFAULT_REDIS_URL
+    read_settings().require_servers()
+    os.environ.update({"REDIS_URL": "", "TUTELAGE_ENV": "development"})
+    assert read_settings().require_redis_url() == DEFAULT_REDIS_URL
+
+
+def test_known_settings_are_those_that_are_read() -> None:
+    names = set(re.findall(r"^#? ?([A-Z_]+)=", (ROOT / ".env.example").read_text(), re.MULTILINE))
+    assert names - {"POSTGRES_PASSWORD", "GRAFANA_PASSWORD"} == known_settings() - {"WEBHOOK_RETRY_PAUSES"}
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("JWT_SECRETT", "JWT_SECRET"),
+        ("jwt_secret", "JWT_SECRET"),
+        ("ENCRYPTION_KEY", "ENCRYPTION_KEYS"),
+        ("DATABASE_URI", "DATABASE_URL"),
+        ("TRUSTED_PROXY", "TRUSTED_PROXIES"),
+        ("IDENTITY_HEADER", "IDENTITY_HEADERS"),
+        ("TUTELAGE_ENVIRONMENT", "TUTELAGE_ENV"),
+        ("SENTRY_DNS", "SENTRY_DSN"),
+        ("FLOWER_BASIC_AUHT", "FLOWER_BASIC_AUTH"),
+    ],
+)
+def test_a_misspelt_setting_is_named(name: str, meant: str) -> None:
+    assert misspelt_settings([name, "PATH"]) == {name: meant}
+
+
+ORDINARY = """
+PATH HOME LANG LC_ALL LANGUAGE USER LOGNAME SHELL TERM PWD OLDPWD SHLVL EDITOR PAGER DISPLAY TZ TMPDIR
+HOSTNAME MAIL MAILCHECK EMAIL DEBEMAIL XDG_RUNTIME_DIR SSH_AUTH_SOCK COLUMNS LINES COLORTERM NO_COLOR
+FORCE_COLOR CI DEBUG DEBIAN_FRONTEND http_proxy https_proxy no_proxy HTTP_PROXY HTTPS_PROXY NO_PROXY
+SSL_CERT_FILE REQUESTS_CA_BUNDLE VIRTUAL_ENV PYTHONPATH PYTHONUNBUFFERED PYTHONHASHSEED PIP_INDEX_URL
+UV_INDEX_URL MAKEFLAGS MAKELEVEL POSTGRES_PASSWORD POSTGRES_USER POSTGRES_DB POSTGRES_HOST POSTGRES_PORT
+PGHOST PGPORT PGUSER PGPASSWORD PGDATABASE PGSERVICEFILE REDIS_HOST REDIS_PORT REDIS_PASSWORD
+REDIS_SERVICE_HOST REDIS_SERVICE_PORT REDIS_PORT_6379_TCP API_PORT API_SERVICE_HOST STREAMS_PORT FLOWER_PORT
+FLOWER_AUTH DATABASE_HOST DATABASE_NAME SMTP_HOST SMTP_PORT TUTELAGE_PORT TUTELAGE_API_SERVICE_HOST
+TUTELAGE_API_PORT_8000_TCP TUTELAGE_DATA_DIR TUTELAGE_STARTED_BY_UP PROMETHEUS_MULTIPROC_DIR OTEL_SERVICE_NAME
+OTEL_EXPORTER_OTLP_TRACES_ENDPOINT KUBERNETES_SERVICE_HOST AWS_REGION AWS_SECRET_ACCESS_KEY QUEUE
+INVOCATION_ID JOURNAL_STREAM SENTRY_TRACES_SAMPLE_RATE CELERY_BROKER_URL GITHUB_TOKEN GIT_AUTHOR_EMAIL
+NODE_ENV PUBLIC_IP APP_ENV APP_URL SECRET_KEY SIGNING_KEY_ID
+"""
+
+
+def test_ordinary_variables_are_no_misspelt_settings() -> None:
+    assert misspelt_settings(ORDINARY.split()) == {}
+
+
+def test_every_process_names_a_misspelt_setting_at_its_start(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("JWT_SECRETT=of-no-use\n")
+    program = "from config.observing import observe; from config.settings import settings; observe(settings(), 'sweep')"
+    made = run([sys.executable, "-c", program], env=os.environ, cwd=tmp_path, capture_output=True, text=True)
+    (line,) = made.stderr.splitlines()
+    said = json.loads(line)
+    assert (said["level"], said["event"]) == ("warning", "setting.unknown")
+    assert (said["setting"], said["did_you_mean"]) == ("JWT_SECRETT", "JWT_SECRET")
+    assert "of-no-use" not in line
 
 
 def test_all_refused_settings_are_named_at_once() -> None:
