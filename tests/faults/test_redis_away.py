@@ -29,6 +29,8 @@ def test_accepts_are_fast_while_redis_is_killed_and_sessions_follow(
         lambda: sut.log("worker-sessions").count("Cannot connect") >= said + ATTEMPTS_TO_RECONNECT,
         "the worker's attempts to reconnect",
     )
+    # Nothing that follows from a decision runs without Redis, whatever the sweep does.
+    assert sut.sessions_of(bookings) == 0
     sut.valkey.bring_back()
     figures("seconds from the return to all sessions", sut.await_sessions(bookings))
     _compare(before, away, figures)
@@ -46,6 +48,7 @@ def test_accepts_are_fast_while_redis_hangs_and_sessions_follow(
         away, bookings = _accepts(cast)
         # Long enough away for time-outs to pass.
         eventually(lambda: sut.log("sweep").count("sweep.trouble") > said, "the sweep's trouble")
+        assert sut.sessions_of(bookings) == 0
     finally:
         sut.valkey.answer_again()
     figures("seconds from the return to all sessions", sut.await_sessions(bookings))
