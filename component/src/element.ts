@@ -12,6 +12,7 @@ import type { SessionBookingEvents } from "./events.js";
 import { renderForm } from "./booking/form-view.js";
 import { renderResult } from "./booking/result-view.js";
 import { addMonths, dayOf, isZone, localZone } from "./format/time.js";
+import { variantOf } from "./page.js";
 import type { EnhancedPart, Options, PartContext, RealtimePart, Rendered, SessionActions, Variant } from "./parts.js";
 import { Store, StoreController } from "./state/store.js";
 import { styles } from "./styles.js";
@@ -103,7 +104,7 @@ export class SessionBooking extends LitElement {
     ...declare(["text", "announcement", "isReady"], { state: true, attribute: false }),
   };
 
-  /** How much is shown: `basic` books; `enhanced` adds series, groups, reasons; `realtime` adds live updates. */
+  /** How much is shown: `basic` books; `enhanced` adds series, groups, reasons; `realtime` adds live updates. In any case; another name is `basic`. */
   variant: Variant = "basic";
   /** The id of the mentor profile to book; without it, or a listing or a course, people choose a mentor. */
   mentor?: string | null;
@@ -133,7 +134,7 @@ export class SessionBooking extends LitElement {
   timeZone?: string | null;
   /** Whether the card shows if the mentor can be booked; by default in `enhanced` and `realtime`. */
   showAvailabilityStatus?: boolean;
-  /** Whether the state of the connection is shown; by default in `realtime`. */
+  /** Whether the state of the live connection is shown, which any variant then has; by default in `realtime`. */
   showConnectionStatus?: boolean;
   /** Whether a booking is shown as made while it is being sent, and taken back if refused; by default in `realtime`. */
   enableOptimisticUpdates?: boolean;
@@ -156,6 +157,7 @@ export class SessionBooking extends LitElement {
   private enhanced: EnhancedPart | null = null;
   private realtime: RealtimePart | null = null;
   private directory: Directory | null = null;
+  private context: PartContext | null = null;
   /** The mentor who was chosen here, where the page names none. */
   private chosenMentor: string | null = null;
   private started = new AbortController();
@@ -186,6 +188,10 @@ export class SessionBooking extends LitElement {
 
   protected override willUpdate(changed: PropertyValues<this>): void {
     if (this.hasUpdated && RESTARTING.some((name) => changed.has(name))) void this.start();
+    // What is turned on later may need a part that is not there yet.
+    else if (this.context && FLAGS.some((name) => changed.has(name as keyof SessionBooking))) {
+      void this.loadParts(this.context, this.started.signal);
+    }
     // A button that is disabled while it works has lost the focus to nothing, not to something else.
     const isNowhere = document.activeElement === document.body;
     this.hadFocus = this.shadowRoot?.activeElement ? true : this.hadFocus && isNowhere;
@@ -214,7 +220,8 @@ export class SessionBooking extends LitElement {
     if (screen !== "loading") this.screen = screen;
     const focus = (selector: string): void => this.renderRoot.querySelector<HTMLElement>(selector)?.focus();
     // What had the focus is gone with its view: people go on where the new one begins.
-    if (isOther && this.hadFocus) focus("[data-focus]");
+    const isGone = isOther || (state.needsSignIn && !this.shadowRoot?.activeElement);
+    if (isGone && this.hadFocus) focus("[data-focus]");
     if (state.fieldErrors !== this.shownErrors) focus("[aria-invalid='true']");
     this.shownErrors = state.fieldErrors;
   }
@@ -286,6 +293,8 @@ export class SessionBooking extends LitElement {
     await Promise.resolve();
     if (signal.aborted) return;
     this.isReady = false;
+    const { variant } = this;
+    if (variant && !variantOf(variant)) console.warn(`<${this.localName}>: there is no variant "${variant}"; it is "basic".`);
     this.store.update(initialState("UTC", "1970-01-01"));
     const context = this.makeContext();
     this.flow = context.flow;
@@ -303,11 +312,12 @@ export class SessionBooking extends LitElement {
       await Promise.race([painted, delay(PARTS_AFTER_MS)]);
     }
     if (signal.aborted) return;
+    this.context = context;
     await this.loadParts(context, signal);
     await delay(BEACON_AFTER_MS, signal).catch(() => undefined);
     // Without a connection, nothing is measured.
     const beacon = await import("./beacon.js").catch(() => null);
-    await beacon?.sendAtEnd(context.telemetry, context.client.base, this.variant, signal);
+    await beacon?.sendAtEnd(context.telemetry, context.client.base, context.options.variant, signal);
   }
 
   private setZone(): void {
@@ -321,26 +331,28 @@ export class SessionBooking extends LitElement {
     this.enhanced?.dispose();
     this.realtime?.dispose();
     this.directory?.dispose();
-    this.flow = this.enhanced = this.realtime = this.directory = null;
+    this.flow = this.enhanced = this.realtime = this.directory = this.context = null;
     clearInterval(this.clock);
     this.clock = undefined;
   }
 
   private async loadParts(context: PartContext, signal: AbortSignal): Promise<void> {
-    const { variant, sessionId } = context.options;
+    const { variant, sessionId, showAvailabilityStatus, showConnectionStatus } = context.options;
+    const isEnhanced = variant !== "basic" || showAvailabilityStatus || sessionId;
+    const isRealtime = variant === "realtime" || showConnectionStatus;
     const load = <T>(part: Promise<T>): Promise<T | void> =>
       part.catch(() => this.store.update({ error: ApiError.ofPart() }));
     const [enhanced, realtime, directory] = await Promise.all([
-      variant !== "basic" || sessionId ? load(import("./session/enhanced.js")) : null,
-      variant === "realtime" ? load(import("./realtime/realtime.js")) : null,
+      isEnhanced ? load(import("./session/enhanced.js")) : null,
+      isRealtime ? load(import("./realtime/realtime.js")) : null,
       !this.isNamed || this.chosenMentor ? load(import("./directory/directory.js")) : null,
     ]);
     if (signal.aborted) return;
     // People can book without some of them, but see no session, and no one to choose.
     if (sessionId ? !enhanced : !directory && !this.isNamed) this.store.update({ phase: "failed" });
-    this.enhanced = enhanced?.attach(context) ?? null;
-    this.realtime = realtime?.attach(context) ?? null;
-    this.directory = directory ? new directory.Directory(context, (id) => this.chooseMentor(id)) : null;
+    this.enhanced ??= enhanced?.attach(context) ?? null;
+    this.realtime ??= realtime?.attach(context) ?? null;
+    this.directory ??= directory ? new directory.Directory(context, (id) => this.chooseMentor(id)) : null;
     this.requestUpdate();
   }
 
@@ -390,16 +402,16 @@ export class SessionBooking extends LitElement {
   }
 
   private get options(): Options {
-    const isBasic = this.variant === "basic";
-    const isRealtime = this.variant === "realtime";
+    const variant = variantOf(this.variant ?? "") ?? "basic";
+    const isRealtime = variant === "realtime";
     return {
-      variant: this.variant,
+      variant,
       mentorId: this.mentor ?? this.chosenMentor,
       listingId: this.listing ?? null,
       courseId: this.course ?? null,
       sessionId: this.session ?? this.existingSessionId ?? null,
       sessionStatus: this.sessionStatus ?? null,
-      showAvailabilityStatus: this.showAvailabilityStatus ?? !isBasic,
+      showAvailabilityStatus: this.showAvailabilityStatus ?? variant !== "basic",
       showConnectionStatus: this.showConnectionStatus ?? isRealtime,
       showSessionActions: this.showSessionActions ?? true,
       optimistic: this.enableOptimisticUpdates ?? isRealtime,

@@ -3,6 +3,12 @@
 /** How much is shown. */
 export type Variant = "basic" | "enhanced" | "realtime";
 
+/** The variant that a page names, in any case; null for a name that is none. */
+export function variantOf(name: string): Variant | null {
+  const variant = name.toLowerCase();
+  return variant === "basic" || variant === "enhanced" || variant === "realtime" ? variant : null;
+}
+
 /** What completes a session. */
 export interface Completion {
   notes?: string;

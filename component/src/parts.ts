@@ -64,7 +64,7 @@ export interface PartContext {
   readonly enhanced: EnhancedPart | null;
 }
 
-/** `src/session/enhanced.ts`: also imported by the basic variant where a session is to be shown. */
+/** `src/session/enhanced.ts`: also imported by the basic variant where a session or the availability is to be shown. */
 export interface EnhancedPart {
   /** Whether the mentor can be booked, as a line of the coach card. */
   renderAvailability(): Rendered;
@@ -90,7 +90,7 @@ export interface EnhancedPart {
   dispose(): void;
 }
 
-/** `src/realtime/realtime.ts`: imported by the realtime variant alone. */
+/** `src/realtime/realtime.ts`: imported by the realtime variant, and where the state of the connection is to be shown. */
 export interface RealtimePart {
   /** The state of the connection. */
   renderConnection(): Rendered;

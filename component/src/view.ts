@@ -87,13 +87,20 @@ export function failureToRetry(view: Pick<View, "words">, error: ApiError, retry
   return failure(view, error, button(view.words.tryAgain, again));
 }
 
+/** Where people sign in: the page's address for it, or the event with which the page opens its own. */
+export function signInButton(url: string | null, label: string, signIn: () => unknown): TemplateResult {
+  return url
+    ? html`<a class="button primary" part="button primary" href=${url}>${label}</a>`
+    : html`<button type="button" class="primary" part="button primary" @click=${signIn}>${label}</button>`;
+}
+
 /** What people who are not signed in can do. */
 export function signInMessage(
-  { words, signInUrl }: Pick<View, "words" | "signInUrl">,
+  { words, signInUrl, flow }: Pick<View, "words" | "signInUrl" | "flow">,
   sentence = words.problems["unauthenticated"],
+  label = words.form.signInLink,
 ): TemplateResult {
-  const link = html`<a class="button" part="button" href=${signInUrl ?? ""}>${words.form.signInLink}</a>`;
-  return message("note", sentence, signInUrl ? link : nothing);
+  return message("note", sentence, signInButton(signInUrl, label, () => flow.signIn()));
 }
 
 /** Why a request is not answered yet; the countdown itself is not read out. */

@@ -127,6 +127,95 @@ it("shows the API's reasons in German where the page is in German", async () => 
   expect(root(element).querySelector("#notes-error")?.textContent).toContain("No such reason is known.");
 });
 
+describe("a feature that is named", () => {
+  const features = { showAvailabilityStatus: true, showConnectionStatus: true, enableOptimisticUpdates: true };
+  const part = (element: SessionBooking, name: string): Element | null => root(element).querySelector(`[part~=${name}]`);
+
+  it("is added to the basic variant, without the rest of the others", async () => {
+    const api = offeringApi().on("POST /sessions/book", () => new Promise<never>(() => undefined));
+    const element = shown({ variant: "basic", ...features });
+    await one(element, "[part~=availability]");
+    await one(element, "[part~=connection]");
+    expect([part(element, "refused"), part(element, "groups"), api.called("GET /group-sessions")]).toEqual([null, null, []]);
+    await filledIn(element, "Mine");
+    expect(part(element, "series")).toBeNull();
+    root(element).querySelector("form")?.dispatchEvent(new Event("submit"));
+    expect((await one(element, "[part~=result]")).textContent).toContain("Confirming your booking");
+  });
+
+  it("is added when it is turned on later, and taken away when it is turned off", async () => {
+    offeringApi();
+    const element = shown({ variant: "basic" });
+    await one(element, "button.slot");
+    await vi.advanceTimersByTimeAsync(1_000);
+    expect([part(element, "availability"), part(element, "connection")]).toEqual([null, null]);
+    Object.assign(element, features);
+    await one(element, "[part~=availability]");
+    await one(element, "[part~=connection]");
+    Object.assign(element, { showAvailabilityStatus: false, showConnectionStatus: false });
+    await element.updateComplete;
+    expect([part(element, "availability"), part(element, "connection")]).toEqual([null, null]);
+  });
+});
+
+describe("the name of a variant", () => {
+  it.each(["Enhanced", "ENHANCED"])("is taken in any case: %s", async (variant) => {
+    const warn = vi.spyOn(console, "warn").mockImplementation(() => undefined);
+    offeringApi();
+    await one(shown({ variant: variant as "enhanced" }), "[part~=availability]");
+    expect(warn).not.toHaveBeenCalled();
+  });
+
+  it("that is none is basic, with a warning", async () => {
+    const warn = vi.spyOn(console, "warn").mockImplementation(() => undefined);
+    offeringApi();
+    const element = shown({ variant: "premium" as "basic" });
+    await one(element, "button.slot");
+    await vi.advanceTimersByTimeAsync(1_000);
+    await vi.dynamicImportSettled();
+    expect(root(element).querySelector("[part~=availability]")).toBeNull();
+    expect(warn.mock.calls.map(([said]) => String(said))).toEqual([expect.stringContaining('"premium"')]);
+  });
+});
+
+describe("someone who is not signed in", () => {
+  it.each([
+    ["en", "Sign in to book"],
+    ["de", "Zum Buchen anmelden"],
+  ])("is asked to before there is a form, each time: %s", async (lang, label) => {
+    offeringApi();
+    const element = Object.assign(shown({ token: null, publishableKey: "tpk_1" }), { lang });
+    element.reload();
+    const signin = vi.fn();
+    element.addEventListener("signin", signin);
+    (await one(element, "button.slot")).click();
+    const button = await found(() => root(element).querySelector<HTMLButtonElement>("button.primary"));
+    expect([button.textContent, button.disabled, button.type]).toEqual([label, false, "button"]);
+    expect(root(element).querySelector("#title, [type=submit]")).toBeNull();
+    expect(signin).toHaveBeenCalledTimes(1);
+    button.click();
+    button.click();
+    expect(signin).toHaveBeenCalledTimes(3);
+  });
+
+  it("is led to the page's own address in the same place", async () => {
+    offeringApi();
+    const element = shown({ token: null, publishableKey: "tpk_1", signInUrl: "/sign-in" });
+    (await one(element, "button.slot")).click();
+    const link = await one(element, ".message a.primary");
+    expect([link.textContent, link.getAttribute("href")]).toEqual(["Sign in to book", "/sign-in"]);
+  });
+
+  it("goes on to the form, with the chosen time, once signed in", async () => {
+    offeringApi();
+    const element = shown({ token: null, publishableKey: "tpk_1" });
+    (await one(element, "button.slot")).click();
+    await one(element, "button.primary");
+    element.token = "t";
+    expect(((await one(element, "#title")) as HTMLInputElement).value).toBe(LISTING.title);
+  });
+});
+
 describe("a request that the mentor decides", () => {
   const draft = booking({ status: "draft", sessionId: null, listingId: LISTING.id, price: LISTING.price });
 

@@ -233,12 +233,19 @@ export class BookingFlow {
     this.#submitter.save();
   }
 
+  /** A person wants to sign in: the page may open its own sign-in, each time. */
+  signIn(): void {
+    this.context.emit("signin", {});
+  }
+
   // --- Sending ---
 
   /** Sends the form. A second call while it is being sent does nothing. */
   async submit(): Promise<void> {
     const { enhanced, store, words } = this.context;
-    if (store.state.submission.kind === "sending" || !store.state.slot || !chosenOffer(store.state)) return;
+    const { needsSignIn, submission, slot } = store.state;
+    if (needsSignIn && submission.kind !== "refused") return this.signIn();
+    if (submission.kind === "sending" || !slot || !chosenOffer(store.state)) return;
     // It waited for a connection, and is not on offer any more: no other listing is booked in its place.
     if (!chosenListing(store.state)) return this.#refused(new ApiError(404, "not_found"));
     if (!store.state.form.title.trim()) return store.update({ fieldErrors: { title: [words.form.titleMissing] } });
@@ -359,7 +366,7 @@ export class BookingFlow {
 
   #requireSignIn(): void {
     this.context.store.update({ needsSignIn: true });
-    this.context.emit("signin", {});
+    this.signIn();
   }
 
   async #choosePayment(key: string | null): Promise<void> {

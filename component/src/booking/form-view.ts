@@ -9,13 +9,12 @@ import type { Listing, Money } from "../api/types.js";
 import type { Rendered } from "../parts.js";
 import { arrow, button, clock, explain, failure, message, priceOf, signInMessage, summary, waitingMessage, whenOf, type View } from "../view.js";
 import { chosenListing, chosenOffer, chosenPrice } from "./request.js";
-import { isSubmitting } from "./state.js";
+import { isSubmitting, type BookingState } from "./state.js";
 
 const HOUR_MS = 3_600_000;
 
 export function renderForm(view: View): TemplateResult {
-  const { words, state, flow, enhanced } = view;
-  const { form, fieldErrors } = state;
+  const { words, state, flow } = view;
   const isBusy = isSubmitting(state);
   const submit = (event: SubmitEvent): void => {
     event.preventDefault();
@@ -27,7 +26,19 @@ export function renderForm(view: View): TemplateResult {
     </button>
     <h3 tabindex="-1" data-focus>${words.form.title}</h3>
     ${renderSummary(view)} ${renderHold(view)}
-    <fieldset class="fields" ?disabled=${isBusy}>
+    ${needsSignIn(state) ? signInMessage(view, undefined, words.form.signInToBook) : renderFields(view, isBusy)}
+  </form>`;
+}
+
+/** Whether someone must sign in before there is anything to fill in. */
+function needsSignIn({ needsSignIn, submission }: BookingState): boolean {
+  return needsSignIn && submission.kind !== "refused";
+}
+
+function renderFields(view: View, isBusy: boolean): TemplateResult {
+  const { words, state, flow, enhanced } = view;
+  const { form, fieldErrors } = state;
+  return html`<fieldset class="fields" ?disabled=${isBusy}>
       ${flow.context.course?.renderFields(view) ?? nothing}
       <div class="field">
         <label for="title">${words.form.subject}</label>
@@ -58,8 +69,7 @@ export function renderForm(view: View): TemplateResult {
       ${enhanced?.renderSeriesFields() ?? nothing}
       ${renderErrors("recurrence-error", fieldErrors.recurrence)} ${renderErrors("other-error", fieldErrors.other)}
     </fieldset>
-    ${renderOutcome(view)} ${renderSubmit(view, isBusy)}
-  </form>`;
+    ${renderOutcome(view)} ${renderSubmit(view, isBusy)}`;
 }
 
 function renderErrors(id: string, reasons: string[] | undefined): TemplateResult {
@@ -156,9 +166,8 @@ function renderSubmit(view: View, isBusy: boolean): TemplateResult {
   const booking = price?.amount ? words.form.bookFor(totalOf(view, price, sessionsOf(view))) : words.form.book;
   const isRefused = state.submission.kind === "refused" && state.submission.error.isTemporary;
   const idle = isRefused ? words.tryAgain : isRequest ? words.form.request : booking;
-  const isBlocked = isBusy || (state.needsSignIn && state.submission.kind !== "refused");
   return html`<div class="submit">
-    <button type="submit" class="primary" part="button primary" ?disabled=${isBlocked}>
+    <button type="submit" class="primary" part="button primary" ?disabled=${isBusy}>
       ${isBusy ? html`<span class="spinner" aria-hidden="true"></span> ${words.form.sending}` : idle}
     </button>
     ${isRequest ? html`<p class="muted">${words.form.requestHint}</p>` : nothing}

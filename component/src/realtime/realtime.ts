@@ -108,9 +108,9 @@ class Realtime implements RealtimePart {
     const { store: queue } = this.#queue;
     const { booking } = queue.state;
     if (!booking) return nothing;
-    const { options, store, words } = this.context;
+    const { flow, options, store, words } = this.context;
     const since = formatMoment(booking.queuedAt, options.locale, store.state.zone);
-    const signIn = signInMessage({ words, signInUrl: options.signInUrl }, this.#words.signIn);
+    const signIn = signInMessage({ words, signInUrl: options.signInUrl, flow }, this.#words.signIn);
     return renderQueued(this.#words, queue.state, since, signIn, {
       withdraw: () => this.#queue.withdraw(),
       send: () => void this.#queue.send(true),

@@ -71,6 +71,10 @@ export const attach: AttachEnhanced = (context): EnhancedPart => {
     return extras && words ? render(extras) : nothing;
   };
 
+  /** What `basic` does not have, where the part is there for something else. */
+  const ofVariant = (render: (extras: BookingExtras) => Rendered): Rendered =>
+    context.options.variant === "basic" ? nothing : extra(render);
+
   void loadSessionWords(options.locale)
     // The file may be gone after an upgrade: English is better than nothing.
     .catch(() => en)
@@ -82,9 +86,9 @@ export const attach: AttachEnhanced = (context): EnhancedPart => {
   return {
     renderAvailability: () =>
       context.options.showAvailabilityStatus ? extra((extras) => extras.renderAvailability()) : nothing,
-    renderRefused: (day) => extra((extras) => extras.renderRefused(day)),
-    renderGroups: () => (loaded.state.error ? renderError() : extra((extras) => extras.renderGroups())),
-    renderSeriesFields: () => extra((extras) => extras.renderSeriesFields()),
+    renderRefused: (day) => ofVariant((extras) => extras.renderRefused(day)),
+    renderGroups: () => (loaded.state.error ? renderError() : ofVariant((extras) => extras.renderGroups())),
+    renderSeriesFields: () => ofVariant((extras) => extras.renderSeriesFields()),
     recurrence: () => loaded.state.extras?.recurrence ?? null,
     sessions: () => loaded.state.extras?.sessions ?? 1,
     hasMistake: () => loaded.state.extras?.hasMistake ?? false,

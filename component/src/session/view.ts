@@ -5,7 +5,7 @@ import type { ApiError } from "../api/errors.js";
 import type { Review, Session } from "../api/types.js";
 import { formatSpan, formatZone } from "../format/time.js";
 import type { PartContext, Rendered } from "../parts.js";
-import { explain, waitingMessage } from "../view.js";
+import { explain, signInButton, waitingMessage } from "../view.js";
 import { moneyOf, momentOf } from "./common.js";
 import { renderDialog } from "./dialogs.js";
 import type { SessionFlow } from "./flow.js";
@@ -42,8 +42,8 @@ export function renderSession(view: SessionView): TemplateResult {
     const { signInUrl } = context.options;
     return html`<div class="message danger" part="message" role="alert">
       <p>${reasonOf(view, state.error)}</p>
-      ${state.error?.status === 401 && signInUrl
-        ? html`<a class="button" part="button" href=${signInUrl}>${context.words.form.signInLink}</a>`
+      ${state.error?.status === 401
+        ? signInButton(signInUrl, context.words.form.signInLink, () => context.flow.signIn())
         : html`<button part="button" @click=${() => flow.load()}>${words.reload}</button>`}
     </div>`;
   }

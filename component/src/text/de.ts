@@ -84,6 +84,7 @@ export const de: Words = {
     keepAgain: "Erneut reservieren",
     requestHint: "Der Coach bestätigt Ihre Anfrage oder lehnt sie ab. Sie werden benachrichtigt.",
     signInLink: "Anmelden",
+    signInToBook: "Zum Buchen anmelden",
   },
 
   retryIn: (seconds) => `Nächster Versuch in ${seconds}.`,

@@ -79,6 +79,7 @@ export const en = {
     keepAgain: "Keep it again",
     requestHint: "The coach confirms or declines your request. You will be notified.",
     signInLink: "Sign in",
+    signInToBook: "Sign in to book",
   },
 
   retryIn: (seconds: string) => `Trying again in ${seconds}.`,
