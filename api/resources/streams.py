@@ -58,7 +58,7 @@ def stream_availability(_context: RequestContext[None]) -> Response:
 
     `snapshot` has the busy times of the next 92 days, buffers included; then come `busy` and `free`, each with its
     times, and `hours` when slots are to be read again. With whom a mentor is busy is not shown. `group` has the seats
-    of a group session of theirs when these have moved; visitors get none.
+    of a group session of theirs when these have moved, and does not name who has them.
     """
     return _redirected()
 

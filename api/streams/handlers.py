@@ -306,7 +306,7 @@ class StreamHandler(Handler):
 class AvailabilityStream(StreamHandler):
     """When a mentor is busy: every caller sees the times, visitors included, and no one sees the mentees.
 
-    Who may read group sessions follows their seats, too.
+    So it is with the seats of group sessions, which the options of a course show to everyone.
     """
 
     route = "/streams/availability"
@@ -333,8 +333,7 @@ class AvailabilityStream(StreamHandler):
 
     async def events(self, changes: list[Change]) -> list[tuple[str, Mapping[str, Any]] | None]:
         """`busy` and `free` with their times; `hours` asks to read the slots again; `group` has a group's seats."""
-        assert self.actor is not None
-        wanted = [each.booking_id for each in changes if each.type in SEATS and not self.actor.visitor]
+        wanted = [each.booking_id for each in changes if each.type in SEATS]
         seats = await self.hub.read(lambda db: seats_of(db, wanted)) if wanted else {}
         return [_seats(seats, each) if each.type in SEATS else _busy(each) for each in changes]
 

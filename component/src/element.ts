@@ -54,7 +54,7 @@ function declare(names: string[], options: PropertyDeclaration = {}): PropertyDe
  * @fires {CustomEvent<{session: Session}>} completed - The session was completed.
  * @fires {CustomEvent<{session: Session}>} cancelled - The session was cancelled.
  * @fires {CustomEvent<{error: ApiError, during: string}>} failed - Something could not be done; the reason is shown.
- * @fires {CustomEvent<{}>} signin - No one is signed in, and a person wants to book.
+ * @fires {CustomEvent<{}>} signin - No one is signed in, and a person wants to book; again with each press of the button to sign in.
  *
  * @csspart card - The coach card.
  * @csspart calendar - The month.
@@ -124,7 +124,7 @@ export class SessionBooking extends LitElement {
   token?: TokenProvider | null;
   /** A key that reads mentors, listings and slots without anyone signed in. */
   publishableKey?: string | null;
-  /** Where people sign in; shown as a link where no one is signed in. */
+  /** Where people sign in: a link where no one is signed in; without it, a button that dispatches `signin`. */
   signInUrl?: string | null;
   /** The API's address; by default, where the script came from. */
   api?: string | null;
@@ -132,11 +132,11 @@ export class SessionBooking extends LitElement {
   streamsUrl?: string | null;
   /** The IANA zone in which times are first shown; by default the browser's. */
   timeZone?: string | null;
-  /** Whether the card shows if the mentor can be booked; by default in `enhanced` and `realtime`. */
+  /** Whether the card shows if the mentor can be booked; in any variant, by default in `enhanced` and `realtime`. */
   showAvailabilityStatus?: boolean;
-  /** Whether the state of the live connection is shown, which any variant then has; by default in `realtime`. */
+  /** Whether the state of the live connection is shown, which any variant has then; by default in `realtime`. */
   showConnectionStatus?: boolean;
-  /** Whether a booking is shown as made while it is being sent, and taken back if refused; by default in `realtime`. */
+  /** Whether a booking is shown as made while it is being sent, and taken back if refused; in any variant, by default in `realtime`. */
   enableOptimisticUpdates?: boolean;
   /** Whether a session can be joined, started, completed and cancelled here; by default yes. */
   showSessionActions?: boolean;

@@ -15,6 +15,7 @@ import type { BookingState } from "./booking/state.js";
 import type { Saved } from "./booking/storage.js";
 import type { SessionBookingEvents } from "./events.js";
 import type { SessionActions, Variant } from "./page.js";
+import type { Groups } from "./session/groups.js";
 import type { Store } from "./state/store.js";
 import type { Telemetry } from "./telemetry.js";
 import type { Words } from "./text/index.js";
@@ -66,6 +67,8 @@ export interface PartContext {
 
 /** `src/session/enhanced.ts`: also imported by the basic variant where a session or the availability is to be shown. */
 export interface EnhancedPart {
+  /** The group sessions that are shown, once they can be. */
+  readonly groups: Groups | null;
   /** Whether the mentor can be booked, as a line of the coach card. */
   renderAvailability(): Rendered;
   /** Times of the chosen day that cannot be booked, with the reasons; below the free slots. */

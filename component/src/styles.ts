@@ -50,10 +50,15 @@ export const styles = css`
     border: 1px solid var(--line);
     border-radius: calc(var(--radius) * 1.4);
     overflow-wrap: anywhere;
+    hyphens: auto;
     font-variant-numeric: tabular-nums;
   }
   .root > * {
     min-inline-size: 0;
+  }
+  /* Narrow columns of our own words have room for the longest. */
+  :is(dt, label, legend, summary, button, .button) {
+    overflow-wrap: break-word;
   }
   :is(h2, h3, h4, h5) {
     font-size: 1.05em;
@@ -126,6 +131,7 @@ export const styles = css`
   }
   .link {
     justify-self: start;
+    text-align: start;
     border-color: transparent;
     padding-inline: 4px;
     color: var(--accent);
@@ -364,6 +370,18 @@ export const styles = css`
     }
   }
 
+  @container (max-width: 360px) {
+    .summary {
+      grid-template-columns: minmax(0, 1fr);
+    }
+    .summary > div {
+      gap: 0;
+    }
+    .actions {
+      flex-direction: column;
+      align-items: stretch;
+    }
+  }
   @container (min-width: 620px) {
     .root {
       padding: calc(var(--gap) * 1.5);

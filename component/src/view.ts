@@ -45,11 +45,11 @@ export function durationOf(view: Pick<View, "words">, minutes: number): string {
   return minutes % 60 ? count(view, minutes, plurals.minutes) : count(view, minutes / 60, plurals.hours);
 }
 
-/** Why something failed, for people: our own words where there are some, else the API's sentence. */
+/** Why something failed, for people: our own words where there are some, else the API's sentence, which is in English. */
 export function explain(words: Words, error: ApiError): string {
   const code = error.code === "slot_taken" && error.details["mentee"] ? "mentee_busy" : error.code;
   const isRefusal = error.status > 0 && error.status < 500;
-  return words.problems[code] ?? (isRefusal ? error.message : (words.problems["unexpected"] ?? ""));
+  return words.problems[code] ?? (isRefusal ? words.refused(error.message) : (words.problems["unexpected"] ?? ""));
 }
 
 /** A message that screen readers hear at once, with a way on. */

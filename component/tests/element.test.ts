@@ -124,7 +124,7 @@ it("shows the API's reasons in German where the page is in German", async () => 
   await filledIn(element, "Mine");
   root(element).querySelector("form")?.dispatchEvent(new Event("submit"));
   await found(() => root(element).querySelector("#title-error")?.textContent?.includes("Höchstens 200 Zeichen.") || null);
-  expect(root(element).querySelector("#notes-error")?.textContent).toContain("No such reason is known.");
+  expect(root(element).querySelector("#notes-error")?.textContent).toBe("Das wird so nicht angenommen.");
 });
 
 describe("a feature that is named", () => {

@@ -5,6 +5,7 @@ import type { RequestOptions } from "../src/api/client.js";
 import type { CancellationQuote, Session } from "../src/api/types.js";
 import type { PartContext, SessionActions } from "../src/parts.js";
 import { SessionFlow } from "../src/session/flow.js";
+import { en as words } from "../src/text/index.js";
 import { en } from "../src/session/text/index.js";
 import { booking, quote, session } from "./session-fixtures.js";
 
@@ -59,7 +60,7 @@ async function open(api: FakeApi, options: { sessionActions?: SessionActions; op
     telemetry: { failed: () => undefined, loaded: () => undefined },
     flow: { sessionChanged: () => undefined },
     options: { sessionActions: null, optimistic: false, ...options },
-    words: { code: "en" },
+    words,
     realtime: null,
     emit: (name: string) => events.push(name),
     announce: () => undefined,

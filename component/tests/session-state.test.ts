@@ -193,9 +193,9 @@ describe("forms", () => {
 
   it("puts the API's reasons beside their fields, with the number in a list", () => {
     const details = { notes: ["Too long."], "actionItems.1": ["Too long."], actionItems: ["Too many."] };
-    expect(fieldErrorsOf(details, (number, reason) => `${number}: ${reason}`)).toEqual({
-      notes: ["Too long."],
-      actionItems: ["2: Too long.", "Too many."],
+    expect(fieldErrorsOf(details, (number, reason) => `${number}: ${reason}`, (reason) => reason.toUpperCase())).toEqual({
+      notes: ["TOO LONG."],
+      actionItems: ["2: TOO LONG.", "TOO MANY."],
     });
   });
 

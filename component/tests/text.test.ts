@@ -9,6 +9,9 @@ import { extrasEn } from "../src/session/text/extras-en.js";
 import { en as sessionEn, withWords } from "../src/session/text/index.js";
 import { de } from "../src/text/de.js";
 import { en } from "../src/text/index.js";
+import { ApiError } from "../src/api/errors.js";
+import { fieldErrorsFrom } from "../src/booking/request.js";
+import { explain } from "../src/view.js";
 
 /** Words that both languages share. */
 const SHARED = ["Coach", "Online", "Live", "Offline", "★"];
@@ -19,7 +22,7 @@ function textsOf(words: object, place = ""): Map<string, string> {
   for (const [name, word] of Object.entries(words)) {
     const at = place ? `${place}.${name}` : name;
     if (typeof word === "object" && word !== null) textsOf(word as object, at).forEach((text, where) => texts.set(where, text));
-    else if (name === "reason") continue; // translates the API's own texts
+    else if (name === "reason" || name === "refused") continue; // say the API's own texts in the language
     else if (typeof word === "function") texts.set(at, String((word as (...given: unknown[]) => unknown)(2, 3)));
     else texts.set(at, String(word));
   }
@@ -52,6 +55,17 @@ describe.each([
     const unlike = [...first].filter(([at, text]) => isSentence(text) !== isSentence(second.get(at) ?? ""));
     expect(unlike).toEqual([]);
   });
+});
+
+it("of the API are never shown in English among German ones", () => {
+  const refused = new ApiError(409, "some_new_code", "The frobnication of this booking is not possible.");
+  expect(explain(en, refused)).toBe(refused.message);
+  expect(explain(de, refused)).toBe("Das ist so nicht möglich.");
+  expect(de.reason("Longer than maximum length 200.")).toBe("Höchstens 200 Zeichen.");
+  expect(de.reason("must be frobnicated\nby the caller")).toBe("Das wird so nicht angenommen.");
+  const details = { title: ["Must not be blank."], scheduledAt: ["must be a time"] };
+  expect(fieldErrorsFrom(details, de.reason)).toEqual({ title: ["Bitte ausfüllen."], other: ["Das wird so nicht angenommen."] });
+  expect(fieldErrorsFrom(details, en.reason)).toEqual({ title: ["Must not be blank."], other: ["scheduledAt: must be a time"] });
 });
 
 it("of the lazy parts may be replaced one by one", () => {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { addDays, dayOf, startOfDay } from "../src/format/time.js";
+import { addDays, dayOf, formatRange, formatSpan, formatter, startOfDay } from "../src/format/time.js";
 
 const HOUR_MS = 3_600_000;
 const hoursOf = (day: string, zone: string): number => (startOfDay(addDays(day, 1), zone) - startOfDay(day, zone)) / HOUR_MS;
@@ -23,5 +23,26 @@ describe("days of a zone", () => {
     // Havana: at 01:00 the clocks go back to 00:00.
     expect(hoursOf("2024-11-03", "America/Havana")).toBe(25);
     expect(dayOf(startOfDay("2024-11-03", "America/Havana") - 1, "America/Havana")).toBe("2024-11-02");
+  });
+});
+
+describe("from one time of day to another", () => {
+  const format = (locale: string): Intl.DateTimeFormat => formatter(locale, { timeZone: "UTC", hour: "numeric", minute: "2-digit" });
+  /** With plain spaces: browsers choose between several. */
+  const range = (locale: string, from: string, to: string): string =>
+    formatRange(format(locale), Date.parse(`2030-05-04T${from}Z`), Date.parse(`2030-05-04T${to}Z`)).replace(/[\u2009\u202f]/g, " ");
+
+  it.each([
+    ["en-US", "00:00", "08:45", "12:00 AM – 8:45 AM"],
+    ["en-US", "12:15", "15:00", "12:15 PM – 3:00 PM"],
+    ["en-US", "09:00", "10:00", "9:00 – 10:00 AM"],
+    ["en-US", "11:30", "12:30", "11:30 AM – 12:30 PM"],
+    ["en-GB", "12:00", "12:45", "12:00–12:45"],
+    ["de", "12:00", "12:45", "12:00–12:45 Uhr"],
+  ])("tells noon from midnight: %s %s", (locale, from, to, shown) => expect(range(locale, from, to)).toBe(shown));
+
+  it("tells them apart in a whole date, too", () => {
+    const [start, end] = [Date.parse("2030-05-04T00:00Z"), Date.parse("2030-05-04T01:00Z")];
+    expect(formatSpan(start, end, "en-US", "UTC").replace(/[\u2009\u202f]/g, " ")).toContain("12:00 AM – 1:00 AM");
   });
 });

@@ -256,18 +256,26 @@ def test_time_off_ends_holds_and_changes_the_hours(streams: Streams, world: Worl
     client.close()
 
 
-def test_seats_of_groups_are_followed(streams: Streams, world: World, cast: Cast, engine: Engine) -> None:
-    group = _group(engine, cast, capacity=2)
+def test_seats_of_groups_are_followed_by_everyone(world: World, cast: Cast) -> None:
+    key = "tpk_" + "0123456789abcdefABCDEFGH"
+    with serving(World.on(world.engine, publishable_keys=(key,))) as streams:
+        follow_seats(streams, world, cast, {"Authorization": f"Bearer {key}"})
+
+
+def follow_seats(streams: Streams, world: World, cast: Cast, by_key: dict[str, str]) -> None:
+    group = _group(world.engine, cast, capacity=2)
     path = f"/group-sessions/{group.id}"
     client = streams.open(availability(cast), cast.as_stranger)
     client.next()
+    visitor = streams.open(availability(cast), by_key)
+    visitor.next()
 
     def seats(capacity: int, taken: int, offered: int) -> tuple[str, dict[str, Any]]:
         about = {"groupSessionId": str(group.id), "capacity": capacity, "seatsTaken": taken, "seatsOffered": offered}
         return "group", about | {"full": taken + offered >= capacity}
 
     world.client.post(f"{path}/join", headers=cast.as_mentee)
-    assert client.next()[1:] == seats(2, 1, 0)
+    assert client.next()[1:] == visitor.next()[1:] == seats(2, 1, 0)
     world.client.patch(path, json={"capacity": 1}, headers=cast.as_mentor)
     assert client.next()[1:] == seats(1, 1, 0)
     world.client.post(f"{path}/waitlist", headers=cast.as_stranger)
@@ -276,19 +284,8 @@ def test_seats_of_groups_are_followed(streams: Streams, world: World, cast: Cast
     assert [client.next()[1:] for _ in range(2)] == [seats(1, 0, 1)] * 2
     world.client.delete(f"{path}/waitlist", headers=cast.as_stranger)
     assert client.next()[1:] == seats(1, 0, 0)
-    client.close()
-
-
-def test_visitors_follow_no_seats(world: World, cast: Cast, engine: Engine) -> None:
-    key = "tpk_" + "0123456789abcdefABCDEFGH"
-    group = _group(engine, cast, capacity=2)
-    with serving(World.on(world.engine, publishable_keys=(key,))) as streams:
-        client = streams.open(availability(cast), {"Authorization": f"Bearer {key}"})
-        client.next()
-        world.client.post(f"/group-sessions/{group.id}/join", headers=cast.as_mentee)
-        booking = accepted(engine, cast)
-        assert client.next()[1:] == ("busy", block(booking))
-        client.close()
+    for each in (client, visitor):
+        each.close()
 
 
 def test_people_follow_their_place_in_a_waiting_list(

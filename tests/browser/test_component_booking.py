@@ -9,7 +9,7 @@ from playwright.sync_api import BrowserContext, Route, expect
 
 from tests.application import token
 from tests.browser.live import Stage
-from tests.browser.visit import BOOKS, Visit
+from tests.browser.visit import BOOKS, Keyboard, Visit
 
 
 def test_an_instant_listing_is_booked(visit: Visit, stage: Stage) -> None:
@@ -265,3 +265,37 @@ def test_a_visitor_sees_times_and_is_asked_to_sign_in(visit: Visit, stage: Stage
     visit.slot(stage.slots()[0]).click()
     expect(visit.messages).to_contain_text("Please sign in")
     assert visit.times_told("signin") == 1
+    # By the keyboard alone, before there is anything to fill in, and each time.
+    keyboard = Keyboard(visit.page)
+    for times in (2, 3):
+        keyboard.reach(visit.page.get_by_role("button", name="Sign in to book"))
+        keyboard.press("Enter")
+        assert visit.times_told("signin") == times
+    expect(visit.page.get_by_label("Subject")).to_have_count(0)
+
+
+@pytest.mark.parametrize("variant", ["Basic"])
+@pytest.mark.parametrize("element", ["session-booking", "session-booking-form"])
+def test_what_is_named_is_added_to_the_basic_variant(visit: Visit, stage: Stage, element: str) -> None:
+    page, start = visit.page, stage.slots()[1]
+    features = ("show_availability_status", "show_connection_status", "enable_optimistic_updates")
+    visit.open(stage.instant, element=element, **dict.fromkeys(features, ""))
+    expect(page.locator("[part~=availability]")).to_contain_text("Next free time")
+    expect(page.locator("[part~=connection]")).to_contain_text("Live")
+    visit.show_day(start.date())
+    # What another person takes goes away, as "Live" says.
+    body = {"startTime": start.isoformat(), "durationMinutes": stage.instant.duration_minutes}
+    held = stage.as_rival.post(f"/mentors/{stage.mentor.id}/holds", body)
+    expect(visit.slot(start)).to_have_count(0)
+    assert stage.as_rival("DELETE", f"/holds/{held['id']}").status == 204
+    expect(visit.slot(start)).to_be_visible()
+    assert page.locator("[part~=groups], [part~=refused]").count() == 0
+    visit.choose(start)
+
+    def look(route: Route) -> None:
+        expect(visit.heading).to_have_text("Confirming your booking …")
+        route.continue_()
+
+    page.route(BOOKS, look, times=1)
+    visit.primary.click()
+    visit.expect_booked()

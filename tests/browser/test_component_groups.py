@@ -132,6 +132,28 @@ def test_a_place_is_waited_for(visit: Visit, stage: Stage) -> None:
     assert read(stage, group)["seatsTaken"] == 1
 
 
+@pytest.mark.parametrize("variant", ["realtime"])
+def test_places_that_others_take_and_give_up_are_seen_live(visit: Visit, stage: Stage) -> None:
+    group = gather(stage, capacity=2)
+    path = f"/group-sessions/{group.booking.id}"
+    visit.open(stage.instant)
+    expect(group_of(visit)).to_contain_text("2 places left")
+    expect(visit.page.locator("[part~=connection]")).to_contain_text("Live")
+    stage.as_rival.post(f"{path}/join")
+    expect(group_of(visit)).to_contain_text("1 place left")
+    stage.as_mentor.patch(path, {"capacity": 1})
+    expect(group_of(visit)).to_contain_text("Full")
+    open_action(visit, "Join the waiting list").click()
+    expect(group_of(visit)).to_contain_text("You are number 1 on the waiting list")
+    stage.as_rival.post(f"{path}/leave")
+    expect(group_of(visit)).to_contain_text("A place is kept for you")
+    expect(visit.page.locator("[aria-live=polite]").last).to_contain_text(f"{TITLE}: A place is kept for you")
+    open_action(visit, "Take the place").click()
+    expect(group_of(visit)).to_contain_text("You have a place")
+    stage.as_mentor.post(f"/sessions/{group.session.id}/cancel", {"reason": "I am ill."})
+    expect(group_of(visit)).to_have_count(0)
+
+
 def test_waiting_for_a_place_is_ended(visit: Visit, stage: Stage) -> None:
     group = gather(stage, stage.rival, capacity=1)
     stage.as_mentee.post(f"/group-sessions/{group.booking.id}/waitlist")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -9,13 +10,17 @@ import pytest
 from axe_playwright_python.base import AXE_SCRIPT
 from playwright.sync_api import Page, ViewportSize, expect
 
+from tests import factories
 from tests.browser.conftest import DESKTOP, PHONE, crossing, keep_picture
 from tests.browser.live import Stage
+from tests.browser.test_component_groups import gather
 from tests.browser.visit import Keyboard, Visit
 from tests.browser.walk import booking_states, session_states
+from workflows.identity.people import User
 
 # What is different about a page while it is looked at; all of it can change under a page that is open.
 WIDE, NARROW = (ViewportSize(width=width, height=height) for width, height in (DESKTOP, PHONE))
+NARROWEST = ViewportSize(width=280, height=640)
 LOOKS: dict[str, dict[str, Any]] = {
     "light": {},
     "dark": {"color_scheme": "dark"},
@@ -55,6 +60,29 @@ TORN = """() => {
   return found;
 }"""
 
+# Words of which letters stand in another line, though nothing divides them; the language's own hyphens are left out,
+# which not every browser has.
+TORN_WORDS = r"""() => {
+  const { shadowRoot } = document.querySelector("session-booking");
+  const plain = new CSSStyleSheet();
+  plain.replaceSync("* { hyphens: manual !important; }");
+  shadowRoot.adoptedStyleSheets.push(plain);
+  const texts = document.createTreeWalker(shadowRoot, NodeFilter.SHOW_TEXT);
+  const torn = [];
+  for (let text; (text = texts.nextNode()); ) {
+    if (!text.parentElement.checkVisibility() || text.parentElement.closest(".visually-hidden, option")) continue;
+    for (const { 0: word, index } of text.data.matchAll(/[\p{L}\p{N}]{2,}/gu)) {
+      const range = document.createRange();
+      range.setStart(text, index);
+      range.setEnd(text, index + word.length);
+      const tops = [...range.getClientRects()].map(({ top }) => Math.round(top));
+      if (new Set(tops).size > 1) torn.push(word);
+    }
+  }
+  shadowRoot.adoptedStyleSheets.pop();
+  return torn;
+}"""
+
 
 @pytest.fixture
 def look() -> dict[str, Any]:
@@ -77,6 +105,13 @@ def broken_rules(page: Page, *, whole: bool) -> list[str]:
     return found
 
 
+def narrow(page: Page) -> list[str]:
+    """What is torn or crosses the sides on a small phone, with the margins of a page around the component."""
+    page.set_viewport_size(NARROWEST)
+    found = [f"crosses the sides: {each}" for each in crossing(page)]
+    return [*found, *(f"torn: {each}" for each in page.evaluate(TORN_WORDS))]
+
+
 class Examination:
     """Looks at each state of a page in several looks, and requires in the end that nothing was wrong."""
 
@@ -90,6 +125,9 @@ class Examination:
         for look in self._looks:
             wear(page, look)
             found = [f"crosses the sides: {each}" for each in crossing(page)]
+            if look == "phone":
+                found += narrow(page)
+                wear(page, look)
             found += broken_rules(page, whole=look == "light")
             self.wrong += [f"{state}, {look}: {each}" for each in found]
             in_all = variant == "enhanced" and state in PICTURED_IN_ALL_LOOKS
@@ -132,6 +170,39 @@ def test_every_state_of_a_session(visit: Visit, walk: str, examination: Examinat
     for state in session_states(visit, **WALKS[walk][0]):
         examination.look_at(state)
     assert not examination.wrong, "\n".join(examination.wrong)
+
+
+@pytest.mark.parametrize("variant", ["enhanced"])
+@pytest.mark.parametrize("lang", ["de", "en"])
+def test_what_is_opened_fits_on_a_small_phone(visit: Visit, stage: Stage, lang: str, pictures: Path | None) -> None:
+    page = visit.page
+    groups = [gather(stage, *people, capacity=capacity, start=when) for people, capacity, when in _groups(stage)]
+    stage.as_mentee.post(f"/group-sessions/{groups[3].booking.id}/waitlist")
+    stage.as_rival.post(f"/group-sessions/{groups[3].booking.id}/leave")
+    visit.open(stage.instant, lang=lang)
+    expect(page.locator("[part~=groups] li")).to_have_count(4)
+    for details in page.locator("[part~=groups] summary, [part~=refused] summary").all():
+        details.click()
+    expect(page.locator("[part~=groups] [part~=primary]")).to_have_count(4)
+    expect(page.locator("[part~=refused] li").first).to_be_visible()
+    found = narrow(page)
+    if pictures:
+        keep_picture(page, pictures / "component", f"opened-{lang}")
+    visit.open_as_visitor(stage.instant, lang=lang)
+    visit.show_day()
+    visit.slot(stage.slots()[0]).click()
+    expect(visit.primary).to_be_enabled()
+    found += narrow(page)
+    if pictures:
+        keep_picture(page, pictures / "component", f"sign-in-{lang}")
+    assert found == []
+
+
+def _groups(stage: Stage) -> list[tuple[tuple[User, ...], int, datetime]]:
+    """People, places and start of groups: open, with an own place, full, and waited for."""
+    people = ((), (stage.mentee,), (stage.rival,), (stage.rival,))
+    start = factories.this_hour() + timedelta(days=3)
+    return [(each, 2 if at < 2 else 1, start + timedelta(hours=2 * at)) for at, each in enumerate(people)]
 
 
 @pytest.mark.parametrize("variant", ["basic"])

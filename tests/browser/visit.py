@@ -46,9 +46,9 @@ class Visit:
         """Open the page as the mentee, who books; attributes have underscores for hyphens."""
         self._goto(listing, {"token-url": f"/token/{self.stage.mentee.id}"}, attributes)
 
-    def open_as_visitor(self, listing: Listing) -> None:
+    def open_as_visitor(self, listing: Listing, **attributes: str) -> None:
         """Open the page without anyone signed in."""
-        self._goto(listing, {"publishable-key": PUBLISHABLE_KEY}, {})
+        self._goto(listing, {"publishable-key": PUBLISHABLE_KEY}, attributes)
 
     def open_session(self, session_id: UUID, by: User | Mentor | None = None, **attributes: str) -> None:
         """Open the page of a session, as the mentee or as its mentor."""

@@ -96,7 +96,7 @@ export function fieldErrorsFrom(details: ApiError["details"], say: Words["reason
   const errors: FieldErrors = {};
   for (const [name, reasons] of Object.entries(details)) {
     const field = FIELDS[name.split(".")[0] ?? ""] ?? "other";
-    const shown = reasons.map((reason) => (field === "other" ? `${name}: ` : "") + say(reason));
+    const shown = reasons.map((reason) => (field === "other" && say(reason) === reason ? `${name}: ` : "") + say(reason));
     errors[field] = [...(errors[field] ?? []), ...shown];
   }
   return errors;

@@ -3,7 +3,7 @@
 import { html, nothing, type TemplateResult } from "lit";
 import type { Slot } from "../api/types.js";
 import { valueOf } from "../card.js";
-import { formatDay, formatZone, localZone } from "../format/time.js";
+import { formatDay, formatter, formatZone, localZone } from "../format/time.js";
 import type { Rendered } from "../parts.js";
 import { button, count, explain, failure, message, whenOf, type View } from "../view.js";
 import { renderMonth } from "./month.js";
@@ -42,8 +42,9 @@ function renderDaySlots(view: View, days: ReadonlyMap<string, Slot[]>, bookable:
   if ((calendar.isLoading || state.phase === "loading") && !days.size) return renderSkeleton(words.loading);
   const title = day ? formatDay(day, locale, { weekday: "long", day: "numeric", month: "long" }) : "";
   const found = words.calendar.day(title, count(view, slots.length, words.plurals.times));
-  // Without any free slot, a year has been searched.
-  const none = !bookable.length ? words.calendar.noneAtAll : days.size && !day ? words.calendar.chooseDay : words.calendar.none;
+  // Without any free slot, more than a year has been searched.
+  const searched = formatter(locale, { timeZone: state.zone, dateStyle: "long" });
+  const none = !bookable.length ? words.calendar.noneAtAll(searched.format(calendar.to)) : days.size && !day ? words.calendar.chooseDay : words.calendar.none;
   return html`<section class="times" part="slots">
     ${title ? html`<h4>${title}</h4>` : nothing}
     ${slots.length

@@ -98,7 +98,17 @@ function offsetName(instant: number, locale: string, zone: string): string {
 /** Date and time span in a zone: "Saturday, May 4, 2030, 9:00 – 10:00 AM". */
 export function formatSpan(start: number, end: number, locale: string, zone: string): string {
   const options = { timeZone: zone, dateStyle: "full", timeStyle: "short" } as const;
-  return formatter(locale, options).formatRange(start, end);
+  return formatRange(formatter(locale, options), start, end);
+}
+
+/** From one instant to another: "9:00 – 10:00 AM"; from twelve, which may be noon or midnight, "12:00 AM – 8:45 AM". */
+export function formatRange(format: Intl.DateTimeFormat, start: number, end: number): string {
+  const parts = format.formatRangeToParts(start, end);
+  const at = (type: string, source: string): number => parts.findIndex((part) => part.type === type && part.source === source);
+  const [hour, minute, period] = [at("hour", "startRange"), at("minute", "startRange"), at("dayPeriod", "shared")];
+  // The half of the day is named once, after both.
+  const isAfterBoth = period > minute && parts[hour]?.value === "12";
+  return parts.map(({ value }, index) => (isAfterBoth && index === minute ? `${value} ${parts[period]?.value}` : value)).join("");
 }
 
 /** The zone's place and present offset: "Berlin (GMT+2)". */

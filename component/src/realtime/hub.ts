@@ -21,6 +21,18 @@ export type AvailabilityChange =
   /** A component of this page is booking the time, or has given up; `id` names its claim. */
   | { kind: "claim"; id: string; interval: Interval | null };
 
+/** The seats of a group session of a mentor have moved. */
+export interface SeatsChange {
+  kind: "seats";
+  groupSessionId: string;
+  capacity: number;
+  seatsTaken: number;
+  seatsOffered: number;
+  full: boolean;
+}
+
+export type MentorChange = AvailabilityChange | SeatsChange;
+
 export interface Subscriber<C> {
   client: Client;
   onChange(change: C): void;
@@ -71,7 +83,7 @@ class MentorStream {
   readonly busy = new Map<string, Interval>();
   readonly claims = new Map<string, Interval>();
   isKnown = false;
-  readonly shared: SharedStream<AvailabilityChange>;
+  readonly shared: SharedStream<MentorChange>;
 
   constructor(mentorId: string) {
     const query = { mentorProfileId: mentorId };
@@ -86,6 +98,7 @@ class MentorStream {
       this.shared.tell({ kind: "snapshot", busy: [...this.busy.values()], isFirst: !this.isKnown });
       this.isKnown = true;
     } else if (type === "hours") this.shared.tell({ kind: "hours" });
+    else if (type === "group") this.shared.tell({ ...(JSON.parse(data) as Omit<SeatsChange, "kind">), kind: "seats" });
     else if (type === "busy" || type === "free") {
       const times = JSON.parse(data) as Partial<Times>;
       // Without times it says only that something has changed.
@@ -101,12 +114,12 @@ class MentorStream {
 const mentors = new Map<string, MentorStream>();
 const people = new Map<unknown, SharedStream<Session>>();
 
-/** Follows when a mentor is busy; `onChange` is called with a snapshot as soon as there is one. */
-export function followMentor(client: Client, mentorId: string, subscriber: Omit<Subscriber<AvailabilityChange>, "client">): Following {
+/** Follows when a mentor is busy, and the seats of their groups; `onChange` is called with a snapshot as soon as there is one. */
+export function followMentor(client: Client, mentorId: string, subscriber: Omit<Subscriber<MentorChange>, "client">): Following {
   const name = `${client.base} ${mentorId}`;
   const mentor = mentors.get(name) ?? new MentorStream(mentorId);
   mentors.set(name, mentor);
-  const own: Subscriber<AvailabilityChange> = { ...subscriber, client };
+  const own: Subscriber<MentorChange> = { ...subscriber, client };
   const claim = (id: string, interval: Interval | null): void => {
     if (interval) mentor.claims.set(id, interval);
     else if (!mentor.claims.delete(id)) return;

@@ -13,8 +13,9 @@ import { Store, StoreController } from "../state/store.js";
 import type { StreamHealth } from "../telemetry.js";
 import { plural } from "../text/plural.js";
 import { signInMessage } from "../view.js";
-import { followMentor, followSessions, type Following } from "./hub.js";
+import { followMentor, followSessions, type Following, type MentorChange } from "./hub.js";
 import { LiveCalendar } from "./live-calendar.js";
+import { LiveGroups } from "./live-groups.js";
 import { BookingQueue } from "./queue.js";
 import { LastSeen } from "./seen.js";
 import { recordsOf } from "./storage.js";
@@ -44,6 +45,7 @@ class Realtime implements RealtimePart {
   readonly #store = new Store<LiveState>({ connection: "connecting", notice: null });
   readonly #ended = new AbortController();
   readonly #calendar: LiveCalendar;
+  readonly #groups: LiveGroups;
   readonly #queue: BookingQueue;
   readonly #seen: LastSeen;
   readonly #mentors = new Map<string, Following>();
@@ -61,6 +63,7 @@ class Realtime implements RealtimePart {
   constructor(private readonly context: PartContext) {
     const { element, store, telemetry } = context;
     this.#calendar = new LiveCalendar(context);
+    this.#groups = new LiveGroups(context, this.#ended.signal);
     this.#calendar.onTaken = (slots) => this.#announceTaken(slots);
     this.#queue = new BookingQueue(context, recordsOf("queue"));
     this.#queue.onExpired = ({ saved }) => this.#notify(this.#words.notSent(this.#spanOf(saved.slot)));
@@ -194,12 +197,20 @@ class Realtime implements RealtimePart {
     for (const id of wanted) {
       if (this.#mentors.has(id)) continue;
       const following = followMentor(streams, id, {
-        onChange: (change) => this.#calendar.take(id, change),
+        onChange: (change) => this.#changed(id, change),
         onState: () => this.#connectionChanged(),
       });
       this.#mentors.set(id, following);
     }
     this.#connectionChanged();
+  }
+
+  #changed(mentorId: string, change: MentorChange): void {
+    if (change.kind === "seats") return this.#groups.take(change);
+    // A snapshot has no seats: they may have moved before it.
+    if (change.kind === "snapshot") this.#groups.readAgain();
+    if (change.kind === "free") this.#groups.freed(mentorId, change);
+    this.#calendar.take(mentorId, change);
   }
 
   #follow(state: Readonly<BookingState>, previous: Readonly<BookingState>): void {
@@ -294,7 +305,9 @@ class Realtime implements RealtimePart {
   #readNowAndThen(): void {
     const { phase, offers, mentorId } = this.context.store.state;
     const isWhole = this.#store.state.connection === "live" && (mentorId !== null || offers.length <= MAX_MENTORS);
-    if (phase === "ready" && !isWhole && !document.hidden && navigator.onLine) this.#calendar.readAgain();
+    if (phase !== "ready" || isWhole || document.hidden || !navigator.onLine) return;
+    this.#calendar.readAgain();
+    this.#groups.readAgain();
   }
 
   #health(): StreamHealth {

@@ -15,8 +15,6 @@ export interface Availability {
   next: number | null;
   /** Free times in the coming seven days; null while they are not all known. */
   inWeek: number | null;
-  /** Until when free times are known. */
-  knownTo: number;
 }
 
 /** What the known free times tell; null while they are being read. */
@@ -28,7 +26,6 @@ export function availabilityOf(state: BookingState, now: number): Availability |
   return {
     next: slots[0] ? startOf(slots[0]) : null,
     inWeek: calendar.to >= weekEnd ? slots.filter((slot) => startOf(slot) < weekEnd).length : null,
-    knownTo: calendar.to,
   };
 }
 
@@ -48,11 +45,9 @@ export function renderAvailability(context: PartContext, words: ExtrasWords, loc
   const now = Date.now();
   const found = availabilityOf(state, now);
   if (!found) return nothing;
-  const { next, inWeek, knownTo } = found;
-  if (next === null) {
-    const day = formatter(locale, { timeZone: state.zone, dateStyle: "medium" }).format(knownTo);
-    return html`<span class="availability none" part="availability">${words.availability.none(day)}</span>`;
-  }
+  const { next, inWeek } = found;
+  // Until when there is none, the calendar says.
+  if (next === null) return html`<span class="availability none" part="availability">${words.availability.none}</span>`;
   return html`<span class="availability" part="availability"
       >${words.availability.next(nearTime(next, now, locale, state.zone))}</span
     >

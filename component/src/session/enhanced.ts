@@ -84,6 +84,9 @@ export const attach: AttachEnhanced = (context): EnhancedPart => {
   adoptStyles(context, sharedStyles);
 
   return {
+    get groups() {
+      return loaded.state.extras?.groups ?? null;
+    },
     renderAvailability: () =>
       context.options.showAvailabilityStatus ? extra((extras) => extras.renderAvailability()) : nothing,
     renderRefused: (day) => ofVariant((extras) => extras.renderRefused(day)),

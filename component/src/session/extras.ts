@@ -16,7 +16,7 @@ export class BookingExtras {
   private readonly words: () => ExtrasWords;
   readonly #series: SeriesForm;
   readonly #refused: RefusedTimes;
-  readonly #groups: Groups;
+  readonly groups: Groups;
   readonly #controllers: StoreController<object>[];
 
   constructor(
@@ -29,8 +29,8 @@ export class BookingExtras {
     adoptStyles(context, extrasStyles);
     this.#series = new SeriesForm(context, words);
     this.#refused = new RefusedTimes(context, words);
-    this.#groups = new Groups(context, words);
-    this.#controllers = [this.#series, this.#refused, this.#groups].map(
+    this.groups = new Groups(context, words);
+    this.#controllers = [this.#series, this.#refused, this.groups].map(
       ({ store }: { store: object }) => new StoreController(context.element, store as StoreController<object>["store"]),
     );
   }
@@ -56,7 +56,7 @@ export class BookingExtras {
   }
 
   renderGroups(): Rendered {
-    return this.#groups.render(this.#locale);
+    return this.groups.render(this.#locale);
   }
 
   renderSeriesFields(): Rendered {
@@ -68,11 +68,11 @@ export class BookingExtras {
   }
 
   sessionChanged(session: Session): void {
-    this.#groups.sessionChanged(session);
+    this.groups.sessionChanged(session);
   }
 
   dispose(): void {
-    for (const each of [this.#series, this.#refused, this.#groups]) each.dispose();
+    for (const each of [this.#series, this.#refused, this.groups]) each.dispose();
     for (const controller of this.#controllers) {
       this.context.element.removeController(controller);
       controller.hostDisconnected();

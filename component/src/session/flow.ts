@@ -292,7 +292,7 @@ export class SessionFlow {
       this.store.update({ dialog: null });
       await this.#reader.read().catch(() => undefined);
     }
-    this.store.update({ error, fieldErrors: fieldErrorsOf(error.details, this.words().form.line) });
+    this.store.update({ error, fieldErrors: fieldErrorsOf(error.details, this.words().form.line, this.context.words.reason) });
   }
 
   async #inDialog(dialog: DialogName, work: () => Promise<void>): Promise<void> {

@@ -3,7 +3,7 @@
 import { html, nothing, type TemplateResult } from "lit";
 import type { ApiError } from "../api/errors.js";
 import type { RefusalReason, Slot, Slots } from "../api/types.js";
-import { addDays, formatter, startOfDay } from "../format/time.js";
+import { addDays, formatRange, formatter, startOfDay } from "../format/time.js";
 import type { PartContext, Rendered } from "../parts.js";
 import { Store } from "../state/store.js";
 import { asApiError, slotsPathOf } from "./common.js";
@@ -104,7 +104,7 @@ export class RefusedTimes {
       <ul>
         ${ranges.map(
           (range) =>
-            html`<li><b>${range.from === range.to ? format.format(range.from) : format.formatRange(range.from, range.to)}</b>
+            html`<li><b>${range.from === range.to ? format.format(range.from) : formatRange(format, range.from, range.to)}</b>
               <span class="muted">${reasonOf(range)}</span></li>`,
         )}
       </ul>`;

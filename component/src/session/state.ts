@@ -226,15 +226,16 @@ export function linesOf(text: string): string[] {
   return text.split("\n").flatMap((line) => line.trim() || []);
 }
 
-/** The API's reasons by the dialog's fields; of a list, each with the number of its line. */
+/** The API's reasons by the dialog's fields, as `say` has them; of a list, each with the number of its line. */
 export function fieldErrorsOf(
   details: Readonly<Record<string, string[]>>,
   line: (number: string, reason: string) => string,
+  say: (reason: string) => string,
 ): Record<string, string[]> {
   const errors: Record<string, string[]> = {};
   for (const [name, reasons] of Object.entries(details)) {
     const [field = "", index] = name.split(".");
-    const shown = index === undefined ? reasons : reasons.map((reason) => line(String(Number(index) + 1), reason));
+    const shown = reasons.map((each) => (index === undefined ? say(each) : line(String(Number(index) + 1), say(each))));
     errors[field] = [...(errors[field] ?? []), ...shown];
   }
   return errors;

@@ -48,7 +48,7 @@ export const de: Words = {
     today: "heute",
     chooseDay: "Wählen Sie einen Tag, um seine freien Termine zu sehen.",
     none: "Hier gibt es keine freien Termine.",
-    noneAtAll: "Im kommenden Jahr gibt es keine freien Termine. Bitte schauen Sie später wieder vorbei.",
+    noneAtAll: (day) => `Bis ${day} gibt es keine freien Termine.`,
     findNext: "Nächsten freien Termin zeigen",
     morning: "Vormittag",
     afternoon: "Nachmittag",
@@ -126,7 +126,11 @@ export const de: Words = {
     too_large: "Das ist zu lang. Bitte kürzen Sie Ihre Notizen.",
     bundle_unusable: "Ihr Paket kann diese Sitzung nicht bezahlen. Bitte wählen Sie eine andere Bezahlung.",
   },
-  reason: (message) => REASONS.reduce((said, [known, german]) => said.replace(known, german), message),
+  refused: () => "Das ist so nicht möglich.",
+  reason: (message) => {
+    const [known, german] = REASONS.find(([each]) => each.test(message)) ?? [/^.*$/s, "Das wird so nicht angenommen."];
+    return message.replace(known, german);
+  },
   lostTime: (time) => `${time} ist nicht mehr frei`,
   reference: (id) => `Referenz: ${id}`,
 };

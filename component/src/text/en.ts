@@ -43,7 +43,7 @@ export const en = {
     today: "today",
     chooseDay: "Choose a day to see its free times.",
     none: "There are no free times.",
-    noneAtAll: "There are no free times within a year.",
+    noneAtAll: (day: string) => `There are no free times until ${day}.`,
     findNext: "Show the next free time",
     morning: "Morning",
     afternoon: "Afternoon",
@@ -107,6 +107,8 @@ export const en = {
     terms_changed: "The terms of cancellation have changed, and nothing has been booked. Please look at the new ones:",
     mentee_busy: "You already have a session at this time. Choose another one.",
   } as Record<string, string>,
+  /** The API's sentence of a refusal that has no words here, which is in English. */
+  refused: (message: string) => message,
   /** One of the API's reasons at a field, which are in English. */
   reason: (message: string) => message,
   lostTime: (time: string) => `${time} is no longer free`,

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import type { Client } from "../../src/api/client.js";
-import { followMentor, type AvailabilityChange, type Following } from "../../src/realtime/hub.js";
+import { followMentor, type Following, type MentorChange } from "../../src/realtime/hub.js";
 
 const BUSY = { startTime: "2030-05-04T10:00:00Z", endTime: "2030-05-04T11:00:00Z" };
 const INTERVAL = { start: Date.parse(BUSY.startTime), end: Date.parse(BUSY.endTime) };
@@ -8,12 +8,12 @@ const INTERVAL = { start: Date.parse(BUSY.startTime), end: Date.parse(BUSY.endTi
 describe("the streams of a page", () => {
   let bodies: ReadableStreamDefaultController<Uint8Array>[];
   let following: Following[];
-  let changes: AvailabilityChange[][];
+  let changes: MentorChange[][];
   const fetch = vi.fn();
   const client = { base: "https://api.example", fetch } as unknown as Client;
 
   const follow = (mentorId = "mentor"): void => {
-    const seen: AvailabilityChange[] = [];
+    const seen: MentorChange[] = [];
     changes.push(seen);
     following.push(followMentor(client, mentorId, { onChange: (change) => seen.push(change), onState: () => undefined }));
   };
@@ -63,6 +63,13 @@ describe("the streams of a page", () => {
     expect(init.signal.aborted).toBe(false);
     following[1]?.end();
     expect(init.signal.aborted).toBe(true);
+  });
+
+  it("tell of the seats of groups, and leave alone what they do not know", async () => {
+    const seats = { groupSessionId: "g1", capacity: 2, seatsTaken: 2, seatsOffered: 0, full: true };
+    await write(`id: 1.1\nevent: group\ndata: ${JSON.stringify(seats)}\n\n`);
+    await write(`id: 1.2\nevent: something\ndata: {}\n\n`);
+    expect(changes[0]).toEqual([{ kind: "seats", ...seats }]);
   });
 
   it("tell the other components of a page what one is booking", () => {

@@ -7,7 +7,7 @@ export const de: ExtrasWords = {
     dates: { one: "{n} Termin", other: "{n} Termine" },
     requests: { one: "{n} Anfrage", other: "{n} Anfragen" },
     freeDates: { one: "{n} Termin ist frei", other: "{n} Termine sind frei" },
-    weekly: { one: "{n} freie Zeit in den nächsten 7 Tagen", other: "{n} freie Zeiten in den nächsten 7 Tagen" },
+    weekly: { one: "{n} freier Termin in den nächsten 7 Tagen", other: "{n} freie Termine in den nächsten 7 Tagen" },
     places: { one: "noch {n} Platz", other: "noch {n} Plätze" },
     credits: { one: "{n} Sitzung wird dem Paket gutgeschrieben", other: "{n} Sitzungen werden dem Paket gutgeschrieben" },
   },
@@ -216,8 +216,8 @@ export const de: ExtrasWords = {
   },
 
   availability: {
-    next: (time) => `Nächste freie Zeit: ${time}`,
-    none: (day) => `Keine freie Zeit bis ${day}`,
+    next: (time) => `Nächster freier Termin: ${time}`,
+    none: "Zurzeit kein freier Termin",
   },
 
   groups: {

@@ -49,7 +49,7 @@ export const extrasEn = {
 
   availability: {
     next: (time: string) => `Next free time: ${time}`,
-    none: (day: string) => `No free time until ${day}`,
+    none: "No free time at present",
   },
 
   groups: {
