@@ -48,6 +48,7 @@ MAX_HEADERS = 90
 
 _SENTENCES = {
     **SENTENCES,
+    503: "The server has no room for so long an answer at the moment; ask for less of it, or later.",
     400: "The body is not what the headers announce, or a header holds characters beyond ASCII.",
     429: "Too many connections of one address have a request under way; wait for some of the answers.",
 }
@@ -280,7 +281,7 @@ class Server:
             ("Connection", "close"),
             ("Content-Type", "application/json"),
             ("X-Request-Id", request_id),
-            *([("Retry-After", "1")] if refused.status == 429 else []),
+            *([("Retry-After", "1")] if refused.status in (429, 503) else []),
             *self._headers.of_data(origin),
         ]
         protocol.response_bytes(refused.status, fields, json.dumps(body).encode())
@@ -371,17 +372,25 @@ def _collect(chunks: Iterable[bytes], limit_bytes: int) -> bytes | IO[bytes]:
         size += len(chunk)
         if size > limit_bytes:
             raise _RequestRefused(400, "The answer would be too large; ask for less of it, or for pages.")
-        if file is None and size > MEMORY_LIMIT_BYTES:
-            file = TemporaryFile()  # noqa: SIM115 - closed once granian has opened it
-            file.writelines(collected)
-        if file is None:
-            collected.append(chunk)
-        else:
-            file.write(chunk)
-    if file is None:
-        return b"".join(collected)
-    file.flush()
-    return file
+        try:
+            if file is None and size > MEMORY_LIMIT_BYTES:
+                file = TemporaryFile(buffering=0)  # noqa: SIM115 - closed once granian has opened it
+                _write_whole(file, b"".join(collected))
+            if file is None:
+                collected.append(chunk)
+            else:
+                _write_whole(file, chunk)
+        except OSError as error:
+            log.warning("no room for an answer", error=str(error))
+            raise _RequestRefused(503) from error
+    return b"".join(collected) if file is None else file
+
+
+def _write_whole(file: IO[bytes], data: bytes) -> None:
+    # Without a buffer, whose rest would fail again when the file is closed.
+    rest = memoryview(data)
+    while rest:
+        rest = rest[file.write(rest) :]
 
 
 def _write(_data: bytes) -> object:

@@ -11,12 +11,16 @@ from pathlib import Path
 
 from supervisor import supervisord
 
+from config.output import outlive_full_disk
+
 
 def main() -> None:
     """Run until SIGTERM, which the kernel sends when the parent dies."""
     configuration, parent = sys.argv[1:]
     # For its own files and for those of every part.
     os.umask(0o077)
+    # supervisord reports there a line of its log that it could not write, and would end of that.
+    outlive_full_disk()
     try:
         if os.getppid() == int(parent):
             os.chdir(Path(configuration).parent)

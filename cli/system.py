@@ -144,7 +144,7 @@ class System:
         """Stop everything cleanly, programs first; a second Ctrl-C during that kills what still runs."""
         timeout_seconds = 5.0
         try:
-            self._say("Stopping …")
+            self._tell("Stopping …")
             self._stopping.set()
             if self._watcher.is_alive():
                 self._watcher.join()
@@ -216,6 +216,11 @@ class System:
                 if len(self._starts[name] - {0}) > MAX_STARTS_BEFORE_READY:
                     raise StartError(f"{name} ends over and over. Its log ends:\n{tail(self._log(name))}")
 
+    def _tell(self, line: str) -> None:
+        # It may be written to a disk that is full.
+        with suppress(OSError):
+            self._say(line)
+
     def _log(self, name: str) -> Path:
         return self.data_dir / "logs" / f"{name}.log"
 
@@ -231,15 +236,16 @@ class System:
         for part in self.plan.parts:
             info = infos[part.name]
             if info["statename"] == "FATAL":
-                self._say(f"{part.name} has ended again and again; see {self._log(part.name)}. Trying on.")
+                self._tell(f"{part.name} has ended again and again; see {self._log(part.name)}. Trying on.")
                 with self._remote() as remote:
                     remote.supervisor.startProcess(f"{part.group}:{part.name}", False)
             # One that is down keeps its last process id until it runs again.
             if pid := info["pid"]:
                 if self._pids.setdefault(part.name, pid) != pid:
-                    self._say(f"{part.name} ended and was started again, as process {pid}.")
+                    self._tell(f"{part.name} ended and was started again, as process {pid}.")
                 self._pids[part.name] = pid
-            rotate(self._log(part.name))
+        for name in ("supervisord", *(part.name for part in self.plan.parts)):
+            rotate(self._log(name))
         run = self._describe()
         if run != self._written:
             write_run(self.data_dir, run)
@@ -366,9 +372,9 @@ def configuration(plan: Plan, port: int, password: str) -> ConfigParser:
             "supervisor.rpcinterface_factory": "supervisor.rpcinterface:make_main_rpcinterface"
         },
         "supervisord": {
-            "logfile": "logs/supervisord.log",
-            "logfile_maxbytes": "5MB",
-            "logfile_backups": 1,
+            # Rotated as the parts' own: supervisord ends when it cannot close its file.
+            "logfile": "/dev/stdout",
+            "logfile_maxbytes": 0,
             "pidfile": "supervisord.pid",
             "childlogdir": "logs",
         },
@@ -488,9 +494,16 @@ def end_leftovers(data_dir: Path, *, timeout_seconds: float = 20) -> int:
 
 
 def rotate(log: Path) -> None:
-    """Keep one older file of a log that has become large, and cut it short; its writer goes on."""
+    """Keep one older file of a log that has become large, and cut it short; its writer goes on.
+
+    On a full disk there is no older file: what is kept takes room from the database.
+    """
     if log.exists() and log.stat().st_size > LOG_LIMIT_BYTES:
-        shutil.copyfile(log, log.with_suffix(".log.1"))
+        older = log.with_suffix(".log.1")
+        try:
+            shutil.copyfile(log, older)
+        except OSError:
+            older.unlink(missing_ok=True)
         os.truncate(log, 0)
 
 

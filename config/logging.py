@@ -13,6 +13,8 @@ from uuid import UUID
 import structlog
 from structlog.typing import EventDict, WrappedLogger
 
+from config.output import outlive_full_disk
+
 SECRET_NAMES = re.compile(r"token|secret|password|authorization|signature|email|cookie", re.IGNORECASE)
 # As long as a name may be by RFC 5321: without, a long text that holds no address takes seconds to look through.
 MAIL_ADDRESS = re.compile(r"[\w.+-]{1,64}@[\w-]{1,63}(\.[\w-]{1,63})+")
@@ -45,6 +47,7 @@ def configure_logging(*, level: str, process: str, seen_by: Sequence[structlog.t
         process: the name under which the process stands in the process list, e.g. "worker-reviews".
         seen_by: processors that see each line while it still holds its exception.
     """
+    outlive_full_disk()
     shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,

@@ -13,6 +13,9 @@ from importlib.metadata import PackageNotFoundError, version
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
+from config.metric_files import use_allocated_files
+
+use_allocated_files()
 REGISTRY = CollectorRegistry()
 
 # Upper bounds in seconds: of what should take milliseconds, of one statement, of what may wait for days, and of pages.

@@ -97,8 +97,8 @@ def _mail(chosen: Settings, senders: int) -> Route[Mail]:
     if chosen.smtp_url:
         from workers.transports.smtp import SmtpTransport  # noqa: PLC0415
 
-        transport = protected_mail(SmtpTransport(chosen.smtp_url, identity), Shares.of_one(senders))
-    return Route(transport, SenderPool(senders))
+        transport = SmtpTransport(chosen.smtp_url, identity)
+    return Route(protected_mail(transport, Shares.of_one(senders)), SenderPool(senders))
 
 
 def _push(chosen: Settings, senders: int) -> Route[Any]:

@@ -287,3 +287,22 @@ def test_wake_ups_are_published_before_the_end(tmp_path: Path, database_url: str
         assert served.process.wait(20) == 0
         assert valkey.llen("sessions") == 1
         valkey.flushdb()
+
+
+def test_files_that_cannot_be_written_keep_no_request_from_its_answer(served: Served) -> None:
+    long, short = "/testing/stream/5000000", "/testing/sleep/0.0"
+    workers = set(served.workers())
+    limits = {worker: worker.rlimit(psutil.RLIMIT_FSIZE) for worker in workers}
+    try:
+        # As on a full disk: the log, the metrics and the file of a long answer.
+        for worker, (_soft, hard) in limits.items():
+            worker.rlimit(psutil.RLIMIT_FSIZE, (0, hard))
+        for _ in range(8):
+            assert [served.get(path).status for path in (short, "/health/live", "/nowhere")] == [200, 200, 404]
+        refused = served.get(long)
+        assert (refused.status, refused.json()["code"], refused.headers["Retry-After"]) == (503, "unavailable", "1")
+    finally:
+        for worker, limit in limits.items():
+            worker.rlimit(psutil.RLIMIT_FSIZE, limit)
+    assert served.get(long).status == 200
+    assert set(served.workers()) == workers

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from uuid import uuid4
 
@@ -13,6 +13,7 @@ import psutil
 import psycopg
 import pytest
 from sqlalchemy import event
+from sqlalchemy.exc import OperationalError
 
 from api.readiness import ANSWER_SECONDS
 from bench.embedded_servers import EmbeddedServer, start_postgres
@@ -87,6 +88,32 @@ def test_processes_that_wait_for_the_database_are_not_replaced(postgres: Embedde
         eventually(lambda: timed(served, "/courses")[0] == 200, "an answer")
         eventually(lambda: served.get("/health/ready").status == 200, "readiness")
         assert set(served.workers()) == workers
+
+
+def test_new_connections_to_a_stalled_server_fail_at_once(postgres: EmbeddedServer) -> None:
+    engine = create(postgres.url, pool_size=4)
+
+    def connects(at_once: int = 1) -> bool:
+        try:
+            with ExitStack() as taken:
+                for _ in range(at_once):
+                    taken.enter_context(engine.connect())
+        except OperationalError:
+            return False
+        return True
+
+    def seconds() -> float:
+        began = time.monotonic()
+        assert not connects()
+        return time.monotonic() - began
+
+    assert connects()
+    with stalled(postgres), engine.connect():
+        # The first waits for the handshake, and all others for nothing.
+        assert seconds() < 3.5
+        assert sum(seconds() for _ in range(100)) < 1
+    eventually(lambda: connects(4), "all connections")
+    engine.dispose()
 
 
 def test_readiness_is_answered_in_time_to_all_who_ask_at_once(postgres: EmbeddedServer) -> None:

@@ -31,3 +31,12 @@ def test_a_large_log_is_kept_once_and_begun_anew(tmp_path: Path, size: int, kept
 def test_a_missing_log_is_left_alone(tmp_path: Path) -> None:
     rotate(tmp_path / "api.log")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_large_log_is_cut_short_where_no_copy_has_room(tmp_path: Path) -> None:
+    log, older = tmp_path / "api.log", tmp_path / "api.log.1"
+    log.write_bytes(b"x" * (LOG_LIMIT_BYTES + 1))
+    older.symlink_to("/dev/full")
+    rotate(log)
+    assert log.stat().st_size == 0
+    assert not older.is_symlink()

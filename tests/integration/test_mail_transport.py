@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import ssl
 from collections.abc import Iterator
 from dataclasses import replace
@@ -175,6 +176,21 @@ def test_the_folder_shows_no_half_written_mail(tmp_path: Path, monkeypatch: pyte
     folder.send(sent)
     assert seen == [[".draft"]]
     assert [file.name for file in tmp_path.iterdir()] == [f"{sent.delivery_id}.eml"]
+
+
+def test_a_folder_that_cannot_be_written_is_unavailable(tmp_path: Path) -> None:
+    (tmp_path / "mail").write_text("a file, not a folder")
+    report = FolderTransport(str(tmp_path / "mail"), IDENTITY).send(a_mail())
+    assert report.unavailable
+    assert report.error == "The folder of mails cannot be written: File exists."
+
+
+def test_a_mail_without_room_leaves_no_draft(tmp_path: Path) -> None:
+    folder, mail = FolderTransport(str(tmp_path), IDENTITY), a_mail()
+    (tmp_path / f"{mail.delivery_id}.{os.getpid()}.draft").symlink_to("/dev/full")
+    assert folder.send(mail).unavailable
+    assert list(tmp_path.iterdir()) == []
+    assert folder.send(mail).error is None
 
 
 @pytest.fixture(scope="module")

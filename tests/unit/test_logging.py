@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 import time
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -99,3 +100,11 @@ def test_every_line_is_json_also_of_libraries() -> None:
     assert "hunter2" not in output.stderr
     assert "@example.org" not in output.stderr
     assert "ValueError" in failed["exception"]
+
+
+def test_lines_that_cannot_be_written_end_nothing() -> None:
+    with Path("/dev/full").open("wb") as full:
+        ended = subprocess.run(
+            [sys.executable, "-c", PROGRAM + 'print("went on")'], stderr=full, stdout=subprocess.PIPE
+        )
+    assert (ended.returncode, ended.stdout) == (0, b"went on\n")

@@ -15,6 +15,7 @@ import urllib3
 
 from cli.embedded import free_port
 from cli.plan import ROOT
+from config.metric_files import INITIAL_BYTES
 from config.metrics import FOLDER_VARIABLE, exposition
 from tests.scraping import Figures
 
@@ -30,6 +31,30 @@ for _ in range(times):
     telemetry.HTTP_DURATION.labels("GET", "/me").observe(0.02)
 telemetry.CONNECTIONS_IN_USE.labels("api").set(held)
 telemetry.QUEUE_LENGTH.labels("reviews").set(held)
+print("ready", flush=True)
+sys.stdin.read()
+"""
+# As on a full disk, no file may become larger, from the first figure or from some thousand on.
+WITHOUT_ROOM = """
+import resource, sys
+soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+before = int(sys.argv[1])
+if not before:
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, hard))
+from config import metric_files, telemetry
+metric_files.RETRY_SECONDS = 0.0
+def count(first, last):
+    for number in range(first, last):
+        telemetry.HTTP_REQUESTS.labels("GET", f"/{number}/{'x' * 100}", "200").inc()
+    telemetry.QUEUE_LENGTH.labels("reviews").set(last)
+count(0, before)
+resource.setrlimit(resource.RLIMIT_FSIZE, (0, hard))
+count(before, 4_000)
+count(0, 4_000)
+print("ready", flush=True)
+sys.stdin.readline()
+resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+count(0, 1)
 print("ready", flush=True)
 sys.stdin.read()
 """
@@ -66,16 +91,21 @@ def start(folder: Path, port: int) -> Iterator[Start]:
             stdout=subprocess.PIPE,
         )
         begun.append(process)
-        if program == PROGRAM:
-            assert process.stdout is not None
-            while b"ready" not in (line := process.stdout.readline()):
-                assert line, "it ended"
+        if program != SHOW:
+            await_ready(process)
         return process
 
     yield run
     for process in begun:
         process.kill()
         process.communicate()
+
+
+def await_ready(process: subprocess.Popen[bytes]) -> None:
+    """Wait until a process says that it is ready."""
+    assert process.stdout is not None
+    while b"ready" not in (line := process.stdout.readline()):
+        assert line, "it ended"
 
 
 @pytest.fixture
@@ -121,6 +151,27 @@ def test_a_file_without_a_first_page_is_skipped(start: Start, folder: Path, show
     for name in ("counter_1234567.db", "histogram_1234567.db", "gauge_livesum_1234567.db"):
         (folder / name).touch()
     assert shown().total("tutelage_http_requests_total") == 3
+
+
+def test_metric_files_have_all_of_their_space(start: Start, folder: Path) -> None:
+    start(3)
+    found = [file.stat() for file in folder.glob("*.db")]
+    assert len(found) >= 4
+    assert all(each.st_blocks * 512 >= each.st_size >= INITIAL_BYTES for each in found)
+
+
+@pytest.mark.parametrize("counted_before", [0, 1_000])
+def test_metrics_without_room_stay_in_memory_until_there_is(start: Start, shown: Shown, counted_before: int) -> None:
+    process = start(counted_before, program=WITHOUT_ROOM)
+    # Some more have room in the file as it is.
+    assert counted_before <= shown().total("tutelage_http_requests_total") <= 3 * counted_before
+    assert process.stdin is not None
+    process.stdin.write(b"there is room\n")
+    process.stdin.flush()
+    await_ready(process)
+    figures = shown()
+    assert figures.total("tutelage_http_requests_total") == 8_001
+    assert figures.total("tutelage_queue_length", queue="reviews") == 1
 
 
 def test_many_may_read_while_processes_come_and_go(start: Start) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from email.headerregistry import Address
 from email.message import EmailMessage
@@ -16,6 +17,7 @@ from typing import Any
 
 from config.addresses import ID
 from config.signed_links import Signer
+from models.events import ErrorClass
 from workers.transports import Renew, Transport, no_lease
 from workflows.action_links.buttons import AppPage, Button, MailActions
 from workflows.action_links.link import Action
@@ -127,12 +129,20 @@ class FolderTransport(Transport[Mail]):
         self._identity = identity
 
     def send(self, mail: Mail, _renew: Renew = no_lease) -> SendResult:
-        """Write `<delivery id>.eml`, whole or not at all."""
-        self._folder.mkdir(parents=True, exist_ok=True)
+        """Write `<delivery id>.eml`, whole or not at all; a folder that cannot be written is `unavailable`."""
         file = self._folder / f"{mail.delivery_id}.eml"
         draft = file.with_suffix(f".{os.getpid()}.draft")
-        draft.write_bytes(bytes(compose(mail, self._identity)))
-        draft.replace(file)
+        content = bytes(compose(mail, self._identity))
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            draft.write_bytes(content)
+            draft.replace(file)
+        except OSError as error:
+            with suppress(OSError):
+                draft.unlink(missing_ok=True)
+            # It names the file.
+            sentence = f"The folder of mails cannot be written: {error.strerror}."
+            return SendResult(error=sentence, error_class=ErrorClass.INTERNAL, unavailable=True)
         return SendResult()
 
 
