@@ -39,12 +39,13 @@ ADDRESSES = """
 """
 NEXT = """What to do next
   make demo KEEP=1    run it again, and leave everything running to look around
-  make up             run the system (in another data folder: make up ARGS='--data-dir elsewhere')
+  make up             run the system; ARGS='--data-dir elsewhere' has data of its own
   tutelage seed       fill a running system with mentors, mentees and bookings
   tutelage token      a token for calls of your own: tutelage token --operator"""
 KEPT = """Everything is left running. Press Ctrl-C to stop.
   As the mentee:  tutelage token --user {mentee}
-  As the mentor:  tutelage token --user {mentor} --mentor {profile}
+  As the mentor:  tutelage token --user {mentor} \\
+                    --mentor {profile}
   Another shell:  tutelage seed --data-dir {data}"""
 
 

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from time import monotonic
 from uuid import UUID
 
 import click
 from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 from sqlalchemy import Connection, Engine, exists, select
 from sqlalchemy.dialects.postgresql import distinct_on
@@ -21,7 +24,16 @@ from cli.run_file import DATA_DIR_OPTION
 from cli.seeding.bookings import Outcome, Parties, PlannedBooking, Planner, carry_out
 from cli.seeding.component import add_demo_people
 from cli.seeding.courses import PRODUCTS, GroupPlan, schedule_group
-from cli.seeding.people import COURSES, PlannedMentor, PlannedPerson, plan_mentees, plan_mentors
+from cli.seeding.dating import date_account
+from cli.seeding.people import (
+    COURSES,
+    MAX_MENTEES,
+    MAX_MENTORS,
+    PlannedMentor,
+    PlannedPerson,
+    plan_mentees,
+    plan_mentors,
+)
 from config.sealing import Sealer, use_sealer
 from config.settings import settings
 from models.catalog import courses, listings
@@ -55,9 +67,12 @@ MEANINGS = {
 }
 
 
+_PROGRESS = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+
+
 @click.command()
-@click.option("--mentors", type=click.IntRange(1, 500), default=20, show_default=True)
-@click.option("--mentees", type=click.IntRange(0, 5000), default=200, show_default=True)
+@click.option("--mentors", type=click.IntRange(1, MAX_MENTORS), default=20, show_default=True)
+@click.option("--mentees", type=click.IntRange(0, MAX_MENTEES), default=200, show_default=True)
 @click.option("--seed", "seed_number", default=1, show_default=True, help="Another number makes other people.")
 @DATA_DIR_OPTION
 def seed(mentors: int, mentees: int, seed_number: int, data_dir: Path) -> None:
@@ -70,18 +85,31 @@ def seed(mentors: int, mentees: int, seed_number: int, data_dir: Path) -> None:
     began = monotonic()
     with open_database(data_dir, "seed") as engine:
         now = datetime.now(UTC)
-        added = fill(engine, mentors=mentors, mentees=mentees, seed=seed_number, now=now)
+        # On standard error, and only where that is a terminal.
+        with Progress(*_PROGRESS, console=Console(stderr=True), transient=True) as progress:
+            people = progress.add_task("Adding people and their bookings", total=mentors + mentees)
+            report = partial(progress.advance, people)
+            added = fill(engine, mentors=mentors, mentees=mentees, seed=seed_number, now=now, report=report)
         added["demo"] = add_demo_people(engine, now=now)
         _report(added, monotonic() - began)
         _check_invariants(engine)
 
 
-def fill(engine: Engine, *, mentors: int, mentees: int, seed: int, now: datetime) -> Counter[str]:
-    """Add what is missing, and return how much of what that was.
+def fill(
+    engine: Engine,
+    *,
+    mentors: int,
+    mentees: int,
+    seed: int,
+    now: datetime,
+    report: Callable[[int], object] = lambda _people: None,
+) -> Counter[str]:
+    """Add people, offers and bookings that are missing, and return how many of each were added.
 
     Args:
         seed: the same number makes the same people, with the same bookings relative to `now`.
         now: the present, UTC.
+        report: called with how many more people are done.
     """
     use_sealer(Sealer(settings().encryption_keys))
     planned = plan_mentors(seed, mentors)
@@ -91,21 +119,24 @@ def fill(engine: Engine, *, mentors: int, mentees: int, seed: int, now: datetime
     filler = Filler(engine, now)
     filler.add_courses()
     filler.add_mentors(planned)
-    filler.add_mentees(planned, plans)
+    report(len(planned))
+    filler.add_mentees(planned, plans, report)
     filler.add_groups()
     return filler.added
 
 
 def _report(added: Counter[str], seconds: float) -> None:
     if not added.total():
-        click.echo("Everything of this seed is there already; nothing was added. Another --seed makes other people.")
+        Console().print(
+            "Everything of this seed is there already; nothing was added. Another --seed makes other people."
+        )
         return
-    table = Table("Added", "", title=f"Seeded in {seconds:.1f} seconds")
+    table = Table("Added", "How many", title=f"Seeded in {seconds:.1f} seconds")
     for name, meaning in MEANINGS.items():
         if added[name]:
             table.add_row(meaning, str(added[name]))
     Console().print(table)
-    click.echo("Their mails are sent by the workers: at once where the system runs, otherwise when it is started.")
+    Console().print("Their mails are sent by the workers: at once where the system runs, otherwise when it is started.")
 
 
 def _check_invariants(engine: Engine) -> None:
@@ -164,21 +195,28 @@ class Filler:
                     self._add_mentor(db, mentor, courses.get(mentor.course))
 
     def add_mentees(
-        self, mentors: list[PlannedMentor], mentees: list[tuple[PlannedPerson, list[PlannedBooking]]]
+        self,
+        mentors: list[PlannedMentor],
+        mentees: list[tuple[PlannedPerson, list[PlannedBooking]]],
+        report: Callable[[int], object],
     ) -> None:
         """Register those that are missing and carry out their plans, each mentee's with their account."""
         with self.engine.connect() as db:
             known = _known(db, [person.email for person, _plans in mentees])
             bookable = _find(db, [mentor.person.email for mentor in mentors])
         missing = [(person, plans) for person, plans in mentees if person.email not in known]
+        report(len(mentees) - len(missing))
         by_place = [bookable[mentor.person.email] for mentor in mentors]
         for first in range(0, len(missing), MENTEES_PER_TRANSACTION):
             with self.engine.begin() as db:
                 for person, plans in missing[first : first + MENTEES_PER_TRANSACTION]:
-                    mentee = Actor.person(self._register(db, person).id, None)
+                    user = self._register(db, person)
+                    date_account(db, user.id, now=self.now)
+                    mentee = Actor.person(user.id, None)
                     self.added["mentees"] += 1
                     for plan in plans:
                         self._carry_out(db, plan, mentee, by_place[plan.mentor])
+            report(len(missing[first : first + MENTEES_PER_TRANSACTION]))
 
     def add_groups(self) -> None:
         """Schedule a weekly group of each course that is taught and has none, wherever its mentor is free."""
@@ -203,6 +241,7 @@ class Filler:
             # A mentor has one listing of a course.
             of_course = {"course_id": None if place else course_id}
             publish_listing(db, actor=Actor.person(user.id, profile.id), offer=offer | of_course)
+        date_account(db, user.id, now=self.now)
         self.added["mentors"] += 1
         self.added["listings"] += len(mentor.offers)
 

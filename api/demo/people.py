@@ -31,6 +31,7 @@ class Held(NamedTuple):
 
     id: UUID
     start_time: datetime
+    title: str | None
     status: str
 
 
@@ -62,7 +63,7 @@ def find_demo_people(db: Connection) -> DemoPeople | None:
         return None
     offered = db.execute(_OFFERS.where(listings.c.mentor_profile_id == mentor.id))
     held = (
-        select(sessions.c.id, sessions.c.start_time, sessions.c.status)
+        select(sessions.c.id, sessions.c.start_time, sessions.c.title, sessions.c.status)
         .where(sessions.c.mentee_user_id == mentee_id)
         .order_by(sessions.c.start_time.desc(), sessions.c.id)
         .limit(MAX_SESSIONS)
@@ -72,7 +73,7 @@ def find_demo_people(db: Connection) -> DemoPeople | None:
         mentor_user_id=mentor.user_id,
         mentor_profile_id=mentor.id,
         offers=[Offer(row.id, row.title, row.booking_mode == BookingMode.INSTANT, row.course_id) for row in offered],
-        sessions=[Held(row.id, row.start_time, str(row.status)) for row in db.execute(held)],
+        sessions=[Held(row.id, row.start_time, row.title, str(row.status)) for row in db.execute(held)],
     )
 
 

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, timedelta
 from ipaddress import ip_address
 from typing import Any
 from urllib.parse import urlencode, urlsplit
@@ -22,7 +22,7 @@ from api.component_files import FILES
 from api.context import this_moment
 from api.database import database
 from api.demo.page import DIRECTIONS, ICON, LANGUAGES, THEMES, DemoPage, Link, web_manifest
-from api.demo.people import DemoPeople, find_demo_people
+from api.demo.people import DemoPeople, Held, find_demo_people
 from api.pages import HTML, refusal_page
 from api.schemas.component import Variant
 from api.schemas.fields import Moment
@@ -217,7 +217,7 @@ def _links(variant: Variant, asked: dict[str, str], people: DemoPeople | None, s
         ]
         shown["Sessions of the mentee"] = [
             Link(
-                words=f"{each.start_time:%d %B}: {each.status.replace('_', ' ')}",
+                words=_words_of(each),
                 address=_address(variant, {"session": str(each.id)}, side),
                 is_here=asked.get("session") == str(each.id),
             )
@@ -231,6 +231,12 @@ def _links(variant: Variant, asked: dict[str, str], people: DemoPeople | None, s
 
 def _words(title: str, is_instant: bool) -> str:
     return f"{title} ({'booked at once' if is_instant else 'on request'})"
+
+
+def _words_of(session: Held) -> str:
+    """The title, the hour and the state: two sessions of one day have different words."""
+    begins = f"{session.start_time.astimezone(UTC):%A, %d %B, %H:%M} UTC"
+    return f"{session.title or 'Session'}, {begins} ({session.status.replace('_', ' ')})"
 
 
 def _of(listing_id: UUID) -> dict[str, str]:

@@ -33,13 +33,23 @@ def book_in_a_page(run: DemoRun, engine: Engine) -> None:
     assert people is not None
     check_page(run, demo_page(run.api_url), "the booking component", "api")
     program = next(filter(None, map(shutil.which, BROWSERS)), None)
-    if program is None or find_spec("playwright") is None:
-        run.output.step("there is no Chromium to drive here: open the page in a browser of yours", by="tutelage")
+    missing = missing_to_drive(program, has_driver=find_spec("playwright") is not None)
+    if missing is not None or program is None:
+        run.output.step(f"not booked in a browser: {missing}; open the page in a browser of yours", by="tutelage")
         return
     began = monotonic()
     with run.output.waiting("A browser books …"):
         title = book_as_a_person(run.api_url, people, program, timeout_seconds=run.timeout_seconds)
     run.output.step(f"a time is chosen and booked: “{title}”", by="browser", milliseconds=(monotonic() - began) * 1000)
+
+
+def missing_to_drive(program: str | None, *, has_driver: bool) -> str | None:
+    """Which part is missing to drive a browser, with how it is installed; None where both are there."""
+    browser = "no Chromium is installed (Debian: apt install chromium)"
+    driver = "its driver, Playwright, is not installed (make .venv/.browser-ready)"
+    if program is None:
+        return browser if has_driver else f"{browser}, and {driver}"
+    return None if has_driver else f"there is a Chromium, but {driver}"
 
 
 def book_as_a_person(api_url: str, people: DemoPeople, program: str, *, timeout_seconds: float) -> str:

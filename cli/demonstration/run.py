@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from textwrap import wrap
 from time import monotonic
 from typing import Any
 from uuid import uuid4
@@ -34,8 +35,10 @@ class DemoFailed(Exception):
         self.process = process
 
 
-PLAIN_WIDTH = 120
 NAME_WIDTH = 21
+# Before a step's words: its mark, the time it took, and the name.
+STEP_INDENT = 4 + 12 + NAME_WIDTH
+MIN_WORDS_WIDTH = 24
 # Who acts on the demo's own side, besides the parts of the system.
 SMTP_SINK = "smtp sink"
 RECEIVER = "receiver"
@@ -47,8 +50,6 @@ class Output:
 
     def __init__(self) -> None:
         self._console = Console(highlight=False)
-        if not self._console.is_terminal:
-            self._console.width = max(self._console.width, PLAIN_WIDTH)
 
     def heading(self, title: str) -> None:
         """Begin a new part."""
@@ -62,17 +63,26 @@ class Output:
             milliseconds: how long it took; None where that means nothing.
         """
         took = "" if milliseconds is None else f"{milliseconds:,.0f} ms"
+        first, *rest = self._wrapped(what, indent=STEP_INDENT) or [""]
         line = Text.assemble(
-            ("  ✓ " if self._console.is_terminal else "  ok ", "green"),
+            (" ✓  " if self._console.is_terminal else " ok ", "green"),
             (f"{took:>10}  ", "cyan"),
             (f"{by:<{NAME_WIDTH}}", "magenta"),
-            what,
+            first,
+            *(f"\n{' ' * STEP_INDENT}{each}" for each in rest),
         )
         self._console.print(line, soft_wrap=True)
 
     def line(self, sentence: str) -> None:
-        """A line of plain text."""
-        self._console.print(Text(sentence), soft_wrap=True)
+        """Plain text; a line that is too long for the screen is wrapped at words."""
+        for each in sentence.split("\n"):
+            self._console.print(Text("\n".join(self._wrapped(each) or [""])), soft_wrap=True)
+
+    def _wrapped(self, words: str, *, indent: int = 0) -> list[str]:
+        width = max(self._console.width - indent, MIN_WORDS_WIDTH)
+        if len(words) <= width:
+            return [words]
+        return wrap(words, width, break_long_words=False, break_on_hyphens=False, replace_whitespace=False)
 
     @contextmanager
     def waiting(self, what: str) -> Iterator[None]:

@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection
 
+from cli.seeding.dating import date_booking
 from cli.seeding.people import (
     ACTION_ITEMS,
     ANSWERS,
@@ -265,6 +266,7 @@ def carry_out(db: Connection, plan: PlannedBooking, parties: Parties, *, now: da
         cancel(db, actor=parties.mentee, booking=booking, reason=reason, now=plan.decided_at)
     effects.run_immediate()
     effects.run_timers()
+    date_booking(db, booking.id, requested_at=plan.requested_at, decided_at=plan.decided_at)
     return reviewed
 
 

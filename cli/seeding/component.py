@@ -12,6 +12,7 @@ from sqlalchemy import Connection, Engine, func, select
 from api.demo.people import MENTEE_EMAIL, MENTOR_EMAIL
 from cli.seeding.bookings import EffectRunner, Outcome, Parties, PlannedBooking, carry_out
 from cli.seeding.courses import PRODUCTS, GroupPlan, schedule_group
+from cli.seeding.dating import date_account
 from cli.seeding.people import COURSES
 from config.sealing import Sealer, use_sealer
 from config.settings import settings
@@ -113,6 +114,9 @@ def play_demo(db: Connection, *, now: datetime) -> None:
     _carry_out(db, mentee, mentor, offered, now)
     for actor in (mentor, assistant):
         _open(db, actor, now)
+    for person in (mentor, assistant, mentee):
+        assert person.user_id is not None
+        date_account(db, person.user_id, now=now)
     _take_a_day_off(db, mentor, now)
     _buy_sessions(db, mentee, course_id, now)
     group = GroupPlan(assistant, course_id, COURSE, ZONE.key)

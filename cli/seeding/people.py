@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from random import Random
+from string import ascii_uppercase
 from typing import Any
 
 from models.catalog import BookingMode
@@ -116,6 +117,7 @@ HOURLY = (("EUR", 6_000, 500), ("USD", 7_500, 500), ("GBP", 5_500, 500), ("SEK",
 # Hours before the start until when cancelling is free (None: never possible), and the fee afterwards in percent.
 CANCELLATION = ((24, 50), (24, 50), (48, 100), (12, 25), (None, 50))
 MAX_SKILLS = 5
+MAX_MENTORS, MAX_MENTEES = 500, 5_000
 
 
 @dataclass(frozen=True)
@@ -148,22 +150,38 @@ class PlannedMentor:
 
 def plan_mentors(seed: int, count: int) -> list[PlannedMentor]:
     """The mentors of this seed; a larger count begins with the same ones."""
-    return [_mentor(Random(f"{seed}/mentor/{number}"), seed, number) for number in range(1, count + 1)]
+    names = _names(seed)
+    return [
+        _mentor(Random(f"{seed}/mentor/{number}"), names[number - 1], f"{seed}-m{number}")
+        for number in range(1, count + 1)
+    ]
 
 
 def plan_mentees(seed: int, count: int) -> list[PlannedPerson]:
-    """The mentees of this seed; a larger count begins with the same ones."""
-    return [_person(Random(f"{seed}/mentee/{number}"), f"{seed}-{number}") for number in range(1, count + 1)]
+    """The mentees of this seed, none with the name of a mentor; a larger count begins with the same ones."""
+    names = _names(seed)[MAX_MENTORS:]
+    return [
+        _person(Random(f"{seed}/mentee/{number}"), names[number - 1], f"{seed}-{number}")
+        for number in range(1, count + 1)
+    ]
 
 
-def _person(random: Random, mark: str) -> PlannedPerson:
-    given, family = random.choice(GIVEN_NAMES), random.choice(FAMILY_NAMES)
-    address = f"{given}.{family}.{mark}@mail.example".lower()
-    return PlannedPerson(address, f"{given} {family}", random.choice(TIME_ZONES))
+def _names(seed: int) -> list[str]:
+    """All names of a seed, each once: those without a middle initial first."""
+    names = []
+    for initial in ("", *(f"{letter}. " for letter in ascii_uppercase)):
+        plain = [f"{given} {initial}{family}" for given in GIVEN_NAMES for family in FAMILY_NAMES]
+        names += Random(f"{seed}/names/{initial}").sample(plain, len(plain))
+    return names
 
 
-def _mentor(random: Random, seed: int, number: int) -> PlannedMentor:
-    person = _person(random, f"{seed}-m{number}")
+def _person(random: Random, name: str, mark: str) -> PlannedPerson:
+    address = f"{name.replace('. ', '.').replace(' ', '.')}.{mark}@mail.example".lower()
+    return PlannedPerson(address, name, random.choice(TIME_ZONES))
+
+
+def _mentor(random: Random, name: str, mark: str) -> PlannedMentor:
+    person = _person(random, name, mark)
     trade, skills = random.choice(list(TRADES.items()))
     currency = random.choice(HOURLY)
     titles = random.sample(OFFERS, random.randint(2, 3))

@@ -9,14 +9,14 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
-from sqlalchemy import Column, Connection, Engine, func, select
+from sqlalchemy import Column, Connection, Engine, func, select, text
 
 from api.demo.people import find_demo_people
 from cli.main import main
 from cli.seed import fill
 from cli.seeding.bookings import TURNS, Outcome, PlannedBooking, Planner
 from cli.seeding.component import add_demo_people, play_demo
-from cli.seeding.people import COURSES, plan_mentees, plan_mentors
+from cli.seeding.people import COURSES, MAX_MENTEES, MAX_MENTORS, plan_mentees, plan_mentors
 from config.sealing import Sealer, use_sealer
 from config.settings import settings
 from models.bookings import BookingStatus, bookings
@@ -191,3 +191,42 @@ def test_the_demo_is_seeded_on_every_day(db: Connection) -> None:
         with db.begin_nested() as attempt:
             play_demo(db, now=NOW - timedelta(days=days))
             attempt.rollback()
+
+
+def test_no_two_people_have_one_name() -> None:
+    people = [*plan_mentees(7, MAX_MENTEES), *(mentor.person for mentor in plan_mentors(7, MAX_MENTORS))]
+    assert len({person.name for person in people}) == len({person.email for person in people}) == len(people)
+
+
+# Each row names two moments of which the first comes before the second.
+ORDERED = """
+SELECT 'account before booking', u.created_at, b.created_at FROM bookings b JOIN users u ON u.id = b.mentee_user_id
+UNION ALL SELECT 'listing before booking', l.created_at, b.created_at FROM bookings b JOIN listings l
+    ON l.id = b.listing_id
+UNION ALL SELECT 'booking before session', b.created_at, s.created_at FROM sessions s JOIN bookings b
+    ON b.id = s.booking_id
+UNION ALL SELECT 'session before its start', s.created_at, s.started_at FROM sessions s WHERE s.started_at IS NOT NULL
+UNION ALL SELECT 'start before completion', s.started_at, s.completed_at FROM sessions s
+    WHERE s.completed_at IS NOT NULL
+UNION ALL SELECT 'completion before review', s.completed_at, r.created_at FROM reviews r JOIN sessions s
+    ON s.id = r.session_id
+UNION ALL SELECT 'notifications in their order', n.created_at, lead(n.created_at) OVER (PARTITION BY n.user_id
+    ORDER BY n.id) FROM notifications n WHERE n.created_at < now() - interval '1 day'
+"""
+
+
+@pytest.mark.usefixtures("filled")
+def test_everything_happened_in_an_order_that_can_be(filled: tuple[Engine, Counter[str]]) -> None:
+    engine, _added = filled
+    with engine.connect() as db:
+        moments = db.execute(text(ORDERED)).all()
+    assert len({rule for rule, _before, _after in moments}) == 7
+    assert [row for row in moments if row[2] is not None and row[1] > row[2]] == []
+
+
+@pytest.mark.usefixtures("own_database")
+def test_the_report_fits_80_columns(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    result = CliRunner().invoke(main, ["seed", "--mentors", "2", "--mentees", "3"])
+    assert result.exit_code == 0, result.output
+    assert max(map(len, result.stdout.splitlines())) <= 80

@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from cli.demonstration.component import missing_to_drive
+from cli.demonstration.run import STEP_INDENT
 from cli.plan import ROOT
 from cli.run_file import read_run
 from cli.system import end_leftovers, find_leftovers
@@ -103,9 +105,11 @@ def is_over(demo: subprocess.Popen[bytes], data_dir: Path) -> bool:
 
 def assert_whole(said: str) -> None:
     """Every step is printed, in its order, as plain text."""
-    lines = iter(said.splitlines())
+    assert max(map(len, said.splitlines())) <= 80
+    # A step whose words take several lines as one.
+    lines = iter(re.sub(rf"\n {{{STEP_INDENT}}}(?=\S)", " ", said).splitlines())
     for who, what in STEPS:
-        step = re.compile(rf"  ok +([\d,]+ ms)? +{re.escape(who)} +{re.escape(what)}")
+        step = re.compile(rf" ok +([\d,]+ ms)? +{re.escape(who)} +{re.escape(what)}")
         assert any(step.match(line) for line in lines), f"{who}: {what}\n\n{said}"
     assert re.search(r"worker-reviews +reviews\.unlock is done, after session\.completed", said)
     assert re.search(r"API docs +http://127\.0\.0\.1:\d+/api/docs", said)
@@ -169,3 +173,12 @@ def test_interrupted_in_the_middle_it_ends_cleanly(tmp_path: Path, few: dict[str
     said = said_in(data_dir).read_text()
     assert said.rstrip().endswith("Stopped.")
     assert "Traceback" not in said
+
+
+def test_the_part_that_is_missing_to_drive_a_browser_is_named() -> None:
+    assert missing_to_drive("/usr/bin/chromium", has_driver=True) is None
+    assert "Playwright" not in str(missing_to_drive(None, has_driver=True))
+    assert "there is a Chromium" in str(missing_to_drive("/usr/bin/chromium", has_driver=False))
+    both = str(missing_to_drive(None, has_driver=False))
+    assert "no Chromium" in both
+    assert "Playwright" in both
