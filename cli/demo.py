@@ -106,7 +106,8 @@ class _Demo:
         try:
             people = self._run_steps(stack, run, system)
         except DemoFailed as failure:
-            self.output.line(f"\nError: {self._explain(failure)}")
+            self.output.line(f"\nError: {failure}")
+            self.output.line(self._explain(failure), wrapped=False)
             raise
         self.succeeded = True
         url = system.plan.api_url
@@ -157,13 +158,13 @@ class _Demo:
         return people
 
     def _explain(self, failure: DemoFailed) -> str:
-        """The failure's sentence, with the end of the log of the part that failed."""
+        """The end of the log of the part that failed, whose lines stay as they are."""
         if failure.process is None:
-            return str(failure)
+            return ""
         if failure.process in self.without:
-            return f"{failure}\n{failure.process} does not run here: it was left out."
+            return f"{failure.process} does not run here: it was left out."
         log = self.data_dir / "logs" / f"{failure.process}.log"
-        return f"{failure}\nThe end of {log}:\n{tail(log)}"
+        return f"The end of {log}:\n{tail(log)}"
 
 
 def _how_to_go_on(people: Participants, data_dir: Path) -> str:

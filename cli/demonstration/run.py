@@ -73,10 +73,10 @@ class Output:
         )
         self._console.print(line, soft_wrap=True)
 
-    def line(self, sentence: str) -> None:
-        """Plain text; a line that is too long for the screen is wrapped at words."""
+    def line(self, sentence: str, *, wrapped: bool = True) -> None:
+        """Plain text; a line that is too long for the screen is wrapped at words, unless it has to stay whole."""
         for each in sentence.split("\n"):
-            self._console.print(Text("\n".join(self._wrapped(each) or [""])), soft_wrap=True)
+            self._console.print(Text("\n".join(self._wrapped(each) or [""]) if wrapped else each), soft_wrap=True)
 
     def _wrapped(self, words: str, *, indent: int = 0) -> list[str]:
         width = max(self._console.width - indent, MIN_WORDS_WIDTH)

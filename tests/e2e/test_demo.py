@@ -105,7 +105,8 @@ def is_over(demo: subprocess.Popen[bytes], data_dir: Path) -> bool:
 
 def assert_whole(said: str) -> None:
     """Every step is printed, in its order, as plain text."""
-    assert max(map(len, said.splitlines())) <= 80
+    # A path that is longer than a line stays whole, for copying.
+    assert [line for line in said.splitlines() if len(line) > 80 and " " in line.strip()] == []
     # A step whose words take several lines as one.
     lines = iter(re.sub(rf"\n {{{STEP_INDENT}}}(?=\S)", " ", said).splitlines())
     for who, what in STEPS:
@@ -139,7 +140,7 @@ def test_it_fails_in_sentences_when_an_effect_does_not_happen(tmp_path: Path, fe
         code = demo.wait(timeout=LONGEST_SECONDS)
         assert find_leftovers(data_dir) == []
         assert read_run(data_dir) is None
-    said = said_in(data_dir).read_text()
+    said = " ".join(said_in(data_dir).read_text().split())
     assert code == 1, said
     failed = "Error: analytics.session_completed (after session.completed) did not happen within 3 seconds"
     assert f"{failed}: it is pending" in said
@@ -158,7 +159,7 @@ def test_a_failure_shows_the_log_of_its_part(tmp_path: Path, few: dict[str, str]
         finally:
             os.kill(stopped, signal.SIGCONT)
         assert demo.wait(timeout=LONGEST_SECONDS) == 1
-    said = said_in(data_dir).read_text()
+    said = " ".join(said_in(data_dir).read_text().split())
     assert "did not happen within 3 seconds" in said
     assert f"The end of {data_dir / 'logs' / 'worker-webhooks.log'}:" in said
 
