@@ -82,4 +82,4 @@ def _begin_loop(name: str) -> threading.Event:
 
 def _begin(name: str, chosen: Settings) -> None:
     observe(chosen, name)
-    start_metrics(chosen)
+    start_metrics(chosen, name)

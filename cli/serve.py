@@ -75,7 +75,7 @@ def serve(host: str, port: int, make_app: Callable[[], Flask] = create_app, limi
     def make_server() -> Server:
         observe(chosen, "api")
         pulse.join()
-        start_metrics(chosen)
+        start_metrics(chosen, "api")
         start_tracing(chosen, "api")
         app = make_app()
         state = state_of(app)

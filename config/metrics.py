@@ -47,7 +47,7 @@ def has_token(authorization: str, token: str) -> bool:
     return scheme.lower() == "bearer" and hmac.compare_digest(brought.strip().encode(), token.encode())
 
 
-def start_metrics(settings: Settings) -> None:
+def start_metrics(settings: Settings, process: str) -> None:
     """Set the build's gauge, and listen at METRICS_PORT if there is one; after the fork, if there is one.
 
     A port that cannot be had is a line in the log: work does not wait for being measured.
@@ -55,7 +55,7 @@ def start_metrics(settings: Settings) -> None:
     if folder := os.environ.get(FOLDER_VARIABLE):
         # prometheus_client fails to count into a missing one.
         Path(folder).mkdir(mode=0o700, parents=True, exist_ok=True)
-    set_build_info()
+    set_build_info(process)
     if not settings.metrics_port:
         return
     app = _Guarded(make_wsgi_app(_registry()), settings.metrics_token)

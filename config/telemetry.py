@@ -82,6 +82,11 @@ DELIVERY_DELAY = _histogram(
 )
 DELIVERIES_DUE = _latest("deliveries_due", "Deliveries that are due and not done; 100,000 stands for more.", "queue")
 OLDEST_DUE_AGE = _latest("deliveries_oldest_due_age_seconds", "How long the oldest of them has been due.", "queue")
+OLDEST_UNDELIVERED_AGE = _latest(
+    "deliveries_oldest_undelivered_age_seconds",
+    "How long the oldest mail, push, notice or webhook that has not left has existed, however often it was postponed.",
+    "queue",
+)
 DELIVERIES_DEAD = _latest(
     "deliveries_dead", "Deliveries that were given up; 10,000 of an effect stand for more.", "queue", "effect"
 )
@@ -123,17 +128,21 @@ COMPONENT_ERRORS = _counter("component_errors", "Errors that people saw in the c
 
 BUILD_INFO = Gauge(
     "tutelage_build_info",
-    "Always 1; the labels name what runs.",
-    ("version", "python"),
+    "Always 1; the labels name what runs, by the names of the process list.",
+    ("version", "python", "process"),
     registry=REGISTRY,
     multiprocess_mode="livemax",
 )
 
 
-def set_build_info() -> None:
-    """Say which version this process runs; called once it is the process that it is going to be."""
+def set_build_info(process: str) -> None:
+    """Set which version this process runs, after the fork.
+
+    Args:
+        process: its name in the process list, such as `worker-webhooks`.
+    """
     try:
         release = version("tutelage")
     except PackageNotFoundError:
         release = "0.0.0"
-    BUILD_INFO.labels(release, platform.python_version()).set(1)
+    BUILD_INFO.labels(release, platform.python_version(), process).set(1)

@@ -25,7 +25,7 @@ from workflows.audit.retention import drop_old_partition, make_partitions
 from workflows.bookings.holds import delete_expired_holds
 from workflows.events import QUEUES
 from workflows.events.backfill import fill_new_gaps, introduce
-from workflows.events.store import backlogs, dead_by_effect
+from workflows.events.store import backlogs, dead_by_effect, oldest_undelivered
 from workflows.events.subscriptions import load
 from workflows.identity.email_change import forget_email_changes
 from workflows.invariants import looks
@@ -189,6 +189,10 @@ def _gauge_deliveries(db: Connection) -> bool:
     for backlog in backlogs(db, QUEUES):
         telemetry.DELIVERIES_DUE.labels(backlog.queue).set(backlog.due)
         telemetry.OLDEST_DUE_AGE.labels(backlog.queue).set(backlog.oldest.total_seconds())
+    # A repeating delivery, such as the reading of a calendar, never leaves for good.
+    messages = [effect.name for effect in load().outbound_effects() if effect.repeat_at is None]
+    for queue, age in oldest_undelivered(db, QUEUES, messages).items():
+        telemetry.OLDEST_UNDELIVERED_AGE.labels(queue).set(age.total_seconds())
     effects = load().all()
     dead = dead_by_effect(db, [effect.name for effect in effects])
     # Also those of which there are none: what an operator has retried is not dead any more.

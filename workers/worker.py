@@ -148,7 +148,7 @@ def run(queue: str, threads: int) -> None:
         process = current()
     except ValueError as error:
         raise SettingsError(str(error)) from None
-    start_metrics(settings())
+    start_metrics(settings(), app.conf.tutelage_process)
     start_tracing(settings(), app.conf.tutelage_process)
     # The first task should not wait for a connection to be made.
     try:

@@ -15,7 +15,17 @@ _IN_PAGE = re.compile(r"{[^}]+}")
 Route = tuple[str, str]
 # What people see rather than programs call.
 UNDOCUMENTED = {
-    *("/", "/openapi.json", "/docs", "/docs/assets/{}", "/component/{}", "/component/demo", "/component/demo/{}"),
+    *(
+        "/",
+        "/openapi.json",
+        "/docs",
+        "/docs/assets/{}",
+        "/docs/guides/",
+        "/docs/guides/{}",
+        "/component/{}",
+        "/component/demo",
+        "/component/demo/{}",
+    ),
     *("/component/demo/token", "/component/demo/app.webmanifest", "/component/demo/icon.svg"),
 }
 

@@ -108,7 +108,8 @@ def assert_whole(said: str) -> None:
     # A path that is longer than a line stays whole, for copying.
     assert [line for line in said.splitlines() if len(line) > 80 and " " in line.strip()] == []
     # A step whose words take several lines as one.
-    lines = iter(re.sub(rf"\n {{{STEP_INDENT}}}(?=\S)", " ", said).splitlines())
+    said = re.sub(rf"\n {{{STEP_INDENT}}}(?=\S)", " ", said)
+    lines = iter(said.splitlines())
     for who, what in STEPS:
         step = re.compile(rf" ok +([\d,]+ ms)? +{re.escape(who)} +{re.escape(what)}")
         assert any(step.match(line) for line in lines), f"{who}: {what}\n\n{said}"

@@ -17,7 +17,7 @@ from tests.integration.harness import Harness
 from tests.scraping import Figures
 from workers.maintain import CHORES, maintain
 from workflows.events import QUEUES
-from workflows.events.store import _BACKLOG, backlogs, dead_by_effect
+from workflows.events.store import _BACKLOG, backlogs, dead_by_effect, oldest_undelivered
 from workflows.invariants import queries
 
 
@@ -146,3 +146,27 @@ def test_one_chores_failure_is_counted_and_not_the_next_ones(owing: Harness) -> 
     grown = Figures.here().since(before)
     assert grown.total("tutelage_maintain_chores_total", chore="first", outcome="trouble") == 1
     assert grown.total("tutelage_maintain_chores_total", outcome="ok") == len(CHORES)
+
+
+def undelivered(harness: Harness) -> timedelta:
+    with harness.engine.connect() as db:
+        return oldest_undelivered(db, QUEUES, ["mail.send"])["notifications"]
+
+
+def test_a_postponed_message_is_undelivered_since_it_was_recorded(owing: Harness) -> None:
+    owing.run_all()
+    assert undelivered(owing) == timedelta()
+    with owing.transactions() as db:
+        factories.make_booking(db)
+    with owing.engine.connect() as db:
+        event_id = db.scalar(text("SELECT id FROM events WHERE type = 'booking.requested' ORDER BY id DESC LIMIT 1"))
+    owing.deliver("notifications.booking_requested", event_id)
+    key = owing.key("mail.send", event_id)
+    owing.change(key, created_at=text("now() - interval '6 hours'"))
+    # Due in a moment, as after each postponement.
+    soon = text("now() + interval '20 seconds'")
+    owing.change(key, due_at=soon, nudge_at=soon, put_off_until=soon)
+    assert timedelta(hours=6) <= undelivered(owing) < timedelta(hours=6, minutes=5)
+    # A message that is not to leave yet is not late.
+    owing.change(key, put_off_until=None)
+    assert undelivered(owing) == timedelta()

@@ -614,6 +614,7 @@ DELIVERY_STATEMENTS: dict[str, Callable[[Connection], Any]] = {
     "gathered": lambda db: store.gathered(db, user_id=SOME_ID, kind="x", until=store.ALWAYS, limit=9),
     "mark_gathered_done": lambda db: store.mark_gathered_done(db, [SOME_ID]),
     "backlogs": lambda db: store.backlogs(db, ["sessions", "notifications"]),
+    "oldest undelivered": lambda db: store.oldest_undelivered(db, ["webhooks"], ["webhooks.send"]),
 }
 
 

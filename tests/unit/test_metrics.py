@@ -25,7 +25,7 @@ from config import telemetry
 from config.metrics import start_metrics
 from config.settings import settings
 times, held = map(int, sys.argv[1:])
-start_metrics(settings())
+start_metrics(settings(), "api")
 for _ in range(times):
     telemetry.HTTP_REQUESTS.labels("GET", "/me", "200").inc()
     telemetry.HTTP_DURATION.labels("GET", "/me").observe(0.02)

@@ -420,6 +420,24 @@ CROSS JOIN LATERAL (
 ) AS due
 """
 ).columns(age=Interval())
+# Outbound messages that have not left, by when they were recorded, since each postponement moves what is due. A message
+# whose time has not come for the first time is none of them.
+_UNDELIVERED = text(
+    """
+SELECT asked.queue, coalesce(now() - pending.since, interval '0') AS age
+FROM unnest(CAST(:queues AS text[])) AS asked(queue)
+CROSS JOIN LATERAL (
+    SELECT min(few.created_at) AS since
+    FROM (
+        SELECT d.created_at FROM deliveries d
+        WHERE d.state = 'pending' AND d.queue = asked.queue AND d.effect = ANY(CAST(:effects AS text[]))
+          AND (d.due_at <= now() OR d.attempts > d.forgiven OR d.put_off_until IS NOT NULL)
+        ORDER BY d.nudge_at
+        LIMIT :limit
+    ) AS few
+) AS pending
+"""
+).columns(age=Interval())
 # Dead messages to partners stay for good: however many there are, so many of each effect are read.
 _DEAD = text(
     """
@@ -930,6 +948,19 @@ def backlogs(db: Connection, queues: Sequence[str], *, limit: int = MAX_COUNTED_
     """What each of these queues owes, by the database's clock, in one statement that counts up to `limit` of each."""
     rows = db.execute(_BACKLOG, {"queues": list(queues), "limit": limit})
     return [Backlog(queue=row.queue, due=row.deliveries, oldest=row.age) for row in rows]
+
+
+def oldest_undelivered(
+    db: Connection, queues: Sequence[str], effects: Sequence[str], *, limit: int = MAX_COUNTED_DUE
+) -> dict[str, timedelta]:
+    """How long ago the oldest pending message of each queue was recorded, by the database's clock; zero without one.
+
+    Args:
+        effects: the outbound effects whose deliveries are messages.
+        limit: how many pending deliveries of a queue are read at most, those that are woken up next first.
+    """
+    rows = db.execute(_UNDELIVERED, {"queues": list(queues), "effects": list(effects), "limit": limit})
+    return {row.queue: row.age for row in rows}
 
 
 def dead_by_effect(db: Connection, effects: Sequence[str], *, limit: int = MAX_COUNTED_DEAD) -> dict[str, int]:

@@ -1,6 +1,6 @@
 """Seeded bookings can be dated: a transaction that keeps versions may also set when a decided booking was created.
 
-Revision: 0051, after 0050.
+Revision: 0053, after 0052.
 """
 
 from __future__ import annotations
@@ -9,8 +9,8 @@ from importlib import import_module
 
 from alembic import op
 
-revision = "0051"
-down_revision = "0050"
+revision = "0053"
+down_revision = "0052"
 branch_labels = None
 depends_on = None
 
