@@ -96,11 +96,12 @@ class Count(NamedTuple):
 class Counter(Protocol):
     """Counts requests in moving windows."""
 
-    def count(self, windows: Sequence[tuple[str, RateLimit]]) -> list[Count]:
+    def count(self, windows: Sequence[tuple[str, RateLimit]], cost: int = 1) -> list[Count]:
         """Count one request in each window, or in none if one of them is full.
 
         Args:
             windows: keys and limits.
+            cost: as how many requests it counts.
         """
         ...
 
@@ -126,8 +127,10 @@ class RedisCounter(Counter):
         self._digest = sha1(_SCRIPT.encode(), usedforsecurity=False).hexdigest()
         self._threads = local()
 
-    def count(self, windows: Sequence[tuple[str, RateLimit]], uncounted: Sequence[int] | None = None) -> list[Count]:
-        """Count one request.
+    def count(
+        self, windows: Sequence[tuple[str, RateLimit]], cost: int = 1, uncounted: Sequence[int] | None = None
+    ) -> list[Count]:
+        """Count one request; of a cost of several, all but one also where a window is full.
 
         Args:
             uncounted: of each window, how many requests were let through before this one that are not counted yet.
@@ -136,7 +139,7 @@ class RedisCounter(Counter):
         numbers = [
             number
             for (_key, limit), before in zip(windows, uncounted or [0] * len(windows), strict=True)
-            for number in (limit.amount, limit.seconds * 1000, before)
+            for number in (limit.amount, limit.seconds * 1000, before + cost - 1)
         ]
         try:
             found = self._call("EVALSHA", self._digest, len(keys), *keys, *numbers)
@@ -202,21 +205,23 @@ class BufferedCounter(Counter):
         self._lock = Lock()
         self._known: OrderedDict[str, _Known] = OrderedDict()
 
-    def count(self, windows: Sequence[tuple[str, RateLimit]]) -> list[Count]:
+    def count(self, windows: Sequence[tuple[str, RateLimit]], cost: int = 1) -> list[Count]:
         """Count one request."""
         now = self._clock()
         with self._lock:
             known = [self._known.get(key) for key, _limit in windows]
-            if all(each and each.is_wide(limit, now) for each, (_key, limit) in zip(known, windows, strict=True)):
+            if cost == 1 and all(
+                each and each.is_wide(limit, now) for each, (_key, limit) in zip(known, windows, strict=True)
+            ):
                 return [self._let_through(each) for each in known if each]
             uncounted = [each.uncounted if each else 0 for each in known]
             for each in known:
                 if each:
                     each.uncounted = 0
-        counts = self._shared.count(windows, uncounted)
+        counts = self._shared.count(windows, cost, uncounted)
         with self._lock:
             for (key, _limit), count in zip(windows, counts, strict=True):
-                self._keep(key, count, now)
+                self._keep(key, count._replace(used=count.used + cost - 1), now)
         return counts
 
     @staticmethod
@@ -242,7 +247,7 @@ class LocalCounter(Counter):
         self._lock = Lock()
         self._times: OrderedDict[str, deque[float]] = OrderedDict()
 
-    def count(self, windows: Sequence[tuple[str, RateLimit]]) -> list[Count]:
+    def count(self, windows: Sequence[tuple[str, RateLimit]], cost: int = 1) -> list[Count]:
         """Count one request."""
         now = self._clock()
         with self._lock:
@@ -253,7 +258,7 @@ class LocalCounter(Counter):
             ]
             if all(count.used < limit.amount for count, (_key, limit) in zip(found, windows, strict=True)):
                 for each in times:
-                    each.append(now)
+                    each.extend([now] * cost)
         return found
 
     def _within(self, key: str, start: float) -> deque[float]:
@@ -279,20 +284,20 @@ class FallbackCounter(Counter):
         # 0 while Redis answers.
         self._own_until = 0.0
 
-    def count(self, windows: Sequence[tuple[str, RateLimit]]) -> list[Count]:
+    def count(self, windows: Sequence[tuple[str, RateLimit]], cost: int = 1) -> list[Count]:
         """Count one request."""
         if self._own_until:
             if monotonic() < self._own_until:
-                return self._own.count(windows)
+                return self._own.count(windows, cost)
             # This request tries, and the others go on meanwhile.
             self._own_until = monotonic() + self._pause_seconds
         try:
-            found = self._shared.count(windows)
+            found = self._shared.count(windows, cost)
         except RedisError as error:
             if not self._own_until:
                 log.warning("rate_limits.without_redis", error=type(error).__name__, pause_seconds=self._pause_seconds)
             self._own_until = monotonic() + self._pause_seconds
-            return self._own.count(windows)
+            return self._own.count(windows, cost)
         if self._own_until:
             self._own_until = 0.0
             log.info("rate_limits.with_redis")

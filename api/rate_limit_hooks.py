@@ -60,6 +60,12 @@ def _count() -> None:
         raise refused
 
 
+def charge(cost: int) -> None:
+    """Count the present request as so many more; none for 0."""
+    if cost:
+        g.counted = app_state().rate_limits.charge(g.get("counted", ()), cost)
+
+
 @cache
 def _warn_of_proxy() -> None:
     # Once in a process: with a proxy in front, all clients would be one address.

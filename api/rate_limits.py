@@ -20,11 +20,12 @@ from workflows.identity.actor import Claim
 
 
 class Counted(NamedTuple):
-    """One limit, and its window before the present request."""
+    """One limit, and its window before the present request; `key` is the window's name."""
 
     policy: str
     limit: RateLimit
     window: Count
+    key: str
 
     @property
     def is_full(self) -> bool:
@@ -75,6 +76,16 @@ class RateLimits:
         windows.append(("address", self._address, counted))
         return self._counted(windows)
 
+    def charge(self, counted: Sequence[Counted], cost: int) -> list[Counted]:
+        """Count a request that was let through as so many more, since it takes as long as they do.
+
+        Args:
+            counted: its windows.
+        """
+        if counted:
+            self._counter.count([(each.key, each.limit) for each in counted], cost)
+        return [each._replace(window=each.window._replace(used=each.window.used + cost)) for each in counted]
+
     def count_failure(self, address: str | None) -> list[Counted]:
         """Count credentials that were refused."""
         return self._counted([("auth_failures", self._failures, counted_address(address or ""))])
@@ -84,7 +95,7 @@ class RateLimits:
         if not limited:
             return []
         counts = self._counter.count([(key, limit) for _policy, limit, key in limited])
-        return [Counted(policy, limit, count) for (policy, limit, _key), count in zip(limited, counts, strict=True)]
+        return [Counted(policy, limit, count, key) for (policy, limit, key), count in zip(limited, counts, strict=True)]
 
 
 def refusal(counted: Sequence[Counted]) -> RateLimited | None:
@@ -104,9 +115,9 @@ def headers_of(counted: Sequence[Counted]) -> list[tuple[str, str]]:
     used = 0 if any(each.is_full for each in counted) else 1
     left = [
         f'"{policy}";r={max(0, limit.amount - window.used - used)};t={ceil(window.seconds)}'
-        for policy, limit, window in counted
+        for policy, limit, window, _key in counted
     ]
-    policies = _policies_of(tuple((policy, limit) for policy, limit, _window in counted))
+    policies = _policies_of(tuple((policy, limit) for policy, limit, _window, _key in counted))
     return [("RateLimit-Policy", policies), ("RateLimit", ", ".join(left))]
 
 

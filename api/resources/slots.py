@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from functools import lru_cache
+from itertools import islice
 from typing import Any
 from uuid import UUID
 
@@ -15,6 +17,7 @@ from api.compression import compressed
 from api.context import VISITOR, RequestContext, Subject
 from api.etags import cacheable
 from api.loaders import reads
+from api.rate_limit_hooks import charge
 from api.resources.availability import availability
 from api.resources.catalog import COURSE
 from api.schemas import slots as shapes
@@ -26,6 +29,7 @@ from workflows.availability.slots import (
     OF_LISTING,
     OF_LISTING_OF_COURSE,
     OF_MENTOR,
+    FoundSlots,
     ListingsStatement,
     Slots,
     Wanted,
@@ -39,6 +43,9 @@ __all__ = ["availability"]
 
 MENTOR = Subject(name="mentor", query=calendar_owner_query, record=CalendarOwner)
 REFUSED = shapes.RefusedSlot()
+# As many starts count as one request more towards the rate limits. A mentor's month has fewer.
+STARTS_PER_REQUEST = 5_000
+ITEMS_PER_CHUNK = 1_000
 # The quarters of an hour of a search are 8,832, and those of the next search are nearly the same.
 WRITTEN_TIMES = 16_384
 EXAMPLE = {
@@ -76,7 +83,10 @@ def list_mentor_slots(context: RequestContext[CalendarOwner], query: dict[str, A
 @availability.arguments(shapes.SlotQuery, location="query")
 @availability.response(200, shapes.Slots, example=EXAMPLE)
 def list_course_slots(context: RequestContext[Course], query: dict[str, Any]) -> Response:
-    """List the times at which any mentor of a course can be booked, with the mentors who are free then."""
+    """List the times at which any mentor of a course can be booked, with the mentors who are free then.
+
+    A stretch that is too much for one answer is answered in pages: where there is `nextFrom`, ask again from there.
+    """
     return _slots(context, query, context.subject.id, OF_COURSE, OF_LISTING_OF_COURSE)
 
 
@@ -106,22 +116,38 @@ def _slots(
         explain=query["explain"],
         mentee_overlap=app_state().settings.mentee_overlap,
     )
-    shown = f'"durationMinutes":{found.slots.length // 60},"items":{_as_json(found.slots)}'
-    if query["explain"]:
-        shown += f',"refused":{json.dumps([REFUSED.dump(each) for each in found.refused])}'
-        shown += f',"staleCalendars":{json.dumps(list(map(str, found.stale_calendars)))}'
-    return compressed(Response(f"{{{shown}}}\n", mimetype="application/json"))
+    charge(found.looked_at // STARTS_PER_REQUEST)
+    return compressed(_as_json(found, explain=query["explain"]), mimetype="application/json")
 
 
-def _as_json(slots: Slots) -> str:
+def _as_json(found: FoundSlots, *, explain: bool) -> Iterator[str]:
+    yield f'{{"durationMinutes":{found.slots.length // 60},"items":['
+    yield from _joined(_items(found.slots))
+    yield "]"
+    if explain:
+        yield ',"refused":['
+        yield from _joined(json.dumps(REFUSED.dump(each)) for each in found.refused)
+        yield f'],"staleCalendars":{json.dumps(list(map(str, found.stale_calendars)))}'
+    if found.next_from is not None:
+        yield f',"nextFrom":"{Moment.write(found.next_from)}"'
+    yield "}\n"
+
+
+def _items(slots: Slots) -> Iterator[str]:
     # Not by the schema, nor from dictionaries: thousands of slots took either longer than finding them.
     groups = {group: json.dumps(list(map(str, mentors))) for group, mentors in slots.groups.items()}
-    items = (
+    return (
         f'{{"startTime":"{_written(start)}","endTime":"{_written(start + slots.length)}",'
         f'"mentorProfileIds":{groups[group]}}}'
         for start, group in slots.starts
     )
-    return f"[{','.join(items)}]"
+
+
+def _joined(items: Iterator[str]) -> Iterator[str]:
+    before = ""
+    while chunk := ",".join(islice(items, ITEMS_PER_CHUNK)):
+        yield before + chunk
+        before = ","
 
 
 @lru_cache(maxsize=WRITTEN_TIMES)

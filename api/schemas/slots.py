@@ -63,4 +63,11 @@ class Slots(ResponseSchema):
         },
     )
 
-    optional = ("refused", "stale_calendars")
+    next_from = Moment(
+        metadata={
+            "description": "Only where the stretch is too much for one answer: its slots from this time on are left"
+            " out. Ask again with this `from` and the same `to`."
+        }
+    )
+
+    optional = ("refused", "stale_calendars", "next_from")

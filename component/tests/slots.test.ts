@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { bookableSlots, firstWeekdayOf, partsOfDay, slotsByDay, weeksOf, withoutOverlap } from "../src/calendar/slots.js";
+import { readSlots } from "../src/calendar/read.js";
 import { slot } from "./fake-api.js";
 
 describe("slots by day", () => {
@@ -40,6 +41,33 @@ it("stand in the weeks of the locale", () => {
     ...["2030-05-01", "2030-05-02", "2030-05-03", "2030-05-04", "2030-05-05"],
   ]);
   expect(weeksOf("2030-05-01", 1).flat()).toHaveLength(35);
+});
+
+describe("a stretch of time", () => {
+  const DAY_MS = 86_400_000;
+  const START = Date.parse("2030-05-04T00:00:00Z");
+  const dayOf = (instant: string): number => (Date.parse(instant) - START) / DAY_MS;
+
+  it("is read on from where an answer ends", async () => {
+    const asked: [number, number][] = [];
+    const found = await readSlots(START, START + 5 * DAY_MS, ({ from, to }) => {
+      asked.push([dayOf(from), dayOf(to)]);
+      const next = Date.parse(from) + 2 * DAY_MS;
+      const more = next < Date.parse(to) ? { nextFrom: new Date(next).toISOString() } : {};
+      return Promise.resolve({ durationMinutes: 60, items: [slot(from)], ...more });
+    });
+    expect(asked).toEqual([[0, 5], [2, 5], [4, 5]]);
+    expect(found.map(({ startTime }) => dayOf(startTime))).toEqual([0, 2, 4]);
+  });
+
+  it("is read in spans that the API takes", async () => {
+    const asked: [number, number][] = [];
+    await readSlots(START, START + 100 * DAY_MS, ({ from, to }) => {
+      asked.push([dayOf(from), dayOf(to)]);
+      return Promise.resolve({ durationMinutes: 60, items: [] });
+    });
+    expect(asked).toEqual([[0, 92], [92, 100]]);
+  });
 });
 
 describe("what can be booked", () => {

@@ -199,6 +199,14 @@ def test_a_full_window_counts_in_no_other(redis_url: str, key: str) -> None:
         assert counts == [[0, 0], [1, 1], [2, 2], [2, 2], [2, 2]]
 
 
+def test_a_request_of_a_cost_counts_as_several(redis_url: str, key: str) -> None:
+    window = (key, RateLimit(100, A_MINUTE))
+    for counter in (LocalCounter(), RedisCounter(redis_url), BufferedCounter(RedisCounter(redis_url))):
+        used = [counter.count([window], cost)[0].used for cost in (1, 30, 1, 1)]
+        before = used[0]
+        assert used[2:] == [before + 31, before + 32]
+
+
 def test_processes_share_a_window(redis_url: str, key: str) -> None:
     counters = [RedisCounter(redis_url) for _ in range(4)]
     with ThreadPoolExecutor(8) as pool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import re
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
@@ -10,10 +11,12 @@ from uuid import uuid4
 import pytest
 from sqlalchemy import Engine
 
+from config.limits import RateLimit
 from tests import factories
 from tests.api.conftest import Cast
 from tests.application import ApiResponse, World
 from tests.statements import statements_of
+from workflows.availability.slots import EXPLAINED_TIMES, MAX_STARTS
 
 DAY = timedelta(days=1)
 # A Monday, well ahead.
@@ -193,6 +196,74 @@ def test_slots_take_the_same_statements_for_any_number_of_mentors(
 
 # The caller, the course, the caller's time zone, listings, calendars, blocks, and the caller's own time.
 STATEMENTS = 7
+
+
+MANY = 40
+SPAN_DAYS, EVERY_MINUTES = 10, 5
+MAX_ANSWER_BYTES = 3_000_000
+
+
+@pytest.fixture
+def large(engine: Engine, cast: Cast) -> str:
+    """The slots of a course with many mentors, who are free at all times."""
+    assert cast
+    with engine.begin() as db:
+        course = factories.make_course(db)
+        for _ in range(MANY):
+            factories.make_listing(db, course_id=course.id)
+    return f"/courses/{course.id}/slots"
+
+
+def pages(world: World, cast: Cast, path: str, **query: Any) -> list[ApiResponse]:
+    """The answers to a search that goes on where each of them ends."""
+    answers = [slots(world, cast, path, **query)]
+    while following := answers[-1].json.get("nextFrom"):
+        answers.append(slots(world, cast, path, **{**query, "from": following}))
+    return answers
+
+
+def test_slots_of_many_mentors_are_answered_in_pages(world: World, cast: Cast, large: str, engine: Engine) -> None:
+    until = f"{MONDAY + SPAN_DAYS * DAY:%Y-%m-%dT%H:%M:%SZ}"
+    with statements_of(engine) as made:
+        answers = pages(world, cast, large, to=until, stepMinutes=EVERY_MINUTES)
+    assert len(answers) > 1
+    assert len(made.statements) == STATEMENTS * len(answers)
+    for answer in answers:
+        assert len(answer.data) < MAX_ANSWER_BYTES
+        assert sum(len(each["mentorProfileIds"]) for each in answer.json["items"]) <= MAX_STARTS
+    times = range(0, SPAN_DAYS * 24 * 60, EVERY_MINUTES)
+    assert [start for answer in answers for start in starts(answer)] == [at(0, minute) for minute in times]
+    assert {len(each["mentorProfileIds"]) for answer in answers for each in answer.json["items"]} == {MANY}
+
+
+def test_refused_times_are_answered_in_pages(world: World, cast: Cast, large: str) -> None:
+    past = {"from": f"{MONDAY - 30 * DAY:%Y-%m-%dT%H:%M:%SZ}", "to": f"{MONDAY - 29 * DAY:%Y-%m-%dT%H:%M:%SZ}"}
+    answers = pages(world, cast, large, explain="true", stepMinutes=EVERY_MINUTES, **past)
+    assert len(answers) > 1
+    refused = [each for answer in answers for each in answer.json["refused"]]
+    assert max(len(answer.json["refused"]) for answer in answers) <= MAX_STARTS // EXPLAINED_TIMES
+    assert len(refused) == len({(each["startTime"], each["mentorProfileId"]) for each in refused})
+    assert len(refused) == MANY * 24 * 60 // EVERY_MINUTES
+
+
+def test_a_mentors_quarter_of_a_year_is_one_answer(world: World, cast: Cast) -> None:
+    path = f"/mentors/{cast.mentor.id}/slots"
+    answer = slots(world, cast, path, to=f"{MONDAY + 92 * DAY:%Y-%m-%dT%H:%M:%SZ}", stepMinutes=EVERY_MINUTES)
+    assert len(starts(answer)) == 92 * 24 * 60 // EVERY_MINUTES
+    assert "nextFrom" not in answer.json
+
+
+def test_a_large_search_counts_as_many_requests(engine: Engine, cast: Cast, large: str) -> None:
+    world = World.on(engine, redis_url="", rate_limit_caller=RateLimit(30, 60))
+    until = f"{MONDAY + SPAN_DAYS * DAY:%Y-%m-%dT%H:%M:%SZ}"
+    left = []
+    for query in ({}, {"to": until}, {"to": until}, {"to": until}):
+        answer = slots(world, cast, large, stepMinutes=EVERY_MINUTES, **query)
+        (shown,) = re.findall(r'"caller";r=(\d+)', answer.headers["RateLimit"])
+        left.append((answer.status_code, int(shown)))
+    # A day of them is 11,520 starts, a page nearly 50,000: one more request for 5,000 of them.
+    assert left == [(200, 27), (200, 17), (200, 7), (200, 0)]
+    assert slots(world, cast, large).status_code == 429
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from itertools import pairwise
 from math import ceil, floor
@@ -27,6 +27,12 @@ from workflows.records import Record
 
 MAX_DAYS = 92
 MAX_DAYS_EXPLAINED = 7
+# Of one answer: starts of all its mentors together. A stretch with more is answered in pages.
+MAX_STARTS = 50_000
+# A mentor's calendar is read and gone through whatever their steps: it counts as if they were this short at least.
+MAX_COUNTED_STEP_MINUTES = 15
+# To look for the reason why a start is refused, and to write it, takes so many times as long as to offer one.
+EXPLAINED_TIMES = 20
 WEEK = timedelta(days=7)
 # Longer than any session with its buffers.
 AROUND = timedelta(days=3)
@@ -77,13 +83,18 @@ class RefusedSlot:
 class FoundSlots:
     """What a search has found.
 
-    `refused` are the other times, and `stale_calendars` the mentors who are busy at all times since an outside calendar
-    of theirs is stale; both only where they were asked for.
+    Args:
+        refused: the other times; only where they were asked for.
+        stale_calendars: the mentors who are busy at all times since an outside calendar of theirs is stale; likewise.
+        next_from: where the search goes on; None where all of the stretch has been searched.
+        looked_at: how many starts were looked at, refused ones with `EXPLAINED_TIMES` their number.
     """
 
     slots: Slots
     refused: list[RefusedSlot]
     stale_calendars: list[UUID]
+    next_from: datetime | None
+    looked_at: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -156,6 +167,8 @@ def find_slots(
 ) -> FoundSlots:
     """The slots of a mentor or a course, the earliest first, by a fixed number of statements.
 
+    Of a stretch with more than `MAX_STARTS`, the first part is searched.
+
     Args:
         statement: one of the `OF_…` above.
         actor: whose own time is left out, and whose own holds are not.
@@ -166,18 +179,14 @@ def find_slots(
         Conflict: `no_listing` of that duration, or none at all.
     """
     _require_stretch(wanted, MAX_DAYS_EXPLAINED if explain else MAX_DAYS)
-    values: dict[str, object] = {"id": subject_id}
-    if listing_id is not None:
-        values["listing_id"] = listing_id
-    if wanted.duration_minutes is None:
-        offers = [Offered.of(row) for row in db.execute(statement.of_shortest, values)]
-    else:
-        values["duration_minutes"] = wanted.duration_minutes
-        offers = [Offered.of(row) for row in db.execute(statement.of_duration, values)]
-    if not offers:
-        raise _no_listing(wanted.duration_minutes)
+    offers = _offers(db, statement, subject_id, wanted, listing_id)
     mentors = [offer.mentor_profile_id for offer in offers]
+    last = wanted.end
+    # Before the calendars are read, whose steps may be shorter still.
+    wanted, _looked_at = _first_page(wanted, [MAX_COUNTED_STEP_MINUTES] * len(offers), explain=explain)
     calendars = load_calendars(db, mentors, wanted.start - AROUND, wanted.end + AROUND)
+    steps = [calendar.rules.step_minutes for calendar in calendars.values()]
+    wanted, looked_at = _first_page(wanted, steps, explain=explain)
     limited = any(calendar.rules.has_limits for calendar in calendars.values())
     around = (wanted.start - WEEK - AROUND, wanted.end + WEEK + AROUND)
     blocks = load_blocks(db, mentors, *around, with_bookings=limited)
@@ -202,7 +211,44 @@ def find_slots(
     }
     slots = Slots(length=offers[0].duration_minutes * 60, starts=sorted(found.items()), groups=groups)
     refused.sort(key=lambda each: (each.start_time, each.mentor_profile_id))
-    return FoundSlots(slots=slots, refused=refused, stale_calendars=stale)
+    return FoundSlots(
+        slots=slots,
+        refused=refused,
+        stale_calendars=stale,
+        next_from=wanted.end if wanted.end < last else None,
+        looked_at=looked_at,
+    )
+
+
+def _offers(
+    db: Connection, statement: ListingsStatement, subject_id: UUID, wanted: Wanted, listing_id: UUID | None
+) -> list[Offered]:
+    values: dict[str, object] = {"id": subject_id}
+    if listing_id is not None:
+        values["listing_id"] = listing_id
+    if wanted.duration_minutes is None:
+        offers = [Offered.of(row) for row in db.execute(statement.of_shortest, values)]
+    else:
+        values["duration_minutes"] = wanted.duration_minutes
+        offers = [Offered.of(row) for row in db.execute(statement.of_duration, values)]
+    if not offers:
+        raise _no_listing(wanted.duration_minutes)
+    return offers
+
+
+def _first_page(wanted: Wanted, steps: Sequence[int], *, explain: bool) -> tuple[Wanted, int]:
+    """As much of the stretch as has `MAX_STARTS` if all times are free, and how many starts it then has.
+
+    Args:
+        steps: of each mentor their own, in minutes.
+    """
+    counted = (min(wanted.step_minutes or step, MAX_COUNTED_STEP_MINUTES) for step in steps)
+    starts_per_second = sum(1 / (60 * step) for step in counted) * (EXPLAINED_TIMES if explain else 1)
+    # Of any number of mentors, a page ends later than it begins.
+    end = wanted.start + timedelta(seconds=max(1, int(MAX_STARTS / starts_per_second)))
+    hour = end.replace(minute=0, second=0, microsecond=0)
+    end = min(hour if hour > wanted.start else end, wanted.end)
+    return replace(wanted, end=end), ceil((end - wanted.start).total_seconds() * starts_per_second)
 
 
 class Search:

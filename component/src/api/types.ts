@@ -128,6 +128,8 @@ export interface Slots {
   refused?: RefusedSlot[];
   /** Only with `explain=true`: mentors who are busy at all times while an outside calendar cannot be read. */
   staleCalendars?: string[];
+  /** Only where the stretch is too much for one answer: from when on its slots are left out. */
+  nextFrom?: string;
 }
 
 export interface Hold {

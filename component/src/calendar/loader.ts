@@ -6,10 +6,11 @@ import type { Slot, Slots } from "../api/types.js";
 import type { BookingState, Calendar } from "../booking/state.js";
 import { addMonths, dayOf, startOfDay } from "../format/time.js";
 import type { Store } from "../state/store.js";
+import { isoOf, readSlots } from "./read.js";
 import { bookableSlots, startOf } from "./slots.js";
 
 const DAY_MS = 86_400_000;
-const MAX_SPAN_MS = 92 * DAY_MS; // of one request
+const SEARCHED_AT_ONCE_MS = 91 * DAY_MS;
 const FIRST_SPAN_MS = 14 * DAY_MS; // at least, for the first look
 /** How far ahead free slots are looked for by themselves. */
 const SEARCHED_MS = 366 * DAY_MS;
@@ -73,7 +74,7 @@ export class SlotsLoader {
         return this.store.update({ month: addMonths(day, 0), day });
       }
       if (calendar.error || calendar.isLoading || calendar.to >= limit) return;
-      await this.#readTo(calendar.to + MAX_SPAN_MS - DAY_MS);
+      await this.#readTo(calendar.to + SEARCHED_AT_ONCE_MS);
     }
   }
 
@@ -99,18 +100,15 @@ export class SlotsLoader {
     this.#change({ isLoading: true, error: null });
     const { path, query } = this.source();
     try {
-      const found: Slot[] = [...known];
-      for (let at = from; at < to; at += MAX_SPAN_MS) {
-        const span = { from: isoOf(at), to: isoOf(Math.min(to, at + MAX_SPAN_MS)) };
+      const found = await readSlots(from, to, async (span) => {
         const begun = await early;
+        early = null;
         signal.throwIfAborted();
-        const page =
-          begun && begun.durationMinutes === query["durationMinutes"]
-            ? begun
-            : await this.client.get<Slots>(path, { ...query, ...span }, { open: true, signal });
-        found.push(...page.items);
-      }
-      this.#change({ slots: found, to, isLoading: false });
+        return begun && begun.durationMinutes === query["durationMinutes"]
+          ? begun
+          : this.client.get<Slots>(path, { ...query, ...span }, { open: true, signal });
+      });
+      this.#change({ slots: [...known, ...found], to, isLoading: false });
     } catch (error) {
       if (signal.aborted) return;
       this.#change({ isLoading: false, error: ApiError.of(error) });
@@ -130,8 +128,4 @@ function firstEnd(now: number): number {
   const today = new Date(now);
   const endOf = (months: number): number => new Date(today.getFullYear(), today.getMonth() + months, 2).getTime();
   return endOf(1) - now < FIRST_SPAN_MS ? endOf(2) : endOf(1);
-}
-
-function isoOf(instant: number): string {
-  return new Date(instant).toISOString();
 }

@@ -3,13 +3,13 @@
 import { ApiError } from "../api/errors.js";
 import type { Slot, Slots } from "../api/types.js";
 import type { BookingState } from "../booking/state.js";
+import { readSlots } from "../calendar/read.js";
 import type { PartContext } from "../parts.js";
 import type { Interval } from "./hub.js";
 
 const READ_AFTER_MS = 300;
 const READ_SPREAD_MS = 1_200;
 const READ_PAUSE_MS = 5_000;
-const MAX_SPAN_MS = 92 * 86_400_000;
 
 /** @typeParam K what is noted when the reading begins. */
 export class SlotReads<K> {
@@ -47,13 +47,10 @@ export class SlotReads<K> {
     this.#dirty = null;
     this.#lastRead = Date.now();
     const noted = this.onBegin();
-    const found: Slot[] = [];
+    const options = { open: true, signal: this.signal };
+    let found: Slot[];
     try {
-      for (let at = start; at < end; at += MAX_SPAN_MS) {
-        const span = { from: isoOf(at), to: isoOf(Math.min(end, at + MAX_SPAN_MS)) };
-        const options = { open: true, signal: this.signal };
-        found.push(...(await client.get<Slots>(source.path, { ...source.query, ...span }, options)).items);
-      }
+      found = await readSlots(start, end, (span) => client.get<Slots>(source.path, { ...source.query, ...span }, options));
     } catch (error) {
       if (!this.signal.aborted && ApiError.of(error).isTemporary) this.again({ start, end });
       return;
@@ -69,8 +66,4 @@ function sourceOf(state: Readonly<BookingState>): { path: string; query: Record<
   if (course) return { path: `/courses/${course.id}/slots`, query: { durationMinutes } };
   const mentor = offers[0]?.mentor;
   return mentor ? { path: `/mentors/${mentor.id}/slots`, query: { durationMinutes, listingId: listing?.id ?? null } } : null;
-}
-
-function isoOf(instant: number): string {
-  return new Date(instant).toISOString();
 }
