@@ -82,7 +82,7 @@ SUMMARY: dict[str, Any] = {
 }
 INVARIANTS: dict[str, Any] = {
     "ok": True,
-    "items": [{"name": "mentor_busy_twice", "violations": 0, "sample": []}],
+    "items": [{"name": "person_busy_twice", "violations": 0, "sample": []}],
     "lookedThroughAt": "2030-05-06T07:00:00Z",
 }
 HEALTH = {"status": "ok"}

@@ -16,9 +16,11 @@ from api.readiness import Readiness
 from api.refused_accesses import RefusedAccesses
 from config.sealing import Sealer
 from config.settings import Settings
+from workers.policy import operator_policy
 from workers.transactions import Transactions, WakeupSink
 from workers.wakeups import WakeupQueue
 from workflows.bookings.insert import DraftLimits
+from workflows.operator_policy import OperatorPolicy
 from workflows.sessions.meeting import MeetingService
 from workflows.webhooks.quotas import MessageQuotas
 
@@ -46,6 +48,11 @@ class AppState:
     def draft_limits(self) -> DraftLimits:
         """How many open requests a mentee may have."""
         return DraftLimits(self.settings.max_open_drafts_per_mentor, self.settings.max_open_drafts)
+
+    @property
+    def policy(self) -> OperatorPolicy:
+        """The operator's choices that actions and effects use."""
+        return operator_policy(self.settings)
 
     @property
     def message_quotas(self) -> MessageQuotas:

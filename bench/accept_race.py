@@ -20,7 +20,7 @@ import psycopg
 from bench.embedded_servers import start_postgres
 from cli.embedded import postgres_binary
 from cli.migrate import upgrade
-from workflows.availability.busy import LOCK_MENTOR
+from workflows.availability.busy import LOCK_MENTOR, LOCK_PEOPLE
 from workflows.bookings.decisions import ACCEPT
 
 CLIENTS = 16
@@ -40,6 +40,7 @@ INSERT INTO listings (id, mentor_profile_id, title, duration_minutes, price_amou
 SELECT gen_random_uuid(), id, 'An hour', 60, 4000, 'USD' FROM mentor_profiles;
 CREATE TABLE race_drafts AS
 SELECT n, gen_random_uuid() AS booking_id, gen_random_uuid() AS session_id, gen_random_uuid() AS busy_id,
+       gen_random_uuid() AS attending_id,
        l.id AS listing_id, l.mentor_profile_id, m.user_id AS mentee_user_id,
        date_trunc('hour', now()) + interval '1 day' + n / {mentors} * interval '10 minutes' AS start_time
 FROM generate_series(0, {drafts} - 1) n
@@ -68,12 +69,22 @@ DECLARE
 BEGIN
     SELECT * INTO draft FROM race_drafts WHERE n = turn;
     EXECUTE $accept${statement}$accept$
-    USING draft.mentor_profile_id, draft.mentee_user_id, false, draft.booking_id, draft.session_id, draft.busy_id, 1;
-EXCEPTION WHEN exclusion_violation THEN
+    USING draft.mentor_profile_id, draft.mentee_user_id, false, draft.booking_id, draft.session_id, draft.busy_id,
+          draft.attending_id, 1;
+EXCEPTION WHEN check_violation OR exclusion_violation THEN
     PERFORM nextval('race_refusals');
 END $race$
 """
-_PARAMETERS = ("mentor_profile_id", "mentee_user_id", "mentee_overlap", "id", "session_id", "busy_id", "version")
+_PARAMETERS = (
+    "mentor_profile_id",
+    "mentee_user_id",
+    "mentee_overlap",
+    "id",
+    "session_id",
+    "busy_id",
+    "attending_id",
+    "version",
+)
 
 
 @dataclass(frozen=True)
@@ -114,7 +125,7 @@ def race(database_url: str, *, seconds: int, lock: bool = True, clients: int = C
     with psycopg.connect(database_url, autocommit=True) as db:
         accepted = _number(db, "SELECT count(*) FROM bookings WHERE status = 'accepted'")
         refused = _number(db, "SELECT CASE WHEN is_called THEN last_value ELSE 0 END FROM race_refusals")
-        blocks = _number(db, "SELECT count(*) FROM mentor_busy")
+        blocks = _number(db, "SELECT count(*) FROM person_busy WHERE mentor_profile_id IS NOT NULL")
         if blocks != accepted:
             raise AssertionError(f"{accepted} bookings are accepted, but {blocks} blocks are in the calendar.")
         turns = accepted + refused
@@ -123,7 +134,9 @@ def race(database_url: str, *, seconds: int, lock: bool = True, clients: int = C
 
 def _statement(lock: bool) -> str:
     """The accept's statement with numbered parameters."""
-    statement = ACCEPT if lock else ACCEPT.replace(LOCK_MENTOR, LOCK_MENTOR.replace(LOCK, ""))
+    statement = ACCEPT
+    for locking in () if lock else (LOCK_MENTOR, LOCK_PEOPLE):
+        statement = statement.replace(locking, locking.replace(f"{LOCK} OF users", "").replace(LOCK, ""))
     for number, name in enumerate(_PARAMETERS, start=1):
         statement = re.sub(rf":{name}\b", f"${number}", statement)
     return statement

@@ -88,7 +88,7 @@ date_hours = Table(
     CheckConstraint("jsonb_typeof(spans) = 'array'", name="spans_are_an_array"),
 )
 
-# A trigger on mentor_busy refuses sessions and holds within it.
+# A trigger on person_busy refuses sessions and holds within it.
 time_off = Table(
     "time_off",
     metadata,
@@ -177,7 +177,7 @@ calendar_feeds = Table(
     CheckConstraint("failures >= 0", name="failures"),
 )
 
-# When a mentor is busy by one of these calendars. A trigger on mentor_busy refuses bookings and holds of such a time;
+# When a mentor is busy by one of these calendars. A trigger on person_busy refuses bookings and holds of such a time;
 # sessions that were booked before stay.
 outside_busy = Table(
     "outside_busy",

@@ -1,60 +1,74 @@
-"""Calendars: the blocked times of mentors and mentees, by bookings or expiring holds; the secrets of calendar feeds."""
+"""Calendars: the blocked times of people, by bookings or expiring holds; the secrets of calendar feeds."""
 
 from __future__ import annotations
 
-from sqlalchemy import CheckConstraint, Column, ForeignKey, Index, LargeBinary, PrimaryKeyConstraint, Table, Uuid, text
+from sqlalchemy import (
+    Boolean,
+    CheckConstraint,
+    Column,
+    ForeignKey,
+    Index,
+    LargeBinary,
+    Table,
+    UniqueConstraint,
+    Uuid,
+    text,
+)
 from sqlalchemy.dialects.postgresql import TSTZRANGE, ExcludeConstraint
 
 from models.base import Timestamp, changing, created, id_column, metadata
 
-# Every writer locks the mentor's row first: two inserts that meet inside the exclusion check alone deadlock.
-mentor_busy = Table(
-    "mentor_busy",
+# The one calendar of each person, whichever part they take: what a mentor holds sessions at, or is held for, and what a
+# mentee attends. Every writer locks the rows of its people in `users` first, by id: two inserts that meet inside the
+# exclusion check alone deadlock.
+person_busy = Table(
+    "person_busy",
     metadata,
     id_column(),
-    Column("mentor_profile_id", Uuid, ForeignKey("mentor_profiles.id"), nullable=False),
+    Column("user_id", Uuid, ForeignKey("users.id"), nullable=False),
+    # Where the person is the mentor; null for a mentee.
+    Column("mentor_profile_id", Uuid, ForeignKey("mentor_profiles.id")),
+    # A mentor's with the buffers of the booking, a mentee's without.
     Column("busy", TSTZRANGE, nullable=False),
-    Column("booking_id", Uuid, ForeignKey("bookings.id"), unique=True),
-    # A hold: who has it, and for which time without the buffers.
-    Column("hold_id", Uuid, unique=True),
+    Column("booking_id", Uuid, ForeignKey("bookings.id")),
+    # Of a mentee: whether other sessions as a mentee may overlap, by the setting when it was booked, or an overlapping
+    # one was.
+    Column("may_overlap", Boolean, nullable=False, server_default=text("false")),
+    # A hold of a mentor's time: who has it, and for which time without the buffers.
+    Column("hold_id", Uuid),
     Column("expires_at", Timestamp),
     Column("held_by_user_id", Uuid, ForeignKey("users.id")),
     Column("held_start", Timestamp),
     Column("held_end", Timestamp),
     created(),
-    # A mentor's blocked times never overlap.
+    UniqueConstraint("booking_id", "user_id"),
+    # No person is busy twice at one time. All that may overlap has one lane for each person, all else one of its own.
     ExcludeConstraint(
-        ("mentor_profile_id", "="), ("busy", "&&"), using="gist", name="ex_mentor_busy_mentor_profile_id_busy"
+        ("user_id", "="),
+        ("busy", "&&"),
+        (text("(CASE WHEN may_overlap THEN user_id ELSE id END)"), "<>"),
+        using="gist",
+        name="ex_person_busy_user_id_busy",
     ),
     CheckConstraint("num_nonnulls(booking_id, hold_id) = 1", name="a_booking_or_a_hold"),
     # A constraint cannot know the time, so that an expired hold is deleted by the next taker.
     CheckConstraint(
         "num_nonnulls(hold_id, expires_at, held_by_user_id, held_start, held_end) IN (0, 5)", name="a_hold_is_whole"
     ),
+    CheckConstraint("hold_id IS NULL OR mentor_profile_id IS NOT NULL", name="a_hold_is_of_a_mentor"),
+    CheckConstraint("NOT may_overlap OR mentor_profile_id IS NULL", name="a_mentor_never_overlaps"),
     CheckConstraint(
         "NOT isempty(busy) AND NOT lower_inf(busy) AND NOT upper_inf(busy) AND lower_inc(busy) AND NOT upper_inc(busy)",
         name="busy_is_a_half_open_stretch",
     ),
+    Index("uq_person_busy_hold_id", "hold_id", unique=True, postgresql_where=text("hold_id IS NOT NULL")),
     Index(
-        "ix_mentor_busy_held_by_user_id_id",
+        "ix_person_busy_held_by_user_id_id",
         "held_by_user_id",
         "id",
         postgresql_where=text("held_by_user_id IS NOT NULL"),
     ),
-    Index("ix_mentor_busy_expires_at", "expires_at", postgresql_where=text("expires_at IS NOT NULL")),
-)
-
-# Every writer locks the user's row first, after the mentor's.
-mentee_busy = Table(
-    "mentee_busy",
-    metadata,
-    Column("booking_id", Uuid, ForeignKey("bookings.id"), nullable=False),
-    Column("user_id", Uuid, ForeignKey("users.id"), nullable=False),
-    Column("busy", TSTZRANGE, nullable=False),
-    created(),
-    PrimaryKeyConstraint("booking_id", "user_id"),
-    # A person is never booked twice for one time, unless a setting allows it.
-    ExcludeConstraint(("user_id", "="), ("busy", "&&"), using="gist", name="ex_mentee_busy_user_id_busy"),
+    Index("ix_person_busy_expires_at", "expires_at", postgresql_where=text("expires_at IS NOT NULL")),
 )
 
 # The secret in a feed's address grants access, so only its digest is stored.

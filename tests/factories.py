@@ -9,9 +9,10 @@ from datetime import UTC, datetime, time, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, func, insert, select
 
 from models.bookings import BookingKind, booking_participants, bookings
+from models.calendar import person_busy
 from models.catalog import ProductKind, listings
 from models.groups import group_session_templates, group_sessions
 from models.people import mentor_profiles
@@ -197,6 +198,8 @@ def make_group(
         db.execute(
             insert(booking_participants).values(booking_id=group.id, user_id=mentee.id, seat_id=uuid4(), **price)
         )
+        busy = func.tstzrange(group.start_time, group.end_time)
+        db.execute(insert(person_busy).values(id=uuid4(), user_id=mentee.id, busy=busy, booking_id=group.id))
     return group
 
 

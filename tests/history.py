@@ -37,8 +37,13 @@ SELECT booking_id, mentor_id, mentor_id, mentee_id, starts, starts + interval '1
 
 INSERT INTO booking_participants (booking_id, user_id, created_at) SELECT booking_id, mentee_id, at FROM lives;
 
-INSERT INTO mentor_busy (id, mentor_profile_id, busy, booking_id, created_at)
-SELECT uuid_at(at, 'm' || tag || n), mentor_id, tstzrange(starts, starts + interval '1 hour'), booking_id, at
+INSERT INTO person_busy (id, user_id, mentor_profile_id, busy, booking_id, created_at)
+SELECT uuid_at(at, 'm' || tag || n), mentor_user_id, mentor_id, tstzrange(starts, starts + interval '1 hour'),
+       booking_id, at
+FROM lives;
+
+INSERT INTO person_busy (id, user_id, busy, booking_id, may_overlap, created_at)
+SELECT uuid_at(at, 'a' || tag || n), mentee_id, tstzrange(starts, starts + interval '1 hour'), booking_id, true, at
 FROM lives;
 
 INSERT INTO sessions (id, booking_id, mentor_profile_id, mentee_user_id, start_time, end_time, status, started_at,
@@ -122,6 +127,6 @@ def make_history(
 
 def analyze(db: Connection) -> None:
     """Let the planner know what there is."""
-    for table in ("bookings", "sessions", "events", "deliveries", "notifications", "review_permits", "mentor_busy",
+    for table in ("bookings", "sessions", "events", "deliveries", "notifications", "review_permits", "person_busy",
                   "booking_participants", "mentor_profiles", "session_counts", "session_metrics"):  # fmt: skip
         db.execute(text(f"ANALYZE {table}"))

@@ -14,10 +14,10 @@ from hashlib import sha256
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ARRAY, BigInteger, Connection, Row, Text, Uuid, text
+from sqlalchemy import ARRAY, BigInteger, Connection, Integer, Row, Text, Uuid, text
 
 from models.base import Timestamp
-from models.calendar import mentor_busy
+from models.calendar import person_busy
 from workflows.identity.actor import Actor
 from workflows.sessions.session import Session
 
@@ -25,9 +25,11 @@ Position = tuple[int, int]
 BUSY_AHEAD = timedelta(days=92)
 MAX_OPEN_SESSIONS = 500
 
-# What each type changes: the mentor's calendar, the rules of what it offers, or a session.
+# What each type changes: the calendars of its people, the rules of what a mentor offers, or a session.
 CALENDAR = {
     "booking.accepted": "busy",
+    "seat.joined": "busy",
+    "seat.left": "free",
     "calendar.taken": "busy",
     "session.cancelled": "free",
     "calendar.freed": "free",
@@ -44,14 +46,18 @@ SELECT CAST(CAST(e.xid AS text) AS bigint) AS xid, e.sequence, e.type, e.created
        CAST(e.data ->> 'mentor_profile_id' AS uuid) AS mentor_profile_id,
        coalesce(CAST(e.data ->> 'session_id' AS uuid), b.session_id) AS session_id,
        CAST(e.data ->> 'booking_id' AS uuid) AS booking_id,
-       CAST(e.data ->> 'start_time' AS timestamptz) - coalesce(b.buffer_before_minutes, 0) * interval '1 minute'
-           AS start_time,
-       CAST(e.data ->> 'end_time' AS timestamptz) + coalesce(b.buffer_minutes, 0) * interval '1 minute' AS end_time,
-       CASE WHEN e.data ? 'user_id' THEN ARRAY[CAST(e.data ->> 'user_id' AS uuid)]
-            WHEN b.kind = 'group' THEN ARRAY(SELECT p.user_id FROM booking_participants p WHERE p.booking_id = b.id)
-            WHEN b.id IS NOT NULL THEN ARRAY[b.mentee_user_id]
-            ELSE ARRAY[]::uuid[] END AS mentee_user_ids
+       CAST(e.data ->> 'start_time' AS timestamptz) AS start_time,
+       CAST(e.data ->> 'end_time' AS timestamptz) AS end_time,
+       coalesce(b.buffer_before_minutes, 0) AS buffer_before_minutes, coalesce(b.buffer_minutes, 0) AS buffer_minutes,
+       mentees.ids AS mentee_user_ids,
+       ARRAY(SELECT m.id FROM mentor_profiles m WHERE m.user_id = ANY(mentees.ids)) AS mentees_profile_ids
 FROM events e LEFT JOIN bookings b ON b.id = CAST(e.data ->> 'booking_id' AS uuid)
+CROSS JOIN LATERAL (
+    SELECT CASE WHEN e.data ? 'user_id' THEN ARRAY[CAST(e.data ->> 'user_id' AS uuid)]
+        WHEN b.kind = 'group' THEN ARRAY(SELECT p.user_id FROM booking_participants p WHERE p.booking_id = b.id)
+        WHEN b.id IS NOT NULL THEN ARRAY[b.mentee_user_id]
+        ELSE ARRAY[]::uuid[] END AS ids
+) AS mentees
 WHERE e.xid < pg_snapshot_xmin(pg_current_snapshot()) AND e.sequence > :older AND e.type = ANY(:types) {where}
 ORDER BY e.xid {direction}, e.sequence {direction}
 LIMIT :limit
@@ -66,7 +72,10 @@ _TYPES: dict[str, Any] = {
     "booking_id": Uuid(),
     "start_time": Timestamp,
     "end_time": Timestamp,
+    "buffer_before_minutes": Integer(),
+    "buffer_minutes": Integer(),
     "mentee_user_ids": ARRAY(Uuid()),
+    "mentees_profile_ids": ARRAY(Uuid()),
 }
 _AFTER = text(_CHANGES.format(where="AND (e.xid, e.sequence) > (CAST(:xid AS xid8), :sequence)", direction="")).columns(
     **_TYPES
@@ -110,8 +119,9 @@ RETURNING number
 )
 BUSY_TIMES = text(
     """
-SELECT busy FROM mentor_busy
-WHERE mentor_profile_id = :mentor_profile_id AND busy && tstzrange(:now, :until)
+SELECT busy FROM person_busy
+WHERE user_id = (SELECT user_id FROM mentor_profiles WHERE id = :mentor_profile_id)
+  AND busy && tstzrange(:now, :until)
   AND (expires_at IS NULL OR expires_at > :now)
 UNION ALL
 SELECT tstzrange(start_time, end_time) FROM time_off
@@ -120,7 +130,7 @@ UNION ALL
 SELECT busy FROM outside_busy WHERE mentor_profile_id = :mentor_profile_id AND busy && tstzrange(:now, :until)
 ORDER BY 1
 """
-).columns(mentor_busy.c.busy)
+).columns(person_busy.c.busy)
 _SEATS = text(
     "SELECT booking_id, capacity, seats_taken, seats_offered, seats_taken + seats_offered >= capacity AS is_full"
     " FROM group_sessions WHERE booking_id = ANY(:booking_ids)"
@@ -145,11 +155,12 @@ ORDER BY start_time, id LIMIT :limit
 
 @dataclass(frozen=True, kw_only=True)
 class Change:
-    """One committed change. Times in UTC, with the booking's buffers.
+    """One committed change. Times in UTC. What it is not about is None: a time, a session, a booking.
 
-    What it is not about is None: a time, a session, a booking.
-
-    `mentee_user_ids` are the mentees whom it concerns, those of a group included.
+    Args:
+        buffer_before_minutes: of the booking, which take the time of its mentor too, as those after it.
+        mentee_user_ids: the mentees whom it concerns, those of a group included.
+        mentees_profile_ids: the mentor profiles of those mentees who have one.
     """
 
     xid: int
@@ -161,12 +172,29 @@ class Change:
     booking_id: UUID | None
     start_time: datetime | None
     end_time: datetime | None
+    buffer_before_minutes: int
+    buffer_minutes: int
     mentee_user_ids: tuple[UUID, ...]
+    mentees_profile_ids: tuple[UUID, ...]
 
     @property
     def position(self) -> Position:
         """Where it stands in the order of all changes."""
         return self.xid, self.sequence
+
+    @property
+    def concerned(self) -> set[UUID]:
+        """The mentor, the mentees, and the mentor profiles of mentees."""
+        return {self.mentor_profile_id, *self.mentee_user_ids, *self.mentees_profile_ids}
+
+    def time_of(self, mentor_profile_id: UUID) -> tuple[datetime, datetime] | None:
+        """From when to when it takes or frees a mentor's time, as mentor or mentee; None where it is about no time."""
+        if self.start_time is None or self.end_time is None:
+            return None
+        if mentor_profile_id in self.mentees_profile_ids:
+            return self.start_time, self.end_time
+        before, after = timedelta(minutes=self.buffer_before_minutes), timedelta(minutes=self.buffer_minutes)
+        return self.start_time - before, self.end_time + after
 
 
 class OtherCluster(Exception):
@@ -280,4 +308,5 @@ def seats_of(db: Connection, booking_ids: Iterable[UUID | None]) -> dict[UUID, R
 
 
 def _change(row: Row[Any]) -> Change:
-    return Change(**{**row._mapping, "mentee_user_ids": tuple(row.mentee_user_ids)})
+    ids = {name: tuple(row._mapping[name]) for name in ("mentee_user_ids", "mentees_profile_ids")}
+    return Change(**{**row._mapping, **ids})

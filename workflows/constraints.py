@@ -13,15 +13,22 @@ from workflows.errors import Conflict, DomainError, Invalid, InvalidTransition, 
 _TAKEN = "The mentor is already booked at this time; choose another time."
 BUSY_ELSEWHERE = "The mentor is busy at this time; choose another time."
 _MENTEE_TAKEN = "The mentee is already booked at this time; choose another time."
+
+
+def mentee_taken() -> Conflict:
+    """The refusal of a mentee who is busy at that time, as mentee or as mentor."""
+    return Conflict(_MENTEE_TAKEN, code="slot_taken", details={"mentee": [_MENTEE_TAKEN]})
+
+
 _MEANINGS: dict[str, Callable[[], DomainError]] = {
-    "ex_mentor_busy_mentor_profile_id_busy": partial(Conflict, _TAKEN, code="slot_taken"),
-    "ex_mentee_busy_user_id_busy": partial(
-        Conflict, _MENTEE_TAKEN, code="slot_taken", details={"mentee": [_MENTEE_TAKEN]}
-    ),
-    "tr_mentor_busy_time_off": partial(
+    # The trigger before it tells whose calendar it is.
+    "ex_person_busy_user_id_busy": partial(Conflict, _TAKEN, code="slot_taken"),
+    "tr_person_busy_mentor": partial(Conflict, _TAKEN, code="slot_taken"),
+    "tr_person_busy_mentee": mentee_taken,
+    "tr_person_busy_time_off": partial(
         Conflict, "The mentor has time off at this time; choose another time.", code="outside_hours"
     ),
-    "tr_mentor_busy_outside": partial(Conflict, BUSY_ELSEWHERE, code="slot_taken"),
+    "tr_person_busy_outside": partial(Conflict, BUSY_ELSEWHERE, code="slot_taken"),
     "uq_calendar_feeds_mentor_profile_id_url_digest": partial(
         Conflict, "You already have a calendar with this address.", code="calendar_feed_exists"
     ),
@@ -46,7 +53,7 @@ _MEANINGS: dict[str, Callable[[], DomainError]] = {
         Conflict, "You already have a seat in this group session.", code="already_joined"
     ),
     "fk_booking_participants_bundle_purchase_id": partial(NotFound, "There is no such bundle."),
-    "uq_mentor_busy_booking_id": partial(InvalidTransition, "This booking has already been accepted."),
+    "uq_person_busy_booking_id_user_id": partial(InvalidTransition, "This booking has already been accepted."),
     "uq_sessions_booking_id": partial(Conflict, "This booking already has a session.", code="duplicate_session"),
     "pk_sessions": partial(Conflict, "This booking already has a session.", code="duplicate_session"),
     "tr_sessions_booking_accepted": partial(InvalidTransition, "Only an accepted booking becomes a session."),

@@ -1,4 +1,4 @@
-"""Operator policy: what an operator chose in the settings for all mentors, handed to the effects that use it."""
+"""Operator policy: what an operator chose in the settings for all mentors, handed to actions and effects."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ class OperatorPolicy:
         notice_channels: the names of the channels on which operators are notified; of what, `notice_kinds`.
         webhook_retry_schedule: seconds between the attempts of a webhook.
         waitlist_offer_minutes: how long a freed seat is kept for the first in line; 0 for until the start.
+        mentee_overlap: whether sessions of a person as a mentee may overlap; what they hold as a mentor never does.
         calendar_feed_minutes: how often an outside calendar is read.
         calendar_stale_hours: for how long the last copy of an outside calendar is relied on.
         mail_gather_after: how many mails of a kind a person gets within an hour before further ones are sent as one; 0
@@ -27,6 +28,7 @@ class OperatorPolicy:
     notice_kinds: frozenset[str] = frozenset()
     webhook_retry_schedule: tuple[float, ...] = WEBHOOK_RETRY_POLICY.pauses
     waitlist_offer_minutes: int = 60
+    mentee_overlap: bool = False
     calendar_feed_minutes: int = 15
     calendar_stale_hours: int = 24
     mail_gather_after: int = 10

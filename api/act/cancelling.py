@@ -204,14 +204,13 @@ class LeavePage(BookingPage):
         """Leave it, at the cost that was shown."""
         require_quoted(answers.pop("quoted"), _shown(self.cost))
         count_withdrawal(self)
-        minutes = app_state().settings.waitlist_offer_minutes
         _group, cost = leave(
             self.db,
             actor=self.holder.actor,
             group=self.group,
             mentee_user_id=self.link.user_id,
             now=self.now,
-            offer_minutes=minutes,
+            policy=app_state().policy,
             **answers,
         )
         return Page(title="You have left the group session", facts=self.facts(), paragraphs=[self._cost_in_words(cost)])

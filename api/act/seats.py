@@ -72,7 +72,6 @@ class OfferPage(BookingPage):
     def act(self, answers: dict[str, Any]) -> Page | Redirect:
         """Take it, at the price that was shown."""
         require_quoted(answers["quoted"], self.price())
-        settings = app_state().settings
         join(
             self.db,
             actor=self.holder.actor,
@@ -80,8 +79,7 @@ class OfferPage(BookingPage):
             mentee_user_id=self.link.user_id,
             bundle_purchase_id=None,
             now=self.now,
-            mentee_overlap=settings.mentee_overlap,
-            offer_minutes=settings.waitlist_offer_minutes,
+            policy=app_state().policy,
             offered_only=True,
         )
         return Page(title="The seat is yours", facts=self.facts(), paragraphs=[f"{self.other} will be notified."])

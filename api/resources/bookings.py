@@ -261,7 +261,7 @@ def _left(context: RequestContext[Booking], reason: str | None) -> WithHeaders[s
         mentee_user_id=actor.user_id,
         reason=reason,
         now=context.now,
-        offer_minutes=app_state().settings.waitlist_offer_minutes,
+        policy=app_state().policy,
     )
     shown = shapes.BookingOfLeftGroup(**vars(left), cancellation=shown_cancellation(cost))
     return shown, {"ETag": tag_of(booking)}

@@ -86,7 +86,7 @@ def update_group_session(context: RequestContext[Group], body: dict[str, Any]) -
         actor=context.actor,
         group=context.subject,
         now=context.now,
-        offer_minutes=app_state().settings.waitlist_offer_minutes,
+        policy=app_state().policy,
         any_version=any_version_will_do(request),
         **body,
     )

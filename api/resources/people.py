@@ -94,8 +94,9 @@ def update_me(context: RequestContext[None], body: dict[str, Any]) -> WithHeader
     """
     user_id, email = context.actor.user_id, body.pop("email", None)
     assert user_id is not None
+    present = locked_user(context.db, user_id)
     if not any_version_will_do(request):
-        require_match(request, locked_user(context.db, user_id))
+        require_match(request, present)
     if email is not None:
         request_email_change(context.db, actor=context.actor, user_id=user_id, email=email, now=context.now)
     return tagged(change_user(context.db, user_id=user_id, changes=body))
@@ -122,7 +123,7 @@ def delete_me(context: RequestContext[None], query: dict[str, bool]) -> None:
         user_id=user_id,
         cancel=query["cancel"],
         now=context.now,
-        offer_minutes=app_state().settings.waitlist_offer_minutes,
+        policy=app_state().policy,
         require_version=partial(require_match, request),
     )
 

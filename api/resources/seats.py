@@ -68,14 +68,14 @@ def leave_group_session(context: RequestContext[Group], body: dict[str, Any]) ->
         mentee_user_id=mentee_user_id,
         reason=body["reason"],
         now=context.now,
-        offer_minutes=app_state().settings.waitlist_offer_minutes,
+        policy=app_state().policy,
     )
     seen, headers = shown(context, left)
     return shapes.LeftGroup(**vars(seen), cancellation=shapes.cancellation_of(cost)), headers
 
 
 @group_sessions.route("/group-sessions/<id:booking_id>/waitlist", methods=["POST"])
-@refuses(*_CLOSED, "seats_free")
+@refuses(*_CLOSED, "seats_free", "slot_taken")
 @changes(PERSON, GROUP)
 @group_sessions.arguments(EmptyBody, required=False, example={})
 @group_sessions.response(201, shapes.WaitlistEntry, description="At the end of the line.", example=examples.WAITING)
@@ -90,14 +90,15 @@ def join_group_session_waitlist(context: RequestContext[Group], _body: dict[str,
     """Wait for a seat in a full group session.
 
     A seat that becomes free is offered to the first in line, and kept for them until `offer.expiresAt`; then it is
-    offered to the next. Repeated requests return the caller's entry as it stands.
+    offered to the next. Who is busy at that time is refused as for a seat, and passed over if they become busy later.
+    Repeated requests return the caller's entry as it stands.
     """
     entry, is_new = join_waitlist(
         context.db,
         actor=context.actor,
         group=context.subject,
         now=context.now,
-        offer_minutes=app_state().settings.waitlist_offer_minutes,
+        policy=app_state().policy,
     )
     return jsonify(shapes.shown_entry(entry)), 201 if is_new else 200
 
@@ -113,7 +114,7 @@ def leave_group_session_waitlist(context: RequestContext[Group]) -> None:
         actor=context.actor,
         group=context.subject,
         now=context.now,
-        offer_minutes=app_state().settings.waitlist_offer_minutes,
+        policy=app_state().policy,
     )
 
 
@@ -131,7 +132,6 @@ def accept_group_session_offer(context: RequestContext[Group], body: dict[str, A
 def _take(
     context: RequestContext[Group], body: dict[str, Any], mentee_user_id: UUID, *, offered_only: bool = False
 ) -> WithHeaders[SeenGroup]:
-    settings = app_state().settings
     _require_present_version(context, mentee_user_id)
     joined = join(
         context.db,
@@ -141,8 +141,7 @@ def _take(
         bundle_purchase_id=body["bundle_purchase_id"],
         expected=body["expected"],
         now=context.now,
-        mentee_overlap=settings.mentee_overlap,
-        offer_minutes=settings.waitlist_offer_minutes,
+        policy=app_state().policy,
         offered_only=offered_only,
     )
     return shown(context, joined)

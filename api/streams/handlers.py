@@ -332,10 +332,17 @@ class AvailabilityStream(StreamHandler):
         return {"mentorProfileId": str(self.mentor_profile_id), "busy": [_times(*each) for each in busy]}
 
     async def events(self, changes: list[Change]) -> list[tuple[str, Mapping[str, Any]] | None]:
-        """`busy` and `free` with their times; `hours` asks to read the slots again; `group` has a group's seats."""
-        wanted = [each.booking_id for each in changes if each.type in SEATS]
+        """`busy` and `free` with their times, as mentor or mentee; `hours`: read slots again; `group` has its seats."""
+        own = [each for each in changes if self.mentor_profile_id not in each.mentees_profile_ids]
+        wanted = [each.booking_id for each in own if each.type in SEATS]
         seats = await self.hub.read(lambda db: seats_of(db, wanted)) if wanted else {}
-        return [_seats(seats, each) if each.type in SEATS else _busy(each) for each in changes]
+        return [_seats(seats, each) if each in own and each.type in SEATS else self._busy(each) for each in changes]
+
+    def _busy(self, change: Change) -> tuple[str, Mapping[str, Any]] | None:
+        assert self.mentor_profile_id is not None
+        # That a mentor waits for a seat in another mentor's group is nobody's business.
+        name, taken = CALENDAR.get(change.type), change.time_of(self.mentor_profile_id)
+        return None if name is None else (name, _times(*taken) if taken else {})
 
 
 class SessionStream(StreamHandler):
@@ -441,11 +448,6 @@ def _own_origin(settings: Settings) -> str | None:
     """The API's, for the pages that it serves itself: with `STREAMS_URL`, they find live updates at another address."""
     parts = urlsplit(settings.public_url)
     return require_origin(f"{parts.scheme}://{parts.netloc}") if settings.streams_url else None
-
-
-def _busy(change: Change) -> tuple[str, Mapping[str, Any]]:
-    start, end = change.start_time, change.end_time
-    return CALENDAR[change.type], _times(start, end) if start and end else {}
 
 
 def _seats(seats: Mapping[UUID, Row[Any]], change: Change) -> tuple[str, Mapping[str, Any]] | None:

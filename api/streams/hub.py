@@ -157,9 +157,9 @@ class Hub:
         self._whole = self._whole and len(self._kept) + len(changes) <= (self._kept.maxlen or 0)
         self._kept.extend(changes)
         for change in changes:
-            for key in {change.mentor_profile_id, *change.mentee_user_ids}:
-                for stream in self._waiting.get(key, ()):
-                    stream.take(change)
+            # Once each: a person may follow a change as mentee and as mentor.
+            for stream in {stream for key in change.concerned for stream in self._waiting.get(key, ())}:
+                stream.take(change)
         self._more = len(changes) == self._page
         if self._more:
             self._read_up_to = self.position
@@ -245,7 +245,7 @@ class Stream:
             return False
         if self._seen is not None and self._seen.has(change):
             return False
-        return not self.keys.isdisjoint((change.mentor_profile_id, *change.mentee_user_ids))
+        return not self.keys.isdisjoint(change.concerned)
 
     def take(self, change: Change) -> None:
         """Keep a change until it is written; a stream that reads too slowly ends, and its client comes back."""

@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import Engine, select, update
 
 from models.availability import calendar_feeds, outside_busy
-from models.calendar import mentor_busy
+from models.calendar import person_busy
 from models.events import deliveries
 from tests import factories
 from tests.api.conftest import Cast, Tuition, refusal
@@ -163,7 +163,7 @@ def test_accepted_sessions_stay_when_their_mentor_is_busy(
 ) -> None:
     with engine.begin() as db:
         factories.make_calendar_feed(db, cast.mentor, [(accepted.start_time, accepted.end_time)])
-        assert len(db.execute(select(mentor_busy)).all()) == 1
+        assert len(db.execute(select(person_busy)).all()) == 1
     assert client.get(f"/bookings/{accepted.id}", headers=cast.as_mentee).json["status"] == "accepted"
 
 

@@ -7,15 +7,15 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
-from sqlalchemy import Connection, Engine, insert, text, update
+from sqlalchemy import Connection, Engine, insert, select, text, update
 
 from models.availability import time_off
-from models.calendar import mentor_busy
+from models.calendar import person_busy
 from models.catalog import listings
-from models.people import mentor_profiles, users
+from models.people import mentor_profiles, skills, users
 from tests import factories
 from tests.api.conftest import Cast
-from tests.application import World, as_mentor
+from tests.application import World, as_mentor, as_user
 from workflows.catalog.mentors import MAX_ORDERED_BY_FREE_TIME
 from workflows.identity.people import Mentor
 
@@ -58,7 +58,7 @@ def block(db: Connection, mentor: Mentor, start: datetime, end: datetime) -> Non
     busy = text(f"tstzrange('{start.isoformat()}', '{end.isoformat()}')")
     hold = {"id": uuid4(), "hold_id": uuid4(), "expires_at": end, "held_start": start, "held_end": end}
     hold["held_by_user_id"] = mentor.user_id
-    db.execute(insert(mentor_busy).values(mentor_profile_id=mentor.id, busy=busy, **hold))
+    db.execute(insert(person_busy).values(mentor_profile_id=mentor.id, user_id=mentor.user_id, busy=busy, **hold))
 
 
 def test_courses_are_found_by_words_of_title_and_description(world: World, cast: Cast) -> None:
@@ -357,6 +357,19 @@ def test_skills_are_listed_with_how_many_mentors_have_them(world: World, empty: 
     with world.engine.begin() as db:
         db.execute(profile.values(active=True, skills=[]))
     assert skills_of(world, empty) == [("chess", 1), ("go", 1)]
+    with world.engine.connect() as db:
+        # Free text goes with the last who has it.
+        assert set(db.scalars(select(skills.c.skill))) == {"chess", "go"}
+
+
+def test_an_erased_mentors_skill_is_kept_nowhere(world: World, empty: Cast) -> None:
+    with world.engine.begin() as db:
+        mentor = factories.make_mentor(db, skills=["grace hopper's own compiler", "go"])
+        factories.make_mentor(db, skills=["go"])
+    assert world.client.delete("/me", headers=as_user(mentor.user_id)).status_code == 204
+    assert skills_of(world, empty) == [("go", 1)]
+    with world.engine.connect() as db:
+        assert set(db.scalars(select(skills.c.skill))) == {"go"}
 
 
 def test_skills_come_in_pages(world: World, empty: Cast) -> None:

@@ -9,7 +9,7 @@ from uuid import uuid4
 import pytest
 from sqlalchemy import Engine, select, text, update
 
-from models.calendar import mentor_busy
+from models.calendar import person_busy
 from tests import factories
 from tests.api.conftest import Cast
 from tests.application import ApiClient, World
@@ -63,7 +63,7 @@ def test_the_holders_booking_consumes_the_hold(client: ApiClient, cast: Cast, pa
     body = cast.body(startTime=(START + 30 * MINUTE).isoformat())
     assert client.post("/bookings", json=body, headers=cast.as_mentee).status_code == 202
     with engine.begin() as db:
-        assert [row.hold_id for row in db.execute(select(mentor_busy))] == [None]
+        assert [row.hold_id for row in db.execute(select(person_busy))] == [None, None]
     assert client.delete(f"/holds/{held}", headers=cast.as_mentee).status_code == 404
 
 
@@ -89,7 +89,7 @@ def test_a_hold_blocks_the_buffers_of_the_listing(client: ApiClient, cast: Cast,
 def test_an_expired_hold_gives_way(client: ApiClient, cast: Cast, path: str, engine: Engine) -> None:
     held = client.post(path, json=wanted(), headers=cast.as_mentee).json["id"]
     with engine.begin() as db:
-        db.execute(update(mentor_busy).values(expires_at=text("now()")))
+        db.execute(update(person_busy).values(expires_at=text("now()")))
     assert client.delete(f"/holds/{held}", headers=cast.as_mentee).status_code == 404
     assert client.post(path, json=wanted(), headers=cast.as_stranger).status_code == 201
 
@@ -98,10 +98,10 @@ def test_expired_holds_are_deleted_in_time(client: ApiClient, cast: Cast, path: 
     for number in range(2):
         client.post(path, json=wanted(START + number * HOUR), headers=cast.as_mentee)
     with engine.begin() as db:
-        first = select(mentor_busy.c.id).order_by(mentor_busy.c.id).limit(1).scalar_subquery()
-        db.execute(update(mentor_busy).where(mentor_busy.c.id == first).values(expires_at=text("now()")))
+        first = select(person_busy.c.id).order_by(person_busy.c.id).limit(1).scalar_subquery()
+        db.execute(update(person_busy).where(person_busy.c.id == first).values(expires_at=text("now()")))
         assert delete_expired_holds(db) is False
-        assert len(db.execute(select(mentor_busy)).all()) == 1
+        assert len(db.execute(select(person_busy)).all()) == 1
 
 
 def test_the_fourth_hold_of_a_mentee_is_refused(client: ApiClient, cast: Cast, path: str, engine: Engine) -> None:
@@ -112,7 +112,7 @@ def test_the_fourth_hold_of_a_mentee_is_refused(client: ApiClient, cast: Cast, p
     # An own hold that overlaps is replaced, and released ones count no more.
     assert client.post(path, json=wanted(START + 30 * MINUTE), headers=cast.as_mentee).status_code == 201
     with engine.begin() as db:
-        assert len(db.execute(select(mentor_busy)).all()) == 2
+        assert len(db.execute(select(person_busy)).all()) == 2
     assert client.post(path, json=wanted(times[3]), headers=cast.as_mentee).status_code == 201
 
 

@@ -9,7 +9,7 @@ from uuid import UUID, uuid4
 import pytest
 from sqlalchemy import Engine, select, text
 
-from models.calendar import mentor_busy
+from models.calendar import person_busy
 from models.catalog import ProductKind
 from models.events import events
 from tests import factories
@@ -277,9 +277,12 @@ def test_a_setting_lets_a_mentee_be_booked_twice(engine: Engine, tuition: Tuitio
 
 
 _HOLD = """
-INSERT INTO mentor_busy (id, mentor_profile_id, busy, hold_id, held_by_user_id, held_start, held_end, expires_at)
-SELECT gen_random_uuid(), :mentor, tstzrange(CAST(:start AS timestamptz), CAST(:end AS timestamptz)), gen_random_uuid(),
-       :holder, CAST(:start AS timestamptz), CAST(:end AS timestamptz), now() + CAST(:lasts AS interval)
+INSERT INTO person_busy (
+    id, user_id, mentor_profile_id, busy, hold_id, held_by_user_id, held_start, held_end, expires_at
+)
+SELECT gen_random_uuid(), :user, :mentor, tstzrange(CAST(:start AS timestamptz), CAST(:end AS timestamptz)),
+       gen_random_uuid(), :holder, CAST(:start AS timestamptz), CAST(:end AS timestamptz),
+       now() + CAST(:lasts AS interval)
 """
 
 
@@ -291,10 +294,13 @@ def test_only_lasting_holds_of_others_are_in_the_way(
         for number, mentor in enumerate(tuition.mentors):
             hold = {"lasts": lasts, "holder": holder} if number == free else {"lasts": "1 minute", "holder": "stranger"}
             hold["holder"] = getattr(tuition.cast, hold["holder"]).id
-            db.execute(text(_HOLD), {"mentor": mentor.id, "start": MONDAY, "end": MONDAY + HOUR, **hold})
+            db.execute(
+                text(_HOLD),
+                {"user": mentor.user_id, "mentor": mentor.id, "start": MONDAY, "end": MONDAY + HOUR, **hold},
+            )
     assert tuition.book().json["mentorProfileId"] == str(tuition.mentors[free].id)
     with engine.connect() as db:
-        of_mentor = select(mentor_busy).where(mentor_busy.c.mentor_profile_id == tuition.mentors[free].id)
+        of_mentor = select(person_busy).where(person_busy.c.mentor_profile_id == tuition.mentors[free].id)
         assert [row.hold_id for row in db.execute(of_mentor)] == [None]
 
 

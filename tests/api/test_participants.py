@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, func, select
 
-from models.calendar import mentor_busy
+from models.calendar import person_busy
 from models.events import events
 from tests import factories
 from tests.api.conftest import Cast
@@ -274,7 +274,7 @@ def test_a_mentors_cancellation_refunds_all(world: World, cast: Cast, session: S
         assert {each["user_id"]: each["refund_amount"] for each in refunds} == {
             str(user.id): cast.listing.price_amount for user in (cast.mentee, other)
         }
-        assert db.scalar(select(func.count()).select_from(mentor_busy)) == 0
+        assert db.scalar(select(func.count()).select_from(person_busy)) == 0
     group = get(world, f"/group-sessions/{session.booking_id}", cast.as_mentee).json
     assert group["cancelledAt"] == cancelled.json["cancelledAt"]
     (item,) = get(world, "/sessions/mentee/my-sessions?status=cancelled", cast.as_mentee).json["items"]

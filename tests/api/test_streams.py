@@ -26,7 +26,7 @@ from api.streams.handlers import make_application
 from api.streams.hub import LAST_SEQUENCE, Hub
 from config.limits import RateLimit, TrustedProxies
 from config.settings import Settings
-from models.calendar import mentor_busy
+from models.calendar import person_busy
 from models.engine import create
 from models.events import deliveries, events
 from models.groups import waitlist_entries
@@ -328,7 +328,7 @@ def expire(engine: Engine, hold_id: str) -> None:
     """Let a hold have expired."""
     with engine.begin() as db:
         past = datetime.now(UTC) - timedelta(minutes=1)
-        db.execute(update(mentor_busy).where(mentor_busy.c.hold_id == UUID(hold_id)).values(expires_at=past))
+        db.execute(update(person_busy).where(person_busy.c.hold_id == UUID(hold_id)).values(expires_at=past))
 
 
 def test_both_parties_follow_their_sessions(streams: Streams, world: World, cast: Cast, scheduled: Session) -> None:
@@ -730,3 +730,31 @@ def test_a_stream_leaves_one_line_when_it_ends(world: World, cast: Cast) -> None
         **{"event": "request", "log_level": "info", "actor": f"user:{cast.mentee.id}"},
         **{"duration_ms": line["duration_ms"]},
     }
+
+
+def test_what_a_mentor_attends_takes_their_time_without_its_buffers(
+    streams: Streams, world: World, cast: Cast, engine: Engine
+) -> None:
+    start = factories.this_hour() + timedelta(days=3)
+    with engine.begin() as db:
+        other = factories.make_listing(db, cast.other_mentor, booking_mode="instant", buffer_minutes=15)
+        group = factories.make_group(db, [], listing=other, start_time=start + timedelta(days=1), capacity=2)
+        steps.create(db, booking_id=group.id)
+    client = streams.open(availability(cast), cast.as_stranger)
+    assert client.next().data["busy"] == []
+    body = {"listingId": str(other.id), "startTime": start.isoformat()}
+    booked = world.client.post("/bookings", json=body, headers=cast.as_mentor)
+    assert booked.status_code == 202
+    times = {name: booked.json[name] for name in ("startTime", "endTime")}
+    assert client.next()[1:] == ("busy", times)
+    seat = {"startTime": f"{group.start_time:%Y-%m-%dT%H:%M:%SZ}", "endTime": f"{group.end_time:%Y-%m-%dT%H:%M:%SZ}"}
+    for step, name in (("join", "busy"), ("leave", "free")):
+        path = f"/group-sessions/{group.id}/{step}"
+        answer = world.client.post(path, json={} if step == "join" else {"reason": "Ill"}, headers=cast.as_mentor)
+        assert answer.status_code == 200, answer.json
+        assert client.next()[1:] == (name, seat)
+    client.close()
+    # A seat takes none of the group's mentor's time, which the group has.
+    following = streams.open(f"/streams/availability?mentorProfileId={cast.other_mentor.id}", cast.as_stranger)
+    assert len(following.next().data["busy"]) == 2
+    following.close()

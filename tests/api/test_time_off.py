@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import Engine, select
 
 from models.bookings import bookings
-from models.calendar import mentor_busy
+from models.calendar import person_busy
 from models.events import events
 from tests import factories
 from tests.api.conftest import Cast
@@ -162,7 +162,7 @@ def test_sessions_in_the_way_are_cancelled_on_demand(world: World, cast: Cast, p
     # Without a request, as whenever the mentor cancels.
     assert (cancellation["refund"]["amount"], cancellation["refundRequested"]) == (4000, False)
     with world.engine.begin() as db:
-        assert db.execute(select(mentor_busy)).all() == []
+        assert db.execute(select(person_busy)).all() == []
 
 
 def test_sessions_over_or_in_progress_are_not_in_the_way(
@@ -178,7 +178,7 @@ def test_holds_in_time_off_end(client: ApiClient, cast: Cast, path: str, engine:
     assert held.status_code == 201
     client.post(path, json=period(), headers=cast.as_mentor)
     with engine.begin() as db:
-        assert db.execute(select(mentor_busy)).all() == []
+        assert db.execute(select(person_busy)).all() == []
     again = client.post(f"/mentors/{cast.mentor.id}/holds", json=body, headers=cast.as_mentee)
     assert (again.status_code, again.json["code"]) == (409, "outside_hours")
 

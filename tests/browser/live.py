@@ -16,7 +16,7 @@ from sqlalchemy import Engine, func, select, update
 
 from cli.embedded import free_port
 from models.bookings import bookings
-from models.calendar import mentor_busy
+from models.calendar import person_busy
 from models.engine import create as create_engine
 from models.reviews import review_permits
 from models.sessions import sessions
@@ -169,9 +169,9 @@ class Stage:
 
     def expire_holds(self) -> None:
         """End all holds of the mentor's time, as after their minutes."""
-        held = (mentor_busy.c.mentor_profile_id == self.mentor.id) & mentor_busy.c.expires_at.is_not(None)
+        held = (person_busy.c.mentor_profile_id == self.mentor.id) & person_busy.c.expires_at.is_not(None)
         with self.live.engine.begin() as db:
-            db.execute(update(mentor_busy).where(held).values(expires_at=datetime.now(UTC)))
+            db.execute(update(person_busy).where(held).values(expires_at=datetime.now(UTC)))
 
     def permits(self) -> int:
         """How many sessions the mentee may review."""

@@ -49,7 +49,7 @@ from workflows.identity.email_change import request_email_change
 from workflows.identity.people import User
 from workflows.notifications.kinds import OPERATOR_NOTICES
 from workflows.notifications.push_subscriptions import subscribe_browser
-from workflows.operator_policy import OperatorPolicy
+from workflows.operator_policy import DEFAULT_POLICY, OperatorPolicy
 from workflows.sessions.after_the_fact import remind_to_complete, waive_fee
 from workflows.sessions.cancel import cancel as call_off
 from workflows.sessions.session import Session, SessionWithTerms, session_query, session_with_terms_query
@@ -247,7 +247,7 @@ def teach(db: Connection) -> CourseLife:
     for group in (left, held):
         for waiting in (factories.make_user(db), factories.make_user(db)):
             actor = factories.acting_user(waiting)
-            join_waitlist(db, actor=actor, group=read_group(db, group.id), now=now, offer_minutes=60)
+            join_waitlist(db, actor=actor, group=read_group(db, group.id), now=now, policy=DEFAULT_POLICY)
     return CourseLife(course, left, held, single, ada, lin)
 
 
@@ -260,7 +260,7 @@ def leave_group(db: Connection, life: CourseLife) -> None:
         mentee_user_id=life.ada.id,
         reason=None,
         now=datetime.now(UTC),
-        offer_minutes=60,
+        policy=DEFAULT_POLICY,
     )
 
 

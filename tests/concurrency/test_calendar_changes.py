@@ -15,7 +15,7 @@ from sqlalchemy import Connection, Engine, func, select
 
 from models.availability import outside_busy, time_off
 from models.bookings import bookings
-from models.calendar import mentor_busy
+from models.calendar import person_busy
 from models.catalog import BookingMode
 from models.sessions import SessionStatus
 from models.sessions import sessions as sessions_table
@@ -143,7 +143,7 @@ def test_of_200_takers_of_one_slot_one_gets_it(engine: Engine, race: Race) -> No
         taken[type(winners(outcomes)[0]).__name__] += 1
         with engine.begin() as db:
             # One's holds are limited to three.
-            db.execute(mentor_busy.update().where(mentor_busy.c.hold_id.is_not(None)).values(expires_at=func.now()))
+            db.execute(person_busy.update().where(person_busy.c.hold_id.is_not(None)).values(expires_at=func.now()))
     assert deadlocks(engine) == before
     assert sum(taken.values()) == ROUNDS
     with engine.begin() as db:
@@ -169,7 +169,7 @@ def test_no_booking_by_a_calendar_that_is_being_changed(engine: Engine, change: 
     assert isinstance(outcome, DomainError)
     assert outcome.code == CHANGES.get(change, "outside_hours")
     with engine.begin() as db:
-        assert db.execute(select(bookings)).all() == db.execute(select(mentor_busy)).all() == []
+        assert db.execute(select(bookings)).all() == db.execute(select(person_busy)).all() == []
 
 
 def test_time_off_leaves_a_session_that_is_just_being_started(engine: Engine) -> None:
@@ -218,7 +218,7 @@ def test_the_mentees_own_hold_being_taken_gives_way(engine: Engine, way: str) ->
     (outcome,) = _booked_meanwhile(engine, offers.hold(mentee, start), book)
     assert not isinstance(outcome, DomainError)
     with engine.begin() as db:
-        assert [block.hold_id for block in db.execute(select(mentor_busy))] == [None]
+        assert [block.hold_id for block in db.execute(select(person_busy))] == [None, None]
 
 
 def test_a_change_that_hinders_nothing_lets_the_booking_in(engine: Engine) -> None:
@@ -271,7 +271,7 @@ def test_time_off_and_acceptances_exclude_each_other(engine: Engine, race: Race)
         with engine.begin() as db:
             of_mentor = offers.mentor.id
             taken = db.scalar(select(func.count()).where(time_off.c.mentor_profile_id == of_mentor))
-            booked = db.scalar(select(func.count()).where(mentor_busy.c.mentor_profile_id == of_mentor))
+            booked = db.scalar(select(func.count()).where(person_busy.c.mentor_profile_id == of_mentor))
             assert (taken, booked) in ((1, 0), (0, 5)), (taken, booked)
 
 
@@ -289,7 +289,7 @@ def test_becoming_busy_races_acceptances_and_cancels_none(engine: Engine, race: 
         assert refused == ["slot_taken"] * len(refused)
         with engine.begin() as db:
             of_mentor = offers.mentor.id
-            booked = db.scalar(select(func.count()).where(mentor_busy.c.mentor_profile_id == of_mentor))
+            booked = db.scalar(select(func.count()).where(person_busy.c.mentor_profile_id == of_mentor))
             assert booked == 5 - len(refused)
             assert db.scalars(select(outside_busy.c.busy).where(outside_busy.c.mentor_profile_id == of_mentor)).all()
 

@@ -31,6 +31,7 @@ from workflows.catalog.listings import Listing, publish_listing
 from workflows.errors import Conflict, DomainError, NotFound
 from workflows.identity.actor import Actor
 from workflows.identity.people import Mentor, User, change_mentor_profile, change_user, publish_mentor_profile
+from workflows.operator_policy import DEFAULT_POLICY
 from workflows.privacy.closing import delete_account
 from workflows.privacy.places import ERASED_NAME
 
@@ -42,7 +43,7 @@ def deletion(person: User) -> Call:
     """The person's own, which cancels what is open."""
 
     def delete(db: Connection) -> str:
-        delete_account(db, user_id=person.id, cancel=True, now=datetime.now(UTC), offer_minutes=60)
+        delete_account(db, user_id=person.id, cancel=True, now=datetime.now(UTC), policy=DEFAULT_POLICY)
         return "deleted"
 
     return delete

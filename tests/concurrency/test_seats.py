@@ -15,7 +15,7 @@ from sqlalchemy import Connection, Engine, func, select
 
 from models.bookings import booking_participants
 from models.bundles import bundle_purchases
-from models.calendar import mentee_busy
+from models.calendar import person_busy
 from models.engine import create
 from models.events import events
 from models.groups import group_sessions, waitlist_entries
@@ -29,6 +29,7 @@ from workflows.groups.seats import join, leave, refund_all
 from workflows.groups.waitlist import join_waitlist, leave_waitlist, offer_seats
 from workflows.identity.people import Mentor, User
 from workflows.invariants import check_all
+from workflows.operator_policy import DEFAULT_POLICY
 from workflows.sessions.cancel import cancel
 from workflows.sessions.session import SessionWithTerms, session_with_terms_query
 from workflows.sessions.steps import create as create_session
@@ -82,14 +83,13 @@ class Scene:
             mentee_user_id=person.id,
             bundle_purchase_id=self.bundles[person.id] if paid else None,
             now=datetime.now(UTC),
-            mentee_overlap=False,
-            offer_minutes=60,
+            policy=DEFAULT_POLICY,
             offered_only=offered,
         )
 
     def require_consistent(self, db: Connection) -> None:
         """No invariant is violated, and every credit is where the seats say."""
-        about_seats = {"group_seats_differ", "mentee_busy_without_part"}
+        about_seats = {"group_seats_differ", "block_without_part"}
         named = {finding.name: finding.violations for finding in check_all(db)}
         bundles = {name: count for name, count in named.items() if "bundle" in name or name in about_seats}
         assert not any(bundles.values()), bundles
@@ -102,10 +102,11 @@ class Scene:
 
 
 def seats_of(db: Connection, group: Group) -> tuple[int, int, int]:
-    """Seats taken, participants, and blocked times."""
+    """Seats taken, participants, and blocked times of participants."""
+    of_mentee = (person_busy.c.booking_id == group.id, person_busy.c.mentor_profile_id.is_(None))
     of_rows = [
-        db.scalar(select(func.count()).select_from(table).where(table.c.booking_id == group.id))
-        for table in (booking_participants, mentee_busy)
+        db.scalar(select(func.count()).where(*which))
+        for which in ((booking_participants.c.booking_id == group.id,), of_mentee)
     ]
     taken = db.scalar(select(group_sessions.c.seats_taken).where(group_sessions.c.booking_id == group.id))
     return int(taken or 0), int(of_rows[0] or 0), int(of_rows[1] or 0)
@@ -167,22 +168,22 @@ def test_one_person_joins_one_of_two_groups_at_a_time(engine: Engine, race: Race
 
 def _leave(db: Connection, *, group: Group, person: User) -> None:
     actor, now = factories.acting_user(person), datetime.now(UTC)
-    leave(db, actor=actor, group=group, mentee_user_id=person.id, reason=None, now=now, offer_minutes=60)
+    leave(db, actor=actor, group=group, mentee_user_id=person.id, reason=None, now=now, policy=DEFAULT_POLICY)
 
 
 def _wait(db: Connection, *, group: Group, person: User) -> None:
-    join_waitlist(db, actor=factories.acting_user(person), group=group, now=datetime.now(UTC), offer_minutes=60)
+    join_waitlist(db, actor=factories.acting_user(person), group=group, now=datetime.now(UTC), policy=DEFAULT_POLICY)
 
 
 def _decline(db: Connection, *, group: Group, person: User) -> None:
-    leave_waitlist(db, actor=factories.acting_user(person), group=group, now=datetime.now(UTC), offer_minutes=60)
+    leave_waitlist(db, actor=factories.acting_user(person), group=group, now=datetime.now(UTC), policy=DEFAULT_POLICY)
 
 
 def _lapse(db: Connection, *, group: Group, person: User) -> None:
     """As the timer does when every offer has ended."""
     del person
     lock_group(db, group.id)
-    offer_seats(db, group=group, now=datetime.now(UTC) + timedelta(minutes=61), offer_minutes=60)
+    offer_seats(db, group=group, now=datetime.now(UTC) + timedelta(minutes=61), policy=DEFAULT_POLICY)
 
 
 def _resize(db: Connection, *, group: Group, person: User, capacity: int) -> None:
@@ -193,7 +194,7 @@ def _resize(db: Connection, *, group: Group, person: User, capacity: int) -> Non
         group=group,
         capacity=capacity,
         now=datetime.now(UTC),
-        offer_minutes=60,
+        policy=DEFAULT_POLICY,
         any_version=True,
     )
 
@@ -260,7 +261,7 @@ def test_a_cancelled_group_refunds_who_joins_meanwhile(engine: Engine, race: Rac
             refund_all(db, group=group, actor=factories.OPERATOR, now=datetime.now(UTC))
     assert deadlocks(engine) == before
     with engine.begin() as db:
-        assert db.scalar(select(func.count()).select_from(mentee_busy)) == 0
+        assert db.scalar(select(func.count()).select_from(person_busy)) == 0
         # Every credit is back, of those who left and of those who were refunded.
         assert set(db.scalars(select(bundle_purchases.c.remaining_sessions))) == {100}
         refunded = select(func.count()).select_from(events).where(events.c.type == "seat.refunded")

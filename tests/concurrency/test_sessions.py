@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import Connection, Engine, func, select
 
 from models.bookings import BookingStatus
-from models.calendar import mentor_busy
+from models.calendar import person_busy
 from models.events import deliveries, events
 from models.sessions import sessions
 from tests import factories
@@ -121,7 +121,7 @@ def _happened(engine: Engine, session: Session) -> list[str]:
 
 def _blocks(engine: Engine, session: Session) -> int:
     with engine.begin() as db:
-        query = select(func.count()).where(mentor_busy.c.booking_id == session.booking_id)
+        query = select(func.count()).where(person_busy.c.booking_id == session.booking_id, OF_MENTOR)
         return db.execute(query).scalar_one()
 
 
@@ -184,6 +184,7 @@ def _cancels_booking(db: Connection, booking: Booking) -> Booking:
 
 
 DECISIONS: Mapping[str, Decision] = {"accept": _accepts, "decline": _declines, "cancel": _cancels_booking}
+OF_MENTOR = person_busy.c.mentor_profile_id.is_not(None)
 MADE = (BookingStatus.ACCEPTED, BookingStatus.DECLINED, BookingStatus.CANCELLED)
 
 
@@ -212,5 +213,5 @@ def _assert_decided_once(db: Connection, draft: Booking, decided: Booking) -> No
     ).all()
     assert [event.type for event in made] == [f"booking.{decided.status}"]
     assert db.scalars(select(deliveries.c.effect).where(deliveries.c.event_id == made[0].id)).all()
-    blocks = db.scalar(select(func.count()).where(mentor_busy.c.booking_id == draft.id))
+    blocks = db.scalar(select(func.count()).where(person_busy.c.booking_id == draft.id, OF_MENTOR))
     assert blocks == (decided.status is BookingStatus.ACCEPTED)

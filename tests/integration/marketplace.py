@@ -49,13 +49,14 @@ from workflows.groups.waitlist import join_waitlist, leave_waitlist, offer_seats
 from workflows.identity.actor import Actor
 from workflows.identity.people import Mentor, User
 from workflows.invariants import check_all
+from workflows.operator_policy import DEFAULT_POLICY
 from workflows.sessions.cancel import cancel as cancel_session
 from workflows.sessions.session import Session, accepted_session
 from workflows.sessions.steps import create
 
 DAY, HOUR, TICK = timedelta(days=1), timedelta(hours=1), timedelta(microseconds=1)
 MINUTES = 60
-OFFER_MINUTES = 60
+POLICY = DEFAULT_POLICY
 DAYS = 60
 EVENT_COLUMNS = ("id", "actor", "occurred_at", "sequence", "data")
 # Prices that do not halve evenly, in currencies with two, no and three decimals, under policies of every kind.
@@ -80,8 +81,10 @@ FROM bundle_purchases b LEFT JOIN bundle_entries e ON e.bundle_purchase_id = b.i
 _GROUPS = b"SELECT booking_id, capacity, seats_taken, seats_offered FROM group_sessions"
 _SEATS = b"SELECT booking_id, user_id, price_amount FROM booking_participants WHERE seat_id IS NOT NULL"
 _LINES = b"SELECT booking_id, user_id, offered_until FROM waitlist_entries ORDER BY id"
-_MENTORS_TIME = b"SELECT mentor_profile_id, booking_id, lower(busy), upper(busy) FROM mentor_busy"
-_MENTEES_TIME = b"SELECT user_id, booking_id, lower(busy), upper(busy) FROM mentee_busy"
+_MENTORS_TIME = b"""
+SELECT mentor_profile_id, booking_id, lower(busy), upper(busy) FROM person_busy WHERE mentor_profile_id IS NOT NULL
+"""
+_MENTEES_TIME = b"SELECT user_id, booking_id, lower(busy), upper(busy) FROM person_busy WHERE mentor_profile_id IS NULL"
 
 Times = tuple[datetime, datetime]
 Action = Callable[["Marketplace"], None]
@@ -171,13 +174,15 @@ class ExpectedGroup(Terms):
         """How many seats are taken, or offered in that line."""
         return len(self.seats) + sum(until is not None for until in line.values())
 
-    def offered(self, now: datetime, *, without: UUID | None = None) -> dict[UUID, datetime | None]:
-        """The line, without that person, after lapsed offers have ended and free seats were offered."""
+    def offered(
+        self, now: datetime, is_free: Callable[[UUID], bool], *, without: UUID | None = None
+    ) -> dict[UUID, datetime | None]:
+        """The line, without that person, after lapsed offers have ended and free seats were offered to who is free."""
         line = {who: until for who, until in self.line.items() if who != without and (until is None or until > now)}
         free = self.capacity - self.held(line)
         if self.start > now and not self.cancelled:
-            for who in [who for who, until in line.items() if until is None][: max(free, 0)]:
-                line[who] = min(self.start, now + timedelta(minutes=OFFER_MINUTES))
+            for who in [who for who, until in line.items() if until is None and is_free(who)][: max(free, 0)]:
+                line[who] = min(self.start, now + timedelta(minutes=POLICY.waitlist_offer_minutes))
         return line
 
 
@@ -395,7 +400,7 @@ class Marketplace:
         free = [listing for listing in offers if is_free(listing)]
         if not free:
             return None, "slot_taken" if named else "no_mentor_free"
-        if not self._has_time(mentee, start):
+        if not self._has_time(mentee.id, start):
             return None, "slot_taken"
         return min(free, key=lambda each: (self._hours_in_week(each, start), each.mentor_profile_id)), None
 
@@ -427,7 +432,7 @@ class Marketplace:
         taken = any(
             overlaps(each.blocked, draft.blocked) for each in self._mentors_time() if each.mentor_id == draft.mentor_id
         )
-        expected = "slot_taken" if taken or not self._has_time(draft.mentee, draft.start) else None
+        expected = "slot_taken" if taken or not self._has_time(draft.mentee.id, draft.start) else None
         if draft.start <= self.now:
             expected = "invalid_transition"
         booking = self._booking(booking_id)
@@ -541,13 +546,13 @@ class Marketplace:
         group_id, group = self._any_group(lambda group: not offered_only or any(group.line.values()))
         mentee = self._any_of([who for who, until in group.line.items() if until and offered_only])
         bundle_id = self._payment(mentee)
-        line = group.offered(self.now)
+        line = self._offered(group)
         expected = self._closed(group) or self._seated(group, mentee)
         if expected is None and not line.get(mentee.id):
             full = group.held(line) >= group.capacity
             expected = "no_offer" if offered_only else "group_full" if full else None
         if expected is None:
-            has_time = self._has_time(mentee, group.start)
+            has_time = self._has_time(mentee.id, group.start)
             expected = self._refusal_of_payment(bundle_id, group.course_id) if has_time else "slot_taken"
         joined = self._expect(
             "accept offer" if offered_only else "join",
@@ -559,8 +564,7 @@ class Marketplace:
                 mentee_user_id=mentee.id,
                 bundle_purchase_id=bundle_id,
                 now=self.now,
-                mentee_overlap=False,
-                offer_minutes=OFFER_MINUTES,
+                policy=POLICY,
                 offered_only=offered_only,
             ),
         )
@@ -595,7 +599,7 @@ class Marketplace:
                 mentee_user_id=mentee.id,
                 reason=None,
                 now=self.now,
-                offer_minutes=OFFER_MINUTES,
+                policy=POLICY,
             ),
         )
         if left is None:
@@ -606,7 +610,7 @@ class Marketplace:
         found = (cost.late, cost.fee_amount, cost.refund_amount, bool(cost.credit_returned))
         require_equal("What leaving costs", found, (late, fee, seat.price - fee, returned))
         del group.seats[mentee.id]
-        group.line = group.offered(self.now)
+        group.line = self._offered(group)
         if returned:
             self._give_back(seat.bundle_id)
 
@@ -614,11 +618,12 @@ class Marketplace:
         """A mentee joins the waiting list."""
         group_id, group = self._any_group(lambda group: group.held(group.line) >= group.capacity)
         mentee = self._any_of([mentee.id for mentee in self.mentees if mentee.id not in group.seats])
-        line = group.offered(self.now)
+        line = self._offered(group)
         expected = self._closed(group) or self._seated(group, mentee)
-        if expected is None and mentee.id not in line and group.held(line) < group.capacity:
-            expected = "seats_free"
-        queue = partial(join_waitlist, actor=factories.acting_user(mentee), now=self.now, offer_minutes=OFFER_MINUTES)
+        if expected is None and mentee.id not in line:
+            has_time = self._has_time(mentee.id, group.start)
+            expected = "seats_free" if group.held(line) < group.capacity else None if has_time else "slot_taken"
+        queue = partial(join_waitlist, actor=factories.acting_user(mentee), now=self.now, policy=POLICY)
         entry = self._expect("wait", expected, lambda: queue(self.db, group=read_group(self.db, group_id)))
         if entry is not None:
             group.line = line
@@ -629,19 +634,17 @@ class Marketplace:
         """A mentee leaves a waiting list, on which they may not be."""
         group_id, group = self._any_group(lambda group: group.line)
         mentee = self._any_of(group.line)
-        give_up = partial(
-            leave_waitlist, actor=factories.acting_user(mentee), now=self.now, offer_minutes=OFFER_MINUTES
-        )
+        give_up = partial(leave_waitlist, actor=factories.acting_user(mentee), now=self.now, policy=POLICY)
         give_up(self.db, group=read_group(self.db, group_id))
-        group.line = group.offered(self.now, without=mentee.id)
+        group.line = self._offered(group, without=mentee.id)
         self.outcomes["stop waiting", "done"] += 1
 
     def end_offers(self) -> None:
         """The timers of all offers that have lapsed."""
         for group_id, group in self.lapsed_groups():
             lock_group(self.db, group_id)
-            offer_seats(self.db, group=read_group(self.db, group_id), now=self.now, offer_minutes=OFFER_MINUTES)
-            group.line = group.offered(self.now)
+            offer_seats(self.db, group=read_group(self.db, group_id), now=self.now, policy=POLICY)
+            group.line = self._offered(group)
             self.outcomes["end offers", "done"] += 1
 
     def lapsed_groups(self) -> list[tuple[UUID, ExpectedGroup]]:
@@ -686,12 +689,12 @@ class Marketplace:
                 group=present,
                 capacity=capacity,
                 now=self.now,
-                offer_minutes=OFFER_MINUTES,
+                policy=POLICY,
             ),
         )
         if changed is not None:
             group.capacity = capacity
-            group.line = group.offered(self.now)
+            group.line = self._offered(group)
 
     # What is known
 
@@ -746,9 +749,12 @@ class Marketplace:
     def _mentors_time(self) -> list[Terms]:
         return [*self.sessions.values(), *(group for group in self.groups.values() if not group.cancelled)]
 
-    def _has_time(self, mentee: User, start: datetime) -> bool:
-        own = [(each.start, each.end) for each in self.sessions.values() if each.mentee == mentee]
-        groups = [group for group in self.groups.values() if mentee.id in group.seats and not group.cancelled]
+    def _offered(self, group: ExpectedGroup, *, without: UUID | None = None) -> dict[UUID, datetime | None]:
+        return group.offered(self.now, lambda who: self._has_time(who, group.start), without=without)
+
+    def _has_time(self, mentee_id: UUID, start: datetime) -> bool:
+        own = [(each.start, each.end) for each in self.sessions.values() if each.mentee.id == mentee_id]
+        groups = [group for group in self.groups.values() if mentee_id in group.seats and not group.cancelled]
         own += [(group.start, group.end) for group in groups]
         return not any(overlaps(times, (start, start + HOUR)) for times in own)
 

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, select, text
 from sqlalchemy.exc import IntegrityError
 
 from models.bundles import bundle_entries
-from models.calendar import mentor_busy
+from models.calendar import person_busy
 from models.events import deliveries, events
 from models.sessions import SessionStatus, sessions
 from tests import factories
@@ -47,7 +47,7 @@ def test_what_was_never_started_is_cancelled_by_the_system(db: Connection) -> No
     assert (found.cancellation["cancelledBy"], found.cancellation["type"]) == ("system", "not_held")
     assert (found.cancellation["fee"]["amount"], found.cancellation["refund"]["amount"]) == (0, 4000)
     assert happened(db, session) == ["session.cancelled"]
-    assert db.execute(select(mentor_busy).where(mentor_busy.c.booking_id == session.booking_id)).all() == []
+    assert db.execute(select(person_busy).where(person_busy.c.booking_id == session.booking_id)).all() == []
 
 
 @pytest.mark.parametrize("state", ["fresh", "in_progress", "completed"])

@@ -16,6 +16,7 @@ from tests import factories
 from tests.integration.harness import Harness
 from workflows.bundles.adjust import adjust
 from workflows.bundles.bundle import Bundle, bundle_query
+from workflows.operator_policy import DEFAULT_POLICY
 from workflows.privacy.closing import delete_account
 
 WEEK = timedelta(days=7)
@@ -108,7 +109,7 @@ def test_a_bundle_without_end_has_no_timers(harness: Harness) -> None:
 def test_what_is_left_goes_with_its_account(harness: Harness, days: int | None) -> None:
     bundle = bought(harness, days=days)
     with harness.transactions() as db:
-        delete_account(db, user_id=bundle.mentee_user_id, cancel=True, now=datetime.now(UTC), offer_minutes=60)
+        delete_account(db, user_id=bundle.mentee_user_id, cancel=True, now=datetime.now(UTC), policy=DEFAULT_POLICY)
     harness.run_all()
     assert moves(harness, bundle) == [("purchase", 5, 5), ("expire", -5, 0)]
     assert len(happened(harness, bundle, "bundle.expired")) == 1

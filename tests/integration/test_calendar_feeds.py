@@ -15,7 +15,7 @@ from structlog.testing import capture_logs
 from config.sealing import Sealer
 from models.availability import booking_rules, calendar_feeds, outside_busy
 from models.base import metadata
-from models.calendar import mentor_busy
+from models.calendar import person_busy
 from models.events import deliveries, events
 from models.people import email_changes, mentor_profiles, users
 from models.sessions import sessions
@@ -350,7 +350,7 @@ def test_holds_at_a_busy_time_end(reading: Reading) -> None:
             )
     reading.read()
     with reading.engine.connect() as db:
-        assert db.scalars(select(mentor_busy.c.held_start)).all() == [START + 5 * HOUR]
+        assert db.scalars(select(person_busy.c.held_start)).all() == [START + 5 * HOUR]
 
 
 def test_what_the_mentor_has_declined_does_not_count(reading: Reading) -> None:
@@ -365,8 +365,10 @@ def test_what_the_mentor_has_declined_does_not_count(reading: Reading) -> None:
 def test_a_mentor_who_is_not_active_is_not_read(reading: Reading) -> None:
     with reading.engine.begin() as db:
         db.execute(update(mentor_profiles).values(active=False))
-    reading.read()
+    with capture_logs() as logged:
+        reading.read()
     assert reading.server.requests == []
+    assert [line["log_level"] for line in logged if line["event"] == "delivery.postponed"] == ["debug"]
     delivery = reading.delivery()
     assert 50 * MINUTE < delivery.due_at - delivery.now <= HOUR
     with reading.engine.begin() as db:

@@ -25,7 +25,7 @@ from models.availability import (
 )
 from models.bookings import booking_participants, bookings
 from models.bundles import bundle_entries, bundle_purchases
-from models.calendar import calendar_secrets, mentee_busy, mentor_busy
+from models.calendar import calendar_secrets, person_busy
 from models.catalog import courses, listings, products
 from models.events import deliveries, delivery_attempts, events
 from models.groups import group_session_templates, group_sessions, seat_cancellations
@@ -44,6 +44,7 @@ from tests.factories import (
     make_user,
     start_session,
 )
+from tests.integration.harness import without_guards
 from tests.integration.test_guards import refused
 from workflows.calendar.feed import digest_of
 from workflows.constraints import _MEANINGS
@@ -145,6 +146,11 @@ class Rows:
             },
         }
 
+    def mentor_user_id(self) -> Any:
+        """The user of the listing's mentor."""
+        profile = mentor_profiles.c
+        return self.db.scalar(select(profile.user_id).where(profile.id == self.listing.mentor_profile_id))
+
     def _of_the_mentors_time(self) -> dict[str, dict[str, Any]]:
         start = NOW + 1000 * HOUR
         return {
@@ -152,8 +158,9 @@ class Rows:
                 "mentor_profile_id": self.booking.mentor_profile_id,
                 "announced_at": NOW,
             },
-            "mentor_busy": {
+            "person_busy": {
                 "id": uuid4(),
+                "user_id": self.mentor_user_id(),
                 "booking_id": None,
                 "hold_id": uuid4(),
                 "expires_at": NOW,
@@ -314,18 +321,20 @@ VIOLATED: list[tuple[Table, str, dict[str, Any]]] = [
     (listings, "ck_listings_buffer_before_minutes", {"buffer_before_minutes": 1441}),
     (bookings, "ck_bookings_buffer_before_minutes", {"buffer_before_minutes": -1}),
     (
-        mentor_busy,
-        "ck_mentor_busy_a_booking_or_a_hold",
+        person_busy,
+        "ck_person_busy_a_booking_or_a_hold",
         dict.fromkeys(("hold_id", "expires_at", "held_by_user_id", "held_start", "held_end")),
     ),
     *(
-        (mentor_busy, "ck_mentor_busy_a_hold_is_whole", {name: None})
+        (person_busy, "ck_person_busy_a_hold_is_whole", {name: None})
         for name in ("expires_at", "held_by_user_id", "held_start", "held_end")
     ),
-    (mentor_busy, "ck_mentor_busy_busy_is_a_half_open_stretch", {"busy": text("tstzrange(now(), now())")}),
-    (mentor_busy, "ck_mentor_busy_busy_is_a_half_open_stretch", {"busy": text("tstzrange(now(), NULL)")}),
-    (mentor_busy, "ck_mentor_busy_busy_is_a_half_open_stretch", {"busy": text("tstzrange(NULL, now())")}),
-    (mentor_busy, "ck_mentor_busy_busy_is_a_half_open_stretch", {"busy": text("tstzrange(now(), now() + '1h', '[]')")}),
+    (person_busy, "ck_person_busy_a_hold_is_of_a_mentor", {"mentor_profile_id": None}),
+    (person_busy, "ck_person_busy_a_mentor_never_overlaps", {"may_overlap": True}),
+    (person_busy, "ck_person_busy_busy_is_a_half_open_stretch", {"busy": text("tstzrange(now(), now())")}),
+    (person_busy, "ck_person_busy_busy_is_a_half_open_stretch", {"busy": text("tstzrange(now(), NULL)")}),
+    (person_busy, "ck_person_busy_busy_is_a_half_open_stretch", {"busy": text("tstzrange(NULL, now())")}),
+    (person_busy, "ck_person_busy_busy_is_a_half_open_stretch", {"busy": text("tstzrange(now(), now() + '1h', '[]')")}),
     (weekly_hours, "ck_weekly_hours_revision", {"revision": 0}),
     (weekly_hours, "ck_weekly_hours_holds_until_after_since", {"until": NOW - HOUR}),
     (availability_rules, "ck_availability_rules_weekday", {"weekday": 7}),
@@ -448,13 +457,13 @@ def test_a_user_has_one_address_to_confirm(db: Connection) -> None:
 
 def test_a_duplicate_is_refused_by_its_constraints_name(db: Connection) -> None:
     rows = Rows(db)
-    permit, endpoint, block = rows.of(review_permits), rows.of(webhook_endpoints), rows.of(mentor_busy)
+    permit, endpoint = rows.of(review_permits), rows.of(webhook_endpoints)
+    block = {**rows.of(person_busy), "expires_at": NOW + HOUR}
     key = {"caller": "c", "method": "POST", "route": "r", "key": "k", "fingerprint": b"", "status_code": 200}
     key |= {"headers": {}, "body": b""}
     joined = {"booking_id": rows.booking.id, "user_id": rows.booking.mentee_user_id}
     bought = {**rows.of(bundle_purchases), "mentee_user_id": rows.session.mentee_user_id}
     spent = {**rows.of(bundle_entries), "kind": "spend", "credits": -1, "booking_id": rows.booking.id}
-    attending = {"booking_id": rows.session.booking_id, "user_id": make_user(db).id, "busy": block["busy"]}
     twice: list[tuple[Table, dict[str, Any], str]] = [
         (review_permits, permit, "uq_review_permits_session_id_mentee_user_id"),
         (reviews, rows.of(reviews), "uq_reviews_session_id_mentee_user_id"),
@@ -463,7 +472,7 @@ def test_a_duplicate_is_refused_by_its_constraints_name(db: Connection) -> None:
         (session_metrics, rows.of(session_metrics), "pk_session_metrics"),
         (idempotency_keys, key, "pk_idempotency_keys"),
         (delivery_attempts, rows.of(delivery_attempts), "pk_delivery_attempts"),
-        (mentor_busy, block, "ex_mentor_busy_mentor_profile_id_busy"),
+        (person_busy, block, "tr_person_busy_mentor"),
         (calendar_feeds, rows.of(calendar_feeds), "uq_calendar_feeds_mentor_profile_id_url_digest"),
         (outside_busy, rows.of(outside_busy), "ex_outside_busy_mentor_profile_id_calendar_feed_id_busy"),
         (weekly_hours, rows.of(weekly_hours), "uq_weekly_hours_mentor_profile_id_revision"),
@@ -484,9 +493,6 @@ def test_a_duplicate_is_refused_by_its_constraints_name(db: Connection) -> None:
         name = "uq_bundle_entries_seat_id_kind" if entry["seat_id"] else "uq_bundle_entries_booking_id_kind"
         with refused(db, name):
             db.execute(insert(bundle_entries).values({**entry, "id": uuid4()}))
-    db.execute(insert(mentee_busy).values(attending))
-    with refused(db, "ex_mentee_busy_user_id_busy"):
-        db.execute(insert(mentee_busy).values({**attending, "booking_id": rows.booking.id}))
     with refused(db, "uq_weekly_hours_present"):
         db.execute(insert(weekly_hours).values({**rows.hours, "id": uuid4(), "revision": 2}))
     with refused(db, "ex_availability_rules_weekly_hours_id_weekday"):
@@ -495,6 +501,40 @@ def test_a_duplicate_is_refused_by_its_constraints_name(db: Connection) -> None:
         db.execute(insert(booking_participants).values(joined))
     with refused(db, "uq_deliveries_id"):
         db.execute(insert(deliveries).values({**rows.of(deliveries), "id": rows.delivery["id"]}))
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "is_refused"),
+    [
+        ("mentor", "mentor", True),
+        ("mentor", "mentee", True),
+        ("mentee", "mentor", True),
+        ("mentor", "overlapping", True),
+        ("overlapping", "mentor", True),
+        ("mentee", "mentee", True),
+        ("mentee", "overlapping", True),
+        ("overlapping", "overlapping", False),
+    ],
+)
+def test_the_constraint_alone_keeps_a_person_from_being_busy_twice(
+    db: Connection, one: str, other: str, is_refused: bool
+) -> None:
+    rows = Rows(db)
+    mentor = {"user_id": rows.mentor_user_id(), "mentor_profile_id": rows.listing.mentor_profile_id}
+    mentee = {**mentor, "mentor_profile_id": None}
+    parts = {"mentor": mentor, "mentee": mentee, "overlapping": {**mentee, "may_overlap": True}}
+    busy = rows.of(person_busy)["busy"]
+    first, second = (
+        insert(person_busy).values(id=uuid4(), busy=busy, booking_id=booking_id, **parts[part])
+        for part, booking_id in ((one, rows.booking.id), (other, rows.session.booking_id))
+    )
+    with without_guards(db):
+        db.execute(first)
+        if is_refused:
+            with refused(db, "ex_person_busy_user_id_busy"):
+                db.execute(second)
+        else:
+            db.execute(second)
 
 
 def _other_hold(row: dict[str, Any]) -> dict[str, Any]:

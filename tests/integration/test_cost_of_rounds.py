@@ -23,7 +23,7 @@ from workflows.invariants import looks
 SHORT, LONG = 1_500, 6_000
 RECENT = 60
 LARGE = ("bookings", "sessions", "events", "deliveries", "notifications", "review_permits", "booking_participants",
-         "mentor_busy")  # fmt: skip
+         "person_busy")  # fmt: skip
 READ = f"""
 SELECT sum(heap_blks_hit + heap_blks_read + idx_blks_hit + idx_blks_read) FROM pg_statio_user_tables
 WHERE relname = ANY(ARRAY{list(LARGE)})

@@ -70,10 +70,15 @@ FAULTS = {
     "an offered seat is not kept": before("UPDATE", "group_sessions", "NEW.seats_offered := 0; RETURN NEW;"),
     "a freed seat is not offered": before("UPDATE", "waitlist_entries", "RETURN NULL;"),
     "a seat that was left stays taken": before("DELETE", "booking_participants", "RETURN NULL;"),
-    "a mentor is booked twice": ["ALTER TABLE mentor_busy DROP CONSTRAINT ex_mentor_busy_mentor_profile_id_busy"],
-    "a mentee is booked twice": ["ALTER TABLE mentee_busy DROP CONSTRAINT ex_mentee_busy_user_id_busy"],
-    "a mentor's time is not released": before("DELETE", "mentor_busy", "RETURN NULL;"),
-    "a mentee's time is not released": before("DELETE", "mentee_busy", "RETURN NULL;"),
+    "a person is booked twice": [
+        "ALTER TABLE person_busy DROP CONSTRAINT ex_person_busy_user_id_busy, DISABLE TRIGGER tr_person_busy_insert"
+    ],
+    "a mentor's time is not released": before(
+        "DELETE", "person_busy", "IF OLD.mentor_profile_id IS NULL THEN RETURN OLD; END IF; RETURN NULL;"
+    ),
+    "a mentee's time is not released": before(
+        "DELETE", "person_busy", "IF OLD.mentor_profile_id IS NULL THEN RETURN NULL; END IF; RETURN OLD;"
+    ),
     "a cancellation forgets the fee": before(
         "UPDATE",
         "sessions",

@@ -8,12 +8,12 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
-from sqlalchemy import ColumnElement, Connection, Engine, delete, func, insert, select, text, update
+from sqlalchemy import ColumnElement, Connection, Delete, Engine, delete, func, insert, select, text, update
 
 from models.analytics import session_metrics
 from models.bookings import booking_participants, bookings
 from models.bundles import bundle_entries, bundle_purchases
-from models.calendar import mentee_busy, mentor_busy
+from models.calendar import person_busy
 from models.engine import create as create_engine
 from models.events import deliveries, delivery_attempts, effect_catalogues, events, subscriptions
 from models.groups import group_sessions, waitlist_entries
@@ -42,7 +42,7 @@ from workflows.bundles.adjust import adjust
 from workflows.events.backfill import introduce
 from workflows.events.event_types import BookingRequested
 from workflows.events.subscriptions import load
-from workflows.invariants import ABOUT, About, Finding, check_all, check_part, check_state, queries
+from workflows.invariants import ABOUT, About, Finding, check_all, check_part, check_state, finding_of, queries
 from workflows.reviews.permits import Permit
 from workflows.sessions.cancel import cancel
 from workflows.sessions.session import Session, SessionWithTerms, session_query, session_with_terms_query
@@ -136,6 +136,8 @@ def test_a_bundles_story_violates_nothing(harness: Harness) -> None:
     assert sum(finding.violations for finding in findings(harness).values()) == 0
 
 
+_OF_MENTEE = update(person_busy).where(person_busy.c.mentor_profile_id.is_(None))
+_OF_MENTOR = update(person_busy).where(person_busy.c.mentor_profile_id.is_not(None))
 Plant = Callable[[Connection, Session], object]
 PLANTED: dict[str, list[tuple[str, Plant]]] = {
     "accepted_booking_without_session": [("the session is gone", lambda db, _s: db.execute(delete(sessions)))],
@@ -163,7 +165,10 @@ PLANTED: dict[str, list[tuple[str, Plant]]] = {
         ("a declined request that keeps it", lambda db, s: _decline_paid(db, s)),
         ("a credit given back unspent", lambda db, s: _spend(db, _sell(db), s, kind="give_back", credits=1)),
     ],
-    "mentor_busy_twice": [("a copy of a block", lambda db, _s: _overlap(db))],
+    "person_busy_twice": [
+        ("a copy of a block", lambda db, _s: _overlap(db)),
+        ("a session without a block", lambda db, s: _teach_meanwhile(_reopen(db), s)),
+    ],
     "group_seats_differ": [
         ("one taken more", lambda db, s: _make_group(db, s, seats_taken=2)),
         ("one offered more", lambda db, s: _make_group(db, s, seats_offered=1)),
@@ -172,12 +177,14 @@ PLANTED: dict[str, list[tuple[str, Plant]]] = {
     "waitlist_after_start": [
         ("who waits after the start", lambda db, s: _wait(_make_group(db, s), s)),
     ],
-    "mentee_busy_without_part": [
-        ("no participant", lambda db, _s: db.execute(update(mentee_busy).values(user_id=uuid4()))),
+    "block_without_part": [
+        ("no participant", lambda db, _s: db.execute(_OF_MENTEE.values(user_id=uuid4()))),
+        ("no mentor of it", lambda db, _s: db.execute(_OF_MENTOR.values(mentor_profile_id=uuid4()))),
         ("a cancelled session", lambda db, _s: _cancel(db)),
     ],
     "open_session_without_block": [
-        ("no block", lambda db, _s: _reopen(db).execute(delete(mentor_busy))),
+        ("no block", lambda db, _s: _reopen(db).execute(delete(person_busy))),
+        ("none of the mentee", lambda db, _s: _reopen(db).execute(_delete_mentees_block())),
         ("too short a block", lambda db, _s: _shorten(_reopen(db))),
     ],
     "completed_session_without_effect": [
@@ -265,9 +272,20 @@ def _decline_paid(db: Connection, session: Session) -> None:
 
 
 def _overlap(db: Connection) -> None:
-    db.exec_driver_sql("ALTER TABLE mentor_busy DROP CONSTRAINT ex_mentor_busy_mentor_profile_id_busy")
-    block = dict(db.execute(select(mentor_busy)).one()._mapping)
-    db.execute(insert(mentor_busy).values(block | {"id": uuid4(), "booking_id": uuid4()}))
+    db.exec_driver_sql("ALTER TABLE person_busy DROP CONSTRAINT ex_person_busy_user_id_busy")
+    query = select(person_busy).where(person_busy.c.mentor_profile_id.is_not(None))
+    block = dict(db.execute(query).one()._mapping)
+    db.execute(insert(person_busy).values(block | {"id": uuid4(), "booking_id": uuid4()}))
+
+
+def _delete_mentees_block() -> Delete:
+    return delete(person_busy).where(person_busy.c.mentor_profile_id.is_(None))
+
+
+def _teach_meanwhile(db: Connection, session: Session) -> None:
+    """Let the mentee's calendar have a session as a mentor in place of the one that they attend."""
+    other = {"booking_id": uuid4(), "mentor_profile_id": uuid4()}
+    db.execute(_OF_MENTEE.where(person_busy.c.booking_id == session.booking_id).values(other))
 
 
 def _reopen(db: Connection) -> Connection:
@@ -281,7 +299,7 @@ def _cancel(db: Connection) -> None:
 
 
 def _shorten(db: Connection) -> None:
-    db.execute(update(mentor_busy).values(busy=text("tstzrange(lower(busy), upper(busy) - interval '1 minute')")))
+    db.execute(update(person_busy).values(busy=text("tstzrange(lower(busy), upper(busy) - interval '1 minute')")))
 
 
 def _forget(db: Connection, which: ColumnElement[bool]) -> None:
@@ -442,3 +460,12 @@ def test_a_sample_is_a_few_of_many(harness: Harness) -> None:
         db.execute(update(deliveries).values(state="dead"))
     dead = findings(harness)["dead_delivery"]
     assert (dead.violations, len(dead.sample)) == (len(made) * len(load().of(BookingRequested)), 5)
+
+
+@pytest.mark.parametrize("name", queries())
+def test_every_description_is_a_whole_sentence(name: str) -> None:
+    """It is the first line of the query: one that goes on in the next would end in mid-sentence."""
+    meaning = finding_of(name, []).meaning
+    assert meaning[0].isupper()
+    assert meaning.endswith(".")
+    assert len(meaning) > len("A b c.")

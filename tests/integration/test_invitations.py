@@ -25,6 +25,7 @@ from workflows.events.event_types import event_types
 from workflows.groups.place import read_group
 from workflows.groups.seats import join, leave
 from workflows.identity.people import Mentor, User
+from workflows.operator_policy import DEFAULT_POLICY
 from workflows.sessions.cancel import cancel
 from workflows.sessions.meeting import MeetingService
 from workflows.sessions.session import Session, SessionWithTerms, session_query, session_with_terms_query
@@ -281,13 +282,13 @@ class SeatTaken:
 
     def take(self) -> None:
         with self.harness.transactions() as db:
-            take = partial(join, bundle_purchase_id=None, mentee_overlap=False, offer_minutes=60, now=datetime.now(UTC))
+            take = partial(join, bundle_purchase_id=None, policy=DEFAULT_POLICY, now=datetime.now(UTC))
             group = read_group(db, self.booking.id)
             take(db, actor=acting_user(self.ada), group=group, mentee_user_id=self.ada.id)
 
     def leave(self) -> None:
         with self.harness.transactions() as db:
-            give_up = partial(leave, reason=None, offer_minutes=60, now=datetime.now(UTC))
+            give_up = partial(leave, reason=None, policy=DEFAULT_POLICY, now=datetime.now(UTC))
             group = read_group(db, self.booking.id)
             give_up(db, actor=acting_user(self.ada), group=group, mentee_user_id=self.ada.id)
 

@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import Connection, delete, func, select, text, update
 
 from models.bookings import bookings
-from models.calendar import mentor_busy
+from models.calendar import person_busy
 from models.groups import group_sessions
 from models.maintenance import maintenance_cursors, violations
 from models.people import mentor_profiles
@@ -40,7 +40,7 @@ def known(harness: Harness) -> dict[str, int]:
 def spoil(harness: Harness, *, changed: timedelta) -> None:
     """Take the block of every booking away, and let the bookings have changed so long ago."""
     with harness.engine.begin() as db, without_guards(db):
-        db.execute(delete(mentor_busy))
+        db.execute(delete(person_busy))
         for table in (bookings, sessions):
             db.execute(update(table).values(updated_at=func.now() - changed))
 
@@ -49,9 +49,12 @@ def mend(harness: Harness) -> None:
     with harness.engine.begin() as db, without_guards(db):
         db.execute(
             text(
-                "INSERT INTO mentor_busy (id, mentor_profile_id, busy, booking_id) SELECT gen_random_uuid(),"
-                " mentor_profile_id, tstzrange(start_time, end_time + buffer_minutes * interval '1 minute'), id"
-                " FROM bookings ON CONFLICT DO NOTHING"
+                "INSERT INTO person_busy (id, user_id, mentor_profile_id, busy, booking_id)"
+                " SELECT gen_random_uuid(), m.user_id, m.id,"
+                "        tstzrange(start_time, end_time + buffer_minutes * interval '1 minute'), b.id"
+                " FROM bookings b JOIN mentor_profiles m ON m.id = b.mentor_profile_id"
+                " UNION ALL SELECT gen_random_uuid(), mentee_user_id, NULL, tstzrange(start_time, end_time), id"
+                " FROM bookings WHERE mentee_user_id IS NOT NULL ON CONFLICT DO NOTHING"
             )
         )
 
@@ -102,7 +105,7 @@ def test_a_change_is_looked_at_again_an_hour_later(booked: Harness) -> None:
         db.execute(update(bookings).values(updated_at=func.now() - timedelta(minutes=10)))
     look(booked, looks.look_at_changes)
     with booked.engine.begin() as db, without_guards(db):
-        db.execute(delete(mentor_busy))
+        db.execute(delete(person_busy))
     look(booked, looks.look_at_changes)
     assert known(booked) == {}, "each change is looked at once by each look"
     with booked.engine.begin() as db, without_guards(db):
@@ -204,7 +207,7 @@ def test_a_request_checks_no_more_than_the_latest_changes(booked: Harness) -> No
     with booked.transactions() as db:
         make_session(db)
     with booked.engine.begin() as db, without_guards(db):
-        db.execute(delete(mentor_busy))
+        db.execute(delete(person_busy))
     with booked.engine.connect() as db:
         found = {
             found.name: found.violations for found in looks.findings(db, newest=dict.fromkeys(looks.NEWEST_CHANGES, 1))

@@ -23,6 +23,7 @@ from workflows.groups.place import read_group
 from workflows.groups.seats import join
 from workflows.identity.people import Mentor, User
 from workflows.notifications.preferences import replace_choices
+from workflows.operator_policy import DEFAULT_POLICY
 from workflows.sessions.cancel import cancel
 from workflows.sessions.meeting import MeetingService
 from workflows.sessions.session import SessionWithTerms, session_with_terms_query
@@ -217,7 +218,7 @@ def test_a_seat_in_a_group_tells_where_it_meets(harness: Harness) -> None:
         booking = make_group(db, [ben], listing=make_listing(db, location=OWN), capacity=3)
         create(db, booking_id=booking.id)
     with harness.transactions() as db:
-        how: dict[str, Any] = {"bundle_purchase_id": None, "mentee_overlap": False, "offer_minutes": 60}
+        how: dict[str, Any] = {"bundle_purchase_id": None, "policy": DEFAULT_POLICY}
         group = read_group(db, booking.id)
         join(db, actor=acting_user(ada), group=group, mentee_user_id=ada.id, now=datetime.now(UTC), **how)
     harness.run_all()

@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import Connection, insert, select, text, update
 
 from models.bookings import booking_participants, bookings
-from models.calendar import mentor_busy
+from models.calendar import person_busy
 from models.catalog import listings
 from models.events import events
 from models.people import mentor_profiles
@@ -186,7 +186,7 @@ def test_a_mentor_books_another_mentor_as_a_user(db: Connection) -> None:
 def test_an_instant_listing_accepts_at_once_and_blocks_the_time(db: Connection) -> None:
     booking = ask(db, make_listing(db, booking_mode="instant", buffer_minutes=5))
     assert (booking.status, booking.session_id is not None) == ("accepted", True)
-    block = db.execute(select(mentor_busy)).one()
+    block = db.execute(select(person_busy).where(person_busy.c.mentor_profile_id.is_not(None))).one()
     assert (block.booking_id, block.busy.upper) == (booking.id, booking.end_time + 5 * MINUTE)
     assert db.scalars(select(events.c.type)).all() == ["booking.accepted"]
 
@@ -238,10 +238,13 @@ def test_another_mentors_time_is_another_time(db: Connection) -> None:
 
 def hold(db: Connection, listing: Listing, start: datetime, expires: str) -> None:
     """A hold of that mentor's hour, which expires at that time by the database's clock."""
+    profile = mentor_profiles.c
+    owner = select(profile.user_id).where(profile.id == listing.mentor_profile_id)
     db.execute(
-        insert(mentor_busy).values(
+        insert(person_busy).values(
             id=uuid4(),
             mentor_profile_id=listing.mentor_profile_id,
+            user_id=owner.scalar_subquery(),
             busy=text(f"tstzrange('{start.isoformat()}', '{(start + timedelta(hours=1)).isoformat()}')"),
             hold_id=uuid4(),
             expires_at=text(f"now() + interval '{expires}'"),
@@ -264,7 +267,9 @@ def test_an_expired_hold_gives_way_to_the_next_taker(db: Connection, mode: str) 
     if mode == "request":
         booking = accept_booking(db, booking)
     assert booking.status == "accepted"
-    left = db.execute(select(mentor_busy.c.booking_id, mentor_busy.c.hold_id)).all()
+    left = db.execute(
+        select(person_busy.c.booking_id, person_busy.c.hold_id).where(person_busy.c.mentor_profile_id.is_not(None))
+    ).all()
     assert [row.booking_id for row in left if row.booking_id] == [booking.id]
     assert len([row for row in left if row.hold_id]) == 1
 
@@ -281,4 +286,4 @@ def test_a_hold_that_has_not_expired_keeps_the_time(db: Connection, mode: str) -
     with pytest.raises(Conflict) as refused, db.begin_nested():
         _book_and_accept(db, listing, start)
     assert refused.value.code == "slot_taken"
-    assert db.scalars(select(mentor_busy.c.booking_id)).all() == [None]
+    assert db.scalars(select(person_busy.c.booking_id)).all() == [None]

@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import Connection, func, select, update
 
 from models.bookings import booking_participants
-from models.calendar import mentee_busy
+from models.calendar import person_busy
 from models.catalog import BookingMode
 from models.events import deliveries, events
 from models.groups import group_sessions, seat_cancellations
@@ -27,6 +27,7 @@ from workflows.groups.seats import join, leave, refund_all
 from workflows.identity.actor import Actor
 from workflows.identity.people import User
 from workflows.invariants import check_all
+from workflows.operator_policy import DEFAULT_POLICY, OperatorPolicy
 from workflows.sessions.after_the_fact import cancel_not_held, void
 from workflows.sessions.cancel import cancel
 from workflows.sessions.session import SessionWithTerms, session_with_terms_query
@@ -70,15 +71,14 @@ class Scene:
         arguments = {
             "bundle_purchase_id": None,
             "now": NOW,
-            "mentee_overlap": False,
-            "offer_minutes": 60,
+            "policy": DEFAULT_POLICY,
             "group": self.group,
             **how,
         }
         return join(self.db, actor=actor or factories.acting_user(who), mentee_user_id=who.id, **arguments)
 
     def leave(self, person: User, *, actor: Actor | None = None, **how: Any) -> Quote:
-        arguments = {"reason": None, "now": NOW, "offer_minutes": 60, **how}
+        arguments = {"reason": None, "now": NOW, "policy": DEFAULT_POLICY, **how}
         by = actor or factories.acting_user(person)
         return leave(self.db, actor=by, group=self.group, mentee_user_id=person.id, **arguments)[1]
 
@@ -97,11 +97,11 @@ class Scene:
         return list(self.db.execute(query))
 
     def blocked(self, person: User) -> int:
-        query = select(func.count()).select_from(mentee_busy).where(mentee_busy.c.user_id == person.id)
+        query = select(func.count()).select_from(person_busy).where(person_busy.c.user_id == person.id)
         return int(self.db.scalar(query) or 0)
 
     def violations(self) -> list[str]:
-        names = {"group_seats_differ", "mentee_busy_without_part", "mentor_busy_twice", "open_session_without_block"}
+        names = {"group_seats_differ", "block_without_part", "person_busy_twice", "open_session_without_block"}
         return [each.name for each in check_all(self.db) if each.violations and each.name in names]
 
 
@@ -162,8 +162,7 @@ def test_unknown_people_have_no_seat(db: Connection) -> None:
             mentee_user_id=uuid4(),
             bundle_purchase_id=None,
             now=NOW,
-            mentee_overlap=False,
-            offer_minutes=60,
+            policy=DEFAULT_POLICY,
         )
 
 
@@ -207,7 +206,7 @@ def test_a_person_who_is_booked_at_that_time_does_not_join(db: Connection) -> No
     refusal = refused(Conflict, "slot_taken", scene.join, ada)
     assert refusal.details is not None
     assert "mentee" in refusal.details
-    assert scene.join(ada, mentee_overlap=True).seats_taken == 1
+    assert scene.join(ada, policy=OperatorPolicy(mentee_overlap=True)).seats_taken == 1
     assert not scene.violations()
 
 

@@ -13,7 +13,7 @@ import pytest
 from sqlalchemy import Connection, select, update
 
 from models.bookings import BookingStatus
-from models.calendar import mentor_busy
+from models.calendar import person_busy
 from models.catalog import listings
 from models.events import events
 from models.sessions import SessionStatus, session_id_of, sessions
@@ -186,7 +186,7 @@ def test_a_step_from_an_old_state_or_version_changes_nothing(
 def test_acceptance_names_the_session_and_blocks_time_and_buffer(db: Connection) -> None:
     accepted = Cast(db, make_booking, buffer_minutes=15).take("accept")
     assert accepted.session_id == session_id_of(accepted.id)
-    block = db.execute(select(mentor_busy)).one()
+    block = db.execute(select(person_busy).where(person_busy.c.mentor_profile_id.is_not(None))).one()
     assert (block.booking_id, block.busy.lower) == (accepted.id, accepted.start_time)
     assert block.busy.upper == accepted.end_time + 15 * MINUTE
 
@@ -194,7 +194,7 @@ def test_acceptance_names_the_session_and_blocks_time_and_buffer(db: Connection)
 @pytest.mark.parametrize("state", ["draft", "declined", "cancelled"])
 def test_only_an_accepted_booking_has_a_session_and_blocks_time(db: Connection, state: str) -> None:
     assert Cast(db, make_booking).bring(state).stored().session_id is None
-    assert db.scalars(select(mentor_busy.c.id)).all() == []
+    assert db.scalars(select(person_busy.c.id)).all() == []
 
 
 def test_reasons_are_stored_in_their_own_columns(db: Connection) -> None:

@@ -24,6 +24,7 @@ from workflows.groups.place import lock_group, read_group
 from workflows.groups.seats import refund_all
 from workflows.groups.waitlist import WaitlistEntry, join_waitlist, leave_waitlist, offer_seats
 from workflows.identity.people import User
+from workflows.operator_policy import DEFAULT_POLICY, OperatorPolicy
 from workflows.sessions.session import Session, session_query
 
 HOUR = timedelta(hours=1)
@@ -37,9 +38,9 @@ class FullGroup(Scene):
         self.ada = self.person()
         self.join(self.ada)
 
-    def wait(self, person: User, *, now: datetime = NOW, offer_minutes: int = 60) -> WaitlistEntry:
+    def wait(self, person: User, *, now: datetime = NOW, policy: OperatorPolicy = DEFAULT_POLICY) -> WaitlistEntry:
         actor = factories.acting_user(person)
-        return join_waitlist(self.db, actor=actor, group=self.group, now=now, offer_minutes=offer_minutes)[0]
+        return join_waitlist(self.db, actor=actor, group=self.group, now=now, policy=policy)[0]
 
     def waiting(self, number: int) -> list[User]:
         people = [self.person() for _ in range(number)]
@@ -48,7 +49,7 @@ class FullGroup(Scene):
         return people
 
     def decline(self, person: User, *, now: datetime = NOW) -> None:
-        leave_waitlist(self.db, actor=factories.acting_user(person), group=self.group, now=now, offer_minutes=60)
+        leave_waitlist(self.db, actor=factories.acting_user(person), group=self.group, now=now, policy=DEFAULT_POLICY)
 
     def accept(self, person: User, **how: Any) -> Group:
         return self.join(person, offered_only=True, **how)
@@ -163,7 +164,7 @@ def test_after_a_lapsed_offer_one_waits_at_the_end(db: Connection) -> None:
 def test_an_offer_ends_at_the_start_at_the_latest(db: Connection, now: datetime, minutes: int, until: datetime) -> None:
     group = FullGroup(db)
     (ben,) = group.waiting(1)
-    group.leave(group.ada, now=now, offer_minutes=minutes)
+    group.leave(group.ada, now=now, policy=OperatorPolicy(waitlist_offer_minutes=minutes))
     assert group.line() == {ben.id: until}
 
 
@@ -172,7 +173,7 @@ def test_raised_capacity_is_offered_to_as_many_as_fit(db: Connection) -> None:
     ben, eve, lin = group.waiting(3)
     lock_group(db, group.group.id)
     db.execute(update(group_sessions).values(capacity=3))
-    offer_seats(db, group=group.group, now=NOW, offer_minutes=60)
+    offer_seats(db, group=group.group, now=NOW, policy=DEFAULT_POLICY)
     assert group.line() == {ben.id: NOW + HOUR, eve.id: NOW + HOUR, lin.id: None}
     assert group.seats() == (1, 2)
 
@@ -268,7 +269,7 @@ def test_those_dropped_are_notified_why(freed: tuple[Harness, FullGroup, User, U
     with harness.transactions() as db:
         group.db = db
         lock_group(db, group.group.id)
-        offer_seats(db, group=group.group, now=NOW + HOUR, offer_minutes=60)
+        offer_seats(db, group=group.group, now=NOW + HOUR, policy=DEFAULT_POLICY)
         refund_all(db, group=group.group, actor=factories.OPERATOR, now=NOW + HOUR)
     harness.run_all("notifications")
     mails = {mail.to_address: mail.subject for mail in harness.mail.received if "kept for you" not in mail.subject}
@@ -339,8 +340,61 @@ def test_an_offer_that_lapses_at_the_start_invites_to_nothing(freed: tuple[Harne
     harness, group, ben, _eve = freed
     with harness.transactions() as db:
         lock_group(db, group.group.id)
-        offer_seats(db, group=group.group, now=START, offer_minutes=60)
+        offer_seats(db, group=group.group, now=START, policy=DEFAULT_POLICY)
     harness.run_all("notifications")
     (mail,) = [mail for mail in harness.mail.received if "no longer kept" in mail.subject]
     assert mail.to_address == ben.email
     assert "join the waiting list again" not in mail.text
+
+
+def busy_then(group: FullGroup, person: User, *, as_mentor: bool = False) -> None:
+    """Let the person have a session of their own at the group's time, as a mentee or as a mentor."""
+    mentor = factories.make_mentor(group.db, person) if as_mentor else None
+    listing = factories.make_listing(group.db, mentor, booking_mode="instant")
+    mentee = None if as_mentor else person
+    factories.make_booking(group.db, listing=listing, mentee=mentee, start_time=START + HOUR / 2)
+
+
+@pytest.mark.parametrize("as_mentor", [False, True])
+def test_who_is_busy_then_does_not_enter_the_waiting_list(db: Connection, as_mentor: bool) -> None:
+    group, ben = FullGroup(db), factories.make_user(db)
+    busy_then(group, ben, as_mentor=as_mentor)
+    refusal = refused(Conflict, "slot_taken", group.wait, ben)
+    assert list(refusal.details or ()) == ["mentee"]
+    assert group.line() == {}
+    allowing = OperatorPolicy(mentee_overlap=True)
+    if as_mentor:
+        refused(Conflict, "slot_taken", group.wait, ben, policy=allowing)
+    else:
+        assert group.wait(ben, policy=allowing).position == 1
+
+
+@pytest.mark.parametrize("as_mentor", [False, True])
+def test_an_offer_passes_over_who_became_busy_meanwhile(db: Connection, as_mentor: bool) -> None:
+    group = FullGroup(db)
+    ben, eve = group.waiting(2)
+    busy_then(group, ben, as_mentor=as_mentor)
+    group.leave(group.ada)
+    assert group.line() == {ben.id: None, eve.id: NOW + HOUR}
+    assert group.seats() == (0, 1)
+    # Ben keeps the first position for a time at which he is free.
+    assert group.wait(ben).position == 1
+    assert not group.violations()
+
+
+def test_a_seat_that_no_one_in_line_can_take_is_free(db: Connection) -> None:
+    group = FullGroup(db)
+    (ben,) = group.waiting(1)
+    busy_then(group, ben)
+    group.leave(group.ada)
+    assert (group.line(), group.seats()) == ({ben.id: None}, (0, 0))
+    assert group.join(group.person()).seats_taken == 1
+
+
+def test_with_overlap_an_offer_passes_over_who_teaches_alone(db: Connection) -> None:
+    group, allowing = FullGroup(db), OperatorPolicy(mentee_overlap=True)
+    ben, eve = group.waiting(2)
+    busy_then(group, ben, as_mentor=True)
+    busy_then(group, eve)
+    group.leave(group.ada, policy=allowing)
+    assert group.line() == {ben.id: None, eve.id: NOW + HOUR}

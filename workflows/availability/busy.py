@@ -1,13 +1,19 @@
-"""SQL that blocks and releases a booking's time in the calendars of its mentor and mentee, under their locks."""
+"""SQL that blocks and releases a booking's time in the calendars of its people, under their locks."""
 
 from __future__ import annotations
 
-# Every writer of a mentor's calendar takes this lock first (order everywhere: mentor, mentees by id, booking, session,
-# bundle): two overlapping inserts that race inside the exclusion check alone deadlock. NO KEY, so that what only
-# refers to the mentor is not kept waiting.
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import Connection, text
+
+from workflows.constraints import mentee_taken
+
+# Every writer of a mentor's hours and calendar takes this lock first (order everywhere: mentor, people by id, booking,
+# session, bundle). NO KEY, so that what only refers to the mentor is not kept waiting.
 LOCK_MENTOR = """
 mentor AS (
-    SELECT id FROM mentor_profiles WHERE id = CAST(:mentor_profile_id AS uuid) FOR NO KEY UPDATE
+    SELECT id, user_id FROM mentor_profiles WHERE id = CAST(:mentor_profile_id AS uuid) FOR NO KEY UPDATE
 )
 """
 
@@ -15,7 +21,7 @@ mentor AS (
 # at the row as it stands then.
 LOCK_MENTOR_UNCHANGED = """
 mentor AS (
-    SELECT id FROM mentor_profiles
+    SELECT id, user_id FROM mentor_profiles
     WHERE id = CAST(:mentor_profile_id AS uuid) AND calendar_version = :calendar_version FOR NO KEY UPDATE
 )
 """
@@ -23,7 +29,7 @@ mentor AS (
 # A draft blocks no time, so that several may be written at once; a change of the calendar waits for them.
 SHARE_MENTOR_UNCHANGED = LOCK_MENTOR_UNCHANGED.replace("FOR NO KEY UPDATE", "FOR SHARE")
 
-# The same for the calendar of the mentee of an individual booking, unless their account has been erased meanwhile.
+# The mentee of a draft, which blocks no time, unless their account has been erased meanwhile.
 LOCK_MENTEE = """
 mentee AS (
     SELECT users.id FROM users, mentor
@@ -31,34 +37,67 @@ mentee AS (
 )
 """
 
-# Follows a CTE `booking` that holds the accepted booking. A constraint cannot know the time: an expired hold is
-# deleted by the booking that takes its place, as is one that the mentee has on it. The function sees also the hold that
-# the mentee has taken while this statement, which would not see it, waited for the mentor's lock.
+# The calendars of the mentor and, but for a group, of the mentee, whichever part each of them takes elsewhere: two
+# overlapping inserts that race inside the exclusion check alone deadlock. They are counted so that both are locked
+# before anything follows; `people` has no row where the mentee's account has been erased meanwhile.
+LOCK_PEOPLE = """
+locked AS (
+    SELECT users.id = CAST(:mentee_user_id AS uuid) AND users.erased_at IS NULL AS is_mentee FROM users, mentor
+    WHERE users.id IN (mentor.user_id, CAST(:mentee_user_id AS uuid))
+    ORDER BY users.id FOR NO KEY UPDATE OF users
+),
+people AS (
+    SELECT count(*) FROM locked HAVING CAST(:mentee_user_id AS uuid) IS NULL OR bool_or(is_mentee)
+)
+"""
+
+# Follows a CTE `booking` that holds the accepted booking. A trigger deletes what has expired, and the mentee's own
+# holds, and refuses by the name of the person who is not free.
 BLOCK_TIME = """
-wanted AS (
-    SELECT id, mentor_profile_id, mentee_user_id, tstzrange(
+blocked AS (
+    INSERT INTO person_busy (id, user_id, mentor_profile_id, busy, booking_id, may_overlap)
+    SELECT CAST(:busy_id AS uuid), mentor.user_id, mentor.id, tstzrange(
         start_time - buffer_before_minutes * interval '1 minute', end_time + buffer_minutes * interval '1 minute'
-    ) AS busy
-    FROM booking
-),
-taken AS (
-    INSERT INTO mentor_busy (id, mentor_profile_id, busy, booking_id)
-    SELECT CAST(:busy_id AS uuid), mentor_profile_id, busy, id
-    FROM wanted WHERE end_holds(mentor_profile_id, mentee_user_id, busy)
-),
-attending AS (
-    INSERT INTO mentee_busy (booking_id, user_id, busy)
-    SELECT id, mentee_user_id, tstzrange(start_time, end_time) FROM booking
-    WHERE mentee_user_id IS NOT NULL AND NOT CAST(:mentee_overlap AS boolean)
+    ), booking.id, false
+    FROM booking, mentor
+    UNION ALL
+    SELECT CAST(:attending_id AS uuid), mentee_user_id, NULL, tstzrange(start_time, end_time), id,
+           CAST(:mentee_overlap AS boolean)
+    FROM booking WHERE mentee_user_id IS NOT NULL
 )
 """
 
 # Follows a CTE `session` that holds the cancelled session: its time can be booked again.
 RELEASE_TIME = """
 released AS (
-    DELETE FROM mentor_busy USING session WHERE mentor_busy.booking_id = session.booking_id
-),
-mentees_released AS (
-    DELETE FROM mentee_busy USING session WHERE mentee_busy.booking_id = session.booking_id
+    DELETE FROM person_busy USING session WHERE person_busy.booking_id = session.booking_id
 )
 """
+
+# Of a person `{user_id}`: whether they could not take part as a mentee, as the guard of the calendar will find it.
+IS_BUSY = """
+EXISTS (
+    SELECT FROM person_busy
+    WHERE person_busy.user_id = {user_id}
+      AND person_busy.busy && tstzrange(CAST(:start_time AS timestamptz), CAST(:end_time AS timestamptz))
+      AND (person_busy.expires_at IS NULL OR person_busy.expires_at > now())
+      AND (person_busy.mentor_profile_id IS NOT NULL OR NOT CAST(:mentee_overlap AS boolean))
+)
+"""
+_IS_BUSY = text("SELECT " + IS_BUSY.format(user_id="CAST(:user_id AS uuid)"))
+
+
+def require_free(
+    db: Connection, user_id: UUID, start_time: datetime, end_time: datetime, *, mentee_overlap: bool
+) -> None:
+    """Refuse a person who could not take part from start to end, before that is tried.
+
+    Args:
+        mentee_overlap: whether sessions of a person as a mentee may overlap.
+
+    Raises:
+        Conflict: `slot_taken` with `details.mentee`.
+    """
+    times = {"start_time": start_time, "end_time": end_time}
+    if db.scalar(_IS_BUSY, {"user_id": user_id, "mentee_overlap": mentee_overlap, **times}):
+        raise mentee_taken()

@@ -69,26 +69,27 @@ CALENDARS = text(
     " WHERE mentor.id = ANY(CAST(:mentor_profile_ids AS uuid[]))"
 ).columns(column("calendar", JSONB))
 
-# Mentor by mentor, which OFFSET keeps so: the calendar's index takes no list of mentors, and a plan that begins with
-# the times reads those of all mentors.
+# Person by person, which OFFSET keeps so: the calendar's index takes no list of people, and a plan that begins with the
+# times reads those of all people. A mentor's own sessions as a mentee take their time as well.
 _BLOCKS = """
-SELECT block.mentor_profile_id, lower(block.busy) AS start_time, upper(block.busy) AS end_time,
+SELECT mentor.id, lower(block.busy) AS start_time, upper(block.busy) AS end_time,
        {session_start} AS session_start, {mentee_user_id} AS mentee_user_id, block.hold_id
-FROM unnest(CAST(:mentor_profile_ids AS uuid[])) AS mentor (id)
+FROM mentor_profiles AS mentor
 CROSS JOIN LATERAL (
-    SELECT * FROM mentor_busy
-    WHERE mentor_profile_id = mentor.id AND busy && tstzrange(CAST(:start AS timestamptz), CAST(:end AS timestamptz))
+    SELECT * FROM person_busy
+    WHERE user_id = mentor.user_id AND busy && tstzrange(CAST(:start AS timestamptz), CAST(:end AS timestamptz))
       AND (expires_at IS NULL OR expires_at > now())
     OFFSET 0
 ) AS block
 {join}
+WHERE mentor.id = ANY(CAST(:mentor_profile_ids AS uuid[]))
 ORDER BY lower(block.busy)
 """
 BLOCKS = text(
     _BLOCKS.format(
         session_start="booking.start_time",
         mentee_user_id="coalesce(booking.mentee_user_id, block.held_by_user_id)",
-        join="LEFT JOIN bookings AS booking ON booking.id = block.booking_id",
+        join="LEFT JOIN bookings AS booking ON booking.id = block.booking_id AND block.mentor_profile_id = mentor.id",
     )
 )
 # For those who need not know what takes the time: a third of the work.
@@ -101,8 +102,9 @@ class Block(NamedTuple):
     """A time at which a mentor is taken, buffers included, in UTC.
 
     Args:
-        session_start: of the booking that takes it; None for a hold, or where bookings were not read.
-        mentee_user_id: who booked or holds it; None for a group, or for a booking where bookings were not read.
+        session_start: of the mentor's booking that takes it; None for a hold, for a session that the mentor attends as
+            a mentee, or where bookings were not read.
+        mentee_user_id: who booked or holds it; None for a group, and for a booking without `session_start`.
     """
 
     start_time: datetime

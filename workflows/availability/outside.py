@@ -77,10 +77,11 @@ SELECT count(*) FROM made WHERE upper(busy) > CAST(:now AS timestamptz)
 # As of time off.
 END_HOLDS = text(
     """
-DELETE FROM mentor_busy USING outside_busy AS elsewhere
-WHERE mentor_busy.mentor_profile_id = CAST(:mentor_profile_id AS uuid) AND mentor_busy.hold_id IS NOT NULL
-  AND elsewhere.mentor_profile_id = mentor_busy.mentor_profile_id
-  AND elsewhere.calendar_feed_id = CAST(:id AS uuid) AND elsewhere.busy && mentor_busy.busy
+DELETE FROM person_busy USING mentor_profiles AS mentor, outside_busy AS elsewhere
+WHERE mentor.id = CAST(:mentor_profile_id AS uuid)
+  AND person_busy.user_id = mentor.user_id AND person_busy.hold_id IS NOT NULL
+  AND elsewhere.mentor_profile_id = mentor.id
+  AND elsewhere.calendar_feed_id = CAST(:id AS uuid) AND elsewhere.busy && person_busy.busy
 """
 )
 _READ = text(

@@ -148,8 +148,10 @@ OF_LISTING_OF_COURSE = _listings_where(
     "listing.id = CAST(:listing_id AS uuid) AND listing.course_id = CAST(:id AS uuid)"
 )
 OWN_TIME = text(
-    "SELECT lower(busy), upper(busy) FROM mentee_busy"
-    " WHERE user_id = CAST(:user_id AS uuid) AND busy && tstzrange(:start, :end) ORDER BY 1"
+    "SELECT lower(busy), upper(busy) FROM person_busy"
+    " WHERE user_id = CAST(:user_id AS uuid) AND busy && tstzrange(:start, :end)"
+    " AND (expires_at IS NULL OR expires_at > now())"
+    " AND (mentor_profile_id IS NOT NULL OR NOT CAST(:mentee_overlap AS boolean)) ORDER BY 1"
 )
 
 
@@ -191,9 +193,9 @@ def find_slots(
     around = (wanted.start - WEEK - AROUND, wanted.end + WEEK + AROUND)
     blocks = load_blocks(db, mentors, *around, with_bookings=limited)
     own: list[Interval] = []
-    if actor.user_id is not None and not mentee_overlap:
-        stretch = {"user_id": actor.user_id, "start": wanted.start, "end": wanted.end + AROUND}
-        own = [(start, end) for start, end in db.execute(OWN_TIME, stretch).all()]
+    if actor.user_id is not None:
+        stretch = {"start": wanted.start, "end": wanted.end + AROUND, "mentee_overlap": mentee_overlap}
+        own = [(start, end) for start, end in db.execute(OWN_TIME, {"user_id": actor.user_id, **stretch})]
     # A group's number has the bit of each of its mentors.
     found: dict[int, int] = {}
     refused: list[RefusedSlot] = []
@@ -256,7 +258,7 @@ class Search:
 
     Args:
         blocks: in the order of their starts.
-        own: when the caller is booked elsewhere, in UTC.
+        own: when the caller is busy, as mentee or mentor, in UTC.
         mentee: the caller; None for an operator.
     """
 

@@ -28,15 +28,19 @@ DEFAULT_REASON = "The mentor is not available at this time."
 MAX_TIME_OFF = 5_000
 _COUNT = text("SELECT count(*) FROM time_off WHERE mentor_profile_id = CAST(:mentor_profile_id AS uuid)")
 MAX_DURATION = timedelta(days=MAX_HORIZON_DAYS)
-# A session in progress, or over, is not in the way. A session that is accepted but not created has no status.
+_OWN = """
+user_id = (SELECT user_id FROM mentor_profiles WHERE id = CAST(:mentor_profile_id AS uuid))
+  AND block.mentor_profile_id IS NOT NULL
+"""
+# A session in progress, or over, is not in the way. A session that is accepted but not created has no status. One
+# that the mentor attends as a mentee stays.
 IN_THE_WAY = text(
-    """
+    f"""
 SELECT booking.session_id, session.status
-FROM mentor_busy AS block
+FROM person_busy AS block
 JOIN bookings AS booking ON booking.id = block.booking_id
 LEFT JOIN sessions AS session ON session.booking_id = booking.id
-WHERE block.mentor_profile_id = CAST(:mentor_profile_id AS uuid)
-  AND block.busy && tstzrange(CAST(:start_time AS timestamptz), CAST(:end_time AS timestamptz))
+WHERE block.{_OWN}  AND block.busy && tstzrange(CAST(:start_time AS timestamptz), CAST(:end_time AS timestamptz))
   AND booking.start_time < CAST(:end_time AS timestamptz) AND booking.end_time > CAST(:start_time AS timestamptz)
   AND booking.end_time > CAST(:now AS timestamptz) AND coalesce(session.status, 'scheduled') = 'scheduled'
 ORDER BY booking.start_time
@@ -45,10 +49,9 @@ ORDER BY booking.start_time
 # To start a session takes no lock of the mentor.
 _TO_CANCEL = SESSION_WITH_TERMS.with_for_update(key_share=True, of=sessions)
 END_HOLDS = text(
-    """
-DELETE FROM mentor_busy
-WHERE mentor_profile_id = CAST(:mentor_profile_id AS uuid)
-  AND busy && tstzrange(CAST(:start_time AS timestamptz), CAST(:end_time AS timestamptz))
+    f"""
+DELETE FROM person_busy AS block
+WHERE {_OWN}  AND busy && tstzrange(CAST(:start_time AS timestamptz), CAST(:end_time AS timestamptz))
   AND held_start < CAST(:end_time AS timestamptz) AND held_end > CAST(:start_time AS timestamptz)
 """
 )

@@ -26,8 +26,8 @@ SELECT {", ".join(f"listings.{each.name}" for each in Listing.columns())},
        {calendar_as_json(":first_start", "CAST(:last_start AS timestamptz) + interval '1 day'")},
        ARRAY(
            SELECT wanted FROM unnest(CAST(:starts AS timestamptz[])) AS wanted WHERE EXISTS (
-               SELECT FROM mentor_busy
-               WHERE mentor_busy.mentor_profile_id = listings.mentor_profile_id
+               SELECT FROM person_busy
+               WHERE person_busy.user_id = mentor.user_id
                  AND busy && tstzrange(
                      wanted - buffer_before_minutes * interval '1 minute',
                      wanted + (duration_minutes + buffer_minutes) * interval '1 minute'
@@ -47,7 +47,7 @@ _OF_MENTOR = "AND listings.mentor_profile_id = CAST(:mentor_profile_id AS uuid)"
 _LEAST_BOOKED_FIRST = """
 ORDER BY (
     SELECT coalesce(sum(bookings.end_time - bookings.start_time), interval '0')
-    FROM bookings JOIN mentor_busy ON mentor_busy.booking_id = bookings.id
+    FROM bookings JOIN person_busy ON person_busy.booking_id = bookings.id AND person_busy.user_id = mentor.user_id
     WHERE bookings.mentor_profile_id = listings.mentor_profile_id
       AND bookings.start_time >= :monday AND bookings.start_time < :next_monday
 ), listings.mentor_profile_id

@@ -10,7 +10,7 @@ from uuid_utils.compat import uuid7
 from models.bookings import BOOKING_TRANSITIONS, BookingStatus
 from models.prepared import PreparedStatement
 from models.sessions import session_id_of
-from workflows.availability.busy import BLOCK_TIME, LOCK_MENTEE, LOCK_MENTOR
+from workflows.availability.busy import BLOCK_TIME, LOCK_MENTOR, LOCK_PEOPLE
 from workflows.bookings.booking import Booking
 from workflows.bundles.ledger import give_back
 from workflows.errors import InvalidTransition
@@ -26,10 +26,10 @@ EXPIRED = "expired"
 # As in `update_statement`, no index of all drafts can serve.
 ACCEPT = f"""
 WITH {LOCK_MENTOR},
-{LOCK_MENTEE},
+{LOCK_PEOPLE},
 booking AS (
     UPDATE bookings SET status = 'accepted', session_id = CAST(:session_id AS uuid)
-    FROM mentor, mentee
+    FROM mentor, people
     WHERE bookings.mentor_profile_id = mentor.id AND bookings.id = CAST(:id AS uuid)
       AND CAST(bookings.status AS text) = 'draft' AND bookings.version = :version
     RETURNING {", ".join(f"bookings.{column.name}" for column in Booking.columns())}
@@ -57,12 +57,13 @@ def accept(db: Connection, *, actor: Actor, booking: Booking, now: datetime, men
     """Accept a draft and block the time of both sides, in one statement; return it with its session's id.
 
     Args:
-        mentee_overlap: whether the mentee may have another session at that time.
+        mentee_overlap: whether the mentee may have another session, as a mentee, at that time.
 
     Raises:
         Forbidden: the caller is not the booking's mentor.
         InvalidTransition: it is no longer a draft, or its start time has passed.
-        Conflict: `slot_taken`, when another booking or a hold has the mentor's time, or another booking the mentee's.
+        Conflict: `slot_taken`, when another booking or a hold has the mentor's time or, with `details.mentee`, the
+            mentee's, whichever part each of them takes in it.
     """
     require_mentor(actor, booking)
     if booking.start_time <= now:
@@ -77,6 +78,7 @@ def accept(db: Connection, *, actor: Actor, booking: Booking, now: datetime, men
         mentee_overlap=mentee_overlap,
         session_id=session_id_of(booking.id),
         busy_id=uuid7(),
+        attending_id=uuid7(),
     )
     record(db, BookingAccepted.about(accepted, actor=actor, now=now))
     return accepted

@@ -10,8 +10,8 @@ from uuid import UUID
 from sqlalchemy import Connection, Select, func, literal_column, select, text
 from uuid_utils.compat import uuid7
 
-from models.calendar import mentor_busy
-from workflows.availability.busy import LOCK_MENTEE, LOCK_MENTOR, LOCK_MENTOR_UNCHANGED
+from models.calendar import person_busy
+from workflows.availability.busy import LOCK_MENTOR, LOCK_MENTOR_UNCHANGED, LOCK_PEOPLE
 from workflows.availability.calendar import MentorCalendar
 from workflows.availability.check import CalendarChanged, require_bookable, with_present_calendar
 from workflows.bookings.direct import WantedListing
@@ -26,7 +26,7 @@ from workflows.identity.actor import Actor
 from workflows.records import Record
 
 EXPIRED_AT_ONCE = 1_000
-_LOCK = text(f"WITH {LOCK_MENTOR_UNCHANGED}, {LOCK_MENTEE} SELECT id FROM mentee")
+_LOCK = text(f"WITH {LOCK_MENTOR_UNCHANGED}, {LOCK_PEOPLE} SELECT mentor.user_id FROM mentor, people")
 # What has expired gives way, as does an own hold of an overlapping time, which counts no more. The insert counts what
 # was deleted, so that it comes after.
 TAKE_HOLD = text(
@@ -38,19 +38,21 @@ WITH wanted AS (
     ) AS busy
 ),
 ended AS (
-    DELETE FROM mentor_busy USING wanted
-    WHERE mentor_busy.mentor_profile_id = CAST(:mentor_profile_id AS uuid) AND mentor_busy.busy && wanted.busy
-      AND (mentor_busy.expires_at <= now() OR mentor_busy.held_by_user_id = CAST(:mentee_user_id AS uuid))
-    RETURNING mentor_busy.id
+    DELETE FROM person_busy USING wanted
+    WHERE person_busy.user_id = CAST(:mentor_user_id AS uuid) AND person_busy.busy && wanted.busy
+      AND (person_busy.expires_at <= now() OR person_busy.held_by_user_id = CAST(:mentee_user_id AS uuid))
+    RETURNING person_busy.id
 ),
 own AS (
-    SELECT count(*) FROM mentor_busy
+    SELECT count(*) FROM person_busy
     WHERE held_by_user_id = CAST(:mentee_user_id AS uuid) AND expires_at > now()
       AND id NOT IN (SELECT id FROM ended)
 )
-INSERT INTO mentor_busy (id, mentor_profile_id, busy, hold_id, expires_at, held_by_user_id, held_start, held_end)
-SELECT CAST(:id AS uuid), CAST(:mentor_profile_id AS uuid), wanted.busy, CAST(:id AS uuid),
-       now() + :minutes * interval '1 minute', CAST(:mentee_user_id AS uuid),
+INSERT INTO person_busy (
+    id, user_id, mentor_profile_id, busy, hold_id, expires_at, held_by_user_id, held_start, held_end
+)
+SELECT CAST(:id AS uuid), CAST(:mentor_user_id AS uuid), CAST(:mentor_profile_id AS uuid), wanted.busy,
+       CAST(:id AS uuid), now() + :minutes * interval '1 minute', CAST(:mentee_user_id AS uuid),
        CAST(:start_time AS timestamptz), CAST(:end_time AS timestamptz)
 FROM wanted, own, (SELECT count(*) FROM ended) AS swept
 WHERE own.count < :max_holds
@@ -58,13 +60,13 @@ RETURNING expires_at, created_at
 """
 )
 RELEASE_HOLD = text(
-    f"WITH {LOCK_MENTOR} DELETE FROM mentor_busy USING mentor"
-    " WHERE mentor_busy.mentor_profile_id = mentor.id AND mentor_busy.hold_id = CAST(:id AS uuid)"
+    f"WITH {LOCK_MENTOR} DELETE FROM person_busy USING mentor"
+    " WHERE person_busy.mentor_profile_id = mentor.id AND person_busy.hold_id = CAST(:id AS uuid)"
 )
 DELETE_EXPIRED_HOLDS = text(
     """
-DELETE FROM mentor_busy WHERE id = ANY(ARRAY(
-    SELECT id FROM mentor_busy WHERE expires_at <= now() LIMIT :at_once FOR UPDATE SKIP LOCKED
+DELETE FROM person_busy WHERE id = ANY(ARRAY(
+    SELECT id FROM person_busy WHERE expires_at <= now() LIMIT :at_once FOR UPDATE SKIP LOCKED
 ))
 """
 )
@@ -77,7 +79,7 @@ class Hold(Record):
     `version` is 1: a hold is never changed, only ended.
     """
 
-    table = mentor_busy
+    table = person_busy
 
     id: UUID
     mentor_profile_id: UUID
@@ -91,7 +93,7 @@ class Hold(Record):
 
 def hold_query(hold_id: UUID) -> Select[Any]:
     """The hold of that id, unless it has expired."""
-    held = mentor_busy.c
+    held = person_busy.c
     return select(
         held.hold_id.label("id"),
         held.mentor_profile_id,
@@ -142,12 +144,14 @@ def hold(
         require_bookable(db, calendar, listing, start=start, mentee_user_id=mentee, now=now, accepted=True)
         parties: dict[str, Any] = {"mentor_profile_id": listing.mentor_profile_id, "mentee_user_id": mentee}
         # In a statement of its own: the count of the mentee's holds must be younger than the lock.
-        if db.execute(_LOCK, parties | {"calendar_version": calendar.version}).one_or_none() is None:
+        mentor_user_id = db.scalar(_LOCK, parties | {"calendar_version": calendar.version})
+        if mentor_user_id is None:
             raise CalendarChanged(listing.mentor_profile_id)
         hold_id, end = uuid7(), start + timedelta(minutes=listing.duration_minutes)
         values = {
             **parties,
             "id": hold_id,
+            "mentor_user_id": mentor_user_id,
             "start_time": start,
             "end_time": end,
             "buffer_before_minutes": listing.buffer_before_minutes,

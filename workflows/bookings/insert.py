@@ -21,6 +21,7 @@ from workflows.availability.busy import (
     LOCK_MENTEE,
     LOCK_MENTOR,
     LOCK_MENTOR_UNCHANGED,
+    LOCK_PEOPLE,
     SHARE_MENTOR_UNCHANGED,
 )
 from workflows.availability.check import CalendarChanged
@@ -74,9 +75,9 @@ DRAFT_WITHIN_LIMITS = _statement(f"{SHARE_MENTOR_UNCHANGED}, {LOCK_MENTEE}, {_IN
 # Without limits, nothing is counted.
 DRAFT = _statement(f"{SHARE_MENTOR_UNCHANGED}, {LOCK_MENTEE}, {_INSERT.format(source='FROM mentor, mentee')}")
 ACCEPTED = _statement(
-    f"{LOCK_MENTOR_UNCHANGED}, {LOCK_MENTEE}, {_INSERT.format(source='FROM mentor, mentee')}, {BLOCK_TIME}"
+    f"{LOCK_MENTOR_UNCHANGED}, {LOCK_PEOPLE}, {_INSERT.format(source='FROM mentor, people')}, {BLOCK_TIME}"
 )
-_GROUP = _statement(f"{LOCK_MENTOR}, {_INSERT.format(source='FROM mentor')}, {BLOCK_TIME}")
+_GROUP = _statement(f"{LOCK_MENTOR}, {LOCK_PEOPLE}, {_INSERT.format(source='FROM mentor, people')}, {BLOCK_TIME}")
 NO_LIMIT = 2**31 - 1
 _OPTIONAL = (
     *("listing_id", "mentee_user_id", "course_id", "title", "notes", "metadata"),
@@ -176,6 +177,7 @@ def insert_booking(
         "reminder_minutes": terms.reminder_minutes,
         "location": terms.location,
         "busy_id": uuid7(),
+        "attending_id": uuid7(),
         "mentee_overlap": mentee_overlap,
         "calendar_version": calendar_version,
         "max_drafts_per_mentor": draft_limits.per_mentor or NO_LIMIT,

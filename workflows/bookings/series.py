@@ -15,7 +15,7 @@ from uuid_utils.compat import uuid7
 
 from models.base import enum_literal
 from models.bookings import BookingStatus, bookings
-from workflows.availability.busy import LOCK_MENTEE, LOCK_MENTOR_UNCHANGED
+from workflows.availability.busy import LOCK_MENTOR_UNCHANGED, LOCK_PEOPLE
 from workflows.availability.check import CalendarChanged
 from workflows.bookings.booking import Booking
 from workflows.bookings.decisions import cancel, decline
@@ -28,7 +28,7 @@ from workflows.records import Record
 MAX_OCCURRENCES = 52
 MAX_WEEKS_APART = 52
 
-_LOCK_PARTIES = text(f"WITH {LOCK_MENTOR_UNCHANGED}, {LOCK_MENTEE} SELECT id FROM mentee")
+_LOCK_PARTIES = text(f"WITH {LOCK_MENTOR_UNCHANGED}, {LOCK_PEOPLE} SELECT count FROM people")
 
 # One that is just being decided on its own is waited for, and left out then.
 DRAFTS_OF_SERIES = (

@@ -214,7 +214,7 @@ def priced_mentors_query(
     return LOWEST_PRICE_FIRST.select_page(query, page, offered.price_amount, offered.id)
 
 
-# The first free stretch of the mentor `best.id` that is long enough: open by the weekly hours, if there are any, not
+# The first free stretch of the mentor `best` that is long enough: open by the weekly hours, if there are any, not
 # blocked in the calendar, no time off, and not busy elsewhere. Days are counted from yesterday, whose last hours may be
 # today's in another zone.
 _FREE = """
@@ -236,8 +236,8 @@ FROM unnest(
         WHERE h.mentor_profile_id = best.id AND h.until IS NULL
     ), tstzmultirange(within))
     - coalesce((
-        SELECT range_agg(busy) FROM mentor_busy b
-        WHERE b.mentor_profile_id = best.id AND b.busy && within AND (b.expires_at IS NULL OR b.expires_at > now)
+        SELECT range_agg(busy) FROM person_busy b
+        WHERE b.user_id = best.user_id AND b.busy && within AND (b.expires_at IS NULL OR b.expires_at > now)
     ), '{{}}')
     - coalesce((
         SELECT range_agg(tstzrange(start_time, end_time)) FROM time_off t

@@ -109,7 +109,7 @@ def expire_offer(
     lock_group(db, event.booking_id)
     # The timer was due by the database's clock, which `now` may be behind.
     ended = max(now, event.expires_at)
-    offer_seats(db, group=read_group(db, event.booking_id), now=ended, offer_minutes=policy.waitlist_offer_minutes)
+    offer_seats(db, group=read_group(db, event.booking_id), now=ended, policy=policy)
 
 
 def _once_for_a_group(event: BookingAccepted | SessionCancelled | SessionStarted) -> Sequence[str]:

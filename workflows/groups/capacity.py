@@ -14,6 +14,7 @@ from workflows.groups.place import read_group
 from workflows.groups.waitlist import offer_seats
 from workflows.identity.access import require_mentor_or_operator
 from workflows.identity.actor import Actor
+from workflows.operator_policy import OperatorPolicy
 
 _CHANGE = text(
     """
@@ -37,7 +38,7 @@ def change_capacity(
     group: Group,
     capacity: int,
     now: datetime,
-    offer_minutes: int,
+    policy: OperatorPolicy,
     any_version: bool = False,
 ) -> Group:
     """Change the number of seats of a group session that has not begun, and return it as it stands then.
@@ -46,7 +47,7 @@ def change_capacity(
 
     Args:
         group: as the caller saw it.
-        offer_minutes: how long a seat is kept for a person to whom it is offered; 0 for until the start.
+        policy: how long a seat is kept for a person to whom it is offered, and whether mentees may overlap.
         any_version: the caller decided on no version in particular.
 
     Raises:
@@ -61,7 +62,7 @@ def change_capacity(
     changed = db.execute(_CHANGE, values).one_or_none() is not None
     present = Group.of(db.execute(group_query(group.id)).one())
     if changed:
-        offer_seats(db, group=present, now=now, offer_minutes=offer_minutes)
+        offer_seats(db, group=present, now=now, policy=policy)
         full = [GroupSessionFull.about(present, actor=actor, now=now)] if present.full and not group.full else []
         record(db, GroupSessionChanged.about(present, actor=actor, now=now), *full)
         return read_group(db, group.id)

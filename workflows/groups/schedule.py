@@ -30,8 +30,8 @@ WEEK_DAYS = 7
 # What of the mentor's calendar overlaps a time, with the buffer after it; a hold counts until it expires.
 _BUSY = text(
     """
-SELECT coalesce(booking_id, hold_id) FROM mentor_busy
-WHERE mentor_profile_id = CAST(:mentor_profile_id AS uuid)
+SELECT coalesce(booking_id, hold_id) FROM person_busy
+WHERE user_id = (SELECT user_id FROM mentor_profiles WHERE id = CAST(:mentor_profile_id AS uuid))
   AND busy && tstzrange(CAST(:start AS timestamptz), CAST(:buffered_end AS timestamptz))
   AND (expires_at IS NULL OR expires_at > now())
 ORDER BY lower(busy) LIMIT 1

@@ -20,6 +20,7 @@ from workflows.groups.group import Group
 from workflows.groups.place import Place, is_open, lock_group, lock_place, read_group, require_mentee, require_open
 from workflows.groups.waitlist import CANCELLED, after_offers, drop_waitlist, offer_seats
 from workflows.identity.actor import Actor
+from workflows.operator_policy import OperatorPolicy
 
 # `offered` is 1 where the seat is the one that is kept for this person, whose entry in the waiting list then goes.
 _TAKE = text(
@@ -42,10 +43,11 @@ participant AS (
     FROM seat
 ),
 attending AS (
-    INSERT INTO mentee_busy (booking_id, user_id, busy)
-    SELECT booking_id, CAST(:user_id AS uuid),
-           tstzrange(CAST(:start_time AS timestamptz), CAST(:end_time AS timestamptz))
-    FROM seat WHERE NOT CAST(:mentee_overlap AS boolean)
+    INSERT INTO person_busy (id, user_id, busy, booking_id, may_overlap)
+    SELECT CAST(:busy_id AS uuid), CAST(:user_id AS uuid),
+           tstzrange(CAST(:start_time AS timestamptz), CAST(:end_time AS timestamptz)), booking_id,
+           CAST(:mentee_overlap AS boolean)
+    FROM seat
 )
 SELECT booking_id FROM seat
 """
@@ -64,14 +66,16 @@ kept AS (
     SELECT seat_id, booking_id, user_id, :late, :fee_amount, :refund_amount, :currency, :reason FROM participant
 ),
 released AS (
-    DELETE FROM mentee_busy WHERE booking_id = CAST(:booking_id AS uuid) AND user_id = CAST(:user_id AS uuid)
+    DELETE FROM person_busy WHERE booking_id = CAST(:booking_id AS uuid) AND user_id = CAST(:user_id AS uuid)
 )
 UPDATE group_sessions SET seats_taken = seats_taken - 1 FROM participant
 WHERE group_sessions.booking_id = participant.booking_id
 """
 )
 _REASON = text("SELECT reason FROM seat_cancellations WHERE seat_id = CAST(:seat_id AS uuid)")
-_RELEASE_ALL = text("DELETE FROM mentee_busy WHERE booking_id = CAST(:booking_id AS uuid)")
+_RELEASE_ALL = text(
+    "DELETE FROM person_busy WHERE booking_id = CAST(:booking_id AS uuid) AND mentor_profile_id IS NULL"
+)
 # Bundles are locked in the order of their ids: one person may have paid for seats in two groups that are cancelled.
 _PAID = text(
     """
@@ -90,8 +94,7 @@ def join(
     mentee_user_id: UUID,
     bundle_purchase_id: UUID | None,
     now: datetime,
-    mentee_overlap: bool,
-    offer_minutes: int,
+    policy: OperatorPolicy,
     offered_only: bool = False,
     expected: ExpectedTerms = NOTHING_EXPECTED,
 ) -> Group:
@@ -99,8 +102,7 @@ def join(
 
     Args:
         bundle_purchase_id: the bundle whose credit pays; None for the price.
-        mentee_overlap: whether the person may have another session at that time.
-        offer_minutes: how long a seat is kept for a person to whom it is offered; 0 for until the start.
+        policy: how long a seat is kept for a person to whom it is offered, and whether mentees may overlap.
         offered_only: whether it has to be the seat that is offered to them.
         expected: the terms that the person was shown; a seat that a credit pays for has the price 0.
 
@@ -119,7 +121,7 @@ def join(
     require_mentee(place)
     if place.has_seat:
         raise Conflict("You already have a seat in this group session.", code="already_joined")
-    place = after_offers(db, group, place, now=now, offer_minutes=offer_minutes)
+    place = after_offers(db, group, place, now=now, policy=policy)
     is_offered = place.offered_until is not None
     if offered_only and not is_offered:
         raise Conflict("No seat is kept for you: there was no offer, or it has ended.", code="no_offer")
@@ -135,9 +137,10 @@ def join(
         "price_currency": group.price_currency,
         "product_id": None if bundle_purchase_id else group.product_id,
         "bundle_purchase_id": bundle_purchase_id,
+        "busy_id": uuid7(),
         "start_time": group.start_time,
         "end_time": group.end_time,
-        "mentee_overlap": mentee_overlap,
+        "mentee_overlap": policy.mentee_overlap,
     }
     with constraint_errors():
         taken = db.execute(_TAKE, taking).one_or_none()
@@ -172,7 +175,7 @@ def leave(
     mentee_user_id: UUID,
     reason: str | None,
     now: datetime,
-    offer_minutes: int,
+    policy: OperatorPolicy,
     at_any_cost: bool = False,
 ) -> tuple[Group, Quote]:
     """Leave a seat by the group's cancellation policy, and offer it to the first in line.
@@ -181,7 +184,7 @@ def leave(
 
     Args:
         reason: for the mentor, and the bundle's ledger.
-        offer_minutes: how long a seat is kept for a person to whom it is offered; 0 for until the start.
+        policy: how long a seat is kept for a person to whom it is offered, and whether mentees may overlap.
         at_any_cost: whether a seat that cannot be left by the policy is left for its whole price.
 
     Returns:
@@ -214,7 +217,7 @@ def leave(
         "credit_returned": bool(cost.credit_returned),
     }
     record(db, SeatLeft.about(left, actor=actor, now=now, **about))
-    offer_seats(db, group=group, now=now, offer_minutes=offer_minutes)
+    offer_seats(db, group=group, now=now, policy=policy)
     return read_group(db, group.id), cost
 
 

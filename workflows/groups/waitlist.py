@@ -10,12 +10,14 @@ from sqlalchemy import Connection, TextualSelect, Uuid, text
 from uuid_utils.compat import uuid7
 
 from models.base import Timestamp
+from workflows.availability.busy import IS_BUSY, require_free
 from workflows.errors import Conflict
 from workflows.events.event_types import GroupSessionChanged, WaitlistDropped, WaitlistOffered
 from workflows.events.record import record
 from workflows.groups.group import Group
 from workflows.groups.place import Place, lock_group, lock_place, read_group, read_place, require_mentee, require_open
 from workflows.identity.actor import SYSTEM, Actor
+from workflows.operator_policy import OperatorPolicy
 
 LAPSED = "lapsed"
 CANCELLED = "cancelled"
@@ -50,9 +52,10 @@ _OFFERED_UNTIL = text(
     "SELECT offered_until FROM waitlist_entries"
     " WHERE booking_id = CAST(:booking_id AS uuid) AND user_id = CAST(:user_id AS uuid)"
 )
-# Nothing is offered once the session has been started, however early.
+# Nothing is offered once the session has been started, however early, nor to a person who is busy at that time: they
+# keep their position, and the next in line gets the seat.
 _OFFER = text(
-    """
+    f"""
 WITH free AS (
     SELECT greatest(g.capacity - g.seats_taken - g.seats_offered, 0) AS seats
     FROM group_sessions g LEFT JOIN sessions s ON s.booking_id = g.booking_id
@@ -62,6 +65,7 @@ WITH free AS (
 first AS (
     SELECT id FROM waitlist_entries
     WHERE booking_id = CAST(:booking_id AS uuid) AND offered_until IS NULL
+      AND NOT {IS_BUSY.format(user_id="waitlist_entries.user_id")}
     ORDER BY id LIMIT coalesce((SELECT seats FROM free), 0)
 ),
 offered AS (
@@ -87,12 +91,12 @@ class WaitlistEntry:
 
 
 def join_waitlist(
-    db: Connection, *, actor: Actor, group: Group, now: datetime, offer_minutes: int
+    db: Connection, *, actor: Actor, group: Group, now: datetime, policy: OperatorPolicy
 ) -> tuple[WaitlistEntry, bool]:
     """Put the caller at the end of the waiting list; those who are on it keep their position.
 
     Args:
-        offer_minutes: how long a seat is kept for a person to whom it is offered; 0 for until the start.
+        policy: how long a seat is kept for a person to whom it is offered, and whether mentees may overlap.
 
     Returns:
         the entry, and whether it is new.
@@ -100,7 +104,7 @@ def join_waitlist(
     Raises:
         InvalidTransition: the group session has begun or is cancelled.
         Invalid: the caller is its mentor.
-        Conflict: `already_joined`; `seats_free`.
+        Conflict: `already_joined`; `slot_taken` with `details.mentee`, as it would be for a seat; `seats_free`.
     """
     assert actor.user_id is not None
     place = lock_place(db, group, actor.user_id)
@@ -108,42 +112,49 @@ def join_waitlist(
     require_mentee(place)
     if place.has_seat:
         raise Conflict("You already have a seat in this group session.", code="already_joined")
-    place = after_offers(db, group, place, now=now, offer_minutes=offer_minutes)
+    place = after_offers(db, group, place, now=now, policy=policy)
     if place.entry_id is not None:
         return WaitlistEntry(position=place.position, offered_until=place.offered_until), False
     if not read_group(db, group.id).full:
         raise Conflict("There are free seats; join the group session instead.", code="seats_free")
+    require_free(db, actor.user_id, group.start_time, group.end_time, mentee_overlap=policy.mentee_overlap)
     # Under the group's lock: the order of the ids is that in which people came.
     db.execute(_ENTER, {"id": uuid7(), "booking_id": group.id, "user_id": actor.user_id})
     place = read_place(db, group.id, actor.user_id)
     return WaitlistEntry(position=place.position, offered_until=None), True
 
 
-def leave_waitlist(db: Connection, *, actor: Actor, group: Group, now: datetime, offer_minutes: int) -> None:
+def leave_waitlist(db: Connection, *, actor: Actor, group: Group, now: datetime, policy: OperatorPolicy) -> None:
     """Take the caller off the waiting list; a seat that was kept for them is offered to the next. Idempotent."""
     lock_group(db, group.id)
     if drop_own_entry(db, group.id, actor.user_id):
         record(db, GroupSessionChanged.about(group, actor=actor, now=now))
-    offer_seats(db, group=group, now=now, offer_minutes=offer_minutes)
+    offer_seats(db, group=group, now=now, policy=policy)
 
 
-def offer_seats(db: Connection, *, group: Group, now: datetime, offer_minutes: int) -> None:
+def offer_seats(db: Connection, *, group: Group, now: datetime, policy: OperatorPolicy) -> None:
     """End the offers that have lapsed, and offer every free seat to the next in line, under the group's lock.
 
     To be called wherever a seat may have become free: when one is left or declined, an offer has lapsed, or the
-    capacity was raised. An offer ends at the start at the latest.
+    capacity was raised. An offer ends at the start at the latest. Those who are busy at that time are passed over.
     """
     values = {"booking_id": group.id, "now": now}
     dropped = [_dropped(group, row.user_id, LAPSED, now) for row in db.execute(_DROP_LAPSED, values)]
-    offers: list[WaitlistOffered] = []
+    offered: list[WaitlistOffered] = []
+    minutes = policy.waitlist_offer_minutes
     if group.start_time > now:
-        until = min(group.start_time, now + timedelta(minutes=offer_minutes)) if offer_minutes else group.start_time
-        offers = [
+        wanted = {
+            "until": min(group.start_time, now + timedelta(minutes=minutes)) if minutes else group.start_time,
+            "start_time": group.start_time,
+            "end_time": group.end_time,
+            "mentee_overlap": policy.mentee_overlap,
+        }
+        offered = [
             WaitlistOffered.about(group, actor=SYSTEM, now=now, user_id=row.user_id, expires_at=row.offered_until)
-            for row in db.execute(_OFFER, values | {"until": until})
+            for row in db.execute(_OFFER, values | wanted)
         ]
-    if dropped or offers:
-        record(db, *dropped, *offers)
+    if dropped or offered:
+        record(db, *dropped, *offered)
 
 
 def is_offered(db: Connection, event: WaitlistOffered, *, now: datetime) -> bool:
@@ -152,11 +163,11 @@ def is_offered(db: Connection, event: WaitlistOffered, *, now: datetime) -> bool
     return event.expires_at == offered_until and now < event.expires_at
 
 
-def after_offers(db: Connection, group: Group, place: Place, *, now: datetime, offer_minutes: int) -> Place:
+def after_offers(db: Connection, group: Group, place: Place, *, now: datetime, policy: OperatorPolicy) -> Place:
     """The person's place once lapsed offers have ended, whether their timer has run or not."""
     if not place.has_waitlist:
         return place
-    offer_seats(db, group=group, now=now, offer_minutes=offer_minutes)
+    offer_seats(db, group=group, now=now, policy=policy)
     return read_place(db, group.id, place.user_id)
 
 

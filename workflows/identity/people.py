@@ -87,7 +87,14 @@ def average_rating(rating_sum: int, review_count: int) -> float | None:
 
 
 _ERASED = text("SELECT erased_at IS NOT NULL FROM users WHERE id = CAST(:user_id AS uuid)")
-_LOCK_USER = text("SELECT id FROM users WHERE id = CAST(:user_id AS uuid) FOR NO KEY UPDATE")
+# The mentor profile first, as everywhere: a change of the name changes what finds the profile.
+_LOCK_USER = text(
+    """
+WITH profile AS (SELECT id FROM mentor_profiles WHERE user_id = CAST(:user_id AS uuid) FOR NO KEY UPDATE)
+SELECT users.id FROM users, (SELECT count(*) FROM profile) AS locked
+WHERE users.id = CAST(:user_id AS uuid) FOR NO KEY UPDATE OF users
+"""
+)
 
 
 def user_query(user_id: UUID | BindParameter[UUID]) -> Select[Any]:
@@ -259,7 +266,11 @@ def locked_user(db: Connection, user_id: UUID) -> User:
 
 
 def change_user(db: Connection, *, user_id: UUID, changes: dict[str, Any]) -> User:
-    """Change a user's own name, time zone or locale, and return the account as it stands then."""
+    """Change a user's own name, time zone or locale, and return the account as it stands then.
+
+    Args:
+        user_id: of a user whom `locked_user` has locked.
+    """
     if changes:
         # Nothing is written to an account that has been erased meanwhile.
         db.execute(update(users).where(users.c.id == user_id, users.c.erased_at.is_(None)).values(**changes))

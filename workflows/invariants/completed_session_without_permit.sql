@@ -1,5 +1,4 @@
--- The delivery that unlocks a review is done, but not every mentee who was present has exactly one permit, or one who
--- was absent has a permit that was not withdrawn.
+-- Reviews are unlocked, but a mentee who was present has not exactly one permit, or one who was absent can use theirs.
 SELECT s.id, s.booking_id AS about
 FROM sessions s
 JOIN events e ON e.subject_id = s.id AND e.type = 'session.completed'

@@ -28,6 +28,7 @@ from workflows.groups.seats import leave
 from workflows.groups.waitlist import leave_waitlist
 from workflows.identity.actor import Actor
 from workflows.identity.people import profile_of_user_query
+from workflows.operator_policy import OperatorPolicy
 from workflows.privacy.erasure import erase
 from workflows.privacy.places import DELETED_ACCOUNT
 from workflows.sessions.cancel import conclude, quote_for, quote_of
@@ -121,7 +122,7 @@ class _Account:
     user_id: UUID
     mentor_profile_id: UUID | None
     now: datetime
-    offer_minutes: int
+    policy: OperatorPolicy
 
     def open_things(self) -> OpenThings:
         values = {"user_id": self.user_id, "mentor_profile_id": self.mentor_profile_id, "now": self.now}
@@ -139,14 +140,14 @@ def delete_account(
     user_id: UUID,
     cancel: bool,
     now: datetime,
-    offer_minutes: int,
+    policy: OperatorPolicy,
     require_version: Callable[[Any], None] = lambda _user: None,
 ) -> None:
     """Delete a person's account; once it is deleted, this does nothing.
 
     Args:
         cancel: whether what is open is cancelled, by the usual rules and with the fees of its policies.
-        offer_minutes: how long a freed seat of a group is kept for a person to whom it is offered.
+        policy: how long a freed seat of a group is kept for a person to whom it is offered.
         require_version: called with the account; raises Stale for a `version` that the caller did not decide on.
 
     Raises:
@@ -154,7 +155,7 @@ def delete_account(
             in progress, or a session is still being created.
     """
     profile: UUID | None = db.scalar(profile_of_user_query(user_id))
-    account = _Account(db, user_id, profile, now, offer_minutes)
+    account = _Account(db, user_id, profile, now, policy)
     user, still_open = _locked(account)
     if user.erased_at is not None:
         return
@@ -257,7 +258,7 @@ def _cancel_session(account: _Account, row: Row[Any]) -> None:
 def _leave_group(account: _Account, row: Row[Any]) -> None:
     group, actor = read_group(account.db, row.id), account.acting_on(row)
     if row.kind == "waiting":
-        leave_waitlist(account.db, actor=actor, group=group, now=account.now, offer_minutes=account.offer_minutes)
+        leave_waitlist(account.db, actor=actor, group=group, now=account.now, policy=account.policy)
         return
     leave(
         account.db,
@@ -266,6 +267,6 @@ def _leave_group(account: _Account, row: Row[Any]) -> None:
         mentee_user_id=account.user_id,
         reason=DELETED_ACCOUNT,
         now=account.now,
-        offer_minutes=account.offer_minutes,
+        policy=account.policy,
         at_any_cost=True,
     )

@@ -44,7 +44,7 @@ ACCOUNT = (
     text(f"DELETE FROM calendar_secrets WHERE user_id = {_USER}"),
     text(f"DELETE FROM push_subscriptions WHERE user_id = {_USER}"),
     text(f"DELETE FROM notification_preferences WHERE user_id = {_USER}"),
-    text(f"DELETE FROM mentor_busy WHERE held_by_user_id = {_USER}"),
+    text(f"DELETE FROM person_busy WHERE held_by_user_id = {_USER}"),
     text(
         "DELETE FROM idempotency_keys WHERE caller = 'user:' || CAST(:user_id AS text)"
         " OR caller = 'mentor:' || CAST(:mentor_profile_id AS text)"

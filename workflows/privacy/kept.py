@@ -10,7 +10,7 @@ from uuid import UUID
 from sqlalchemy import Select, and_, func, select
 
 from models.bookings import booking_participants
-from models.calendar import mentor_busy
+from models.calendar import person_busy
 from models.catalog import listings
 from models.groups import seat_cancellations, waitlist_entries
 from models.notifications import Channel, notification_preferences, notifications
@@ -98,7 +98,7 @@ def email_changes_query(user_id: UUID) -> Select[Any]:
 
 def holds_query(user_id: UUID) -> Select[Any]:
     """The times that a person holds now; there are few."""
-    held = mentor_busy.c
+    held = person_busy.c
     return select(
         held.hold_id.label("id"),
         held.mentor_profile_id,

@@ -180,11 +180,10 @@ PLACES: dict[str, Places] = {
         impersonal="mentor_profile_id step_minutes horizon_days max_per_day max_per_week max_per_mentee_per_day"
         f" max_per_mentee_per_week stale_calendars {_TIMES}"
     ),
-    "mentor_busy": Places(
+    "person_busy": Places(
         deleted="hold_id held_by_user_id held_start held_end expires_at",
-        impersonal="id mentor_profile_id busy booking_id created_at",
+        impersonal="id user_id mentor_profile_id busy booking_id may_overlap created_at",
     ),
-    "mentee_busy": Places(impersonal="booking_id user_id busy created_at"),
     "webhook_endpoints": Places(
         deleted="url description headers disabled_reason",
         impersonal="id mentor_profile_id event_types rate_limit state signing failures failing_since open_until"
