@@ -79,12 +79,15 @@ def settle_error(
             # The owner of an endpoint reads there why a message waits.
             kept = str(error) if error.unavailable or delivery.endpoint_id is not None else None
             ours = store.postpone(db, delivery, error.until, reason=kept)
+            # A calendar is read again and again: it is no news that this time is not yet.
+            is_repeated = isinstance(effect, OutboundEffect) and effect.repeat_at is not None
             # Of attempts those that count: this one does not.
             return _line(
                 delivery,
                 "postponed",
                 took,
                 ours=ours,
+                level=logging.DEBUG if is_repeated else logging.INFO,
                 attempt=delivery.attempt - 1,
                 until=error.until.isoformat(timespec="milliseconds"),
                 reason=str(error),

@@ -54,7 +54,7 @@ def _webhook_routes(chosen: Settings) -> dict[str, Route[Any]]:
     transport = WebhookTransport(Sealer(chosen.encryption_keys), chosen.webhook_allowed_networks)
     protected = Protected(transport, Shares.of(senders), destination=lambda message: message.endpoint_id)
     # Few threads of their own, so that neither slow calendars nor large ones delay webhooks.
-    readers = max(2, chosen.webhook_threads // 8)
+    readers = max(4, chosen.webhook_threads // 8)
     client = HttpClient(chosen.webhook_allowed_networks, limits=LIMITS)
     calendars = protected_calendars(CalendarTransport(Sealer(chosen.encryption_keys), client), readers)
     return {"http": Route(protected, SenderPool(senders)), "calendars": Route(calendars, SenderPool(readers))}
@@ -130,7 +130,7 @@ def protected_channels(transport: Transport[Notice]) -> Protected[Notice]:
 
 def protected_calendars(transport: Transport[FeedRequest], readers: int) -> Protected[FeedRequest]:
     """Outside calendars, of which many are on few servers; each has its own pauses in place of a circuit breaker."""
-    return Protected(transport, Shares.of(readers), destination=lambda request: request.origin)
+    return Protected(transport, Shares.of_few(readers), destination=lambda request: request.origin)
 
 
 def protected_push(transport: Transport[PushMessage], senders: int, **options: Any) -> Protected[PushMessage]:

@@ -173,6 +173,15 @@ def test_any_number_of_senders_leaves_each_destination_one(senders: int, answer:
         assert harness.begin(harness.known("one", answer, slow=slow), 1) == 1
 
 
+@pytest.mark.parametrize("senders", [4, 5, 8, 32])
+@pytest.mark.parametrize(("answer", "slow"), [(NO, False), (YES, True), (YES, False)])
+def test_one_of_few_destinations_is_not_read_one_after_another(senders: int, answer: SendResult, slow: bool) -> None:
+    with bulkhead_harness(Shares.of_few(senders)) as harness:
+        most = harness.begin(harness.known("one", answer, slow=slow))
+        assert 2 <= most < senders
+        assert harness.begin("another", 1) == 1, "what one host holds leaves room for another"
+
+
 def test_a_single_destination_gets_all_slots_once_it_is_prompt() -> None:
     with bulkhead_harness(Shares.of_one(4)) as harness:
         assert harness.begin("server") == 1

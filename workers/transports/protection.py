@@ -71,6 +71,15 @@ class Shares:
         return cls(senders=senders, many=max(1, senders - quarter), few=few, slow=quarter, reserve=quarter)
 
     @classmethod
+    def of_few(cls, senders: int) -> Shares:
+        """Shares of at least four senders among few destinations, of which each has much to be read.
+
+        One that is slow, or not yet known, has half of them, so that its messages do not go one after another.
+        """
+        half, quarter = senders // 2, senders // 4
+        return cls(senders=senders, many=senders - quarter, few=half, slow=half, reserve=quarter)
+
+    @classmethod
     def of_one(cls, senders: int) -> Shares:
         """Shares of one destination: all while it is prompt, and a quarter otherwise."""
         few = max(1, senders // 4)
