@@ -188,7 +188,7 @@ def make_state(settings: Settings, engine: Engine | None, wakeups: WakeupSink | 
         engine=database,
         wakeups=taker,
         transactions=Transactions(database, taker),
-        readiness=Readiness(database),
+        readiness=Readiness(settings.database_url),
         sealer=sealer,
         authenticator=Authenticator(settings),
         rate_limits=RateLimits(settings),

@@ -14,7 +14,7 @@ from threading import Lock, Thread
 from time import monotonic
 
 import structlog
-from sqlalchemy import Connection, Engine, text
+from sqlalchemy import Connection, text
 from sqlalchemy.exc import SQLAlchemyError
 
 from models.engine import create
@@ -43,14 +43,15 @@ class Readiness:
     """Checks of one database, each answered in time whatever the database does.
 
     Args:
-        engine: of the requests; the checks have a connection of their own, to the same database.
+        database_url: of the requests' database, to which the checks have a connection of their own.
         answer_seconds: from when a check has begun.
     """
 
-    def __init__(self, engine: Engine, *, answer_seconds: float = ANSWER_SECONDS) -> None:
-        url = engine.url.render_as_string(hide_password=False)
+    def __init__(self, database_url: str, *, answer_seconds: float = ANSWER_SECONDS) -> None:
         # PostgreSQL cannot vacuum another session's temporary table: none is to become old.
-        self._engine = create(url, pool_size=1, name="tutelage-ready", warn=False, recycle_seconds=RECYCLE_SECONDS)
+        self._engine = create(
+            database_url, pool_size=1, name="tutelage-ready", warn=False, recycle_seconds=RECYCLE_SECONDS
+        )
         self._answer_seconds = answer_seconds
         self._lock = Lock()
         self._check: Future[str | None] = Future()

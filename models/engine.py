@@ -120,8 +120,9 @@ def create(
         hide_parameters=True,
         connect_args={
             **CONNECTION_LIMITS,
-            "connect_timeout": connect_timeout,
             **parameters,
+            # A statement's deadline counts with a number; libpq's 0, for any time, is none.
+            "connect_timeout": max(0, int(parameters.get("connect_timeout") or 0)) or connect_timeout,
             "application_name": name,
             "prepare_threshold": PREPARE_THRESHOLD,
             "cursor_factory": _Cursor,
