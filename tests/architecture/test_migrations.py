@@ -19,6 +19,7 @@ from api.readiness import revisions
 from cli.migrate import MIGRATIONS, current_revision, upgrade
 from models import metadata
 from tests import servers
+from workflows.invariants import queries
 
 
 @pytest.fixture
@@ -136,3 +137,56 @@ def test_models_and_migrations_agree_beyond_alembics_comparison(database_url: st
         migrated = schema(db)
     for part in ("columns", "constraints", "indexes", "enums"):
         assert made[part] == [each for each in migrated[part] if "alembic_version" not in str(each)], part
+
+
+_TWO_SESSIONS_AT_ONE_TIME = """
+CREATE TEMPORARY TABLE made AS SELECT gen_random_uuid() AS mentor, gen_random_uuid() AS other,
+    gen_random_uuid() AS user_id, gen_random_uuid() AS other_user_id, gen_random_uuid() AS mentee,
+    gen_random_uuid() AS held,
+    gen_random_uuid() AS attended, gen_random_uuid() AS later, now() + interval '1 day' AS at;
+INSERT INTO users (id, email, name, time_zone)
+SELECT each, each || '@example.org', 'N', 'UTC' FROM made, unnest(ARRAY[user_id, other_user_id, mentee]) AS each;
+INSERT INTO mentor_profiles (id, user_id, headline, time_zone)
+SELECT mentor, user_id, 'H', 'UTC' FROM made UNION ALL SELECT other, other_user_id, 'H', 'UTC' FROM made;
+INSERT INTO listings (id, mentor_profile_id, title, duration_minutes, price_amount, price_currency)
+SELECT each, each, 'L', 60, 0, 'EUR' FROM made, unnest(ARRAY[mentor, other]) AS each;
+INSERT INTO bookings (id, listing_id, mentor_profile_id, mentee_user_id, start_time, end_time, status, session_id,
+                      price_amount, price_currency)
+SELECT held, mentor, mentor, mentee, at, at + interval '1 hour', 'accepted'::booking_status, gen_random_uuid(), 0, 'EUR'
+FROM made
+UNION ALL SELECT attended, other, other, user_id, at, at + interval '1 hour', 'accepted', gen_random_uuid(), 0, 'EUR'
+FROM made
+UNION ALL SELECT later, other, other, user_id, at + interval '1 day', at + interval '25 hours', 'accepted',
+                 gen_random_uuid(), 0, 'EUR' FROM made;
+INSERT INTO booking_participants (booking_id, user_id)
+SELECT held, mentee FROM made UNION ALL SELECT attended, user_id FROM made UNION ALL SELECT later, user_id FROM made;
+INSERT INTO mentor_busy (id, mentor_profile_id, busy, booking_id)
+SELECT id, mentor_profile_id, tstzrange(start_time, end_time), id FROM bookings;
+-- The later one was booked while the setting let mentees overlap.
+INSERT INTO mentee_busy (booking_id, user_id, busy)
+SELECT id, mentee_user_id, tstzrange(start_time, end_time) FROM bookings, made WHERE id <> later;
+"""
+_BLOCKS_NOW = """
+SELECT CASE booking_id WHEN held THEN 'held' WHEN attended THEN 'attended' ELSE 'later' END,
+       mentor_profile_id IS NOT NULL, may_overlap
+FROM person_busy, made ORDER BY 1, 2
+"""
+
+
+def test_two_calendars_become_one_and_two_again(empty_url: str) -> None:
+    """Of two sessions of one person at one time, the mentor's block stays, and an invariant names the other."""
+    with connected(empty_url) as db:
+        migrate(db, command.upgrade, "0053")
+        db.execute(text(_TWO_SESSIONS_AT_ONE_TIME))
+        db.commit()
+        migrate(db, command.upgrade, "0054")
+        assert [tuple(row) for row in db.execute(text(_BLOCKS_NOW))] == [
+            *[("attended", True, False), ("held", False, False), ("held", True, False)],
+            *[("later", False, True), ("later", True, False)],
+        ]
+        named = set(db.scalars(text(queries()["person_busy_twice"])))
+        assert named == set(db.scalars(text("SELECT attended FROM made")))
+        migrate(db, command.downgrade, "0053")
+        assert db.scalar(text("SELECT count(*) FROM mentor_busy")) == 3
+        left = set(db.scalars(text("SELECT booking_id FROM mentee_busy")))
+        assert left == set(db.scalars(text("SELECT held FROM made")))
