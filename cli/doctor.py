@@ -17,6 +17,7 @@ import psycopg
 import redis
 from celery import Celery
 from kombu.exceptions import KombuError
+from sqlalchemy import func, select, text
 from sqlalchemy.exc import SQLAlchemyError
 
 from api.jwks import JwksError, JwksKeys
@@ -34,6 +35,7 @@ from workers.broker import broker_settings
 from workers.transports.apprise import AppriseTransport
 from workflows.notifications.templating import template_errors
 from workflows.privacy.reencryption import SEALED_TABLES, rows_left, rows_under_unknown_keys
+from workflows.zone_rules import COMPARED_YEARS, VERSION, differing_zones, used_zones
 
 MIN_DISK_BYTES = 500 * 1024**2
 
@@ -208,6 +210,31 @@ def database_is_ready(setup: Setup) -> str:
         raise Problem(f"The database cannot be used: {error}".strip()) from error
 
 
+def zones_have_the_same_rules(setup: Setup) -> str:
+    """PostgreSQL's clocks show in people's zones what those of Tutelage show."""
+    engine = create(setup.database_address(), pool_size=1, name="tutelage-doctor", warn=False)
+    try:
+        with engine.connect() as db:
+            used, now = used_zones(db), db.scalars(select(func.now())).one()
+            differing, version = differing_zones(db, used, now), db.scalars(text("SHOW server_version")).one()
+    except SQLAlchemyError as error:
+        raise Skipped(
+            f"Time zones follow tzdata {VERSION}; those of PostgreSQL were not looked at: the database cannot be used."
+        ) from error
+    finally:
+        engine.dispose()
+    if differing:
+        raise Problem(
+            f"Time zones follow tzdata {VERSION}; those of PostgreSQL {version} differ, or are missing, for"
+            f" {', '.join(differing)}: update PostgreSQL, or the time zones of its machine. Until then, take local"
+            " times from the API, not from queries of your own."
+        )
+    return (
+        f"Time zones follow tzdata {VERSION}; PostgreSQL {version} agrees in all {len(used)} that are in use,"
+        f" for {COMPARED_YEARS} years."
+    )
+
+
 def role_has_its_timeouts(setup: Setup) -> str:
     """The role's connections time out by themselves, and plan as the tests do."""
     address = setup.database_address()
@@ -343,6 +370,7 @@ CHECKS: tuple[Callable[[Setup], str], ...] = (
     disk_has_space,
     ports_are_free,
     database_is_ready,
+    zones_have_the_same_rules,
     role_has_its_timeouts,
     values_are_under_the_present_key,
     redis_is_ready,

@@ -30,13 +30,14 @@ def zone(name: str) -> ZoneInfo:
     Raises:
         Invalid: there is no such zone.
     """
-    if name not in _names():
+    if name not in zone_names():
         raise Invalid("This is not an IANA time zone such as Europe/Berlin.", details={"timeZone": ["unknown zone"]})
     return ZoneInfo(name)
 
 
 @cache
-def _names() -> frozenset[str]:
+def zone_names() -> frozenset[str]:
+    """The names of all IANA time zones, former names included."""
     # Not the machine's: its folder also holds its own zone (`localtime`, `posixrules`), and every zone once more as
     # `posix/…` and, with leap seconds, as `right/…`. `Factory` stands for an unset zone.
     return frozenset((files("tzdata") / "zones").read_text(encoding="utf-8").split()) - {"Factory"}

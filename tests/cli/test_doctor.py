@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import socket
 from pathlib import Path
+from uuid import uuid4
 
 import psycopg
 import pytest
+import tzdata  # type: ignore[import-untyped]
 from click.testing import CliRunner, Result
 
 from cli.doctor import CHECKS
@@ -41,6 +43,20 @@ def test_a_role_without_timeouts_is_named(tmp_path: Path, monkeypatch: pytest.Mo
     assert result.exit_code == 1
     assert "SET statement_timeout = '9s'." in result.output
     assert "lock_timeout" not in result.output
+
+
+def test_other_rules_of_a_zone_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, database_url: str) -> None:
+    with psycopg.connect(database_url) as db:
+        db.execute("INSERT INTO users (id, email, name, time_zone) VALUES (%s, 'a@b.c', 'A', 'Europe/Rome')", [uuid4()])
+    monkeypatch.setenv("DATABASE_URL", database_url)
+    assert f"ok       Time zones follow tzdata {tzdata.IANA_VERSION}; PostgreSQL " in examine(tmp_path).output
+    with psycopg.connect(database_url) as db:
+        db.execute("CREATE VIEW public.pg_timezone_names AS SELECT 'UTC' AS name")
+    lacking = f"{database_url}?options=-csearch_path%3Dpublic,pg_catalog"
+    monkeypatch.setenv("DATABASE_URL", lacking)
+    result = examine(tmp_path)
+    assert result.exit_code == 1
+    assert "differ, or are missing, for Europe/Rome: update PostgreSQL" in result.output
 
 
 def test_a_taken_port_is_named(tmp_path: Path) -> None:
@@ -126,7 +142,7 @@ def test_what_was_not_looked_at_is_skipped(tmp_path: Path, monkeypatch: pytest.M
     result = examine(tmp_path)
     assert result.exit_code == 0, result.output
     skipped = [line for line in result.output.splitlines() if line.startswith("skipped  ")]
-    assert [line.split()[2] for line in skipped] == ["database", "database", "database", "Redis", "processes"]
+    assert [line.split()[2] for line in skipped] == ["database"] * 4 + ["Redis", "processes"]
     assert f"Nothing is wrong; 5 of {len(CHECKS)} checks were skipped." in result.output
     monkeypatch.setenv("API_THREADS", "many")
     monkeypatch.setenv("DATABASE_URL", "postgresql://u:hunter2@db:port/x")
