@@ -16,7 +16,7 @@ FIND_PYTHON = for candidate in $(PYTHON) python3 python3.14 python3.13 python3.1
 	$$candidate -c 'import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 \
 	&& echo $$candidate && exit; done; exit 1
 
-.PHONY: help setup component demo up dev test test-browser check fuzz pentest faults-long bench bench-accept lock clean
+.PHONY: help setup component demo up dev test test-browser test-alerts check fuzz pentest faults-long bench bench-accept lock clean
 
 help: ## Show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
@@ -50,6 +50,9 @@ test: $(READY) ## Run all tests against a real PostgreSQL and a real Valkey (ARG
 
 test-browser: $(BROWSER_READY) ## Test pages in an installed Chromium (CHROMIUM=... or FIREFOX=... names it, PICTURES=... keeps what they look like)
 	@$(BIN)/python -m pytest -n $(BROWSERS) --dist worksteal --browser $(or $(FIREFOX),$(CHROMIUM),chromium) $(if $(PICTURES),--pictures $(PICTURES)) tests/browser $(ARGS)
+
+test-alerts: $(READY) ## Play each alert of Prometheus with and without its fault, by an installed promtool
+	@$(BIN)/python -m tests.deploy.alert_cases
 
 # Playwright drives the browser that is installed: it downloads none.
 $(BROWSER_READY): $(READY) requirements-browser.lock

@@ -36,8 +36,8 @@ def queries_of_panels() -> Iterator[str]:
 
 def alerts() -> list[dict[str, Any]]:
     """Every rule."""
-    groups = yaml.safe_load((DEPLOY / "prometheus" / "alerts.yml").read_text())["groups"]
-    return [rule for group in groups for rule in group["rules"]]
+    files = [yaml.safe_load((DEPLOY / "prometheus" / name).read_text()) for name in prometheus()["rule_files"]]
+    return [rule for file in files for group in file["groups"] for rule in group["rules"]]
 
 
 def prometheus() -> dict[str, Any]:

@@ -66,6 +66,15 @@ def test_the_component_is_built_and_pages_are_tested(clone: Path) -> None:
     assert asked[3:] == ["test", ".venv/.browser-ready", f"test-browser CHROMIUM={chromium}"]
 
 
+@pytest.mark.parametrize("status", [0, 1])
+def test_alerts_are_played_where_promtool_is(clone: Path, status: int) -> None:
+    program(clone, "promtool")
+    if status:
+        (clone / "fails-test-alerts").touch()
+    ended, _printed, asked = run(clone)
+    assert (ended, asked) == (status, ["setup", "check", "test-alerts", "test"])
+
+
 @pytest.mark.parametrize("change", ["changed", "added", "missing"])
 def test_other_files_than_the_built_ones_fail(clone: Path, change: str) -> None:
     for name in ("node", "npm"):

@@ -6,9 +6,11 @@ import re
 from typing import Any
 
 import pytest
+import yaml
 
-from cli.plan import PARTS
+from cli.plan import PARTS, ROOT
 from config import telemetry
+from tests.deploy.alert_cases import FAULTS, document
 from tests.deploy.rules import (
     alerts,
     dashboard,
@@ -21,6 +23,9 @@ from tests.deploy.rules import (
 
 SELECTOR = re.compile(r"(tutelage_\w+)\s*\{([^}]*)\}")
 GROUPED = re.compile(r"\bby \(([^)]*)\)")
+ABSENT = re.compile(r"absent\(\w+\{([^}]*)\}")
+# What tells the series of one target apart, where nothing is added up.
+OF_TARGETS = {"instance", "mountpoint"}
 # What Prometheus itself adds to each series.
 ADDED = {"job", "instance", "le"}
 
@@ -69,7 +74,8 @@ def test_an_alert_says_what_it_means_and_where_to_look(rule: dict[str, Any]) -> 
     assert rule["annotations"]["summary"].endswith(".")
     assert rule["annotations"]["description"].endswith(".")
     # The sentences name labels that the expression leaves.
-    left = {label.strip() for group in GROUPED.findall(rule["expr"]) for label in group.split(",")} | {"instance"}
+    left = {label.strip() for group in GROUPED.findall(rule["expr"]) for label in group.split(",")} | OF_TARGETS
+    left |= {label for absent in ABSENT.findall(rule["expr"]) for label in re.findall(r"(\w+)=", absent)}
     assert set(re.findall(r"\$labels\.(\w+)", str(rule["annotations"]))) <= left
 
 
@@ -89,8 +95,26 @@ def test_bursts_of_refusals_and_late_updates_are_alerts(metric: str) -> None:
 
 
 def test_prometheus_looks_at_every_program_where_it_listens() -> None:
-    (job,) = prometheus()["scrape_configs"]
+    job, *servers = prometheus()["scrape_configs"]
     (found,) = job["dns_sd_configs"]
     programs = [part.name for part in PARTS if part.measured]
     assert (job["job_name"], found["names"]) == ("tutelage", programs)
-    assert prometheus()["rule_files"] == ["alerts.yml"]
+    assert [each["job_name"] for each in servers] == ["postgresql", "valkey", "machine"]
+    targets = [target for each in servers for static in each["static_configs"] for target in static["targets"]]
+    services = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]
+    assert {target.partition(":")[0] for target in targets} <= services.keys()
+
+
+def test_every_alert_has_a_case_in_which_it_fires() -> None:
+    assert {name.split()[0] for name in FAULTS} == {rule["alert"] for rule in alerts()}
+    quiet, *faults = document()["tests"]
+    assert all(each["exp_samples"] == [] for each in quiet["promql_expr_test"])
+    assert all(each["promql_expr_test"][0]["exp_samples"] for each in faults)
+
+
+def test_a_missing_part_is_an_alert_for_each_part() -> None:
+    (rule,) = (rule for rule in alerts() if rule["alert"] == "TutelagePartMissing")
+    assert re.findall(r'absent\(tutelage_build_info\{job="tutelage",process="([^"]+)"\}\)', rule["expr"]) == [
+        part.name for part in PARTS if part.measured
+    ]
+    assert rule["labels"]["severity"] == "critical"
