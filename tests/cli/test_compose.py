@@ -17,6 +17,7 @@ from cli.plan import PARTS, ROOT, Place
 from cli.serve import KEEP_ALIVE_SECONDS
 
 PROGRAMS = [part for part in PARTS if part.group == "programs"]
+SECOND_API = "api-2"
 CONTAINER = Place(
     host="0.0.0.0", api_port=8000, flower_port=5555, streams_port=8001, data_dir=Path("/data"), worker_threads=4
 )
@@ -32,7 +33,7 @@ def services() -> dict[str, Any]:
 
 def test_services_are_the_parts_and_the_migration(services: dict[str, Any]) -> None:
     always = {name for name, service in services.items() if "profiles" not in service}
-    assert always == {part.name for part in PARTS} | {"migrate", "proxy"}
+    assert always == {part.name for part in PARTS} | {"migrate", "proxy", SECOND_API}
 
 
 @pytest.mark.parametrize("part", PROGRAMS, ids=lambda part: part.name)
@@ -92,11 +93,27 @@ def test_the_api_is_published_by_a_proxy_alone(services: dict[str, Any]) -> None
     published, flower = proxy["ports"]
     assert flower == f"127.0.0.1:{CONTAINER.flower_port}:{CONTAINER.flower_port}"
     assert f"listen {published.rpartition(':')[2]};" in configuration
-    assert f"server api:{CONTAINER.api_port};" in configuration
     # By a variable: nginx looks its name up when it is asked for, and starts without it.
     assert f"set $streams http://streams:{CONTAINER.streams_port};" in configuration
-    assert re.findall(r"^ +server (\S+);", configuration, re.MULTILINE) == [f"api:{CONTAINER.api_port}"]
-    assert len(re.findall(r"resolver 127.0.0.11 valid=10s;", configuration)) == 2
+    servers = re.findall(r"^ +server ([^;{]+);", configuration, re.MULTILINE)
+    assert servers == [f"api:{CONTAINER.api_port} resolve max_fails=0"]
+    assert len(re.findall(r"^    resolver 127.0.0.11 valid=2s;", configuration, re.MULTILINE)) == 1
+
+
+def test_one_api_serves_while_the_other_is_replaced(services: dict[str, Any]) -> None:
+    first, second = services["api"], services[SECOND_API]
+    # Both are `api` to the proxy and to Prometheus, and are replaced by commands of their own.
+    assert second == first | {"networks": {"default": {"aliases": ["api"]}}}
+    assert "networks" not in first
+    # A proxy that starts again with a container would serve nobody meanwhile.
+    assert services["proxy"]["depends_on"] == {"api": {"condition": "service_healthy"}}
+    upgrade = (ROOT / "docs" / "running.md").read_text()
+    for name in ("api", SECOND_API):
+        assert f"docker compose up --detach --no-deps --wait {name}\n" in upgrade
+    image = re.fullmatch(r"nginx:(\d+)\.(\d+)-alpine", services["proxy"]["image"])
+    # `resolve` in a server of an upstream.
+    assert image is not None
+    assert tuple(map(int, image.groups())) >= (1, 28)
 
 
 def test_the_proxy_buffers_and_has_limits() -> None:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import shutil
+import signal
 import socket
 import struct
 import subprocess
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -18,6 +20,7 @@ import urllib3
 
 from cli.embedded import free_port
 from cli.plan import ROOT
+from tests.api.served import Served, started
 from tests.eventually import eventually
 
 NGINX = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin:/usr/local/sbin")
@@ -93,16 +96,19 @@ def upstream() -> Iterator[int]:
 
 
 @contextmanager
-def proxy(folder: Path, program: str, names: Names, api: int, streams: int) -> Iterator[str]:
-    """nginx with the shipped configuration, but for addresses; the address at which it listens."""
+def proxy(folder: Path, program: str, names: Names, apis: Sequence[int], streams: int) -> Iterator[str]:
+    """nginx with the shipped configuration, but for addresses; the address at which it listens.
+
+    The addresses of the API stand in it, since they are not looked up again before nginx 1.27.3.
+    """
     port = free_port()
     text = (ROOT / "deploy" / "nginx" / "nginx.conf").read_text()
     for shipped, here in (
         ("listen 8080;", f"listen 127.0.0.1:{port};"),
         ("listen 5555;", f"listen 127.0.0.1:{free_port()};"),
-        ("server api:8000;", f"server 127.0.0.1:{api};"),
+        ("server api:8000 resolve max_fails=0;", "".join(f"server 127.0.0.1:{api} max_fails=0;" for api in apis)),
         ("http://streams:8001", f"http://streams:{streams}"),
-        ("resolver 127.0.0.11 valid=10s;", f"resolver 127.0.0.1:{names.port} valid=1s ipv6=off;"),
+        ("resolver 127.0.0.11 valid=2s;", f"resolver 127.0.0.1:{names.port} valid=1s ipv6=off;"),
         ("error_log /dev/stderr warn;", f"error_log {folder}/error.log warn;"),
         ("access_log /dev/stdout ", f"access_log {folder}/access.log "),
         ("    server_tokens off;", "".join(f"    {each}_temp_path {folder}/{each};\n" for each in TEMPORARY)),
@@ -132,6 +138,49 @@ def _listens(port: int, process: subprocess.Popen[bytes]) -> bool:
     return False
 
 
+class Clients:
+    """Clients of a proxy that ask one request after the other, and count what they are answered."""
+
+    def __init__(self, url: str, methods: Sequence[str]) -> None:
+        self.answers: Counter[str] = Counter()
+        self._over = threading.Event()
+        self._threads = [threading.Thread(target=self._ask, args=(url, method)) for method in methods]
+        for thread in self._threads:
+            thread.start()
+
+    def ask_more(self) -> None:
+        """Wait until there are some hundred answers more."""
+        before = self.answers.total()
+        eventually(lambda: self.answers.total() > before + 300, "more answers")
+
+    def stop(self) -> None:
+        """End all of them."""
+        self._over.set()
+        for thread in self._threads:
+            thread.join()
+
+    def _ask(self, url: str, method: str) -> None:
+        http = urllib3.PoolManager(retries=False, timeout=30)
+        while not self._over.is_set():
+            try:
+                told = str(http.request(method, url, body=b"x" if method == "POST" else None).status)
+            except urllib3.exceptions.HTTPError as error:
+                told = type(error).__name__
+            self.answers[f"{method} {told}"] += 1
+
+
+@contextmanager
+def api_process(folder: Path, port: int) -> Iterator[Served]:
+    """The API as it is really run, which has no database; it is asked to end, as Docker does, and has ended then."""
+    folder.mkdir(exist_ok=True)
+    variables = {"DATABASE_URL": "postgresql+psycopg://nobody@127.0.0.1:1/none", "RATE_LIMIT_ADDRESS": "off"}
+    with started(folder, "127.0.0.1", port, **variables) as served:
+        eventually(served.answers, "the API", seconds=60)
+        yield served
+        served.process.send_signal(signal.SIGTERM)
+        served.process.wait(60)
+
+
 if NGINX is not None:
 
     def test_the_proxy_starts_without_streams_and_finds_them_later(tmp_path: Path) -> None:
@@ -140,7 +189,7 @@ if NGINX is not None:
             name_server() as names,
             upstream() as api,
             upstream() as streams,
-            proxy(tmp_path, NGINX, names, api, streams) as url,
+            proxy(tmp_path, NGINX, names, [api], streams) as url,
         ):
             http = urllib3.PoolManager(retries=False, timeout=30)
             assert http.request("GET", f"{url}/health/live").data == b"/health/live"
@@ -156,3 +205,23 @@ if NGINX is not None:
 
             assert eventually(served, "live updates") == b"/streams/sessions?mentor=1%2F2"
             assert http.request("GET", f"{url}/api/streams/x").data == b"/api/streams/x"
+
+    def test_no_request_fails_while_each_api_is_replaced(tmp_path: Path) -> None:
+        assert NGINX is not None
+        ports = [free_port(), free_port()]
+        with name_server() as names, ExitStack() as running:
+            apis = [ExitStack() for _ in ports]
+            for number, (port, stack) in enumerate(zip(ports, apis, strict=True)):
+                running.enter_context(stack)
+                stack.enter_context(api_process(tmp_path / str(number), port))
+            url = running.enter_context(proxy(tmp_path, NGINX, names, ports, free_port()))
+            clients = Clients(f"{url}/testing/echo", ["POST"] * 4 + ["GET"] * 2)
+            running.callback(clients.stop)
+            for number, port in enumerate(ports):
+                clients.ask_more()
+                apis[number].pop_all().close()
+                clients.ask_more()
+                apis[number].enter_context(api_process(tmp_path / str(number), port))
+            clients.ask_more()
+            clients.stop()
+        assert set(clients.answers) == {"POST 200", "GET 200"}, clients.answers
