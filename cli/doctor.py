@@ -23,6 +23,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from api.jwks import JwksError, JwksKeys
 from cli.embedded import postgres_binary, valkey_binary
 from cli.migrate import newest_revision
+from cli.output import echo_labelled
 from cli.plan import is_free
 from cli.reencrypt import present_recoding
 from cli.run_file import DATA_DIR_OPTION, read_run
@@ -388,13 +389,13 @@ def doctor(data_dir: Path, port: int, flower_port: int) -> None:
     problems = skipped = 0
     for check in CHECKS:
         try:
-            click.echo(f"ok       {check(setup)}")
+            echo_labelled("ok       ", check(setup))
         except Skipped as reason:
             skipped += 1
-            click.echo(f"skipped  {reason}")
+            echo_labelled("skipped  ", str(reason))
         except Problem as problem:
             problems += 1
-            click.echo(f"WRONG    {problem}")
+            echo_labelled("WRONG    ", str(problem))
     if problems:
         raise click.ClickException("One thing is wrong." if problems == 1 else f"{problems} things are wrong.")
     click.echo(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from shutil import get_terminal_size
 from textwrap import fill
 from typing import ClassVar
 
@@ -63,6 +64,16 @@ def print_records(records: Sequence[Mapping[str, object]], *, as_json: bool, tit
         console.print(table, highlight=False)
     else:
         click.echo("\n\n".join(_paragraph(record, console.width) for record in records))
+
+
+def echo_labelled(label: str, sentence: str) -> None:
+    """Print a line that begins with a label; on a terminal its words are wrapped below the sentence's first."""
+    if click.get_text_stream("stdout").isatty():
+        width = max(get_terminal_size().columns, len(label) + _MIN_TEXT_WIDTH)
+        options = {"break_long_words": False, "break_on_hyphens": False}
+        click.echo(fill(sentence, width, initial_indent=label, subsequent_indent=" " * len(label), **options))
+    else:
+        click.echo(f"{label}{sentence}")
 
 
 def _paragraph(record: Mapping[str, object], width: int) -> str:

@@ -20,15 +20,18 @@ Tutelage is ready.
   API       {api}
   Docs      {api}/api/docs{demo}
   Flower    {flower}
-  Data      {data}   (logs in {data}/logs, addresses and processes in {data}/run.json)
+  Data      {data}
+            with logs in logs/, addresses and processes in run.json
 
   A token for a user:     tutelage token --user ID [--mentor ID]
   A token for operators:  tutelage token --operator{headers}
 Press Ctrl-C to stop."""
 OPEN_HEADERS = """
-  Development believes the header X-User-Id: ID (and X-Mentor-Profile-Id: ID for a mentor) without a token."""
+  Development believes X-User-Id: ID without a token, and of a mentor
+  X-Mentor-Profile-Id: ID."""
 DEMO = """
-  Booking   {api}/component/demo   (`tutelage seed` makes whom to book)"""
+  Booking   {api}/component/demo
+            once `tutelage seed` has made people to book"""
 PORT = click.IntRange(0, 65_535)
 RELOADED_PACKAGES = ("api", "config", "models", "workers", "workflows")
 RELOADED_SUFFIXES = (".py", ".j2", ".sql")

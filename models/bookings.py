@@ -168,6 +168,8 @@ booking_participants = Table(
     PrimaryKeyConstraint("booking_id", "user_id"),
     CheckConstraint("num_nonnulls(seat_id, price_amount, price_currency) IN (0, 3)", name="seat"),
     CheckConstraint("(start_time IS NULL) = (seat_id IS NULL)", name="start_time_of_a_seat"),
+    # The mentee of an individual session who does not come is a no-show, which has rules of its own.
+    CheckConstraint("present IS NOT FALSE OR seat_id IS NOT NULL", name="absence_from_a_group"),
     Index("ix_booking_participants_user_id", "user_id"),
     Index(
         "ix_booking_participants_user_id_start_time_booking_id",

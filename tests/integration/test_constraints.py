@@ -304,6 +304,7 @@ VIOLATED: list[tuple[Table, str, dict[str, Any]]] = [
     # A seat has a price.
     (booking_participants, "ck_booking_participants_seat", {"seat_id": uuid4()}),
     (booking_participants, "ck_booking_participants_start_time_of_a_seat", {"start_time": NOW}),
+    (booking_participants, "ck_booking_participants_absence_from_a_group", {"present": False}),
     (calendar_secrets, "ck_calendar_secrets_digest", {"digest": b"short"}),
     # A booking ends after it starts, and not in the same moment.
     (bookings, "ck_bookings_ends_after_it_starts", {"start_time": NOW, "end_time": NOW}),
