@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Mapping, Sequence
 from shutil import get_terminal_size
 from textwrap import fill
@@ -68,10 +69,9 @@ def print_records(records: Sequence[Mapping[str, object]], *, as_json: bool, tit
 
 def echo_labelled(label: str, sentence: str) -> None:
     """Print a line that begins with a label; on a terminal its words are wrapped below the sentence's first."""
-    if click.get_text_stream("stdout").isatty():
+    if sys.stdout.isatty():
         width = max(get_terminal_size().columns, len(label) + _MIN_TEXT_WIDTH)
-        options = {"break_long_words": False, "break_on_hyphens": False}
-        click.echo(fill(sentence, width, initial_indent=label, subsequent_indent=" " * len(label), **options))
+        click.echo(_filled(sentence, width, label))
     else:
         click.echo(f"{label}{sentence}")
 
@@ -80,16 +80,19 @@ def _paragraph(record: Mapping[str, object], width: int) -> str:
     """One value a line; the words of a long one are wrapped below its first."""
     shown = {heading: text for heading, value in record.items() if (text := _text(value))}
     indent = max(map(len, shown)) + 2
-    return "\n".join(
-        fill(
-            text,
-            max(width, indent + _MIN_TEXT_WIDTH),
-            initial_indent=f"{heading}:".ljust(indent),
-            subsequent_indent=" " * indent,
-            break_long_words=False,
-            break_on_hyphens=False,
-        )
-        for heading, text in shown.items()
+    whole = max(width, indent + _MIN_TEXT_WIDTH)
+    return "\n".join(_filled(text, whole, f"{heading}:".ljust(indent)) for heading, text in shown.items())
+
+
+def _filled(text: str, width: int, label: str) -> str:
+    """The text after its label, wrapped at words below its first."""
+    return fill(
+        text,
+        width,
+        initial_indent=label,
+        subsequent_indent=" " * len(label),
+        break_long_words=False,
+        break_on_hyphens=False,
     )
 
 
