@@ -424,7 +424,13 @@ export class SessionBooking extends LitElement {
 
   private emit<K extends keyof SessionBookingEvents>(name: K, detail: SessionBookingEvents[K]): void {
     this.dispatchEvent(new CustomEvent(name, { detail, bubbles: true, composed: true }));
-    if (name === "booked") this.onSuccess?.((detail as SessionBookingEvents["booked"]).session);
+    if (name !== "booked") return;
+    try {
+      this.onSuccess?.((detail as SessionBookingEvents["booked"]).session);
+    } catch (error) {
+      // The page's own mistake, reported as one of its listeners: the session exists all the same.
+      reportError(error);
+    }
   }
 }
 

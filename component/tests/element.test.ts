@@ -4,7 +4,7 @@ import { linkTo } from "../src/view.js";
 import { de as sessionDe } from "../src/session/text/de.js";
 import { extrasEn } from "../src/session/text/extras-en.js";
 import "../src/following/following.js";
-import { type Answer, type FakeApi, LISTING, NOW, booking, offeringApi, refusal } from "./fake-api.js";
+import { type Answer, type FakeApi, LISTING, NOW, SESSION, booking, offeringApi, refusal } from "./fake-api.js";
 
 const root = (element: SessionBooking): ShadowRoot => element.shadowRoot as ShadowRoot;
 
@@ -59,6 +59,27 @@ it("loads again by itself when the connection is back", async () => {
   expect(api.called("GET /mentors/m1").length).toBeGreaterThan(0);
   dispatchEvent(new Event("online"));
   await one(element, "button.slot");
+});
+
+it("leaves a booking what it is where the page's onSuccess throws, and reports that", async () => {
+  const api = offeringApi().on("POST /sessions/book", { status: 201, body: { booking: booking(), session: SESSION } });
+  const reported = vi.fn();
+  vi.stubGlobal("reportError", reported);
+  const thrown = new Error("The page's own.");
+  const failed = vi.fn();
+  const element = shown({
+    onSuccess: () => {
+      throw thrown;
+    },
+  });
+  element.addEventListener("failed", failed);
+  await filledIn(element, "Mine");
+  root(element).querySelector("form")?.dispatchEvent(new Event("submit"));
+  const result = await one(element, "[part~=result]");
+  expect(result.querySelector(".message.danger")).toBeNull();
+  expect(reported.mock.calls).toEqual([[thrown]]);
+  expect(failed).not.toHaveBeenCalled();
+  expect(api.called("POST /sessions/book")).toHaveLength(1);
 });
 
 describe("an address of the page or the API", () => {

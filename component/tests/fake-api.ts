@@ -151,6 +151,7 @@ export interface Started {
   flow: BookingFlow;
   store: Store<BookingState>;
   events: [string, unknown][];
+  context: FlowContext;
 }
 
 /** A flow in the zone of Berlin that has loaded. */
@@ -171,5 +172,5 @@ export async function startFlow(changes: Partial<Options> = {}, client = makeCli
   };
   const flow = new BookingFlow(context);
   await flow.load();
-  return { flow, store, events };
+  return { flow, store, events, context };
 }

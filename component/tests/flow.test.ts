@@ -13,6 +13,19 @@ const bodyOf = (api: FakeApi, route: string): object => JSON.parse(api.called(ro
 
 beginAtNow();
 
+it("books once, whatever the page does with the answer", async () => {
+  const api = offeringApi().on(BOOK, { status: 201, body: { booking: booking(), session: SESSION } });
+  const { flow, store, context } = await startFlow();
+  vi.spyOn(context, "emit").mockImplementationOnce(() => {
+    throw new Error("The page's own.");
+  });
+  flow.chooseSlot(SLOT);
+  await settle();
+  await expect(flow.submit()).rejects.toThrow("The page's own.");
+  expect(store.state.submission.kind).toBe("booked");
+  expect(api.called(BOOK)).toHaveLength(1);
+});
+
 describe("the calendar", () => {
   it("shows the first day with free slots", async () => {
     offeringApi();

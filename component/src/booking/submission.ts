@@ -167,27 +167,25 @@ export class Submitter {
     if (!navigator.onLine && !isAsked && this.#queue(new ApiError(0, "network"))) return true;
     const sending = { kind: "sending", optimistic: options.optimistic } as const;
     store.update({ submission: { ...sending, waiting: null }, fieldErrors: {} });
+    let answer: Booked | Booking | null;
     try {
-      const booking = this.#unanswered && this.#unanswered !== renewed ? await this.#find(this.#unanswered) : null;
-      if (booking) {
-        this.#booked({ booking, session: null });
-        return true;
+      answer = this.#unanswered && this.#unanswered !== renewed ? await this.#find(this.#unanswered) : null;
+      if (!answer) {
+        this.#request = this.#unanswered = renewed;
+        if (!isQueued) this.save();
+        if (!renewed) {
+          store.update({ submission: { kind: "none" } });
+          return false;
+        }
+        await this.untilHeld();
+        answer = await client.post<Booked | Booking>(renewed.path, renewed.body, {
+          key: renewed.key,
+          wait: WAIT_SECONDS,
+          attempts: ATTEMPTS,
+          signal: this.#ended.signal,
+          onWaiting: (waiting) => store.update({ submission: { ...sending, waiting } }),
+        });
       }
-      this.#request = this.#unanswered = renewed;
-      if (!isQueued) this.save();
-      if (!renewed) {
-        store.update({ submission: { kind: "none" } });
-        return false;
-      }
-      await this.untilHeld();
-      const answer = await client.post<Booked | Booking>(renewed.path, renewed.body, {
-        key: renewed.key,
-        wait: WAIT_SECONDS,
-        attempts: ATTEMPTS,
-        signal: this.#ended.signal,
-        onWaiting: (waiting) => store.update({ submission: { ...sending, waiting } }),
-      });
-      this.#booked(bookedFrom(answer));
     } catch (error) {
       if (this.#ended.signal.aborted) return true;
       const failure = ApiError.of(error);
@@ -197,7 +195,10 @@ export class Submitter {
       this.save();
       this.report(failure, "book");
       this.onRefused(failure);
+      return true;
     }
+    // Booked: whatever fails from here on makes it no failure, which would be sent again under another key.
+    this.#booked(bookedFrom(answer));
     return true;
   }
 
