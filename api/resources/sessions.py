@@ -241,9 +241,9 @@ def record_session_attendance(context: RequestContext[Session], body: dict[str, 
 def cancel_session(context: RequestContext[SessionWithTerms], body: dict[str, Any]) -> Any:
     """Cancel a scheduled session, by its listing's policy.
 
-    Mentees pay the late fee inside the policy's window, and get the rest back if they request it. When the mentor or an
-    operator cancels, at any time, there is no fee and the whole price goes back. The mentor's time is available again
-    immediately.
+    Mentees pay the late fee inside the policy's window, and get the rest back unless they do without it. When the
+    mentor or an operator cancels, at any time, there is no fee and the whole price goes back. The mentor's time is
+    available again immediately.
 
     All participants of a group get back what they paid; a participant leaves it instead
     (`POST /group-sessions/{bookingId}/leave`).

@@ -206,7 +206,7 @@ class CancellationTypeBody(RequestSchema):
 class BookingCancellation(Reason, CancellationTypeBody):
     """An optional reason; what else a cancelled session has is of no concern to a draft."""
 
-    refund_requested = TrueOrFalse(load_default=False)
+    refund_requested = TrueOrFalse(load_default=True)
 
 
 class CancelledBooking(Booking):

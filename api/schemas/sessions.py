@@ -154,8 +154,8 @@ class SessionCancellation(CancellationTypeBody):
 
     reason = Text(2000, shortest=1, required=True, metadata={"description": "Visible to both parties."})
     refund_requested = TrueOrFalse(
-        load_default=False,
-        metadata={"description": "Counts when a mentee cancels; else the whole price goes back by default."},
+        load_default=True,
+        metadata={"description": "Counts when a mentee cancels: with false, nothing is refunded."},
     )
 
 
@@ -186,7 +186,9 @@ class CancellationQuote(ResponseSchema):
     cancelled_by = fields.Enum(CancelledBy, by_value=True)
     late = fields.Boolean(metadata={"description": "Whether the mentee would cancel inside the policy's window."})
     fee = fields.Nested(Money)
-    refund = fields.Nested(Money, metadata={"description": "The refund; of an individual session, if requested."})
+    refund = fields.Nested(
+        Money, metadata={"description": "The refund; of an individual session, unless the mentee does without it."}
+    )
     free_until = Moment(
         allow_none=True,
         metadata={

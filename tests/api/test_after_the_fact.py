@@ -6,8 +6,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine, select, text
 
+from models.events import events
 from tests import factories
 from tests.api.conftest import Cast
 from tests.api.test_cancelling import headers_of
@@ -134,13 +135,26 @@ def test_an_operator_completes_for_a_mentor(world: World, cast: Cast, in_progres
     assert (answer.status_code, answer.json["status"], answer.json["notes"]) == (200, "completed", "Held.")
 
 
-@pytest.mark.parametrize(("who", "refund"), [("mentee", NOTHING), ("mentor", PRICE), ("operator", PRICE)])
-def test_only_a_mentee_has_to_request_the_refund(
-    world: World, cast: Cast, scheduled: Session, who: str, refund: Any
+@pytest.mark.parametrize("who", ["mentee", "mentor", "operator"])
+def test_the_price_goes_back_unless_the_mentee_says_otherwise(
+    world: World, cast: Cast, scheduled: Session, who: str
 ) -> None:
     path, body = f"/sessions/{scheduled.id}/cancel", {"reason": "Ill"}
     answer = world.client.patch(path, json=body, headers=headers_of(cast, who))
-    assert (answer.json["refund"], answer.json["cancellation"]["refundRequested"]) == (refund, False)
+    assert (answer.json["refund"], answer.json["cancellation"]["refundRequested"]) == (PRICE, True)
+
+
+def test_an_operator_grants_a_refund_that_was_not_requested(world: World, cast: Cast, scheduled: Session) -> None:
+    path = f"/sessions/{scheduled.id}"
+    quoted = world.client.get(f"{path}/cancellation-quote", headers=cast.as_mentee).json["refund"]
+    body = {"reason": "Ill", "refundRequested": False}
+    cancelled = world.client.patch(f"{path}/cancel", json=body, headers=cast.as_mentee)
+    assert (cancelled.json["fee"], cancelled.json["refund"]) == (NOTHING, NOTHING)
+    answer = world.client.post(f"{path}/waive-fee", json=WHY, headers=cast.as_operator)
+    assert (answer.status_code, answer.json["refund"], quoted) == (200, PRICE, PRICE)
+    with world.engine.connect() as db:
+        event = db.execute(select(events).where(events.c.type == "session.fee_waived")).one()
+    assert event.data["refund_amount"] == PRICE["amount"]
 
 
 def test_a_waived_fee_makes_the_refund_the_price(world: World, cast: Cast, missed: Session) -> None:

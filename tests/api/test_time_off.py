@@ -159,8 +159,8 @@ def test_sessions_in_the_way_are_cancelled_on_demand(world: World, cast: Cast, p
     session = world.client.get(f"/sessions/{scheduled.id}", headers=cast.as_mentee).json
     cancellation = session["cancellation"]
     assert (session["status"], cancellation["cancelledBy"], cancellation["reason"]) == ("cancelled", "mentor", "Ill")
-    # Without a request, as whenever the mentor cancels.
-    assert (cancellation["refund"]["amount"], cancellation["refundRequested"]) == (4000, False)
+    # By default, as whenever the mentor cancels.
+    assert (cancellation["refund"]["amount"], cancellation["refundRequested"]) == (4000, True)
     with world.engine.begin() as db:
         assert db.execute(select(person_busy)).all() == []
 

@@ -64,6 +64,7 @@ def words(kind: str, *, zone: str = "UTC", start: datetime = datetime(2030, 5, 4
         "refund_requested": True,
         "who": "Ada Lovelace",
         "starts_in": "1 hour",
+        "fee_amount": 2000,
         "left": 2,
         "expires_in": "7 days",
     }
@@ -137,6 +138,13 @@ def test_a_cancellation_names_fee_and_refund(fee: int, refund: int, amounts: lis
     assert ("No refund was requested" in last) == (not requested and not refund)
     notice = compose("notice_session_cancelled", event=event).body
     assert re.findall(r"JPY \d+", notice) == [f"JPY {each}" for each in (fee, refund) if each]
+
+
+@pytest.mark.parametrize(("fee", "said"), [(0, "The price of"), (2000, "The fee for")])
+def test_a_refund_that_was_not_requested_is_granted_without_naming_a_fee(fee: int, said: str) -> None:
+    granted = words("session_fee_waived", fee_amount=fee)
+    assert granted.title.startswith(said)
+    assert ("fee" in granted.body) == bool(fee)
 
 
 # Where the refund comes without a request.

@@ -131,6 +131,11 @@ def _cancellation(event: SessionCancelled, parties: Parties, _now: datetime) -> 
     }
 
 
+def _waiver(_event: SessionFeeWaived, parties: Parties, _now: datetime) -> Mapping[str, Any]:
+    """A refund can also be granted where there was no fee, and the mentee had requested none."""
+    return {"fee_amount": parties.cancellation["fee"]["amount"]}
+
+
 def _starts_in(event: SessionReminderSet, _parties: Parties, now: datetime) -> Mapping[str, Any]:
     """The time that is left, which a late reminder names."""
     return {"starts_in": in_words(event.start_time - now)}
@@ -165,7 +170,7 @@ BOOKING_NOTIFICATIONS: tuple[tuple[type[Event], BookingNotification], ...] = (
     (SessionCompleted, BookingNotification(kind="session_completed", recipients=_all)),
     # The one who cancelled as well: the mail states the fee, and removes the session from their calendar.
     (SessionCancelled, BookingNotification(kind="session_cancelled", recipients=_all, variables=_cancellation)),
-    (SessionFeeWaived, BookingNotification(kind="session_fee_waived", recipients=_all)),
+    (SessionFeeWaived, BookingNotification(kind="session_fee_waived", recipients=_all, variables=_waiver)),
     (SessionOverdue, BookingNotification(kind="session_overdue", recipients=_mentor_if_in_progress)),
     (ReviewUnlocked, BookingNotification(kind="review_unlocked", recipients=_permitted)),
 )

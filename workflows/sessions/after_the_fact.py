@@ -120,19 +120,20 @@ def void(db: Connection, *, actor: Actor, session: SessionWithTerms, reason: str
 def waive_fee(db: Connection, *, actor: Actor, session: SessionWithTerms, reason: str, now: datetime) -> Session:
     """Waive the fee of a cancelled session, as an operator: the refund becomes the whole price, a kept credit returns.
 
+    It also grants what was quoted to a mentee who did not request a refund.
     Waiving it again changes nothing. The reason is kept in the audit.
 
     Raises:
         Forbidden: the caller is no operator.
-        InvalidTransition: the session is not cancelled, or has no fee; it has changed in the meantime.
+        InvalidTransition: the session is not cancelled, or nothing of it was kept; it has changed in the meantime.
     """
     require_operator(actor, "Only an operator can waive a fee.")
     cancellation = session.cancellation or {}
     if cancellation.get("waivedAt") is not None:
         return session
     credit_kept = cancellation.get("creditReturned") is False
-    if not (credit_kept or cancellation.get("fee", {}).get("amount")):
-        raise InvalidTransition("Only a cancelled session that has a fee can have it waived.")
+    if not (credit_kept or cancellation.get("refund", {}).get("amount", session.price_amount) < session.price_amount):
+        raise InvalidTransition("Only a cancelled session of which something was kept can have its fee waived.")
     price = {"amount": session.price_amount, "currency": session.price_currency}
     changes: dict[str, Any] = {"refund": price, "waivedAt": now.isoformat().replace("+00:00", "Z")}
     if credit_kept:

@@ -38,7 +38,7 @@ def cancel(
     session: SessionWithTerms,
     reason: str | None,
     type: CancellationType | None = None,
-    refund_requested: bool = False,
+    refund_requested: bool = True,
     now: datetime,
 ) -> Session:
     """Cancel a scheduled session and release the mentor's time; return the session with what the cancellation cost.
@@ -189,7 +189,7 @@ def as_stored(quote: Quote, *, reason: str | None, kind: str, refund_requested: 
 def refunded(quote: Quote, kind: str, refund_requested: bool) -> int:
     """What goes back to the mentee, in minor units: the price without the fee.
 
-    A mentee who cancels has to request it; in every other case it goes back by default.
+    Nothing where a mentee who cancels does without it, until an operator grants it after all.
     """
     by_request = quote.cancelled_by is CancelledBy.MENTEE and kind != OutcomeType.NO_SHOW
     return quote.refund_amount if refund_requested or not by_request else 0

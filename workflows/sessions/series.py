@@ -58,7 +58,7 @@ def cancel_series(
     from_time: datetime,
     reason: str,
     type: CancellationType | None = None,
-    refund_requested: bool = False,
+    refund_requested: bool = True,
     now: datetime,
 ) -> CancelledSeries:
     """Cancel the sessions of a series; those that were cancelled before are in neither list.
