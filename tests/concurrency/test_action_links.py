@@ -18,6 +18,7 @@ from tests.api.test_email_changes import NEW, link_to
 from tests.application import World, as_mentor, as_user
 from tests.concurrency.racing import ROUNDS, Race
 from workflows.action_links.link import Action
+from workflows.bookings.booking import Booking
 
 FORMS = 4
 
@@ -112,3 +113,22 @@ def test_no_link_acts_after_it_was_ended(engine: Engine, race: Race) -> None:
         ended, acted = race.run([end, partial(accept, path)])
         # The answer of the one who ends the links is final: what acts has committed by then, or never does.
         assert (ended, acted) in {("accepted", "200"), ("draft", "404")}
+
+
+def test_links_of_one_mentor_act_beside_each_other_and_the_application(engine: Engine, race: Race) -> None:
+    world = World.on(engine)
+    with engine.begin() as db:
+        mentor = factories.make_mentor(db)
+        listing = factories.make_listing(db, mentor)
+        drafts = [factories.make_booking(db, listing=listing) for _ in range(ROUNDS * FORMS)]
+
+    def accept_by_link(draft: Booking) -> int:
+        return int(world.client.post(signed(Action.ACCEPT, draft.id, mentor.user_id)).status_code)
+
+    def accept(draft: Booking) -> int:
+        return int(world.client.post(f"/bookings/{draft.id}/accept", headers=as_mentor(mentor)).status_code)
+
+    for begin in range(0, len(drafts), FORMS):
+        *linked, last = drafts[begin : begin + FORMS]
+        answers = race.run([*(partial(accept_by_link, each) for each in linked), partial(accept, last)])
+        assert Counter(answers) == {200: FORMS - 1, 202: 1}

@@ -42,6 +42,8 @@ class EmailChange(Record):
 _COLUMNS = ", ".join(f"email_changes.{column.name}" for column in EmailChange.columns())
 # The user's row first: two changes of one user follow one another, and each counts those before.
 _LOCK_USER = text("SELECT email FROM users WHERE id = CAST(:user_id AS uuid) FOR NO KEY UPDATE")
+# For itself: a form behind a link that ends with the address has acted by then, or does not act.
+LOCK_AGAINST_LINKS = text("SELECT id FROM users WHERE id = CAST(:user_id AS uuid) FOR UPDATE")
 RECENT_CHANGES = text(
     """
 SELECT count(*) AS changes, min(expires_at) AS first_expiry
@@ -107,6 +109,11 @@ def request_email_change(db: Connection, *, actor: Actor, user_id: UUID, email: 
     record(db, EmailChangeRequested(actor=actor.name, occurred_at=now, user_id=user_id, email_change_id=row.id))
 
 
+def lock_against_links(db: Connection, user_id: UUID) -> None:
+    """Wait until what acts by links that were mailed to a user has ended, and keep others from it."""
+    db.execute(LOCK_AGAINST_LINKS, {"user_id": user_id})
+
+
 def withdraw_email_change(db: Connection, user_id: UUID) -> None:
     """Have no address of a user, whose row the caller has locked, wait to be confirmed; idempotent."""
     db.execute(_CLOSE, {"user_id": user_id})
@@ -131,7 +138,7 @@ def confirm_email_change(db: Connection, *, actor: Actor, change: EmailChange, n
         NotFound: it was withdrawn, replaced or confirmed meanwhile.
         Conflict: `email_taken`: another account has been given it meanwhile.
     """
-    db.execute(_LOCK_USER, {"user_id": change.user_id})
+    lock_against_links(db, change.user_id)
     if db.execute(CLOSE_EMAIL_CHANGE, {"id": change.id, "now": now}).one_or_none() is None:
         raise NotFound("This address can no longer be confirmed; enter it again in your account.")
     with constraint_errors():

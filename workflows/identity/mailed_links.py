@@ -10,12 +10,13 @@ from uuid import UUID
 
 from sqlalchemy import Connection, text
 
-from workflows.identity.email_change import withdraw_email_change
+from workflows.identity.email_change import lock_against_links, withdraw_email_change
 
 _VALID = "SELECT id FROM users WHERE id = CAST(:user_id AS uuid) AND erased_at IS NULL AND links_version = :version"
 VALID_LINKS = text(_VALID)
-# Who ends the links waits for what acts by one of them; from then on, none does.
-VALID_LINKS_LOCKED = text(f"{_VALID} FOR SHARE")
+# What ends links locks the row for itself, waits for what acts by one of them, and from then on none does. KEY SHARE
+# keeps no booking of the person waiting, which locks the row after the mentor's.
+VALID_LINKS_LOCKED = text(f"{_VALID} FOR KEY SHARE")
 END_LINKS = text("UPDATE users SET links_version = links_version + 1 WHERE id = CAST(:user_id AS uuid)")
 
 
@@ -32,5 +33,6 @@ def are_links_valid(db: Connection, user_id: UUID, links_version: int | None, *,
 
 def end_links(db: Connection, user_id: UUID) -> None:
     """End every link that was mailed to a user, and withdraw the change of an address that a link would confirm."""
+    lock_against_links(db, user_id)
     db.execute(END_LINKS, {"user_id": user_id})
     withdraw_email_change(db, user_id)
