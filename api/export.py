@@ -139,7 +139,7 @@ class Export:
         shown = bundles.Bundle()
         for page in self._records(BUNDLES, filters):
             with self.transactions() as db:
-                yield from [shown.dump(with_ledger(db, bundle, self.now)) for bundle in page]
+                yield from [shown.dump(with_ledger(db, bundle, self.now, limit=None)) for bundle in page]
 
     def _actors(self) -> list[Actor]:
         as_mentor = [Actor.person(self.user_id, self.mentor_profile_id)] if self.mentor_profile_id else []

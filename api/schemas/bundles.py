@@ -86,7 +86,9 @@ class ListedBundle(ResponseSchema):
 class Bundle(ListedBundle):
     """A bundle with its ledger."""
 
-    ledger = fields.List(fields.Nested(BundleEntry), metadata={"description": "Oldest first."})
+    ledger = fields.List(
+        fields.Nested(BundleEntry), metadata={"description": "The latest 500 entries, the oldest of them first."}
+    )
 
 
 class BundleFilters(ListQuery):

@@ -189,9 +189,11 @@ class DeliveryAttempt(ResponseSchema):
 
 
 class WebhookDeliveryDetails(WebhookDelivery):
-    """One message to one endpoint, with every attempt."""
+    """One message to one endpoint, with its latest attempts."""
 
-    attempt_log = fields.List(fields.Nested(DeliveryAttempt))
+    attempt_log = fields.List(
+        fields.Nested(DeliveryAttempt), metadata={"description": "The latest 100, the oldest of them first."}
+    )
 
 
 class WebhookDeliveryFilters(ListQuery):

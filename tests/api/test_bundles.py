@@ -14,7 +14,7 @@ from models.events import events
 from tests import factories
 from tests.api.conftest import Cast
 from tests.application import ApiResponse, World
-from workflows.bundles.bundle import Bundle
+from workflows.bundles.bundle import MAX_SHOWN_ENTRIES, Bundle
 from workflows.catalog.courses import Course, change_course
 from workflows.catalog.products import Product
 
@@ -59,6 +59,19 @@ def test_a_purchase_is_answered_with_its_ledger(world: World, cast: Cast, five: 
     (entry,) = bought["ledger"]
     assert (entry["kind"], entry["credits"], entry["balance"], entry["bookingId"]) == ("purchase", 5, 5, None)
     assert world.client.get(answer.headers["Location"], headers=cast.as_mentee).json == bought
+
+
+def test_a_ledger_shows_its_latest_entries(world: World, cast: Cast, five: Product) -> None:
+    bundle = buy(world, five, cast.as_mentee).json
+    path = f"/bundles/{bundle['id']}"
+    for number in range(MAX_SHOWN_ENTRIES):
+        moved = {"credits": -1 if number % 2 else 1, "reason": str(number)}
+        assert world.client.post(f"{path}/adjust", json=moved, headers=cast.as_operator).status_code == 200
+    shown = world.client.get(path, headers=cast.as_mentee).json["ledger"]
+    # Without the purchase.
+    assert [entry["credits"] for entry in shown] == [1, -1] * (MAX_SHOWN_ENTRIES // 2)
+    (exported,) = world.client.get("/me/export", headers=cast.as_mentee).json["bundles"]
+    assert [entry["kind"] for entry in exported["ledger"]] == ["purchase", *["adjust"] * MAX_SHOWN_ENTRIES]
 
 
 def test_a_bundle_without_days_has_no_end(world: World, cast: Cast, engine: Engine, course: Course) -> None:

@@ -14,6 +14,7 @@ from tests.api.conftest import Cast
 from tests.api.partner import CANCELLED, DEAD, DONE, PENDING, Partner
 from tests.application import World
 from tests.statements import statements_of
+from workflows.webhooks.deliveries import MAX_SHOWN_ATTEMPTS
 
 HOUR = timedelta(hours=1)
 
@@ -80,6 +81,15 @@ def test_a_delivery_is_shown_with_its_attempts(world: World, cast: Cast) -> None
             "response": "Oops",
         },
     ]
+
+
+def test_the_latest_attempts_are_shown(world: World, cast: Cast) -> None:
+    partner = Partner.of(world, cast.as_mentor)
+    delivery = partner.told(DEAD)
+    for number in range(1, MAX_SHOWN_ATTEMPTS + 3):
+        partner.attempted(delivery, number)
+    log = partner.client.get(f"/webhook-deliveries/{delivery}", headers=cast.as_mentor).json["attemptLog"]
+    assert [each["number"] for each in log] == list(range(3, MAX_SHOWN_ATTEMPTS + 3))
 
 
 def test_an_attempts_time_is_its_beginning(world: World, cast: Cast) -> None:

@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, Select, bindparam
+from sqlalchemy import Connection, Integer, Select, bindparam
 
 from models.bundles import BundleEntryKind, bundle_entries, bundle_purchases
 from workflows.paging import NEWEST_FIRST, Page, PagedList
@@ -78,10 +78,13 @@ class BundleEntry(Record):
     created_at: datetime
 
 
+# A credit can be spent and given back any number of times.
+MAX_SHOWN_ENTRIES = 500
 ENTRIES = (
     BundleEntry.query()
     .where(bundle_entries.c.bundle_purchase_id == bindparam("bundle_id"))
-    .order_by(bundle_entries.c.sequence)
+    .order_by(bundle_entries.c.sequence.desc())
+    .limit(bindparam("limit", type_=Integer))
 )
 LOCKED_BUNDLE = Bundle.query().where(bundle_purchases.c.id == bindparam("id")).with_for_update(key_share=True)
 
@@ -107,9 +110,15 @@ def at_moment(bundle: Bundle, now: datetime) -> BundleAtMoment:
     return BundleAtMoment(**vars(bundle), status=bundle.status_at(now))
 
 
-def with_ledger(db: Connection, bundle: Bundle, now: datetime) -> BundleAtMoment:
-    """The bundle with its status and its entries, the oldest first."""
-    entries = [BundleEntry.of(row) for row in db.execute(ENTRIES, {"bundle_id": bundle.id})]
+def with_ledger(
+    db: Connection, bundle: Bundle, now: datetime, *, limit: int | None = MAX_SHOWN_ENTRIES
+) -> BundleAtMoment:
+    """The bundle with its status and its latest entries, the oldest of these first.
+
+    Args:
+        limit: how many; None for all.
+    """
+    entries = [BundleEntry.of(row) for row in db.execute(ENTRIES, {"bundle_id": bundle.id, "limit": limit})][::-1]
     return replace(at_moment(bundle, now), ledger=entries)
 
 

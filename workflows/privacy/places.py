@@ -64,7 +64,7 @@ PLACES: dict[str, Places] = {
             "time_zone": "'UTC'",
             "locale": "'en'",
         },
-        impersonal=f"id erased_at erasure_ended_at {_TIMES}",
+        impersonal=f"id links_version erased_at erasure_ended_at {_TIMES}",
     ),
     "email_changes": Places(deleted="email former_email user_id", impersonal="id expires_at open created_at"),
     "mentor_profiles": Places(

@@ -104,6 +104,8 @@ class AttemptRecord(Record):
         return _shown_error(self.error, self.error_class)
 
 
+# Of a message that is sent again and again.
+MAX_SHOWN_ATTEMPTS = 100
 WEBHOOK_DELIVERIES = PagedList(WebhookDelivery, NEWEST_EVENT_FIRST, store.webhook_statuses_query)
 _ATTEMPTS = (
     AttemptRecord.query()
@@ -112,14 +114,15 @@ _ATTEMPTS = (
         delivery_attempts.c.effect == literal_column("'webhooks.send'"),
         delivery_attempts.c.target == bindparam("target"),
     )
-    .order_by(delivery_attempts.c.attempt)
+    .order_by(delivery_attempts.c.attempt.desc())
+    .limit(MAX_SHOWN_ATTEMPTS)
 )
 
 
 def attempts_of(db: Connection, delivery: WebhookDelivery) -> list[AttemptRecord]:
-    """Every attempt that was recorded, in their order."""
+    """The latest attempts that were recorded, in their order."""
     values = {"event_id": delivery.event_id, "target": delivery.target}
-    return [AttemptRecord.of(row) for row in db.execute(_ATTEMPTS, values)]
+    return [AttemptRecord.of(row) for row in db.execute(_ATTEMPTS, values)][::-1]
 
 
 def require_sendable(delivery: WebhookDelivery) -> None:
