@@ -75,13 +75,15 @@ availability_rules = Table(
     ),
 )
 
-# The hours of one date in place of the weekday's: [[opens, closes], …] in minutes since midnight, in the time zone of
-# the weekly hours or, without any, of the mentor's profile; an empty list is a closed day.
+# The hours of one date in place of the weekly ones: [[opens, closes], …] in minutes since midnight; an empty list is a
+# closed day.
 date_hours = Table(
     "date_hours",
     metadata,
     Column("mentor_profile_id", Uuid, ForeignKey("mentor_profiles.id"), nullable=False),
     Column("day", Date, nullable=False),
+    # Whose date it is: that of the weekly hours or, without any, of the mentor's profile when the hours were set.
+    Column("time_zone", Text, nullable=False),
     Column("spans", JSONB, nullable=False),
     created(),
     PrimaryKeyConstraint("mentor_profile_id", "day"),

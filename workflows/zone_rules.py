@@ -20,7 +20,7 @@ WEEK, SECOND = timedelta(days=7), timedelta(seconds=1)
 _USED = text(
     """
 SELECT time_zone FROM users UNION SELECT time_zone FROM mentor_profiles UNION SELECT time_zone FROM weekly_hours
-UNION SELECT time_zone FROM group_session_templates
+UNION SELECT time_zone FROM date_hours UNION SELECT time_zone FROM group_session_templates
 """
 )
 # A zone that PostgreSQL does not know is an error to AT TIME ZONE, and some names are abbreviations to it.

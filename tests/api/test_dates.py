@@ -51,6 +51,39 @@ def test_a_closed_date_is_closed_without_weekly_hours_too(client: ApiClient, cas
     assert ask(client, cast, midnight + timedelta(days=1)) == "draft"
 
 
+@pytest.mark.parametrize("with_hours", [False, True])
+def test_a_date_keeps_the_zone_in_which_it_was_entered(
+    client: ApiClient, cast: Cast, path: str, with_hours: bool
+) -> None:
+    profile, hours = f"/mentor-profiles/{cast.mentor.id}", f"/mentors/{cast.mentor.id}/hours"
+    everyday = {"hours": [{"weekday": day, "startTime": "00:00", "endTime": "24:00"} for day in range(7)]}
+    if with_hours:
+        client.put(hours, json={**everyday, "timeZone": "Asia/Tokyo"}, headers=cast.as_mentor)
+    else:
+        client.patch(profile, json={"timeZone": "Asia/Tokyo"}, headers=cast.as_mentor)
+    said = client.put(f"{path}/{MONDAY}", json={"hours": [MORNING]}, headers=cast.as_mentor)
+    assert said.json["timeZone"] == "Asia/Tokyo"
+    if with_hours:
+        client.put(hours, json={**everyday, "timeZone": "America/Denver"}, headers=cast.as_mentor)
+    else:
+        client.patch(profile, json={"timeZone": "America/Denver"}, headers=cast.as_mentor)
+    assert client.get(path, headers=cast.as_mentee).json["items"] == [said.json]
+    # Nine o'clock in Tokyo is midnight in UTC; the day there is from 15:00 to 15:00 in UTC.
+    midnight = NOON.replace(hour=0)
+    refused = client.post(
+        "/bookings", json=cast.body(startTime=(midnight + timedelta(hours=9)).isoformat()), headers=cast.as_mentee
+    )
+    day = f"{MONDAY:%-d %B %Y}"
+    assert refused.json["message"].endswith(f"within the mentor's hours: {day} from 09:00 to 12:00 (Asia/Tokyo).")
+    assert [ask(client, cast, midnight + timedelta(hours=hours)) for hours in (-10, -9, -1, 0, 2, 3, 14, 15)] == [
+        "draft", "outside_hours", "outside_hours", "draft", "draft", "outside_hours", "outside_hours", "draft",
+    ]  # fmt: skip
+    # Set again, it is a date of the present zone, which is a change.
+    again = client.put(f"{path}/{MONDAY}", json={"hours": [MORNING]}, headers=cast.as_mentor)
+    assert again.json["timeZone"] == "America/Denver"
+    assert again.headers["ETag"] != said.headers["ETag"]
+
+
 def test_without_its_hours_a_date_is_like_its_weekday(client: ApiClient, cast: Cast, path: str) -> None:
     client.put(f"{path}/{MONDAY}", json={"hours": []}, headers=cast.as_mentor)
     assert client.delete(f"{path}/{MONDAY}", headers=cast.as_mentor).status_code == 204

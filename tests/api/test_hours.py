@@ -96,13 +96,20 @@ def test_the_same_hours_once_more_are_no_change(world: World, cast: Cast, path: 
 
 
 def test_setting_no_hours_again_is_no_change(client: ApiClient, cast: Cast, path: str) -> None:
-    bodies: list[dict[str, object]] = [{"hours": []}, {"hours": [], "timeZone": "Asia/Tokyo"}]
-    for body in bodies:
-        again = client.put(path, json=body, headers=cast.as_mentor)
-        assert (again.status_code, version_of(again)) == (200, 0)
-    client.put(path, json=WEEK, headers=cast.as_mentor)
-    for body in bodies:
-        assert version_of(client.put(path, json=body, headers=cast.as_mentor)) == 2
+    def version_after(**body: object) -> int:
+        return version_of(client.put(path, json={"hours": [], **body}, headers=cast.as_mentor))
+
+    assert [version_after(), version_after()] == [0, 0]
+    assert [version_after(**WEEK), version_after(), version_after()] == [1, 2, 2]
+
+
+def test_a_zone_without_hours_is_kept(client: ApiClient, cast: Cast, path: str) -> None:
+    zones = ("UTC", "UTC", "Asia/Tokyo", "Asia/Tokyo")
+    said = [client.put(path, json={"hours": [], "timeZone": zone}, headers=cast.as_mentor) for zone in zones]
+    assert [each.json["timeZone"] for each in said] == list(zones)
+    # The first is the profile's zone, which may change.
+    assert [version_of(each) for each in said] == [1, 1, 2, 2]
+    assert client.get(path, headers=cast.as_mentee).json == said[-1].json
 
 
 def test_hours_that_overlap_are_named(client: ApiClient, cast: Cast, path: str) -> None:

@@ -172,7 +172,12 @@ class Rows:
             },
             "weekly_hours": {**self.hours, "id": uuid4(), "mentor_profile_id": self.listing.mentor_profile_id},
             "availability_rules": {"weekly_hours_id": self.hours["id"], "weekday": 0, "opens": 540, "closes": 720},
-            "date_hours": {"mentor_profile_id": self.listing.mentor_profile_id, "day": NOW.date(), "spans": []},
+            "date_hours": {
+                "mentor_profile_id": self.listing.mentor_profile_id,
+                "day": NOW.date(),
+                "time_zone": "UTC",
+                "spans": [],
+            },
             "time_off": {
                 **{"id": uuid4(), "mentor_profile_id": self.listing.mentor_profile_id},
                 **{"start_time": NOW, "end_time": NOW + HOUR, "reason": "Holidays"},

@@ -119,7 +119,12 @@ LARGE: dict[Table, dict[str, str]] = {
         "until": f"CASE WHEN n > {OWNERS} THEN now() + (n + 1) * interval '1 minute' END",
     },
     availability_rules: {"closes": "2"},
-    date_hours: {"mentor_profile_id": "{owner}", "day": "current_date + n", "spans": "'[]'::jsonb"},
+    date_hours: {
+        "mentor_profile_id": "{owner}",
+        "day": "current_date + n",
+        "time_zone": "'UTC'",
+        "spans": "'[]'::jsonb",
+    },
     time_off: {"end_time": "now() + (n + 60) * interval '1 minute'"},
     booking_rules: {},
     calendar_feeds: {"url_digest": "sha256(n::text::bytea)"},

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
-from itertools import pairwise
+from datetime import UTC, date, datetime, timedelta
 from uuid import UUID, uuid4
 from zoneinfo import ZoneInfo
 
@@ -12,10 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from workflows.availability.calendar import Block, MentorCalendar
-from workflows.availability.hours import Hours, Span
+from workflows.availability.hours import Dates, DayHours, Hours, Span
 from workflows.availability.open_times import Interval, moment_of
 from workflows.availability.rules import BookingRules
-from workflows.availability.slots import AROUND, Offered, Search, Wanted
+from workflows.availability.slots import Offered, Search, Wanted
 
 MINUTE, DAY = timedelta(minutes=1), timedelta(days=1)
 ZONES = ("UTC", "Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "Asia/Kathmandu", "America/Havana")
@@ -24,6 +23,8 @@ BEGINS = tuple(
     datetime(2030, month, day, tzinfo=UTC) for month, day in ((3, 8), (3, 29), (4, 5), (10, 4), (10, 25), (11, 1))
 )
 ME = UUID(int=1)
+END = datetime(2030, 4, 2, 12, tzinfo=UTC)
+ALL_WEEK = tuple(Span(weekday, 0, 1440) for weekday in range(7))
 Case = tuple[Search, MentorCalendar, list[Block], list[Interval], Offered, Wanted, datetime]
 minutes = st.integers(0, 287).map(lambda number: 5 * number)
 
@@ -39,7 +40,8 @@ def spans(draw: st.DrawFn) -> list[tuple[int, int]]:
 def calendars(draw: st.DrawFn, begin: datetime) -> MentorCalendar:
     """Hours, hours of dates, time off, times of outside calendars, and rules."""
     week = draw(st.dictionaries(st.integers(0, 6), spans(), max_size=5))
-    dates = draw(st.dictionaries(st.integers(-1, 4).map(lambda n: (begin + n * DAY).date()), spans(), max_size=2))
+    days = st.integers(-1, 4).map(lambda n: (begin + n * DAY).date())
+    dates = draw(st.dictionaries(days, st.builds(DayHours, st.sampled_from(ZONES), spans()), max_size=2))
     off = draw(st.lists(stretches(begin), max_size=2))
     rules = draw(
         st.builds(
@@ -162,20 +164,37 @@ def assert_slots_of_a_brute_force(case: Case) -> None:
 
 
 def expected_grid(calendar: MentorCalendar, wanted: Wanted, step: timedelta) -> list[datetime]:
-    """Every time of the grid from the stretch's begin on: from each opening, or from each local midnight."""
-    if calendar.hours.spans or calendar.dates:
-        there = ZoneInfo(calendar.hours.time_zone)
-        begin = moment_of((wanted.start - AROUND).astimezone(there).date(), 0, there)
-        openings = list(calendar.open_times(begin, wanted.end + AROUND))
-    else:
-        there = ZoneInfo(wanted.time_zone)
-        first = wanted.start.astimezone(there).date()
-        midnights = [moment_of(first + number * DAY, 0, there) for number in range(7)]
-        openings = list(pairwise(midnights))
+    """Every time of the grid in the stretch: from each opening, or from the local midnight before it."""
+    there = ZoneInfo(calendar.hours.time_zone if calendar.hours.spans else wanted.time_zone)
+    openings = list(calendar.open_times(wanted.start - 2 * DAY, wanted.end + 2 * DAY))
     grid = []
-    for opens, closes in openings:
-        time = opens
-        while time < closes:
-            grid.append(time)
-            time += step
+    first = (wanted.start - DAY).astimezone(there).date()
+    for number in range((wanted.end - wanted.start).days + 4):
+        midnight, following = (moment_of(first + (number + later) * DAY, 0, there) for later in (0, 1))
+        for opens, closes in openings:
+            time = max(opens, midnight)
+            while time < min(closes, following):
+                grid.append(time)
+                time += step
     return [time for time in grid if wanted.start <= time < wanted.end]
+
+
+@pytest.mark.parametrize("hours", [Hours("Europe/Berlin"), Hours("Asia/Kathmandu", ALL_WEEK)], ids=["none", "always"])
+@pytest.mark.parametrize("dates", [{}, {date(2030, 3, 30): DayHours("America/New_York", [(600, 700)])}], ids=str)
+def test_the_grid_is_the_same_wherever_a_search_begins(hours: Hours, dates: Dates) -> None:
+    """Where hours never close, and seven times 25 minutes are no day; clocks change on the last day of March."""
+
+    def grid(begin: datetime) -> set[int]:
+        wanted = Wanted(start=begin, end=END, duration_minutes=30, step_minutes=25, time_zone="Europe/Berlin")
+        calendar = MentorCalendar(mentor_profile_id=ME, version=1, time_zone="UTC", hours=hours, dates=dates)
+        offer = Offered(
+            id=ME, mentor_profile_id=ME, duration_minutes=30, min_notice_minutes=0, buffer_before_minutes=0,
+            buffer_minutes=0,
+        )  # fmt: skip
+        search = Search(calendar, [], offer, wanted, own=[], mentee=ME, now=datetime(2030, 1, 1, tzinfo=UTC))
+        times = {*search.starts(), *(int(each.start_time.timestamp()) for each in search.refused())}
+        return {time for time in times if time >= (END - 2 * DAY).timestamp()}
+
+    expected = grid(END - 2 * DAY)
+    assert len(expected) > 100
+    assert all(grid(END - number * DAY - 7 * MINUTE) == expected for number in range(2, 9))

@@ -6,7 +6,7 @@ Open by the weekly hours that held at the time, the hours of single dates, and w
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import accumulate, pairwise
@@ -21,7 +21,7 @@ from models.sessions import SessionStatus, sessions
 from workflows.analytics.scope import QUARTER, Period
 from workflows.availability.calendar import load_calendars
 from workflows.availability.hours import Hours, spans_as_json
-from workflows.availability.open_times import Interval, open_times
+from workflows.availability.open_times import Interval, open_times, without
 
 Hour = tuple[int, int]  # weekday (0 for Monday), hour
 WEEK = [(weekday, hour) for weekday in range(7) for hour in range(24)]
@@ -135,23 +135,11 @@ def _open_hours_of(db: Connection, mentor_profile_id: UUID, period: Period) -> d
         revisions = [(calendar.hours, period.start, period.end)]
     found: dict[Hour, timedelta] = defaultdict(timedelta)
     for hours, since, until in revisions:
-        opened = _without(calendar.time_off, open_times(hours, since, until, calendar.dates))
+        opened = without(calendar.time_off, open_times(hours, since, until, calendar.dates))
         for start, end in _on_the_clocks(opened, period):
             for begin, after in _cut_by_hour(start, end):
                 found[begin.weekday(), begin.hour] += after - begin
     return found
-
-
-def _without(time_off: Sequence[Interval], opened: Iterator[Interval]) -> Iterator[Interval]:
-    """What is left of open periods; time off is in the order of its starts, and may overlap."""
-    for start, end in opened:
-        for begins, ends in time_off:
-            if start < ends and begins < end:
-                if start < begins:
-                    yield start, begins
-                start = ends
-        if start < end:
-            yield start, end
 
 
 def _hours_query(period: Period, mentor_profile_id: UUID) -> Select[Any]:

@@ -14,7 +14,7 @@ from sqlalchemy import Connection, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.sql.expression import column
 
-from workflows.availability.hours import Hours
+from workflows.availability.hours import Dates, DayHours, Hours
 from workflows.availability.open_times import DAY, Interval, moment_of, open_times
 from workflows.availability.rules import DEFAULT_RULES, BookingRules
 
@@ -29,7 +29,7 @@ jsonb_build_object(
         FROM availability_rules WHERE weekly_hours_id = hours.id
     ),
     'dates', (
-        SELECT jsonb_object_agg(day, spans) FROM date_hours
+        SELECT jsonb_object_agg(day, jsonb_build_array(time_zone, spans)) FROM date_hours
         WHERE date_hours.mentor_profile_id = mentor.id
           AND day BETWEEN CAST({start} AS date) - 2 AND CAST({end} AS date) + 2
     ),
@@ -125,8 +125,8 @@ class MentorCalendar:
     Args:
         version: raised by every change of hours, dates, time off, rules and times in outside calendars.
         time_zone: the IANA name of the mentor's zone, whose days and ISO weeks the limits count.
-        hours: weekly hours and their zone, which is also that of `dates`.
-        dates: the hours of single dates, in minutes since midnight; they replace the weekday's.
+        hours: weekly hours and their zone.
+        dates: the hours of single dates, each with its zone; they replace the weekly hours.
         time_off: in UTC, in the order of their starts.
         outside_busy: when the mentor is busy by calendars elsewhere, as far as they are known; in UTC, by start.
         outside_stale_at: from when on one of these calendars cannot be relied on; None without any.
@@ -136,7 +136,7 @@ class MentorCalendar:
     version: int
     time_zone: str
     hours: Hours
-    dates: Mapping[date, Sequence[tuple[int, int]]] = field(default_factory=dict)
+    dates: Dates = field(default_factory=dict)
     time_off: Sequence[Interval] = ()
     outside_busy: Sequence[Interval] = ()
     outside_stale_at: datetime | None = None
@@ -151,7 +151,10 @@ class MentorCalendar:
             version=found["version"],
             time_zone=found["time_zone"],
             hours=Hours.read(found["hours_time_zone"] or found["time_zone"], found["spans"] or ()),
-            dates={date.fromisoformat(day): [(opens, closes) for opens, closes in spans] for day, spans in dates},
+            dates={
+                date.fromisoformat(day): DayHours(zone, [(opens, closes) for opens, closes in spans])
+                for day, (zone, spans) in dates
+            },
             time_off=_intervals(found["time_off"]),
             outside_busy=_intervals(found["outside_busy"]),
             outside_stale_at=stale_at and datetime.fromisoformat(stale_at),

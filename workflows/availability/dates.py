@@ -28,7 +28,7 @@ class CalendarOwner(Record):
     """A mentor as the owner of a calendar.
 
     Args:
-        time_zone: that of the weekly hours, else of the profile: dates are dates of this zone.
+        time_zone: that of the weekly hours, else of the profile: a date that is set is a date of this zone.
         version: the calendar's, which every change of hours, dates, time off and rules raises.
     """
 
@@ -51,6 +51,7 @@ class DateHours(Record):
     """The open periods of one date.
 
     Args:
+        time_zone: that of the calendar when the hours were set, whose date it is.
         spans: `[opens, closes]` in minutes since midnight, in their order; none on a day on which nothing can be
             booked.
         version: the calendar's.
@@ -102,9 +103,8 @@ def date_hours_query(
     """
     mentor, own = mentor_profiles.c, date_hours.c
     query = (
-        select(own.mentor_profile_id, own.day, own.spans, _TIME_ZONE, mentor.calendar_version.label("version"))
+        select(own.mentor_profile_id, own.day, own.time_zone, own.spans, mentor.calendar_version.label("version"))
         .join_from(date_hours, mentor_profiles, mentor.id == own.mentor_profile_id)
-        .outerjoin(weekly_hours, present_of(own.mentor_profile_id))
         .where(own.mentor_profile_id == mentor_profile_id)
     )
     if from_day is not None:
@@ -128,6 +128,8 @@ def set_date_hours(
 ) -> DateHours:
     """Replace the weekly hours on one date; existing bookings and requests stay. Equal hours change nothing.
 
+    The date is of the present zone of the calendar, and keeps it when the zone of hours or profile changes.
+
     Args:
         spans: in any order; without any, nothing can be booked on that date.
         any_version: the caller decided on no version in particular.
@@ -143,16 +145,19 @@ def set_date_hours(
     owner, day = _locked(db, seen, any_version), seen.day
     wanted = [list(span) for span in sorted(spans)]
     found = date_hours.c
-    before = db.scalar(select(found.spans).where(found.mentor_profile_id == owner.mentor_profile_id, found.day == day))
+    own = select(found.time_zone, found.spans)
+    own = own.where(found.mentor_profile_id == owner.mentor_profile_id, found.day == day)
+    before = db.execute(own).one_or_none()
     version = owner.version
     if before is None and db.scalar(_COUNT, {"mentor_profile_id": owner.mentor_profile_id}) >= MAX_DATES:
         raise Conflict(
             f"A mentor has hours of their own on at most {MAX_DATES} dates; delete some that have passed first.",
             code="quota_reached",
         )
-    if before != wanted:
-        new = insert(date_hours).values(mentor_profile_id=owner.mentor_profile_id, day=day, spans=wanted)
-        db.execute(new.on_conflict_do_update(index_elements=["mentor_profile_id", "day"], set_={"spans": wanted}))
+    if before != (owner.time_zone, wanted):
+        values = {"time_zone": owner.time_zone, "spans": wanted}
+        new = insert(date_hours).values(mentor_profile_id=owner.mentor_profile_id, day=day, **values)
+        db.execute(new.on_conflict_do_update(index_elements=["mentor_profile_id", "day"], set_=values))
         version = raise_version(db, owner.mentor_profile_id, changed="dates", actor=actor, now=now)
     return DateHours(
         mentor_profile_id=owner.mentor_profile_id, day=day, time_zone=owner.time_zone, spans=wanted, version=version

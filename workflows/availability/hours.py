@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import astuple, dataclass
 from datetime import date, datetime
 from itertools import pairwise
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
@@ -23,8 +23,15 @@ from workflows.identity.access import require_mentor
 from workflows.identity.actor import Actor
 from workflows.records import Record
 
-# Hours of single dates: from and to, in minutes since midnight in the zone of the weekly hours.
-Dates = Mapping[date, Sequence[tuple[int, int]]]
+
+class DayHours(NamedTuple):
+    """Hours of a single date of a time zone: each from and to in minutes since midnight, in order, without overlap."""
+
+    time_zone: str
+    spans: Sequence[tuple[int, int]]
+
+
+Dates = Mapping[date, DayHours]
 NO_DATES: Dates = {}
 WEEKDAYS = ("Mondays", "Tuesdays", "Wednesdays", "Thursdays", "Fridays", "Saturdays", "Sundays")
 # Hours end when the next ones begin; `greatest`, since the transaction that began first may get the lock second.
@@ -156,8 +163,8 @@ def set_hours(
     if not any_version and before.version != seen.version:
         raise Stale("The hours have changed since you read them; read them again.")
     hours = Hours(time_zone or own_zone, tuple(sorted(spans)))
-    # Where every time is open, the time zone makes no difference.
-    if hours == before.hours or not (hours.spans or before.spans):
+    # A time zone that is given is kept also where it is the profile's, which may change.
+    if hours == before.hours and (before.version or time_zone is None):
         return before
     after = WeeklyHours(
         mentor_profile_id=seen.mentor_profile_id,
@@ -179,19 +186,20 @@ def set_hours(
 
 
 def describe_weekday(hours: Hours, moment: datetime, dates: Dates = NO_DATES) -> str:
-    """A sentence on the hours of that moment's date or else weekday, in the time zone of the hours.
+    """A sentence on the hours of that moment's date or else weekday, in their time zone.
 
     Args:
         dates: the hours of single dates.
     """
-    on, zone = moment.astimezone(ZoneInfo(hours.time_zone)).date(), hours.time_zone
-    if on in dates:
-        day, open_for = f"{on:%-d %B %Y}", dates[on]
-    else:
-        day = WEEKDAYS[on.weekday()]
-        open_for = [(span.opens, span.closes) for span in hours.spans if span.weekday == on.weekday()]
-        if not hours.spans:
-            open_for = [(0, MINUTES_OF_A_DAY)]
+    dated = (
+        (f"{on:%-d %B %Y}", *of_day)
+        for on, of_day in dates.items()
+        if moment.astimezone(ZoneInfo(of_day.time_zone)).date() == on
+    )
+    weekday = moment.astimezone(ZoneInfo(hours.time_zone)).weekday()
+    of_weekday = [(span.opens, span.closes) for span in hours.spans if span.weekday == weekday]
+    usual = (WEEKDAYS[weekday], hours.time_zone, of_weekday if hours.spans else [(0, MINUTES_OF_A_DAY)])
+    day, zone, open_for = next(dated, usual)
     spans = [f"from {from_to(*span)}" for span in _joined(open_for)]
     if not spans:
         return f"The mentor is not available on {day} ({zone})."

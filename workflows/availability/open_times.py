@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
 from zoneinfo import ZoneInfo
 
-from models.availability import MINUTES_OF_A_DAY
 from workflows.availability.hours import NO_DATES, Dates, Hours
 
 DAY, MINUTE = timedelta(days=1), timedelta(minutes=1)
@@ -23,15 +22,46 @@ def open_times(hours: Hours, start: datetime, end: datetime, dates: Dates = NO_D
     end: longer or shorter where they change within it, and without the times that they skip.
 
     Args:
-        dates: the hours of single dates in the zone of the hours, which replace those of the weekday.
+        dates: the hours of single dates, which replace the weekly hours for the whole date in its own zone. Where dates
+            of two zones overlap, only what both open is open.
     """
+    opened = _merged(_week_by_week(hours, start, end) if hours.spans else [(start, end)], start, end)
+    if not dates:
+        return opened
+    open_on_dates, closed = _on_dates(dates)
+    return without(closed, _merged(sorted([*opened, *open_on_dates]), start, end))
+
+
+def without(closed: Sequence[Interval], opened: Iterable[Interval]) -> Iterator[Interval]:
+    """What is left of open periods.
+
+    Args:
+        closed: in the order of their starts; they may overlap.
+    """
+    for start, end in opened:
+        for begins, ends in closed:
+            if start < ends and begins < end:
+                if start < begins:
+                    yield start, begins
+                start = ends
+        if start < end:
+            yield start, end
+
+
+def is_open(hours: Hours, start: datetime, end: datetime) -> bool:
+    """Whether the hours are open from `start` to `end` without a gap."""
+    return list(open_times(hours, start, end)) == [(start, end)]
+
+
+def _merged(periods: Iterable[Interval], start: datetime, end: datetime) -> Iterator[Interval]:
+    """The periods within a stretch, merged where they touch or overlap; they come in the order of their starts."""
     begun: Interval | None = None
-    for opens, closes in _day_by_day(hours, dates, start, end) if hours.spans or dates else [(start, end)]:
+    for opens, closes in periods:
         opens, closes = max(opens, start), min(closes, end)
         if opens >= closes:
             continue
         if begun and opens <= begun[1]:
-            begun = (begun[0], closes)
+            begun = (begun[0], max(begun[1], closes))
             continue
         if begun:
             yield begun
@@ -40,21 +70,25 @@ def open_times(hours: Hours, start: datetime, end: datetime, dates: Dates = NO_D
         yield begun
 
 
-def is_open(hours: Hours, start: datetime, end: datetime) -> bool:
-    """Whether the hours are open from `start` to `end` without a gap."""
-    return list(open_times(hours, start, end)) == [(start, end)]
+def _on_dates(dates: Dates) -> tuple[list[Interval], list[Interval]]:
+    """When the dates are open, and when they are closed, each in order."""
+    opened: list[Interval] = []
+    closed: list[Interval] = []
+    for day, (time_zone, spans) in dates.items():
+        there = ZoneInfo(time_zone)
+        periods = [(moment_of(day, opens, there), moment_of(day, closes, there)) for opens, closes in spans]
+        opened += periods
+        closed += without(periods, [(moment_of(day, 0, there), moment_of(day + DAY, 0, there))])
+    return sorted(opened), sorted(closed)
 
 
-def _day_by_day(hours: Hours, dates: Dates, start: datetime, end: datetime) -> Iterator[Interval]:
+def _week_by_week(hours: Hours, start: datetime, end: datetime) -> Iterator[Interval]:
     there = ZoneInfo(hours.time_zone)
-    all_day = [] if hours.spans else [(0, MINUTES_OF_A_DAY)]
-    of_weekday = [
-        [(span.opens, span.closes) for span in hours.spans if span.weekday == day] or all_day for day in range(7)
-    ]
+    of_weekday = [[(span.opens, span.closes) for span in hours.spans if span.weekday == day] for day in range(7)]
     day, last = (edge.astimezone(there).date() for edge in (start, end))
     # Clocks that are put back at midnight show the end of a day once more after the next one has begun.
     while day <= last + DAY:
-        for opens, closes in dates.get(day, of_weekday[day.weekday()]):
+        for opens, closes in of_weekday[day.weekday()]:
             yield moment_of(day, opens, there), moment_of(day, closes, there)
         day += DAY
 

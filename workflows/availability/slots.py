@@ -1,7 +1,8 @@
 """Slots: the starts at which mentors can be booked, and why other times cannot.
 
-A grid counts from each opening in the mentor's steps. Where every time is open, it counts from local midnight. It
-shapes what is offered, not what can be booked. Starts are whole seconds since the epoch, since there are many of them.
+A grid counts from each opening in the mentor's steps, and within an opening from each local midnight again, so that it
+is the same whatever stretch is searched. It shapes what is offered, not what can be booked. Starts are whole seconds
+since the epoch, since there are many of them.
 """
 
 from __future__ import annotations
@@ -102,7 +103,7 @@ class Wanted:
     """What a caller looks for, from `start` to before `end`.
 
     `duration_minutes` is None for that of the listing, or the shortest on offer, `step_minutes` for the mentor's own
-    steps; `time_zone` is the one whose midnights count where every time is open.
+    steps; `time_zone` is the one whose midnights count for mentors without weekly hours.
     """
 
     start: datetime
@@ -295,8 +296,8 @@ class Search:
         earliest, latest = self._bounds()
         taken, position = self._taken(), 0
         found: list[int] = []
-        for origin, first, last in self._grid():
-            start, last = _on_grid(max(first, earliest), origin, self._step), min(last, latest)
+        for origin, _end, last in self._grid():
+            start, last = _on_grid(max(origin, earliest), origin, self._step), min(last, latest)
             while start <= last:
                 while position < len(taken) and taken[position][1] <= start:
                     position += 1
@@ -308,8 +309,8 @@ class Search:
     def refused(self) -> Iterator[RefusedSlot]:
         """The other times of the grid, and outside of openings those of one that counts from local midnight."""
         grid = self._grid()
-        times = {second for origin, _first, last in grid for second in range(origin, last + self._length, self._step)}
-        openings = [(first, last + self._length) for _origin, first, last in grid]
+        times = {second for origin, end, _last in grid for second in range(origin, end, self._step)}
+        openings = [(origin, end) for origin, end, _last in grid]
         for midnight, next_midnight in pairwise(self._midnights()):
             for second in range(midnight, next_midnight, self._step):
                 position = bisect_right(openings, (second, LAST)) - 1
@@ -379,21 +380,23 @@ class Search:
         return merged
 
     def _grid(self) -> list[tuple[int, int, int]]:
-        """Of each opening from where its grid counts, and its first and last start; of each day, if all are open."""
-        calendar = self._calendar
-        if not (calendar.hours.spans or calendar.dates):
-            return [(day, day, following - 1) for day, following in pairwise(self._midnights())]
-        there = ZoneInfo(calendar.hours.time_zone)
-        # From a midnight on: of openings that never end, the grid counts from there.
-        begin = moment_of((self._wanted.start - AROUND).astimezone(there).date(), 0, there)
-        opened = calendar.open_times(begin, self._wanted.end + AROUND)
-        edges = ((int(opens.timestamp()), int(closes.timestamp())) for opens, closes in opened)
-        return [(opens, opens, closes - self._length) for opens, closes in edges]
+        """Of each opening, cut at local midnights, from where its grid counts, where it ends, and its last start."""
+        midnights = self._midnights(AROUND)
+        begin, end = datetime.fromtimestamp(midnights[0], UTC), self._wanted.end + AROUND
+        found: list[tuple[int, int, int]] = []
+        for opens, closes in self._calendar.open_times(begin, end):
+            origin, until = int(opens.timestamp()), int(closes.timestamp())
+            cuts = midnights[bisect_right(midnights, origin) : bisect_left(midnights, until)]
+            for part, following in pairwise([origin, *cuts, until]):
+                found.append((part, following, min(following - 1, until - self._length)))
+        return found
 
-    def _midnights(self) -> list[int]:
+    def _midnights(self, around: timedelta = timedelta()) -> list[int]:
         """Of each local day of the stretch its first moment, and that of the day after."""
-        there = ZoneInfo(self._wanted.time_zone)
-        day, last = (edge.astimezone(there).date() for edge in (self._wanted.start, self._wanted.end))
+        hours = self._calendar.hours
+        there = ZoneInfo(hours.time_zone if hours.spans else self._wanted.time_zone)
+        edges = (self._wanted.start - around, self._wanted.end + around)
+        day, last = (edge.astimezone(there).date() for edge in edges)
         days = [day + number * DAY for number in range((last - day).days + 2)]
         return [int(moment_of(each, 0, there).timestamp()) for each in days]
 

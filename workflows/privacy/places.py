@@ -175,7 +175,7 @@ PLACES: dict[str, Places] = {
     "availability_rules": Places(
         kept={"weekday": _HOURS, "opens": _HOURS, "closes": _HOURS}, impersonal="weekly_hours_id created_at"
     ),
-    "date_hours": Places(kept={"spans": _HOURS}, impersonal="mentor_profile_id day created_at"),
+    "date_hours": Places(kept={"time_zone": _HOURS, "spans": _HOURS}, impersonal="mentor_profile_id day created_at"),
     "booking_rules": Places(
         impersonal="mentor_profile_id step_minutes horizon_days max_per_day max_per_week max_per_mentee_per_day"
         f" max_per_mentee_per_week stale_calendars {_TIMES}"
