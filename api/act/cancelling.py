@@ -150,9 +150,12 @@ class CancelPage(BookingPage):
             fee, rest = (money(amount, quote.currency) for amount in (quote.fee_amount, quote.refund_amount))
             others = f" The other {rest} can be refunded." if quote.refund_amount else ""
             return [f"{window} The fee is {fee}, {quote.late_fee_percent}% of the price.{others}"]
+        credit = " The credit that paid for it goes back to your bundle." if quote.credit_returned else ""
+        is_paid = quote.refund_amount > 0 or quote.credit_returned is not None
+        if not is_paid or not quote.late_fee_percent:
+            return [f"There is no fee.{credit}"]
         assert quote.free_until is not None
         until = local_time(quote.free_until, self.holder.time_zone)
-        credit = " The credit that paid for it goes back to your bundle." if quote.credit_returned else ""
         return [f"There is no fee until {until}.{credit}"]
 
     def _outcome(self, stored: Mapping[str, Any]) -> list[str]:

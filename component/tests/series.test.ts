@@ -81,6 +81,16 @@ it("counts what is paid, and says in the result why a date was left out as it di
   expect(root.textContent).toContain(words.repeat.taken(words.refused.reasons.outside_hours));
 });
 
+it("counts taken dates of a request, which the mentor decides", async () => {
+  const { store } = open();
+  store.update({ listing: { ...LISTING, bookingMode: "request" } });
+  fill("#series-every", "1");
+  fill("#series-count", "3");
+  await vi.waitFor(() => expect(shown()).toContain(words.repeat.takenRequest));
+  expect(form.sessions()).toBe(3);
+  expect(shown()).not.toContain(words.repeat.taken(""));
+});
+
 it("keeps the reason that the form has told where the API has one code for two", async () => {
   api.on("GET /mentors/m1/slots", ({ query }) => {
     const away = { startTime: query.get("from"), mentorProfileId: "m1", reason: "time_off" };

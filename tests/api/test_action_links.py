@@ -166,6 +166,17 @@ def test_the_price_of_cancelling_is_shown_first(
     assert last_event(engine) == ("session.cancelled", f"user:{cast.mentee.id}")
 
 
+def test_what_is_always_free_names_no_last_day(client: ApiClient, cast: Cast, engine: Engine) -> None:
+    offers: tuple[dict[str, int], ...] = ({"price_amount": 0}, {"late_fee_percent": 0}, {})
+    for terms in offers:
+        with engine.begin() as db:
+            listing = factories.make_listing(db, cast.mentor, cancellation_window_hours=0, **terms)
+            session = factories.make_session(db, listing=listing, mentee=cast.mentee)
+        page = client.get(link_to_cancel(session, cast.mentee.id))
+        assert "There is no fee" in page.text
+        assert ("There is no fee until" in page.text) == (not terms)
+
+
 def test_the_mentor_cancels_without_a_fee(client: ApiClient, cast: Cast, scheduled: Session, engine: Engine) -> None:
     path = link_to_cancel(scheduled, cast.mentor.user_id)
     page = client.get(path)

@@ -27,7 +27,7 @@ const MINUTE_MS = 60_000;
 const INTERVALS = [0, 1, 2, 3, 4];
 
 /** Whether a date is free; `unknown` is decided when it is booked. */
-type Check = "checking" | "free" | "unknown" | "no_such_time" | RefusalReason;
+type Check = "checking" | "free" | "unknown" | "requested" | "no_such_time" | RefusalReason;
 
 /** The codes of dates that were left out, as the form tells of the same ones. */
 const REASONS: Record<string, Check[] | undefined> = {
@@ -246,7 +246,10 @@ export class SeriesForm {
   #checkOf({ start, exists }: Occurrence, dates: Occurrence[]): Check {
     if (!exists) return "no_such_time";
     // The first one has been chosen among the free times.
-    return start === dates[0]?.start ? "free" : (this.store.state.checks.get(start) ?? "checking");
+    const check = start === dates[0]?.start ? "free" : (this.store.state.checks.get(start) ?? "checking");
+    // A request takes no time: the mentor decides.
+    const isRequest = this.context.store.state.listing?.bookingMode === "request";
+    return check === "busy" && isRequest ? "requested" : check;
   }
 
   /** Why a date was left out, as the form has said it before: the API has one code for several reasons. */
@@ -311,7 +314,7 @@ export class SeriesForm {
 }
 
 function isLeftOut(check: Check): boolean {
-  return check !== "free" && check !== "checking" && check !== "unknown";
+  return !["free", "checking", "unknown", "requested"].includes(check);
 }
 
 function labelOf({ repeat, refused }: ExtrasWords, check: Check): string {
@@ -321,6 +324,8 @@ function labelOf({ repeat, refused }: ExtrasWords, check: Check): string {
     case "free":
     case "unknown":
       return repeat[check];
+    case "requested":
+      return repeat.takenRequest;
     case "no_such_time":
       return repeat.noSuchTime;
     default:

@@ -186,6 +186,7 @@ export const de: ExtrasWords = {
     checking: "Wird geprüft …",
     free: "frei",
     taken: (reason) => `nicht frei: ${reason}`,
+    takenRequest: "schon belegt, wird aber trotzdem angefragt",
     unknown: "wird bei der Buchung geprüft",
     noSuchTime: "diese Uhrzeit entfällt durch die Zeitumstellung",
     tooMany: "Eine Serie hat höchstens 52 Termine. Bitte wählen Sie ein früheres letztes Datum.",

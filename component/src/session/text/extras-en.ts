@@ -18,6 +18,7 @@ export const extrasEn = {
     checking: "Checking …",
     free: "free",
     taken: (reason: string) => `not free: ${reason}`,
+    takenRequest: "taken, but requested all the same",
     unknown: "checked when you book",
     noSuchTime: "the clocks skip this time",
     tooMany: "A series has at most 52 sessions. Please choose an earlier last date.",
