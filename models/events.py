@@ -143,6 +143,8 @@ deliveries = Table(
     Column("done_at", Timestamp),
     # Of webhook deliveries: to which endpoint, and which of the resends of its event; 0 for the first run.
     Column("endpoint_id", Uuid),
+    # The endpoint's rate limit under which it has got its turn, which is when it is due; null without one.
+    Column("turn_rate", Integer),
     Column("resend", Integer, nullable=False, server_default=text("0")),
     created(),
     PrimaryKeyConstraint("event_id", "effect", "target"),
@@ -172,6 +174,21 @@ deliveries = Table(
         "endpoint_id",
         "event_id",
         postgresql_where=text("effect = 'webhooks.send'"),
+    ),
+    # What waits for each endpoint: claims take endpoints by turns, and hasten what waits for one that recovers.
+    Index(
+        "ix_deliveries_webhook_pending",
+        "endpoint_id",
+        "due_at",
+        postgresql_where=text("effect = 'webhooks.send' AND state = 'pending'"),
+    ),
+    # Those that have their turns under a rate limit, which no backlog without turns stands before.
+    Index(
+        "ix_deliveries_turns",
+        "due_at",
+        postgresql_where=text(
+            "effect = 'webhooks.send' AND state = 'pending' AND lease_until IS NULL AND turn_rate IS NOT NULL"
+        ),
     ),
     # Read by `recover`: short, however much has been delivered.
     Index(

@@ -71,8 +71,10 @@ webhook_endpoints = Table(
     Column("exhausted_at", Timestamp),
     # When it last ceased to be active, by a trigger; of one that never was, when it was made.
     Column("active_until", Timestamp, nullable=False, server_default=text("now()")),
-    # The next moment at which the rate cap has room.
+    # The next turn that nobody has, under the rate limit or of what is hastened.
     Column("next_send_at", Timestamp),
+    # Whether messages that were postponed for its sake may still be due too late.
+    Column("hastens", Boolean, nullable=False, server_default=text("false")),
     *changing(),
     UniqueConstraint("mentor_profile_id", "url", postgresql_nulls_not_distinct=True),
     CheckConstraint("char_length(url) BETWEEN 8 AND 2048", name="url_length"),
@@ -82,6 +84,7 @@ webhook_endpoints = Table(
     CheckConstraint("(disabled_reason IS NOT NULL) = (state = 'disabled')", name="disabled_reason"),
     CheckConstraint("failures >= 0 AND (failures > 0) = (failing_since IS NOT NULL)", name="failures"),
     CheckConstraint("failures > 0 OR (open_until IS NULL AND warned_at IS NULL)", name="only_failures_open_or_warn"),
+    Index("ix_webhook_endpoints_hastens", "id", postgresql_where=text("hastens")),
 )
 
 # Whose they were: their owners go on reading what was sent to them.

@@ -33,7 +33,7 @@ from workflows.privacy.erasure import go_on_erasing
 from workflows.quotas import forget_unused_quotas
 from workflows.sessions.after_the_fact import cancel_not_held, remind_to_complete
 from workflows.webhooks.deliveries import DELETION_BATCH, delete_missed
-from workflows.webhooks.endpoints import cancel_left_deliveries
+from workflows.webhooks.endpoints import cancel_left_deliveries, hasten_postponed
 
 log = structlog.get_logger(__name__)
 
@@ -220,6 +220,7 @@ CHORES: dict[str, Chore] = {
     "forget expired keys": forget_expired_keys,
     "forget missed messages": forget_missed_messages,
     "cancel deliveries of deleted endpoints": cancel_left_deliveries,
+    "hasten postponed messages": hasten_postponed,
     "cancel sessions not held": _cancel_not_held,
     "remind of sessions to complete": _remind_to_complete,
     "delete expired holds": delete_expired_holds,

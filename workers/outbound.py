@@ -11,16 +11,18 @@ from functools import partial
 from threading import Barrier, Condition, Lock
 from time import monotonic, sleep
 from typing import Any, Generic, Protocol, TypeVar
+from uuid import UUID
 
 import structlog
 from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
 from models.events import ErrorClass
-from models.sqlstates import is_connection_loss
+from models.sqlstates import QUERY_CANCELED, is_connection_loss, sqlstate_of
 from workers.outcomes import (
     attempt_of,
     log_fields,
+    postponed_log,
     settle_error,
     settle_exhausted,
     settle_refusal,
@@ -55,6 +57,8 @@ DATABASE_RETRY_SECONDS = (0.1, 0.5, 2, 5, 5)
 COALESCING_SECONDS = 0.005
 # When no slot becomes free for so long, the rest is left to the sweep, which publishes it again.
 ACQUIRE_SECONDS = 1.0
+# For so long a wake-up goes on with what it does not name; the next one takes over.
+DRAIN_SECONDS = 5.0
 # To wake up a thread for each message costs more than to send it: few threads send a batch whose receivers respond at
 # once, and twice as many more are woken up each time that some of it has not been begun after a moment.
 FIRST_SENDERS = 4
@@ -111,7 +115,8 @@ class SenderPool:
         """Wait for free slots and take up to `MAX_LEASED_TOGETHER` of them; 0 when there are none in time.
 
         Args:
-            named: how many deliveries are named; without any, slots are not waited for.
+            named: how many deliveries are named; without any, slots are not waited for, and a quarter stays free for
+                what wake-ups name.
         """
         half, before = min(named or MAX_LEASED_TOGETHER, max(1, self._count // 2)), -1
         with self._turn, self._changed:
@@ -119,7 +124,8 @@ class SenderPool:
                 before = self._free
                 self._wait_for(half, COALESCING_SECONDS)
             self._wait_for(1, self._acquire_seconds if named else 0)
-            count = min(self._free, MAX_LEASED_TOGETHER)
+            free = self._free if named else max(0, self._free - self._count // 4)
+            count = min(free, MAX_LEASED_TOGETHER)
             self._free -= count
         return count
 
@@ -187,6 +193,23 @@ class LeasedMessage(Generic[M]):
             self.settled.set_exception(error)
 
 
+@dataclass
+class Drain:
+    """The search for deliveries of an effect that no wake-up names, by one thread at a time.
+
+    Args:
+        after: the webhook endpoint at which it goes on.
+    """
+
+    lock: Lock = field(default_factory=Lock)
+    after: UUID = store.NIL
+
+    def end(self) -> bool:
+        """Leave it to another thread; returns that this one drains no more."""
+        self.lock.release()
+        return False
+
+
 class OutboundRunner:
     """Leases, sends and settles deliveries of outbound effects.
 
@@ -211,26 +234,33 @@ class OutboundRunner:
         self._retry_seconds = database_retry_seconds
         self._batcher = OutcomeBatcher(transactions, self._settle, database_retry_seconds=database_retry_seconds)
         self._stopping = False
+        # Of each effect: one thread looks for what no wake-up names; the others are free for what is named.
+        self._drains = {name: Drain() for name in routes}
 
     def deliver(self, effect: OutboundEffect[M], keys: Sequence[DeliveryKey]) -> None:
         """Send the named deliveries that are free and due, and others of the effect while there are slots left.
 
         Everything that was begun is settled when this returns.
         """
-        route = self._routes[effect.transport]
+        route, drain = self._routes[effect.transport], self._drains[effect.transport]
         begun: list[LeasedMessage[M]] = []
-        more = True
+        drains, until = drain.lock.acquire(blocking=False), monotonic() + DRAIN_SECONDS
         try:
             # Nothing is leased before there is a slot for it: a lease keeps other workers out.
-            while (keys or more) and not self._stopping and (slots := route.senders.acquire(len(keys))):
-                leased = self._begin(effect, keys, slots, route, begun)
+            while (keys or drains) and not self._stopping and (slots := route.senders.acquire(len(keys))):
+                claimed = self._begin(effect, keys, slots, route, begun, drain if drains else None)
                 # With fewer than there was room for, none of the named ones is left that is free.
-                keys = [key for key in keys if key not in leased] if len(leased) == slots else []
+                found_others = not claimed.issubset(keys)
+                keys = [key for key in keys if key not in claimed] if len(claimed) == slots else []
                 done = {each for each in begun if each.settled.done()}
-                # While some are postponed for lack of room, no others are looked for.
-                more = len(leased) == slots and not any(each.settled.result() for each in done)
+                no_room = any(each.settled.result() for each in done)
                 begun = [each for each in begun if each not in done]
+                # While some are postponed for lack of room, no others are looked for.
+                if drains and (no_room or not (keys or found_others) or monotonic() >= until):
+                    drains = drain.end()
         finally:
+            if drains:
+                drain.end()
             wait([each.settled for each in begun])
         for each in begun:
             each.settled.result()
@@ -248,13 +278,15 @@ class OutboundRunner:
         slots: int,
         route: Route[M],
         begun: list[LeasedMessage[M]],
+        drain: Drain | None,
     ) -> set[DeliveryKey]:
-        """Lease deliveries and start sending them; returns those that were leased."""
+        """Lease deliveries and start sending them; returns those that were leased, or have got their turn."""
         ready: deque[LeasedMessage[M]] = deque()
         try:
             with self._transactions.autocommit() as db:
                 since = monotonic()
-                deliveries = store.claim_leased(db, effect.name, keys, LEASE, limit=slots)
+                claimed = self._claim(db, effect, keys, slots, drain)
+                deliveries = [delivery for delivery in claimed if delivery.turn_at is None]
                 messages = _prepared(db, effect, deliveries)
                 for delivery, message in zip(deliveries, messages, strict=True):
                     if delivery.counted_attempt > effect.policy.attempts:
@@ -268,7 +300,24 @@ class OutboundRunner:
             begun += ready
             route.senders.release(slots - len(ready))
             self._start(ready, route)
-        return {delivery.key for delivery in deliveries}
+        return {delivery.key for delivery in claimed}
+
+    def _claim(
+        self, db: Connection, effect: OutboundEffect[M], keys: Sequence[DeliveryKey], slots: int, drain: Drain | None
+    ) -> list[Delivery]:
+        after = drain.after if drain else store.NIL
+        claimed = store.claim_leased(db, effect.name, keys, LEASE, limit=slots, others=drain is not None, after=after)
+        waiting = [delivery for delivery in claimed if delivery.turn_at is not None]
+        for delivery in waiting:
+            assert delivery.turn_at is not None
+            postponed_log(delivery, delivery.turn_at, store.RATE_LIMIT_REACHED).log()
+        if drain is not None:
+            named = set(keys)
+            others = [each.endpoint_id for each in claimed if each.key not in named and each.endpoint_id]
+            drain.after = max(others, default=store.NIL)
+            for endpoint_id in set(others).intersection(each.endpoint_id for each in waiting):
+                log.info("webhooks.turns_given", endpoint_id=endpoint_id, messages=store.give_turns(db, endpoint_id))
+        return claimed
 
     def _start(self, waiting: deque[LeasedMessage[M]], route: Route[M]) -> None:
         """Send these by as many threads as it takes until each has been begun."""
@@ -299,7 +348,7 @@ class OutboundRunner:
             if span is not None:
                 span.failed = _failure_of(outcome)
         leased.took = timedelta(seconds=monotonic() - began)
-        accepted = isinstance(outcome, SendResult) and outcome.error is None
+        accepted = _accepts(outcome)
         if isinstance(outcome, SendResult) and accepted and not leased.settles:
             leased.release()
             self._batcher.write(leased, outcome)
@@ -337,11 +386,23 @@ class OutboundRunner:
     def _settle(self, leased: LeasedMessage[M], outcome: SendResult | Exception) -> None:
         """Write one outcome by itself."""
         try:
-            _retry_write(self._retry_seconds, leased.delivery, partial(self._settle_once, leased, outcome))
+            _retry_write(self._retry_seconds, [leased], partial(self._settle_once, leased, outcome))
+            self._follow_success(leased, outcome)
         except BaseException as error:  # noqa: BLE001 - raised again by the wake-up that waits for it
             leased.end(error=error)
         else:
             leased.end(postponed=isinstance(outcome, Postpone))
+
+    def _follow_success(self, leased: LeasedMessage[M], outcome: SendResult | Exception) -> None:
+        follow = leased.effect.after_success
+        if follow is None or not _accepts(outcome) or not leased.settles:
+            return
+        try:
+            with self._transactions() as db:
+                follow(db, leased.message)
+        except Exception as error:  # noqa: BLE001 - logged
+            # The outcome stands, and what is left undone is done by `maintain`.
+            log.warning("delivery.not_followed", **log_fields(leased.delivery), error=type(error).__name__)
 
     def _settle_once(self, leased: LeasedMessage[M], outcome: SendResult | Exception) -> None:
         effect, delivery = leased.effect, leased.delivery
@@ -360,7 +421,7 @@ class OutboundRunner:
                 if line.ours and effect.settle is not None and isinstance(outcome, SendResult):
                     effect.settle(db, delivery, leased.message, outcome)
         except Exception as error:
-            if is_unavailable(error):
+            if _is_away(error):
                 raise
             # A defect is written to the row, and tried again.
             with self._transactions() as db:
@@ -415,7 +476,8 @@ class OutcomeBatcher:
             Success(delivery=leased.delivery, attempt=attempt_of(result, leased.took)) for leased, result in batch
         ]
         try:
-            keys = _retry_write(self._retry_seconds, batch[0][0].delivery, partial(self._write_once, successes))
+            sent = [leased for leased, _result in batch]
+            keys = _retry_write(self._retry_seconds, sent, partial(self._write_once, successes))
         except Exception as error:  # noqa: BLE001 - raised again by each of the wake-ups
             for leased, _result in batch:
                 leased.end(error=error)
@@ -431,6 +493,10 @@ class OutcomeBatcher:
     def _write_once(self, successes: list[Success]) -> set[DeliveryKey]:
         with self._transactions.autocommit() as db:
             return self._write_successes(db, successes)
+
+
+def _accepts(outcome: SendResult | Exception) -> bool:
+    return isinstance(outcome, SendResult) and outcome.error is None
 
 
 def _failure_of(outcome: SendResult | Exception) -> str | None:
@@ -457,14 +523,23 @@ def _prepared(db: Connection, effect: OutboundEffect[M], deliveries: Sequence[De
         return [message for delivery in deliveries for message in _prepared(db, effect, [delivery])]
 
 
-def _retry_write(pauses: Sequence[float], delivery: Delivery, write: Callable[[], T]) -> T:
-    """Write, again and again while the database is unavailable: what has been sent is not to be sent again."""
+def _retry_write(pauses: Sequence[float], sent: Sequence[LeasedMessage[Any]], write: Callable[[], T]) -> T:
+    """Write, again and again while the database is unavailable: what has been sent is not to be sent again.
+
+    After the lease another worker sends it, and writes what comes of that.
+    """
+    until = min(each.since for each in sent) + LEASE.total_seconds()
     for pause in pauses:
         try:
             return write()
         except SQLAlchemyError as error:
-            if not is_unavailable(error):
+            if not _is_away(error) or monotonic() + pause >= until:
                 raise
-            log.warning("delivery.outcome_waits", **log_fields(delivery), error=type(error).__name__)
+            log.warning("delivery.outcome_waits", **log_fields(sent[0].delivery), error=type(error).__name__)
             sleep(pause)
     return write()
+
+
+def _is_away(error: Exception) -> bool:
+    """Whether the database is unavailable: a statement that took too long would do so again."""
+    return is_unavailable(error) and sqlstate_of(error) != QUERY_CANCELED

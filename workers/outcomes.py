@@ -81,17 +81,8 @@ def settle_error(
             ours = store.postpone(db, delivery, error.until, reason=kept)
             # A calendar is read again and again: it is no news that this time is not yet.
             is_repeated = isinstance(effect, OutboundEffect) and effect.repeat_at is not None
-            # Of attempts those that count: this one does not.
-            return _line(
-                delivery,
-                "postponed",
-                took,
-                ours=ours,
-                level=logging.DEBUG if is_repeated else logging.INFO,
-                attempt=delivery.attempt - 1,
-                until=error.until.isoformat(timespec="milliseconds"),
-                reason=str(error),
-            )
+            level = logging.DEBUG if is_repeated else logging.INFO
+            return postponed_log(delivery, error.until, str(error), took, ours=ours, level=level)
         case Cancel():
             return _end(db, delivery, "cancelled", SendResult(error=str(error), error_class=error.error_class), took)
         case Retry() if delivery.counted_attempt < effect.policy.attempts:
@@ -101,6 +92,22 @@ def settle_error(
     result = SendResult(error=_sentence(error), error_class=ErrorClass.INTERNAL)
     line = settle_refusal(db, effect, delivery, result, took)
     return replace(line, fields=line.fields | {"exc_info": error}, level=logging.ERROR)
+
+
+def postponed_log(
+    delivery: Delivery,
+    until: datetime,
+    reason: str,
+    took: timedelta = timedelta(),
+    *,
+    ours: bool = True,
+    level: int = logging.INFO,
+) -> OutcomeLog:
+    """The line of a delivery that has been postponed."""
+    # Of attempts those that count: this one does not.
+    at = until.isoformat(timespec="milliseconds")
+    attempt = delivery.attempt - 1
+    return _line(delivery, "postponed", took, ours=ours, level=level, attempt=attempt, until=at, reason=reason)
 
 
 def settle_repeated(

@@ -20,7 +20,7 @@ from workers.transactions import metered
 from workers.wakeups import BROKER_TROUBLE, MAX_IN_MESSAGE, Publisher
 from workflows.events import QUEUES
 from workflows.events.record import Wakeup
-from workflows.events.store import SWEEP_PAGE, mark_published, mark_unpublished, overdue
+from workflows.events.store import SWEEP_PAGE, mark_published, mark_unpublished, overdue, turns_due
 
 log = structlog.get_logger(__name__)
 
@@ -89,6 +89,8 @@ class Sweep:
         waiting = self._publisher.waiting(queue)
         telemetry.QUEUE_LENGTH.labels(queue).set(waiting)
         list_is_empty, count, after = waiting == 0, 0, None
+        if queue == "webhooks" and list_is_empty:
+            self._name_turns()
         while waiting + count / MAX_IN_MESSAGE <= self._high_water:
             with self._database.begin() as db:
                 wakeups = overdue(db, queue, list_is_empty=list_is_empty, after=after, limit=self._page)
@@ -102,6 +104,13 @@ class Sweep:
             if len(wakeups) < self._page:
                 return count
         return count
+
+    def _name_turns(self) -> None:
+        """Have a worker look at the webhooks whose turn has come, without a mark in their rows."""
+        with self._database.begin() as db:
+            wakeups = turns_due(db, limit=MAX_IN_MESSAGE)
+        if wakeups:
+            self._publisher.publish(wakeups)
 
     def _publish(self, wakeups: list[Wakeup]) -> None:
         # Not while their rows are locked: a worker is quicker than a commit, and leaves locked rows alone.

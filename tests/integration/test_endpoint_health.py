@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 from collections import Counter
 from datetime import timedelta
@@ -9,8 +10,10 @@ from threading import Barrier
 from typing import Any
 from uuid import UUID
 
+import psycopg
 import pytest
 from sqlalchemy import func, select
+from sqlalchemy.exc import OperationalError
 
 from models.webhooks import EndpointState
 from tests.eventually import eventually
@@ -30,12 +33,20 @@ from tests.integration.endpoints import (
 )
 from tests.integration.harness import Harness
 from workflows.effects.messages import SEND_MAIL
+from workflows.errors import Invalid
 from workflows.events.delivery import WEBHOOK_RETRY_POLICY, SendResult
 from workflows.events.store import webhook_status_query
 from workflows.events.subscriptions import load
 from workflows.operator_policy import OperatorPolicy
 from workflows.webhooks.deliveries import WebhookDelivery, recover, resend
-from workflows.webhooks.endpoints import Endpoint, change_endpoint, endpoint_query, ping_endpoint, send_example
+from workflows.webhooks.endpoints import (
+    Endpoint,
+    change_endpoint,
+    endpoint_query,
+    hasten_postponed,
+    ping_endpoint,
+    send_example,
+)
 from workflows.webhooks.health import OPENS_AFTER_FAILURES
 from workflows.webhooks.messages import utc
 
@@ -311,15 +322,106 @@ def test_the_rate_limit_holds_and_loses_no_message(harness: Harness, rate: int) 
         assert number + 1 <= rate * (1 + moment - began)
 
 
-def test_messages_limited_repeatedly_wait_longer(harness: Harness) -> None:
+def test_a_message_takes_its_turn_once(harness: Harness) -> None:
     capped = listening(harness, rate_limit=1, next_send_at=func.now() + timedelta(minutes=1))
-    for nudges, longest in [(0, 1), (1, 2), (3, 8), (4, 15), (500, 15)]:
-        (key,) = messages(harness, capped)
-        harness.change(key, nudges=nudges)
+    keys = messages(harness, capped, 3)
+    for key in keys:
         harness.deliverer.deliver(key)
-        row = harness.row(key)
-        assert (row.state, row.attempts) == ("pending", 0)
-        assert timedelta() < row.due_at - row.now <= longest * SECOND
+    rows = [harness.row(key) for key in keys]
+    assert {(row.state, row.attempts, row.lease_until, row.turn_rate) for row in rows} == {("pending", 0, None, 1)}
+    assert [row.due_at - rows[0].due_at for row in rows] == [0 * SECOND, SECOND, 2 * SECOND]
+    assert rows[0].due_at > rows[0].now + 50 * SECOND
+    assert {row.nudge_at - row.due_at for row in rows} == {2 * SECOND}
+    assert {row.last_error for row in rows} == {"The endpoint's rate limit is reached."}
+    line = endpoint(harness, capped).next_send_at
+    harness.change(keys[2], due_at=func.now())
+    harness.deliverer.deliver(keys[2])
+    assert [message.webhook_id for message in harness.http.received] == [keys[2].event_id]
+    assert endpoint(harness, capped).next_send_at == line
+    # A retry is another message, which takes a turn of its own.
+    harness.http.answers = lambda _message: NO
+    for _ in range(2):
+        harness.change(keys[1], due_at=func.now())
+        harness.deliverer.deliver(keys[1])
+    assert (harness.row(keys[1]).attempts, harness.row(keys[1]).due_at) == (1, line)
+
+
+def test_a_turn_that_was_missed_is_not_made_up_for(harness: Harness) -> None:
+    capped = listening(harness, rate_limit=1, next_send_at=func.now() + timedelta(minutes=1))
+    (key,) = messages(harness, capped)
+    harness.deliverer.deliver(key)
+    line = endpoint(harness, capped).next_send_at
+    harness.change(key, due_at=func.now() - 3 * SECOND)
+    harness.deliverer.deliver(key)
+    assert (harness.row(key).due_at, harness.http.received) == (line, [])
+
+
+@pytest.mark.parametrize(("before", "after", "most"), [(1, 1000, SECOND), (1, None, SECOND), (5, 1, 60 * SECOND)])
+def test_turns_follow_a_change_of_the_rate(harness: Harness, before: int, after: int | None, most: timedelta) -> None:
+    capped = listening(harness, rate_limit=before)
+    keys = messages(harness, capped, 3 * before)
+    harness.deliverer.deliver(*keys)
+    waiting = [key for key in keys if harness.row(key).state == "pending"]
+    assert len(waiting) == 2 * before
+    with harness.transactions() as db:
+        found = Endpoint.of(db.execute(endpoint_query(capped)).one())
+        change_endpoint(
+            db, actor=OPERATOR, endpoint=found, changes={"rate_limit": after}, seal=str, now=found.created_at
+        )
+    if after == 1:
+        # What had its turn under the higher limit takes another one.
+        for key in waiting:
+            harness.change(key, due_at=func.now())
+        harness.deliverer.deliver(*waiting)
+        pending = sorted(row.due_at for row in map(harness.row, waiting) if row.state == "pending")
+        assert {then - first for first, then in itertools.pairwise(pending)} == {SECOND}
+        assert len(pending) == len(waiting) - 1
+    assert all(row.due_at <= row.now + most for row in map(harness.row, waiting))
+    assert endpoint(harness, capped).hastens is False
+
+
+def test_a_long_backlog_is_hastened_page_by_page(harness: Harness, partner: UUID) -> None:
+    set_endpoint(harness, partner, hastens=True)
+    waiting = messages(harness, partner, 7)
+    for key in waiting:
+        harness.change(key, due_at=func.now() + timedelta(hours=1), put_off_until=func.now() + timedelta(hours=1))
+    rounds: list[bool] = []
+    while not rounds or rounds[-1]:
+        with harness.transactions() as db:
+            rounds.append(hasten_postponed(db, limit=3))
+    assert rounds == [True, True, False]
+    rows = [harness.row(key) for key in waiting]
+    dues = sorted(row.due_at for row in rows)
+    assert {then - first for first, then in itertools.pairwise(dues)} == {SECOND / 25}
+    assert endpoint(harness, partner).hastens is False
+
+
+def test_a_success_is_written_whatever_becomes_of_what_waited(
+    harness: Harness, partner: UUID, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def cancelled(*_args: object) -> bool:
+        raise OperationalError("UPDATE", {}, psycopg.errors.QueryCanceled("statement timeout"))
+
+    trip(harness, partner)
+    let_it_half_open(harness, partner)
+    monkeypatch.setattr("workflows.effects.webhooks.hasten_postponed", cancelled)
+    assert harness.row(send_one(harness, partner, YES)).state == "done"
+    assert endpoint(harness, partner).hastens is True
+
+
+def test_a_message_that_cannot_be_sent_takes_no_probe(
+    harness: Harness, partner: UUID, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trip(harness, partner)
+    let_it_half_open(harness, partner)
+    before = endpoint(harness, partner).open_until
+
+    def too_large(_event: object) -> bytes:
+        raise Invalid("The message is too large.")
+
+    monkeypatch.setattr("workflows.effects.webhooks.body_of", too_large)
+    assert harness.row(send_one(harness, partner, YES)).state == "cancelled"
+    assert endpoint(harness, partner).open_until == before
 
 
 def test_a_resend_has_all_its_attempts_again(harness: Harness, partner: UUID) -> None:

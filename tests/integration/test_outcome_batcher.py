@@ -8,6 +8,7 @@ from datetime import timedelta
 from threading import Event
 from time import monotonic
 
+import psycopg
 import pytest
 from sqlalchemy import Connection, select
 from sqlalchemy.exc import DataError, OperationalError
@@ -54,7 +55,13 @@ class Sending:
     """Messages that were leased and sent, and an outcome batcher for them."""
 
     def __init__(
-        self, harness: Harness, threads: ThreadPoolExecutor, count: int, *errors: Exception, max_together: int = 100
+        self,
+        harness: Harness,
+        threads: ThreadPoolExecutor,
+        count: int,
+        *errors: Exception,
+        max_together: int = 100,
+        pauses: Sequence[float] = (0.0, 0.0),
     ) -> None:
         self.threads = threads
         self.writer = SlowWriter(*errors)
@@ -63,7 +70,7 @@ class Sending:
             OutboundRunner(harness.transactions, {})._settle,
             write_successes=self.writer,
             max_together=max_together,
-            database_retry_seconds=(0.0, 0.0),
+            database_retry_seconds=pauses,
         )
         keys = messages(harness, listening(harness), count)
         route = Route(harness.http)
@@ -162,3 +169,25 @@ def test_every_wakeup_gets_the_error_and_later_ones_are_written(harness: Harness
     for each in sending.sent:
         sending.batcher.write(each, YES)
     assert [type(each.settled.exception(20)) for each in sending.sent] == [DataError, DataError, type(None), type(None)]
+
+
+@pytest.mark.parametrize(("age", "tries"), [(0.0, 3), (44.9, 1)])
+def test_nothing_is_retried_beyond_its_lease(
+    harness: Harness, threads: ThreadPoolExecutor, age: float, tries: int
+) -> None:
+    unavailable = OperationalError("INSERT", {}, Exception("the server closed the connection"))
+    sending = Sending(harness, threads, 1, *[unavailable] * 3, pauses=(0.2, 0.2))
+    sending.sent[0].since -= age
+    sending.writer.go.set()
+    sending.batcher.write(sending.sent[0], YES)
+    assert isinstance(sending.sent[0].settled.exception(20), OperationalError)
+    assert len(sending.writer.sizes) == tries
+
+
+def test_a_statement_that_took_too_long_is_not_repeated(harness: Harness, threads: ThreadPoolExecutor) -> None:
+    cancelled = OperationalError("INSERT", {}, psycopg.errors.QueryCanceled("statement timeout"))
+    sending = Sending(harness, threads, 1, cancelled, cancelled)
+    sending.writer.go.set()
+    sending.batcher.write(sending.sent[0], YES)
+    assert isinstance(sending.sent[0].settled.exception(20), OperationalError)
+    assert len(sending.writer.sizes) == 1

@@ -20,6 +20,7 @@ from workflows.errors import Invalid
 from workflows.events.delivery import WEBHOOK_RETRY_POLICY, Cancel, Delivery, RetryPolicy, SendResult
 from workflows.events.event_types import AvailabilityAnnouncementSet, Event, WebhookPinged
 from workflows.events.record import fan_out
+from workflows.events.store import hasten_postponed
 from workflows.events.subscriptions import (
     FanOut,
     OutboundEffect,
@@ -42,7 +43,7 @@ _VALID_SECRETS = (
 # Each endpoint with its valid secrets, the newest first, in one row.
 _RECEIVERS = PreparedStatement(
     select(
-        *webhook_endpoints.c["id", "url", "headers", "state", "failures", "open_until", "rate_limit"],
+        *webhook_endpoints.c["id", "url", "headers", "state", "failures", "open_until"],
         _VALID_SECRETS.label("secrets"),
     ).where(webhook_endpoints.c.id == any_(bindparam("endpoint_ids", type_=ARRAY(Uuid))))
 )
@@ -82,21 +83,21 @@ def _message(db: Connection, delivery: Delivery, found: Mapping[UUID, Mapping[st
 
     Raises:
         Cancel: the endpoint is deleted or not active, or the message is too large.
-        Postpone: the endpoint's circuit breaker is open, or its rate is reached.
+        Postpone: the endpoint's circuit breaker is open.
     """
     row = found.get(delivery.endpoint_id) if delivery.endpoint_id else None
     if row is None:
         raise Cancel(DELETED, ErrorClass.DELETED)
-    breaker_until = row["open_until"]
-    if directly_to(delivery.event) is None:
-        if row["state"] != EndpointState.ACTIVE:
-            raise Cancel(f"The webhook endpoint is {row['state']}.", ErrorClass.NOT_LISTENING)
-        breaker_until = admit(db, row, nudges=delivery.nudges, now=delivery.now)
+    requested = directly_to(delivery.event) is not None
+    if not requested and row["state"] != EndpointState.ACTIVE:
+        raise Cancel(f"The webhook endpoint is {row['state']}.", ErrorClass.NOT_LISTENING)
     try:
         body = body_of(delivery.event)
     except Invalid as too_large:
         # It is as large at every attempt.
         raise Cancel(too_large.message, ErrorClass.TOO_LARGE) from too_large
+    # Last, since a probe keeps other messages out.
+    breaker_until = row["open_until"] if requested else admit(db, row, now=delivery.now)
     return WebhookMessage(
         url=row["url"],
         webhook_id=delivery.event.id,
@@ -138,6 +139,11 @@ def settle_webhook(
         )
 
 
+def hasten_first(db: Connection, message: WebhookMessage) -> None:
+    """Have the first of what was postponed for the endpoint become due; `maintain` goes on with a long backlog."""
+    hasten_postponed(db, message.endpoint_id)
+
+
 def settles_webhook(delivery: Delivery, message: WebhookMessage) -> bool:
     """Whether a success changes anything at the endpoint."""
     return message.has_failures or isinstance(delivery.event, WebhookPinged)
@@ -159,6 +165,7 @@ SEND_WEBHOOK = register_outbound(
         prepare=prepare_webhooks,
         settle=settle_webhook,
         settles=settles_webhook,
+        after_success=hasten_first,
         policy=WEBHOOK_RETRY_POLICY,
         apply_policy=with_retry_schedule,
     )

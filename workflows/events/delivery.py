@@ -74,6 +74,7 @@ class Delivery:
         now: the database's clock when it was claimed.
         late: for how long it had been due then.
         endpoint_id: the endpoint of a webhook delivery.
+        turn_at: its turn under the endpoint's rate limit, of one that is not leased since that has not come yet.
     """
 
     key: DeliveryKey
@@ -87,6 +88,7 @@ class Delivery:
     now: datetime
     late: timedelta = timedelta()
     endpoint_id: UUID | None = None
+    turn_at: datetime | None = None
 
     @property
     def counted_attempt(self) -> int:

@@ -70,6 +70,7 @@ from workflows.paging import NEWEST_EVENT_FIRST, Page
 
 log = structlog.get_logger(__name__)
 
+NIL = UUID(int=0)
 MAX_ERROR_CHARACTERS = 2_000
 MAX_RESPONSE_CHARACTERS = 4_096
 SWEEP_PAGE = 500
@@ -77,6 +78,9 @@ SWEEP_PAGE = 500
 MAX_REQUEUED = 10_000
 REQUEUED_PER_SECOND = 25
 MAX_COUNTED_DUE = 100_000
+# Of what a claim has room for, one endpoint gets the fourth part at a time.
+ENDPOINT_SHARE = 4
+TURNS_PAGE = 1_000
 MAX_COUNTED_DEAD = 10_000
 # Before anything was due.
 ALWAYS = datetime.min.replace(tzinfo=UTC)
@@ -233,32 +237,137 @@ WHERE d.event_id = :event_id AND d.effect = :effect AND d.target = :target AND {
 # What a newer process recorded is left to a newer worker, so that only known types are taken. A lease that a crash of
 # the database undoes is taken again, so that its commit is not waited for on disk. A lease that ran out is taken by
 # name alone, as above.
-_CLAIM_LEASED = PreparedStatement(
-    text(
-        f"""
-WITH asked AS (SELECT * FROM unnest(CAST(:event_ids AS uuid[]), CAST(:targets AS text[])) AS asked(event_id, target)),
-named AS MATERIALIZED (
-    SELECT found.place, e.* FROM asked CROSS JOIN LATERAL (
-        SELECT d.ctid AS place FROM deliveries d
+_LEASABLE = f"""
+WITH RECURSIVE asked AS (
+    SELECT * FROM unnest(CAST(:event_ids AS uuid[]), CAST(:targets AS text[])) AS asked(event_id, target)
+), named AS MATERIALIZED (
+    SELECT found.*, e.* FROM asked CROSS JOIN LATERAL (
+        SELECT d.ctid AS place, d.due_at, d.endpoint_id, d.turn_rate FROM deliveries d
         WHERE d.event_id = asked.event_id AND d.effect = :effect AND d.target = asked.target AND {_FREE}
         FOR UPDATE SKIP LOCKED
     ) AS found CROSS JOIN {_KNOWN_EVENT.format(of="asked")}
     LIMIT :limit
-), others AS MATERIALIZED (
-    SELECT d.ctid AS place, e.* FROM deliveries d CROSS JOIN {_KNOWN_EVENT.format(of="d")}
-    WHERE d.effect = :effect AND d.state = 'pending' AND d.lease_until IS NULL AND d.due_at <= now()
-      AND (d.event_id, d.target) NOT IN (SELECT * FROM asked)
+)"""
+_OTHER = f"""
+    SELECT d.ctid AS place, d.due_at, d.endpoint_id, d.turn_rate, e.*
+    FROM deliveries d CROSS JOIN {_KNOWN_EVENT.format(of="d")}
+    WHERE d.effect = {{effect}} AND d.state = 'pending' AND d.lease_until IS NULL AND d.due_at <= now()
+      AND (d.event_id, d.target) NOT IN (SELECT * FROM asked)"""
+_OTHERS_ROOM = "LIMIT greatest(0, :others - (SELECT count(*) FROM named))"
+_LEASED = "lease_until = now() + :duration, nudge_at = now() + :duration"
+_CLAIM_LEASED = PreparedStatement(
+    text(
+        f"""{_LEASABLE}, others AS MATERIALIZED ({_OTHER.format(effect=":effect")}
     ORDER BY d.due_at
-    LIMIT greatest(0, :others - (SELECT count(*) FROM named))
+    {_OTHERS_ROOM}
     FOR UPDATE OF d SKIP LOCKED
 )
-UPDATE deliveries d
-SET attempts = d.attempts + 1, lease_until = now() + :duration, nudge_at = now() + :duration
+UPDATE deliveries d SET attempts = d.attempts + 1, {_LEASED}
 FROM (SELECT * FROM named UNION ALL SELECT * FROM others) AS e
 WHERE d.ctid = e.place
 RETURNING {_ROW}, {_EVENT}, set_config('synchronous_commit', 'off', true)
 """
     ).columns(**_TYPES, synchronous_commit=Text())
+)
+# Literal, so that the index over these deliveries alone serves.
+_TO_ENDPOINTS = "d.effect = 'webhooks.send' AND d.state = 'pending'"
+# The turns of an endpoint with a rate limit: one every 1/rate seconds. Unused turns of the last second may be made up
+# for, so that at most `rate` messages go at once.
+# Turns that were not taken in time are not made up for: after an hour's stop, an hour's messages would go at once.
+_TURN_LASTS = "interval '2 seconds'"
+_TURNS = """
+    SELECT w.id, w.rate_limit, interval '1 second' / w.rate_limit AS step,
+           greatest(w.next_send_at, now() - interval '1 second' + interval '1 second' / w.rate_limit) AS first
+"""
+RATE_LIMIT_REACHED = "The endpoint's rate limit is reached."
+_RESERVED = f"""
+    lease_until = NULL, due_at = {{turn}}, put_off_until = {{turn}}, nudge_at = {{turn}} + {_TURN_LASTS},
+    last_error = '{RATE_LIMIT_REACHED.replace("'", "''")}'
+"""
+# The same, by endpoints: of those that are not named, each endpoint's own come by turns, so that no backlog of one
+# stands before another's messages. And of an endpoint with a rate limit each message takes a turn, once: one whose turn
+# has not come is not leased, and is due then. The sweep names turns in time, and counts no wake-up for that.
+_CLAIM_BY_ENDPOINT = PreparedStatement(
+    text(
+        f"""{_LEASABLE}, endpoints(endpoint_id, found, wrapped) AS (
+    SELECT CAST(:after AS uuid), false, false WHERE :others > 0
+    UNION ALL
+    SELECT coalesce(next.endpoint_id, CAST(:nil AS uuid)), next.endpoint_id IS NOT NULL,
+           wrapped OR next.endpoint_id IS NULL
+    FROM endpoints CROSS JOIN LATERAL (
+        SELECT (
+            SELECT d.endpoint_id FROM deliveries d
+            WHERE {_TO_ENDPOINTS} AND d.endpoint_id > endpoints.endpoint_id
+              AND (NOT endpoints.wrapped OR d.endpoint_id <= :after)
+            ORDER BY d.endpoint_id LIMIT 1
+        ) AS endpoint_id
+    ) AS next
+    WHERE NOT endpoints.wrapped OR next.endpoint_id IS NOT NULL
+), turns AS MATERIALIZED ({_OTHER.format(effect="'webhooks.send'")} AND d.turn_rate IS NOT NULL
+    ORDER BY d.due_at
+    {_OTHERS_ROOM}
+    FOR UPDATE OF d SKIP LOCKED
+), others AS MATERIALIZED (
+    SELECT of_one.* FROM endpoints CROSS JOIN LATERAL ({_OTHER.format(effect="'webhooks.send'")}
+          AND d.endpoint_id = endpoints.endpoint_id AND endpoints.found AND d.turn_rate IS NULL
+        ORDER BY d.due_at
+        LIMIT :share
+        FOR UPDATE OF d SKIP LOCKED
+    ) AS of_one
+    LIMIT greatest(0, :others - (SELECT count(*) FROM named) - (SELECT count(*) FROM turns))
+), claimed AS MATERIALIZED (
+    SELECT taken.*, type IN ('webhook.ping', 'webhook.example') AS direct
+    FROM (SELECT * FROM named UNION ALL SELECT * FROM turns UNION ALL SELECT * FROM others) AS taken
+), limited AS MATERIALIZED ({_TURNS}
+    FROM (SELECT DISTINCT endpoint_id AS id FROM claimed WHERE NOT direct) AS named JOIN webhook_endpoints w USING (id)
+    WHERE w.rate_limit IS NOT NULL AND w.state = 'active' AND (w.open_until IS NULL OR w.open_until <= now())
+    ORDER BY w.id
+    FOR NO KEY UPDATE OF w
+), placed AS MATERIALIZED (
+    SELECT c.place, l.id, l.rate_limit, l.step,
+           l.first + l.step * (row_number() OVER (PARTITION BY l.id ORDER BY c.due_at, c.place) - 1) AS turn
+    FROM claimed c JOIN limited l ON l.id = c.endpoint_id
+    WHERE NOT c.direct AND (c.turn_rate IS DISTINCT FROM l.rate_limit OR c.due_at < now() - {_TURN_LASTS})
+), moved AS (
+    UPDATE webhook_endpoints w SET next_send_at = last.turn + last.step
+    FROM (SELECT id, step, max(turn) AS turn FROM placed GROUP BY id, step) AS last WHERE w.id = last.id
+), postponed AS (
+    UPDATE deliveries d SET turn_rate = placed.rate_limit, {_RESERVED.format(turn="placed.turn")}
+    FROM claimed e JOIN placed ON placed.place = e.place AND placed.turn > now() WHERE d.ctid = e.place
+    RETURNING {_ROW}, {_EVENT}, d.due_at AS turn_at
+), leased AS (
+    UPDATE deliveries d SET attempts = d.attempts + 1, turn_rate = NULL, {_LEASED}
+    FROM claimed e WHERE d.ctid = e.place AND e.place NOT IN (SELECT place FROM placed WHERE turn > now())
+    RETURNING {_ROW}, {_EVENT}, CAST(NULL AS timestamptz) AS turn_at
+)
+SELECT *, set_config('synchronous_commit', 'off', true)
+FROM (SELECT * FROM leased UNION ALL SELECT * FROM postponed) AS taken
+"""
+    ).columns(**_TYPES, turn_at=Timestamp, synchronous_commit=Text())
+)
+# A page of the turns of one endpoint's messages that are due and have none: those of a backlog are not claimed one by
+# one for that.
+_GIVE_TURNS = text(
+    f"""
+WITH turns AS MATERIALIZED ({_TURNS}
+    FROM webhook_endpoints w WHERE w.id = :endpoint_id AND w.rate_limit IS NOT NULL FOR NO KEY UPDATE OF w
+), page AS MATERIALIZED (
+    SELECT d.ctid AS place, d.due_at FROM turns JOIN deliveries d ON d.endpoint_id = turns.id
+    WHERE {_TO_ENDPOINTS} AND d.due_at <= now() AND d.lease_until IS NULL
+      AND (d.turn_rate IS DISTINCT FROM turns.rate_limit OR d.due_at < now() - {_TURN_LASTS})
+    ORDER BY d.due_at
+    LIMIT :limit
+    FOR UPDATE OF d SKIP LOCKED
+), placed AS (
+    SELECT place, rate_limit, step, first + step * (row_number() OVER (ORDER BY due_at, place) - 1) AS turn
+    FROM page CROSS JOIN turns
+), moved AS (
+    UPDATE webhook_endpoints w SET next_send_at = last.turn + last.step
+    FROM (SELECT max(turn) AS turn, step FROM placed GROUP BY step) AS last WHERE w.id = :endpoint_id
+)
+UPDATE deliveries d SET turn_rate = placed.rate_limit, {_RESERVED.format(turn="placed.turn")}
+FROM placed WHERE d.ctid = placed.place
+"""
 )
 
 # Locked rows are left out rather than waited for: one of them would hold up all the others.
@@ -394,6 +503,18 @@ _NUDGED = text(
 UPDATE deliveries d SET nudges = d.nudges + :by, nudge_at = now()
     + CASE WHEN :by > 0 THEN {_PAUSE.replace("d.nudges", "(d.nudges + 1)")} ELSE interval '0' END
 FROM {_KEYS} AS n(event_id, effect, target) WHERE {_SAME_KEY.format("n")} AND {_PENDING} AND d.nudges + :by >= 0
+"""
+)
+
+# What is not claimed in time is named again as anything else is.
+_TURNS_DUE = text(
+    f"""
+SELECT d.event_id, d.effect, d.target, d.queue, e.subject_type, e.subject_id
+FROM deliveries d JOIN events e ON e.id = d.event_id
+WHERE {_TO_ENDPOINTS} AND d.lease_until IS NULL AND d.turn_rate IS NOT NULL
+  AND d.due_at BETWEEN now() - {_TURN_LASTS} AND now()
+ORDER BY d.due_at
+LIMIT :limit
 """
 )
 
@@ -541,18 +662,45 @@ _RECOVER = text(
     )
 ).columns(event_id=Uuid(), subject_id=Uuid())
 
-# Messages that were postponed for their endpoint's sake; a failed one keeps its own pause, and what is recovered its
-# pace.
-_HASTEN_POSTPONED = text(
-    _REQUEUE_PACED.format(
-        **_NONE_ADDED,
-        failed="d.effect = 'webhooks.send' AND d.endpoint_id = :endpoint_id AND d.queue = 'webhooks'"
-        " AND d.state = 'pending' AND d.put_off_until = d.due_at AND d.due_at > now()",
-        values="",
-        same=_SAME_KEY.format("p"),
-        which="p.due_at < d.due_at",
-    )
-).columns(event_id=Uuid(), subject_id=Uuid())
+# A page of the messages that were postponed for their endpoint's sake; a failed one keeps its own pause, and what is
+# recovered its pace. None is due later for that. While the endpoint's circuit breaker is open again, they wait for it.
+_HASTEN = text(
+    f"""
+WITH line AS MATERIALIZED (
+    SELECT w.id, w.rate_limit, interval '1 second' / least(w.rate_limit, :per_second) AS step,
+           greatest(w.next_send_at, now()) AS first
+    FROM webhook_endpoints w WHERE w.id = :endpoint_id AND w.open_until IS NULL FOR NO KEY UPDATE
+), page AS MATERIALIZED (
+    SELECT d.ctid AS place, d.event_id, d.target FROM line JOIN deliveries d ON d.endpoint_id = line.id
+    WHERE {_TO_ENDPOINTS} AND d.due_at > line.first AND d.put_off_until = d.due_at
+      AND (d.lease_until IS NULL OR d.lease_until <= now())
+    ORDER BY d.due_at
+    LIMIT :limit
+    FOR UPDATE OF d SKIP LOCKED
+), placed AS (
+    SELECT place, rate_limit, step, first + step * (row_number() OVER (ORDER BY event_id, target) - 1) AS turn
+    FROM page CROSS JOIN line
+), hastened AS (
+    UPDATE deliveries d SET due_at = turn, turn_rate = rate_limit,
+        nudge_at = turn + CASE WHEN rate_limit IS NULL THEN interval '0' ELSE {_TURN_LASTS} END,
+        put_off_until = CASE WHEN rate_limit IS NULL THEN d.put_off_until ELSE turn END
+    FROM placed WHERE d.ctid = placed.place AND placed.turn < d.due_at
+    RETURNING d.event_id, d.effect, d.target, d.queue, d.due_at, placed.step
+), moved AS (
+    UPDATE webhook_endpoints w
+    SET hastens = last.due_at IS NOT NULL AND last.selected = :limit,
+        next_send_at = coalesce(last.due_at + last.step, w.next_send_at)
+    FROM (
+        SELECT (SELECT count(*) FROM page) AS selected, max(due_at) AS due_at, max(step) AS step FROM hastened
+    ) AS last
+    WHERE w.id = :endpoint_id
+    RETURNING w.hastens
+)
+SELECT moved.hastens, first.* FROM moved LEFT JOIN (
+    SELECT h.*, e.subject_type, e.subject_id FROM hastened h JOIN events e ON e.id = h.event_id WHERE h.due_at <= now()
+) AS first ON true
+"""
+).columns(hastens=Boolean(), event_id=Uuid(), subject_id=Uuid())
 
 # A worker holds the rows of a batch until its commit, and an operator's request does not wait for that.
 _CANCEL = text(
@@ -845,28 +993,53 @@ def postpone(db: Connection, leased: Delivery, until: datetime, *, reason: str |
 
 
 def claim_leased(
-    db: Connection, effect: str, keys: Sequence[DeliveryKey], duration: timedelta, *, limit: int | None = None
+    db: Connection,
+    effect: str,
+    keys: Sequence[DeliveryKey],
+    duration: timedelta,
+    *,
+    limit: int | None = None,
+    others: bool = True,
+    after: UUID = NIL,
 ) -> list[Delivery]:
     """Lease those of an outbound effect's deliveries that are free and due, in the order in which they are named.
 
+    A webhook whose endpoint's rate limit is reached is among them with its `turn_at`, and is due then, not leased.
+
     Args:
         duration: of the lease; the attempt in hand is counted with it.
-        limit: how many may be leased, the named ones first, and then others, those that have been due for longest;
-            None for the named ones alone.
+        limit: how many may be leased; None for as many as are named.
+        others: whether those that are not named are leased, too: those that have been due for longest, or of webhooks
+            some of each endpoint.
+        after: of webhooks, the id after which the other endpoints begin.
     """
-    values = {
+    values: dict[str, Any] = {
         "effect": effect,
         "event_ids": _array(key.event_id for key in keys),
         "targets": _array(key.target for key in keys),
         "duration": duration,
         "known": known_types(),
         "limit": len(keys) if limit is None else limit,
-        "others": limit or 0,
+        "others": (limit or 0) if others else 0,
     }
-    rows = _CLAIM_LEASED.all(db, values)
+    if effect == "webhooks.send":
+        share = max(1, values["others"] // ENDPOINT_SHARE)
+        rows = _CLAIM_BY_ENDPOINT.all(db, values | {"after": after, "nil": NIL, "share": share})
+    else:
+        rows = _CLAIM_LEASED.all(db, values)
     # The rows hold the attempts in hand already.
-    taken = {each.key: replace(each, attempt=each.fence) for each in _deliveries(rows)}
+    taken = {each.key: each if each.turn_at else replace(each, attempt=each.fence) for each in _deliveries(rows)}
     return [*(taken.pop(key) for key in keys if key in taken), *taken.values()]
+
+
+def give_turns(db: Connection, endpoint_id: UUID, *, limit: int = TURNS_PAGE) -> int:
+    """Give a page of what is due for a webhook endpoint its turns under the rate limit; returns how many got one."""
+    return db.execute(_GIVE_TURNS, {"endpoint_id": endpoint_id, "limit": limit}).rowcount
+
+
+def turns_due(db: Connection, *, limit: int) -> list[Wakeup]:
+    """The first of the webhooks whose turn under their endpoint's rate limit has come within two seconds."""
+    return [Wakeup.of(row) for row in db.execute(_TURNS_DUE, {"limit": limit})]
 
 
 def done_outbound(db: Connection, successes: Sequence[Success]) -> set[DeliveryKey]:
@@ -1027,9 +1200,16 @@ def has_pending_of_endpoint(db: Connection, endpoint_id: UUID) -> bool:
     return db.execute(_PENDING_OF_ENDPOINT, {"endpoint_id": endpoint_id}).first() is not None
 
 
-def hasten_postponed(db: Connection, endpoint_id: UUID) -> None:
-    """Make due what was postponed for a webhook endpoint's sake, one after the other."""
-    _requeue_paced(db, _HASTEN_POSTPONED, {"endpoint_id": endpoint_id, "limit": None})
+def hasten_postponed(db: Connection, endpoint_id: UUID, *, limit: int = TURNS_PAGE) -> bool:
+    """Have a page of what was postponed for a webhook endpoint's sake be due sooner, one after the other.
+
+    Returns:
+        Whether there may be more.
+    """
+    values = {"endpoint_id": endpoint_id, "per_second": REQUEUED_PER_SECOND, "limit": limit}
+    found = db.execute(_HASTEN, values).all()
+    enqueue_wakeups(db, [Wakeup.of(row) for row in found if row.event_id is not None])
+    return any(row.hastens for row in found)
 
 
 def delete_missed(db: Connection, *, before: datetime, limit: int) -> int:
@@ -1179,6 +1359,7 @@ def _delivery(row: Mapping[str, Any]) -> Delivery | None:
         was_leased=row["lease_until"] is not None,
         now=row["now"],
         late=row["late"],
+        turn_at=row.get("turn_at"),
     )
 
 

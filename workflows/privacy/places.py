@@ -187,7 +187,7 @@ PLACES: dict[str, Places] = {
     "webhook_endpoints": Places(
         deleted="url description headers disabled_reason",
         impersonal="id mentor_profile_id event_types rate_limit state signing failures failing_since open_until"
-        f" warned_at exhausted_at active_until next_send_at {_TIMES}",
+        f" warned_at exhausted_at active_until next_send_at hastens {_TIMES}",
     ),
     "webhook_secrets": Places(deleted="sealed_secret", impersonal="id endpoint_id expires_at created_at"),
     "deleted_webhook_endpoints": Places(impersonal="id mentor_profile_id deliveries_left created_at"),
@@ -203,7 +203,7 @@ PLACES: dict[str, Places] = {
         # Of mails and pushes to the person: mail servers repeat addresses in their answers.
         erased="last_error",
         impersonal="event_id effect target id queue state due_at nudge_at nudges attempts forgiven lease_until"
-        " cancel_reason put_off_until done_at endpoint_id resend created_at",
+        " cancel_reason put_off_until done_at endpoint_id turn_rate resend created_at",
     ),
     "delivery_attempts": Places(
         erased="error response",

@@ -195,6 +195,11 @@ def change_endpoint(
         values |= _HEALTHY
     if moved:
         values |= {"state": EndpointState.PENDING, "disabled_reason": None, **_HEALTHY}
+    if "rate_limit" in values:
+        # Turns under another limit are not counted, and those that come later than now need be are hastened.
+        values["next_send_at"] = None
+    if "rate_limit" in values or values.get("state") is EndpointState.ACTIVE:
+        values["hastens"] = True
     if not values:
         return endpoint
     row = db.execute(
@@ -204,7 +209,7 @@ def change_endpoint(
         .returning(*Endpoint.columns())
     ).one()
     changed = Endpoint.of(row)
-    if values.get("state") is EndpointState.ACTIVE:
+    if values.get("hastens"):
         store.hasten_postponed(db, endpoint.id)
     if moved:
         # What was postponed for the old address becomes due when the new one answers.
@@ -281,23 +286,29 @@ def _ping(db: Connection, actor: Actor, endpoint: Endpoint, now: datetime) -> We
 
 
 def activate(db: Connection, endpoint_id: UUID, *, url: str) -> None:
-    """Make an endpoint active that has answered a ping, and what was postponed due. A paused one stays paused.
+    """Make an endpoint active that has answered a ping, and hasten what was postponed. A paused one stays paused.
 
     Args:
         url: where the ping was answered; when the endpoint has moved since, its new address has answered nothing yet.
     """
     endpoints = webhook_endpoints.c
-    activated = db.execute(
+    db.execute(
         update(webhook_endpoints)
         .where(
             endpoints.id == endpoint_id,
             endpoints.state.in_([EndpointState.PENDING, EndpointState.DISABLED]),
             endpoints.url == url,
         )
-        .values(state=EndpointState.ACTIVE, disabled_reason=None)
+        .values(state=EndpointState.ACTIVE, disabled_reason=None, hastens=True)
     )
-    if activated.rowcount:
-        store.hasten_postponed(db, endpoint_id)
+
+
+def hasten_postponed(db: Connection, *, limit: int = store.TURNS_PAGE) -> bool:
+    """Hasten a page of what was postponed for each of some endpoints; returns whether there may be more at once."""
+    endpoints = webhook_endpoints.c
+    waited_for = select(endpoints.id).where(endpoints.hastens).order_by(endpoints.id).limit(ENDPOINTS_AT_ONCE)
+    ids = list(db.scalars(waited_for.with_for_update(skip_locked=True, key_share=True)))
+    return any([store.hasten_postponed(db, endpoint_id, limit=limit) for endpoint_id in ids])
 
 
 def send_example(

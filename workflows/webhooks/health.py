@@ -1,4 +1,4 @@
-"""Health of a webhook endpoint: circuit breaker and rate limit before a message, and what its response changes."""
+"""Health of a webhook endpoint: the circuit breaker before a message, and what its response changes."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from uuid import UUID
 from sqlalchemy import Connection, Row, text, update
 
 from models.webhooks import EndpointState, webhook_endpoints
-from workflows.events import store
 from workflows.events.delivery import Postpone, SendResult
 from workflows.events.event_types import WebhookEndpointDisabled, WebhookEndpointExhausted, WebhookEndpointFailing
 from workflows.events.record import record
@@ -24,7 +23,6 @@ GIVEN_UP_AFTER = timedelta(days=5)
 NOTICE = timedelta(hours=48)
 WARNED_AFTER = GIVEN_UP_AFTER - NOTICE
 GONE = 410
-MAX_SPREAD_SECONDS = 15
 
 _NOTIFIED_COLUMNS = "id AS webhook_endpoint_id, mentor_profile_id, state, failing_since, warned_at, exhausted_at"
 
@@ -45,48 +43,29 @@ RETURNING {_NOTIFIED_COLUMNS}
 # Locked, so that of several failures at once one alone notifies the owner.
 _LOCK_ENDPOINT = text(f"SELECT {_NOTIFIED_COLUMNS} FROM webhook_endpoints WHERE id = :id FOR NO KEY UPDATE")
 
-# A turn every 1/rate seconds; unused turns of the last second may be made up for, so that at most `rate` messages go
-# at once.
-_TAKE_TURN = text(
-    """
-UPDATE webhook_endpoints
-SET next_send_at = greatest(next_send_at, now() - interval '1 second' + interval '1 second' / rate_limit)
-    + interval '1 second' / rate_limit
-WHERE id = :id AND (next_send_at IS NULL OR next_send_at <= now())
-"""
-)
 
-
-def admit(db: Connection, endpoint: Mapping[str, Any], *, nudges: int, now: datetime) -> datetime | None:
-    """Admit a message, or postpone it without counting an attempt.
+def admit(db: Connection, endpoint: Mapping[str, Any], *, now: datetime) -> datetime | None:
+    """Admit a message that can be sent, or postpone it without counting an attempt.
 
     Args:
-        endpoint: its `id`, `open_until` and `rate_limit` as they were just read.
-        nudges: how often the sweep has published a wake-up for the message.
+        endpoint: its `id` and `open_until` as they were just read.
 
     Returns:
         Until when the breaker is open now, which `record_failure` asks for: a probe passes while it is.
 
     Raises:
-        Postpone: the circuit breaker is open and another message probes, or the rate limit is reached.
+        Postpone: the circuit breaker is open and another message probes.
     """
-    open_until = None if endpoint["open_until"] is None else _probe(db, endpoint, now)
-    if endpoint["rate_limit"] is not None and not db.execute(_TAKE_TURN, {"id": endpoint["id"]}).rowcount:
-        # What has waited often waits longer, so that a long backlog does not come back all at once.
-        seconds = random.uniform(0.5, min(MAX_SPREAD_SECONDS, 2 ** min(nudges, 4)))
-        raise Postpone(now + timedelta(seconds=seconds), "The endpoint's rate limit is reached.")
-    return open_until
+    return None if endpoint["open_until"] is None else _probe(db, endpoint, now)
 
 
 def record_success(db: Connection, endpoint_id: UUID) -> None:
-    """Reset the failures of an endpoint that accepted a message; postponed messages become due, at a pace."""
-    recovered = db.execute(
+    """Reset the failures of an endpoint that accepted a message; postponed messages are to become due, at a pace."""
+    db.execute(
         update(webhook_endpoints)
         .where(webhook_endpoints.c.id == endpoint_id, webhook_endpoints.c.failures > 0)
-        .values(failures=0, failing_since=None, open_until=None, warned_at=None, exhausted_at=None)
+        .values(failures=0, failing_since=None, open_until=None, warned_at=None, exhausted_at=None, hastens=True)
     )
-    if recovered.rowcount:
-        store.hasten_postponed(db, endpoint_id)
 
 
 def record_failure(

@@ -1,0 +1,195 @@
+"""Tests of endpoints beside one with a long backlog: it delays none of the others, and costs little itself."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from threading import Event, Lock, Thread
+from time import monotonic
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Engine, text
+
+from tests.integration.endpoints import YES, an_event, listening
+from tests.integration.harness import Harness, without_guards
+from workers.outbound import Route, SenderPool
+from workers.runner import DeliveryRunner
+from workers.sweep import Sweep
+from workers.transactions import Transactions
+from workers.transports.protection import Protected, Shares
+from workers.wakeups import Publisher, messages
+from workflows.effects.webhooks import SEND_WEBHOOK
+from workflows.events.delivery import DeliveryKey, SendResult
+from workflows.events.record import Wakeup, follow_up, record
+from workflows.events.subscriptions import load
+
+BACKLOG = 100_000
+RATE = 40
+SECONDS = 6
+THREADS, SENDERS = 8, 32
+
+_BACKLOG = """
+WITH made AS (
+    INSERT INTO events (id, type, subject_type, subject_id, actor, data, occurred_at)
+    SELECT gen_random_uuid(), type, subject_type, subject_id, actor, data, occurred_at
+    FROM events CROSS JOIN generate_series(1, :count) WHERE id = :event_id RETURNING id
+)
+INSERT INTO deliveries (event_id, effect, target, endpoint_id, id, queue, due_at, nudge_at)
+SELECT id, 'webhooks.send', CAST(CAST(:endpoint_id AS uuid) AS text), :endpoint_id, gen_random_uuid(), 'webhooks',
+       now(), now() + interval '2 seconds'
+FROM made
+"""
+# Every update of a row, kept for the test.
+_COUNTED = """
+CREATE UNLOGGED TABLE IF NOT EXISTS updates_of_deliveries (event_id uuid, target text);
+CREATE OR REPLACE FUNCTION count_update() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO updates_of_deliveries VALUES (NEW.event_id, NEW.target);
+    RETURN NULL;
+END $$;
+CREATE OR REPLACE TRIGGER count_update AFTER UPDATE ON deliveries FOR EACH ROW EXECUTE FUNCTION count_update();
+"""
+_NOT_COUNTED = "DROP TRIGGER count_update ON deliveries; DROP FUNCTION count_update; DROP TABLE updates_of_deliveries"
+
+
+@contextmanager
+def counted_updates(engine: Engine) -> Iterator[None]:
+    with engine.begin() as db:
+        db.exec_driver_sql(_COUNTED)
+    try:
+        yield
+    finally:
+        with engine.begin() as db:
+            db.exec_driver_sql(_NOT_COUNTED)
+
+
+class Worker(Publisher):
+    """A worker's threads, and the list of messages that they take: what Celery and Redis are in between."""
+
+    def __init__(self, harness: Harness, answers: Any) -> None:
+        harness.http.answers = answers
+        protected = Protected(harness.http, Shares.of(SENDERS), destination=lambda message: message.endpoint_id)
+        routes = {"http": Route(protected, SenderPool(SENDERS))}
+        self.deliverer = DeliveryRunner(Transactions(harness.engine, self), load(), routes)
+        self._threads = ThreadPoolExecutor(THREADS)
+        self._lock, self._waiting = Lock(), 0
+
+    def put(self, wakeups: Iterable[Wakeup]) -> None:
+        """Take what a transaction has recorded."""
+        self.publish([wakeup for wakeup in wakeups if wakeup.effect == SEND_WEBHOOK.name])
+
+    def publish(self, wakeups: Sequence[Wakeup]) -> None:
+        for message in messages(wakeups):
+            keys = [DeliveryKey(event_id=each.event_id, effect=each.effect, target=each.target) for each in message]
+            with self._lock:
+                self._waiting += 1
+            self._threads.submit(self._work, keys)
+
+    def waiting(self, queue: str) -> int:
+        return self._waiting if queue == "webhooks" else 0
+
+    def _work(self, keys: Sequence[DeliveryKey]) -> None:
+        with self._lock:
+            self._waiting -= 1
+        self.deliverer.deliver(*keys)
+
+    def stop(self) -> None:
+        self._threads.shutdown(cancel_futures=True)
+
+
+def pile_up(harness: Harness, endpoint_id: UUID, count: int = BACKLOG) -> None:
+    """So many messages to an endpoint, due now."""
+    event = an_event()
+    with harness.engine.begin() as db, without_guards(db):
+        record(db, event)
+        for _ in range(20):
+            db.execute(text(_BACKLOG), {"count": count // 20, "event_id": event.id, "endpoint_id": endpoint_id})
+        db.execute(text("DELETE FROM deliveries WHERE event_id = :id"), {"id": event.id})
+    with harness.engine.connect() as db:
+        db.execution_options(isolation_level="AUTOCOMMIT").execute(text("ANALYZE deliveries"))
+
+
+def swept(harness: Harness, worker: Worker, stop: Event) -> Thread:
+    """A sweep over the queue of webhooks, once a second."""
+    sweep = Sweep(harness.engine, worker)
+
+    def run() -> None:
+        while not stop.wait(1.0):
+            sweep.once()
+
+    thread = Thread(target=run)
+    thread.start()
+    return thread
+
+
+def latencies(harness: Harness, worker: Worker, healthy: Sequence[UUID], arrived: dict[UUID, float]) -> list[float]:
+    """How long a message takes to each of these endpoints, one after the other for some seconds."""
+    recorded: dict[UUID, float] = {}
+    pause, until = Event(), monotonic() + SECONDS
+    transactions = Transactions(harness.engine, worker)
+    while monotonic() < until:
+        for endpoint_id in healthy:
+            event = an_event()
+            with transactions() as db:
+                record(db, event)
+                follow_up(db, event, SEND_WEBHOOK, [str(endpoint_id)])
+                db.execute(
+                    text(
+                        "UPDATE deliveries SET endpoint_id = :id WHERE event_id = :event AND effect = 'webhooks.send'"
+                    ),
+                    {"id": endpoint_id, "event": event.id},
+                )
+            recorded[event.id] = monotonic()
+            pause.wait(0.01)
+    late = monotonic() + 20
+    while not recorded.keys() <= arrived.keys() and monotonic() < late:
+        pause.wait(0.05)
+    return sorted(arrived.get(event_id, math.inf) - began for event_id, began in recorded.items())
+
+
+def test_a_backlog_of_one_endpoint_delays_no_other(harness: Harness) -> None:
+    """One endpoint's rate limit, 100,000 messages that wait for it, and nine others."""
+    capped = listening(harness, rate_limit=RATE, event_types=["none"])
+    healthy = [listening(harness, f"https://healthy.example/{number}", event_types=["none"]) for number in range(9)]
+    pile_up(harness, capped)
+    arrived: dict[UUID, float] = {}
+    turns: list[float] = []
+
+    def answer(message: Any) -> SendResult:
+        if message.endpoint_id == capped:
+            turns.append(monotonic())
+        else:
+            arrived[message.webhook_id] = monotonic()
+        return YES
+
+    stop = Event()
+    with counted_updates(harness.engine):
+        worker = Worker(harness, answer)
+        sweep = swept(harness, worker, stop)
+        began = monotonic()
+        took = latencies(harness, worker, healthy, arrived)
+        elapsed, sent = monotonic() - began, len(turns)
+        stop.set()
+        sweep.join()
+        worker.stop()
+        with harness.engine.connect() as db:
+            of_capped = {"target": str(capped)}
+            most = db.scalar(
+                text(
+                    "SELECT max(count) FROM (SELECT count(*) FROM updates_of_deliveries WHERE target = :target"
+                    " GROUP BY event_id) AS each"
+                ),
+                of_capped,
+            )
+            updates = db.scalar(text("SELECT count(*) FROM updates_of_deliveries WHERE target = :target"), of_capped)
+    p95 = took[int(len(took) * 0.95)]
+    print(f"{len(took)} p50 {took[len(took) // 2]:.3f} p95 {p95:.3f} max {took[-1]:.3f}")
+    print(f"{sent} turns in {elapsed:.1f} s, {updates} updates, at most {most} of one message")
+    assert p95 < 0.5
+    # No earlier than its turn, and the last second's come at the sweep's next look.
+    assert RATE * (elapsed - 3) <= sent <= RATE * (elapsed + 1)
+    assert most is not None
+    assert most <= 3
