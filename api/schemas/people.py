@@ -124,8 +124,9 @@ class MentorFilters(OfferFilters):
         by_value=True,
         metadata={
             "description": "`rating`: the highest average first, without reviews last. `price`: the lowest price of a"
-            " listing that fits first; mentors without one are left out. `next`: who is free soonest first, within the"
-            " weekly hours; of the 100 best-rated who fit, the others follow by rating. By default the most relevant"
+            " listing that fits first; mentors without one are left out. `next`: the earliest slot first (of the"
+            " shortest listing that fits, within 21 days); of the 100 best-rated who fit, the others follow by rating."
+            " By default the most relevant"
             " first with `q`, else the newest."
         },
     )

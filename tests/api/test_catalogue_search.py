@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from random import Random
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -11,7 +12,7 @@ from sqlalchemy import Connection, Engine, insert, select, text, update
 
 from models.availability import time_off
 from models.calendar import person_busy
-from models.catalog import listings
+from models.catalog import BookingMode, listings
 from models.people import mentor_profiles, skills, users
 from tests import factories
 from tests.api.conftest import Cast
@@ -268,59 +269,122 @@ def set_hours(world: World, mentor: Mentor, zone: str, *spans: tuple[int, str, s
     assert answer.status_code == 200
 
 
-def test_mentors_are_ordered_by_their_next_free_time(world: World, empty: Cast) -> None:
+def make_free_mentor(db: Connection, **terms: Any) -> Mentor:
+    """A mentor who can be booked for half an hour at any time."""
+    mentor = factories.make_mentor(db)
+    factories.make_listing(db, mentor, **{"duration_minutes": 30, "booking_mode": BookingMode.INSTANT, **terms})
+    return mentor
+
+
+def test_mentors_are_ordered_by_their_next_slot(world: World, empty: Cast) -> None:
     with world.engine.begin() as db:
-        busy_long, rated, free, in_two_days, busy_short, gone = (factories.make_mentor(db) for _ in range(6))
+        busy_long, rated, free, in_two_days, busy_short, gone, noticed = (make_free_mentor(db) for _ in range(7))
+        without_listing = factories.make_mentor(db)
+        factories.make_listing(db, noticed, duration_minutes=15, min_notice_minutes=72 * 60)
         rate(db, rated, 4)
-        block(db, busy_short, NOW - timedelta(hours=1), NOW + timedelta(minutes=30))
-        block(db, busy_long, NOW - timedelta(hours=1), NOW + timedelta(hours=1))
+        rate(db, without_listing, 1)
+        block(db, busy_short, NOW - timedelta(hours=1), NOW + timedelta(minutes=60))
+        block(db, busy_long, NOW - timedelta(hours=1), NOW + timedelta(hours=2))
         # Without a gap that is long enough.
-        block(db, busy_long, NOW + timedelta(minutes=63), NOW + timedelta(hours=3))
+        block(db, busy_long, NOW + timedelta(hours=2, minutes=40), NOW + timedelta(hours=5))
         block(db, gone, NOW - timedelta(hours=1), NOW + timedelta(days=60))
         # A hold that has expired blocks nothing.
         block(db, free, NOW - timedelta(hours=2), NOW - timedelta(hours=1))
     later = NOW + timedelta(days=2)
     set_hours(world, in_two_days, "UTC", (later.weekday(), "00:00", "24:00"))
-    ordered = ids_of(rated, free, busy_short, busy_long, in_two_days, gone)
+    ordered = ids_of(rated, free, busy_short, busy_long, in_two_days, noticed, without_listing, gone)
     assert found(world, empty, "/mentors", sort="next") == ordered
     assert found(world, empty, "/mentors", sort="next", q="grace") == ordered
+    # By the listing that is asked for, which the others do not have.
+    assert found(world, empty, "/mentors", sort="next", durationMinutes=15) == ids_of(noticed)
 
 
-def test_hours_are_read_in_their_zone_for_the_next_free_time(world: World, empty: Cast) -> None:
+def test_accepted_bookings_are_not_free(world: World, empty: Cast) -> None:
+    start = NOW.replace(minute=0, second=0, microsecond=0) + timedelta(hours=1)
     with world.engine.begin() as db:
-        auckland, honolulu, utc = (factories.make_mentor(db) for _ in range(3))
+        booked, free = make_free_mentor(db), make_free_mentor(db)
+        rate(db, booked, 5)
+        listing = factories.make_listing(db, booked, duration_minutes=180, booking_mode=BookingMode.INSTANT)
+        factories.make_booking(db, listing=listing, start_time=start)
+        for mentor in (booked, free):
+            block(db, mentor, NOW - timedelta(hours=1), start)
+    assert found(world, empty, "/mentors", sort="next") == ids_of(free, booked)
+
+
+def test_the_next_free_time_is_the_first_slot(world: World, empty: Cast) -> None:
+    """Of mentors with hours in their zones, dates, rules, time off and sessions, the order is that of their slots."""
+    random = Random(7)
+    first: dict[str, datetime] = {}
+    with world.engine.begin() as db:
+        made = [make_free_mentor(db, min_notice_minutes=random.choice([0, 600])) for _ in range(12)]
+    for number, mentor in enumerate(made):
+        if number % 4:
+            opens = [random.randrange(0, 20) for _ in range(7)]
+            week = [(day, f"{hour:02}:15", f"{hour + 3:02}:00") for day, hour in enumerate(opens)]
+            set_hours(world, mentor, random.choice(["Pacific/Auckland", "America/Winnipeg", "Asia/Kathmandu"]), *week)
+        headers = as_mentor(mentor)
+        for _ in range(3):
+            day = (NOW + timedelta(days=random.randrange(3))).date()
+            world.client.put(f"/mentors/{mentor.id}/dates/{day}", json={"hours": []}, headers=headers)
+        rules = {"stepMinutes": random.choice([15, 25]), "maxPerDay": random.choice([None, 1])}
+        assert world.client.put(f"/mentors/{mentor.id}/booking-rules", json=rules, headers=headers).status_code == 200
+        for slot in slots_of(world, empty, mentor)[:2]:
+            with world.engine.begin() as db:
+                user = as_user(factories.make_user(db))
+            booked = {"mentorProfileId": str(mentor.id), "durationMinutes": 30, "scheduledAt": slot}
+            world.client.post("/sessions/book", json=booked, headers=user)
+        listed = slots_of(world, empty, mentor)
+        first[str(mentor.id)] = datetime.fromisoformat(listed[0]) if listed else NOW + timedelta(days=99)
+    ordered = [first[id] for id in found(world, empty, "/mentors", sort="next")]
+    assert ordered == sorted(first.values())
+
+
+def slots_of(world: World, cast: Cast, mentor: Mentor) -> list[str]:
+    query = {"from": NOW.isoformat(), "to": (NOW + timedelta(days=21)).isoformat(), "timeZone": "UTC"}
+    answer = world.client.get(f"/mentors/{mentor.id}/slots", query_string=query, headers=cast.as_operator)
+    return [item["startTime"] for item in answer.json["items"]]
+
+
+def test_hours_are_read_in_their_zone_for_the_next_slot(world: World, empty: Cast) -> None:
+    with world.engine.begin() as db:
+        auckland, honolulu, utc = (make_free_mentor(db) for _ in range(3))
     day = (NOW + timedelta(days=3)).weekday()
     for mentor, zone in ((utc, "UTC"), (honolulu, "Pacific/Honolulu"), (auckland, "Pacific/Auckland")):
         set_hours(world, mentor, zone, (day, "12:00", "13:00"))
     assert found(world, empty, "/mentors", sort="next") == ids_of(auckland, utc, honolulu)
 
 
-def test_a_free_stretch_has_the_duration_that_is_asked_for(world: World, empty: Cast) -> None:
+def test_a_slot_has_the_duration_that_is_asked_for(world: World, empty: Cast) -> None:
     with world.engine.begin() as db:
-        short, long = factories.make_mentor(db), factories.make_mentor(db)
+        short, long = make_free_mentor(db), make_free_mentor(db)
         for mentor in (short, long):
-            factories.make_listing(db, mentor, duration_minutes=60)
-        block(db, short, NOW + timedelta(minutes=30), NOW + timedelta(hours=9))
-        block(db, long, NOW - timedelta(minutes=5), NOW + timedelta(minutes=10))
+            factories.make_listing(db, mentor, duration_minutes=120)
+        block(db, short, NOW + timedelta(hours=1), NOW + timedelta(hours=9))
+        block(db, long, NOW - timedelta(minutes=5), NOW + timedelta(minutes=40))
     assert found(world, empty, "/mentors", sort="next") == ids_of(short, long)
-    assert found(world, empty, "/mentors", sort="next", durationMinutes=60) == ids_of(long, short)
+    assert found(world, empty, "/mentors", sort="next", durationMinutes=120) == ids_of(long, short)
 
 
 def test_mentors_beyond_the_best_follow_by_rating(world: World, empty: Cast) -> None:
     with world.engine.begin() as db:
-        made = [factories.make_mentor(db) for _ in range(MAX_ORDERED_BY_FREE_TIME + 5)]
+        made = [make_free_mentor(db) for _ in range(MAX_ORDERED_BY_FREE_TIME + 5)]
         for number, mentor in enumerate(made):
             rate(db, mentor, *[1 + number % 5] * (1 + number % 7))
         block(db, made[4], NOW - timedelta(hours=1), NOW + timedelta(hours=1))
-    ids: list[str] = []
-    cursor: str | None = ""
-    while cursor is not None:
-        query = {"sort": "next", "limit": 90} | ({"cursor": cursor} if cursor else {})
-        page = world.client.get("/mentors", query_string=query, headers=empty.as_mentee).json
-        ids, cursor = ids + [item["id"] for item in page["items"]], page["nextCursor"]
+        # Not free, and still before those beyond the best.
+        block(db, made[9], NOW - timedelta(hours=1), NOW + timedelta(days=60))
     rated = found_by_rating(made)
-    best = [each for each in rated[:MAX_ORDERED_BY_FREE_TIME] if each != made[4].id] + [made[4].id]
-    assert ids == [str(each) for each in best + rated[MAX_ORDERED_BY_FREE_TIME:]]
+    later = [made[4].id, made[9].id]
+    best = [each for each in rated[:MAX_ORDERED_BY_FREE_TIME] if each not in later] + later
+    expected = [str(each) for each in best + rated[MAX_ORDERED_BY_FREE_TIME:]]
+    for limit in (90, 99, 35):
+        ids: list[str] = []
+        cursor: str | None = ""
+        while cursor is not None:
+            query = {"sort": "next", "limit": limit} | ({"cursor": cursor} if cursor else {})
+            page = world.client.get("/mentors", query_string=query, headers=empty.as_mentee).json
+            ids, cursor = ids + [item["id"] for item in page["items"]], page["nextCursor"]
+        assert ids == expected
 
 
 def found_by_rating(made: list[Mentor]) -> list[UUID]:
@@ -330,7 +394,7 @@ def found_by_rating(made: list[Mentor]) -> list[UUID]:
 
 def test_time_off_is_not_free(world: World, empty: Cast) -> None:
     with world.engine.begin() as db:
-        away, here = factories.make_mentor(db), factories.make_mentor(db)
+        away, here = make_free_mentor(db), make_free_mentor(db)
         rate(db, away, 5)
         off = {"id": uuid4(), "start_time": NOW - timedelta(days=1), "end_time": NOW + timedelta(days=1)}
         db.execute(insert(time_off).values(mentor_profile_id=away.id, **off))

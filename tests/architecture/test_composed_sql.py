@@ -20,7 +20,6 @@ BUILDERS = {
     "workflows/bundles/ledger.py:_giving_back": "a condition on an entry",
     "workflows/bundles/ledger.py:_lock_spent": "a condition on an entry",
     "workflows/bundles/ledger.py:moving": "a change of a bundle, and names of columns",
-    "workflows/catalog/mentors.py:_free_at": "the name of a parameter, or a number of the code",
     "workflows/events/record.py:recording": "names of columns",
     "workflows/groups/group.py:_left_seats": "one of two conditions",
     "workflows/groups/waitlist.py:_deleting": "one of some conditions",
@@ -60,3 +59,11 @@ def test_a_statement_with_a_callers_words_is_found() -> None:
 
 def test_a_statement_of_constants_is_none() -> None:
     assert not list(composed(ast.parse("QUERY = f'SELECT {COLUMNS} FROM users'")))
+
+
+def test_postgresql_computes_no_local_times() -> None:
+    """Its rules of time zones may be others than those of tzdata."""
+    zoned = re.compile(r"AT TIME ZONE (?!'UTC')|func\.timezone\((?!\"UTC\")", re.IGNORECASE)
+    # Which compares both.
+    allowed = {ROOT / "workflows/zone_rules.py"}
+    assert [file for file in files() if file not in allowed and zoned.search(file.read_text())] == []

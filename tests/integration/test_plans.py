@@ -66,7 +66,7 @@ from workflows.bookings.series import DRAFTS_OF_SERIES
 from workflows.bundles.bundle import BUNDLES
 from workflows.catalog.courses import COURSES, FOUND_COURSES
 from workflows.catalog.listings import BOOKABLE, LISTINGS
-from workflows.catalog.mentors import SKILLS, MentorSort, mentors_list
+from workflows.catalog.mentors import SKILLS, MentorSort, mentors_list, offers_statement
 from workflows.catalog.products import PRODUCTS
 from workflows.catalog.support_options import OFFERS
 from workflows.changes import BUSY_TIMES, OPEN_SESSIONS
@@ -218,7 +218,7 @@ LISTS: dict[str, tuple[PagedList[Any], dict[str, Any], dict[str, Any]]] = {
     **{
         f"mentors by {sort}": (
             mentors_list(sort, searched=False),
-            {"now": 1} if sort is MentorSort.NEXT else {},
+            {},
             OFFER | {"course_id": SOME_ID, "q": "go"},
         )
         for sort in MentorSort
@@ -301,6 +301,7 @@ STATEMENTS: dict[str, ClauseElement] = {
     "the sessions of a series": SESSIONS_OF_SERIES,
     "the drafts of a series": DRAFTS_OF_SERIES,
     "the session of an accepted booking": SESSION_WITH_TERMS,
+    "offers of mentors": offers_statement(frozenset({"course_id", "duration_minutes"})).query,
     "calendars of mentors": CALENDARS,
     "blocks of mentors": BLOCKS,
     "blocks of mentors, without bookings": BLOCKS_WITHOUT_BOOKINGS,

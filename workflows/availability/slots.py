@@ -223,6 +223,25 @@ def find_slots(
     )
 
 
+def first_slots(db: Connection, offers: Sequence[Offered], start: datetime, end: datetime) -> dict[UUID, datetime]:
+    """Of each mentor with a slot their first one, as for a caller without a user, by two statements.
+
+    Args:
+        offers: one of each mentor.
+        start: of the stretch, which is also the present.
+    """
+    mentors = [offer.mentor_profile_id for offer in offers]
+    calendars = load_calendars(db, mentors, start - AROUND, end + AROUND)
+    limited = any(calendar.rules.has_limits for calendar in calendars.values())
+    blocks = load_blocks(db, mentors, start - WEEK - AROUND, end + WEEK + AROUND, with_bookings=limited)
+    wanted = Wanted(start=start, end=end, duration_minutes=None)
+    found = {
+        id: Search(calendars[id], blocks[id], offer, wanted, own=(), mentee=None, now=start).first()
+        for id, offer in zip(mentors, offers, strict=True)
+    }
+    return {id: datetime.fromtimestamp(first, UTC) for id, first in found.items() if first is not None}
+
+
 def _offers(
     db: Connection, statement: ListingsStatement, subject_id: UUID, wanted: Wanted, listing_id: UUID | None
 ) -> list[Offered]:
@@ -291,24 +310,35 @@ class Search:
 
     def starts(self) -> list[int]:
         """The starts on offer in their order, in seconds since the epoch; none while stale calendars are refused."""
+        found: list[int] = []
+        for starts in self._free():
+            found += starts
+        return [start for start in found if not self._is_limited(start)] if self._calendar.rules.has_limits else found
+
+    def first(self) -> int | None:
+        """The first of these starts, found without the others; None without any."""
+        limited = self._calendar.rules.has_limits
+        starts = (start for starts in self._free() for start in starts)
+        return next((start for start in starts if not (limited and self._is_limited(start))), None)
+
+    def _free(self) -> Iterator[range]:
+        """The starts at which nothing is in the way, in their order; limits are not looked at."""
         if self.stale:
-            return []
+            return
         earliest, latest = self._bounds()
         taken, position = self._taken(), 0
-        found: list[int] = []
         for origin, _end, last in self._grid():
             start, last = _on_grid(max(origin, earliest), origin, self._step), min(last, latest)
             while start <= last:
                 while position < len(taken) and taken[position][1] <= start:
                     position += 1
                 begin, end = taken[position] if position < len(taken) else (LAST, LAST)
-                found += range(start, min(begin, last + 1), self._step)
+                yield range(start, min(begin, last + 1), self._step)
                 start = _on_grid(end, origin, self._step)
-        return [start for start in found if not self._is_limited(start)] if self._calendar.rules.has_limits else found
 
     def refused(self) -> Iterator[RefusedSlot]:
         """The other times of the grid, and outside of openings those of one that counts from local midnight."""
-        grid = self._grid()
+        grid = list(self._grid())
         times = {second for origin, end, _last in grid for second in range(origin, end, self._step)}
         openings = [(origin, end) for origin, end, _last in grid]
         for midnight, next_midnight in pairwise(self._midnights()):
@@ -379,17 +409,15 @@ class Search:
                 merged.append((begin, end))
         return merged
 
-    def _grid(self) -> list[tuple[int, int, int]]:
+    def _grid(self) -> Iterator[tuple[int, int, int]]:
         """Of each opening, cut at local midnights, from where its grid counts, where it ends, and its last start."""
         midnights = self._midnights(AROUND)
         begin, end = datetime.fromtimestamp(midnights[0], UTC), self._wanted.end + AROUND
-        found: list[tuple[int, int, int]] = []
         for opens, closes in self._calendar.open_times(begin, end):
             origin, until = int(opens.timestamp()), int(closes.timestamp())
             cuts = midnights[bisect_right(midnights, origin) : bisect_left(midnights, until)]
             for part, following in pairwise([origin, *cuts, until]):
-                found.append((part, following, min(following - 1, until - self._length)))
-        return found
+                yield part, following, min(following - 1, until - self._length)
 
     def _midnights(self, around: timedelta = timedelta()) -> list[int]:
         """Of each local day of the stretch its first moment, and that of the day after."""

@@ -2,48 +2,46 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
+from functools import cache
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import (
+    ARRAY,
     ColumnElement,
-    FromClause,
+    Connection,
     Integer,
     Select,
+    Uuid,
     and_,
+    any_,
     bindparam,
-    case,
     exists,
-    func,
-    literal,
     literal_column,
     or_,
     select,
-    text,
-    true,
     tuple_,
-    union_all,
 )
+from sqlalchemy.dialects.postgresql import distinct_on
 
-from models.base import Timestamp
 from models.catalog import listings
 from models.people import RATING_IN_HUNDREDTHS, mentor_profiles, skills, users
+from models.prepared import PreparedStatement
+from workflows.availability.slots import Offered, first_slots
 from workflows.catalog.search import MOST_RELEVANT_FIRST, Offer, matches, probed, relevance
 from workflows.identity.people import Mentor
-from workflows.paging import NEWEST_FIRST, Order, Page, PagedList, ascending, descending
+from workflows.paging import NEWEST_FIRST, Key, Order, Page, PagedList, PageResult, ascending, descending
 from workflows.records import Record
 
-# How many of the best-rated mentors that fit are ordered by their next free time, which no index knows: it follows
-# from the present, from weekly hours in their zone, and from the calendar. Finding one's takes some 0.3 ms.
+# How many of the best-rated mentors that fit are ordered by their first slot, which no index knows.
 MAX_ORDERED_BY_FREE_TIME = 100
-# From now on; mentors who are not free within it are the last.
-FREE_WITHIN_DAYS = 21
-_MIN_FREE_MINUTES = 5  # the shortest listing
-_FREE_NOW = datetime(1970, 1, 1, tzinfo=UTC)
-_NOT_SOON = datetime(9999, 1, 1, tzinfo=UTC)
+# From now on; mentors without a slot within it are the last.
+FREE_WITHIN = timedelta(days=21)
+NOT_SOON = datetime(9999, 1, 1, tzinfo=UTC)
 
 _RATING: ColumnElement[int] = literal_column(RATING_IN_HUNDREDTHS.text, Integer)
 
@@ -73,8 +71,9 @@ class OfferingMentor(Mentor):
 
 @dataclass(frozen=True, kw_only=True)
 class FreeMentor(Mentor):
-    """A mentor with their next free time; a time long past stands for now, and one far ahead for none soon."""
+    """A mentor with the start of their first slot after a time; `NOT_SOON` for none soon."""
 
+    as_of: datetime
     free_at: datetime
 
 
@@ -92,13 +91,6 @@ def _rating_key(mentor: Mentor) -> tuple[int, int, UUID]:
     return (100 * mentor.rating_sum // max(mentor.review_count, 1), mentor.review_count, mentor.id)
 
 
-def _soonest_free_first(query: Select[Any], page: Page, free_at: ColumnElement[Any], *rated: Any) -> Select[Any]:
-    if page.after is not None:
-        last, *others = page.after
-        query = query.where(or_(free_at > last, and_(free_at == last, tuple_(*rated) < tuple_(*others))))
-    return query.order_by(free_at, *(column.desc() for column in rated)).limit(page.limit + 1)
-
-
 def _commonest_first(query: Select[Any], page: Page, mentors: ColumnElement[Any], skill: Any) -> Select[Any]:
     if page.after is not None:
         last, last_skill = page.after
@@ -108,8 +100,11 @@ def _commonest_first(query: Select[Any], page: Page, mentors: ColumnElement[Any]
 
 HIGHEST_RATED_FIRST = Order((int, int, UUID), _rating_key, descending)
 LOWEST_PRICE_FIRST = Order((int, UUID), lambda mentor: (mentor.price_amount, mentor.listing_id), ascending)
+# Ordered by `SoonestFreeMentors`.
 SOONEST_FREE_FIRST = Order(
-    (datetime, int, int, UUID), lambda mentor: (mentor.free_at, *_rating_key(mentor)), _soonest_free_first
+    (datetime, datetime, int, int, UUID),
+    lambda mentor: (mentor.as_of, mentor.free_at, *_rating_key(mentor)),
+    descending,
 )
 COMMONEST_FIRST = Order((int, str), lambda skill: (skill.mentors, skill.skill), _commonest_first)
 
@@ -214,96 +209,72 @@ def priced_mentors_query(
     return LOWEST_PRICE_FIRST.select_page(query, page, offered.price_amount, offered.id)
 
 
-# The first free stretch of the mentor `best` that is long enough: open by the weekly hours, if there are any, not
-# blocked in the calendar, no time off, and not busy elsewhere. Days are counted from yesterday, whose last hours may be
-# today's in another zone.
-_FREE = """
-SELECT min(lower(stretch)) AS free_at
-FROM unnest(
-    coalesce((
-        SELECT range_agg(tstzrange(greatest(opens_at, now), greatest(opens_at, closes_at, now)))
-        FROM weekly_hours h
-        JOIN availability_rules r ON r.weekly_hours_id = h.id,
-        LATERAL (SELECT CAST(now AT TIME ZONE h.time_zone AS date) - 1 AS yesterday) AS day,
-        generate_series(0, {weeks} - 1) AS week,
-        LATERAL (
-            SELECT yesterday + (r.weekday + 8 - CAST(extract(isodow FROM yesterday) AS integer)) % 7 + 7 * week AS date
-        ) AS occurrence,
-        LATERAL (
-            SELECT (date + make_interval(mins => r.opens)) AT TIME ZONE h.time_zone AS opens_at,
-                   (date + make_interval(mins => r.closes)) AT TIME ZONE h.time_zone AS closes_at
-        ) AS open
-        WHERE h.mentor_profile_id = best.id AND h.until IS NULL
-    ), tstzmultirange(within))
-    - coalesce((
-        SELECT range_agg(busy) FROM person_busy b
-        WHERE b.user_id = best.user_id AND b.busy && within AND (b.expires_at IS NULL OR b.expires_at > now)
-    ), '{{}}')
-    - coalesce((
-        SELECT range_agg(tstzrange(start_time, end_time)) FROM time_off t
-        WHERE t.mentor_profile_id = best.id AND t.end_time > now AND t.start_time < upper(within)
-    ), '{{}}')
-    - coalesce((
-        SELECT range_agg(busy) FROM outside_busy o WHERE o.mentor_profile_id = best.id AND o.busy && within
-    ), '{{}}')
-) AS stretch
-WHERE upper(stretch) >= lower(stretch) + make_interval(mins => {minutes})
-"""
-_NOW = "(SELECT CAST(:now AS timestamptz) AS now, tstzrange(:now, :now + interval '{days} days') AS within) AS clock"
+class SoonestFreeMentors(PagedList[FreeMentor]):
+    """The best-rated of those who fit, up to `MAX_ORDERED_BY_FREE_TIME`, by the start of their first slot, then all
+    others by their rating. Among equals the higher rating comes first.
 
-
-def _free_at(minutes: str) -> FromClause:
-    free = _FREE.format(weeks=FREE_WITHIN_DAYS // 7, minutes=minutes)
-    clock = _NOW.format(days=FREE_WITHIN_DAYS)
-    found = text(f"SELECT free_at FROM {clock}, LATERAL ({free}) AS found")
-    return found.bindparams(bindparam("now", type_=Timestamp)).columns(free_at=Timestamp).lateral("free")
-
-
-def free_mentors_query(
-    page: Page,
-    *,
-    now: datetime,
-    q: str | None = None,
-    skills: list[str] | None = None,
-    course_id: UUID | None = None,
-    max_price: int | None = None,
-    currency: str | None = None,
-    duration_minutes: int | None = None,
-) -> Select[Any]:
-    """The best-rated of those who fit, up to `MAX_ORDERED_BY_FREE_TIME`, by the time at which they are free next, at
-    the earliest now; then all others by their rating. Among equals the higher rating comes first.
-
-    Free is a stretch of five minutes, or of `duration_minutes`, in the mentor's weekly hours, not blocked in their
-    calendar, no time off and not busy by an outside calendar; hours of single dates, and the notice and buffers of
-    listings, do not count.
+    A slot is one of the mentor's shortest listing that fits, the cheapest of these. No index knows it.
     """
-    rated = (_RATING, mentor_profiles.c.review_count, mentor_profiles.c.id)
-    offer = Offer(course_id=course_id, max_price=max_price, currency=currency, duration_minutes=duration_minutes)
-    shown = _wanted(Mentor.query().add_columns(_RATING.label("average")), q, skills, offer)
-    best = shown.order_by(*(column.desc() for column in rated)).limit(MAX_ORDERED_BY_FREE_TIME).cte("best")
-    free = _free_at(str(_MIN_FREE_MINUTES) if duration_minutes is None else ":duration_minutes")
-    not_soon = literal(_NOT_SOON, Timestamp)
-    free_at = case(
-        (free.c.free_at <= now, literal(_FREE_NOW, Timestamp)), else_=func.coalesce(free.c.free_at, not_soon)
-    )
-    head = select(best, free_at.label("free_at")).join_from(best, free, true())
-    last_of_best = (
-        select(best.c.average, best.c.review_count, best.c.id)
-        .order_by(best.c.average.desc(), best.c.review_count.desc(), best.c.id.desc())
-        .offset(MAX_ORDERED_BY_FREE_TIME - 1)
-        .limit(1)
-        .scalar_subquery()
-    )
-    others = shown.where(tuple_(*rated) < last_of_best)
-    if page.after is not None:
-        after_free_at, *after = page.after
-        # Bounds the index scan of a page far behind the best.
-        others = others.where(or_(after_free_at < not_soon, tuple_(*rated) < tuple_(*after)))
-    tail = others.order_by(*(column.desc() for column in rated)).limit(page.limit + 1).subquery()
-    both = union_all(head, select(tail, not_soon.label("free_at"))).subquery()
-    return SOONEST_FREE_FIRST.select_page(
-        select(both), page, both.c.free_at, both.c.average, both.c.review_count, both.c.id
-    )
+
+    def __init__(self) -> None:
+        super().__init__(FreeMentor, SOONEST_FREE_FIRST, rated_mentors_query)
+        self._rated = PagedList(Mentor, HIGHEST_RATED_FIRST, rated_mentors_query)
+
+    def page(self, db: Connection, page: Page, **filters: Any) -> PageResult[FreeMentor]:
+        """A page, by a fixed number of statements; later pages are of the slots at the time of the first page.
+
+        Args:
+            filters: `now`, and those of `rated_mentors_query`.
+        """
+        now = filters.pop("now")
+        as_of, *after = page.after or (now,)
+        best = self._rated.page(db, Page(limit=MAX_ORDERED_BY_FREE_TIME), **filters)
+        offers = _offers_of(db, [mentor.id for mentor in best.items], filters)
+        free_at = first_slots(db, offers, as_of, as_of + FREE_WITHIN)
+        items = [_free(mentor, as_of, free_at.get(mentor.id, NOT_SOON)) for mentor in best.items]
+        # Python's sort is stable: those who are free at the same time stay ordered by their rating.
+        items.sort(key=lambda mentor: mentor.free_at)
+        if after:
+            items = [mentor for mentor in items if _comes_after(mentor, *after)]
+        if len(items) <= page.limit and best.next is not None:
+            others = Page(limit=page.limit + 1 - len(items), after=_later(best.next, *after))
+            items += [_free(mentor, as_of, NOT_SOON) for mentor in self._rated.page(db, others, **filters).items]
+        shown = items[: page.limit]
+        return PageResult(shown, self.order.key(shown[-1]) if len(items) > page.limit else None)
+
+
+def _free(mentor: Mentor, as_of: datetime, free_at: datetime) -> FreeMentor:
+    return FreeMentor(**vars(mentor), as_of=as_of, free_at=free_at)
+
+
+def _comes_after(mentor: FreeMentor, free_at: datetime, *rated: Any) -> bool:
+    return mentor.free_at > free_at or (mentor.free_at == free_at and _rating_key(mentor) < tuple(rated))
+
+
+def _later(last_of_best: Key, free_at: datetime | None = None, *rated: Any) -> Key:
+    """From where on the others are read: behind the best, and behind the last one who was shown."""
+    return min(last_of_best, tuple(rated)) if free_at == NOT_SOON else last_of_best
+
+
+def _offers_of(db: Connection, mentor_profile_ids: list[UUID], filters: Mapping[str, Any]) -> list[Offered]:
+    wanted = {each.name: value for each in fields(Offer) if (value := filters.get(each.name)) is not None}
+    values = {"mentor_profile_ids": mentor_profile_ids, **wanted}
+    return [Offered.of_values(row) for row in offers_statement(frozenset(wanted)).all(db, values)]
+
+
+@cache
+def offers_statement(given: frozenset[str]) -> PreparedStatement:
+    """Selects of each mentor the listing by which their next slot is found, among those that fit.
+
+    Args:
+        given: the conditions of an `Offer` that are given.
+    """
+    offer = Offer(**{name: bindparam(name) for name in given})
+    own = listings.c.mentor_profile_id
+    query = select(*Offered.columns()).where(own == any_(bindparam("mentor_profile_ids", type_=ARRAY(Uuid))))
+    fitting = query.where(listings.c.active, *offer.conditions()).ext(distinct_on(own))
+    ordered = fitting.order_by(own, listings.c.duration_minutes, listings.c.price_amount, listings.c.id)
+    return PreparedStatement(ordered)
 
 
 def skills_query(page: Page) -> Select[Any]:
@@ -325,6 +296,6 @@ FOUND_MENTORS = PagedList(FoundMentor, MOST_RELEVANT_FIRST, found_mentors_query)
 _SORTED: dict[MentorSort, PagedList[Any]] = {
     MentorSort.RATING: PagedList(Mentor, HIGHEST_RATED_FIRST, rated_mentors_query),
     MentorSort.PRICE: PagedList(OfferingMentor, LOWEST_PRICE_FIRST, priced_mentors_query),
-    MentorSort.NEXT: PagedList(FreeMentor, SOONEST_FREE_FIRST, free_mentors_query),
+    MentorSort.NEXT: SoonestFreeMentors(),
 }
 SKILLS = PagedList(Skill, COMMONEST_FIRST, skills_query)
