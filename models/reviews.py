@@ -49,6 +49,7 @@ reviews = Table(
     Column("rating", SmallInteger, nullable=False),
     Column("comment", Text),
     Column("answer", Text),
+    # Stays when an erasure takes the answer away: a review is answered once.
     Column("answered_at", Timestamp),
     # By an operator; what is hidden does not count.
     Column("hidden_at", Timestamp),
@@ -63,7 +64,7 @@ reviews = Table(
     CheckConstraint("rating BETWEEN 1 AND 5", name="rating"),
     CheckConstraint("char_length(comment) <= 5000", name="comment_length"),
     CheckConstraint("char_length(answer) BETWEEN 1 AND 5000", name="answer_length"),
-    CheckConstraint("(answered_at IS NOT NULL) = (answer IS NOT NULL)", name="answered_at"),
+    CheckConstraint("answer IS NULL OR answered_at IS NOT NULL", name="answered_at"),
     CheckConstraint("(hidden_at IS NOT NULL) = (hidden_reason IS NOT NULL)", name="hidden_at"),
     Index("ix_reviews_mentor_profile_id_id", "mentor_profile_id", "id"),
     # What maintain looks at: what changed since its last round.

@@ -59,7 +59,9 @@ class Review(ResponseSchema):
     rating = fields.Integer(metadata={"example": 5})
     comment = fields.String(allow_none=True)
     answer = fields.String(allow_none=True)
-    answered_at = Moment(allow_none=True)
+    answered_at = Moment(
+        allow_none=True, metadata={"description": "Stays when the answer was deleted with an account."}
+    )
     hidden = fields.Boolean(metadata={"description": "Hidden reviews are visible to their author and operators only."})
     hidden_reason = fields.String(allow_none=True)
     created_at = Moment()

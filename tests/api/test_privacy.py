@@ -24,6 +24,7 @@ from models.notifications import push_subscriptions
 from models.people import mentor_profiles, users
 from models.sessions import sessions
 from tests import factories
+from tests.api.conftest import Cast
 from tests.application import ApiResponse, World, as_mentor, as_operator, as_user, bearer
 from tests.dumping import dump, tables_with
 from tests.integration.browsers import SubscribedBrowser
@@ -31,6 +32,7 @@ from workflows.identity.people import Mentor, User
 from workflows.invariants import check_all
 from workflows.privacy.erasure import erase, go_on_erasing
 from workflows.privacy.places import PLACES
+from workflows.reviews.review import Review
 
 NOW = timedelta(0)
 # Rows of the other person; everything else in the database of these tests is the person's own, or of both.
@@ -364,6 +366,17 @@ def test_a_deletion_honours_the_version_that_is_named(life: Life) -> None:
     assert (stale.status_code, stale.json["code"]) == (412, "stale")
     tag = life.world.client.get("/me", headers=life.headers).headers["ETag"]
     assert life.world.client.delete("/me", headers=life.headers | {"If-Match": tag}).status_code == 204
+
+
+def test_an_answer_that_an_erasure_took_is_not_given_again(world: World, cast: Cast, reviewed: Review) -> None:
+    path = f"/sessions/{reviewed.session_id}/review/answer"
+    assert world.client.post(path, json={"answer": "Thank you."}, headers=cast.as_mentor).status_code in (200, 201)
+    assert world.client.delete("/me?cancel=true", headers=cast.as_mentee).status_code == 204
+    world.run_database_effects()
+    again = world.client.post(path, json={"answer": "Good riddance."}, headers=cast.as_mentor)
+    assert (again.status_code, again.json["code"]) == (409, "already_answered")
+    (shown,) = world.client.get(f"/mentors/{cast.mentor.id}/reviews", headers=cast.as_mentor).json["items"]
+    assert (shown["answer"], shown["answeredAt"] is None) == (None, False)
 
 
 @pytest.mark.parametrize("query", ["?cancel=yes", "?cancel=", "?really=true"])

@@ -325,3 +325,24 @@ def test_who_leaves_a_group_has_it_cancelled(harness: Harness) -> None:
     seat.take()
     assert calendar_of(seat.mail())["METHOD"] == "REQUEST"
     assert event_of(seat.mail()).decoded("DTSTAMP") >= event.decoded("DTSTAMP")
+
+
+def test_who_joins_before_the_session_is_there_gets_one_invitation(harness: Harness) -> None:
+    with harness.transactions() as db:
+        ada, booking = make_user(db, name="Ada"), make_group(db, [], capacity=3)
+        take = partial(join, bundle_purchase_id=None, policy=DEFAULT_POLICY, now=datetime.now(UTC))
+        take(db, actor=acting_user(ada), group=read_group(db, booking.id), mentee_user_id=ada.id)
+    harness.run_all()
+    assert [mail for mail in harness.mail.received if mail.to_address == ada.email] == []
+    with harness.transactions() as db:
+        create(db, booking_id=booking.id)
+    harness.run_all()
+    with harness.engine.connect() as db:
+        mails = select(deliveries.c.event_id).where(deliveries.c.effect == "mail.send", deliveries.c.state == "pending")
+        waiting = [harness.key("mail.send", event_id, str(ada.id)) for event_id in db.scalars(mails)]
+    for key in waiting:
+        harness.make_due(key)
+    harness.run_all()
+    mails_to_ada = [mail for mail in harness.mail.received if mail.to_address == ada.email]
+    assert [mail.invitation.method for mail in mails_to_ada if mail.invitation] == ["REQUEST"]
+    assert ["You have a seat" in mail.subject for mail in mails_to_ada] == [True]

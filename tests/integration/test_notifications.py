@@ -21,6 +21,7 @@ from tests.factories import (
     accept_booking,
     acting_user,
     make_booking,
+    make_group,
     make_listing,
     make_mentor,
     make_session,
@@ -34,6 +35,7 @@ from workflows.bookings.booking import Booking
 from workflows.bookings.decisions import accept, decline
 from workflows.bookings.decisions import cancel as cancel_booking
 from workflows.events.event_types import (
+    BookingAccepted,
     BundleExhausted,
     Event,
     ReviewUnlocked,
@@ -43,13 +45,16 @@ from workflows.events.event_types import (
     own_fields,
 )
 from workflows.events.record import record
+from workflows.groups.place import read_group
+from workflows.groups.seats import join, leave
 from workflows.identity.actor import SYSTEM, Actor
 from workflows.identity.people import Mentor, User
 from workflows.invariants import check_all
 from workflows.notifications.preferences import Choice, lock_choices, replace_choices, switch_off
+from workflows.operator_policy import DEFAULT_POLICY
 from workflows.sessions.cancel import cancel
 from workflows.sessions.session import Session, SessionWithTerms, effects_of, session_query, session_with_terms_query
-from workflows.sessions.steps import complete, start
+from workflows.sessions.steps import complete, create, start
 
 
 @dataclass
@@ -107,6 +112,17 @@ def test_an_instant_booking_notifies_its_mentee_once(parties: Parties) -> None:
     parties.harness.run_all()
     assert parties.of("booking_accepted") == {}
     assert {name for name, _channel in parties.of("session_created")} == {"Ada", "Grace"}
+
+
+def test_a_booking_by_an_operator_is_not_an_accepted_request(parties: Parties) -> None:
+    with parties.harness.transactions() as db:
+        offer = make_listing(db, parties.mentor, booking_mode="instant")
+        booking = make_booking(db, listing=offer, mentee=parties.ada)
+    parties.happen(BookingAccepted.about(booking, actor=OPERATOR, now=datetime.now(UTC)))
+    row = parties.of("booking_accepted")["Ada", "in_app"]
+    assert row.title == "We booked a session with Grace for you"
+    assert "request" not in row.body
+    assert "accepted" not in row.body
 
 
 @pytest.mark.parametrize(("who", "notified"), [("mentor", "Ada"), ("mentee", "Grace")])
@@ -257,6 +273,24 @@ def test_a_seat_notifies_its_mentee_and_the_mentor_only(
     assert "3 of 8 seats are taken" in found["Grace", "email"].body
     assert "(Asia/Kathmandu)" in found["other", "email"].body
     assert "3 of 8" not in found["other", "email"].body
+
+
+def test_a_seat_that_an_operator_moves_is_not_the_participants_doing(parties: Parties) -> None:
+    moved: dict[str, Any] = {"policy": DEFAULT_POLICY, "now": datetime.now(UTC), "mentee_user_id": parties.ada.id}
+    with parties.harness.transactions() as db:
+        booking = make_group(db, [], listing=make_listing(db, parties.mentor))
+        create(db, booking_id=booking.id)
+        join(db, actor=OPERATOR, group=read_group(db, booking.id), bundle_purchase_id=None, **moved)
+        leave(db, actor=OPERATOR, group=read_group(db, booking.id), reason="The invoice is unpaid.", **moved)
+    parties.harness.run_all()
+    given, taken = parties.of("seat_joined"), parties.of("seat_left")
+    assert given["Grace", "in_app"].title == f"We gave Ada a seat in “{booking.title}”"
+    assert taken["Grace", "in_app"].title == f"We took Ada's seat in “{booking.title}” away"
+    assert taken["Ada", "in_app"].title == f"We took your seat in “{booking.title}” away"
+    for reader in ("Grace", "Ada"):
+        words = taken[reader, "in_app"]
+        assert "left" not in words.title + words.body
+        assert "The reason:\n\n> The invoice is unpaid." in words.body
 
 
 def test_an_exhausted_bundle_is_named_by_its_course(parties: Parties) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 from uuid import UUID
@@ -27,6 +27,7 @@ from workflows.events import store
 from workflows.events.delivery import Cancel, Delivery, Postpone, SendResult
 from workflows.events.event_types import (
     EmailChangeRequested,
+    SeatJoined,
     WebhookEndpointEvent,
     smallest_event_id,
 )
@@ -43,6 +44,7 @@ from workflows.reminders import words_now
 
 # The target of mails to the operators, whose address is a setting.
 OPERATORS = "operators"
+WAIT_FOR_SESSION = timedelta(seconds=5)
 # The targets of mails about a change of a user's address.
 NEW_ADDRESS, FORMER_ADDRESS = "new_address", "former_address"
 _NOT_USERS = (OPERATORS, NEW_ADDRESS, FORMER_ADDRESS)
@@ -249,6 +251,10 @@ def _mail(
     # An invitation refuses a cancelled session by itself.
     require_current(event, booking_status=row.booking_status, session_status=None)
     require_known_request(delivery, requests)
+    session = entry_to_join(event, entries, reader_id)
+    if session is None and isinstance(event, SeatJoined) and event.user_id == reader_id:
+        # No other mail brings the invitation to a person who joins before the session is there.
+        raise Postpone(delivery.now + WAIT_FOR_SESSION, "The session is not there yet.")
     guest = Guest(user_id=reader_id, time_zone=row.time_zone, name=row.name, address=row.email)
     choice = Choice(user_id=reader_id, kind=row.kind, channel=Channel.EMAIL)
     unsubscribe = UnsubscribeLink(choice=choice, links_version=row.links_version)
@@ -267,7 +273,7 @@ def _mail(
         written_at=row.created_at,
         unsubscribe=unsubscribe if can_be_stopped(row.kind, Channel.EMAIL) else None,
         invitation=invitation_for(event, entries, guest),
-        session=entry_to_join(event, entries, reader_id),
+        session=session,
         actions=actions_of(event, reader, now=delivery.now),
     )
 

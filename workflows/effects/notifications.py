@@ -49,7 +49,7 @@ from workflows.events.event_types import (
 from workflows.events.record import follow_up
 from workflows.events.subscriptions import subscribe
 from workflows.groups.seats import reason_for_leaving
-from workflows.identity.actor import SYSTEM
+from workflows.identity.actor import SYSTEM, is_operators
 from workflows.notifications.endpoint_news import news_of
 from workflows.notifications.kinds import OPERATOR_NOTICES
 from workflows.notifications.notify import BookingNotification, notify, notify_people
@@ -73,7 +73,7 @@ def _mentees(_event: Event, parties: Parties, _now: datetime) -> Sequence[Person
 
 
 def _mentees_who_waited(event: BookingAccepted, parties: Parties, _now: datetime) -> Sequence[Person]:
-    """None for an instant listing: the mentee has just booked it."""
+    """None for an instant listing: the mentee has just booked it. An operator's booking is news to them."""
     return [mentee for mentee in parties.mentees if event.actor not in mentee.acts_as]
 
 
@@ -88,8 +88,9 @@ def _parties_of_end(event: BookingCancelled, parties: Parties, _now: datetime) -
 
 
 def _unless_cancelled(_event: SessionCreated, parties: Parties, _now: datetime) -> Sequence[Person]:
-    """None when the session has been cancelled meanwhile, which has a notification of its own."""
-    return () if parties.session_status is SessionStatus.CANCELLED else parties.all
+    """None when the session has been cancelled meanwhile, which has a notification of its own, as every seat has."""
+    without_seat = [person for person in parties.all if person.seat_price is None]
+    return () if parties.session_status is SessionStatus.CANCELLED else without_seat
 
 
 def _permitted(event: ReviewUnlocked, parties: Parties, _now: datetime) -> Sequence[Person]:
@@ -109,6 +110,10 @@ def _mentor_if_in_progress(_event: SessionOverdue, parties: Parties, _now: datet
 def _all_in_time(event: SessionReminderSet, parties: Parties, now: datetime) -> Sequence[Person]:
     """None when the session has begun or is cancelled."""
     return parties.all if is_of_use(event, parties, now=now) else ()
+
+
+def _booked_by(event: BookingAccepted, _parties: Parties, _now: datetime) -> Mapping[str, Any]:
+    return {"by_operator": is_operators(event.actor)}
 
 
 def _expired(event: BookingCancelled, parties: Parties, _now: datetime) -> Mapping[str, Any]:
@@ -153,7 +158,10 @@ def _time_of(event: SessionReminderSet) -> datetime:
 BOOKING_NOTIFICATIONS: tuple[tuple[type[Event], BookingNotification], ...] = (
     (BookingRequested, BookingNotification(kind="booking_requested", recipients=_mentor_unless_withdrawn)),
     (BookingUndecided, BookingNotification(kind="booking_reminder", recipients=_mentor_if_undecided)),
-    (BookingAccepted, BookingNotification(kind="booking_accepted", recipients=_mentees_who_waited)),
+    (
+        BookingAccepted,
+        BookingNotification(kind="booking_accepted", recipients=_mentees_who_waited, variables=_booked_by),
+    ),
     (BookingDeclined, BookingNotification(kind="booking_declined", recipients=_mentees, variables=_decline_reason)),
     (
         BookingCancelled,
@@ -202,7 +210,8 @@ def _subscribe_seat(event_type: type[SeatJoined | SeatLeft], kind: str) -> None:
         """
         parties, person = parties_of(db, event.booking_id), person_of(db, event.user_id)
         reason = reason_for_leaving(db, event.seat_id) if isinstance(event, SeatLeft) else None
-        about = {"event": event, "who": person.name, "reason": _quoted(reason)}
+        by_operator = is_operators(event.actor)
+        about = {"event": event, "who": person.name, "reason": _quoted(reason), "by_operator": by_operator}
         words = [
             (reader, compose(kind, **about, **variables_about(parties, reader))) for reader in (parties.mentor, person)
         ]

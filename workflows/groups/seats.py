@@ -183,7 +183,7 @@ def leave(
     An operator takes a person's seat away at any time before the start, without a fee.
 
     Args:
-        reason: for the mentor, and the bundle's ledger.
+        reason: for the mentor, the bundle's ledger, and the person whose seat an operator takes away.
         policy: how long a seat is kept for a person to whom it is offered, and whether mentees may overlap.
         at_any_cost: whether a seat that cannot be left by the policy is left for its whole price.
 
@@ -254,7 +254,7 @@ def refund_all(db: Connection, *, group: Group, actor: Actor, now: datetime) -> 
 
 
 def reason_for_leaving(db: Connection, seat_id: UUID) -> str | None:
-    """The reason that was given when the seat was left, for the mentor alone; None where none was."""
+    """The reason that was given when the seat was left or taken away; None where none was."""
     found: str | None = db.scalar(_REASON, {"seat_id": seat_id})
     return found
 

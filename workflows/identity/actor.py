@@ -56,6 +56,7 @@ class Actor:
 
 
 SYSTEM = Actor(name="system")
+_OPERATORS = "operator:"
 USER = PreparedStatement(
     select(users.c.id.label("user_id")).where(users.c.id == bindparam("id", type_=Uuid), users.c.erased_at.is_(None))
 )
@@ -66,6 +67,11 @@ ACTIVE_MENTOR = PreparedStatement(
 )
 
 
+def is_operators(actor: str) -> bool:
+    """Whether an event's `actor` is an operator."""
+    return actor.startswith(_OPERATORS)
+
+
 def authenticate(db: Connection, claim: Claim) -> Actor:
     """Turn a claim into an actor by one statement; operators and visitors need none.
 
@@ -73,7 +79,7 @@ def authenticate(db: Connection, claim: Claim) -> Actor:
         Unauthenticated: no such user, or one whose account is erased; no such active mentor profile, or another user's.
     """
     if claim.operator is not None:
-        return Actor(operator=True, name=f"operator:{claim.operator}")
+        return Actor(operator=True, name=f"{_OPERATORS}{claim.operator}")
     if claim.visitor is not None:
         return Actor(visitor=True, name=f"visitor:{claim.visitor}" if claim.visitor else "visitor")
     if claim.mentor_profile_id is None:

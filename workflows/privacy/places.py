@@ -150,10 +150,10 @@ PLACES: dict[str, Places] = {
         impersonal="id session_id mentee_user_id mentor_profile_id unlocked_at expires_at withdrawn_at created_at"
     ),
     "reviews": Places(
-        erased="comment answer answered_at",
+        erased="comment answer",
         replaced={"hidden_reason": f"CASE WHEN hidden_reason IS NOT NULL THEN '{DELETED_ACCOUNT}' END"},
         kept={"rating": "counted in the mentor's average"},
-        impersonal=f"id session_id mentee_user_id mentor_profile_id hidden_at {_TIMES}",
+        impersonal=f"id session_id mentee_user_id mentor_profile_id answered_at hidden_at {_TIMES}",
     ),
     "notifications": Places(
         replaced={"title": f"'{ERASED_NOTICE}'", "body": "''"},

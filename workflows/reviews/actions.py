@@ -158,7 +158,7 @@ def answer_review(
     review = _review_to_answer(db, session, review_id)
     row = db.execute(
         update(reviews)
-        .where(reviews.c.id == review.id, reviews.c.answer.is_(None))
+        .where(reviews.c.id == review.id, reviews.c.answered_at.is_(None))
         .values(answer=answer, answered_at=now)
         .returning(*Review.columns())
     ).one_or_none()
