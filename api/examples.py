@@ -485,6 +485,7 @@ GROUP_OF_MENTOR: dict[str, Any] = {
             "creditReturned": None,
             "reason": "I am travelling.",
             "leftAt": "2030-05-03T20:12:00Z",
+            "waivedAt": None,
         }
     ],
 }
@@ -532,7 +533,7 @@ LEFT_GROUP: dict[str, Any] = {
         "late": True,
         "fee": {"amount": 750, "currency": "USD"},
         "refund": {"amount": 750, "currency": "USD"},
-        "creditReturned": False,
+        "creditReturned": None,
         "policy": {"windowHours": 24, "lateFeePercent": 50},
     },
 }

@@ -125,6 +125,8 @@ seat_cancellations = Table(
     Column("currency", Text, nullable=False),
     # For the mentor alone.
     Column("reason", Text),
+    # From then on the refund is the whole price, or the credit has returned.
+    Column("waived_at", Timestamp),
     created(),
     CheckConstraint("fee_amount >= 0 AND refund_amount >= 0", name="amounts"),
     Index("ix_seat_cancellations_booking_id", "booking_id"),

@@ -24,7 +24,7 @@ from workflows.bookings.direct import WantedListing, book_directly
 from workflows.bookings.series import Series
 from workflows.errors import NotFound
 from workflows.groups.place import read_group, read_place
-from workflows.groups.seats import quote_seat
+from workflows.groups.seats import quote_seat, waive_seat_fee
 from workflows.identity.access import (
     has_access,
     is_mentee,
@@ -279,14 +279,22 @@ def void_session(context: RequestContext[SessionWithTerms], body: dict[str, Any]
 
 
 @sessions.route("/sessions/<id:session_id>/waive-fee", methods=["POST"])
-@refuses("invalid_transition")
+@refuses("invalid_transition", "not_found")
 @changes(OPERATOR, TO_CANCEL)
-@sessions.arguments(shapes.OperatorsReason, example=examples.WAIVING)
-@sessions.response(200, shapes.CancelledSession, example=examples.WAIVED)
+@sessions.arguments(shapes.Waiver, example=examples.WAIVING)
+@sessions.response(200, shapes.WaivedSession, example=examples.WAIVED)
 def waive_session_fee(context: RequestContext[SessionWithTerms], body: dict[str, Any]) -> Any:
-    """Waive the fee of a cancelled session: the refund becomes the whole price, or the credit returns."""
-    waived = waive_fee(context.db, actor=context.actor, session=context.subject, now=context.now, **body)
-    return _tagged(context, waived)
+    """Waive the fee of a cancelled session: the refund becomes the whole price, or the credit returns.
+
+    With `userId`, waive the fee of a person who has left a group's seat late, whatever has become of the group.
+    """
+    session = context.subject
+    about = {"actor": context.actor, "reason": body["reason"], "now": context.now}
+    if session.mentee_user_id is None:
+        ids = {"booking_id": session.booking_id, "session_id": session.id, "mentee_user_id": body["user_id"]}
+        waive_seat_fee(context.db, **ids, **about)
+        return _tagged(context, session)
+    return _tagged(context, waive_fee(context.db, session=session, user_id=body["user_id"], **about))
 
 
 @sessions.route("/sessions/<id:session_id>/cancellation-quote")

@@ -193,6 +193,12 @@ class LeftSeat(ResponseSchema):
     )
     reason = fields.String(allow_none=True, metadata={"description": "For the mentor and operators only."})
     left_at = Moment(attribute="created_at")
+    waived_at = Moment(
+        allow_none=True,
+        metadata={
+            "description": "When the fee was waived, or the group cancelled; the refund is then the whole price."
+        },
+    )
 
 
 class GroupSession(GroupSessionItem):

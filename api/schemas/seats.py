@@ -56,7 +56,9 @@ class SeatCancelled(ResponseSchema):
     late = fields.Boolean(metadata={"description": "Whether the seat was left inside the policy's window."})
     fee = fields.Nested(Money)
     refund = fields.Nested(Money)
-    credit_returned = fields.Boolean(metadata={"description": "Whether the session of the bundle came back."})
+    credit_returned = fields.Boolean(
+        allow_none=True, metadata={"description": "Whether the session of the bundle came back; null if none paid."}
+    )
     policy = fields.Nested(
         SeatPolicy, allow_none=True, metadata={"description": "Null: participants cannot leave by themselves."}
     )
@@ -99,7 +101,7 @@ def cancellation_of(cost: Quote) -> dict[str, Any]:
         "late": cost.late,
         "fee": {"amount": cost.fee_amount, "currency": cost.currency},
         "refund": {"amount": cost.refund_amount, "currency": cost.currency},
-        "credit_returned": bool(cost.credit_returned),
+        "credit_returned": cost.credit_returned,
         "policy": None if cost.window_hours is None else policy,
     }
 

@@ -171,6 +171,16 @@ class OperatorsReason(RequestSchema):
     reason = Text(2000, shortest=1, required=True)
 
 
+class Waiver(OperatorsReason):
+    """Why a fee is waived, and of a group, whose."""
+
+    user_id = Id(
+        load_default=None,
+        allow_none=True,
+        metadata={"description": "Who has left the group late; required for a group, otherwise the mentee."},
+    )
+
+
 class AgreedPolicy(ResponseSchema):
     """The cancellation policy of a booking."""
 
@@ -213,6 +223,12 @@ class CancelledSession(Session):
         allow_none=True,
         metadata={"description": "Null for a participant of a group."},
     )
+
+
+class WaivedSession(CancelledSession):
+    """The session whose fee was waived; a group has no `fee` and `refund`, its `cancellations` have those of seats."""
+
+    optional = (*CancelledSession.optional, "fee", "refund")
 
 
 class BookedSession(ResponseSchema):

@@ -8,12 +8,14 @@ from uuid import UUID, uuid4
 
 import pytest
 
+from models.sessions import session_id_of
 from tests import factories
 from tests.api.conftest import Cast
 from tests.application import ApiResponse, World, as_user
 from tests.statements import before_statements
 from workflows.bookings.booking import Booking
 from workflows.identity.people import User
+from workflows.sessions.steps import create
 
 Headers = dict[str, str]
 
@@ -123,10 +125,36 @@ def test_a_late_participant_reads_the_fee(world: World, cast: Cast) -> None:
         "late": True,
         "fee": {"amount": 2000, "currency": "USD"},
         "refund": {"amount": 2000, "currency": "USD"},
-        "creditReturned": False,
+        "creditReturned": None,
         "policy": {"windowHours": 24, "lateFeePercent": 50},
     }
     assert refusal(post(world, group, "leave", cast.as_mentee)) == (404, "not_found")
+
+
+def test_an_operator_waives_the_fee_of_a_late_seat(world: World, cast: Cast) -> None:
+    group = make_group(world, cast, days=0.5)
+    with world.engine.begin() as db:
+        create(db, booking_id=group.id)
+    path = f"/sessions/{session_id_of(group.id)}/waive-fee"
+
+    def waive(headers: Headers = cast.as_operator, **body: Any) -> ApiResponse:
+        return world.client.post(path, json={"reason": "Goodwill", **body}, headers=headers)
+
+    ada = str(cast.mentee.id)
+    post(world, group, "join", cast.as_mentee)
+    assert refusal(waive(userId=ada)) == (404, "not_found")
+    post(world, group, "leave", cast.as_mentee)
+    assert refusal(waive()) == (400, "invalid_request")
+    assert waive(cast.as_mentor, userId=ada).status_code == 403
+    for _ in range(2):
+        answer = waive(userId=ada)
+        assert (answer.status_code, answer.json["status"]) == (200, "scheduled")
+    (seat,) = world.client.get(f"/group-sessions/{group.id}", headers=cast.as_mentee).json["cancellations"]
+    assert (seat["fee"]["amount"], seat["refund"]["amount"]) == (2000, 4000)
+    assert seat["waivedAt"] is not None
+    found = f"/audit?subjectId={session_id_of(group.id)}&action=session.fee_waived&result=ok"
+    _repeated, waived = world.client.get(found, headers=cast.as_operator).json["items"]
+    assert waived["data"] == {"fee": {"amount": 2000, "currency": "USD"}, "userId": ada}
 
 
 def test_a_bundle_of_the_course_pays_for_a_seat(world: World, cast: Cast) -> None:

@@ -167,6 +167,7 @@ class ExpectedGroup(Terms):
     capacity: int
     price: int
     seats: dict[UUID, ExpectedBooking] = field(default_factory=dict)
+    kept: list[UUID | None] = field(default_factory=list)
     line: dict[UUID, datetime | None] = field(default_factory=dict)
     cancelled: bool = False
 
@@ -613,6 +614,8 @@ class Marketplace:
         group.line = self._offered(group)
         if returned:
             self._give_back(seat.bundle_id)
+        elif seat.bundle_id is not None:
+            group.kept.append(seat.bundle_id)
 
     def wait(self) -> None:
         """A mentee joins the waiting list."""
@@ -667,6 +670,8 @@ class Marketplace:
         group.cancelled, group.line = True, {}
         for seat in group.seats.values():
             self._give_back(seat.bundle_id)
+        for bundle_id in group.kept:
+            self._give_back(bundle_id)
 
     def _cancel_group(self, group: Group, actor: Actor) -> Session:
         session = accepted_session(self.db, session_id_of(group.id))

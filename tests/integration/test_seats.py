@@ -23,7 +23,7 @@ from workflows.cancellation import Quote
 from workflows.errors import Conflict, DomainError, Invalid, InvalidTransition, NotFound
 from workflows.groups.group import Group
 from workflows.groups.place import read_group
-from workflows.groups.seats import join, leave, refund_all
+from workflows.groups.seats import join, leave, refund_all, waive_seat_fee
 from workflows.identity.actor import Actor
 from workflows.identity.people import User
 from workflows.invariants import check_all
@@ -254,6 +254,7 @@ def test_a_late_seat_costs_the_policys_fee(
     ((_type, data, _actor),) = scene.events("seat.left")
     assert (data["late"], data["fee_amount"], data["refund_amount"]) == (late, kept, price - kept)
     assert "reason" not in data
+    assert data["credit_returned"] is None
     stored = db.execute(select(seat_cancellations)).one()
     assert (stored.fee_amount, stored.refund_amount, stored.reason) == (kept, price - kept, "Ill")
     assert not scene.violations()
@@ -269,7 +270,42 @@ def test_a_credit_returns_unless_a_fee_is_due(db: Connection, hours: int, percen
     scene.join(ada, bundle_purchase_id=bundle)
     cost = scene.leave(ada, now=START - timedelta(hours=hours))
     assert (cost.credit_returned, cost.fee_amount, cost.refund_amount) == (returned, 0, 0)
+    assert scene.events("seat.left")[0].data["credit_returned"] is returned
     assert scene.credits(bundle) == (3 if returned else 2)
+
+
+@pytest.mark.parametrize("by_credit", [True, False])
+@pytest.mark.parametrize("how", ["waived", "cancelled"])
+def test_what_was_kept_of_a_late_seat_comes_back_once(db: Connection, how: str, by_credit: bool) -> None:
+    scene = Scene(db)
+    ada, lin = scene.person(), scene.person()
+    bundle = scene.bundle(ada, session_count=3)
+    for person in (ada, lin):
+        scene.join(person, bundle_purchase_id=bundle if by_credit and person is ada else None)
+        scene.leave(person, now=START - timedelta(hours=1))
+    for _ in range(2):
+        if how == "waived":
+            waive_seat_fee(
+                db,
+                actor=factories.OPERATOR,
+                booking_id=scene.group.id,
+                session_id=session_id_of(scene.group.id),
+                mentee_user_id=ada.id,
+                reason="Goodwill",
+                now=NOW,
+            )
+        else:
+            refund_all(db, group=scene.group, actor=factories.OPERATOR, now=NOW)
+    refunds = {data["user_id"]: data for _type, data, _actor in scene.events("seat.refunded")}
+    of_ada = refunds.pop(str(ada.id))
+    assert (of_ada["waived"], of_ada["refund_amount"]) == (True, 0 if by_credit else 750)
+    assert of_ada["credit_returned"] is (True if by_credit else None)
+    assert len(scene.events("seat.refunded")) == (1 if how == "waived" else 2)
+    assert (str(lin.id) in refunds) == (how == "cancelled")
+    assert scene.credits(bundle) == 3
+    kept = db.execute(select(seat_cancellations).where(seat_cancellations.c.user_id == ada.id)).one()
+    price = 0 if by_credit else 1500
+    assert (kept.fee_amount, kept.refund_amount, kept.waived_at) == (price // 2, price, NOW)
 
 
 def test_a_policy_may_keep_participants_from_leaving(db: Connection) -> None:
@@ -311,7 +347,7 @@ def test_a_cancellation_refunds_every_participant(db: Connection) -> None:
     for _ in range(2):
         refund_all(db, group=scene.group, actor=factories.acting_mentor(scene.mentor), now=NOW)
     found = {data["user_id"]: data for _type, data, _actor in scene.events("seat.refunded")[:2]}
-    assert (found[str(ada.id)]["refund_amount"], found[str(ada.id)]["credit_returned"]) == (1500, False)
+    assert (found[str(ada.id)]["refund_amount"], found[str(ada.id)]["credit_returned"]) == (1500, None)
     assert (found[str(ben.id)]["refund_amount"], found[str(ben.id)]["credit_returned"]) == (0, True)
     # A credit comes back once.
     assert scene.credits(bundle) == 3

@@ -34,6 +34,7 @@ INSIDE = {
     "notifications.review_unlocked": ("review.unlocked", "notifications", 8),
     "notifications.seat_joined": ("seat.joined", "notifications", 8),
     "notifications.seat_left": ("seat.left", "notifications", 8),
+    "notifications.seat_refunded": ("seat.refunded", "notifications", 8),
     "notifications.session_cancelled": ("session.cancelled", "notifications", 8),
     "notifications.session_completed": ("session.completed", "notifications", 8),
     "notifications.session_created": ("session.created", "notifications", 8),
@@ -65,7 +66,6 @@ RETIRED = {
     "analytics.session_cancelled",
     "analytics.session_created",
     "analytics.session_started",
-    "notifications.seat_refunded",
     "reminders.set",
     "webhooks.queue",
 }

@@ -229,11 +229,15 @@ def _notify_one(db: Connection, event: SeatRefunded | WaitlistEvent, kind: str) 
     notify_people(db, event, kind=kind, words=[(person, words)])
 
 
-@subscribe(SeatRefunded, name="notifications.seat_refunded", queue="notifications", retired=True)
-def notify_refunded(db: Connection, event: SeatRefunded, *, now: datetime) -> None:
-    """For rows of the release before; the notification of the cancellation now has what comes back."""
-    if event.refund_amount or event.credit_returned:
-        _notify_one(db, event, "seat_refunded")
+def _once_if_waived(event: SeatRefunded) -> Sequence[str]:
+    """Participants have what comes back in the notification of the cancellation; who has left does not get that."""
+    return ("",) if event.waived else ()
+
+
+@subscribe(SeatRefunded, name="notifications.seat_refunded", queue="notifications", targets=_once_if_waived)
+def notify_waived(db: Connection, event: SeatRefunded, _target: str, *, now: datetime) -> None:
+    """Notify the person who left late that they get the fee back."""
+    _notify_one(db, event, "seat_refunded")
 
 
 @subscribe(WaitlistOffered, name="notifications.waitlist_offered", queue="notifications")

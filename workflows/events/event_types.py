@@ -306,7 +306,8 @@ class SeatJoined(SeatEvent):
 class SeatLeft(SeatEvent):
     """A participant has left a group session, by its policy at that moment; money in minor units.
 
-    `late`: inside the policy's window; `credit_returned`: the session of the bundle can be used again.
+    `late`: inside the policy's window; `credit_returned`: whether the session of the bundle came back, null if none
+    paid.
     """
 
     type: ClassVar[str] = "seat.left"
@@ -314,17 +315,22 @@ class SeatLeft(SeatEvent):
     late: bool
     fee_amount: int
     refund_amount: int
-    credit_returned: bool
+    credit_returned: bool | None
 
 
 @dataclass(frozen=True, kw_only=True)
 class SeatRefunded(SeatEvent):
-    """A group session was cancelled: the participant gets the price of the seat back, or the session of the bundle."""
+    """What was paid for a seat of a group session comes back: it was cancelled, or the fee for leaving late is waived.
+
+    `refund_amount` comes back now. `waived`: it is the fee of a seat that was left late. `credit_returned`: whether the
+    session of the bundle came back, null if none paid.
+    """
 
     type: ClassVar[str] = "seat.refunded"
 
     refund_amount: int
-    credit_returned: bool
+    credit_returned: bool | None
+    waived: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -111,6 +111,7 @@ class SeatCancellation(Record):
     reason: str | None
     credit_returned: bool | None
     created_at: datetime
+    waived_at: datetime | None
 
     @property
     def fee(self) -> dict[str, Any]:
@@ -227,12 +228,12 @@ def _left_seats(which: str) -> TextualSelect:
     entries = "SELECT bool_or(e.kind = 'give_back') FROM bundle_entries e WHERE e.seat_id = c.seat_id"
     statement = f"""
 SELECT c.seat_id, c.user_id, u.name, c.late, c.fee_amount, c.refund_amount, c.currency, c.reason, c.created_at,
-       ({entries}) AS credit_returned
+       c.waived_at, ({entries}) AS credit_returned
 FROM seat_cancellations c JOIN users u ON u.id = c.user_id
 WHERE c.booking_id = CAST(:booking_id AS uuid) {which}
 ORDER BY c.created_at DESC, c.seat_id DESC LIMIT {MAX_LEFT_SEATS}
 """
-    return text(statement).columns(seat_id=Uuid(), user_id=Uuid(), created_at=Timestamp)
+    return text(statement).columns(seat_id=Uuid(), user_id=Uuid(), created_at=Timestamp, waived_at=Timestamp)
 
 
 _LEFT_SEATS = _left_seats("")

@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, Uuid, text
+from sqlalchemy import Connection, Row, Uuid, text
 from uuid_utils.compat import uuid7
 
 from models.sessions import CancelledBy
+from workflows.audit.log import write_audit_entry
 from workflows.bundles.ledger import give_back, spend
 from workflows.cancellation import Quote, quote_at, quote_by_policy
 from workflows.constraints import constraint_errors
-from workflows.errors import Conflict, NotFound
+from workflows.errors import Conflict, Invalid, InvalidTransition, NotFound
 from workflows.events.event_types import GroupSessionFull, SeatJoined, SeatLeft, SeatRefunded
 from workflows.events.record import record
 from workflows.expected_terms import NOTHING_EXPECTED, ExpectedTerms
 from workflows.groups.group import Group
 from workflows.groups.place import Place, is_open, lock_group, lock_place, read_group, require_mentee, require_open
 from workflows.groups.waitlist import CANCELLED, after_offers, drop_waitlist, offer_seats
+from workflows.identity.access import require_operator
 from workflows.identity.actor import Actor
 from workflows.operator_policy import OperatorPolicy
 
@@ -77,13 +81,39 @@ _RELEASE_ALL = text(
     "DELETE FROM person_busy WHERE booking_id = CAST(:booking_id AS uuid) AND mentor_profile_id IS NULL"
 )
 # Bundles are locked in the order of their ids: one person may have paid for seats in two groups that are cancelled.
-_PAID = text(
-    """
-SELECT user_id, seat_id, price_amount, price_currency, bundle_purchase_id FROM booking_participants
-WHERE booking_id = CAST(:booking_id AS uuid) AND seat_id IS NOT NULL
-ORDER BY bundle_purchase_id, user_id
+_WAIVE = """
+waived AS (
+    UPDATE seat_cancellations SET waived_at = CAST(:now AS timestamptz), refund_amount = refund_amount + fee_amount
+    WHERE booking_id = CAST(:booking_id AS uuid) AND waived_at IS NULL
+      AND user_id = coalesce(CAST(:user_id AS uuid), user_id)
+      AND (fee_amount > 0 OR EXISTS (
+          SELECT FROM bundle_entries e WHERE e.seat_id = seat_cancellations.seat_id
+          HAVING bool_and(e.kind = 'spend')
+      ))
+    RETURNING seat_id, user_id, fee_amount, currency
+),
+fee AS (
+    SELECT w.user_id, w.seat_id, w.fee_amount AS amount, w.currency, e.bundle_purchase_id, true AS waived
+    FROM waived w LEFT JOIN bundle_entries e ON e.seat_id = w.seat_id AND e.kind = 'spend'
+)
 """
-).columns(user_id=Uuid(), seat_id=Uuid(), bundle_purchase_id=Uuid())
+_IN_ORDER = "ORDER BY bundle_purchase_id, user_id, seat_id"
+_OWED = {"user_id": Uuid(), "seat_id": Uuid(), "bundle_purchase_id": Uuid()}
+_FEES = text(f"WITH {_WAIVE} SELECT * FROM fee {_IN_ORDER}").columns(**_OWED)
+_PAID_AND_FEES = text(
+    f"""
+WITH {_WAIVE}
+SELECT user_id, seat_id, price_amount AS amount, price_currency AS currency, bundle_purchase_id, false AS waived
+FROM booking_participants WHERE booking_id = CAST(:booking_id AS uuid) AND seat_id IS NOT NULL
+UNION ALL SELECT * FROM fee {_IN_ORDER}
+"""
+).columns(**_OWED)
+_WAS_WAIVED = text(
+    """
+SELECT bool_or(waived_at IS NOT NULL) FROM seat_cancellations
+WHERE booking_id = CAST(:booking_id AS uuid) AND user_id = CAST(:user_id AS uuid)
+"""
+)
 
 
 def join(
@@ -214,7 +244,7 @@ def leave(
         "seat_id": place.seat_id,
         **costs,
         "bundle_purchase_id": place.bundle_purchase_id,
-        "credit_returned": bool(cost.credit_returned),
+        "credit_returned": cost.credit_returned,
     }
     record(db, SeatLeft.about(left, actor=actor, now=now, **about))
     offer_seats(db, group=group, now=now, policy=policy)
@@ -222,10 +252,10 @@ def leave(
 
 
 def refund_all(db: Connection, *, group: Group, actor: Actor, now: datetime) -> None:
-    """Give every participant of a cancelled group everything back, and drop its waiting list.
+    """Give every participant of a cancelled group everything back, and the fees to all who left it late.
 
-    By a durable effect of the cancellation, whatever led to it. Seats stay as they are: participants see the cancelled
-    session.
+    Its waiting list is dropped. By a durable effect of the cancellation, whatever led to it. Seats stay as they are:
+    participants see the cancelled session.
 
     Args:
         group: cancelled, so that its seats do not move any more.
@@ -233,24 +263,81 @@ def refund_all(db: Connection, *, group: Group, actor: Actor, now: datetime) -> 
     lock_group(db, group.id)
     # A person who joined while the session was being cancelled has a block that its cancellation did not see.
     db.execute(_RELEASE_ALL, {"booking_id": group.id})
-    present = read_group(db, group.id)
-    refunds = []
-    for seat in db.execute(_PAID, {"booking_id": group.id}).all():
-        returned = seat.bundle_purchase_id is not None and give_back(
-            db, booking_id=group.id, seat_id=seat.seat_id, actor=actor, now=now
-        )
-        about = {
-            "user_id": seat.user_id,
-            "seat_id": seat.seat_id,
-            "refund_amount": seat.price_amount,
-            "currency": seat.price_currency,
-            "bundle_purchase_id": seat.bundle_purchase_id,
-            "credit_returned": returned,
-        }
-        refunds.append(SeatRefunded.about(present, actor=actor, now=now, **about))
+    owed = db.execute(_PAID_AND_FEES, {"booking_id": group.id, "user_id": None, "now": now}).all()
+    refunds = _refund(db, read_group(db, group.id), owed, actor=actor, now=now)
     dropped = drop_waitlist(db, group, reason=CANCELLED, now=now)
     if refunds or dropped:
         record(db, *refunds, *dropped)
+
+
+def waive_seat_fee(
+    db: Connection,
+    *,
+    actor: Actor,
+    booking_id: UUID,
+    session_id: UUID,
+    mentee_user_id: UUID | None,
+    reason: str,
+    now: datetime,
+) -> None:
+    """Waive the fee of a person who left a group late, as an operator: it is refunded, or the credit returns.
+
+    Waiving it again changes nothing. The reason is kept in the audit.
+
+    Args:
+        mentee_user_id: the person, whom a request has to name.
+
+    Raises:
+        Forbidden: the caller is no operator.
+        Invalid: no person is named.
+        NotFound: the person has left no seat of this group.
+        InvalidTransition: nothing was kept of what they paid.
+    """
+    require_operator(actor, "Only an operator can waive a fee.")
+    if mentee_user_id is None:
+        raise Invalid("Name the person who has left the group.", details={"userId": ["is required for a group"]})
+    lock_group(db, booking_id)
+    owed = db.execute(_FEES, {"booking_id": booking_id, "user_id": mentee_user_id, "now": now}).all()
+    if not owed:
+        was_waived = db.scalar(_WAS_WAIVED, {"booking_id": booking_id, "user_id": mentee_user_id})
+        if was_waived is None:
+            raise NotFound("This person has left no seat of this group session.")
+        if not was_waived:
+            raise InvalidTransition("Nothing was kept of what this person paid for the seat.")
+        return
+    group = read_group(db, booking_id)
+    record(db, *_refund(db, group, owed, actor=actor, now=now))
+    fee = {"amount": sum(seat.amount for seat in owed), "currency": group.price_currency}
+    write_audit_entry(
+        db,
+        actor=actor,
+        action="session.fee_waived",
+        subject=("session", session_id),
+        reason=reason,
+        data={"fee": fee, "userId": str(mentee_user_id)},
+        now=now,
+    )
+
+
+def _refund(
+    db: Connection, group: Group, owed: Sequence[Row[Any]], *, actor: Actor, now: datetime
+) -> list[SeatRefunded]:
+    refunds = []
+    for seat in owed:
+        returned = None
+        if seat.bundle_purchase_id is not None:
+            returned = give_back(db, booking_id=group.id, seat_id=seat.seat_id, actor=actor, now=now)
+        about = {
+            "user_id": seat.user_id,
+            "seat_id": seat.seat_id,
+            "refund_amount": seat.amount,
+            "currency": seat.currency,
+            "bundle_purchase_id": seat.bundle_purchase_id,
+            "credit_returned": returned,
+            "waived": seat.waived,
+        }
+        refunds.append(SeatRefunded.about(group, actor=actor, now=now, **about))
+    return refunds
 
 
 def reason_for_leaving(db: Connection, seat_id: UUID) -> str | None:

@@ -53,7 +53,7 @@ KINDS: dict[str, Kind] = {
     "review_unlocked": Kind("You can review a session.", NO_MAIL),
     "seat_joined": Kind("You join a group session, or a mentee joins one of yours."),
     "seat_left": Kind("You leave a group session, or a mentee leaves one of yours."),
-    "seat_refunded": Kind("A group session is cancelled, and what you paid comes back.", offered=False),
+    "seat_refunded": Kind("The fee for leaving a group session late is waived."),
     # The seat goes to the next in line soon.
     "waitlist_offered": Kind("A seat is kept for you from a waiting list.", urgent=True),
     "waitlist_dropped": Kind("You are no longer on a waiting list."),

@@ -60,6 +60,7 @@ class KeptLeftSeat(Record):
     refund_amount: int
     currency: str
     reason: str | None
+    waived_at: datetime | None
     created_at: datetime
 
 

@@ -134,7 +134,7 @@ PLACES: dict[str, Places] = {
     "seat_cancellations": Places(
         erased="reason",
         kept=dict.fromkeys(("late", "fee_amount", "refund_amount", "currency"), _MONEY),
-        impersonal="seat_id booking_id user_id created_at",
+        impersonal="seat_id booking_id user_id waived_at created_at",
     ),
     "waitlist_entries": Places(deleted="user_id", impersonal="id booking_id offered_until created_at"),
     "bundle_purchases": Places(

@@ -117,17 +117,31 @@ def void(db: Connection, *, actor: Actor, session: SessionWithTerms, reason: str
     return conclude(db, actor=actor, session=session, quote=quote, kind=OutcomeType.VOID, reason=reason, now=now)
 
 
-def waive_fee(db: Connection, *, actor: Actor, session: SessionWithTerms, reason: str, now: datetime) -> Session:
-    """Waive the fee of a cancelled session, as an operator: the refund becomes the whole price, a kept credit returns.
+def waive_fee(
+    db: Connection,
+    *,
+    actor: Actor,
+    session: SessionWithTerms,
+    reason: str,
+    user_id: UUID | None = None,
+    now: datetime,
+) -> Session:
+    """Waive the fee of a cancelled individual session, as an operator.
 
-    It also grants what was quoted to a mentee who did not request a refund.
-    Waiving it again changes nothing. The reason is kept in the audit.
+    The refund becomes the whole price, also for a mentee who did not request one, and a kept credit returns. Waiving it
+    again changes nothing. The reason is kept in the audit.
+
+    Args:
+        user_id: the mentee, or None.
 
     Raises:
         Forbidden: the caller is no operator.
-        InvalidTransition: the session is not cancelled, or nothing of it was kept; it has changed in the meantime.
+        Invalid: another person than its mentee.
+        InvalidTransition: the session is not cancelled, or nothing was kept; it has changed in the meantime.
     """
     require_operator(actor, "Only an operator can waive a fee.")
+    if user_id not in (None, session.mentee_user_id):
+        raise Invalid("This person is not the mentee of the session.", details={"userId": ["must be the mentee"]})
     cancellation = session.cancellation or {}
     if cancellation.get("waivedAt") is not None:
         return session

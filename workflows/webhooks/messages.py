@@ -78,8 +78,8 @@ _STEPS: dict[str, dict[str, Any]] = {
     "bundle.exhausted": {**_BUNDLE, "status": "exhausted", "remaining_sessions": 0},
     "bundle.expired": {**_BUNDLE, "status": "expired", "remaining_sessions": 0, "expired_sessions": 2},
     "seat.joined": {"currency": "USD", "price_amount": 1500},
-    "seat.left": {"currency": "USD", "late": True, "fee_amount": 750, "refund_amount": 750, "credit_returned": False},
-    "seat.refunded": {"currency": "USD", "refund_amount": 1500, "credit_returned": False},
+    "seat.left": {"currency": "USD", "late": True, "fee_amount": 750, "refund_amount": 750, "credit_returned": None},
+    "seat.refunded": {"currency": "USD", "refund_amount": 1500, "credit_returned": None},
     "availability.changed": {"changed": "hours", "version": 3},
     "review.unlocked": {"expires_at": datetime(2030, 6, 3, 10, tzinfo=UTC)},
 }
