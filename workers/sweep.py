@@ -5,12 +5,12 @@ It stands outside Celery, since what repairs Redis must not depend on it. Any nu
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from threading import Event
 
 import structlog
 from redis.exceptions import ResponseError
 from sqlalchemy import Engine
-from sqlalchemy.exc import SQLAlchemyError
 
 from config import telemetry
 from config.settings import settings
@@ -46,7 +46,7 @@ def run_forever(stop: Event) -> None:
 
 
 class Sweep:
-    """One sweep over every queue in turn; an error in one does not stop the others.
+    """One sweep over every queue, a page of each in turn; an error in one does not stop the others.
 
     Args:
         page: how many deliveries are read at a time.
@@ -70,40 +70,47 @@ class Sweep:
     def once(self) -> int:
         """Publish wake-ups for what is overdue in every queue, and return for how many deliveries."""
         count, trouble = 0, None
-        for queue in QUEUES:
-            try:
-                count += self._queue(queue)
-            except (SQLAlchemyError, ResponseError) as error:
-                trouble = f"{type(error).__name__}: {error}"
-            except BROKER_TROUBLE as error:
-                trouble = f"{type(error).__name__}: {error}"
-                # Redis is the same for every queue, and each attempt to reach it would wait for the time-out again.
-                break
+        rounds = {queue: self._pages(queue) for queue in QUEUES}
+        # A page of each queue at a time: no queue waits for another's backlog.
+        while rounds:
+            for queue, pages in list(rounds.items()):
+                try:
+                    found = next(pages, None)
+                except Exception as error:  # noqa: BLE001 - logged below; a sweep outlives whatever happens
+                    trouble = f"{type(error).__name__}: {error}"
+                    found = None
+                    if isinstance(error, BROKER_TROUBLE) and not isinstance(error, ResponseError):
+                        # Redis is the same for every queue, and each attempt to reach it would wait for the time-out.
+                        rounds.clear()
+                        break
+                if found is None:
+                    del rounds[queue]
+                else:
+                    count += found
         self._log_change(trouble)
         _RUNS["trouble" if trouble else "ok"].inc()
         if count:
             log.info("sweep.nudged", deliveries=count)
         return count
 
-    def _queue(self, queue: str) -> int:
+    def _pages(self, queue: str) -> Iterator[int]:
+        """Publish page after page of what is overdue in a queue."""
         waiting = self._publisher.waiting(queue)
         telemetry.QUEUE_LENGTH.labels(queue).set(waiting)
-        list_is_empty, count, after = waiting == 0, 0, None
+        list_is_empty, count = waiting == 0, 0
         if queue == "webhooks" and list_is_empty:
             self._name_turns()
         while waiting + count / MAX_IN_MESSAGE <= self._high_water:
             with self._database.begin() as db:
-                wakeups = overdue(db, queue, list_is_empty=list_is_empty, after=after, limit=self._page)
-                if not wakeups:
-                    return count
+                if not (wakeups := overdue(db, queue, list_is_empty=list_is_empty, limit=self._page)):
+                    return
                 mark_published(db, wakeups)
             self._publish(wakeups)
             _NUDGED[queue].inc(len(wakeups))
             count += len(wakeups)
-            after = wakeups[-1]
+            yield len(wakeups)
             if len(wakeups) < self._page:
-                return count
-        return count
+                return
 
     def _name_turns(self) -> None:
         """Have a worker look at the webhooks whose turn has come, without a mark in their rows."""
@@ -116,7 +123,7 @@ class Sweep:
         # Not while their rows are locked: a worker is quicker than a commit, and leaves locked rows alone.
         try:
             self._publisher.publish(wakeups)
-        except BROKER_TROUBLE:
+        except Exception:
             with self._database.begin() as db:
                 mark_unpublished(db, wakeups)
             raise

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid4
@@ -23,7 +24,7 @@ from workers.wakeups import Publisher
 from workflows.events import QUEUES
 from workflows.events.delivery import DeliveryKey
 from workflows.events.record import Wakeup, record
-from workflows.events.store import SWEEP_PAGE
+from workflows.events.store import _EMPTY_LIST, _PATIENT, SWEEP_PAGE
 
 
 class Bell(Publisher):
@@ -181,15 +182,65 @@ def many(harness: Harness, count: int) -> list[UUID]:
 def test_pages_follow_one_another_until_nothing_is_left(harness: Harness) -> None:
     ids = many(harness, SWEEP_PAGE + 20)
     bell = swept(harness)
-    assert [wakeup.event_id for wakeup in bell.rung] == ids
+    assert sorted(wakeup.event_id for wakeup in bell.rung) == ids
 
 
 def test_a_page_of_locked_rows_hides_nothing_behind_it(harness: Harness) -> None:
     ids = many(harness, 10)
     with harness.engine.begin() as worker:
         worker.execute(select(deliveries).where(deliveries.c.event_id.in_(ids[:5])).with_for_update())
-        assert [wakeup.event_id for wakeup in swept(harness, page=3).rung] == ids[5:]
-    assert [wakeup.event_id for wakeup in swept(harness, page=3).rung if wakeup.event_id in ids[:5]] == ids[:5]
+        assert sorted(wakeup.event_id for wakeup in swept(harness, page=3).rung) == ids[5:]
+    assert sorted(wakeup.event_id for wakeup in swept(harness, page=3).rung if wakeup.event_id in ids[:5]) == ids[:5]
+
+
+def test_what_has_waited_for_longest_is_named_first(harness: Harness) -> None:
+    ids = many(harness, 6)
+    with harness.engine.begin() as db:
+        for place, event_id in enumerate(ids):
+            past = func.now() - timedelta(seconds=20 + place)
+            db.execute(update(deliveries).where(deliveries.c.event_id == event_id).values(nudge_at=past))
+    assert [wakeup.event_id for wakeup in swept(harness, page=6).rung] == ids[::-1]
+
+
+@pytest.mark.parametrize("statement", [_PATIENT, _EMPTY_LIST])
+def test_a_page_is_read_from_the_index_and_never_sorted(harness: Harness, statement: Any) -> None:
+    with harness.engine.begin() as db:
+        plan = db.execute(text(f"EXPLAIN {statement}"), {"queue": "webhooks", "page": SWEEP_PAGE}).scalars().all()
+    assert any("Index Scan using ix_deliveries_queue_nudge_at" in line for line in plan), plan
+    assert not any("Sort" in line for line in plan), plan
+
+
+def test_queues_take_turns_page_by_page(harness: Harness) -> None:
+    ids = many(harness, 9)
+    with harness.engine.begin() as db:
+        db.execute(update(deliveries).where(deliveries.c.event_id.in_(ids[6:])).values(queue="webhooks"))
+    queues = [wakeup.queue for wakeup in swept(harness, page=3).rung]
+    assert queues == ["sessions"] * 3 + ["webhooks"] * 3 + ["sessions"] * 3
+
+
+@pytest.mark.parametrize("error", [ValueError("a defect"), redis.ConnectionError("gone")])
+def test_whatever_a_publisher_raises_ends_no_sweep(harness: Harness, key: DeliveryKey, error: Exception) -> None:
+    class Raising(Bell):
+        def publish(self, _wakeups: Sequence[Wakeup]) -> None:
+            raise error
+
+    overdue(harness, key)
+    assert Sweep(harness.engine, Raising()).once() == 0
+    row = harness.row(key)
+    assert (row.nudges, row.nudge_at <= row.now) == (0, True)
+
+
+def test_a_turn_is_named_in_time_and_without_a_mark(harness: Harness, key: DeliveryKey) -> None:
+    later = func.now() + timedelta(seconds=2)
+    turn = {"effect": "webhooks.send", "queue": "webhooks", "turn_rate": 1, "nudge_at": later}
+    harness.change(key, **turn, due_at=func.now() + timedelta(seconds=1))
+    assert swept(harness).rung == []
+    harness.change(replace(key, effect="webhooks.send"), due_at=func.now())
+    (wakeup,) = swept(harness).rung
+    assert (wakeup.event_id, wakeup.queue) == (key.event_id, "webhooks")
+    assert harness.row(replace(key, effect="webhooks.send")).nudges == 0
+    # Something waits in the list: its worker looks at what is due.
+    assert swept(harness, Bell(waiting=1)).rung == []
 
 
 def test_a_queue_is_filled_to_the_high_water_mark(harness: Harness) -> None:

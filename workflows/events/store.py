@@ -472,27 +472,24 @@ JOIN deliveries d ON d.event_id = e.id AND d.effect = asked.effect AND d.target 
 # After the last of so many wake-ups: 2, 4, 8, 16 and from then on 30 seconds. The exponent is bounded, since a row may
 # be named for days.
 _PAUSE = "least(30, power(2, least(d.nudges, 5))) * interval '1 second'"
-# Ordered by the key, so that a page of rows that stay (locked, or just published) cannot hide the ones behind it.
-# As a row, since the planner would otherwise walk the primary key in its order, and pass all that is done on its way.
-# While the queue's list is empty nothing published can still be waiting in it, so that the growing pause between
-# wake-ups is not waited for: two seconds after it was due, a delivery is named again.
+# From the index, in its order, however long the backlog: what has been named leaves its beginning, and what is locked
+# is passed over. While the queue's list is empty nothing published can still be waiting in it, so that the growing
+# pause between wake-ups is not waited for: two seconds after it was due, a delivery is named again.
 _OVERDUE = """
 SELECT page.*, e.subject_type, e.subject_id FROM (
     SELECT d.event_id, d.effect, d.target, d.queue FROM deliveries d
     WHERE d.state = 'pending' AND d.queue = :queue AND {waiting}
       AND (d.lease_until IS NULL OR d.lease_until <= now())
-      AND (d.event_id, d.effect, d.target) > (CAST(:event_id AS uuid), :effect, :target)
-    ORDER BY ROW(d.event_id, d.effect, d.target)
+    ORDER BY d.nudge_at
     LIMIT :page
     FOR UPDATE SKIP LOCKED
 ) AS page CROSS JOIN LATERAL (SELECT subject_type, subject_id FROM events WHERE id = page.event_id OFFSET 0) AS e
-ORDER BY ROW(page.event_id, page.effect, page.target)
 """
 _PATIENT = text(_OVERDUE.format(waiting="d.nudge_at <= now()"))
 _EMPTY_LIST = text(
     _OVERDUE.format(
-        waiting="(d.nudge_at <= now() OR (d.nudge_at <= now() + interval '30 seconds'"
-        " AND d.nudges > 0 AND d.due_at + interval '2 seconds' <= now()"
+        waiting="d.nudge_at <= now() + interval '30 seconds' AND (d.nudge_at <= now() OR (d.nudges > 0 AND"
+        " d.due_at + interval '2 seconds' <= now()"
         # Another sweep may have filled the list since its length was read.
         f" AND d.nudge_at - {_PAUSE} <= now() - interval '0.5 seconds'))"
     )
@@ -1092,18 +1089,13 @@ def earlier_messages(
     }
 
 
-def overdue(
-    db: Connection, queue: str, *, list_is_empty: bool, after: Wakeup | None, limit: int = SWEEP_PAGE
-) -> list[Wakeup]:
+def overdue(db: Connection, queue: str, *, list_is_empty: bool, limit: int = SWEEP_PAGE) -> list[Wakeup]:
     """A page of a queue's deliveries that a worker is to be woken up for again, locked until the transaction's end.
 
     Args:
         list_is_empty: whether the queue's list in Redis holds nothing, so that what was published before is gone.
-        after: the last one of the page before.
     """
-    last = after or DeliveryKey(event_id=UUID(int=0), effect="")
-    key = {"event_id": last.event_id, "effect": last.effect, "target": last.target}
-    rows = db.execute(_EMPTY_LIST if list_is_empty else _PATIENT, {"queue": queue, "page": limit, **key}).all()
+    rows = db.execute(_EMPTY_LIST if list_is_empty else _PATIENT, {"queue": queue, "page": limit}).all()
     return [Wakeup.of(row) for row in rows]
 
 
