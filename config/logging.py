@@ -1,4 +1,7 @@
-"""One JSON line per thing that happened, with who asked (request id, actor) and never a secret or a mail address."""
+"""One JSON line per thing that happened, with who asked (request id, actor) and never a secret or a mail address.
+
+Logging raises nowhere: a line that cannot be written is counted, and lost.
+"""
 
 from __future__ import annotations
 
@@ -8,12 +11,13 @@ import re
 import sys
 from collections.abc import Sequence
 from functools import lru_cache
+from typing import Any, TextIO
 from uuid import UUID
 
 import structlog
 from structlog.typing import EventDict, WrappedLogger
 
-from config.output import outlive_full_disk
+from config.output import count_lost_line, outlive_full_disk
 
 SECRET_NAMES = re.compile(r"token|secret|password|authorization|signature|email|cookie", re.IGNORECASE)
 # As long as a name may be by RFC 5321: without, a long text that holds no address takes seconds to look through.
@@ -39,6 +43,28 @@ class LineLogger(structlog.WriteLogger):
         self.name = name
 
 
+class LastingHandler(logging.StreamHandler[TextIO]):
+    """Writes the libraries' lines; one with a defect is counted, and lost."""
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: ARG002 - the standard library's
+        """Count what was lost."""
+        count_lost_line()
+
+
+def _lasting(level: str) -> type[structlog.typing.FilteringBoundLogger]:
+    """The class of our loggers at a level: none of their methods raises, whatever becomes of a line."""
+
+    # Composed by structlog for each level, without a type of its own.
+    class LastingLogger(structlog.make_filtering_bound_logger(level)):  # type: ignore[misc]
+        def _proxy_to_logger(self, method_name: str, event: str | None = None, *args: Any, **line: Any) -> Any:
+            try:
+                return super()._proxy_to_logger(method_name, event, *args, **line)
+            except Exception:  # noqa: BLE001 - a defect in a line ends nothing
+                count_lost_line()
+
+    return LastingLogger
+
+
 def configure_logging(*, level: str, process: str, seen_by: Sequence[structlog.typing.Processor] = ()) -> None:
     """Send every log line of this process, our own and the libraries', to standard error as JSON.
 
@@ -62,11 +88,11 @@ def configure_logging(*, level: str, process: str, seen_by: Sequence[structlog.t
     # Ours do not go by way of the standard library: its record, caller and second rendering cost more than the line.
     structlog.configure(
         processors=[*shared, as_json],
-        wrapper_class=structlog.make_filtering_bound_logger(level),
+        wrapper_class=_lasting(level),
         logger_factory=LineLogger,
         cache_logger_on_first_use=True,
     )
-    handler = logging.StreamHandler(sys.stderr)
+    handler = LastingHandler(sys.stderr)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=shared,

@@ -15,8 +15,10 @@ class LossyStream:
 
     def write(self, text: str) -> int:
         """Write as much as can be."""
-        with suppress(OSError):
+        try:
             self._stream.write(text)
+        except OSError:
+            count_lost_line()
         return len(text)
 
     def flush(self) -> None:
@@ -26,6 +28,16 @@ class LossyStream:
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._stream, name)
+
+
+def count_lost_line() -> None:
+    """Count a line of the log that could not be written."""
+    # Only here: processes without metrics do not load them for their log.
+    from config import telemetry  # noqa: PLC0415
+
+    # Metrics are files, too.
+    with suppress(Exception):
+        telemetry.LOG_LINES_LOST.inc()
 
 
 def outlive_full_disk() -> None:

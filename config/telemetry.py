@@ -92,6 +92,7 @@ DELIVERIES_DEAD = _latest(
 )
 QUEUE_LENGTH = _latest("queue_length", "Nudges that wait in a queue's list in Redis.", "queue")
 
+LOG_LINES_LOST = _counter("log_lines_lost", "Log lines that could not be written.")
 NUDGES = _counter("nudges", "Nudges for the workers: published, or dropped for the sweep to repeat.", "outcome")
 SWEEP_RUNS = _counter("sweep_runs", "Rounds of the sweep.", "outcome")
 SWEEP_NUDGED = _counter("sweep_nudged", "Deliveries that the sweep had to call for.", "queue")

@@ -187,6 +187,9 @@ class LeasedMessage(Generic[M]):
     def end(self, *, postponed: bool = False, error: BaseException | None = None) -> None:
         """Report that its outcome is written, or the error that the wake-up is to raise."""
         self.release()
+        if self.settled.done():
+            # It was over when its worker had trouble with what follows.
+            return
         if error is None:
             self.settled.set_result(postponed)
         else:
@@ -463,7 +466,11 @@ class OutcomeBatcher:
                 return
             self._writing = True
         while batch := self._next():
-            self._write(batch)
+            try:
+                self._write(batch)
+            except BaseException as error:  # noqa: BLE001 - raised again by each of the wake-ups
+                for each, _result in batch:
+                    each.end(error=error)
 
     def _next(self) -> list[tuple[LeasedMessage[Any], SendResult]]:
         with self._lock:
@@ -475,17 +482,12 @@ class OutcomeBatcher:
         successes = [
             Success(delivery=leased.delivery, attempt=attempt_of(result, leased.took)) for leased, result in batch
         ]
-        try:
-            sent = [leased for leased, _result in batch]
-            keys = _retry_write(self._retry_seconds, sent, partial(self._write_once, successes))
-        except Exception as error:  # noqa: BLE001 - raised again by each of the wake-ups
-            for leased, _result in batch:
-                leased.end(error=error)
-            return
+        sent = [leased for leased, _result in batch]
+        keys = _retry_write(self._retry_seconds, sent, partial(self._write_once, successes))
         for leased, result in batch:
             if leased.delivery.key in keys:
-                success_log(leased.delivery, leased.took, result).log()
                 leased.end()
+                success_log(leased.delivery, leased.took, result).log()
             else:
                 # In another thread: it may have to wait for the row.
                 leased.route.senders.submit(self._settle, leased, result)

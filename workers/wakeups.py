@@ -91,7 +91,7 @@ class Publisher:
                 self._connection.ensure_connection(max_retries=1, interval_start=0, interval_step=0, interval_max=0)
                 self._producer = Producer(self._connection.channel())
             yield self._producer
-        except BROKER_TROUBLE:
+        except Exception:
             # Whatever state the connection is in, the next use makes a new one.
             self._producer = None
             if self._connection is not None:
@@ -203,8 +203,10 @@ class WakeupQueue:
     def _publish(self, batch: list[Wakeup]) -> None:
         try:
             self._publisher.publish(batch)
-        except BROKER_TROUBLE as error:
-            if not self._down:
+        except Exception as error:
+            if not isinstance(error, BROKER_TROUBLE):
+                log.error("nudge.failed", dropped=len(batch), exc_info=error)
+            elif not self._down:
                 log.warning("nudge.unavailable", error=str(error), dropped=len(batch))
             self._down = True
             _DROPPED.inc(len(batch))

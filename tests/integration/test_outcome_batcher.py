@@ -191,3 +191,20 @@ def test_a_statement_that_took_too_long_is_not_repeated(harness: Harness, thread
     sending.batcher.write(sending.sent[0], YES)
     assert isinstance(sending.sent[0].settled.exception(20), OperationalError)
     assert len(sending.writer.sizes) == 1
+
+
+def test_whatever_follows_a_write_stops_no_later_one(
+    harness: Harness, threads: ThreadPoolExecutor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_args: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    sending = Sending(harness, threads, 4)
+    sending.writer.go.set()
+    monkeypatch.setattr("workers.outbound.success_log", full)
+    sending.batcher.write(sending.sent[0], YES)
+    monkeypatch.undo()
+    for each in sending.sent[1:]:
+        sending.batcher.write(each, YES)
+    assert sending.results() == [False] * 4
+    assert {harness.row(key).state for key in sending.keys} == {"done"}

@@ -108,3 +108,36 @@ def test_lines_that_cannot_be_written_end_nothing() -> None:
             [sys.executable, "-c", PROGRAM + 'print("went on")'], stderr=full, stdout=subprocess.PIPE
         )
     assert (ended.returncode, ended.stdout) == (0, b"went on\n")
+
+
+FULL_DISK = """
+import logging, sys, structlog
+from config import telemetry
+from config.logging import configure_logging
+
+class Full:
+    def write(self, _line):
+        raise OSError(28, "No space left on device")
+
+    def flush(self):
+        self.write("")
+
+class Unwritable:
+    def __repr__(self):
+        raise ValueError("for the test")
+    __str__ = __repr__
+
+out, sys.stderr = sys.stdout, Full()
+configure_logging(level="INFO", process="worker-reviews")
+structlog.get_logger("ours").info("booking.accepted")
+logging.getLogger("theirs").warning("cannot reach it")
+sys.stderr = out
+structlog.get_logger("other").info("booking.accepted", what=Unwritable())
+logging.getLogger("theirs").warning("%d of them", "three")
+print(telemetry.LOG_LINES_LOST._value.get(), file=out)
+"""
+
+
+def test_a_line_that_cannot_be_written_raises_nothing_and_is_counted() -> None:
+    ran = subprocess.run([sys.executable, "-c", FULL_DISK], capture_output=True, text=True, check=True)
+    assert ran.stdout == "4.0\n"
