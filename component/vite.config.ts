@@ -8,7 +8,7 @@ import { plainImports } from "./plain-imports.js";
 const BASIC = [
   /\/src\/(api|booking|calendar|format|state)\//,
   /\/src\/text\/(en|index|plural)\.ts$/,
-  /\/src\/(card|compatibility|element|session-booking|styles|telemetry|view)\.ts$/,
+  /\/src\/(card|compatibility|element|run|session-booking|styles|telemetry|view)\.ts$/,
   /\/node_modules\/(lit|lit-html|lit-element|@lit\/reactive-element)\/(?!.*directive)/,
   /preload-helper/,
 ];

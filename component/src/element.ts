@@ -1,23 +1,17 @@
 import { LitElement, html, nothing, type PropertyDeclaration, type PropertyDeclarations, type PropertyValues, type TemplateResult } from "lit";
-import { Client, delay } from "./api/client.js";
-import { ApiError } from "./api/errors.js";
-import { Tokens, type TokenProvider } from "./api/token.js";
+import type { TokenProvider } from "./api/token.js";
 import type { Session } from "./api/types.js";
-import { BookingFlow } from "./booking/flow.js";
 import { initialState, screenOf, type BookingState, type FieldErrors, type Screen } from "./booking/state.js";
 import { renderCalendar, renderSkeleton } from "./calendar/view.js";
 import { renderCard } from "./card.js";
-import type { Directory } from "./directory/directory.js";
 import type { SessionBookingEvents } from "./events.js";
 import { renderForm } from "./booking/form-view.js";
 import { renderResult } from "./booking/result-view.js";
-import { addMonths, dayOf, isZone, localZone } from "./format/time.js";
 import { variantOf } from "./page.js";
-import type { EnhancedPart, Options, PartContext, RealtimePart, Rendered, SessionActions, Variant } from "./parts.js";
-import { Store, StoreController } from "./state/store.js";
+import type { Options, Rendered, SessionActions, Variant } from "./parts.js";
+import { Run } from "./run.js";
 import { styles } from "./styles.js";
-import { Telemetry } from "./telemetry.js";
-import { en, loadWords, localeOf, type OwnWords, type Words } from "./text/index.js";
+import { en, localeOf, type OwnWords, type Words } from "./text/index.js";
 import { clock, failureToRetry, linkTo, message, signInMessage, type View } from "./view.js";
 
 /** An attribute that may be left out (undefined), given (true), or "false". */
@@ -25,10 +19,8 @@ const optionalFlag = {
   fromAttribute: (value: string | null): boolean | undefined => (value === null ? undefined : value !== "false"),
 };
 
-/** How long parts wait for the first free slots: they are not in the way of what people wait for. */
-const PARTS_AFTER_MS = 3_000;
-/** Nor is what is measured. */
-const BEACON_AFTER_MS = 2_000;
+/** What is there before a run, and between two. */
+const NO_STATE = initialState("UTC", "1970-01-01");
 /** Attributes of which a change starts anew. */
 const SOURCES = [
   ...["variant", "mentor", "listing", "course", "session", "existingSessionId"],
@@ -101,7 +93,7 @@ export class SessionBooking extends LitElement {
     ...declare(["theme"], { reflect: true }),
     ...declare(FLAGS, { converter: optionalFlag }),
     ...declare(["token", "sessionActions", "onSuccess", "words"], { attribute: false }),
-    ...declare(["text", "announcement", "isReady"], { state: true, attribute: false }),
+    ...declare(["announcement", "run"], { state: true, attribute: false }),
   };
 
   /** How much is shown: `basic` books; `enhanced` adds series, groups, reasons; `realtime` adds live updates. In any case; another name is `basic`. */
@@ -149,27 +141,18 @@ export class SessionBooking extends LitElement {
   /** Words of the page that replace the component's own, also for other languages. */
   words?: OwnWords | null;
 
-  private text: Words = en;
   private announcement = "";
-  private isReady = false;
-  private store = new Store<BookingState>(initialState("UTC", "1970-01-01"));
-  private flow: BookingFlow | null = null;
-  private enhanced: EnhancedPart | null = null;
-  private realtime: RealtimePart | null = null;
-  private directory: Directory | null = null;
-  private context: PartContext | null = null;
+  private run: Run | null = null;
+  /** The start that waits for its run, or has it. */
+  private started: object | null = null;
+  /** The words of the last run, until the next one has its own. */
+  private lastWords: Words = en;
   /** The mentor who was chosen here, where the page names none. */
   private chosenMentor: string | null = null;
-  private started = new AbortController();
   private clock: ReturnType<typeof setInterval> | undefined;
   private screen: Screen | "session" | "directory" = "loading";
   private hadFocus = false;
-  private shownErrors: FieldErrors = this.store.state.fieldErrors;
-
-  constructor() {
-    super();
-    new StoreController(this, this.store);
-  }
+  private shownErrors: FieldErrors = NO_STATE.fieldErrors;
 
   override connectedCallback(): void {
     super.connectedCallback();
@@ -189,9 +172,7 @@ export class SessionBooking extends LitElement {
   protected override willUpdate(changed: PropertyValues<this>): void {
     if (this.hasUpdated && RESTARTING.some((name) => changed.has(name))) void this.start();
     // What is turned on later may need a part that is not there yet.
-    else if (this.context && FLAGS.some((name) => changed.has(name as keyof SessionBooking))) {
-      void this.loadParts(this.context, this.started.signal);
-    }
+    else if (FLAGS.some((name) => changed.has(name as keyof SessionBooking))) void this.run?.loadParts();
     // A button that is disabled while it works has lost the focus to nothing, not to something else.
     const isNowhere = document.activeElement === document.body;
     this.hadFocus = this.shadowRoot?.activeElement ? true : this.hadFocus && isNowhere;
@@ -206,7 +187,7 @@ export class SessionBooking extends LitElement {
   }
 
   protected override updated(): void {
-    const { state } = this.store;
+    const { state } = this;
     const isCounting =
       state.hold.kind === "held" || (state.submission.kind === "sending" && state.submission.waiting !== null);
     if (isCounting) this.clock ??= setInterval(() => this.tick(), 1000);
@@ -226,38 +207,32 @@ export class SessionBooking extends LitElement {
     this.shownErrors = state.fieldErrors;
   }
 
-  private get currentScreen(): Screen | "session" | "directory" {
-    if (!this.isReady) return "loading";
-    const screen = screenOf(this.store.state);
-    if (!this.isNamed && screen !== "failed") return "directory";
-    return this.options.sessionId && screen !== "failed" ? "session" : screen;
+  private get state(): Readonly<BookingState> {
+    return this.run?.store.state ?? NO_STATE;
   }
 
-  /** Whether there is something to show besides the mentors to choose from. */
-  private get isNamed(): boolean {
-    const { mentorId, listingId, courseId, sessionId } = this.options;
-    return Boolean(mentorId ?? listingId ?? courseId ?? sessionId);
+  private get text(): Words {
+    return this.run?.words ?? this.lastWords;
+  }
+
+  private get currentScreen(): Screen | "session" | "directory" {
+    const { run } = this;
+    if (!run?.isReady) return "loading";
+    const screen = screenOf(run.store.state);
+    if (!run.isNamed && screen !== "failed") return "directory";
+    return run.options.sessionId && screen !== "failed" ? "session" : screen;
   }
 
   private renderScreen(screen: Screen | "session" | "directory"): Rendered {
-    const { flow, text } = this;
-    const { state } = this.store;
-    if (!this.isReady || !flow) return renderLoading(text);
+    const { run, state, text } = this;
+    if (!run?.isReady) return renderLoading(text);
+    const { directory, enhanced, flow, options, realtime } = run;
+    const connection = realtime?.renderConnection() ?? nothing;
     if (screen === "session") {
-      return html`${this.realtime?.renderConnection() ?? nothing}
-      ${this.enhanced?.renderSession(this.options.sessionId ?? "") ?? renderLoading(text)}`;
+      return html`${connection} ${enhanced?.renderSession(options.sessionId ?? "") ?? renderLoading(text)}`;
     }
-    const view: View = {
-      state,
-      flow,
-      words: text,
-      locale: this.options.locale,
-      now: Date.now(),
-      enhanced: this.enhanced,
-      realtime: this.realtime,
-      signInUrl: this.options.signInUrl,
-    };
-    const connection = this.realtime?.renderConnection() ?? nothing;
+    const { locale, signInUrl } = options;
+    const view: View = { state, flow, words: text, locale, now: Date.now(), enhanced, realtime, signInUrl };
     // Nothing is loaded; or a part is not, and people can book without it.
     const renderError = (): Rendered => (state.error ? failureToRetry(view, state.error, () => this.reload()) : nothing);
     switch (screen) {
@@ -266,13 +241,13 @@ export class SessionBooking extends LitElement {
       case "signed-out":
         return signInMessage(view);
       case "directory":
-        return this.directory?.render(view) ?? renderLoading(text);
+        return directory?.render(view) ?? renderLoading(text);
       // The month is there before it is known who and when.
       case "loading":
       case "choose":
-        return html`${this.directory?.renderBack(view) ?? nothing} ${renderCard(view, this.options.listingId)} ${connection}
+        return html`${directory?.renderBack(view) ?? nothing} ${renderCard(view, options.listingId)} ${connection}
         ${state.durationMinutes || screen === "loading" ? renderCalendar(view) : message("note", text.card.nothing)}
-        ${this.enhanced?.renderGroups() ?? nothing}
+        ${enhanced?.renderGroups() ?? nothing}
         ${renderError()}`;
       case "form":
         return html`${renderCard(view, state.listing?.id ?? null)} ${connection} ${renderForm(view)}`;
@@ -283,77 +258,38 @@ export class SessionBooking extends LitElement {
 
   private async start(): Promise<void> {
     this.stop();
-    const { signal } = (this.started = new AbortController());
-    const again = (): void => {
-      const { phase, error } = this.store.state;
-      if (phase === "failed" && error?.isTemporary) this.reload();
-    };
-    addEventListener("online", again, { signal });
+    const started = (this.started = {});
     // Attributes that are set one after the other make one start.
     await Promise.resolve();
-    if (signal.aborted) return;
-    this.isReady = false;
+    if (started !== this.started) return;
     const { variant } = this;
     if (variant && !variantOf(variant)) console.warn(`<${this.localName}>: there is no variant "${variant}"; it is "basic".`);
-    this.store.update(initialState("UTC", "1970-01-01"));
-    const context = this.makeContext();
-    this.flow = context.flow;
-    const isBooking = this.isNamed && !context.options.sessionId;
-    // First of all, what people wait for is asked for: even Intl takes long when it is first used.
-    const zoned = delay(0).then(() => signal.aborted || this.setZone());
-    if (isBooking) void this.flow.load(zoned);
-    const [words] = await Promise.all([loadWords(this.options.locale, this.words), zoned]);
-    if (signal.aborted) return;
-    this.text = words;
-    this.isReady = true;
-    // After a choice in the directory, the modules are there already.
-    if (isBooking && navigator.onLine && !this.chosenMentor) {
-      const painted = this.flow.shown.then(() => new Promise(requestAnimationFrame));
-      await Promise.race([painted, delay(PARTS_AFTER_MS)]);
-    }
-    if (signal.aborted) return;
-    this.context = context;
-    await this.loadParts(context, signal);
-    await delay(BEACON_AFTER_MS, signal).catch(() => undefined);
-    // Without a connection, nothing is measured.
-    const beacon = await import("./beacon.js").catch(() => null);
-    await beacon?.sendAtEnd(context.telemetry, context.client.base, context.options.variant, signal);
-  }
-
-  private setZone(): void {
-    const zone = this.timeZone && isZone(this.timeZone) ? this.timeZone : localZone();
-    this.store.update({ zone, month: addMonths(dayOf(Date.now(), zone), 0) });
+    this.run = this.makeRun();
+    await this.run.begin();
   }
 
   private stop(): void {
-    this.started.abort();
-    this.flow?.dispose();
-    this.enhanced?.dispose();
-    this.realtime?.dispose();
-    this.directory?.dispose();
-    this.flow = this.enhanced = this.realtime = this.directory = this.context = null;
+    this.started = null;
+    this.lastWords = this.text;
+    this.run?.dispose();
+    this.run = null;
     clearInterval(this.clock);
     this.clock = undefined;
   }
 
-  private async loadParts(context: PartContext, signal: AbortSignal): Promise<void> {
-    const { variant, sessionId, showAvailabilityStatus, showConnectionStatus } = context.options;
-    const isEnhanced = variant !== "basic" || showAvailabilityStatus || sessionId;
-    const isRealtime = variant === "realtime" || showConnectionStatus;
-    const load = <T>(part: Promise<T>): Promise<T | void> =>
-      part.catch(() => this.store.update({ error: ApiError.ofPart() }));
-    const [enhanced, realtime, directory] = await Promise.all([
-      isEnhanced ? load(import("./session/enhanced.js")) : null,
-      isRealtime ? load(import("./realtime/realtime.js")) : null,
-      !this.isNamed || this.chosenMentor ? load(import("./directory/directory.js")) : null,
-    ]);
-    if (signal.aborted) return;
-    // People can book without some of them, but see no session, and no one to choose.
-    if (sessionId ? !enhanced : !directory && !this.isNamed) this.store.update({ phase: "failed" });
-    this.enhanced ??= enhanced?.attach(context) ?? null;
-    this.realtime ??= realtime?.attach(context) ?? null;
-    this.directory ??= directory ? new directory.Directory(context, (id) => this.chooseMentor(id)) : null;
-    this.requestUpdate();
+  private makeRun(): Run {
+    // The module's own address: the API serves it in a folder of its own.
+    const base = (this.api ?? new URL(/* @vite-ignore */ "..", import.meta.url).href).replace(/\/+$/, "");
+    const host = {
+      ...{ element: this, base, tokens: this, ownWords: this.words ?? null, timeZone: this.timeZone ?? null },
+      options: () => this.options,
+      isChosenHere: this.chosenMentor !== null,
+      chooseMentor: (id: string | null) => this.chooseMentor(id),
+      reload: () => this.reload(),
+      emit: this.emit.bind(this),
+      announce: this.announce.bind(this),
+    };
+    return new Run(host, this.text);
   }
 
   private chooseMentor(id: string | null): void {
@@ -362,7 +298,7 @@ export class SessionBooking extends LitElement {
   }
 
   private tick(): void {
-    const { hold } = this.store.state;
+    const { hold } = this.state;
     const left = hold.kind === "held" ? hold.endsAt - Date.now() : 0;
     if (Math.ceil(left / 1000) === 60) this.announce(this.text.form.held(clock(left)));
     this.requestUpdate();
@@ -370,35 +306,6 @@ export class SessionBooking extends LitElement {
 
   private announce(sentence: string): void {
     this.announcement = sentence;
-  }
-
-  private makeContext(): PartContext {
-    // The module's own address: the API serves it in a folder of its own.
-    const base = (this.api ?? new URL(/* @vite-ignore */ "..", import.meta.url).href).replace(/\/+$/, "");
-    const tokens = new Tokens(this);
-    const element = this; // for the getters of the context
-    const context = {
-      element,
-      client: new Client(base, tokens),
-      store: this.store,
-      telemetry: new Telemetry(),
-      get options() {
-        return element.options;
-      },
-      get words() {
-        return element.text;
-      },
-      get enhanced() {
-        return element.enhanced;
-      },
-      get realtime() {
-        return element.realtime;
-      },
-      course: null,
-      emit: this.emit.bind(this),
-      announce: this.announce.bind(this),
-    };
-    return Object.assign(context, { flow: new BookingFlow(context) });
   }
 
   private get options(): Options {

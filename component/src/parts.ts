@@ -49,6 +49,8 @@ export interface PartContext {
   /** The host of controllers; `shadowRoot` has what is rendered. */
   readonly element: LitElement;
   readonly client: Client;
+  /** Aborted when the element has left the page, or starts anew. */
+  readonly signal: AbortSignal;
   readonly store: Store<BookingState>;
   readonly flow: BookingFlow;
   readonly telemetry: Telemetry;

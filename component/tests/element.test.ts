@@ -4,7 +4,7 @@ import { linkTo } from "../src/view.js";
 import { de as sessionDe } from "../src/session/text/de.js";
 import { extrasEn } from "../src/session/text/extras-en.js";
 import "../src/following/following.js";
-import { type Answer, type FakeApi, LISTING, NOW, SESSION, booking, offeringApi, refusal } from "./fake-api.js";
+import { type Answer, type FakeApi, LISTING, MENTOR, NOW, SESSION, booking, offeringApi, refusal, slot } from "./fake-api.js";
 
 const root = (element: SessionBooking): ShadowRoot => element.shadowRoot as ShadowRoot;
 
@@ -80,6 +80,61 @@ it("leaves a booking what it is where the page's onSuccess throws, and reports t
   expect(reported.mock.calls).toEqual([[thrown]]);
   expect(failed).not.toHaveBeenCalled();
   expect(api.called("POST /sessions/book")).toHaveLength(1);
+});
+
+describe("when the mentor changes", () => {
+  const other = { ...MENTOR, id: "m2", name: "Ada Lovelace" };
+  const bothOffering = (): FakeApi =>
+    offeringApi()
+      .on("GET /mentors/m2", { status: 200, body: other })
+      .on("GET /mentors/m2/slots", { status: 200, body: { durationMinutes: 60, items: [slot("2030-05-05T09:00:00Z", 60, ["m2"])] } })
+      .on("GET /listings", ({ query }) => {
+        const mentorProfileId = query.get("mentorProfileId") ?? "";
+        return { status: 200, body: { items: [{ ...LISTING, id: `of-${mentorProfileId}`, mentorProfileId }], nextCursor: null } };
+      });
+
+  it("reads no times for the one before, and shows none of them", async () => {
+    let answer: (answer: Answer) => void = () => undefined;
+    const api = bothOffering().on("GET /mentors/m1/slots", () => new Promise<Answer>((resolve) => (answer = resolve)));
+    const element = shown();
+    await found(() => api.called("GET /mentors/m1/slots").length > 0 || null);
+    await vi.advanceTimersByTimeAsync(100);
+    element.mentor = "m2";
+    await element.updateComplete;
+    answer({ status: 200, body: { durationMinutes: 60, items: [] } });
+    await one(element, "button.slot");
+    await vi.advanceTimersByTimeAsync(1_000);
+    const asked = api.calls.filter(({ path }) => path.endsWith("/slots"));
+    expect(new Set(asked.map(({ path }) => path))).toEqual(new Set(["/mentors/m1/slots", "/mentors/m2/slots"]));
+    expect(asked.filter(({ query }) => query.get("from")?.startsWith("1970"))).toEqual([]);
+    expect(root(element).querySelector(".message")).toBeNull();
+    expect(root(element).querySelectorAll("button.slot")).toHaveLength(1);
+  });
+
+  it("brings nothing of the form for the one before, however late the token comes", async () => {
+    const jwt = `x.${btoa(JSON.stringify({ sub: "u9" }))}.y`;
+    const api = bothOffering();
+    const before = shown({ token: jwt });
+    const title = await filledIn(before, "Not for Ada");
+    await found(() => api.called("POST /mentors/m1/holds").length || null);
+    // Now the token's subject is known, and kept with the form.
+    title.dispatchEvent(new Event("input"));
+    document.body.replaceChildren();
+    let give: (token: string) => void = () => undefined;
+    const element = shown({ publishableKey: "tpk_1", token: () => new Promise<string>((resolve) => (give = resolve)) });
+    await one(element, "button.slot");
+    const asked = api.called("POST /mentors/m1/holds").length;
+    element.mentor = "m2";
+    await found(() => root(element).querySelector("h2")?.textContent?.includes("Ada") || null);
+    await one(element, "button.slot");
+    give(jwt);
+    await vi.advanceTimersByTimeAsync(1_000);
+    expect(root(element).querySelector("#title")).toBeNull();
+    expect(api.called("POST /mentors/m1/holds")).toHaveLength(asked);
+    element.token = jwt;
+    element.mentor = "m1";
+    expect(((await one(element, "#title")) as HTMLInputElement).value).toBe("Not for Ada");
+  });
 });
 
 describe("an address of the page or the API", () => {

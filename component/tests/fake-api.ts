@@ -152,6 +152,8 @@ export interface Started {
   store: Store<BookingState>;
   events: [string, unknown][];
   context: FlowContext;
+  /** As if the element left the page. */
+  end: () => void;
 }
 
 /** A flow in the zone of Berlin that has loaded. */
@@ -159,8 +161,10 @@ export async function startFlow(changes: Partial<Options> = {}, client = makeCli
   const store = new Store(initialState("Europe/Berlin", "2030-05-01"));
   const events: [string, unknown][] = [];
   const options = { mentorId: "m1", listingId: null, courseId: null, optimistic: false, ...changes } as Options;
+  const ended = new AbortController();
   const context: FlowContext = {
     client,
+    signal: ended.signal,
     store,
     telemetry: new Telemetry(),
     options,
@@ -172,5 +176,5 @@ export async function startFlow(changes: Partial<Options> = {}, client = makeCli
   };
   const flow = new BookingFlow(context);
   await flow.load();
-  return { flow, store, events, context };
+  return { flow, store, events, context, end: () => ended.abort() };
 }

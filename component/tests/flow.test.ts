@@ -401,7 +401,7 @@ describe("a reload", () => {
     const before = await startFlow();
     before.flow.chooseSlot(SLOT);
     before.flow.fillIn({ title: "Mine", notes: "Kept" });
-    before.flow.dispose();
+    before.end();
     const { store } = await startFlow();
     expect(store.state).toMatchObject({ slot: SLOT, form: { title: "Mine", notes: "Kept" }, hold: { kind: "held" } });
   });
@@ -412,13 +412,13 @@ describe("a reload", () => {
     before.flow.chooseSlot(SLOT);
     void before.flow.submit();
     await settle();
-    before.flow.dispose();
+    before.end();
     api.on("POST /sessions/book", { status: 201, body: { booking: booking(), session: SESSION } });
-    const { flow, store, events } = await startFlow();
+    const { end, store, events } = await startFlow();
     await settle(2_000);
     expect(store.state.submission.kind).toBe("booked");
     expect(names(events)).toEqual(["booked"]);
-    flow.dispose();
+    end();
     const [first, second] = api.called("POST /sessions/book");
     expect(second?.headers.get("Idempotency-Key")).toBe(first?.headers.get("Idempotency-Key"));
     expect(second?.body).toBe(first?.body);
@@ -434,7 +434,7 @@ describe("a reload", () => {
     const before = await startFlow();
     before.flow.chooseSlot(SLOT);
     await before.flow.submit();
-    before.flow.dispose();
+    before.end();
     const { store, events } = await startFlow();
     await settle();
     expect(store.state.submission.kind).toBe("requested");
@@ -450,25 +450,25 @@ describe("a reload", () => {
       await settle();
       void before.flow.submit();
       await settle();
-      before.flow.dispose();
+      before.end();
       return api.on("POST /sessions/book", { status: 201, body: { booking: booking(), session: SESSION } });
     };
 
     it("another person is signed in sends nothing, and shows nothing", async () => {
       const api = await sent();
-      const { flow, store } = await startFlow({}, clientOf("somebody else"));
+      const { end, store } = await startFlow({}, clientOf("somebody else"));
       await settle(2_000);
       expect(api.called("POST /sessions/book")).toHaveLength(1);
       expect(screenOf(store.state)).toBe("choose");
-      flow.dispose();
+      end();
       await startFlow({}, clientOf("user"));
       expect(api.called("POST /sessions/book")).toHaveLength(1);
     });
 
     it("nobody is signed in keeps the booking for the person who made it", async () => {
       const api = await sent();
-      const { flow } = await startFlow({}, makeClient({ token: () => null }));
-      flow.dispose();
+      const { end } = await startFlow({}, makeClient({ token: () => null }));
+      end();
       expect(api.called("POST /sessions/book")).toHaveLength(1);
       await startFlow({}, clientOf("user"));
       await settle(2_000);

@@ -184,9 +184,9 @@ describe("a request without an answer", () => {
   describe("for so long that the API has forgotten its key", () => {
     const later = async (): Promise<FakeApi> => {
       const api = lost();
-      const { flow } = await sent();
+      const { end } = await sent();
       await settle(60_000);
-      flow.dispose();
+      end();
       await settle(72 * HOUR_MS);
       return api;
     };

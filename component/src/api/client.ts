@@ -40,10 +40,14 @@ const FIRST_PAUSE_MS = 1_000;
 const LONGEST_PAUSE_MS = 60_000;
 
 export class Client {
-  /** @param base the API's address, without a slash at the end. */
+  /**
+   * @param base the API's address, without a slash at the end.
+   * @param ended after which nothing more is asked for.
+   */
   constructor(
     readonly base: string,
     readonly tokens: Tokens,
+    private readonly ended?: AbortSignal,
   ) {}
 
   /** The address of a path with its query; what is null or undefined is left out. */
@@ -65,9 +69,10 @@ export class Client {
    * The JSON of an answer.
    *
    * @throws ApiError the API refused, or no answer came after all attempts.
-   * @throws DOMException `AbortError`: `signal` was aborted.
+   * @throws DOMException `AbortError`: `signal` was aborted, or the client has ended before.
    */
   async request<T>(path: string, options: RequestOptions = {}): Promise<T> {
+    this.ended?.throwIfAborted();
     const mayRepeat = !options.method || options.method === "GET" || options.key !== undefined;
     const attempts = options.attempts ?? (mayRepeat ? ATTEMPTS : 1);
     for (let attempt = 1; ; attempt++) {

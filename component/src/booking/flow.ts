@@ -22,6 +22,8 @@ import { Submitter } from "./submission.js";
 /** What the flow needs of the element. */
 export interface FlowContext {
   readonly client: Client;
+  /** Aborted when the flow ends. */
+  readonly signal: AbortSignal;
   readonly store: Store<BookingState>;
   readonly telemetry: Telemetry;
   readonly options: Options;
@@ -37,7 +39,6 @@ export interface FlowContext {
 const STALE_MS = 60_000;
 
 export class BookingFlow {
-  readonly #ended = new AbortController();
   readonly #slots: SlotsLoader;
   readonly #hold: HoldKeeper;
   readonly #saved: SavedBooking;
@@ -49,7 +50,7 @@ export class BookingFlow {
 
   constructor(readonly context: FlowContext) {
     const { client, store, options } = context;
-    this.#slots = new SlotsLoader(client, store, () => this.#slotsSource());
+    this.#slots = new SlotsLoader(client, store, () => this.#slotsSource(), context.signal);
     this.#hold = new HoldKeeper(
       context,
       (error) => this.slotLost(error),
@@ -65,11 +66,15 @@ export class BookingFlow {
       (error) => this.#refused(error),
       () => this.#hold.forget(),
     );
-    const signal = this.#ended.signal;
+    const { signal } = context;
     const resume = (): void => this.#resume();
     document.addEventListener("visibilitychange", resume, { signal });
     addEventListener("pageshow", resume, { signal });
     addEventListener("online", resume, { signal });
+    signal.addEventListener("abort", () => {
+      this.#hold.dispose();
+      this.#submitter.dispose();
+    });
   }
 
   // --- Loading ---
@@ -80,14 +85,13 @@ export class BookingFlow {
    * @param zoned is there once the state has its zone, without which nothing is shown.
    */
   async load(zoned?: Promise<unknown>): Promise<void> {
-    const { client, options, store, telemetry } = this.context;
+    const { client, options, signal, store, telemetry } = this.context;
     store.update({ phase: "loading", error: null });
     const saved = this.#saved.read();
-    const { signal } = this.#ended;
     const begin = (path: string): void => {
       const listingId = options.listingId ?? saved?.listingId;
       const query = options.courseId ? { durationMinutes: saved?.durationMinutes } : { listingId };
-      this.#slots.begin(path, query, signal);
+      this.#slots.begin(path, query);
     };
     try {
       if (options.courseId) {
@@ -96,6 +100,7 @@ export class BookingFlow {
       }
       const offered = await (this.context.course?.loadCourse ?? loadOffers)(client, options, signal, begin);
       await zoned;
+      signal.throwIfAborted();
       store.update({ ...offered, phase: "ready" });
     } catch (error) {
       return this.#failLoading(error);
@@ -319,13 +324,6 @@ export class BookingFlow {
     this.#submitter.bookingChanged(booking);
   }
 
-  dispose(): void {
-    this.#ended.abort();
-    this.#slots.dispose();
-    this.#hold.dispose();
-    this.#submitter.dispose();
-  }
-
   // --- Steps ---
 
   #refused(error: ApiError): void {
@@ -370,7 +368,7 @@ export class BookingFlow {
   }
 
   async #choosePayment(key: string | null): Promise<void> {
-    await this.context.course?.proposePayment(this.context, key, this.#ended.signal);
+    await this.context.course?.proposePayment(this.context, key, this.context.signal);
     this.#submitter.save();
   }
 
@@ -392,6 +390,7 @@ export class BookingFlow {
     const { slot, form, request, slotMentorId, userId } = saved;
     if (userId) {
       await client.tokens.get().catch(() => null);
+      if (this.context.signal.aborted) return;
       const { subject } = client.tokens;
       // Another person neither sees nor sends it.
       if (subject && subject !== userId) this.#saved.clear();
@@ -431,7 +430,7 @@ export class BookingFlow {
 
   #failLoading(error: unknown): void {
     this.#isShown();
-    if (this.#ended.signal.aborted) return;
+    if (this.context.signal.aborted) return;
     // What is no failure of the API is one of the import.
     const failure = this.#report(error instanceof ApiError ? error : ApiError.ofPart(), "load");
     this.context.store.update({ phase: failure.status === 401 ? "signed-out" : "failed", error: failure });
@@ -439,7 +438,7 @@ export class BookingFlow {
 
   #report(error: unknown, during: SessionBookingEvents["failed"]["during"]): ApiError {
     const failure = ApiError.of(error);
-    if (this.#ended.signal.aborted) return failure;
+    if (this.context.signal.aborted) return failure;
     this.context.telemetry.failed(failure);
     this.context.emit("failed", { error: failure, during });
     return failure;

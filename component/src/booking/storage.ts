@@ -34,6 +34,7 @@ const places = new Set<string>();
 /** The place of one element in `sessionStorage`, which may be missing or full: then nothing survives. */
 export class SavedBooking {
   readonly #name: string;
+  #isReleased = false;
 
   /** Of several elements that book the same, each has a place of its own, in the order in which they are made. */
   constructor(base: string, subject: string) {
@@ -43,9 +44,10 @@ export class SavedBooking {
     places.add((this.#name = place));
   }
 
-  /** The element has left the page: one that is made after it takes its place. */
+  /** The element has left the page: one that is made after it takes its place, and what comes late changes nothing there. */
   release(): void {
     places.delete(this.#name);
+    this.#isReleased = true;
   }
 
   read(): Saved | null {
@@ -53,11 +55,11 @@ export class SavedBooking {
   }
 
   write(saved: Saved): void {
-    attempt(() => sessionStorage.setItem(this.#name, JSON.stringify(saved)));
+    if (!this.#isReleased) attempt(() => sessionStorage.setItem(this.#name, JSON.stringify(saved)));
   }
 
   clear(): void {
-    attempt(() => sessionStorage.removeItem(this.#name));
+    if (!this.#isReleased) attempt(() => sessionStorage.removeItem(this.#name));
   }
 }
 

@@ -16,7 +16,6 @@ const ATTEMPTS = 5;
 const MAX_AGE_MS = 71 * 3_600_000;
 
 export class Submitter {
-  readonly #ended = new AbortController();
   /** The lazy part that follows a booking, once it is needed. */
   following: Following | null = null;
   #request: SentRequest | null = null;
@@ -101,7 +100,7 @@ export class Submitter {
   async follow(bookingId: string | null = null): Promise<void> {
     try {
       const part = await loadFollowing();
-      if (this.#ended.signal.aborted) return;
+      if (this.context.signal.aborted) return;
       this.following ??= new part.Following(this.context, this);
       await this.following.follow(bookingId);
     } catch (error) {
@@ -110,14 +109,13 @@ export class Submitter {
   }
 
   report(error: unknown, during: "book" | "cancel" | "session"): void {
-    if (this.#ended.signal.aborted) return;
+    if (this.context.signal.aborted) return;
     const failure = ApiError.of(error);
     this.context.telemetry.failed(failure);
     this.context.emit("failed", { error: failure, during });
   }
 
   dispose(): void {
-    this.#ended.abort();
     this.following?.dispose();
     this.saved.release();
   }
@@ -182,12 +180,12 @@ export class Submitter {
           key: renewed.key,
           wait: WAIT_SECONDS,
           attempts: ATTEMPTS,
-          signal: this.#ended.signal,
+          signal: this.context.signal,
           onWaiting: (waiting) => store.update({ submission: { ...sending, waiting } }),
         });
       }
     } catch (error) {
-      if (this.#ended.signal.aborted) return true;
+      if (this.context.signal.aborted) return true;
       const failure = ApiError.of(error);
       if (failure.isTemporary && this.#queue(failure)) return true;
       // What may have been booked is tried again with the same key; what was refused is another request.
@@ -204,7 +202,7 @@ export class Submitter {
 
   async #find(request: SentRequest): Promise<Booking | null> {
     const part = await loadFollowing();
-    return part.findBooking(this.context.client, request, this.#ended.signal);
+    return part.findBooking(this.context.client, request, this.context.signal);
   }
 
   #booked(booked: Booked): void {

@@ -32,16 +32,18 @@ export class SlotsLoader {
     private readonly client: Client,
     private readonly store: Store<BookingState>,
     private readonly source: () => SlotsSource,
+    /** After it, nothing is read. */
+    private readonly ended: AbortSignal,
   ) {}
 
   /**
    * Begins to read what `restart` will want, beside what is on offer: without a duration, the API takes that of the
    * listing, or the shortest.
    */
-  begin(path: string, query: SlotsSource["query"], signal: AbortSignal): void {
+  begin(path: string, query: SlotsSource["query"]): void {
     const now = Date.now();
     const span = { from: isoOf(now), to: isoOf(firstEnd(now)) };
-    const options = { open: true, attempts: 1, signal };
+    const options = { open: true, attempts: 1, signal: this.ended };
     this.#early = this.client.get<Slots>(path, { ...query, ...span }, options).catch(() => null);
   }
 
@@ -73,7 +75,7 @@ export class SlotsLoader {
         const day = dayOf(startOf(first), zone);
         return this.store.update({ month: addMonths(day, 0), day });
       }
-      if (calendar.error || calendar.isLoading || calendar.to >= limit) return;
+      if (this.ended.aborted || calendar.error || calendar.isLoading || calendar.to >= limit) return;
       await this.#readTo(calendar.to + SEARCHED_AT_ONCE_MS);
     }
   }
@@ -85,10 +87,6 @@ export class SlotsLoader {
     await this.#read(Date.now(), Math.max(calendar.to, startOfDay(addMonths(month, 1), zone)), []);
   }
 
-  dispose(): void {
-    this.#run.abort();
-  }
-
   async #readTo(end: number, early: EarlyLook = null): Promise<void> {
     const { slots, to } = this.store.state.calendar;
     await this.#read(to, end, slots, early);
@@ -96,7 +94,9 @@ export class SlotsLoader {
 
   async #read(from: number, to: number, known: readonly Slot[], early: EarlyLook = null): Promise<void> {
     this.#run.abort();
-    const { signal } = (this.#run = new AbortController());
+    this.#run = new AbortController();
+    const signal = AbortSignal.any([this.ended, this.#run.signal]);
+    if (signal.aborted) return;
     this.#change({ isLoading: true, error: null });
     const { path, query } = this.source();
     try {

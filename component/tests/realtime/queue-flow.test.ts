@@ -30,8 +30,10 @@ async function openTab() {
     delete: async (key) => void kept.delete(key),
   };
   const events: string[] = [];
+  const ended = new AbortController();
   const context = {
     element: LitElement.prototype,
+    signal: ended.signal,
     client: makeClient({ token: TOKEN }),
     store: new Store(initialState("Europe/Berlin", "2030-05-01")),
     telemetry: new Telemetry(),
@@ -52,7 +54,10 @@ async function openTab() {
   } as unknown as RealtimePart;
   await flow.load();
   await queue.adopt();
-  const close = (): void => [flow, queue].forEach((each) => each.dispose());
+  const close = (): void => {
+    ended.abort();
+    queue.dispose();
+  };
   return { flow, queue, store: context.store, events, close };
 }
 
