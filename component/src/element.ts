@@ -188,6 +188,10 @@ export class SessionBooking extends LitElement {
 
   protected override updated(): void {
     const { state } = this;
+    // Once their options are there: an option that is selected does not stay so where options move.
+    for (const select of this.renderRoot.querySelectorAll<HTMLSelectElement>("select[data-value]")) {
+      select.value = select.dataset["value"] ?? "";
+    }
     const isCounting =
       state.hold.kind === "held" || (state.submission.kind === "sending" && state.submission.waiting !== null);
     if (isCounting) this.clock ??= setInterval(() => this.tick(), 1000);

@@ -53,6 +53,20 @@ def stage(live: Live) -> Stage:
     return Stage.make(live, zone=MENTOR_ZONE, opens="00:00", closes="24:00")
 
 
+def test_the_select_shows_the_zone_that_counts(visit: Visit, stage: Stage, zone: ZoneInfo) -> None:
+    visit.open(stage.instant, lang="en-GB")
+    select = visit.page.locator(".zone select")
+    first = visit.page.locator("[part~=slot]").first
+    expect(first).to_be_visible()
+    for chosen in (MENTOR_ZONE, "Asia/Tokyo", "Australia/Sydney", zone.key):
+        select.select_option(chosen)
+        expect(select).to_have_value(chosen)
+        # The near one, with its offset.
+        expect(select.locator(":scope > option:checked")).to_have_count(1)
+        start = datetime.fromisoformat(str(first.get_attribute("data-start")))
+        assert first.inner_text().strip() == f"{start.astimezone(ZoneInfo(chosen)):%H:%M}"
+
+
 @pytest.mark.parametrize("hours", [23, 25])
 def test_a_day_of_changing_clocks_has_its_hours(visit: Visit, stage: Stage, zone: ZoneInfo, hours: int) -> None:
     day = next_changes(zone)[hours]

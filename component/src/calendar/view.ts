@@ -91,7 +91,7 @@ export function renderSkeleton(label: string): TemplateResult {
 
 function renderZone({ words, locale, state, flow, now }: View): TemplateResult {
   const coachZone = state.offers.length === 1 ? state.offers[0]?.mentor.timeZone : undefined;
-  const near = [...new Set([state.zone, localZone(), ...(coachZone ? [coachZone] : [])])];
+  const near = [...new Set([localZone(), ...(coachZone ? [coachZone] : []), state.zone])];
   const labelOf = (zone: string): string => {
     const shown = formatZone(zone, locale, now);
     if (zone === localZone()) return `${shown} – ${words.calendar.yourZone}`;
@@ -99,10 +99,8 @@ function renderZone({ words, locale, state, flow, now }: View): TemplateResult {
   };
   return html`<label class="zone"
     ><span>${words.calendar.zone}</span>
-    <select @change=${(event: Event) => flow.chooseZone(valueOf(event))}>
-      ${near.map(
-        (zone) => html`<option value=${zone} .selected=${zone === state.zone}>${labelOf(zone)}</option>`,
-      )}
+    <select data-value=${state.zone} @change=${(event: Event) => flow.chooseZone(valueOf(event))}>
+      ${near.map((zone) => html`<option value=${zone}>${labelOf(zone)}</option>`)}
       <optgroup label=${words.calendar.allZones}>
         ${allZones().map((zone) => html`<option value=${zone}>${zone.replaceAll("_", " ")}</option>`)}
       </optgroup>

@@ -94,10 +94,10 @@ export function renderChoice(view: View): TemplateResult {
     ${durations.length > 1
       ? html`<label class="field"
           ><span>${own.duration}</span>
-          <select @change=${(event: Event) => flow.chooseDuration(Number(valueOf(event)))}>
+          <select data-value=${state.durationMinutes} @change=${(event: Event) => flow.chooseDuration(Number(valueOf(event)))}>
             ${durations.map(
               (minutes) =>
-                html`<option value=${minutes} .selected=${minutes === state.durationMinutes}>
+                html`<option value=${minutes}>
                   ${durationOf(view, minutes)}
                 </option>`,
             )}
@@ -107,11 +107,11 @@ export function renderChoice(view: View): TemplateResult {
     ${state.offers.length > 1
       ? html`<label class="field"
           ><span>${words.card.coach}</span>
-          <select @change=${(event: Event) => flow.chooseMentor(valueOf(event) || null)}>
-            <option value="" .selected=${state.mentorId === null}>${own.anyCoach}</option>
+          <select data-value=${state.mentorId ?? ""} @change=${(event: Event) => flow.chooseMentor(valueOf(event) || null)}>
+            <option value="">${own.anyCoach}</option>
             ${state.offers.map(
               ({ mentor }) =>
-                html`<option value=${mentor.id} .selected=${mentor.id === state.mentorId}>${mentor.name}</option>`,
+                html`<option value=${mentor.id}>${mentor.name}</option>`,
             )}
           </select></label
         >`
@@ -129,10 +129,10 @@ function renderMentors({ words, state, flow }: View): Rendered {
   if (free.length < 2) return nothing;
   return html`<label class="field"
     ><span>${words.card.coach}</span>
-    <select @change=${(event: Event) => flow.chooseSlotMentor(valueOf(event))}>
+    <select data-value=${state.slotMentorId} @change=${(event: Event) => flow.chooseSlotMentor(valueOf(event))}>
       ${free.map(
         ({ mentor }) =>
-          html`<option value=${mentor.id} .selected=${mentor.id === state.slotMentorId}>${mentor.name}</option>`,
+          html`<option value=${mentor.id}>${mentor.name}</option>`,
       )}
     </select></label
   >`;

@@ -28,7 +28,6 @@ export const attach: AttachEnhanced = (context): EnhancedPart => {
   const loaded = new Store<Loaded>({ words: null, session: null, extras: null, error: null });
   const controller = new StoreController(element, loaded);
   const words = (): SessionWords => loaded.state.words ?? en;
-  let isDisposed = false;
 
   /** Imports a module once; after a failure, again when people want it. */
   const once = <T>(load: () => Promise<T>, keep: (module: T) => void): (() => void) => {
@@ -37,7 +36,7 @@ export const attach: AttachEnhanced = (context): EnhancedPart => {
       if (isAsked) return;
       isAsked = true;
       void load().then(
-        (module) => void (isDisposed || keep(module)),
+        (module) => void (context.signal.aborted || keep(module)),
         () => {
           const error = ApiError.ofPart();
           loaded.update({ error });
@@ -107,7 +106,6 @@ export const attach: AttachEnhanced = (context): EnhancedPart => {
       loaded.state.extras?.sessionChanged(session);
     },
     dispose: () => {
-      isDisposed = true;
       loaded.state.session?.dispose();
       loaded.state.extras?.dispose();
       element.removeController(controller);

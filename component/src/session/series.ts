@@ -105,10 +105,10 @@ export class SeriesForm {
       <legend class="visually-hidden">${words.title}</legend>
       <div class="field">
         <label for="series-every">${words.title}</label>
-        <select id="series-every" @change=${(event: Event) => this.#change({ everyWeeks: Number(valueOf(event)) })}>
+        <select id="series-every" data-value=${everyWeeks} @change=${(event: Event) => this.#change({ everyWeeks: Number(valueOf(event)) })}>
           ${INTERVALS.map(
             (weeks) =>
-              html`<option value=${weeks} .selected=${weeks === everyWeeks}>${weeks ? words.weeks(weeks) : words.none}</option>`,
+              html`<option value=${weeks}>${weeks ? words.weeks(weeks) : words.none}</option>`,
           )}
         </select>
       </div>
@@ -116,9 +116,9 @@ export class SeriesForm {
         ? html`<div class="columns">
               <div class="field">
                 <label for="series-ends">${words.ends}</label>
-                <select id="series-ends" @change=${(event: Event) => this.#changeEnd(valueOf(event), firstDay)}>
-                  <option value="count" .selected=${ends === "count"}>${words.byCount}</option>
-                  <option value="until" .selected=${ends === "until"}>${words.byDate}</option>
+                <select id="series-ends" data-value=${ends} @change=${(event: Event) => this.#changeEnd(valueOf(event), firstDay)}>
+                  <option value="count">${words.byCount}</option>
+                  <option value="until">${words.byDate}</option>
                 </select>
               </div>
               ${ends === "count"
