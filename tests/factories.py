@@ -172,10 +172,14 @@ def make_group(
     listing: Listing | None = None,
     start_time: datetime | None = None,
     capacity: int | None = None,
+    may_overlap: bool = False,
 ) -> Booking:
     """The accepted booking of a group of these people by a listing's terms, without any event.
 
     It has one seat more than they take, unless a capacity is given.
+
+    Args:
+        may_overlap: whether these people may attend other sessions at the time, as under `MENTEE_OVERLAP`.
     """
     offer, begin = listing or make_listing(db), start_time or next_slot()
     template_id = _make_template(db, offer)
@@ -199,7 +203,8 @@ def make_group(
             insert(booking_participants).values(booking_id=group.id, user_id=mentee.id, seat_id=uuid4(), **price)
         )
         busy = func.tstzrange(group.start_time, group.end_time)
-        db.execute(insert(person_busy).values(id=uuid4(), user_id=mentee.id, busy=busy, booking_id=group.id))
+        block = {"user_id": mentee.id, "busy": busy, "booking_id": group.id, "may_overlap": may_overlap}
+        db.execute(insert(person_busy).values(id=uuid4(), **block))
     return group
 
 

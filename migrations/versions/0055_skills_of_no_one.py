@@ -30,7 +30,8 @@ BEGIN
     SELECT DISTINCT skill, 0 FROM unnest(before || after) skill
     WHERE (skill = ANY (after)) <> (skill = ANY (before)) ORDER BY skill
     ON CONFLICT (skill) DO UPDATE SET mentors = skills.mentors;
-    UPDATE skills SET mentors = mentors + (skill = ANY (after))::integer - (skill = ANY (before))::integer
+    -- A count that was wrong before must not be in the way of an erasure.
+    UPDATE skills SET mentors = greatest(mentors + (skill = ANY (after))::integer - (skill = ANY (before))::integer, 0)
     WHERE skill = ANY (before || after) AND (skill = ANY (after)) <> (skill = ANY (before));
     DELETE FROM skills WHERE skill = ANY (before) AND NOT skill = ANY (after) AND mentors = 0;
     RETURN NULL;

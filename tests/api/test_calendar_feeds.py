@@ -163,7 +163,8 @@ def test_accepted_sessions_stay_when_their_mentor_is_busy(
 ) -> None:
     with engine.begin() as db:
         factories.make_calendar_feed(db, cast.mentor, [(accepted.start_time, accepted.end_time)])
-        assert len(db.execute(select(person_busy)).all()) == 1
+        # The mentor's, and the mentee's.
+        assert db.scalars(select(person_busy.c.booking_id)).all() == [accepted.id] * 2
     assert client.get(f"/bookings/{accepted.id}", headers=cast.as_mentee).json["status"] == "accepted"
 
 

@@ -73,7 +73,10 @@ def test_a_walk_through_groups_and_own_bookings_has_no_gap(world: World, cast: C
         starts = [factories.next_slot() for _ in range(4)]
         expected = []
         for start in starts:
-            groups = [factories.make_group(db, [cast.mentee], listing=each, start_time=start) for each in offers[:2]]
+            groups = [
+                factories.make_group(db, [cast.mentee], listing=each, start_time=start, may_overlap=True)
+                for each in offers[:2]
+            ]
             own = factories.make_booking(db, listing=offers[2], mentee=cast.mentee, start_time=start)
             expected += [*groups, own]
         sessions = [create(db, booking_id=booking.id) for booking in expected if booking.session_id]

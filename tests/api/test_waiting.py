@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from concurrent.futures import ThreadPoolExecutor
 from threading import Event, Thread
 from time import monotonic, sleep
@@ -167,7 +168,7 @@ def test_a_database_lost_while_waiting_takes_nothing_back(world: World, cast: Ca
     looks: list[str] = []
 
     def lose(statement: str) -> None:
-        if "FROM sessions" in statement:
+        if re.search(r"^FROM sessions", statement, re.MULTILINE):
             looks.append(statement)
             raise OperationalError("SELECT", {}, Exception("gone"))
 

@@ -115,6 +115,7 @@ def set_scene(db: Connection) -> Scene:
             "signed": "x",
             "filename": "index.css",
             "file_name": "manifest.json",
+            "name": "sessions.md",
             "variant": "basic",
             **take_times(db, listing, mentee, begins),
             **have_things(db, listing, product, mentor, mentee),
