@@ -126,6 +126,18 @@ RESENT_DELIVERY: dict[str, Any] = {
     "nextAttemptAt": "2030-05-06T07:30:00Z",
     "doneAt": None,
 }
+EVENTS: dict[str, Any] = {
+    "items": [
+        {
+            "id": _EVENT_ID,
+            "type": "review.unlocked",
+            "timestamp": "2030-05-04T10:00:00.000Z",
+            "sequence": 4711,
+            "data": {"sessionId": SESSION["id"]},
+        }
+    ],
+    "nextCursor": "WyI3NTMiLCI0NzExIl0.x7Qk",
+}
 EVENT_TYPES: dict[str, Any] = {
     "items": [
         {

@@ -15,15 +15,18 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import ARRAY, BigInteger, Connection, Integer, Row, Text, Uuid, text
+from sqlalchemy.dialects.postgresql import JSONB
 
 from models.base import Timestamp
 from models.calendar import person_busy
+from workflows.events.event_types import Event, event_types
 from workflows.identity.actor import Actor
 from workflows.sessions.session import Session
 
 Position = tuple[int, int]
 BUSY_AHEAD = timedelta(days=92)
 MAX_OPEN_SESSIONS = 500
+LAST_SEQUENCE = 2**63 - 1
 
 # What each type changes: the calendars of its people, the rules of what a mentor offers, or a session.
 CALENDAR = {
@@ -80,6 +83,14 @@ _TYPES: dict[str, Any] = {
 _AFTER = text(_CHANGES.format(where="AND (e.xid, e.sequence) > (CAST(:xid AS xid8), :sequence)", direction="")).columns(
     **_TYPES
 )
+_EVENTS_AFTER = text(
+    """
+SELECT CAST(CAST(xid AS text) AS bigint) AS xid, id, type, actor, sequence, data, occurred_at FROM events
+WHERE xid < pg_snapshot_xmin(pg_current_snapshot()) AND sequence > :older AND type = ANY(:types)
+  AND (xid, sequence) > (CAST(:xid AS xid8), :sequence)
+ORDER BY events.xid, sequence LIMIT :limit
+"""
+).columns(xid=BigInteger(), id=Uuid(), occurred_at=Timestamp, data=JSONB())
 _LATEST = text(_CHANGES.format(where="", direction="DESC")).columns(**_TYPES)
 _SNAPSHOT = text(
     """
@@ -243,6 +254,27 @@ def changes_after(db: Connection, history: History, position: Position, limit: i
     values = {"older": history.older, "types": list(TYPES), "limit": limit}
     rows = db.execute(_AFTER, {"xid": str(position[0]), "sequence": position[1], **values})
     return [_change(row) for row in rows]
+
+
+def events_after(
+    db: Connection, present: Present, position: Position, types: Sequence[str], limit: int
+) -> tuple[list[Event], Position]:
+    """The committed events of these types after a position, in their order, and the position to go on from.
+
+    Args:
+        present: read before, so that all below its horizon is among the events.
+    """
+    values = {"older": present.history.older, "types": list(types), "limit": limit}
+    rows = db.execute(_EVENTS_AFTER, {"xid": str(position[0]), "sequence": position[1], **values}).all()
+    last: Position = (rows[-1].xid, rows[-1].sequence) if rows else position
+    read = [
+        event_types()[row.type].read(
+            id=row.id, actor=row.actor, occurred_at=row.occurred_at, sequence=row.sequence, data=row.data
+        )
+        for row in rows
+    ]
+    # Below the horizon nothing is left, of whatever type.
+    return read, last if len(rows) == limit else max(last, (present.horizon - 1, LAST_SEQUENCE))
 
 
 def latest_changes(db: Connection, history: History, limit: int) -> list[Change]:

@@ -6,11 +6,12 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-from flask import request
+from flask import Response, request
 
-from api import message_examples
+from api import cursors, message_examples
 from api.blueprints import Area, refuses, versioned
-from api.context import OPERATOR_OR_MENTOR, RequestContext, Subject
+from api.context import OPERATOR, OPERATOR_OR_MENTOR, RequestContext, Subject
+from api.errors import unavailable
 from api.etags import WithHeaders, any_version_will_do, tagged
 from api.examples import page
 from api.lists import list_route
@@ -19,6 +20,7 @@ from api.schemas import webhooks as shapes
 from api.schemas.base import EmptyBody
 from api.state import app_state
 from models.events import DeliveryState
+from workflows.changes import OtherCluster, events_after, present_of
 from workflows.errors import NotFound
 from workflows.events.store import webhook_status_query
 from workflows.identity.access import require_endpoint_owner
@@ -33,6 +35,7 @@ from workflows.webhooks.endpoints import (
     ENDPOINTS,
     Endpoint,
     change_endpoint,
+    checked_event_types,
     create_endpoint,
     delete_endpoint,
     endpoint_query,
@@ -40,8 +43,9 @@ from workflows.webhooks.endpoints import (
     rotate_secret,
     sealed_secrets,
     send_example,
+    types_among,
 )
-from workflows.webhooks.messages import EventType, described_event_types
+from workflows.webhooks.messages import EventType, described_event_types, message_of
 from workflows.webhooks.secrets import verifier_of
 
 webhooks = Area("Webhooks", "Endpoints of partners, to which events are sent as Standard Webhooks describes.")
@@ -257,6 +261,29 @@ def resend_webhook_delivery(
 def list_event_types(_context: RequestContext[None]) -> dict[str, tuple[EventType, ...]]:
     """List the event types, each with the JSON Schema of its messages and an example."""
     return {"items": described_event_types()}
+
+
+@webhook_deliveries.route("/events")
+@refuses("unavailable")
+@reads(OPERATOR)
+@webhook_deliveries.arguments(shapes.EventQuery, location="query")
+@webhook_deliveries.response(200, shapes.Events, example=message_examples.EVENTS)
+def list_events(context: RequestContext[None], query: dict[str, Any]) -> dict[str, Any] | Response:
+    """List events in the order of their commits, to synchronise: none is ever skipped by a slow transaction.
+
+    Fewer than `limit` are all that there are by now; ask again later with `nextCursor` as `after`. A database that was
+    restored, or whose server was replaced, begins another order: the cursor is then refused with 400. Read the lists
+    once, and start without a cursor.
+    """
+    types = types_among(checked_event_types(query["types"].split(",")))
+    try:
+        present = present_of(context.db)
+    except OtherCluster as error:
+        return unavailable(str(error))
+    signer = cursors.signer_for({"types": query["types"], "history": present.history.name})
+    after = cursors.decode(query["after"], (int, int), signer) if "after" in query else (0, 0)
+    found, position = events_after(context.db, present, (after[0], after[1]), types, query["limit"])
+    return {"items": [message_of(event) for event in found], "next_cursor": cursors.encode(position, signer)}
 
 
 def _with_attempts(context: RequestContext[WebhookDelivery], delivery: WebhookDelivery) -> dict[str, Any]:

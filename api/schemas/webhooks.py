@@ -8,7 +8,7 @@ import marshmallow as ma
 from marshmallow import fields
 
 from api.schemas.base import ListQuery, RequestSchema, ResponseSchema, page_of
-from api.schemas.fields import Id, Line, Moment, Text, Whole
+from api.schemas.fields import Id, Line, Moment, QueryWhole, Text, Whole
 from models.events import DeliveryState, ErrorClass
 from models.webhooks import EndpointState, Signing
 from workflows.webhooks.address import MAX_URL_CHARACTERS
@@ -216,6 +216,29 @@ class EventTypes(ResponseSchema):
     """All event types."""
 
     items = fields.List(fields.Nested(EventType))
+
+
+class EventQuery(RequestSchema):
+    """Which events to read."""
+
+    limit = QueryWhole(1, 100, load_default=20)
+    after = Text(500, metadata={"description": "The `nextCursor` of the answer before; without it, from the first on."})
+    types = Text(
+        5000,
+        load_default="*",
+        metadata={"description": "Names and families, separated by commas.", "example": "session.*,seat.joined"},
+    )
+
+
+class Events(ResponseSchema):
+    """Events in the order of their commits."""
+
+    items = fields.List(
+        fields.Dict(metadata={"description": "A message, as webhooks have it; `GET /event-types` has its schema."})
+    )
+    next_cursor = fields.String(
+        metadata={"description": "Pass it as `after`, also when there was nothing: later events come after it."}
+    )
 
 
 WebhookEndpoints = page_of(WebhookEndpoint, "WebhookEndpoints")

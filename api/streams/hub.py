@@ -23,6 +23,7 @@ from api.auth import Authenticator
 from api.rate_limits import RateLimits
 from config.settings import Settings
 from workflows.changes import (
+    LAST_SEQUENCE,
     Change,
     History,
     OtherCluster,
@@ -42,7 +43,6 @@ MAX_KEPT = 10_000
 MAX_PENDING = 1_000
 PAGE = 1_000
 READERS = 4  # threads, and connections to the database
-LAST_SEQUENCE = 2**63 - 1
 BEGINNING: Position = (0, 0)
 
 # What an id stands for: a position, and beyond it what a snapshot had seen.

@@ -23,7 +23,7 @@ from tornado.netutil import bind_sockets
 from api.headers import CLOSED_POLICY
 from api.state import state_of
 from api.streams.handlers import make_application
-from api.streams.hub import LAST_SEQUENCE, Hub
+from api.streams.hub import Hub
 from config.limits import RateLimit, TrustedProxies
 from config.settings import Settings
 from models.calendar import person_busy
@@ -38,7 +38,7 @@ from tests.integration.harness import without_guards
 from tests.statements import statements_of
 from workflows.bookings.booking import Booking
 from workflows.bookings.holds import delete_expired_holds
-from workflows.changes import Position, Snapshot, latest_changes, present_of, settle, snapshot_of
+from workflows.changes import LAST_SEQUENCE, Position, Snapshot, latest_changes, present_of, settle, snapshot_of
 from workflows.events.event_types import CalendarFreed, CalendarTaken
 from workflows.sessions import steps
 from workflows.sessions.session import Session

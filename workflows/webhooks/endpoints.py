@@ -418,6 +418,11 @@ def checked_event_types(event_types: Sequence[str]) -> list[str]:
     return list(dict.fromkeys(event_types))
 
 
+def types_among(names: Sequence[str]) -> list[str]:
+    """The event types that these names stand for: of types, of families such as `session.*`, or `*` for all."""
+    return [each for each in announced_types() if {each, each.partition(".")[0] + ".*", "*"} & set(names)]
+
+
 def _checked(changes: dict[str, Any], seal: Callable[[str], str], allowed: Sequence[Network]) -> dict[str, Any]:
     checked = dict(changes)
     if "url" in checked:

@@ -94,21 +94,25 @@ _OF_KIND: dict[type, object] = {
 }
 
 
-def body_of(event: Event, *, max_bytes: int | None = None) -> bytes:
-    """The message of an event: what happened to which ids when, with no names, addresses or notes.
-
-    Raises:
-        Invalid: the message would be larger than 256 kB, which only an event of a plug-in can be.
-    """
+def message_of(event: Event) -> dict[str, Any]:
+    """The message of an event: what happened to which ids when, with no names, addresses or notes."""
     event_type, data = _type_and_data(event)
-    message = {
+    return {
         "id": str(event.id),
         "type": event_type,
         "timestamp": utc(event.occurred_at),
         "sequence": event.sequence,
         "data": data_of(data),
     }
-    body = json.dumps(message, separators=(",", ":")).encode()
+
+
+def body_of(event: Event, *, max_bytes: int | None = None) -> bytes:
+    """The message of an event as it is sent.
+
+    Raises:
+        Invalid: the message would be larger than 256 kB, which only an event of a plug-in can be.
+    """
+    body = json.dumps(message_of(event), separators=(",", ":")).encode()
     most = max_bytes or MAX_BODY_BYTES
     if len(body) > most:
         raise Invalid(f"The message of {event.type} would have {len(body)} bytes; {most} are the most.")
