@@ -41,6 +41,22 @@ def take(tuition: Tuition, mentor: int, *weeks: int) -> None:
         assert answer.status_code == 202
 
 
+@pytest.mark.parametrize(("limited", "made"), [(1, 4), (3, 3)])
+def test_limits_count_in_the_choice_of_a_mentor(tuition: Tuition, limited: int, made: int) -> None:
+    others = sorted(tuition.mentors, key=lambda mentor: mentor.id)
+    for place, mentor in enumerate(others[:limited]):
+        rules, own = f"/mentors/{mentor.id}/booking-rules", as_mentor(mentor)
+        assert tuition.client.put(rules, json={"maxPerWeek": 1}, headers=own).status_code == 200
+        # Another hour of those weeks: free at the time of the series, and at the limit. The third only in one week.
+        for week in range(1, 4 if place < 2 else 2):
+            start = (MONDAY + week * WEEK + timedelta(hours=3 + place)).isoformat()
+            taken = tuition.book(tuition.cast.as_stranger, taId=str(mentor.id), startTime=start, recurrence=None)
+            assert taken.status_code == 202
+    answer = weekly(tuition, recurrence={"onConflict": "skip"})
+    assert len(answer.json["series"]["made"]) == made
+    assert [each["code"] for each in answer.json["series"]["skipped"]] == ["booking_limit"] * (4 - made)
+
+
 def test_a_series_is_booked_every_week(engine: Engine, tuition: Tuition) -> None:
     answer = weekly(tuition, taId=str(tuition.mentors[0].id))
     first, series = answer.json, answer.json["series"]

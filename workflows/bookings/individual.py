@@ -3,7 +3,7 @@ weekly; accepted at once."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
@@ -311,6 +311,14 @@ def _book_once(order: _Order, offers: Sequence[Offer], start: datetime) -> Booki
     raise Conflict("No mentor of this course is free at this time; choose another time.", code="no_mentor_free")
 
 
+class _TakenBackError(Exception):
+    """Takes a series back, of which so many were made, to look for a mentor who has room for more."""
+
+    def __init__(self, made: int) -> None:
+        super().__init__()
+        self.made = made
+
+
 def _book_series(
     order: _Order, offers: Sequence[Offer], times: Sequence[Occurrence], on_conflict: OnConflict
 ) -> Series:
@@ -326,14 +334,28 @@ def _book_series(
     occupied = [(offer, [start for start in starts if not offer.is_free(start, order.now)]) for offer in offers]
     # Sorting keeps the order of those who are free equally often.
     occupied.sort(key=lambda each: len(each[1]))
-    in_the_way = times_in_details(occupied[0][1] if occupied else starts)
+    if on_conflict is OnConflict.FAIL:
+        possible = [each for each in occupied if not each[1]]
+    else:
+        possible = [each for each in occupied if not each[1] or each[1] != starts]
+    return _book_most(order, attempt, possible, starts, occupied[0][1] if occupied else starts)
+
+
+def _book_most(
+    order: _Order,
+    attempt: Callable[[Offer], Series],
+    possible: Sequence[tuple[Offer, list[datetime]]],
+    starts: Sequence[datetime],
+    missed_by_first: Sequence[datetime],
+) -> Series:
+    in_the_way = times_in_details(missed_by_first)
     of_mentee: Conflict | None = None
-    for offer, missed in occupied:
-        if missed and (on_conflict is OnConflict.FAIL or missed == starts):
+    made, best = -1, None
+    for offer, missed in possible:
+        if len(starts) - len(missed) <= made:
             break
         try:
-            with savepoint(order.db):
-                return attempt(offer)
+            tried = _try(order, attempt, offer, more_than=made, is_last=offer is possible[-1][0])
         except Conflict as refusal:
             is_of_mentee = not is_lost_to_another(refusal)
             # Another mentor may be free at the times that this one has missed, where the mentee is free too.
@@ -341,6 +363,13 @@ def _book_series(
                 raise
             of_mentee = of_mentee or (refusal if is_of_mentee else None)
             in_the_way = refusal.details or in_the_way
+            continue
+        if isinstance(tried, Series):
+            return tried
+        if tried > made:
+            made, best = tried, offer
+    if best is not None:
+        return attempt(best)
     if of_mentee is not None:
         raise of_mentee
     raise Conflict(
@@ -348,3 +377,18 @@ def _book_series(
         code="no_mentor_free",
         details=in_the_way,
     )
+
+
+def _try(
+    order: _Order, attempt: Callable[[Offer], Series], offer: Offer, *, more_than: int, is_last: bool
+) -> Series | int:
+    """The series with that mentor; or, taken back for one who may have room for more, how many it had."""
+    try:
+        with savepoint(order.db):
+            series = attempt(offer)
+            limited = any(each.refusal.code == "booking_limit" for each in series.skipped)
+            if len(series.made) <= more_than or (limited and not is_last):
+                raise _TakenBackError(len(series.made))
+            return series
+    except _TakenBackError as taken_back:
+        return taken_back.made
