@@ -26,6 +26,7 @@ from granian.rsgi import HTTPProtocol, ProtocolClosed, Scope
 
 from api.addresses import client_address, counted_address
 from api.bodies import BODY_LIMIT_BYTES
+from api.draining import Drain
 from api.headers import AnswerHeaders
 from api.refusals import CODE_OF_STATUS, SENTENCES, shape
 from api.request_log import count, log_request, request_id_of
@@ -101,6 +102,7 @@ class Server:
         close: called once, when granian has taken its last answer.
         headers: of answers that are the server's own.
         limits: of requests and answers.
+        drain: how the server ends.
     """
 
     def __init__(
@@ -113,6 +115,7 @@ class Server:
         close: Callable[[], None],
         headers: AnswerHeaders,
         limits: Limits,
+        drain: Drain,
     ) -> None:
         self._application = application
         self._threads = threads
@@ -121,6 +124,8 @@ class Server:
         self._close = close
         self._headers = headers
         self._limits = limits
+        self._drain = drain
+        self._is_draining = False
         self._work: WorkQueue = SimpleQueue()
         # Each with a thread of its own: whatever keeps the others from answering, these answer.
         self._health: dict[str, WorkQueue] = {path: SimpleQueue() for path in HEALTH_PATHS}
@@ -205,6 +210,9 @@ class Server:
         if self._moved or self._pending < self._threads or self._waits():
             self._moved = False
             self._beat()
+        if self._drain.has_begun and not self._is_draining:
+            self._is_draining = True
+            self._drain.refuse_connections()
         self._loop.call_later(BEAT_SECONDS, self._report)
 
     async def _read_body(self, environ: WSGIEnvironment, protocol: HTTPProtocol) -> None:
@@ -240,6 +248,8 @@ class Server:
 
     def _answer(self, environ: WSGIEnvironment, protocol: HTTPProtocol) -> None:
         status, fields, body = self._run(environ)
+        if self._is_draining:
+            fields.append(("Connection", "close"))
         if isinstance(body, bytes):
             protocol.response_bytes(status, fields, body)
             return

@@ -24,6 +24,7 @@ from granian.http import HTTP1Settings
 
 # Imported before the workers are forked, which share its memory; what it makes, it makes in each.
 from api.app import create_app
+from api.draining import Drain
 from api.server import Limits, Server
 from api.state import state_of
 from cli.addresses import require_loopback
@@ -68,6 +69,7 @@ def serve(host: str, port: int, make_app: Callable[[], Flask] = create_app, limi
     load()
     multiprocessing.set_start_method("fork")
     pulse = Pulse(limits.hung_seconds, chosen.api_workers)
+    drain = Drain(chosen.api_drain_seconds, port)
     limits = replace(
         limits, connections_per_address=chosen.connections_per_address, trusted_proxies=chosen.trusted_proxies
     )
@@ -93,6 +95,7 @@ def serve(host: str, port: int, make_app: Callable[[], Flask] = create_app, limi
             close=close,
             headers=state.headers,
             limits=limits,
+            drain=drain,
         )
 
     granian = Granian(
@@ -115,6 +118,7 @@ def serve(host: str, port: int, make_app: Callable[[], Flask] = create_app, limi
         workers_kill_timeout=limits.kill_seconds,
     )
     granian.on_startup(pulse.watch)
+    granian.on_startup(drain.watch)
     granian.serve(target_loader=make_server, wrap_loader=False)
 
 

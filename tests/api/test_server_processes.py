@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import socket
 import threading
 import time
 from collections import Counter
@@ -16,6 +17,7 @@ from statistics import median
 import psutil
 import pytest
 import redis
+import urllib3
 
 from config.settings import settings
 from tests.api.running import LIMITS
@@ -255,6 +257,28 @@ def test_sigterm_finishes_requests_and_waits_for_no_hung_one(served: Served) -> 
         # Without a limit it would wait forever.
         served.process.wait(60)
         assert hung.exception() is not None
+
+
+def test_draining_answers_on_kept_connections_and_takes_no_others(tmp_path: Path, database_url: str) -> None:
+    with (
+        serving(tmp_path, database_url, API_DRAIN_SECONDS="10") as served,
+        urllib3.HTTPConnectionPool("127.0.0.1", served.port, retries=False, timeout=20) as kept,
+    ):
+        assert "Connection" not in kept.request("POST", "/testing/echo", body=b"x").headers
+        served.process.send_signal(signal.SIGTERM)
+
+        def draining() -> bool:
+            return [line["event"] for line in served.logged()].count("api.draining") == 2
+
+        eventually(draining, "both worker processes")
+        with pytest.raises(TimeoutError):
+            socket.create_connection(("127.0.0.1", served.port), timeout=0.5)
+        answer = kept.request("POST", "/testing/echo", body=b"y")
+        assert (answer.status, answer.data, answer.headers["Connection"]) == (200, b"y", "close")
+        assert kept.num_connections == 1
+        # A second one is for those who do not want to wait.
+        served.process.send_signal(signal.SIGTERM)
+        assert served.process.wait(30) == 0
 
 
 def test_workers_end_with_their_master(served: Served) -> None:

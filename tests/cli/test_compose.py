@@ -116,7 +116,7 @@ def test_one_api_serves_while_the_other_is_replaced(services: dict[str, Any]) ->
     assert tuple(map(int, image.groups())) >= (1, 28)
 
 
-def test_the_proxy_buffers_and_has_limits() -> None:
+def test_the_proxy_buffers_and_has_limits(services: dict[str, Any]) -> None:
     configuration = (ROOT / "deploy" / "nginx" / "nginx.conf").read_text()
     api, streams = re.split(r"location ~ \^\(/api\)\?/streams/ ", configuration)
     assert "proxy_buffering off;" in streams
@@ -126,8 +126,11 @@ def test_the_proxy_buffers_and_has_limits() -> None:
     for name in ("client_header_timeout", "client_body_timeout", "send_timeout", "proxy_read_timeout"):
         assert 0 < int(directives[name].removesuffix("s")) <= 60
     # The proxy is the one to close a kept connection.
-    assert "keepalive_timeout 60s;" in configuration
-    assert KEEP_ALIVE_SECONDS > 65
+    (idle_seconds,) = map(int, re.findall(r"^        keepalive_timeout (\d+)s;", configuration, re.MULTILINE))
+    assert idle_seconds < KEEP_ALIVE_SECONDS
+    # A worker process sees within a second that it is to drain.
+    assert idle_seconds + 1 < services["api"]["environment"]["API_DRAIN_SECONDS"]
+    assert services["api"]["stop_grace_period"] == "20s"
 
 
 def test_unreadable_requests_lead_to_no_named_location() -> None:

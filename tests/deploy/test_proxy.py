@@ -17,6 +17,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import urllib3
+import yaml
 
 from cli.embedded import free_port
 from cli.plan import ROOT
@@ -25,6 +26,9 @@ from tests.eventually import eventually
 
 NGINX = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin:/usr/local/sbin")
 NAME_NOT_KNOWN = 3
+DRAIN_SECONDS = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]["api"]["environment"][
+    "API_DRAIN_SECONDS"
+]
 
 
 @dataclass
@@ -174,6 +178,7 @@ def api_process(folder: Path, port: int) -> Iterator[Served]:
     """The API as it is really run, which has no database; it is asked to end, as Docker does, and has ended then."""
     folder.mkdir(exist_ok=True)
     variables = {"DATABASE_URL": "postgresql+psycopg://nobody@127.0.0.1:1/none", "RATE_LIMIT_ADDRESS": "off"}
+    variables["API_DRAIN_SECONDS"] = str(DRAIN_SECONDS)
     with started(folder, "127.0.0.1", port, **variables) as served:
         eventually(served.answers, "the API", seconds=60)
         yield served
