@@ -27,7 +27,7 @@ const SOURCES = [
   ...["api", "tokenUrl", "publishableKey", "timeZone"],
 ];
 const FLAGS = ["showAvailabilityStatus", "showConnectionStatus", "enableOptimisticUpdates", "showSessionActions"];
-const RESTARTING = [...SOURCES, "token", "words"] as (keyof SessionBooking)[];
+const RESTARTING = [...SOURCES, "words"] as (keyof SessionBooking)[];
 
 /** Declarations of properties: an attribute is the property's name in kebab case. */
 function declare(names: string[], options: PropertyDeclaration = {}): PropertyDeclarations {
@@ -173,6 +173,7 @@ export class SessionBooking extends LitElement {
     if (this.hasUpdated && RESTARTING.some((name) => changed.has(name))) void this.start();
     // What is turned on later may need a part that is not there yet.
     else if (FLAGS.some((name) => changed.has(name as keyof SessionBooking))) void this.run?.loadParts();
+    if (changed.has("token")) this.run?.renewToken();
     // A button that is disabled while it works has lost the focus to nothing, not to something else.
     const isNowhere = document.activeElement === document.body;
     this.hadFocus = this.shadowRoot?.activeElement ? true : this.hadFocus && isNowhere;

@@ -66,7 +66,7 @@ export class Run implements PartContext {
     this.#subject = { mentorId, listingId, courseId, sessionId, locale };
     this.element = host.element;
     this.#controller = new StoreController(this.element, this.store);
-    this.client = new Client(host.base, new Tokens(host.tokens), this.signal);
+    this.client = new Client(host.base, new Tokens(host.tokens, () => host.reload()), this.signal);
     this.flow = new BookingFlow(this);
     const again = (): void => {
       const { phase, error } = this.store.state;
@@ -143,6 +143,16 @@ export class Run implements PartContext {
     this.realtime ??= realtime?.attach(this) ?? null;
     this.directory ??= directory ? new directory.Directory(this, (id) => host.chooseMentor(id)) : null;
     this.element.requestUpdate();
+  }
+
+  /** The page has given another token: the same person goes on, and a view that lacks one starts anew. */
+  renewToken(): void {
+    const { phase, needsSignIn } = this.store.state;
+    const { tokens } = this.client;
+    const isLacking = needsSignIn || phase === "failed" || phase === "signed-out" || tokens.isRefused;
+    // What is written in a dialog is kept nowhere else: it is sent again by the person.
+    if (isLacking && !this.element.shadowRoot?.querySelector("dialog[open]")) this.host.reload();
+    else tokens.renew();
   }
 
   dispose(): void {

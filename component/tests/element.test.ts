@@ -82,6 +82,58 @@ it("leaves a booking what it is where the page's onSuccess throws, and reports t
   expect(api.called("POST /sessions/book")).toHaveLength(1);
 });
 
+describe("another token", () => {
+  const tokenOf = (sub: string, number = 1): string => `x.${btoa(JSON.stringify({ sub, number }))}.y`;
+  const readings = (api: FakeApi): number => api.calls.filter(({ path }) => path.startsWith("/mentors/m1") && !path.endsWith("/holds")).length;
+
+  it.each([
+    ["a text", (number: number) => tokenOf("u9", number)],
+    ["a function", (number: number) => () => tokenOf("u9", number)],
+  ])("of the same person changes nothing but what is sent: %s", async (_, give) => {
+    const api = offeringApi().on("POST /sessions/book", refusal(400, "invalid_request"));
+    const element = shown({ token: give(1) });
+    const title = await filledIn(element, "Mine");
+    await found(() => api.called("POST /mentors/m1/holds").length || null);
+    const before = readings(api);
+    for (const number of [2, 3, 4]) {
+      element.token = give(number);
+      await vi.advanceTimersByTimeAsync(500);
+    }
+    expect(readings(api)).toBe(before);
+    expect(root(element).querySelector("#title")).toBe(title);
+    root(element).querySelector("form")?.dispatchEvent(new Event("submit"));
+    const [sent] = await found(() => (api.called("POST /sessions/book").length ? api.called("POST /sessions/book") : null));
+    expect(sent?.headers.get("Authorization")).toBe(`Bearer ${tokenOf("u9", 4)}`);
+  });
+
+  it.each([
+    ["of another person", tokenOf("u10")],
+    ["that does not say whose it is", "opaque"],
+    ["in place of no one", null],
+  ])("%s starts anew, without the words of the one before", async (_, token) => {
+    const api = offeringApi();
+    const element = shown({ token: tokenOf("u9"), publishableKey: "tpk_1" });
+    const title = await filledIn(element, "Mine");
+    await found(() => api.called("POST /mentors/m1/holds").length || null);
+    title.dispatchEvent(new Event("input"));
+    const before = readings(api);
+    element.token = token;
+    await one(element, "button.slot");
+    await vi.advanceTimersByTimeAsync(500);
+    expect(readings(api)).toBeGreaterThan(before);
+    expect(root(element).querySelector("#title")).toBeNull();
+  });
+
+  it("helps on who could not be served with the one before", async () => {
+    offeringApi().on("GET /mentors/m1", refusal(401, "unauthenticated"));
+    const element = shown({ token: tokenOf("u9", 1) });
+    await one(element, ".message");
+    offeringApi();
+    element.token = tokenOf("u9", 2);
+    await one(element, "button.slot");
+  });
+});
+
 describe("when the mentor changes", () => {
   const other = { ...MENTOR, id: "m2", name: "Ada Lovelace" };
   const bothOffering = (): FakeApi =>

@@ -21,8 +21,25 @@ export class Tokens {
   #subject: string | null = null;
   #expiresAt = Infinity;
   #request: Promise<string | null> | null = null;
+  /** How often the page has given another source of tokens. */
+  #source = 0;
+  /** Whether a token was asked for, with whatever answer: before, nothing is shown in anyone's name. */
+  #isAnswered = false;
+  /** What was known when the page gave another source, until that has given a token. */
+  #before: { value: string | null; subject: string | null } | null = null;
+  #refused: string | null = null;
+  readonly #couldSignIn: boolean;
 
-  constructor(readonly options: TokenOptions) {}
+  /**
+   * @param options with the present values at each use.
+   * @param onOther is called where the page gives a token of another person, or of one who may be another.
+   */
+  constructor(
+    readonly options: TokenOptions,
+    private readonly onOther: () => void = () => undefined,
+  ) {
+    this.#couldSignIn = this.canSignIn;
+  }
 
   /** Whether people can be signed in at all; without it, only the catalogue can be read. */
   get canSignIn(): boolean {
@@ -39,14 +56,32 @@ export class Tokens {
     if (this.#isFresh()) return this.#value;
     if (open && this.options.publishableKey) return this.options.publishableKey;
     if (!this.canSignIn) return this.options.publishableKey ?? null;
-    this.#request ??= this.#fetch().finally(() => (this.#request = null));
+    const request = this.#ask();
     // Where no one is signed in, the catalogue may be open to everyone.
-    return open ? this.#request.catch(() => null) : this.#request;
+    return open ? request.catch(() => null) : request;
+  }
+
+  /** The page has given another token, or another function: its person is compared with the one before. */
+  renew(): void {
+    if (this.canSignIn !== this.#couldSignIn) return this.onOther();
+    this.#source++;
+    if (!this.#isAnswered) return;
+    this.#before ??= { value: this.#value, subject: this.#subject };
+    this.#value = null;
+    this.#ask().catch(() => undefined);
+  }
+
+  /** Whether the API has refused the last token, and none has come since. */
+  get isRefused(): boolean {
+    return this.#refused !== null;
   }
 
   /** Forgets a token that was refused; the next one is fetched anew. Whether there can be another one. */
   refuse(token: string | null): boolean {
-    if (token === this.#value) this.#value = null;
+    if (token === this.#value) {
+      this.#value = null;
+      this.#refused = token;
+    }
     return this.canSignIn && (typeof this.options.token !== "string" || this.options.token !== token);
   }
 
@@ -59,9 +94,30 @@ export class Tokens {
     return this.#value !== null && Date.now() < this.#expiresAt - RENEWED_BEFORE_EXPIRY_MS;
   }
 
-  async #fetch(): Promise<string | null> {
+  #ask(): Promise<string | null> {
+    return (this.#request ??= this.#fetchPresent().finally(() => {
+      this.#request = null;
+      this.#isAnswered = true;
+    }));
+  }
+
+  /** A token of the present source: the answer of one that was replaced meanwhile is dropped. */
+  async #fetchPresent(): Promise<string | null> {
+    for (;;) {
+      const source = this.#source;
+      const isPresent = (): boolean => source === this.#source;
+      try {
+        const fetched = await this.#fetch();
+        if (isPresent()) return this.#keep(...fetched);
+      } catch (error) {
+        if (isPresent()) throw error;
+      }
+    }
+  }
+
+  async #fetch(): Promise<[token: string | null, expiresAt?: string | undefined, date?: string | null]> {
     const { token, tokenUrl } = this.options;
-    if (token) return this.#keep(typeof token === "function" ? await token() : token);
+    if (token) return [typeof token === "function" ? await token() : token];
     const answer = await fetch(tokenUrl ?? "", {
       method: "POST",
       credentials: "same-origin",
@@ -75,12 +131,20 @@ export class Tokens {
       throw isRefused ? new ApiError(401, "unauthenticated") : await ApiError.ofResponse(answer);
     }
     const body = (await answer.json()) as { token?: string; expiresAt?: string };
-    return this.#keep(body.token ?? null, body.expiresAt, answer.headers.get("Date"));
+    return [body.token ?? null, body.expiresAt, answer.headers.get("Date")];
   }
 
   /** @param date when the token was made, by the same clock as `expiresAt`. */
   #keep(token: string | null, expiresAt?: string, date?: string | null): string | null {
     const { exp, iat, sub } = claimsOf(token);
+    const before = this.#before;
+    this.#before = null;
+    if (before && token !== before.value && (!sub || sub !== before.subject)) {
+      this.onOther();
+      // What was asked for in the name of the one before is not asked for in this one's.
+      throw new ApiError(401, "unauthenticated");
+    }
+    if (token !== this.#refused) this.#refused = null;
     this.#value = token;
     this.#subject = sub ?? null;
     const end = expiresAt ? Date.parse(expiresAt) : exp ? exp * 1000 : Infinity;
