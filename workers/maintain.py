@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from threading import Event
 from time import monotonic
 from typing import Any
@@ -109,10 +109,15 @@ def _do(transactions: Transactions, name: str, chore: Chore, batches: int) -> bo
     return more
 
 
+def _now(db: Connection) -> datetime:
+    """The database's time: that of this process may be another."""
+    return db.execute(select(func.now())).scalar_one()
+
+
 def _fill_gaps(db: Connection) -> bool:
     """Deliveries that an old process did not know to write (durability.md, Maintain)."""
     introduce(db, load())
-    filled, more = fill_new_gaps(db, load(), now=datetime.now(UTC))
+    filled, more = fill_new_gaps(db, load(), now=_now(db))
     if filled:
         log.warning("maintain.filled_gaps", deliveries=filled)
     return more
@@ -128,22 +133,22 @@ def forget_expired_keys(db: Connection, *, limit: int = EXPIRED_KEYS_AT_ONCE) ->
 
 def forget_missed_messages(db: Connection, *, limit: int = DELETION_BATCH) -> bool:
     """Delete what endpoints missed and can recover no more, in small batches, too."""
-    return delete_missed(db, now=datetime.now(UTC), limit=limit)
+    return delete_missed(db, now=_now(db), limit=limit)
 
 
 def _cancel_not_held(db: Connection) -> bool:
     """Cancel the sessions that were never started."""
-    return cancel_not_held(db, now=datetime.now(UTC))
+    return cancel_not_held(db, now=_now(db))
 
 
 def _remind_to_complete(db: Connection) -> bool:
     """Remind mentors of the sessions that were never completed."""
-    return remind_to_complete(db, now=datetime.now(UTC))
+    return remind_to_complete(db, now=_now(db))
 
 
 def make_audit_partitions(db: Connection) -> bool:
     """Make the partitions of the audit before they are needed."""
-    for month in make_partitions(db, now=datetime.now(UTC)):
+    for month in make_partitions(db, now=_now(db)):
         log.info("audit.partition_made", month=month.isoformat())
     return False
 
@@ -154,7 +159,7 @@ def chain_audit(db: Connection) -> bool:
     more = chain_entries(db)
     _note_end(db, before)
     oldest = oldest_unchained(db)
-    waited = (datetime.now(UTC) - oldest).total_seconds() if oldest else 0.0
+    waited = (_now(db) - oldest).total_seconds() if oldest else 0.0
     telemetry.AUDIT_UNCHAINED_AGE.set(max(0.0, waited))
     return more
 
@@ -167,7 +172,7 @@ def _note_end(db: Connection, before: Link) -> None:
 
 def check_audit(db: Connection) -> bool:
     """Check a page of the chain, again and again from its beginning."""
-    kept_since = oldest_kept(datetime.now(UTC), settings().audit_kept_days)
+    kept_since = oldest_kept(_now(db), settings().audit_kept_days)
     for problem in check_next_blocks(db, kept_since=kept_since):
         telemetry.AUDIT_PROBLEMS.inc()
         log.error("audit.tampered", problem=problem.sentence, block=problem.block, entry_id=problem.entry_id)
@@ -177,7 +182,7 @@ def check_audit(db: Connection) -> bool:
 def drop_old_audit(db: Connection) -> bool:
     """Drop the audit's partitions that are old enough, and note the blocks that stand for them in the log, too."""
     days, before = settings().audit_retention_days, end_of_chain(db)
-    dropped = drop_old_partition(db, now=datetime.now(UTC), keep_days=days) if days else None
+    dropped = drop_old_partition(db, now=_now(db), keep_days=days) if days else None
     if dropped:
         log.info("audit.partition_dropped", partition=dropped)
         _note_end(db, before)

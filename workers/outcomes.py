@@ -78,11 +78,11 @@ def settle_error(
         case Postpone():
             # The owner of an endpoint reads there why a message waits.
             kept = str(error) if error.unavailable or delivery.endpoint_id is not None else None
-            ours = store.postpone(db, delivery, error.until, reason=kept)
+            until = store.postpone(db, delivery, error.until, reason=kept)
             # A calendar is read again and again: it is no news that this time is not yet.
             is_repeated = isinstance(effect, OutboundEffect) and effect.repeat_at is not None
             level = logging.DEBUG if is_repeated else logging.INFO
-            return postponed_log(delivery, error.until, str(error), took, ours=ours, level=level)
+            return postponed_log(delivery, until, str(error), took, ours=until is not None, level=level)
         case Cancel():
             return _end(db, delivery, "cancelled", SendResult(error=str(error), error_class=error.error_class), took)
         case Retry() if delivery.counted_attempt < effect.policy.attempts:
@@ -96,7 +96,7 @@ def settle_error(
 
 def postponed_log(
     delivery: Delivery,
-    until: datetime,
+    until: datetime | None,
     reason: str,
     took: timedelta = timedelta(),
     *,
@@ -105,7 +105,7 @@ def postponed_log(
 ) -> OutcomeLog:
     """The line of a delivery that has been postponed."""
     # Of attempts those that count: this one does not.
-    at = until.isoformat(timespec="milliseconds")
+    at = until and until.isoformat(timespec="milliseconds")
     attempt = delivery.attempt - 1
     return _line(delivery, "postponed", took, ours=ours, level=level, attempt=attempt, until=at, reason=reason)
 
@@ -114,7 +114,7 @@ def settle_repeated(
     db: Connection, delivery: Delivery, result: SendResult, again_at: datetime, took: timedelta
 ) -> OutcomeLog:
     """Leave a delivery pending that is due again and again."""
-    ours = store.postpone(db, delivery, again_at)
+    ours = store.postpone(db, delivery, again_at) is not None
     fields: dict[str, Any] = {"until": again_at.isoformat(timespec="milliseconds"), **_result_fields(result)}
     if result.error is None:
         return _line(delivery, "done", took, ours=ours, **fields)

@@ -7,6 +7,7 @@ from functools import partial
 from typing import Any
 
 import pytest
+import time_machine
 from sqlalchemy import Connection, delete, func, insert, select, text, update
 from structlog.testing import capture_logs
 
@@ -201,6 +202,19 @@ def test_gaps_are_looked_for_where_the_last_round_ended(harness: Harness) -> Non
     # Other code knows other effects, and goes on from there.
     both = knowing(NEW, Effect(name="newer", queue="reviews", event=Event, run=nothing))
     assert new_gaps(harness, both, now=later) == (0, False)
+
+
+@pytest.mark.parametrize("ahead", [-10, 10], ids="{} minutes ahead".format)
+def test_gaps_are_filled_by_the_databases_clock(harness: Harness, ahead: int) -> None:
+    fill = {"fill gaps": maintaining.CHORES["fill gaps"]}
+    with time_machine.travel(datetime.now(UTC) + timedelta(minutes=ahead)):
+        assert maintain(harness.transactions, fill)
+        with harness.transactions() as db:
+            make_booking(db)
+            db.execute(delete(deliveries).where(deliveries.c.effect == "bookings.expire"))
+            written_by_old(db)
+        assert maintain(harness.transactions, fill)
+    assert len(written(harness, "bookings.expire")) == 1
 
 
 def test_a_long_gap_is_filled_an_hour_at_a_time(harness: Harness) -> None:

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+import time_machine
 from sqlalchemy import func, select
 
 from models.events import delivery_attempts
 from tests.factories import accept_booking, make_booking
 from tests.integration.harness import Harness, without_guards
 from tests.statements import statements_of
+from tests.unit.test_circuit_breaker import DOWN, News, StubTransport, protected
 from workers.outbound import LEASE
+from workers.outcomes import settle_error
 from workflows.events import store
-from workflows.events.delivery import Attempt, Delivery, DeliveryKey
+from workflows.events.delivery import Attempt, Delivery, DeliveryKey, Postpone
+from workflows.events.subscriptions import load
 
 MINUTE = timedelta(minutes=1)
 SECOND = timedelta(seconds=1)
@@ -221,3 +225,18 @@ def test_a_locked_row_keeps_no_other_from_being_renewed(harness: Harness, mails:
             store.renew(db, mails, LEASE)
     assert is_renewed(harness, other)()
     assert left(harness, held.key) <= SOME
+
+
+@pytest.mark.parametrize("ahead", [-10, 10], ids="{} minutes ahead".format)
+def test_a_pause_is_one_by_the_databases_clock(harness: Harness, key: DeliveryKey, ahead: int) -> None:
+    delivery = leased(harness, key)
+    with time_machine.travel(datetime.now(UTC) + ahead * MINUTE):
+        with pytest.raises(Postpone) as postponed:
+            protected(StubTransport([DOWN])).send(News())
+        effect = load().named(key.effect)
+        assert effect is not None
+        with harness.transactions() as db:
+            settle_error(db, effect, delivery, postponed.value, SECOND).log()
+    row = harness.row(key)
+    assert timedelta() < row.due_at - row.now < 5 * SECOND
+    assert row.due_at == row.nudge_at

@@ -265,7 +265,8 @@ class Protected(Transport[M]):
         waited = self._clock() - min((send.began for send in destination.sends or self._sends), default=0.0)
         longest = MAX_NO_ROOM_PAUSE_SECONDS if waited < HANGING_SECONDS else min(waited / 4, MAX_PAUSE_SECONDS)
         # With jitter, so that they do not all come back at the same moment.
-        return Postpone(_in(random.uniform(longest / 4, longest)), "Its destination has its share of the senders.")
+        pause = timedelta(seconds=random.uniform(longest / 4, longest))
+        return Postpone(pause, "Its destination has its share of the senders.")
 
     def _open(self, breaker: Breaker[M], key: Hashable, destination: _Destination, sent: SendResult) -> None:
         now, retry_after = self._clock(), (sent.retry_after or timedelta()).total_seconds()
@@ -285,12 +286,9 @@ class Protected(Transport[M]):
         seconds = max(destination.open_until - self._clock(), 0.0) + random.uniform(0, breaker.min_pause)
         age = datetime.now(UTC) - breaker.written_at(message)
         seconds = max(seconds, breaker.age_share * age.total_seconds())
-        return Postpone(_in(seconds), f"The {breaker.name} is unavailable: {destination.error}", unavailable=True)
+        reason = f"The {breaker.name} is unavailable: {destination.error}"
+        return Postpone(timedelta(seconds=seconds), reason, unavailable=True)
 
 
 def _fresh(sends: set[_Send], now: float) -> list[_Send]:
     return [send for send in sends if now - send.began < HANGING_SECONDS]
-
-
-def _in(seconds: float) -> datetime:
-    return datetime.now(UTC) + timedelta(seconds=seconds)

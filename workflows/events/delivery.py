@@ -113,10 +113,11 @@ class Postpone(Exception):
     """Raised to try again at a later time, for a reason outside this delivery. Does not count as an attempt.
 
     Args:
+        until: by the database's clock; or for how long, by a process that knows no time but its own.
         unavailable: whether the destination is down; the reason is then kept for operators.
     """
 
-    def __init__(self, until: datetime, reason: str, *, unavailable: bool = False) -> None:
+    def __init__(self, until: datetime | timedelta, reason: str, *, unavailable: bool = False) -> None:
         super().__init__(reason)
         self.until = until
         self.unavailable = unavailable

@@ -228,9 +228,11 @@ FROM ours
 _POSTPONE = text(
     f"""
 UPDATE deliveries d
-SET attempts = :fence - 1, lease_until = NULL, due_at = :until, nudge_at = :until, put_off_until = :until,
+SET attempts = :fence - 1, lease_until = NULL, due_at = later.at, nudge_at = later.at, put_off_until = later.at,
     last_error = coalesce(CAST(:error AS text), d.last_error)
+FROM (SELECT coalesce(CAST(:until AS timestamptz), clock_timestamp() + CAST(:pause AS interval)) AS at) AS later
 WHERE d.event_id = :event_id AND d.effect = :effect AND d.target = :target AND {_PENDING} AND d.attempts = :fence
+RETURNING d.due_at
 """
 )
 
@@ -979,14 +981,19 @@ def settle(db: Connection, delivery: Delivery, attempt: Attempt, *, after: timed
     return db.execute(_OUTCOME, values).rowcount == 1
 
 
-def postpone(db: Connection, leased: Delivery, until: datetime, *, reason: str | None = None) -> bool:
+def postpone(
+    db: Connection, leased: Delivery, until: datetime | timedelta, *, reason: str | None = None
+) -> datetime | None:
     """Leave it pending until then, as if it had never been taken: no attempt was made.
 
     Args:
+        until: by the database's clock; or for how long from now on.
         reason: kept as its last error; None keeps the one that it has.
     """
-    values = {**vars(leased.key), "fence": leased.fence, "until": until, "error": _cut(reason, MAX_ERROR_CHARACTERS)}
-    return db.execute(_POSTPONE, values).rowcount == 1
+    times = {"until": None, "pause": until} if isinstance(until, timedelta) else {"until": until, "pause": None}
+    values = {**vars(leased.key), "fence": leased.fence, "error": _cut(reason, MAX_ERROR_CHARACTERS), **times}
+    due_at: datetime | None = db.execute(_POSTPONE, values).scalar_one_or_none()
+    return due_at
 
 
 def claim_leased(
