@@ -16,13 +16,16 @@ SESSION_COUNT: dict[str, Any] = {
     "cancelled": 2,
     "lateCancellations": 1,
     "minutes": 630,
-    "seats": 5,
+    "seats": 3,
     "seatsJoined": 6,
     "seatsLeft": 1,
+    "seatsLeftLate": 1,
+    "seatsRefunded": 2,
 }
 SESSION_COUNTS_AS_TABLE = (
-    "day,created,started,completed,cancelled,lateCancellations,minutes,seats,seatsJoined,seatsLeft\r\n"
-    "2030-05-04,14,11,11,2,1,630,5,6,1\r\n"
+    "day,created,started,completed,cancelled,lateCancellations,minutes,seats,seatsJoined,seatsLeft,"
+    "seatsLeftLate,seatsRefunded\r\n"
+    "2030-05-04,14,11,11,2,1,630,3,6,1,1,2\r\n"
 )
 _PARTS = {"accepted": 160, "sessions": 160, "completed": 140, "reviewed": 70}
 CONVERSION: dict[str, Any] = {

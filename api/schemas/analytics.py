@@ -121,6 +121,7 @@ class SessionCount(ResponseSchema):
     optional = (
         *("hour", "day", "week", "mentor_profile_id", "mentor_name", "course_id", "course_title", "status", "sessions"),
         *("created", "started", "completed", "cancelled", "late_cancellations", "seats", "seats_joined", "seats_left"),
+        *("seats_left_late", "seats_refunded"),
     )
 
     hour = Moment(metadata={"description": "When it began; an hour of the zone's clocks."})
@@ -138,11 +139,15 @@ class SessionCount(ResponseSchema):
     started = fields.Integer()
     completed = fields.Integer()
     cancelled = fields.Integer()
-    late_cancellations = fields.Integer()
+    late_cancellations = fields.Integer(metadata={"description": "Of sessions; not where a party did not come."})
     minutes = fields.Integer(metadata={"description": "Of completed sessions; with a status, of those sessions."})
-    seats = fields.Integer(metadata={"description": "Taken and not given back; below zero where more were given back."})
+    seats = fields.Integer(
+        metadata={"description": "Taken, not given back and not refunded; below zero where more were given back."}
+    )
     seats_joined = fields.Integer()
     seats_left = fields.Integer()
+    seats_left_late = fields.Integer(metadata={"description": "Of those that were left, late by the group's policy."})
+    seats_refunded = fields.Integer(metadata={"description": "Of groups that were cancelled."})
 
 
 SessionCounts = page_of(SessionCount, "SessionCounts")

@@ -368,8 +368,9 @@ def test_lines_end_as_the_standard_says(client: ApiClient, engine: Engine, cast:
     lived(engine, cast.mentor, NOON)
     answer = client.get(f"/analytics/sessions?{IN_MAY}", headers=cast.as_mentor | AS_TABLE)
     assert answer.get_data(as_text=True) == (
-        "day,created,started,completed,cancelled,lateCancellations,minutes,seats,seatsJoined,seatsLeft\r\n"
-        "2026-05-04,1,0,0,0,0,0,0,0,0\r\n"
+        "day,created,started,completed,cancelled,lateCancellations,minutes,seats,seatsJoined,seatsLeft,"
+        "seatsLeftLate,seatsRefunded\r\n"
+        "2026-05-04,1,0,0,0,0,0,0,0,0,0,0\r\n"
     )
 
 

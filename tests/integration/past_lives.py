@@ -10,7 +10,7 @@ from sqlalchemy import Connection, insert
 
 from models.bookings import BookingKind, BookingStatus, bookings
 from models.reviews import reviews
-from models.sessions import SessionStatus, session_id_of, sessions
+from models.sessions import CancellationType, SessionStatus, session_id_of, sessions
 from tests.integration.harness import without_guards
 from workflows.events.event_types import SeatEvent, own_fields
 from workflows.events.record import record
@@ -38,6 +38,7 @@ def past_life(
     reviewed: datetime | None = None,
     status: BookingStatus = BookingStatus.ACCEPTED,
     late: bool = False,
+    kind: str = CancellationType.CLIENT_REQUEST,
     group: bool = False,
     course_id: UUID | None = None,
     start_time: datetime = MONDAY,
@@ -88,7 +89,7 @@ def past_life(
                 "started_at": started,
                 "completed_at": completed,
                 "cancelled_at": cancelled,
-                "cancellation": {"late": late} if cancelled else None,
+                "cancellation": {"late": late, "type": kind} if cancelled else None,
                 "created_at": created,
                 "updated_at": completed or cancelled or started or created,
             }
@@ -116,9 +117,11 @@ def held_on_wednesday(db: Connection, mentor_profile_id: UUID, **besides: Any) -
     )
 
 
-def seat(db: Connection, mentor_profile_id: UUID, event: type[SeatEvent], moment: datetime) -> None:
+def seat(
+    db: Connection, mentor_profile_id: UUID, event: type[SeatEvent], moment: datetime, *, late: bool = False
+) -> None:
     of = {"booking_id": uuid4(), "seat_id": uuid4(), "user_id": uuid4(), "mentor_profile_id": mentor_profile_id}
     times = {"start_time": moment, "end_time": moment + HOUR}
-    costs = {"price_amount": 0, "fee_amount": 0, "refund_amount": 0, "late": False, "credit_returned": False}
+    costs = {"price_amount": 0, "fee_amount": 0, "refund_amount": 0, "late": late, "credit_returned": False}
     of_it: dict[str, Any] = {name: value for name, value in (of | times | costs).items() if name in own_fields(event)}
     record(db, event(actor="system", occurred_at=moment, capacity=8, seats_taken=1, currency="USD", **of_it))

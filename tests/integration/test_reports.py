@@ -19,6 +19,7 @@ from models.bookings import BookingStatus
 from models.catalog import courses
 from models.engine import create as create_engine
 from models.maintenance import session_count_changes, session_counts
+from models.sessions import OutcomeType
 from tests import factories
 from tests.factories import complete_session, make_session, start_session
 from tests.integration.harness import Harness
@@ -31,7 +32,7 @@ from workflows.analytics.summary import Summary, add_up_changes, summary_of
 from workflows.analytics.transition_times import Transition, histograms_of, transition_times_query
 from workflows.bookings.decisions import accept
 from workflows.bookings.request import request
-from workflows.events.event_types import SeatJoined, SeatLeft
+from workflows.events.event_types import SeatJoined, SeatLeft, SeatRefunded
 from workflows.identity.actor import Actor
 from workflows.invariants import check_all
 from workflows.paging import Page
@@ -159,6 +160,12 @@ def test_a_late_cancellation_is_one_of_the_cancellations(db: Connection, mentor_
     assert counted(db, MONDAY, MONDAY) == {"2026-05-04": {"cancelled": 3, "late_cancellations": 1}}
 
 
+def test_who_did_not_come_has_not_cancelled_late(db: Connection, mentor_id: UUID) -> None:
+    made, ended = at("2026-05-03T10:00Z"), at("2026-05-04T10:00Z")
+    past_life(db, mentor_id, created=made, cancelled=ended, late=True, kind=OutcomeType.NO_SHOW)
+    assert counted(db, MONDAY, MONDAY) == {"2026-05-04": {"cancelled": 1}}
+
+
 def test_only_a_start_can_take_less_than_no_time(db: Connection, mentor_id: UUID) -> None:
     first, *then = [at("2026-05-04T09:00Z") - number * timedelta(seconds=1) for number in range(5)]
     past_life(db, mentor_id, requested=first, decided=then[0], created=then[1], started=then[2], completed=then[3])
@@ -251,6 +258,14 @@ def test_seats_are_those_that_were_not_given_back(db: Connection, mentor_id: UUI
     assert (week.seats, week.seats_joined, week.seats_left) == (2, 3, 1)
     monday, tuesday = rows(db, of("UTC", date(2026, 5, 4), date(2026, 5, 10)), Grouping.DAY)
     assert (monday.seats, tuesday.seats) == (3, -1)
+
+
+def test_seats_of_a_cancelled_group_are_not_taken(db: Connection, mentor_id: UUID) -> None:
+    for event, late in ((SeatJoined, False),) * 4 + ((SeatLeft, True), (SeatLeft, False), (SeatRefunded, False)):
+        seat(db, mentor_id, event, at("2026-05-04T10:00Z"), late=late)
+    (monday,) = rows(db, of("UTC", date(2026, 5, 4), date(2026, 5, 10)), Grouping.DAY)
+    assert (monday.seats, monday.seats_joined, monday.seats_left) == (1, 4, 2)
+    assert (monday.seats_left_late, monday.seats_refunded) == (1, 1)
 
 
 @pytest.mark.parametrize(("zone", "changes"), CHANGES)

@@ -97,6 +97,18 @@ CASES: dict[str, tuple[tuple[str, ...], list[str]]] = {
     "transparent": ((AT_NINE, TO_TEN, "TRANSP:TRANSPARENT"), []),
     "opaque": ((AT_NINE, TO_TEN, "TRANSP:OPAQUE"), ["02-01 08:00 1h"]),
     "tentative": ((AT_NINE, TO_TEN, "STATUS:TENTATIVE"), ["02-01 08:00 1h"]),
+    "begun before the window, with a folded end": (
+        ("DTSTART:20290301T080000Z", "DTEND;X-LONG=some", " thing:20300101T", " 020000Z"), ["01-01 00:00 2h"],
+    ),
+    "free or busy alone": (
+        ("DTSTART:20291201T080000Z", "DTEND:20291201T093000Z", "END:VEVENT", "BEGIN:VFREEBUSY", "UID:2",
+         "DTSTART:20300101T000000Z", "DTEND:20310101T000000Z",
+         "FREEBUSY:20300201T080000Z/20300201T093000Z,20300202T080000Z/PT1H",
+         "FREEBUSY;FBTYPE=BUSY-TENTATIVE:20300203T080000Z/PT2H",
+         "FREEBUSY;FBTYPE=FREE:20300204T080000Z/PT2H", "FREEBUSY:20291231T230000Z/", " 20300101T010000Z",
+         "END:VFREEBUSY", "BEGIN:VEVENT", "UID:3"),
+        ["01-01 00:00 1h", "02-01 08:00 1.5h", "02-02 08:00 1h", "02-03 08:00 2h"],
+    ),
     "before the window": (("DTSTART:20291201T080000Z", "DTEND:20291201T093000Z"), []),
     "begun before the window": (("DTSTART:20290301T080000Z", "DTEND:20300101T020000Z"), ["01-01 00:00 2h"]),
     "a duration from before the window": (("DTSTART:20291201T000000Z", "DURATION:P32D"), ["01-01 00:00 24h"]),

@@ -16,6 +16,7 @@ from sqlalchemy import (
     Select,
     Text,
     Uuid,
+    and_,
     cast,
     func,
     literal,
@@ -28,9 +29,9 @@ from models.catalog import courses
 from models.events import events
 from models.people import mentor_profiles, users
 from models.reviews import reviews
-from models.sessions import SessionStatus, sessions
+from models.sessions import OutcomeType, SessionStatus, sessions
 from workflows.analytics.scope import Period, Scope
-from workflows.events.event_types import SeatJoined, SeatLeft
+from workflows.events.event_types import SeatJoined, SeatLeft, SeatRefunded
 from workflows.paging import Page
 
 
@@ -54,10 +55,11 @@ SUBJECTS: dict[Grouping, tuple[str, ...]] = {
     Grouping.COURSE: ("course_id", "course_title"),
     Grouping.STATUS: ("status",),
 }
-# And what is counted. Seats are those that were taken and not given back; below zero where more were given back.
+# And what is counted. Seats are those that were taken, not given back, and not refunded with their cancelled group;
+# below zero where more were given back.
 COUNTS = (
     *("created", "started", "completed", "cancelled", "late_cancellations", "minutes"),
-    *("seats", "seats_joined", "seats_left"),
+    *("seats", "seats_joined", "seats_left", "seats_left_late", "seats_refunded"),
 )
 STATUS_COUNTS = ("sessions", "minutes")
 _SUMMED = tuple(name for name in COUNTS if name != "seats")
@@ -71,8 +73,9 @@ _SEATS = (
         events.c.occurred_at.label("at"),
         cast(events.c.data["mentor_profile_id"].as_string(), Uuid).label("mentor_profile_id"),
         cast(events.c.data["course_id"].as_string(), Uuid).label("course_id"),
+        events.c.data["late"].as_boolean().label("late"),
     )
-    .where(events.c.type.in_([SeatJoined.type, SeatLeft.type]))
+    .where(events.c.type.in_([SeatJoined.type, SeatLeft.type, SeatRefunded.type]))
     .subquery("seats")
 )
 _ISO_DAY, _ISO_HOUR = "YYYY-MM-DD", 'YYYY-MM-DD"T"HH24:MI'
@@ -104,7 +107,7 @@ def _by_subject(period: Period, group: Grouping, scope: Scope) -> Select[Any]:
     happened = _happened(period, group, scope).subquery("happened")
     subject = happened.c.subject
     sums = {name: cast(func.sum(happened.c[name]), BigInteger) for name in _SUMMED}
-    seats = (sums["seats_joined"] - sums["seats_left"]).label("seats")
+    seats = (sums["seats_joined"] - sums["seats_left"] - sums["seats_refunded"]).label("seats")
     counts = [*(total.label(name) for name, total in sums.items()), seats]
     # What is of no course comes first.
     match group:
@@ -151,7 +154,11 @@ def _happened(period: Period, group: Grouping, scope: Scope) -> CompoundSelect[A
     def step(at: ColumnElement[Any], **counts: Any) -> Select[Any]:
         return counted(sessions, at, period.covers_session(at), **counts)
 
-    row, late = sessions.c, sessions.c.cancellation["late"].as_boolean()
+    row, cancellation, left = sessions.c, sessions.c.cancellation, _SEATS.c.type == SeatLeft.type
+    # A mentee who did not come owes what a late cancellation costs, and has not cancelled.
+    late = and_(
+        cancellation["late"].as_boolean(), cancellation["type"].as_string().is_distinct_from(OutcomeType.NO_SHOW)
+    )
     return union_all(
         step(row.created_at, created=func.count()),
         step(row.started_at, started=func.count()),
@@ -162,7 +169,9 @@ def _happened(period: Period, group: Grouping, scope: Scope) -> CompoundSelect[A
             _SEATS.c.at,
             period.covers(_SEATS.c.at),
             seats_joined=func.count().filter(_SEATS.c.type == SeatJoined.type),
-            seats_left=func.count().filter(_SEATS.c.type == SeatLeft.type),
+            seats_left=func.count().filter(left),
+            seats_left_late=func.count().filter(left, _SEATS.c.late),
+            seats_refunded=func.count().filter(_SEATS.c.type == SeatRefunded.type),
         ),
     )
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Container, Iterator
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from typing import Any, ClassVar
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -20,9 +20,12 @@ from workflows.availability.occurrences import CalendarRefused, Interval, Occurr
 DAY = timedelta(days=1)
 
 MAX_OCCURRENCES = 20_000
+_TOO_MANY = f"The calendar has more than {MAX_OCCURRENCES} entries in the next year."
 X_TIME_ZONE = "X-WR-TIMEZONE"
 _UUID = re.compile("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 _EVENT = re.compile(rb"^BEGIN:VEVENT[ \t]*\r?\n.*?^END:VEVENT[ \t]*\r?\n?", re.MULTILINE | re.DOTALL | re.IGNORECASE)
+# Where a long line goes on (RFC 5545, 3.1).
+_FOLD = re.compile(rb"\r?\n[ \t]")
 # What makes an event last or come again in another way than by its two times.
 _GOES_ON = re.compile(rb"^(RRULE|RDATE|RECURRENCE-ID|DURATION)[;:]", re.MULTILINE | re.IGNORECASE)
 _DAY_OF_TIME = re.compile(rb"^(DTSTART|DTEND)(?:;[^:\r\n]*)?:(\d{8})", re.MULTILINE | re.IGNORECASE)
@@ -58,12 +61,36 @@ def expand(content: bytes, start: datetime, end: datetime, time_zone: str, email
         for event in query.between(start - DAY, end + DAY):
             number += 1
             if number > MAX_OCCURRENCES:
-                raise CalendarRefused(f"The calendar has more than {MAX_OCCURRENCES} entries in the next year.")
+                raise CalendarRefused(_TOO_MANY)
             if _is_busy(event) and not _is_declined(event, owners):
                 begins, ends = _times_of(event, there)
                 if max(start, begins) < min(end, ends):
                     _named(found, str(event.get("UID", ""))).append((max(start, begins), min(end, ends)))
+        for begins, ends in _taken(calendar):
+            number += 1
+            if number > MAX_OCCURRENCES:
+                raise CalendarRefused(_TOO_MANY)
+            if max(start, begins) < min(end, ends):
+                found.busy.append((max(start, begins), min(end, ends)))
     return found
+
+
+def _taken(calendar: Any) -> Iterator[Interval]:
+    """The busy times of free/busy components, which calendars that hide their events have in place of them.
+
+    They are in UTC (RFC 5545, 3.6.4). A period of another kind than `FREE`, also of an unknown one, is busy.
+    """
+    for component in calendar.walk("VFREEBUSY"):
+        given = component.get("FREEBUSY", [])
+        for periods in given if isinstance(given, list) else [given]:
+            if str(getattr(periods, "params", {}).get("FBTYPE", "BUSY")).upper() != "FREE":
+                yield from (_period(each) for each in getattr(periods, "dts", [periods]))
+
+
+def _period(value: Any) -> Interval:
+    begins, until = getattr(value, "dt", value)
+    ends = begins + until if isinstance(until, timedelta) else until
+    return _moment(begins, UTC), _moment(ends, UTC)
 
 
 def _calendars(content: bytes) -> Iterator[Any]:
@@ -92,8 +119,9 @@ def _without_past(content: bytes, start: datetime) -> bytes:
     first = f"{start - timedelta(days=2):%Y%m%d}".encode()
 
     def keep(event: re.Match[bytes]) -> bytes:
-        days = [found[2] for found in _DAY_OF_TIME.finditer(event[0])]
-        return event[0] if not days or max(days) >= first or _GOES_ON.search(event[0]) else b""
+        unfolded = _FOLD.sub(b"", event[0])
+        days = [found[2] for found in _DAY_OF_TIME.finditer(unfolded)]
+        return event[0] if not days or max(days) >= first or _GOES_ON.search(unfolded) else b""
 
     return _EVENT.sub(keep, content)
 
@@ -121,7 +149,7 @@ def _named(found: Occurrences, uid: str) -> list[Interval]:
     return found.named.setdefault(UUID(uid), []) if _UUID.fullmatch(uid) else found.busy
 
 
-def _moment(value: date | datetime, there: ZoneInfo) -> datetime:
+def _moment(value: date | datetime, there: tzinfo) -> datetime:
     """A time in UTC. One that the clocks skip, or show twice, is that of the offset before the change (RFC 5545)."""
     shown = value if isinstance(value, datetime) else datetime.combine(value, time())
     return (shown if shown.tzinfo is not None else shown.replace(tzinfo=there)).astimezone(UTC)
