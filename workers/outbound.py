@@ -8,7 +8,7 @@ from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import partial
-from threading import Barrier, Condition, Lock
+from threading import Barrier, Condition, Lock, Semaphore
 from time import monotonic, sleep
 from typing import Any, Generic, Protocol, TypeVar
 from uuid import UUID
@@ -66,7 +66,13 @@ RAMP_UP_SECONDS = 0.002
 
 
 class Senders(Protocol):
-    """Slots, each for one message under way, and the threads that send."""
+    """Slots, each for one message under way, and the threads that send.
+
+    Args:
+        count: how many slots there are.
+    """
+
+    count: int
 
     def acquire(self, named: int) -> int: ...
 
@@ -77,6 +83,8 @@ class Senders(Protocol):
 
 class SynchronousExecutor:
     """Runs in the caller's thread, with as many slots as deliveries are named."""
+
+    count = MAX_LEASED_TOGETHER
 
     def acquire(self, named: int) -> int:
         """As many as are named."""
@@ -99,7 +107,7 @@ class SenderPool:
     """
 
     def __init__(self, count: int, *, acquire_seconds: float = ACQUIRE_SECONDS) -> None:
-        self._count = self._free = count
+        self.count = self._free = count
         self._acquire_seconds = acquire_seconds
         self._changed = Condition(Lock())
         self._turn = Lock()
@@ -118,13 +126,24 @@ class SenderPool:
             named: how many deliveries are named; without any, slots are not waited for, and a quarter stays free for
                 what wake-ups name.
         """
-        half, before = min(named or MAX_LEASED_TOGETHER, max(1, self._count // 2)), -1
-        with self._turn, self._changed:
+        seconds = self._acquire_seconds if named else 0
+        until = monotonic() + seconds
+        # Who waits for the turn waits no longer than the one that has it.
+        if not self._turn.acquire(timeout=seconds):
+            return 0
+        try:
+            return self._take(named, until)
+        finally:
+            self._turn.release()
+
+    def _take(self, named: int, until: float) -> int:
+        half, before = min(named or MAX_LEASED_TOGETHER, max(1, self.count // 2)), -1
+        with self._changed:
             while before < self._free < half:
                 before = self._free
                 self._wait_for(half, COALESCING_SECONDS)
-            self._wait_for(1, self._acquire_seconds if named else 0)
-            free = self._free if named else max(0, self._free - self._count // 4)
+            self._wait_for(1, max(0.0, until - monotonic()))
+            free = self._free if named else max(0, self._free - self.count // 4)
             count = min(free, MAX_LEASED_TOGETHER)
             self._free -= count
         return count
@@ -239,12 +258,23 @@ class OutboundRunner:
         self._stopping = False
         # Of each effect: one thread looks for what no wake-up names; the others are free for what is named.
         self._drains = {name: Drain() for name in routes}
+        # More would only wait for slots, in threads that other effects of the queue need.
+        self._wakeups = {name: Semaphore(route.senders.count) for name, route in routes.items()}
 
     def deliver(self, effect: OutboundEffect[M], keys: Sequence[DeliveryKey]) -> None:
         """Send the named deliveries that are free and due, and others of the effect while there are slots left.
 
-        Everything that was begun is settled when this returns.
+        Everything that was begun is settled when this returns. While as many wake-ups as there are slots are under way,
+        another one is left to the sweep.
         """
+        wakeups = self._wakeups[effect.transport]
+        if wakeups.acquire(blocking=False):
+            try:
+                self._deliver(effect, keys)
+            finally:
+                wakeups.release()
+
+    def _deliver(self, effect: OutboundEffect[M], keys: Sequence[DeliveryKey]) -> None:
         route, drain = self._routes[effect.transport], self._drains[effect.transport]
         begun: list[LeasedMessage[M]] = []
         drains, until = drain.lock.acquire(blocking=False), monotonic() + DRAIN_SECONDS

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from threading import Event, Thread
@@ -301,3 +302,21 @@ def test_a_stop_leaves_cut_off_messages_to_their_lease(harness: Harness) -> None
     assert states(harness, [cut, arrives]) == ["pending", "done"]
     row = harness.row(cut)
     assert (row.attempts, row.last_error, row.lease_until > row.now) == (1, None, True)
+
+
+def test_wakeups_beyond_the_slots_hold_no_thread(harness: Harness) -> None:
+    keys, answered = messages(harness, listening(harness), 9), Event()
+
+    def hang(_message: object) -> SendResult:
+        assert answered.wait(SECONDS)
+        return YES
+
+    harness.http.answers = hang
+    deliverer = worker(harness, pool(2))
+    with ThreadPoolExecutor(4) as threads:
+        under_way = [threads.submit(deliverer.deliver, key) for key in keys]
+        # The thread that an effect in the database takes, of which wake-ups of slow receivers leave some.
+        assert threads.submit(lambda: True).result(SECONDS / 2)
+        answered.set()
+        for each in under_way:
+            each.result(SECONDS)

@@ -101,3 +101,12 @@ def test_those_that_acquire_are_many_and_all_are_served() -> None:
         Thread(target=use).start()
     eventually(lambda: all(served.acquire(timeout=SECONDS) for _ in range(200)), "all served")
     assert pool.acquire(9) == 4
+
+
+def test_those_that_find_no_slot_wait_beside_each_other() -> None:
+    pool = SenderPool(1, acquire_seconds=0.5)
+    assert pool.acquire(1) == 1
+    began = monotonic()
+    waiting = [acquiring(pool, 1) for _ in range(8)]
+    assert [each.result(SECONDS) for each in waiting] == [0] * 8
+    assert monotonic() - began < 8 * 0.5 / 2, "one after another, they would take four seconds"
