@@ -114,7 +114,8 @@ def settle_repeated(
     db: Connection, delivery: Delivery, result: SendResult, again_at: datetime, took: timedelta
 ) -> OutcomeLog:
     """Leave a delivery pending that is due again and again."""
-    ours = store.postpone(db, delivery, again_at) is not None
+    # After a success, its policy counts our own failures anew.
+    ours = store.postpone(db, delivery, again_at, forgives=result.error is None) is not None
     fields: dict[str, Any] = {"until": again_at.isoformat(timespec="milliseconds"), **_result_fields(result)}
     if result.error is None:
         return _line(delivery, "done", took, ours=ours, **fields)

@@ -117,12 +117,10 @@ def cancel_delivery(
     except OperationalError as error:
         if sqlstate_of(error) != LOCK_NOT_AVAILABLE:
             raise
-        raise Conflict(
-            "A worker has this delivery in hand; look again in a moment whether it is done.",
-            code="delivery_in_progress",
-            retry_after=1,
-        ) from error
+        raise _in_progress() from error
     if not cancelled:
+        if store.is_leased(db, delivery.id):
+            raise _in_progress()
         raise InvalidTransition("Only a pending or a dead delivery is cancelled.")
     write_audit_entry(
         db,
@@ -138,3 +136,11 @@ def cancel_delivery(
 
 def _status(db: Connection, delivery_id: UUID) -> DeliveryStatus:
     return DeliveryStatus.of(db.execute(store.status_query(delivery_id)).one())
+
+
+def _in_progress() -> Conflict:
+    return Conflict(
+        "A worker has this delivery in hand; look again in a moment whether it is done.",
+        code="delivery_in_progress",
+        retry_after=1,
+    )

@@ -174,6 +174,14 @@ def test_a_step_that_does_not_lead_from_here_is_refused(
     assert (world.wakeups.take(), audited(world, cast, delivery)) == ([], [])
 
 
+def test_what_is_being_sent_is_not_cancelled(world: World, cast: Cast) -> None:
+    partner = Partner.of(world, cast.as_operator)
+    delivery = partner.told(attempts=2, lease_until=datetime.now(UTC) + HOUR)
+    answer = posted(world, cast, f"/{delivery}/cancel", None)
+    assert (answer.status_code, answer.json["code"]) == (409, "delivery_in_progress")
+    assert answer.headers["Retry-After"] == "1"
+
+
 @pytest.mark.parametrize(
     ("body", "told", "kept"),
     [
@@ -184,7 +192,7 @@ def test_a_step_that_does_not_lead_from_here_is_refused(
 )
 def test_a_cancelled_delivery_says_why(world: World, cast: Cast, body: Any, told: str, kept: str | None) -> None:
     partner = Partner.of(world, cast.as_operator)
-    delivery = partner.told(attempts=2, lease_until=datetime.now(UTC) + HOUR)
+    delivery = partner.told(attempts=2, lease_until=datetime.now(UTC) - HOUR)
     answer = posted(world, cast, f"/{delivery}/cancel", body)
     assert (answer.status_code, answer.json["state"], answer.json["lastError"]) == (200, "cancelled", told)
     assert answer.json["nextAttemptAt"] is None

@@ -31,7 +31,7 @@ from workflows.availability.feeds import CalendarFeed, add_feed, feed_query, rem
 from workflows.availability.occurrences import Occurrences
 from workflows.bookings.direct import WantedListing
 from workflows.bookings.holds import hold
-from workflows.events.delivery import DeliveryKey
+from workflows.events.delivery import DEFAULT_RETRY_POLICY, DeliveryKey
 from workflows.identity.email_change import confirm_email_change, confirmable, request_email_change
 from workflows.identity.people import Mentor
 
@@ -157,6 +157,20 @@ def test_a_calendar_is_read_and_read_again_later(reading: Reading) -> None:
     assert request.path == SECRET_PATH
     assert request.headers["host"] == reading.server.url.removeprefix("http://")
     assert request.headers["accept-encoding"] == "identity"
+
+
+def test_a_success_ends_the_count_of_our_own_failures(reading: Reading, monkeypatch: pytest.MonkeyPatch) -> None:
+    def defect(*_args: object, **_named: object) -> None:
+        raise KeyError("a defect of ours")
+
+    reading.read()
+    for _ in range(DEFAULT_RETRY_POLICY.attempts + 1):
+        with monkeypatch.context() as broken:
+            broken.setattr("workflows.effects.calendars.request_for", defect)
+            reading.read()
+        reading.read()
+    delivery = reading.delivery()
+    assert (delivery.state, delivery.attempts) == ("pending", DEFAULT_RETRY_POLICY.attempts + 1)
 
 
 def test_what_has_not_changed_is_not_sent_again(reading: Reading) -> None:

@@ -18,7 +18,7 @@ from models.sessions import sessions
 from tests.factories import accept_booking, make_booking, make_user
 from tests.integration.harness import Harness
 from tests.integration.test_record import an_event, nothing, private
-from workflows.events.delivery import Cancel, DeliveryKey, Retry, RetryPolicy
+from workflows.events.delivery import Cancel, DeliveryKey, Postpone, Retry, RetryPolicy
 from workflows.events.event_types import SessionCompleted
 from workflows.events.record import record
 from workflows.events.subscriptions import Effect, Subscriptions, activate, load
@@ -157,6 +157,21 @@ def test_an_effect_may_ask_for_its_own_pause(with_effect: WithEffect) -> None:
         harness.deliverer.deliver(key)
     row = harness.row(key)
     assert (row.state, row.last_error) == ("dead", "the shop opens at nine"), "it counts as an attempt"
+
+
+@pytest.mark.parametrize("nudges", [0, 1])
+def test_an_effect_may_postpone_itself_without_an_attempt(with_effect: WithEffect, nudges: int) -> None:
+    until = datetime(2100, 1, 1, tzinfo=UTC)
+
+    def later(_db: Connection, _event: object, *, now: datetime) -> None:
+        del now
+        raise Postpone(until, "not yet")
+
+    harness, key = with_effect(later)
+    harness.change(key, nudges=nudges)
+    harness.deliverer.deliver(key)
+    row = harness.row(key)
+    assert (row.state, row.attempts, row.due_at, row.lease_until) == ("pending", 0, until, None)
 
 
 def test_a_cancelled_effect_keeps_the_reason(with_effect: WithEffect) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from ipaddress import ip_network
+from typing import Any
 
 import pytest
 
@@ -162,3 +163,20 @@ def test_an_answer_that_is_no_http_is_not_quoted(answer: bytes) -> None:
         report = transport().send(message(f"http://partner.example:{running.port}/"))
     assert (report.error_class, report.error) == ("protocol", "The answer was not HTTP.")
     assert report.response is None
+
+
+def test_a_pool_that_was_closed_meanwhile_is_replaced(running: Partner, monkeypatch: pytest.MonkeyPatch) -> None:
+    ours = transport()
+    pools, looked_up = ours._client._pools, list[object]()
+    lookup = pools.connection_from_host
+
+    def evicted_once(*named: Any) -> object:
+        looked_up.append(found := lookup(*named))
+        if len(looked_up) == 1:
+            # By the messages to many other hosts.
+            pools.clear()
+        return found
+
+    monkeypatch.setattr(pools, "connection_from_host", evicted_once)
+    assert ours.send(message(f"http://partner.example:{running.port}/")).error is None
+    assert len(looked_up) == 2

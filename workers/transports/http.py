@@ -350,10 +350,11 @@ class HttpClient:
         body: bytes | None,
         until: float,
     ) -> HttpResponse:
-        pool = self._pools.connection_from_host(
-            str(address), destination.port, destination.scheme, {"server_hostname": destination.host}
-        )
         while True:
+            # Looked up each time: a pool that made room for others is closed for good.
+            pool = self._pools.connection_from_host(
+                str(address), destination.port, destination.scheme, {"server_hostname": destination.host}
+            )
             try:
                 response = pool.urlopen(
                     method,

@@ -228,7 +228,8 @@ FROM ours
 _POSTPONE = text(
     f"""
 UPDATE deliveries d
-SET attempts = :fence - 1, lease_until = NULL, due_at = later.at, nudge_at = later.at, put_off_until = later.at,
+SET attempts = :attempts, forgiven = CASE WHEN :forgives THEN :attempts ELSE least(d.forgiven, :attempts) END,
+    lease_until = NULL, due_at = later.at, nudge_at = later.at, put_off_until = later.at,
     last_error = coalesce(CAST(:error AS text), d.last_error)
 FROM (SELECT coalesce(CAST(:until AS timestamptz), clock_timestamp() + CAST(:pause AS interval)) AS at) AS later
 WHERE d.event_id = :event_id AND d.effect = :effect AND d.target = :target AND {_PENDING} AND d.attempts = :fence
@@ -701,14 +702,16 @@ SELECT moved.hastens, first.* FROM moved LEFT JOIN (
 """
 ).columns(hastens=Boolean(), event_id=Uuid(), subject_id=Uuid())
 
-# A worker holds the rows of a batch until its commit, and an operator's request does not wait for that.
+# A worker holds the rows of a batch until its commit, and an operator's request does not wait for that. What is leased
+# is being sent this very moment.
 _CANCEL = text(
     """
 UPDATE deliveries SET state = 'cancelled', lease_until = NULL, last_error = :reason
 WHERE id = (SELECT id FROM deliveries WHERE id = :id FOR UPDATE NOWAIT)
-  AND state = ANY(CAST(:states AS delivery_state[]))
+  AND state = ANY(CAST(:states AS delivery_state[])) AND (lease_until IS NULL OR lease_until <= now())
 """
 )
+_IS_LEASED = select(deliveries.c.lease_until > func.now()).where(deliveries.c.id == bindparam("id"))
 
 # What is leased is being sent this very moment: its sender writes what came of it. A locked row is left out, since its
 # sender may be waiting for the endpoint's row.
@@ -982,16 +985,23 @@ def settle(db: Connection, delivery: Delivery, attempt: Attempt, *, after: timed
 
 
 def postpone(
-    db: Connection, leased: Delivery, until: datetime | timedelta, *, reason: str | None = None
+    db: Connection,
+    delivery: Delivery,
+    until: datetime | timedelta,
+    *,
+    reason: str | None = None,
+    forgives: bool = False,
 ) -> datetime | None:
     """Leave it pending until then, as if it had never been taken: no attempt was made.
 
     Args:
         until: by the database's clock; or for how long from now on.
         reason: kept as its last error; None keeps the one that it has.
+        forgives: whether earlier attempts no longer count.
     """
     times = {"until": None, "pause": until} if isinstance(until, timedelta) else {"until": until, "pause": None}
-    values = {**vars(leased.key), "fence": leased.fence, "error": _cut(reason, MAX_ERROR_CHARACTERS), **times}
+    counted = {"fence": delivery.fence, "attempts": delivery.attempt - 1, "forgives": forgives}
+    values = {**vars(delivery.key), **counted, "error": _cut(reason, MAX_ERROR_CHARACTERS), **times}
     due_at: datetime | None = db.execute(_POSTPONE, values).scalar_one_or_none()
     return due_at
 
@@ -1179,7 +1189,7 @@ def recover(db: Connection, endpoint_id: UUID, event_types: Sequence[str], *, si
 
 
 def cancel(db: Connection, delivery_id: UUID, reason: str) -> bool:
-    """End a pending or dead one as cancelled; False when it is neither.
+    """End a pending or dead one as cancelled; False when it is neither, or is being sent right now.
 
     Raises:
         OperationalError: 55P03, while a worker holds the row.
@@ -1187,6 +1197,11 @@ def cancel(db: Connection, delivery_id: UUID, reason: str) -> bool:
     states = list(states_before(DeliveryState.CANCELLED))
     values = {"id": delivery_id, "states": states, "reason": _cut(reason, MAX_ERROR_CHARACTERS)}
     return db.execute(_CANCEL, values).rowcount == 1
+
+
+def is_leased(db: Connection, delivery_id: UUID) -> bool:
+    """Whether a worker is sending it at this moment."""
+    return bool(db.scalar(_IS_LEASED, {"id": delivery_id}))
 
 
 def cancel_of_deleted_endpoint(db: Connection, endpoint_id: UUID, reason: str, *, limit: int) -> int:
