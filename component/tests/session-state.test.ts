@@ -84,7 +84,7 @@ describe("what may be done", () => {
   });
 
   it("is answered by its mentor, as far as there is no answer", () => {
-    const reviews = [{ answer: "Thank you." } as Review, { answer: null } as Review];
+    const reviews = [{ answer: null, answeredAt: "2030-01-01T00:00:00Z" } as Review, { answer: null, answeredAt: null } as Review];
     const state = { session: session({ status: "completed" }), quote: quote({ cancelledBy: "mentor" }) };
     expect(possible(stateOf({ ...state, reviews })).answer).toBe(true);
     expect(possible(stateOf({ ...state, reviews: reviews.slice(0, 1) })).answer).toBe(false);

@@ -123,7 +123,7 @@ export function possible(state: SessionState): Possible {
     leave: mayCancel && hasLeave,
     noShow: status === "scheduled" && now >= noShowFrom(session as Session) ? absentFor(state) : [],
     review: status === "completed" && state.permit !== null && !state.reviews.length,
-    answer: role === "mentor" && state.reviews.some((review) => review.answer === null),
+    answer: role === "mentor" && state.reviews.some((review) => review.answeredAt === null),
     cancelSeries: Boolean(state.booking?.seriesId) && role !== null && status === "scheduled",
   };
 }

@@ -185,7 +185,7 @@ function renderReview(view: SessionView, review: Review, id: string, hasActions:
   const { reviewing } = words;
   const isOne = state.reviews.length === 1;
   const title = roleOf(state) === "mentee" ? reviewing.yours : isOne ? reviewing.theirs : reviewing.by(review.reviewer);
-  const mayAnswer = hasActions && review.answer === null && roleOf(state) === "mentor";
+  const mayAnswer = hasActions && review.answeredAt === null && roleOf(state) === "mentor";
   return html`<section class="review" aria-labelledby=${id}>
     <h3 id=${id}>${title}</h3>
     <p>${renderStars(view, review.rating)}</p>
