@@ -34,6 +34,7 @@ from workflows.events.event_types import (
     ReviewSubmitted,
     SeatJoined,
     SeatLeft,
+    SeatRefunded,
     WebhookEndpointDisabled,
     WebhookEndpointExhausted,
     WebhookEndpointFailing,
@@ -221,6 +222,7 @@ class CourseLife:
 # What follows from bundles, groups, sessions after the fact and a changed address: from the life of a course.
 OF_COURSES = {
     "notifications.email_change_requested",
+    "notifications.seat_refunded",
     *("bundles.expire", "notifications.bundle_expired", "notifications.bundle_expiring"),
     *("notifications.bundle_purchased", "notifications.session_fee_waived", "notifications.session_overdue"),
     *("notifications.waitlist_dropped", "notifications.waitlist_offered"),
@@ -252,16 +254,20 @@ def teach(db: Connection) -> CourseLife:
 
 
 def leave_group(db: Connection, life: CourseLife) -> None:
-    """Ada leaves the first group, whose seat is offered to the waiting list."""
+    """Ada leaves the first group, whose seat is offered to the waiting list, and a fee of hers is waived."""
+    now, group = datetime.now(UTC), read_group(db, life.left.id)
     leave(
         db,
         actor=factories.acting_user(life.ada),
-        group=read_group(db, life.left.id),
+        group=group,
         mentee_user_id=life.ada.id,
         reason=None,
-        now=datetime.now(UTC),
+        now=now,
         policy=DEFAULT_POLICY,
     )
+    seat: dict[str, Any] = {"user_id": life.ada.id, "seat_id": uuid4(), "bundle_purchase_id": None}
+    fee: dict[str, Any] = {"refund_amount": 2000, "currency": "USD", "credit_returned": None}
+    record(db, SeatRefunded.about(group, actor=factories.OPERATOR, now=now, **seat, **fee, waived=True))
 
 
 def end_groups(db: Connection, life: CourseLife) -> None:

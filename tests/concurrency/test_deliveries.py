@@ -125,8 +125,8 @@ LEFT_BY_COURSE = {
     # the first offer lapsed, and the second ended with the session; two waited for the other group in vain
     "SELECT count(*) FROM events WHERE type = 'waitlist.offered'": 2,
     "SELECT count(*) FROM events WHERE type = 'waitlist.dropped'": 4,
-    # of Lin, who had not left
-    "SELECT count(*) FROM events WHERE type = 'seat.refunded'": 1,
+    # of Lin, who had not left, and of Ada's fee
+    "SELECT count(*) FROM events WHERE type = 'seat.refunded'": 2,
     "SELECT count(*) FROM events WHERE type = 'bundle.expired'": 1,
     "SELECT remaining_sessions FROM bundle_purchases": 0,
     "SELECT count(*) FROM bundle_entries WHERE kind = 'expire'": 1,
@@ -135,7 +135,7 @@ LEFT_BY_COURSE = {
     "SELECT count(*) FROM notifications WHERE channel = 'email' AND kind LIKE 'waitlist%'": 6,
     # one of each party: of the group, without Ada who had left, and of the session
     "SELECT count(*) FROM notifications WHERE channel = 'email' AND kind = 'session_cancelled'": 4,
-    "SELECT count(*) FROM notifications WHERE kind = 'seat_refunded'": 0,
+    "SELECT count(*) FROM notifications WHERE channel = 'email' AND kind = 'seat_refunded'": 1,
     "SELECT count(*) FROM notifications WHERE channel = 'email' AND kind = 'session_fee_waived'": 2,
     "SELECT count(*) FROM notifications WHERE channel = 'email' AND kind = 'session_overdue'": 1,
     "SELECT count(*) FROM email_changes": 1,

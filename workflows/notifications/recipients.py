@@ -19,6 +19,7 @@ from workflows.events.event_types import (
     BookingDeclined,
     Event,
     SeatLeft,
+    SeatRefunded,
     SessionCancelled,
     WaitlistEvent,
 )
@@ -28,8 +29,8 @@ MAX_NAMES = 3
 NOT_A_PARTY = "The reader is no longer a party of it."
 # Its end has to reach everyone who was a party, however late the message leaves.
 _ENDINGS = (BookingCancelled, BookingDeclined, SeatLeft, SessionCancelled)
-# Those on a waiting list are no parties.
-_TO_OTHERS = (WaitlistEvent,)
+# A person on a waiting list, and one who has left a seat, is no party.
+_TO_OTHERS = (WaitlistEvent, SeatRefunded)
 
 # Whether the reader of a notification `n` is a party of its booking.
 IS_PARTY = """(
