@@ -8,6 +8,7 @@ from ipaddress import ip_network
 from typing import Any
 
 import pytest
+from urllib3 import HTTPConnectionPool
 
 from tests.eventually import eventually
 from tests.integration.names import Names
@@ -167,16 +168,17 @@ def test_an_answer_that_is_no_http_is_not_quoted(answer: bytes) -> None:
 
 def test_a_pool_that_was_closed_meanwhile_is_replaced(running: Partner, monkeypatch: pytest.MonkeyPatch) -> None:
     ours = transport()
-    pools, looked_up = ours._client._pools, list[object]()
+    pools, looked_up = ours._client._pools, list[HTTPConnectionPool]()
     lookup = pools.connection_from_host
 
-    def evicted_once(*named: Any) -> object:
+    def closed_once(*named: Any) -> HTTPConnectionPool:
         looked_up.append(found := lookup(*named))
         if len(looked_up) == 1:
-            # By the messages to many other hosts.
+            # As at the end of its client.
+            found.close()
             pools.clear()
         return found
 
-    monkeypatch.setattr(pools, "connection_from_host", evicted_once)
+    monkeypatch.setattr(pools, "connection_from_host", closed_once)
     assert ours.send(message(f"http://partner.example:{running.port}/")).error is None
     assert len(looked_up) == 2

@@ -63,6 +63,7 @@ def words(kind: str, *, zone: str = "UTC", start: datetime = datetime(2030, 5, 4
         "reason": None,
         "refund_requested": True,
         "who": "Ada Lovelace",
+        "by_operator": False,
         "starts_in": "1 hour",
         "fee_amount": 2000,
         "left": 2,
@@ -100,7 +101,10 @@ def test_times_are_in_the_readers_zone(kind: str, zone: str, start: datetime, sh
 @pytest.mark.parametrize("reader_is_mentor", [True, False])
 @pytest.mark.parametrize("title", ["Compilers", None])
 def test_every_kind_has_a_title_of_one_line_and_a_body(kind: str, reader_is_mentor: bool, title: str | None) -> None:
-    for told in ({"expired": True, "reason": "On holiday"}, {"expired": False, "reason": None}):
+    for told in (
+        {"expired": True, "reason": "On holiday", "by_operator": True},
+        {"expired": False, "reason": None, "by_operator": False},
+    ):
         found = words(kind, reader_is_mentor=reader_is_mentor, title=title, **told)
         assert found.title
         assert "\n" not in found.title
