@@ -270,9 +270,15 @@ def test_draining_answers_on_kept_connections_and_takes_no_others(tmp_path: Path
         def draining() -> bool:
             return [line["event"] for line in served.logged()].count("api.draining") == 2
 
+        def refused() -> bool:
+            try:
+                socket.create_connection(("127.0.0.1", served.port), timeout=0.5).close()
+            except TimeoutError:
+                return True
+            return False
+
         eventually(draining, "both worker processes")
-        with pytest.raises(TimeoutError):
-            socket.create_connection(("127.0.0.1", served.port), timeout=0.5)
+        eventually(refused, "the end of new connections", seconds=5)
         answer = kept.request("POST", "/testing/echo", body=b"y")
         assert (answer.status, answer.data, answer.headers["Connection"]) == (200, b"y", "close")
         assert kept.num_connections == 1
