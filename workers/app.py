@@ -13,16 +13,6 @@ from config.settings import settings
 from workers.broker import BufferedEvents, FastReconnectAMQP, broker_settings
 from workflows.events import QUEUES
 
-
-def queue_of_effect(name: str, *_args: object, **_options: object) -> dict[str, str] | None:
-    """Where a task goes that is sent by an effect's name alone, as operators may do."""
-    # Only those who send one need to know the effects: Flower is a third of its size without them.
-    from workflows.events.subscriptions import load  # noqa: PLC0415
-
-    effect = load().named(name)
-    return None if effect is None else {"queue": effect.queue}
-
-
 app = Celery("tutelage", amqp=FastReconnectAMQP, events=BufferedEvents)
 # Read at the first use: an import must not fail for a setting.
 app.add_defaults(lambda: broker_settings(settings().require_redis_url()))
@@ -35,7 +25,6 @@ app.conf.update(
     # Direct queues only: a FLUSHALL erases topic bindings, and publishing then silently goes nowhere.
     task_queues=[Queue(name, routing_key=name) for name in QUEUES],
     task_default_queue=QUEUES[0],
-    task_routes=(queue_of_effect,),
     task_create_missing_queues=False,
     task_serializer="json",
     accept_content=["json"],

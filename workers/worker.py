@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import socket
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -29,7 +29,7 @@ from workers.tracing import start_tracing, stop_tracing
 from workers.transactions import Transactions, is_unavailable, metered
 from workers.wakeups import TASK, WakeupQueue
 from workflows.events.delivery import DeliveryKey
-from workflows.events.subscriptions import activate_policy, load
+from workflows.events.subscriptions import activate_policy
 from workflows.notifications.texts import use_templates
 
 log = structlog.get_logger(__name__)
@@ -83,18 +83,6 @@ def run_deliveries(*, deliveries: Sequence[Mapping[str, str]], **_newer: Any) ->
 
 def _key(*, effect: str, event: str, target: str = "", **_subject: Any) -> DeliveryKey:
     return DeliveryKey(event_id=UUID(event), effect=effect, target=target)
-
-
-def _task_of(effect: str) -> Callable[..., None]:
-    def run_one(*, also: Sequence[Mapping[str, str]] = (), **first: Any) -> None:
-        run_deliveries(deliveries=[{**named, "effect": effect} for named in (first, *also)])
-
-    return run_one
-
-
-# Messages of the release before named one effect as their task; they are still read for one release.
-for _effect in load().all():
-    app.task(_task_of(_effect.name), name=_effect.name)
 
 
 # Connected, so that Celery leaves the loggers alone.
