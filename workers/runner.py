@@ -172,7 +172,7 @@ class DatabaseRunner:
     ) -> None:
         self._transactions = transactions
         self._batch_seconds = batch_seconds
-        effects = subscriptions.database_effects(retired=True)
+        effects = subscriptions.database_effects()
         self._effects = {effect.name: effect for effect in effects}
         # Timers are named by the sweep.
         drained = [effect for effect in effects if drains and not effect.alone and effect.due is None]

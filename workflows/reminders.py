@@ -6,14 +6,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import pairwise
-from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, Row, Select, String, func, select
+from sqlalchemy import Connection
 
-from models.bookings import BookingStatus, bookings
-from models.events import events
-from models.sessions import SessionStatus, sessions
+from models.bookings import BookingStatus
+from models.sessions import SessionStatus
 from workflows.events.delivery import Cancel
 from workflows.events.event_types import (
     BookingUndecided,
@@ -24,7 +22,6 @@ from workflows.events.event_types import (
     WaitlistOffered,
     own_fields,
 )
-from workflows.events.record import record
 from workflows.groups.waitlist import is_offered
 from workflows.identity.actor import SYSTEM
 from workflows.notifications.recipients import NOT_A_PARTY, Parties, parties_of, variables_about
@@ -80,29 +77,6 @@ def reminders_to_set(
         for reminder in reminders_of(session.start_time, chosen, since=session.occurred_at)
         if reminder.useful_until > now
     ]
-
-
-def set_all(db: Connection, event: SessionCreated, *, policy: OperatorPolicy, now: datetime) -> None:
-    """Record the reminders of a session that a process of the release before has created; idempotent."""
-    row = db.execute(_reminders_of_session(event.session_id)).one()
-    if row.status is SessionStatus.SCHEDULED:
-        reminders = reminders_to_set(event, row.reminder_minutes, policy=policy, now=now)
-        record(db, *(reminder for reminder in reminders if not _is_set(row, reminder)))
-
-
-def _reminders_of_session(session_id: UUID) -> Select[Any]:
-    already = select(func.array_agg(events.c.data["minutes_before"].astext.cast(String))).where(
-        events.c.subject_id == session_id, events.c.type == SessionReminderSet.type
-    )
-    return (
-        select(sessions.c.status, bookings.c.reminder_minutes, already.scalar_subquery().label("already"))
-        .join_from(sessions, bookings, bookings.c.id == sessions.c.booking_id)
-        .where(sessions.c.id == session_id)
-    )
-
-
-def _is_set(row: Row[Any], reminder: SessionReminderSet) -> bool:
-    return str(reminder.minutes_before) in (row.already or ())
 
 
 def is_of_use(event: SessionReminderSet, parties: Parties, *, now: datetime) -> bool:

@@ -76,8 +76,6 @@ def test_a_subscription_keeps_the_time_it_was_first_seen(harness: Harness) -> No
     assert all(row.first_seen_at < row.created_at for row in rows)
     noted = {(row.effect, row.event_type) for row in rows}
     assert ("reviews.unlock", "session.completed") in noted
-    # Nothing is asked for that is retired.
-    assert not any(effect in ("webhooks.queue", "reminders.set") for effect, _type in noted)
     assert not any(effect in ("mail.send", "webhooks.send") for effect, _type in noted)
 
 

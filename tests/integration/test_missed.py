@@ -7,10 +7,10 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import pytest
-from sqlalchemy import func, insert, select, text
+from sqlalchemy import func, select, text
 from structlog.testing import capture_logs
 
 from models.events import deliveries
@@ -188,32 +188,3 @@ def resent(harness: Harness, delivery_id: UUID) -> WebhookDelivery:
     with harness.transactions() as db:
         delivery = WebhookDelivery.of(db.execute(webhook_status_query(delivery_id)).one())
         return resend(db, actor=OPERATOR, delivery=delivery)
-
-
-def test_fanning_out_again_keeps_nothing_twice(harness: Harness) -> None:
-    partner = listening(harness, state=EndpointState.PAUSED)
-    with harness.transactions() as db:
-        make_booking(db)
-    becomes(harness, partner, EndpointState.ACTIVE)
-    # As a process of the release before would have it written.
-    key = queue_of_old(harness)
-    harness.deliverer.deliver(key)
-    assert [run.state for run in runs(harness, partner)] == ["cancelled"]
-    assert recovered(harness, partner) == 1
-
-
-def queue_of_old(harness: Harness) -> DeliveryKey:
-    """The delivery that fanned an event out before its own statement did."""
-    event_id = harness.key("bookings.expire").event_id
-    with harness.engine.begin() as db:
-        db.execute(
-            insert(deliveries).values(
-                event_id=event_id,
-                effect="webhooks.queue",
-                id=uuid4(),
-                queue="webhooks",
-                due_at=func.now(),
-                nudge_at=func.now(),
-            )
-        )
-    return DeliveryKey(event_id=event_id, effect="webhooks.queue")

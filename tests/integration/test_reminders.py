@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from threading import Thread
 from typing import Any
@@ -192,25 +191,6 @@ def test_a_session_made_late_skips_what_has_passed(harness: Harness, ahead: time
     pair = Pair(harness, ahead=ahead)
     pair.accept()
     assert [minutes for minutes, _ahead in ahead_of(pair)] == wanted
-
-
-def test_reminders_set_late_skip_those_of_no_use(harness: Harness) -> None:
-    pair = Pair(harness)
-    pair.accept(policy=OperatorPolicy(reminder_minutes=()))
-    created = replace(pair.event(SessionCreated), occurred_at=pair.made)
-    # The system was down, and the day's reminder would now speak at the hour's time.
-    pair.run("reminders.set", created, now=pair.start - HOUR / 2)
-    assert [minutes for minutes, _ahead in ahead_of(pair)] == [60]
-
-
-def test_setting_them_again_adds_nothing(harness: Harness) -> None:
-    pair = Pair(harness)
-    pair.accept()
-    created = replace(pair.event(SessionCreated), occurred_at=pair.made)
-    for _ in range(5):
-        # As if the delivery had been restored from an older backup than the events.
-        pair.run("reminders.set", created, now=pair.made)
-    assert len(pair.events(SessionReminderSet)) == 2
 
 
 def test_a_session_and_its_reminders_are_written_in_two_statements(harness: Harness) -> None:

@@ -55,20 +55,6 @@ INSIDE = {
     "waitlist.expire": ("waitlist.offered", "sessions", 8),
     "webhooks.availability": ("availability.announcement_set", "webhooks", 8),
 }
-# Nothing is written for these any more; they run what older processes have written.
-RETIRED = {
-    "analytics.booking_accepted",
-    "analytics.booking_declined",
-    "analytics.booking_requested",
-    "analytics.review_submitted",
-    "analytics.seat_joined",
-    "analytics.seat_left",
-    "analytics.session_cancelled",
-    "analytics.session_created",
-    "analytics.session_started",
-    "reminders.set",
-    "webhooks.queue",
-}
 OUTSIDE = {
     "calendars.read": ("calendars", "webhooks", 8),
     "channels.send": ("channels", "notifications", 8),
@@ -85,15 +71,10 @@ def test_database_effects_keep_their_stored_names() -> None:
     assert found == INSIDE
 
 
-def test_the_retired_can_still_be_run() -> None:
-    inside = {effect.name for effect in load().all() if isinstance(effect, Effect)}
-    assert inside - {effect.name for effect in load().database_effects()} == RETIRED
-
-
 def test_each_set_of_effects_has_a_catalogue_id() -> None:
     catalogue = load().effect_catalogue
     assert "reviews.unlock session.completed" in catalogue.effects
-    assert {pair.partition(" ")[0] for pair in catalogue.effects} == {*INSIDE, *RETIRED}
+    assert {pair.partition(" ")[0] for pair in catalogue.effects} == set(INSIDE)
     known = Subscriptions()
     known.add(an_effect("a"))
     assert known.effect_catalogue.id not in (catalogue.id, Subscriptions().effect_catalogue.id)

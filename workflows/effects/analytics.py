@@ -14,33 +14,10 @@ from models.bookings import bookings
 from models.sessions import sessions
 from workflows.analytics.transition_times import WAS_REQUESTED, Transition, milliseconds_of
 from workflows.events.event_types import (
-    BookingAccepted,
-    BookingDeclined,
-    BookingRequested,
-    Event,
-    ReviewSubmitted,
-    SeatJoined,
-    SeatLeft,
-    SessionCancelled,
     SessionCompleted,
-    SessionCreated,
-    SessionStarted,
 )
 from workflows.events.record import defer_write
 from workflows.events.subscriptions import subscribe
-
-# What counted before reports were read from the rows of sessions themselves.
-_RETIRED = (
-    BookingRequested,
-    BookingAccepted,
-    BookingDeclined,
-    SessionCreated,
-    SessionStarted,
-    SessionCancelled,
-    ReviewSubmitted,
-    SeatJoined,
-    SeatLeft,
-)
 
 
 @subscribe(SessionCompleted, name="analytics.session_completed", queue="analytics", deferred=True)
@@ -71,13 +48,3 @@ def record_metrics(db: Connection, session_ids: list[UUID]) -> None:
         .order_by(session.id)
     )
     db.execute(insert(session_metrics).from_select(list(values), measured).on_conflict_do_nothing())
-
-
-def _retire(event_type: type[Event]) -> None:
-    @subscribe(event_type, name=f"analytics.{event_type.type.replace('.', '_')}", queue="analytics", retired=True)
-    def settle(db: Connection, event: Event, *, now: datetime) -> None:
-        """Nothing: what processes of the release before have planned is done."""
-
-
-for _event_type in _RETIRED:
-    _retire(_event_type)

@@ -56,7 +56,7 @@ from workflows.notifications.notify import BookingNotification, notify, notify_p
 from workflows.notifications.recipients import Parties, Person, parties_of, person_of, variables_about
 from workflows.notifications.texts import Quotation, compose
 from workflows.operator_policy import DEFAULT_POLICY, OperatorPolicy
-from workflows.reminders import in_words, is_of_use, is_undecided, set_all
+from workflows.reminders import in_words, is_of_use, is_undecided
 
 
 def _all(_event: Event, parties: Parties, _now: datetime) -> Sequence[Person]:
@@ -333,11 +333,3 @@ def _subscribe_channels(kind: str, event_type: type[Event]) -> None:
 
 for _kind, _event in OPERATOR_NOTICES.items():
     _subscribe_channels(_kind, _event)
-
-
-@subscribe(SessionCreated, name="reminders.set", queue="notifications", uses_operator_policy=True, retired=True)
-def set_reminders(
-    db: Connection, event: SessionCreated, *, now: datetime, policy: OperatorPolicy = DEFAULT_POLICY
-) -> None:
-    """For rows of the release before; reminders are now recorded with the session itself."""
-    set_all(db, event, policy=policy, now=now)

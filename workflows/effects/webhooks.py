@@ -18,8 +18,7 @@ from models.webhooks import EndpointState, webhook_endpoints, webhook_secrets
 from workflows.availability.changes import announce_held_back
 from workflows.errors import Invalid
 from workflows.events.delivery import WEBHOOK_RETRY_POLICY, Cancel, Delivery, RetryPolicy, SendResult
-from workflows.events.event_types import AvailabilityAnnouncementSet, Event, WebhookPinged
-from workflows.events.record import fan_out
+from workflows.events.event_types import AvailabilityAnnouncementSet, WebhookPinged
 from workflows.events.store import hasten_postponed
 from workflows.events.subscriptions import (
     FanOut,
@@ -181,9 +180,3 @@ def _announce_at(event: AvailabilityAnnouncementSet) -> datetime:
 def announce_availability(db: Connection, event: AvailabilityAnnouncementSet, *, now: datetime) -> None:
     """Announce what a mentor has changed since the last announcement, by the last of the changes."""
     announce_held_back(db, event.mentor_profile_id)
-
-
-@subscribe(Event, name="webhooks.queue", queue="webhooks", retired=True)
-def queue_webhooks(db: Connection, event: Event, *, now: datetime) -> None:
-    """Run what processes of the release before have written; the statement that records an event does this now."""
-    fan_out(db, event)

@@ -38,7 +38,6 @@ class Effect:
         targets: one delivery each; None for one delivery without a target.
         uses_operator_policy: whether `run` takes the operator's policy as `policy`.
         wanted: whether it is to follow at all under the operator's policy; None for always.
-        retired: nothing is recorded for it any more; it runs what processes of the release before have recorded.
         deferred: whether all that it writes goes through `defer_write`: it then needs no savepoint.
         alone: whether it needs a transaction of its own, because it locks rows that effects of other subjects lock as
             well (a mentor's, a bundle's). All others lock rows of their own booking or session only, or defer the
@@ -54,7 +53,6 @@ class Effect:
     policy: RetryPolicy = DEFAULT_RETRY_POLICY
     uses_operator_policy: bool = False
     wanted: Callable[[OperatorPolicy], bool] | None = None
-    retired: bool = False
     deferred: bool = False
     alone: bool = False
 
@@ -177,13 +175,9 @@ class Subscriptions:
         """Every effect that can be run, in the order of the names."""
         return sorted(self._effects.values(), key=lambda effect: effect.name)
 
-    def database_effects(self, *, retired: bool = False) -> list[Effect]:
-        """The effects that run in the database, in the order of their names.
-
-        Args:
-            retired: whether those are among them for which nothing is recorded any more.
-        """
-        return [effect for effect in self.all() if isinstance(effect, Effect) and (retired or not effect.retired)]
+    def database_effects(self) -> list[Effect]:
+        """The effects that run in the database, in the order of their names."""
+        return [effect for effect in self.all() if isinstance(effect, Effect)]
 
     def outbound_effects(self) -> list[AnyOutboundEffect]:
         """The effects that send messages, in the order of their names."""
@@ -191,10 +185,10 @@ class Subscriptions:
 
     @cached_property
     def effect_catalogue(self) -> EffectCatalogue:
-        """Every database effect that is known here, also the retired ones and those that the policy leaves out."""
+        """Every database effect that is known here, also those that the policy leaves out."""
         pairs = [
             f"{effect.name} {name}"
-            for effect in self.database_effects(retired=True)
+            for effect in self.database_effects()
             for name, event in event_types().items()
             if issubclass(event, effect.event)
         ]
@@ -218,7 +212,6 @@ class EffectOptions(TypedDict, total=False):
     policy: RetryPolicy
     uses_operator_policy: bool
     wanted: Callable[[OperatorPolicy], bool] | None
-    retired: bool
     deferred: bool
     alone: bool
 
