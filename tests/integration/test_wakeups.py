@@ -77,18 +77,14 @@ def test_a_message_names_up_to_50_deliveries_of_a_queue() -> None:
     ]
 
 
-def test_a_worker_reads_messages_of_two_releases(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_worker_reads_a_newer_publishers_message(monkeypatch: pytest.MonkeyPatch) -> None:
     looked: list[tuple[DeliveryKey, ...]] = []
     belongings = SimpleNamespace(deliverer=SimpleNamespace(deliver=lambda *keys: looked.append(keys)))
     monkeypatch.setattr("workers.worker.current", lambda: belongings)
     named = some_wakeups(3, queue="webhooks", effect="webhooks.send", target="endpoint-1")
-    first, *others = [argument(wakeup) for wakeup in named]
-    app.tasks[TASK](deliveries=[first, *others], newer="publisher")
-    old = {name: value for name, value in first.items() if name != "effect"}
-    app.tasks["webhooks.send"](**old, also=others)
-    app.tasks["webhooks.send"](**old)
+    app.tasks[TASK](deliveries=[argument(wakeup) for wakeup in named], newer="publisher")
     keys = tuple(DeliveryKey(event_id=wakeup.event_id, effect="webhooks.send", target="endpoint-1") for wakeup in named)
-    assert looked == [keys, keys, keys[:1]]
+    assert looked == [keys]
 
 
 def test_idle_queues_are_published_at_once_and_busy_ones_bundled(
