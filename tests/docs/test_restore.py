@@ -7,6 +7,7 @@ import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
 from subprocess import run
 from typing import Any
@@ -24,7 +25,7 @@ from tests import servers
 from tests.api.test_streams import Event, Streams
 from tests.application import as_user, settings_for
 from tests.audit import chain_all, written
-from tests.factories import accept_booking, make_booking, make_listing, make_session, make_user
+from tests.factories import accept_booking, make_booking, make_listing, make_session, make_user, this_hour
 from tests.integration.harness import Harness
 from workflows.audit.chain import end_of_chain
 from workflows.catalog.listings import Listing
@@ -76,9 +77,11 @@ def followed(address: str, listing: Listing, headers: dict[str, str], last_id: s
     """What live updates of a database say about a mentor's times."""
     streams = Streams(settings_for(address), Hub)
     client = streams.open(f"/streams/availability?mentorProfileId={listing.mentor_profile_id}", headers, last_id)
-    yield client
-    client.close()
-    streams.stop()
+    try:
+        yield client
+    finally:
+        client.close()
+        streams.stop()
 
 
 @pytest.mark.parametrize("section", ["Backup and restore", "A new major version of PostgreSQL"])
@@ -89,7 +92,8 @@ def test_a_database_lives_on_in_another_cluster(
     with engine.begin() as db:
         accepted, scheduled = accept_booking(db, make_booking(db)), make_session(db)
         listing, mentee = make_listing(db), as_user(make_user(db))
-        accept_booking(db, make_booking(db, listing=listing))
+        # Within the days that live updates show.
+        accept_booking(db, make_booking(db, listing=listing, start_time=this_hour() + timedelta(days=2)))
     written(engine, 3)
     chain_all(engine)
     with followed(database_url, listing, mentee) as client:
@@ -139,12 +143,13 @@ def _expect_no_old_news(
         assert (reset.name, snapshot.name, len(snapshot.data["busy"])) == ("reset", "snapshot", 1)
         ask(address, SPEND.format(ahead + 100))
         with moved.begin() as db:
-            booking = accept_booking(db, make_booking(db, listing=listing))
+            start = this_hour() + timedelta(days=3)
+            booking = accept_booking(db, make_booking(db, listing=listing, start_time=start))
         event: Event = client.next()
         assert (event.name, event.data["startTime"]) == ("busy", f"{booking.start_time:%Y-%m-%dT%H:%M:%SZ}")
     # Its own ids hold from one process to the next.
     with moved.begin() as db:
-        later = accept_booking(db, make_booking(db, listing=listing))
+        later = accept_booking(db, make_booking(db, listing=listing, start_time=start + timedelta(days=1)))
     with followed(address, listing, headers, event.id) as client:
         assert client.next().data["startTime"] == f"{later.start_time:%Y-%m-%dT%H:%M:%SZ}"
 
