@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from uuid import uuid4
 
@@ -56,11 +56,14 @@ def stalled(server: EmbeddedServer) -> Iterator[None]:
     family = [postmaster, *postmaster.children(recursive=True)]
     try:
         for each in family:
-            each.suspend()
+            # One may have been about to end.
+            with suppress(psutil.NoSuchProcess):
+                each.suspend()
         yield
     finally:
         for each in family:
-            each.resume()
+            with suppress(psutil.NoSuchProcess):
+                each.resume()
 
 
 def timed(served: Served, path: str) -> tuple[int, float]:

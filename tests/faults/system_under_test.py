@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -100,11 +100,14 @@ class SystemUnderTest:
         family = [process, *process.children(recursive=True)]
         try:
             for each in family:
-                each.suspend()
+                # One may have been about to end.
+                with suppress(psutil.NoSuchProcess):
+                    each.suspend()
             yield
         finally:
             for each in family:
-                each.resume()
+                with suppress(psutil.NoSuchProcess):
+                    each.resume()
 
     def pids(self) -> set[int]:
         """The processes of all parts, the API's own children among them."""
