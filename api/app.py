@@ -13,16 +13,21 @@ from sqlalchemy import Engine
 from werkzeug.exceptions import MethodNotAllowed, NotFound
 from werkzeug.middleware.dispatcher import DispatcherMiddleware
 
-from api import audit, bodies, documentation, errors, rate_limit_hooks, requests
-from api.addresses import client_address
-from api.auth import Authenticator
-from api.bodies import BODY_LIMIT_BYTES
+from api import errors
+from api.audit import entries as audit
+from api.audit.refused_accesses import RefusedAccesses
+from api.authentication.authenticator import Authenticator
 from api.database import in_transaction
-from api.headers import AnswerHeaders
-from api.openapi import make_api
-from api.rate_limits import RateLimits
+from api.http import bodies, requests
+from api.http.bodies import BODY_LIMIT_BYTES
+from api.http.client_addresses import client_address
+from api.http.headers import AnswerHeaders
+from api.http.waiting import with_session
+from api.limits import hooks as rate_limit_hooks
+from api.limits.rate_limits import RateLimits
+from api.openapi.document import make_api
+from api.pages import documentation
 from api.readiness import Readiness, revisions
-from api.refused_accesses import RefusedAccesses
 from api.resources import (
     action_links,
     analytics,
@@ -45,7 +50,6 @@ from api.resources import (
     webhooks,
 )
 from api.state import EXTENSION, AppState, state_of
-from api.waiting import with_session
 from config.sealing import Sealer, use_sealer
 from config.settings import Settings
 from config.settings import settings as settings_of_this_process

@@ -12,8 +12,8 @@ from flask.typing import ResponseReturnValue
 from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
-from api.audit import complete_entry
-from api.etags import any_version_will_do
+from api.audit.entries import complete_entry
+from api.http.etags import any_version_will_do
 from api.state import app_state
 from config import telemetry
 from models.engine import autocommit

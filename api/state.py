@@ -9,11 +9,11 @@ from typing import cast
 from flask import Flask, current_app
 from sqlalchemy import Engine
 
-from api.auth import Authenticator
-from api.headers import AnswerHeaders
-from api.rate_limits import RateLimits
+from api.audit.refused_accesses import RefusedAccesses
+from api.authentication.authenticator import Authenticator
+from api.http.headers import AnswerHeaders
+from api.limits.rate_limits import RateLimits
 from api.readiness import Readiness
-from api.refused_accesses import RefusedAccesses
 from config.sealing import Sealer
 from config.settings import Settings
 from workers.policy import operator_policy

@@ -20,7 +20,7 @@ from kombu.exceptions import KombuError
 from sqlalchemy import func, select, text
 from sqlalchemy.exc import SQLAlchemyError
 
-from api.jwks import JwksError, JwksKeys
+from api.authentication.jwks import JwksError, JwksKeys
 from cli.embedded import postgres_binary, valkey_binary
 from cli.migrate import newest_revision
 from cli.output import echo_labelled

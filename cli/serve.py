@@ -24,8 +24,8 @@ from granian.http import HTTP1Settings
 
 # Imported before the workers are forked, which share its memory; what it makes, it makes in each.
 from api.app import create_app
-from api.draining import Drain
-from api.server import Limits, Server
+from api.http.draining import Drain
+from api.http.server import Limits, Server
 from api.state import state_of
 from cli.addresses import require_loopback
 from config.logging import configure_logging

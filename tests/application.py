@@ -19,7 +19,7 @@ from sqlalchemy import Engine
 from werkzeug.test import TestResponse
 
 from api.app import create_app, make_state
-from api.refused_accesses import RefusedAccesses
+from api.audit.refused_accesses import RefusedAccesses
 from api.state import EXTENSION
 from config.settings import Settings, read_settings
 from tests.log_secrets import remember_settings

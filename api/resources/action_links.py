@@ -9,19 +9,19 @@ from flask import g, redirect, request
 from werkzeug.exceptions import UnsupportedMediaType
 from werkzeug.wrappers import Response
 
-from api.act.action_page import ActionPage, Closed, Redirect, Visit, errors_by_field
-from api.act.cancelling import cancel_page
-from api.act.confirming import ConfirmMailPage
-from api.act.decisions import DeclinePage
-from api.act.joining import JoinPage
-from api.act.reviewing import ReviewPage
-from api.act.seats import accept_page
-from api.audit import expect_entry
-from api.blueprints import Area, refuses
-from api.context import this_moment
+from api.audit.entries import expect_entry
 from api.database import READ_METHODS, database
-from api.pages import HTML, html_page, refusal_page
-from api.requests import name_actor
+from api.http.requests import name_actor
+from api.pages.act.action_page import ActionPage, Closed, Redirect, Visit, errors_by_field
+from api.pages.act.cancelling import cancel_page
+from api.pages.act.confirming import ConfirmMailPage
+from api.pages.act.decisions import DeclinePage
+from api.pages.act.joining import JoinPage
+from api.pages.act.reviewing import ReviewPage
+from api.pages.act.seats import accept_page
+from api.pages.page import HTML, html_page, refusal_page
+from api.routes.blueprints import Area, refuses
+from api.routes.context import this_moment
 from api.state import app_state
 from config.signed_links import Forged, Signer
 from workflows.action_links.link import (

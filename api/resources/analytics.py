@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from api import report_examples
-from api.blueprints import Area, refuses
-from api.context import OPERATOR_OR_MENTOR
-from api.csv_tables import CSV
 from api.database import database
-from api.examples import page
-from api.reports import Question, Report, Rows, reports
+from api.openapi import report_examples
+from api.openapi.examples import page
+from api.routes.blueprints import Area, refuses
+from api.routes.context import OPERATOR_OR_MENTOR
+from api.routes.csv_tables import CSV
+from api.routes.reports import Question, Report, Rows, reports
 from api.schemas import analytics as shapes
 from workflows.analytics.availability import Availability, availability_of, mentor_zone_query
 from workflows.analytics.counts import (

@@ -7,12 +7,12 @@ from typing import Any
 
 from flask import request
 
-from api import examples
-from api.blueprints import Area, refuses, versioned
-from api.context import ANYONE, MENTOR, PERSON, RequestContext, Subject
-from api.etags import WithHeaders, any_version_will_do, tagged
-from api.lists import list_route
-from api.loaders import changes, reads
+from api.http.etags import WithHeaders, any_version_will_do, tagged
+from api.openapi import examples
+from api.routes.blueprints import Area, refuses, versioned
+from api.routes.context import ANYONE, MENTOR, PERSON, RequestContext, Subject
+from api.routes.lists import list_route
+from api.routes.loaders import changes, reads
 from api.schemas import availability as shapes
 from api.state import app_state
 from workflows.availability.dates import (

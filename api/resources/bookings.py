@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from api import account_examples, examples
-from api.blueprints import PREFER, STEPS, Area, accepts_headers, refuses, versioned
-from api.context import ANYONE, MENTOR, PERSON, RequestContext, Subject, require_role
-from api.etags import WithHeaders, WithStatus, tag_of, tagged
-from api.lists import list_route
-from api.loaders import changes, reads
-from api.openapi import BOOKINGS_DESCRIPTION
+from api.http.etags import WithHeaders, WithStatus, tag_of, tagged
+from api.openapi import account_examples, examples
+from api.openapi.document import BOOKINGS_DESCRIPTION
+from api.routes.blueprints import PREFER, STEPS, Area, accepts_headers, refuses, versioned
+from api.routes.context import ANYONE, MENTOR, PERSON, RequestContext, Subject, require_role
+from api.routes.lists import list_route
+from api.routes.loaders import changes, reads
 from api.schemas import bookings as shapes
 from api.schemas.base import EmptyBody, ListOrder
 from api.schemas.seats import shown_cancellation

@@ -7,13 +7,13 @@ from uuid import UUID
 
 from flask import request
 
-from api import examples
-from api.blueprints import Area, refuses, versioned
-from api.context import ANYONE, OPERATOR, RequestContext, Subject, this_moment
-from api.etags import WithHeaders, any_version_will_do, tagged
-from api.lists import list_route
-from api.loaders import changes, reads
+from api.http.etags import WithHeaders, any_version_will_do, tagged
+from api.openapi import examples
 from api.resources.catalog import COURSE
+from api.routes.blueprints import Area, refuses, versioned
+from api.routes.context import ANYONE, OPERATOR, RequestContext, Subject, this_moment
+from api.routes.lists import list_route
+from api.routes.loaders import changes, reads
 from api.schemas import bundles as shapes
 from workflows.bundles.adjust import adjust
 from workflows.bundles.bundle import (

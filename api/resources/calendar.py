@@ -6,12 +6,12 @@ from typing import Any
 
 from flask import Response, request
 
-from api import examples
-from api.blueprints import Area, refuses, versioned
-from api.context import PERSON, RequestContext, this_moment
 from api.database import database
-from api.etags import WithHeaders
-from api.loaders import changes
+from api.http.etags import WithHeaders
+from api.openapi import examples
+from api.routes.blueprints import Area, refuses, versioned
+from api.routes.context import PERSON, RequestContext, this_moment
+from api.routes.loaders import changes
 from api.schemas import notifications as shapes
 from api.schemas.base import EmptyBody
 from api.state import app_state

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from api import examples
-from api.blueprints import refuses
-from api.context import MENTOR, OPERATOR_OR_MENTOR, RequestContext, Subject
-from api.etags import tagged
-from api.lists import list_route
-from api.loaders import changes
+from api.http.etags import tagged
+from api.openapi import examples
 from api.resources.availability import OWN_CALENDAR
 from api.resources.slots import availability
+from api.routes.blueprints import refuses
+from api.routes.context import MENTOR, OPERATOR_OR_MENTOR, RequestContext, Subject
+from api.routes.lists import list_route
+from api.routes.loaders import changes
 from api.schemas import calendar_feeds as shapes
 from api.state import app_state
 from workflows.availability.dates import CalendarOwner, calendar_owner_query

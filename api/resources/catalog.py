@@ -7,12 +7,12 @@ from uuid import UUID
 
 from flask import request
 
-from api import account_examples, examples
-from api.blueprints import Area, refuses
-from api.context import MENTOR, OPERATOR, VISITOR, RequestContext, Subject
-from api.etags import WithHeaders, any_version_will_do, cacheable, tagged
-from api.lists import list_route
-from api.loaders import changes, reads
+from api.http.etags import WithHeaders, any_version_will_do, cacheable, tagged
+from api.openapi import account_examples, examples
+from api.routes.blueprints import Area, refuses
+from api.routes.context import MENTOR, OPERATOR, VISITOR, RequestContext, Subject
+from api.routes.lists import list_route
+from api.routes.loaders import changes, reads
 from api.schemas import catalog as shapes
 from api.schemas import support_options as support
 from api.schemas.base import ListQuery

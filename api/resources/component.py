@@ -8,9 +8,9 @@ import marshmallow as ma
 from flask import Blueprint, Response, request
 from werkzeug.exceptions import NotFound, UnsupportedMediaType
 
-from api.blueprints import PARSER, Area, refuses
-from api.bodies import BEACON, body_of, require_storable, strict_json
-from api.component_files import FILES, FOR_EVERY_SITE, SERVICE_WORKER
+from api.http.bodies import BEACON, body_of, require_storable, strict_json
+from api.pages.component_files import FILES, FOR_EVERY_SITE, SERVICE_WORKER
+from api.routes.blueprints import PARSER, Area, refuses
 from api.schemas import component as shapes
 from api.state import app_state
 from config import telemetry

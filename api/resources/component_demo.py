@@ -17,13 +17,13 @@ from flask import Blueprint, Response, jsonify, request
 from werkzeug.exceptions import MethodNotAllowed
 
 from api import errors
-from api.auth import identifier
-from api.component_files import FILES
-from api.context import this_moment
+from api.authentication.authenticator import identifier
 from api.database import database
-from api.demo.page import DIRECTIONS, ICON, LANGUAGES, THEMES, DemoPage, Link, web_manifest
-from api.demo.people import DemoPeople, Held, find_demo_people
-from api.pages import HTML, refusal_page
+from api.pages.component_files import FILES
+from api.pages.demo.page import DIRECTIONS, ICON, LANGUAGES, THEMES, DemoPage, Link, web_manifest
+from api.pages.demo.people import DemoPeople, Held, find_demo_people
+from api.pages.page import HTML, refusal_page
+from api.routes.context import this_moment
 from api.schemas.component import Variant
 from api.schemas.fields import Moment
 from api.state import app_state

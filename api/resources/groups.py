@@ -8,12 +8,12 @@ from uuid import UUID
 
 from flask import request
 
-from api import examples
-from api.blueprints import Area, refuses, versioned
-from api.context import ANYONE, OPERATOR_OR_MENTOR, RequestContext, Subject
-from api.etags import WithHeaders, any_version_will_do, tagged
-from api.lists import list_route
-from api.loaders import changes, reads
+from api.http.etags import WithHeaders, any_version_will_do, tagged
+from api.openapi import examples
+from api.routes.blueprints import Area, refuses, versioned
+from api.routes.context import ANYONE, OPERATOR_OR_MENTOR, RequestContext, Subject
+from api.routes.lists import list_route
+from api.routes.loaders import changes, reads
 from api.schemas import groups as shapes
 from api.state import app_state
 from workflows.groups.capacity import change_capacity

@@ -7,13 +7,13 @@ from typing import Any
 from flask import request
 from sqlalchemy import select
 
-from api import message_examples
-from api.blueprints import IF_MATCH, Area, accepts_headers, refuses, versioned
-from api.context import PERSON, RequestContext, Subject
-from api.etags import WithHeaders, require_match, tag_of, tagged
-from api.examples import page
-from api.lists import list_route
-from api.loaders import changes, reads
+from api.http.etags import WithHeaders, require_match, tag_of, tagged
+from api.openapi import message_examples
+from api.openapi.examples import page
+from api.routes.blueprints import IF_MATCH, Area, accepts_headers, refuses, versioned
+from api.routes.context import PERSON, RequestContext, Subject
+from api.routes.lists import list_route
+from api.routes.loaders import changes, reads
 from api.schemas import notifications as shapes
 from api.schemas.base import EmptyBody
 from api.state import app_state

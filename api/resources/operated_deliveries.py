@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from api import examples
-from api.blueprints import Area, refuses
-from api.context import OPERATOR, RequestContext, Subject
-from api.etags import WithHeaders, tagged
-from api.lists import list_route
-from api.loaders import changes
+from api.http.etags import WithHeaders, tagged
+from api.openapi import examples
+from api.routes.blueprints import Area, refuses
+from api.routes.context import OPERATOR, RequestContext, Subject
+from api.routes.lists import list_route
+from api.routes.loaders import changes
 from api.schemas import operated_deliveries as shapes
 from api.schemas.base import EmptyBody
 from models.events import DeliveryState

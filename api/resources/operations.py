@@ -7,13 +7,13 @@ from typing import Any
 
 from flask import Response, request
 
-from api import examples, report_examples
-from api.blueprints import Area, refuses
-from api.context import OPERATOR, RequestContext
 from api.errors import unavailable
-from api.lists import list_route
-from api.loaders import reads
+from api.openapi import examples, report_examples
 from api.refusals import SENTENCES
+from api.routes.blueprints import Area, refuses
+from api.routes.context import OPERATOR, RequestContext
+from api.routes.lists import list_route
+from api.routes.loaders import reads
 from api.schemas import operations as shapes
 from api.schemas.analytics import Summary
 from api.state import app_state

@@ -7,13 +7,13 @@ from typing import Any
 
 from flask import Response, request
 
-from api import account_examples, examples, privacy_examples
-from api.blueprints import IF_MATCH, Area, accepts_headers, refuses, versioned
-from api.context import ANYONE, OPERATOR, PERSON, VISITOR, RequestContext, Subject
-from api.etags import WithHeaders, any_version_will_do, cacheable, require_match, tagged
 from api.export import Export
-from api.lists import list_route
-from api.loaders import changes, reads
+from api.http.etags import WithHeaders, any_version_will_do, cacheable, require_match, tagged
+from api.openapi import account_examples, examples, privacy_examples
+from api.routes.blueprints import IF_MATCH, Area, accepts_headers, refuses, versioned
+from api.routes.context import ANYONE, OPERATOR, PERSON, VISITOR, RequestContext, Subject
+from api.routes.lists import list_route
+from api.routes.loaders import changes, reads
 from api.schemas import people as shapes
 from api.schemas import privacy as privacy_shapes
 from api.schemas.base import EmptyBody, ListQuery

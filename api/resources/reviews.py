@@ -7,14 +7,14 @@ from uuid import UUID
 
 from flask import request
 
-from api import examples
-from api.blueprints import Area, refuses
-from api.context import ANYONE, MENTOR, OPERATOR, PERSON, VISITOR, RequestContext, Subject
-from api.etags import WithHeaders, any_version_will_do, cacheable, tag_of
-from api.lists import list_route
-from api.loaders import changes, reads
+from api.http.etags import WithHeaders, any_version_will_do, cacheable, tag_of
+from api.openapi import examples
 from api.resources.people import MENTOR_PROFILE
 from api.resources.sessions import FOR_ITS_MENTOR, pending
+from api.routes.blueprints import Area, refuses
+from api.routes.context import ANYONE, MENTOR, OPERATOR, PERSON, VISITOR, RequestContext, Subject
+from api.routes.lists import list_route
+from api.routes.loaders import changes, reads
 from api.schemas import reviews as shapes
 from api.schemas.base import ListQuery
 from workflows.identity.access import require_reviewer, require_visible

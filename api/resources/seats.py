@@ -7,12 +7,12 @@ from uuid import UUID
 
 from flask import Response, jsonify, request
 
-from api import examples
-from api.blueprints import refuses
-from api.context import ANYONE, PERSON, RequestContext
-from api.etags import WithHeaders, any_version_will_do, require_match
-from api.loaders import changes
+from api.http.etags import WithHeaders, any_version_will_do, require_match
+from api.openapi import examples
 from api.resources.groups import GROUP, group_sessions, shown
+from api.routes.blueprints import refuses
+from api.routes.context import ANYONE, PERSON, RequestContext
+from api.routes.loaders import changes
 from api.schemas import groups as group_shapes
 from api.schemas import seats as shapes
 from api.schemas.base import EmptyBody

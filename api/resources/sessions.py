@@ -9,13 +9,13 @@ from uuid import UUID
 from flask import Response, jsonify
 from sqlalchemy import Connection, Select
 
-from api import examples
-from api.blueprints import PREFER, STEPS, Area, accepts_headers, refuses, versioned
-from api.context import ANYONE, MENTOR, OPERATOR, OPERATOR_OR_MENTOR, PERSON, RequestContext, Subject
-from api.etags import WithHeaders, WithStatus, tag_of, tagged
-from api.lists import list_route
-from api.loaders import changes, reads
-from api.openapi import SESSIONS_DESCRIPTION
+from api.http.etags import WithHeaders, WithStatus, tag_of, tagged
+from api.openapi import examples
+from api.openapi.document import SESSIONS_DESCRIPTION
+from api.routes.blueprints import PREFER, STEPS, Area, accepts_headers, refuses, versioned
+from api.routes.context import ANYONE, MENTOR, OPERATOR, OPERATOR_OR_MENTOR, PERSON, RequestContext, Subject
+from api.routes.lists import list_route
+from api.routes.loaders import changes, reads
 from api.schemas import sessions as shapes
 from api.schemas.base import EmptyBody, ListOrder
 from api.state import app_state

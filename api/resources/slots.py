@@ -12,14 +12,14 @@ from uuid import UUID
 
 from flask import Response
 
-from api.blueprints import refuses
-from api.compression import compressed
-from api.context import VISITOR, RequestContext, Subject
-from api.etags import cacheable
-from api.loaders import reads
-from api.rate_limit_hooks import charge
+from api.http.compression import compressed
+from api.http.etags import cacheable
+from api.limits.hooks import charge
 from api.resources.availability import availability
 from api.resources.catalog import COURSE
+from api.routes.blueprints import refuses
+from api.routes.context import VISITOR, RequestContext, Subject
+from api.routes.loaders import reads
 from api.schemas import slots as shapes
 from api.schemas.fields import Moment
 from api.state import app_state

@@ -5,9 +5,9 @@ from __future__ import annotations
 from flask import redirect, request
 from werkzeug.wrappers import Response
 
-from api.blueprints import Area, refuses
-from api.context import PERSON, VISITOR, RequestContext
-from api.loaders import reads
+from api.routes.blueprints import Area, refuses
+from api.routes.context import PERSON, VISITOR, RequestContext
+from api.routes.loaders import reads
 from api.state import app_state
 from workflows.errors import NotFound
 

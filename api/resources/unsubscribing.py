@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from flask import Response
 
-from api.audit import expect_entry
-from api.blueprints import Area, refuses
+from api.audit.entries import expect_entry
 from api.database import database
-from api.pages import HTML, JSON, Form, Page, html_page, refusal_page
-from api.requests import name_actor
+from api.http.requests import name_actor
+from api.pages.page import HTML, JSON, Form, Page, html_page, refusal_page
+from api.routes.blueprints import Area, refuses
 from api.state import app_state
 from config.signed_links import Forged, Signer
 from workflows.errors import NotFound

@@ -8,14 +8,15 @@ from uuid import UUID
 
 from flask import Response, request
 
-from api import cursors, message_examples
-from api.blueprints import Area, refuses, versioned
-from api.context import OPERATOR, OPERATOR_OR_MENTOR, RequestContext, Subject
 from api.errors import unavailable
-from api.etags import WithHeaders, any_version_will_do, tagged
-from api.examples import page
-from api.lists import list_route
-from api.loaders import changes, reads
+from api.http.etags import WithHeaders, any_version_will_do, tagged
+from api.openapi import message_examples
+from api.openapi.examples import page
+from api.routes import cursors
+from api.routes.blueprints import Area, refuses, versioned
+from api.routes.context import OPERATOR, OPERATOR_OR_MENTOR, RequestContext, Subject
+from api.routes.lists import list_route
+from api.routes.loaders import changes, reads
 from api.schemas import webhooks as shapes
 from api.schemas.base import EmptyBody
 from api.state import app_state

@@ -16,7 +16,7 @@ import marshmallow as ma
 from iso4217 import raw_xml as iso_4217
 from marshmallow import ValidationError, fields, validate
 
-from api.auth import identifier
+from api.authentication.authenticator import identifier
 from config.sealing import seal_text, shown_text
 from workflows.clock import zone
 from workflows.errors import Invalid

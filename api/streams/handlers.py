@@ -19,12 +19,12 @@ from tornado.iostream import StreamClosedError
 from tornado.web import Application, HTTPError, RequestHandler
 from werkzeug.exceptions import ServiceUnavailable
 
-from api.addresses import client_address, counted_address
-from api.auth import CREDENTIAL_HEADERS, QUERY_KEY, identifier
-from api.headers import AnswerHeaders
-from api.rate_limits import Counted, headers_of, refusal
+from api.authentication.authenticator import CREDENTIAL_HEADERS, QUERY_KEY, identifier
+from api.http.client_addresses import client_address, counted_address
+from api.http.headers import AnswerHeaders
+from api.http.request_log import log_request, request_id_of
+from api.limits.rate_limits import Counted, headers_of, refusal
 from api.refusals import CODE_OF_STATUS, SENTENCES, shape, status_of
-from api.request_log import log_request, request_id_of
 from api.schemas.fields import Moment
 from api.schemas.seats import shown_entry
 from api.schemas.sessions import as_seen_by, shown_session

@@ -19,8 +19,8 @@ import structlog
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import SQLAlchemyError
 
-from api.auth import Authenticator
-from api.rate_limits import RateLimits
+from api.authentication.authenticator import Authenticator
+from api.limits.rate_limits import RateLimits
 from config.settings import Settings
 from workflows.changes import (
     LAST_SEQUENCE,

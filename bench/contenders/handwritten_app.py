@@ -21,7 +21,7 @@ from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
 from uuid_utils.compat import uuid7
 
-from api.headers import AnswerHeaders
+from api.http.headers import AnswerHeaders
 from api.state import EXTENSION
 from bench.contenders.statements import ACCEPT, BOOKABLE, BOOKING, DRAFT, MENTEE, MENTOR, RECORD, plan_of
 from cli.serve import serve

@@ -9,7 +9,7 @@ from time import monotonic
 
 from sqlalchemy import Engine
 
-from api.demo.people import DemoPeople, find_demo_people
+from api.pages.demo.people import DemoPeople, find_demo_people
 from cli.demonstration.booking import check_page
 from cli.demonstration.run import DemoFailed, DemoRun
 from cli.seeding.component import add_demo_people

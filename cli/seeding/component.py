@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection, Engine, func, select
 
-from api.demo.people import MENTEE_EMAIL, MENTOR_EMAIL
+from api.pages.demo.people import MENTEE_EMAIL, MENTOR_EMAIL
 from cli.seeding.bookings import EffectRunner, Outcome, Parties, PlannedBooking, carry_out
 from cli.seeding.courses import PRODUCTS, GroupPlan, schedule_group
 from cli.seeding.dating import date_account

@@ -12,7 +12,7 @@ import structlog
 from flask import Flask, Response, request
 
 from api.app import create_app
-from api.server import Limits
+from api.http.server import Limits
 from cli.serve import serve
 
 log = structlog.get_logger(__name__)

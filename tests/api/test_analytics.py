@@ -272,7 +272,7 @@ def test_the_form_of_the_query_comes_before_whose_numbers_it_names(
 def test_a_list_comes_in_pages_and_a_table_in_whole(
     world: World, cast: Cast, group: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("api.reports.LINES_AT_ONCE", 3)
+    monkeypatch.setattr("api.routes.reports.LINES_AT_ONCE", 3)
     with world.engine.begin() as db:
         mentors = [factories.make_mentor(db) for _ in range(8)] if group == "mentor" else [cast.mentor]
     for mentor in mentors:

@@ -9,8 +9,8 @@ from uuid import UUID, uuid4
 import pytest
 from sqlalchemy import Engine, text
 
+from api.audit.refused_accesses import MAX_KINDS, RefusedAccesses
 from api.database import database
-from api.refused_accesses import MAX_KINDS, RefusedAccesses
 from api.state import state_of
 from config.signed_links import Signer
 from models.engine import create

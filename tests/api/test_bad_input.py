@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from api.bodies import LARGE_BODIES
+from api.http.bodies import LARGE_BODIES
 from tests.api.conftest import Cast, counts
 from tests.application import ApiResponse, World
 from workflows.bookings.booking import Booking

@@ -17,7 +17,8 @@ import pytest
 from iso4217 import raw_xml as iso_4217
 from sqlalchemy import Engine
 
-from api.component_files import (
+from api.http.headers import CLOSED_POLICY
+from api.pages.component_files import (
     COMPONENT_FOLDER,
     ENTRY,
     MANIFEST,
@@ -25,7 +26,6 @@ from api.component_files import (
     TYPES,
     ComponentFiles,
 )
-from api.headers import CLOSED_POLICY
 from api.resources.component import worker_policy
 from api.schemas.fields import CURRENCIES
 from cli.plan import ROOT

@@ -15,8 +15,8 @@ import pytest
 from click import ClickException
 from sqlalchemy import Engine
 
-from api.component_files import COMPONENT_FOLDER, ENTRY, FILES
-from api.demo.people import DemoPeople, find_demo_people
+from api.pages.component_files import COMPONENT_FOLDER, ENTRY, FILES
+from api.pages.demo.people import DemoPeople, find_demo_people
 from cli.addresses import require_loopback
 from cli.seeding.component import add_demo_people
 from models.engine import create

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from api.headers import CLOSED_POLICY, EXPOSED_HEADERS
+from api.http.headers import CLOSED_POLICY, EXPOSED_HEADERS
 from tests import factories
 from tests.api.conftest import Cast
 from tests.api.links import signed

@@ -15,8 +15,8 @@ import pytest
 from redis import Redis
 from sqlalchemy import Engine
 
-from api.addresses import client_address, counted_address
-from api.counters import (
+from api.http.client_addresses import client_address, counted_address
+from api.limits.counters import (
     MAX_UNCOUNTED,
     BufferedCounter,
     Count,
@@ -24,7 +24,7 @@ from api.counters import (
     LocalCounter,
     RedisCounter,
 )
-from api.rate_limit_hooks import BOOKING_RULES
+from api.limits.hooks import BOOKING_RULES
 from bench.embedded_servers import start_valkey
 from config.limits import RateLimit, TrustedProxies, trusted_proxies
 from tests.api.conftest import Cast

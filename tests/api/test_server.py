@@ -9,7 +9,7 @@ from contextlib import ExitStack, suppress
 import pytest
 import urllib3
 
-from api.headers import CLOSED_POLICY
+from api.http.headers import CLOSED_POLICY
 from tests.api.running import LIMITS
 from tests.api.served import Served, heard, serving
 from tests.eventually import eventually

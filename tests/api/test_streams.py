@@ -20,7 +20,7 @@ from structlog.testing import capture_logs
 from tornado.httpserver import HTTPServer
 from tornado.netutil import bind_sockets
 
-from api.headers import CLOSED_POLICY
+from api.http.headers import CLOSED_POLICY
 from api.state import state_of
 from api.streams.handlers import make_application
 from api.streams.hub import Hub

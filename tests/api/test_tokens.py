@@ -19,9 +19,9 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from sqlalchemy import Engine, func, select
 from werkzeug.exceptions import ServiceUnavailable
 
-from api.auth import MAX_VERIFIED, Authenticator
-from api.jwks import JwksError, JwksKeys, keys_of
-from api.tokens import TokenVerifier, key_source
+from api.authentication.authenticator import MAX_VERIFIED, Authenticator
+from api.authentication.jwks import JwksError, JwksKeys, keys_of
+from api.authentication.tokens import TokenVerifier, key_source
 from models.people import users
 from tests.api.conftest import Cast
 from tests.api.identity_provider import (

@@ -12,7 +12,7 @@ from flask import Flask
 from sqlalchemy import Engine, QueuePool
 from sqlalchemy.exc import OperationalError
 
-from api import waiting
+from api.http import waiting
 from tests.api.conftest import Cast
 from tests.application import World
 from tests.statements import before_statements

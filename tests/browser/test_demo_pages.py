@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
-from api.demo.people import DemoPeople, find_demo_people
+from api.pages.demo.people import DemoPeople, find_demo_people
 from cli.demonstration.component import book_as_a_person
 from cli.seeding.component import add_demo_people
 from models.engine import create

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 import yaml
 
-from api.bodies import BODY_LIMIT_BYTES
-from api.headers import CLOSED_POLICY
+from api.http.bodies import BODY_LIMIT_BYTES
+from api.http.headers import CLOSED_POLICY
 from api.refusals import shape
 from cli.plan import PARTS, ROOT, Place
 from cli.serve import KEEP_ALIVE_SECONDS

@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner, Result
 from sqlalchemy import Column, Connection, Engine, func, select, text
 
-from api.demo.people import find_demo_people
+from api.pages.demo.people import find_demo_people
 from cli.main import main
 from cli.seed import fill
 from cli.seeding.bookings import TURNS, Outcome, PlannedBooking, Planner

@@ -23,7 +23,7 @@ from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict
 from sqlalchemy import text
 
-from api.counters import RedisCounter
+from api.limits.counters import RedisCounter
 from bench.embedded_servers import EmbeddedServer, start_postgres, start_valkey
 from cli.embedded import free_port, valkey_binary
 from cli.main import main

@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner, Result
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-from api.auth import Authenticator
+from api.authentication.authenticator import Authenticator
 from cli.main import main
 from config.settings import settings
 from tests.api.identity_provider import pem, private_key

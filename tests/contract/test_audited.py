@@ -7,7 +7,7 @@ import re
 import pytest
 from flask import Flask
 
-from api.audit import AUDITED, READ, UNAUDITED
+from api.audit.entries import AUDITED, READ, UNAUDITED
 from api.database import READ_METHODS
 from tests.application import template_app
 from tests.docs.pages import DOCS, table
@@ -26,7 +26,7 @@ def changing_views(app: Flask) -> set[str]:
 
 def test_every_changing_route_has_its_action_and_no_other() -> None:
     assert changing_views(template_app()) == set(AUDITED) | UNAUDITED, (
-        "add the view to AUDITED in api/audit.py and docs/audit.md"
+        "add the view to AUDITED in api/audit/entries.py and docs/audit.md"
     )
 
 

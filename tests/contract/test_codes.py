@@ -249,7 +249,7 @@ def key_reused(stage: Stage) -> ApiResponse:
 def key_in_use(stage: Stage) -> ApiResponse:
     # The advisory lock of a first request that is still under way, taken by hand.
     with stage.world.engine.connect() as db, pytest.MonkeyPatch.context() as patched:
-        patched.setattr("api.idempotency.IdempotentRequest._lock", lambda _self: 42)
+        patched.setattr("api.http.idempotency.IdempotentRequest._lock", lambda _self: 42)
         db.exec_driver_sql("SELECT pg_advisory_lock(42)")
         answer = stage.client.post("/bookings", headers=stage.cast.as_mentee | {"Idempotency-Key": "k"})
         db.exec_driver_sql("SELECT pg_advisory_unlock_all()")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from flask import Response, request
 
-from api.idempotency import IdempotentRequest
+from api.http.idempotency import IdempotentRequest
 from tests.application import World
 from tests.contract.permissions import PERMISSIONS, ROUTES, Route, as_documented
 from tests.contract.scene import Scene

@@ -15,7 +15,7 @@ from uuid import UUID
 from flask import Response, request
 from sqlalchemy import Connection, text
 
-from api.idempotency import IdempotentRequest
+from api.http.idempotency import IdempotentRequest
 from config.vapid import new_private_key
 from models.engine import create
 from tests import factories, servers

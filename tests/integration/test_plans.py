@@ -15,8 +15,8 @@ import pytest
 from sqlalchemy import ARRAY, ClauseElement, Column, Connection, Engine, Enum, Table, Uuid, bindparam, event, text
 from sqlalchemy.dialects.postgresql import JSONB
 
-from api import idempotency
-from api.blueprints import documentation_of
+from api.http import idempotency
+from api.routes.blueprints import documentation_of
 from models.audit import audit_entries
 from models.availability import (
     availability_rules,

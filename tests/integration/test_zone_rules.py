@@ -32,7 +32,7 @@ print(TZPATH, datetime(2027, 1, 1, tzinfo=UTC).astimezone(ZoneInfo("America/Vanc
 """
 
 
-@pytest.mark.parametrize("module", ["api.server", "cli.seed", "workers.calendar_expansion", "workers.worker"])
+@pytest.mark.parametrize("module", ["api.http.server", "cli.seed", "workers.calendar_expansion", "workers.worker"])
 def test_every_process_reads_the_rules_of_the_package(module: str) -> None:
     asked = [sys.executable, "-c", ASKED.format(module=module)]
     answer = subprocess.run(asked, check=True, capture_output=True, text=True, timeout=60)

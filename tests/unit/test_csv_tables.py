@@ -8,7 +8,7 @@ from io import StringIO
 
 import pytest
 
-from api.csv_tables import cell
+from api.routes.csv_tables import cell
 
 # What a spreadsheet takes for a formula, once white space before it is gone.
 FORMULA = re.compile(r"\s*[=+\-@\uff1d\uff0b\uff0d\uff20]")

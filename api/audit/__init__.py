@@ -1,0 +1,1 @@
+"""Audit entries of requests: of changes and of refused accesses."""

@@ -1,0 +1,46 @@
+"""The claim of a request: by its headers, or, where visitors read, by a publishable key in its query."""
+
+from __future__ import annotations
+
+from flask import current_app, g, request
+from werkzeug.exceptions import ServiceUnavailable
+
+from api.authentication.authenticator import QUERY_KEY, Authenticator
+from api.routes.blueprints import documentation_of
+from workflows.errors import Invalid, Unauthenticated
+from workflows.identity.actor import Claim
+
+
+def claim_of_request(authenticator: Authenticator) -> Claim:
+    """The claim of the present request, verified once however often it is asked for.
+
+    Raises:
+        Unauthenticated: as of `Authenticator.claim_of`.
+        Invalid: likewise.
+        ServiceUnavailable: likewise.
+    """
+    kept = g._get_current_object()
+    if "claim" not in kept:
+        # Of the query, the schema of the route gets what is left.
+        kept.query_keys = _query_keys()
+        try:
+            kept.claim = authenticator.claim_of(request.headers, kept.query_keys)
+        except (Unauthenticated, Invalid, ServiceUnavailable) as refused:
+            kept.claim = refused
+    claim: Claim | Exception = kept.claim
+    if isinstance(claim, Exception):
+        raise claim
+    return claim
+
+
+def is_for_visitors(endpoint: str | None) -> bool:
+    """Whether visitors may use a route."""
+    loader = documentation_of(current_app.view_functions[endpoint]).get("loader") if endpoint else None
+    return loader is not None and loader["role"].visitors
+
+
+def _query_keys() -> list[str]:
+    """The publishable keys in the query: elsewhere, the parameter is like any other."""
+    if not request.query_string or not is_for_visitors(request.endpoint):
+        return []
+    return request.args.getlist(QUERY_KEY)

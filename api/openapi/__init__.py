@@ -1,0 +1,1 @@
+"""The OpenAPI document, its links and its examples."""

@@ -1,0 +1,33 @@
+"""Confirm another mail address for an account."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from api.pages.act.action_page import ActionPage, Redirect, Visit
+from api.pages.page import Form, Page
+from workflows.action_links.link import holder_of
+from workflows.identity.email_change import confirm_email_change, confirmable
+
+
+class ConfirmMailPage(ActionPage):
+    """Confirm a mail address."""
+
+    def __init__(self, visit: Visit) -> None:
+        super().__init__(visit)
+        self.change = confirmable(self.db, self.link.subject_id, user_id=self.link.user_id, now=self.now)
+        self.holder = holder_of(self.db, self.link)
+
+    def asking(self) -> Page:
+        """Ask whether it is theirs."""
+        return Page(
+            title="Use this mail address for your account?",
+            facts=[("Name", self.holder.name), ("New address", self.change.email)],
+            paragraphs=["Mails about your account, bookings and sessions will go there."],
+            form=Form(submit="Confirm address"),
+        )
+
+    def act(self, answers: dict[str, Any]) -> Page | Redirect:  # noqa: ARG002
+        """Make it the account's."""
+        confirm_email_change(self.db, actor=self.holder.actor, change=self.change, now=self.now)
+        return Page(title="Your mail address is confirmed", paragraphs=[f"Mails to you now go to {self.change.email}."])

@@ -1,0 +1,100 @@
+"""Accept or decline a request, as its mentor."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from api.pages.act.action_page import BookingPage, Closed, Redirect, Visit
+from api.pages.page import Field, Form, Page
+from api.schemas.bookings import Reason
+from api.state import app_state
+from config.sealing import shown_text
+from config.signed_links import Signer
+from models.bookings import BookingStatus
+from workflows.action_links.link import LINK_PURPOSE, Action
+from workflows.bookings.booking import Booking
+from workflows.bookings.decisions import accept, decline
+from workflows.identity.access import require_mentor
+
+_DECIDED = {
+    BookingStatus.ACCEPTED: ("You have already accepted this request", "The session is booked."),
+    BookingStatus.DECLINED: ("You have already declined this request", "There is nothing left to do."),
+    BookingStatus.CANCELLED: (
+        "This request is no longer open",
+        "It was withdrawn, or it has expired. There is nothing left to do.",
+    ),
+}
+
+
+class _DecisionPage(BookingPage):
+    def __init__(self, visit: Visit, booking: Booking | None = None) -> None:
+        super().__init__(visit, booking)
+        require_mentor(self.holder.actor, self.booking)
+        if self.booking.status is not BookingStatus.DRAFT:
+            raise Closed(*_DECIDED[self.booking.status])
+
+    def request(self) -> list[tuple[str, str]]:
+        """What is decided about."""
+        notes = shown_text(self.booking.notes) if self.booking.notes else None
+        return [*self.facts(), *([("Message", notes)] if notes else [])]
+
+    def instead(self, words: str, action: Action) -> tuple[str, str]:
+        """A link to the other decision."""
+        other = replace(self.link, action=action)
+        return words, Signer(app_state().settings.signing_keys, LINK_PURPOSE).sign(other.to_text())
+
+
+class AcceptPage(_DecisionPage):
+    """Accept a request."""
+
+    advice = {  # noqa: RUF012
+        "slot_taken": "You or the mentee are already booked at this time, so the request cannot be accepted. You can"
+        " still decline it.",
+        "outside_hours": "You have time off at this time, so the request cannot be accepted. You can still decline it.",
+    }
+
+    def asking(self) -> Page:
+        """Ask whether to accept; a start that has passed is refused."""
+        if self.booking.start_time <= self.now:
+            raise Closed("This request is no longer open", "Its start time has passed.")
+        return Page(
+            title=f"Accept the request from {self.other}?",
+            facts=self.request(),
+            form=Form(submit="Accept request"),
+            besides=self.instead("Decline it instead", Action.DECLINE),
+        )
+
+    def act(self, answers: dict[str, Any]) -> Page | Redirect:  # noqa: ARG002
+        """Accept it."""
+        overlap = app_state().settings.mentee_overlap
+        actor = self.holder.actor
+        accept(self.db, actor=actor, booking=self.booking, now=self.now, mentee_overlap=overlap)
+        return Page(
+            title="You have accepted the request",
+            facts=self.facts(),
+            paragraphs=[f"The session is being booked. {self.other} and you will get a mail with the details."],
+        )
+
+
+class DeclinePage(_DecisionPage):
+    """Decline a request, with a reason if the mentor likes."""
+
+    answers = Reason()
+
+    def asking(self) -> Page:
+        """Ask whether to decline, and why."""
+        reason = Field(name="reason", label=f"A message to {self.other}", hint="You can leave it empty.", limit=1000)
+        return Page(
+            title=f"Decline the request from {self.other}?",
+            facts=self.request(),
+            form=Form(submit="Decline request", fields=[reason], danger=True),
+            besides=self.instead("Accept it instead", Action.ACCEPT),
+        )
+
+    def act(self, answers: dict[str, Any]) -> Page | Redirect:
+        """Decline it."""
+        decline(self.db, actor=self.holder.actor, booking=self.booking, now=self.now, **answers)
+        return Page(
+            title="You have declined the request", paragraphs=[f"{self.other} will be notified. Nothing is booked."]
+        )

@@ -1,0 +1,61 @@
+"""Join a session online, from its early start on."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import urlsplit
+
+from api.pages.act.action_page import BookingPage, Closed, Redirect, Visit
+from api.pages.page import Form, Page
+from api.state import app_state
+from models.bookings import BookingStatus
+from models.sessions import SessionStatus
+from workflows.clock import local_time
+from workflows.identity.access import has_access
+from workflows.sessions.meeting import is_open, opens_at
+from workflows.sessions.session import accepted_session
+
+_OVER = {
+    SessionStatus.COMPLETED: ("This session is over", "It has been completed."),
+    SessionStatus.CANCELLED: ("This session is cancelled", "There is nothing to join."),
+}
+
+
+class JoinPage(BookingPage):
+    """Lead to the meeting; this changes nothing here, so that the link can be used again."""
+
+    def __init__(self, visit: Visit) -> None:
+        super().__init__(visit)
+        if not has_access(self.holder.actor, self.booking):
+            raise Closed("You do not take part in this session", "There is nothing left to do.")
+        if self.booking.status is not BookingStatus.ACCEPTED or self.booking.session_id is None:
+            raise Closed("There is no session to join", "The request has not been accepted.")
+        self.session = accepted_session(self.db, self.booking.session_id)
+
+    def asking(self) -> Page:
+        """Ask whether to go there."""
+        link = self._link()
+        parts = urlsplit(link)
+        return Page(
+            title=f"Join your session with {self.other}?",
+            facts=self.facts(),
+            paragraphs=[f"The meeting is at {parts.netloc}."],
+            form=Form(submit="Join session", leads_to=f"{parts.scheme}://{parts.netloc}"),
+        )
+
+    def act(self, answers: dict[str, Any]) -> Page | Redirect:  # noqa: ARG002
+        """Go there."""
+        return Redirect(self._link())
+
+    def _link(self) -> str:
+        session = self.session
+        if session.status in _OVER:
+            raise Closed(*_OVER[session.status])
+        link = app_state().meetings.link_to(session.location, session.room)
+        if link is None:
+            raise Closed("This session is not online", "The place is in the mail and in the application.")
+        if not is_open(session, now=self.now):
+            assert session.early_start_minutes is not None
+            opening = local_time(opens_at(session.start_time, session.early_start_minutes), self.holder.time_zone)
+            raise Closed("This session is not open yet", f"You can join it from {opening} on, with the same link.")
+        return link

@@ -1,0 +1,70 @@
+"""Review a completed session, as one of its mentees."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from api.pages.act.action_page import ActionPage, Redirect, Visit, found
+from api.pages.page import Field, FieldKind, Form, Page
+from api.schemas.base import RequestSchema
+from api.schemas.fields import QueryWhole, Text
+from models.reviews import MAX_TEXT_CHARACTERS
+from workflows.action_links.link import holder_of
+from workflows.bookings.booking import Booking, booking_query
+from workflows.clock import local_time
+from workflows.identity.access import require_reviewer
+from workflows.reviews.actions import (
+    ReviewableSession,
+    require_open_permit,
+    reviewable_query,
+    submit,
+)
+
+_RATINGS = [("5", "Excellent"), ("4", "Very good"), ("3", "Good"), ("2", "Fair"), ("1", "Poor")]
+
+
+class ReviewForm(RequestSchema):
+    """A review as a form sends it."""
+
+    rating = QueryWhole(1, 5, required=True)
+    comment = Text(MAX_TEXT_CHARACTERS, load_default=None)
+
+
+class ReviewPage(ActionPage):
+    """Write a review."""
+
+    answers = ReviewForm()
+
+    def __init__(self, visit: Visit) -> None:
+        super().__init__(visit)
+        self.session = ReviewableSession.of(found(visit, reviewable_query(self.link.subject_id)))
+        self.holder = holder_of(self.db, self.link)
+        require_reviewer(self.holder.actor, self.session)
+        booking = Booking.of(found(visit, booking_query(self.session.booking_id)))
+        assert booking.mentor is not None
+        self.mentor = str(booking.mentor["name"])
+
+    def asking(self) -> Page:
+        """Ask for a rating and a comment."""
+        require_open_permit(self.db, self.holder.actor, self.session, now=self.now)
+        about = [("About", self.session.title)] if self.session.title else []
+        rating = Field(name="rating", kind=FieldKind.CHOICES, label="Your rating", choices=_RATINGS, required=True)
+        comment = Field(
+            name="comment",
+            label="Your comment",
+            hint="Shown to everyone, with your first name and initial. You can leave it empty.",
+            limit=MAX_TEXT_CHARACTERS,
+        )
+        return Page(
+            title=f"How was your session with {self.mentor}?",
+            facts=[*about, ("When", local_time(self.session.start_time, self.holder.time_zone))],
+            form=Form(submit="Send review", fields=[rating, comment]),
+        )
+
+    def act(self, answers: dict[str, Any]) -> Page | Redirect:
+        """Write it."""
+        submit(self.db, actor=self.holder.actor, session=self.session, now=self.now, **answers)
+        return Page(
+            title="Thank you for your review",
+            paragraphs=[f"It is now among the reviews of {self.mentor}, who can answer it."],
+        )

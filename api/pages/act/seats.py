@@ -1,0 +1,85 @@
+"""Take the seat of a group session that is kept for the first on its waiting list."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from api.pages.act.action_page import ActionPage, BookingPage, Closed, Redirect, Visit, booking_of, price_of
+from api.pages.act.cancelling import require_quoted
+from api.pages.act.decisions import AcceptPage
+from api.pages.page import Form, Page
+from api.schemas.base import RequestSchema
+from api.schemas.fields import OneLine
+from api.state import app_state
+from models.bookings import BookingKind
+from workflows.bookings.booking import Booking
+from workflows.clock import local_time
+from workflows.errors import InvalidTransition
+from workflows.groups.place import read_group, read_place, require_open
+from workflows.groups.seats import join
+
+
+def accept_page(visit: Visit) -> ActionPage:
+    """The page by which a reader accepts what is asked of them, or kept for them."""
+    booking = booking_of(visit)
+    return (OfferPage if booking.kind is BookingKind.GROUP else AcceptPage)(visit, booking)
+
+
+class OfferForm(RequestSchema):
+    """The price that the page has shown."""
+
+    quoted = OneLine(100, load_default=None)
+
+
+class OfferPage(BookingPage):
+    """Take a seat that is kept, for its price; with a bundle it is taken in the application."""
+
+    answers = OfferForm()
+    advice = {  # noqa: RUF012
+        "slot_taken": "You are already booked at this time, so you cannot take the seat.",
+        "group_full": "This seat is no longer kept for you.",
+    }
+
+    def __init__(self, visit: Visit, booking: Booking) -> None:
+        super().__init__(visit, booking)
+        self.group = read_group(self.db, booking.id)
+        place = read_place(self.db, booking.id, self.link.user_id)
+        try:
+            require_open(self.group, place, now=self.now)
+        except InvalidTransition as refused:
+            raise Closed("You cannot take this seat", refused.message) from refused
+        if place.has_seat:
+            raise Closed("You already have a seat", "There is nothing left to do.")
+        if place.offered_until is None or place.offered_until <= self.now:
+            raise Closed("This seat is no longer kept for you", "You can join the waiting list again.")
+        self.offered_until = place.offered_until
+
+    def price(self) -> str:
+        """That of the seat."""
+        return price_of(None, self.group.price_amount, self.group.price_currency)
+
+    def asking(self) -> Page:
+        """Ask whether to take it."""
+        until = local_time(self.offered_until, self.holder.time_zone)
+        bundle = " To pay with a bundle, take it in the application." if self.group.price_amount else ""
+        return Page(
+            title="Take the seat that is kept for you?",
+            facts=self.facts(),
+            paragraphs=[f"It is kept until {until}.{bundle}"],
+            form=Form(submit="Take the seat", hidden={"quoted": self.price()}),
+        )
+
+    def act(self, answers: dict[str, Any]) -> Page | Redirect:
+        """Take it, at the price that was shown."""
+        require_quoted(answers["quoted"], self.price())
+        join(
+            self.db,
+            actor=self.holder.actor,
+            group=self.group,
+            mentee_user_id=self.link.user_id,
+            bundle_purchase_id=None,
+            now=self.now,
+            policy=app_state().policy,
+            offered_only=True,
+        )
+        return Page(title="The seat is yours", facts=self.facts(), paragraphs=[f"{self.other} will be notified."])

@@ -1,0 +1,56 @@
+"""Lists: the caller, what the path names, and a page of items by one statement, whatever the page's size."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+from uuid import UUID
+
+import marshmallow as ma
+from flask import request
+
+from api.routes import cursors
+from api.routes.blueprints import PARSER, document, in_query
+from api.routes.context import RequestContext, Role, Subject
+from api.routes.loaders import context_of
+from workflows.paging import Page, PagedList
+
+View = Callable[..., dict[str, Any]]
+
+
+def list_route(
+    role: Role,
+    paged: PagedList[Any] | Callable[[dict[str, Any]], PagedList[Any]],
+    filters: type[ma.Schema],
+    seen_by: Callable[[RequestContext[Any], Any], Any] | None = None,
+    within: Subject | None = None,
+) -> Callable[[View], Callable[..., dict[str, Any]]]:
+    """A route that answers pages of a list. Its view is called with the context and the query's filters by name, and
+    returns the filters of `paged` that this caller's list has.
+
+    Args:
+        paged: the list, or which one it is for a query's filters, where these decide on its order.
+        filters: the schema of the query.
+        seen_by: how an item looks to a caller at that time, where that differs.
+        within: what the path names and the list belongs to: the context's subject.
+    """
+    schema = filters()
+
+    def decorator(view: View) -> Callable[..., dict[str, Any]]:
+        @wraps(view)
+        def answer(**path: UUID | None) -> dict[str, Any]:
+            context = context_of(role, within, path)
+            arguments = PARSER.parse(schema, request, location="query")
+            limit, cursor = arguments.pop("limit"), arguments.pop("cursor", None)
+            signer = cursors.signer_for(arguments | path)
+            chosen = paged if isinstance(paged, PagedList) else paged(arguments)
+            after = cursors.decode(cursor, chosen.order.kinds, signer) if cursor is not None else None
+            page = chosen.page(context.db, Page(limit=limit, after=after), **view(context, **arguments))
+            items = [seen_by(context, item) for item in page.items] if seen_by else page.items
+            return {"items": items, "next_cursor": cursors.encode(page.next, signer) if page.next else None}
+
+        loader = {"role": role, "subject": within, "changing": False}
+        return document(answer, view, loader=loader, arguments=in_query(filters))
+
+    return decorator

@@ -1,0 +1,112 @@
+"""What is settled before a body is read, in this order: who is calling (401), by which role (403), whether the change
+has been made already (Idempotency-Key), what the path names (404), whether it is theirs (403), and on which version
+(If-Match). It stands above `@blp.arguments`, which would be first otherwise."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+from uuid import UUID
+
+from flask import g, make_response, request
+from sqlalchemy import Connection
+
+from api.audit.entries import expect_entry
+from api.authentication.claims import claim_of_request
+from api.authentication.provisioning import authenticate_or_provision
+from api.database import database
+from api.http.etags import require_match
+from api.http.idempotency import idempotent_request, require_usable_key
+from api.http.requests import name_actor
+from api.routes.blueprints import document
+from api.routes.context import RequestContext, Role, Subject, require_role, this_moment
+from api.state import app_state
+from workflows.errors import NotFound
+from workflows.identity.actor import Actor
+
+View = Callable[..., object]
+Path = dict[str, UUID | None]
+
+
+def reads(role: Role, subject: Subject | None = None) -> Callable[[View], View]:
+    """A route that only looks: its view is called with a `RequestContext` before its other arguments."""
+
+    def decorator(view: View) -> View:
+        @wraps(view)
+        def loaded(*args: object, **path: UUID | None) -> object:
+            return view(context_of(role, subject, path), *args)
+
+        return document(loaded, view, loader={"role": role, "subject": subject, "changing": False})
+
+    return decorator
+
+
+def changes(role: Role, subject: Subject | None = None) -> Callable[[View], View]:
+    """A route that changes something: as `reads`, once per Idempotency-Key, and on the version that If-Match names."""
+    assert not role.visitors, "Visitors change nothing."
+
+    def decorator(view: View) -> View:
+        @wraps(view)
+        def loaded(*args: object, **path: UUID | None) -> object:
+            db, actor = _admitted(role)
+            change = idempotent_request(request, actor)
+            # Before the look-up: what has been deleted under this key is not there any more, and that is the answer.
+            earlier = change.earlier_answer(db) if change else None
+            if earlier is not None:
+                return earlier
+            context = _context(db, actor, subject, path)
+            require_usable_key(request)
+            if context.subject is not None:
+                require_match(request, context.subject)
+            expect_entry(context.db)
+            response = make_response(view(context, *args))
+            if change:
+                change.keep(context.db, response)
+            return response
+
+        return document(loaded, view, loader={"role": role, "subject": subject, "changing": True})
+
+    return decorator
+
+
+def context_of(role: Role, subject: Subject | None, path: Path) -> RequestContext[Any]:
+    """The request's context: authenticate the caller, require the role, then load what the path names.
+
+    Raises:
+        Unauthenticated: the caller is not known.
+        Forbidden: the caller does not have the role, or has nothing to do with the subject.
+        NotFound: there is no such subject.
+    """
+    db, actor = _admitted(role)
+    return _context(db, actor, subject, path)
+
+
+def _admitted(role: Role) -> tuple[Connection, Actor]:
+    db = database()
+    actor = authenticate_or_provision(db, claim_of_request(app_state().authenticator))
+    name_actor(actor.name)
+    # Read after the view has ended, by what waits for the session.
+    g.actor = actor
+    require_role(actor, role)
+    return db, actor
+
+
+def _context(db: Connection, actor: Actor, subject: Subject | None, path: Path) -> RequestContext[Any]:
+    found = None if subject is None else _load(subject, actor, path)
+    return RequestContext(db, actor, found, this_moment())
+
+
+def _load(subject: Subject, actor: Actor, path: Path) -> Any:
+    *_parents, subject_id = path.values()
+    ids = dict(zip(subject.ids, path.values(), strict=True))
+    # A malformed id in a path names nothing either.
+    values = None if None in ids.values() else subject.statement.one_or_none(database(), ids)
+    if values is None:
+        if subject.absent and subject_id is not None:
+            raise subject.absent(database(), actor, subject_id)
+        raise NotFound(f"There is no such {subject.name}.")
+    found = subject.record.of_values(values)
+    if subject.access:
+        subject.access(actor, found)
+    return found
