@@ -204,15 +204,17 @@ def create_hold(context: RequestContext[CalendarOwner], body: dict[str, Any]) ->
     itself, when its mentee books an overlapping time of the mentor, or when a request of theirs for it is accepted. An
     own hold that overlaps is replaced.
     """
-    settings = app_state().settings
+    state = app_state()
     named = {name: body.pop(name) for name in ("listing_id", "duration_minutes")}
     held = hold(
         context.db,
         actor=context.actor,
         wanted=WantedListing(mentor_profile_id=context.subject.mentor_profile_id, **named),
         now=context.now,
-        minutes=settings.hold_minutes,
-        max_holds=settings.max_holds,
+        minutes=state.settings.hold_minutes,
+        max_holds=state.settings.max_holds,
+        mentee_overlap=state.settings.mentee_overlap,
+        draft_limits=state.draft_limits,
         **body,
     )
     return tagged(held)

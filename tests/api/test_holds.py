@@ -17,6 +17,7 @@ from workflows.bookings.holds import delete_expired_holds
 
 HOUR, MINUTE = timedelta(hours=1), timedelta(minutes=1)
 START = factories.this_hour() + timedelta(days=3)
+NOON = START.replace(hour=12)
 
 
 @pytest.fixture
@@ -140,6 +141,72 @@ def test_the_rules_of_a_booking_apply(client: ApiClient, cast: Cast, path: str) 
     for day in (START - timedelta(days=1), START, START + timedelta(days=1)):
         client.put(f"/mentors/{cast.mentor.id}/dates/{day.date()}", json={"hours": []}, headers=cast.as_mentor)
     assert code() == "outside_hours"
+
+
+def test_a_hold_is_refused_while_the_mentee_is_busy_elsewhere(
+    world: World, cast: Cast, path: str, engine: Engine
+) -> None:
+    with engine.begin() as db:
+        elsewhere = factories.make_booking(db, mentee=cast.mentee, start_time=START)
+        factories.accept_booking(db, elsewhere)
+    refused = world.client.post(path, json=wanted(START + 59 * MINUTE), headers=cast.as_mentee)
+    assert (refused.status_code, refused.json["code"]) == (409, "slot_taken")
+    assert "mentee" in refused.json["details"]
+    assert world.client.post(path, json=wanted(START + HOUR), headers=cast.as_mentee).status_code == 201
+    allowing = World.on(engine, mentee_overlap=True)
+    assert allowing.client.post(path, json=wanted(), headers=cast.as_mentee).status_code == 201
+
+
+@pytest.mark.parametrize("rule", ["maxPerDay", "maxPerWeek", "maxPerMenteePerDay", "maxPerMenteePerWeek"])
+def test_a_hold_is_refused_beyond_the_mentors_limits(client: ApiClient, cast: Cast, path: str, rule: str) -> None:
+    instant(client, cast)
+    rules = f"/mentors/{cast.mentor.id}/booking-rules"
+    assert client.put(rules, json={rule: 1}, headers=cast.as_mentor).status_code == 200
+    body = cast.body(startTime=NOON.isoformat())
+    assert client.post("/bookings", json=body, headers=cast.as_mentee).status_code == 202
+    refused = client.post(path, json=wanted(NOON + 2 * HOUR), headers=cast.as_mentee)
+    assert (refused.status_code, refused.json["code"]) == (409, "booking_limit")
+    assert client.post(path, json=wanted(NOON + timedelta(days=7)), headers=cast.as_mentee).status_code == 201
+
+
+def test_times_that_others_hold_count_towards_the_limits(client: ApiClient, cast: Cast, path: str) -> None:
+    instant(client, cast)
+    rules = f"/mentors/{cast.mentor.id}/booking-rules"
+    assert client.put(rules, json={"maxPerDay": 1}, headers=cast.as_mentor).status_code == 200
+    held = client.post(path, json=wanted(NOON), headers=cast.as_mentee)
+    # Else the holder's booking could be refused, for one that came between.
+    later = wanted(NOON + 2 * HOUR)
+    booking = cast.body(startTime=later["startTime"])
+    for route, body in ((path, later), ("/bookings", booking)):
+        refused = client.post(route, json=body, headers=cast.as_stranger)
+        assert (refused.status_code, refused.json["code"]) == (409, "booking_limit")
+    day = {"from": NOON.isoformat(), "to": (NOON + 4 * HOUR).isoformat()}
+    slots = f"/mentors/{cast.mentor.id}/slots"
+    assert client.get(slots, query_string=day, headers=cast.as_stranger).json["items"] == []
+    assert client.get(slots, query_string=day, headers=cast.as_mentee).json["items"]
+    # The holder may hold or book another time of that day.
+    assert client.post(path, json=later, headers=cast.as_mentee).status_code == 201
+    assert client.delete(f"/holds/{held.json['id']}", headers=cast.as_mentee).status_code == 204
+    assert client.post("/bookings", json=booking, headers=cast.as_mentee).status_code == 202
+
+
+def test_a_request_waits_for_the_mentor_whatever_others_hold(client: ApiClient, cast: Cast, path: str) -> None:
+    rules = f"/mentors/{cast.mentor.id}/booking-rules"
+    assert client.put(rules, json={"maxPerDay": 1}, headers=cast.as_mentor).status_code == 200
+    assert client.post(path, json=wanted(NOON), headers=cast.as_stranger).status_code == 201
+    body = cast.body(startTime=(NOON + 2 * HOUR).isoformat())
+    assert client.post("/bookings", json=body, headers=cast.as_mentee).status_code == 201
+
+
+def test_a_hold_is_refused_where_no_further_request_may_be_made(engine: Engine, cast: Cast, path: str) -> None:
+    client = World.on(engine, max_open_drafts_per_mentor=1).client
+    body = cast.body(startTime=START.isoformat())
+    assert client.post("/bookings", json=body, headers=cast.as_mentee).status_code == 201
+    refused = client.post(path, json=wanted(START + 2 * HOUR), headers=cast.as_mentee)
+    assert (refused.status_code, refused.json["code"]) == (409, "booking_limit")
+    # An instant booking is no request.
+    instant(client, cast)
+    assert client.post(path, json=wanted(START + 2 * HOUR), headers=cast.as_mentee).status_code == 201
 
 
 def test_own_and_unknown_mentors_times_cannot_be_held(client: ApiClient, cast: Cast, path: str) -> None:

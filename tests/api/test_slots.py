@@ -152,6 +152,35 @@ def test_a_course_offers_the_slots_of_all_its_mentors(world: World, cast: Cast, 
     assert free == {at(9): {own}, at(10): {own}, at(11): {own, others}, at(12): {others}}
 
 
+def test_a_course_offers_teachers_no_times_of_their_own(world: World, cast: Cast, engine: Engine) -> None:
+    with engine.begin() as db:
+        course = factories.make_course(db)
+        own = factories.make_listing(db, mentor=cast.mentor, course_id=course.id, duration_minutes=30)
+    assert world.client.put(f"/mentors/{cast.mentor.id}/hours", json=MORNING, headers=cast.as_mentor).status_code == 200
+    query = {"from": at(0), "to": at(24), "explain": "true"}
+
+    def offered(**further: Any) -> tuple[int, set[str], list[Any], list[Any]]:
+        answer = world.client.get(
+            f"/courses/{course.id}/slots", query_string={**query, **further}, headers=cast.as_mentor
+        )
+        assert answer.status_code == 200, answer.json
+        items = answer.json["items"]
+        mentors = {mentor for each in items for mentor in each["mentorProfileIds"]}
+        return answer.json["durationMinutes"], mentors, items, answer.json["refused"]
+
+    # The only teacher.
+    assert offered() == offered(listingId=str(own.id)) == (30, set(), [], [])
+    with engine.begin() as db:
+        factories.make_listing(db, mentor=cast.other_mentor, course_id=course.id, duration_minutes=60)
+    # The shortest duration is that of what the caller can book.
+    assert offered()[:2] == (60, {str(cast.other_mentor.id)})
+    assert offered(durationMinutes=30)[:3] == (30, set(), [])
+    assert offered(durationMinutes=60)[:2] == (60, {str(cast.other_mentor.id)})
+    # On the mentor's own page, the times are there to be looked at.
+    preview = world.client.get(f"/mentors/{cast.mentor.id}/slots", query_string=query, headers=cast.as_mentor)
+    assert preview.json["items"]
+
+
 def test_without_a_duration_it_is_that_on_offer(world: World, cast: Cast, path: str, engine: Engine) -> None:
     with engine.begin() as db:
         course = factories.make_course(db)

@@ -87,7 +87,7 @@ ORDER BY lower(block.busy)
 """
 BLOCKS = text(
     _BLOCKS.format(
-        session_start="booking.start_time",
+        session_start="coalesce(booking.start_time, block.held_start)",
         mentee_user_id="coalesce(booking.mentee_user_id, block.held_by_user_id)",
         join="LEFT JOIN bookings AS booking ON booking.id = block.booking_id AND block.mentor_profile_id = mentor.id",
     )
@@ -102,8 +102,8 @@ class Block(NamedTuple):
     """A time at which a mentor is taken, buffers included, in UTC.
 
     Args:
-        session_start: of the mentor's booking that takes it; None for a hold, for a session that the mentor attends as
-            a mentee, or where bookings were not read.
+        session_start: of the mentor's booking or hold that takes it; None for a session that the mentor attends as a
+            mentee, or where bookings were not read.
         mentee_user_id: who booked or holds it; None for a group, and for a booking without `session_start`.
     """
 
@@ -192,7 +192,7 @@ class MentorCalendar:
         return self._days(day - timedelta(days=day.weekday()), 7)
 
     def is_limit_reached(self, start: datetime, mentee_user_id: UUID, blocks: Collection[Block]) -> bool:
-        """Whether the limits forbid the mentee one more session at that start.
+        """Whether the limits forbid the mentee one more session at that start; holds of others count as sessions.
 
         Args:
             blocks: at least those of the week of that start.
@@ -203,7 +203,9 @@ class MentorCalendar:
             (self.week_of(start), rules.max_per_week, rules.max_per_mentee_per_week),
         ):
             booked = [
-                block.mentee_user_id for block in blocks if block.session_start and begin <= block.session_start < end
+                block.mentee_user_id
+                for block in blocks
+                if block.session_start and begin <= block.session_start < end and block.hinders(mentee_user_id)
             ]
             if limit is not None and len(booked) >= limit:
                 return True

@@ -96,6 +96,9 @@ def require_bookable(
         lock_calendar(db, calendar.mentor_profile_id)
     # In a statement of its own: its snapshot must be younger than the lock.
     blocks = load_blocks(db, [calendar.mentor_profile_id], *calendar.week_of(start))[calendar.mentor_profile_id]
+    if not accepted:
+        # A request takes no time, so that it may be made of one that is held.
+        blocks = [block for block in blocks if block.hold_id is None]
     if calendar.is_limit_reached(start, mentee_user_id, blocks):
         raise Conflict(
             "The mentor takes no further session on this day or in this week; choose another day.",

@@ -121,13 +121,22 @@ class ListingsStatement:
     of_shortest: TextualSelect
 
 
+# Of what the caller can book, if there is anything.
+_SHORTEST = """coalesce(
+    min(listing.duration_minutes) FILTER (
+        WHERE listing.mentor_profile_id IS DISTINCT FROM CAST(:own_mentor_profile_id AS uuid)
+    ),
+    min(listing.duration_minutes)
+)"""
+
+
 def _listings_where(condition: str) -> ListingsStatement:
     among = f"""
 FROM listings AS listing JOIN mentor_profiles AS mentor ON mentor.id = listing.mentor_profile_id AND mentor.active
 WHERE {condition} AND listing.active"""
     return ListingsStatement(
         of_duration=_cheapest(among, ":duration_minutes"),
-        of_shortest=_cheapest(among, f"(SELECT min(listing.duration_minutes) {among})"),
+        of_shortest=_cheapest(among, f"(SELECT {_SHORTEST} {among})"),
     )
 
 
@@ -174,7 +183,8 @@ def find_slots(
 
     Args:
         statement: one of the `OF_…` above.
-        actor: whose own time is left out, and whose own holds are not.
+        actor: whose own time is left out, and whose own holds are not; as a mentor, they are on offer on their own
+            page alone.
         explain: whether to return the other times of the grid with their reasons, too.
 
     Raises:
@@ -182,7 +192,7 @@ def find_slots(
         Conflict: `no_listing` of that duration, or none at all.
     """
     _require_stretch(wanted, MAX_DAYS_EXPLAINED if explain else MAX_DAYS)
-    offers = _offers(db, statement, subject_id, wanted, listing_id)
+    offers = _offers(db, statement, subject_id, wanted, listing_id, actor)
     mentors = [offer.mentor_profile_id for offer in offers]
     last = wanted.end
     # Before the calendars are read, whose steps may be shorter still.
@@ -203,6 +213,9 @@ def find_slots(
     stale: list[UUID] = []
     for place, offer in enumerate(offers):
         mentor = offer.mentor_profile_id
+        if mentor == actor.mentor_profile_id != subject_id:
+            # Of a course, which nobody books with themselves.
+            continue
         search = Search(calendars[mentor], blocks[mentor], offer, wanted, own=own, mentee=actor.user_id, now=now)
         for start in search.starts():
             found[start] = found.get(start, 0) | 1 << place
@@ -243,9 +256,14 @@ def first_slots(db: Connection, offers: Sequence[Offered], start: datetime, end:
 
 
 def _offers(
-    db: Connection, statement: ListingsStatement, subject_id: UUID, wanted: Wanted, listing_id: UUID | None
+    db: Connection,
+    statement: ListingsStatement,
+    subject_id: UUID,
+    wanted: Wanted,
+    listing_id: UUID | None,
+    actor: Actor,
 ) -> list[Offered]:
-    values: dict[str, object] = {"id": subject_id}
+    values: dict[str, object] = {"id": subject_id, "own_mentor_profile_id": actor.mentor_profile_id}
     if listing_id is not None:
         values["listing_id"] = listing_id
     if wanted.duration_minutes is None:

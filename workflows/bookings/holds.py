@@ -11,11 +11,12 @@ from sqlalchemy import Connection, Select, func, literal_column, select, text
 from uuid_utils.compat import uuid7
 
 from models.calendar import person_busy
-from workflows.availability.busy import LOCK_MENTOR, LOCK_MENTOR_UNCHANGED, LOCK_PEOPLE
+from models.catalog import BookingMode
+from workflows.availability.busy import LOCK_MENTOR, LOCK_MENTOR_UNCHANGED, LOCK_PEOPLE, require_free
 from workflows.availability.calendar import MentorCalendar
 from workflows.availability.check import CalendarChanged, require_bookable, with_present_calendar
 from workflows.bookings.direct import WantedListing
-from workflows.bookings.insert import NO_LIMIT
+from workflows.bookings.insert import NO_DRAFT_LIMITS, NO_LIMIT, DraftLimits
 from workflows.catalog.listings import BOOKABLE, Listing
 from workflows.clock import in_utc
 from workflows.constraints import constraint_errors
@@ -26,7 +27,10 @@ from workflows.identity.actor import Actor
 from workflows.records import Record
 
 EXPIRED_AT_ONCE = 1_000
-_LOCK = text(f"WITH {LOCK_MENTOR_UNCHANGED}, {LOCK_PEOPLE} SELECT mentor.user_id FROM mentor, people")
+_LOCK = text(
+    f"WITH {LOCK_MENTOR_UNCHANGED}, {LOCK_PEOPLE} SELECT mentor.user_id FROM mentor, people"
+    " WHERE guard_open_drafts(CAST(:mentee_user_id AS uuid), mentor.id, NULL, :max_drafts_per_mentor, :max_drafts)"
+)
 # What has expired gives way, as does an own hold of an overlapping time, which counts no more. The insert counts what
 # was deleted, so that it comes after.
 TAKE_HOLD = text(
@@ -115,6 +119,8 @@ def hold(
     now: datetime,
     minutes: int,
     max_holds: int,
+    mentee_overlap: bool = False,
+    draft_limits: DraftLimits = NO_DRAFT_LIMITS,
     expected: ExpectedTerms = NOTHING_EXPECTED,
 ) -> Hold:
     """Hold a time of a mentor as a mentee, by the rules of a booking of the wanted listing.
@@ -125,6 +131,8 @@ def hold(
         start_time: aware.
         minutes: how long it is held.
         max_holds: how many holds a mentee may have; 0 is no limit.
+        mentee_overlap: whether the mentee may have another session at that time.
+        draft_limits: on open drafts, which a booking of a listing by request is one more of.
         expected: the terms that the mentee was shown.
 
     Raises:
@@ -132,7 +140,8 @@ def hold(
         NotFound: no such active mentor, or no such listing of theirs.
         Invalid: a start in the past; the caller's own time; another duration than the listing's.
         Conflict: `no_listing` of that duration; `beyond_horizon`, `too_soon`, `outside_hours` and `booking_limit` as
-            of a booking; `slot_taken`; `booking_limit` for one hold too many;
+            of a booking; `slot_taken`, by the mentor's calendar or, with `details.mentee`, the mentee's;
+            `booking_limit` for one hold too many;
             `price_changed` and `terms_changed` where the listing's terms are not the expected ones.
     """
     mentee, start = require_person(actor), in_utc(start_time)
@@ -142,12 +151,12 @@ def hold(
         expected.require_price(listing.price_amount, listing.price_currency)
         expected.require_cancellation(listing)
         require_bookable(db, calendar, listing, start=start, mentee_user_id=mentee, now=now, accepted=True)
+        limits = draft_limits if listing.booking_mode is BookingMode.REQUEST else NO_DRAFT_LIMITS
         parties: dict[str, Any] = {"mentor_profile_id": listing.mentor_profile_id, "mentee_user_id": mentee}
         # In a statement of its own: the count of the mentee's holds must be younger than the lock.
-        mentor_user_id = db.scalar(_LOCK, parties | {"calendar_version": calendar.version})
-        if mentor_user_id is None:
-            raise CalendarChanged(listing.mentor_profile_id)
+        mentor_user_id = _lock(db, parties, calendar.version, limits)
         hold_id, end = uuid7(), start + timedelta(minutes=listing.duration_minutes)
+        require_free(db, mentee, start, end, mentee_overlap=mentee_overlap)
         values = {
             **parties,
             "id": hold_id,
@@ -183,6 +192,21 @@ def release(db: Connection, *, actor: Actor, held: Hold) -> None:
 def delete_expired_holds(db: Connection) -> bool:
     """Delete some of the holds that have expired; returns whether there may be more."""
     return db.execute(DELETE_EXPIRED_HOLDS, {"at_once": EXPIRED_AT_ONCE}).rowcount == EXPIRED_AT_ONCE
+
+
+def _lock(db: Connection, parties: dict[str, Any], calendar_version: int, limits: DraftLimits) -> UUID:
+    """Lock both calendars; returns the mentor's user."""
+    values = {
+        **parties,
+        "calendar_version": calendar_version,
+        "max_drafts_per_mentor": limits.per_mentor or NO_LIMIT,
+        "max_drafts": limits.of_all or NO_LIMIT,
+    }
+    with constraint_errors():
+        mentor_user_id: UUID | None = db.scalar(_LOCK, values)
+    if mentor_user_id is None:
+        raise CalendarChanged(parties["mentor_profile_id"])
+    return mentor_user_id
 
 
 def _offered(db: Connection, wanted: WantedListing, mentee: UUID, start: datetime) -> tuple[Listing, MentorCalendar]:
