@@ -18,7 +18,7 @@ from api.state import app_state
 from config import telemetry
 from models.engine import autocommit
 from models.sqlstates import is_connection_loss, is_lost_race, sqlstate_of
-from workflows.errors import Stale
+from workflows.kernel.errors import Stale
 
 log = structlog.get_logger("api.database")
 

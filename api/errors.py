@@ -13,8 +13,8 @@ from werkzeug.exceptions import HTTPException
 from api.refusals import CODE_OF_STATUS, SENTENCES, shape, status_of
 from config import telemetry
 from models.sqlstates import is_outage
-from workflows import constraints
-from workflows.errors import DomainError, InvalidTransition
+from workflows.kernel import constraints
+from workflows.kernel.errors import DomainError, InvalidTransition
 
 log = structlog.get_logger("api.errors")
 

@@ -31,10 +31,10 @@ from workflows.bundles.bundle import BUNDLES, with_ledger
 from workflows.groups.templates import TEMPLATES
 from workflows.identity.actor import Actor
 from workflows.identity.people import Mentor, User, mentor_query, user_query
+from workflows.kernel.paging import Page, PagedList
+from workflows.kernel.records import Record
 from workflows.notifications.push_subscriptions import BROWSERS
-from workflows.paging import Page, PagedList
 from workflows.privacy import kept
-from workflows.records import Record
 from workflows.reviews.review import REVIEWS_OF_MENTOR
 from workflows.sessions.meeting import MeetingService
 from workflows.sessions.session import SESSIONS

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from http import HTTPStatus
 from typing import NamedTuple
 
-from workflows import errors
+from workflows.kernel import errors
 
 
 class Refusal(NamedTuple):

@@ -20,7 +20,7 @@ from workers.policy import operator_policy
 from workers.transactions import Transactions, WakeupSink
 from workers.wakeups import WakeupQueue
 from workflows.bookings.insert import DraftLimits
-from workflows.operator_policy import OperatorPolicy
+from workflows.kernel.operator_policy import OperatorPolicy
 from workflows.sessions.meeting import MeetingService
 from workflows.webhooks.quotas import MessageQuotas
 

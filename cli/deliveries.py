@@ -17,11 +17,11 @@ from cli.operator import cli_operator, mark_as_command
 from cli.output import JSON_OPTION, SummaryGroup, print_records
 from cli.run_file import DATA_DIR_OPTION
 from models.events import DeliveryState
-from workflows.errors import DomainError
 from workflows.events.delivery import DeliveryStatus
 from workflows.events.store import statuses_by_id_query
+from workflows.kernel.errors import DomainError
+from workflows.kernel.paging import Page
 from workflows.operations import DELIVERIES, cancel_delivery, retry_deliveries, retry_delivery
-from workflows.paging import Page
 
 # Digits of an id that are enough to name a delivery, as long as no other one begins with them.
 SHORT_ID_DIGITS = 8

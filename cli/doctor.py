@@ -34,9 +34,9 @@ from config.settings import Settings, SettingsError, misspelling, misspelt_setti
 from models.engine import create, missing_settings
 from workers.broker import broker_settings
 from workers.transports.apprise import AppriseTransport
+from workflows.kernel.zone_rules import COMPARED_YEARS, VERSION, differing_zones, used_zones
 from workflows.notifications.templating import template_errors
 from workflows.privacy.reencryption import SEALED_TABLES, rows_left, rows_under_unknown_keys
-from workflows.zone_rules import COMPARED_YEARS, VERSION, differing_zones, used_zones
 
 MIN_DISK_BYTES = 500 * 1024**2
 

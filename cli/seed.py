@@ -42,10 +42,10 @@ from models.people import mentor_profiles, users
 from workflows.catalog.courses import create_course
 from workflows.catalog.listings import publish_listing
 from workflows.catalog.products import create_product
-from workflows.errors import Conflict
 from workflows.identity.actor import Actor
 from workflows.identity.people import User, publish_mentor_profile, register_user
 from workflows.invariants import check_all
+from workflows.kernel.errors import Conflict
 
 MEANINGS = {
     "mentors": "Mentors, with skills and a time zone",

@@ -276,7 +276,7 @@ def _in_development(env: Env) -> bool:
 class Settings:
     """Values of the settings. Durations are seconds, sizes bytes, times of day UTC.
 
-    `reminder_minutes` and `webhook_retry_schedule` are None for the defaults of workflows/operator_policy.py.
+    `reminder_minutes` and `webhook_retry_schedule` are None for the defaults of workflows/kernel/operator_policy.py.
     """
 
     environment: str = _one_of("TUTELAGE_ENV", *ENVIRONMENTS)

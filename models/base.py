@@ -7,7 +7,7 @@ from enum import StrEnum
 from sqlalchemy import Column, ColumnElement, DateTime, Enum, Integer, MetaData, Uuid, literal_column, text
 from sqlalchemy.types import UserDefinedType
 
-# Names are a contract: workflows.constraints maps a violated constraint to its domain error by name.
+# Names are a contract: workflows.kernel.constraints maps a violated constraint to its domain error by name.
 metadata = MetaData(
     naming_convention={
         "pk": "pk_%(table_name)s",

@@ -33,7 +33,7 @@ from workflows.events.event_types import BookingAccepted, BookingRequested, Even
 from workflows.events.record import record
 from workflows.identity.actor import SYSTEM, Actor
 from workflows.identity.people import Mentor, User, publish_mentor_profile, register_user
-from workflows.operator_policy import DEFAULT_POLICY
+from workflows.kernel.operator_policy import DEFAULT_POLICY
 from workflows.reviews.actions import ReviewableSession, reviewable_query, submit
 from workflows.reviews.permits import Permit, permit_query, unlock_all
 from workflows.reviews.review import Review

@@ -29,8 +29,8 @@ from workflows.events.store import backlogs, dead_by_effect, oldest_undelivered
 from workflows.events.subscriptions import load
 from workflows.identity.email_change import forget_email_changes
 from workflows.invariants import looks
+from workflows.kernel.quotas import forget_unused_quotas
 from workflows.privacy.erasure import go_on_erasing
-from workflows.quotas import forget_unused_quotas
 from workflows.sessions.after_the_fact import cancel_not_held, remind_to_complete
 from workflows.webhooks.deliveries import DELETION_BATCH, delete_missed
 from workflows.webhooks.endpoints import cancel_left_deliveries, hasten_postponed

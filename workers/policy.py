@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from config.settings import Settings
-from workflows.operator_policy import DEFAULT_POLICY, OperatorPolicy
+from workflows.kernel.operator_policy import DEFAULT_POLICY, OperatorPolicy
 
 
 def operator_policy(chosen: Settings) -> OperatorPolicy:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
-from workflows.errors import TermsChanged
+from workflows.kernel.errors import TermsChanged
 
 
 class CancellationTerms(Protocol):

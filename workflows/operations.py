@@ -13,13 +13,13 @@ from uuid_utils.compat import uuid7
 from models.events import DeliveryState
 from models.sqlstates import LOCK_NOT_AVAILABLE, sqlstate_of
 from workflows.audit.log import write_audit_entry
-from workflows.errors import Conflict, Invalid, InvalidTransition
 from workflows.events import store
 from workflows.events.delivery import DeliveryStatus
 from workflows.events.subscriptions import load
 from workflows.identity.access import require_operator
 from workflows.identity.actor import Actor
-from workflows.paging import NEWEST_EVENT_FIRST, PagedList
+from workflows.kernel.errors import Conflict, Invalid, InvalidTransition
+from workflows.kernel.paging import NEWEST_EVENT_FIRST, PagedList
 from workflows.webhooks.deliveries import WebhookDelivery, require_sendable
 
 DELIVERIES = PagedList(DeliveryStatus, NEWEST_EVENT_FIRST, store.statuses_query)

@@ -24,9 +24,9 @@ from workflows.events.event_types import (
 )
 from workflows.groups.waitlist import is_offered
 from workflows.identity.actor import SYSTEM
+from workflows.kernel.operator_policy import OperatorPolicy
 from workflows.notifications.recipients import NOT_A_PARTY, Parties, parties_of, variables_about
 from workflows.notifications.texts import Words, compose
-from workflows.operator_policy import OperatorPolicy
 
 HOUR_MINUTES = 60
 DAY_MINUTES = 24 * HOUR_MINUTES

@@ -6,7 +6,7 @@ from sqlalchemy import Connection
 
 from workflows.identity.access import HasMentor, is_mentor
 from workflows.identity.actor import Actor
-from workflows.quotas import DAY, Quota, use_quota
+from workflows.kernel.quotas import DAY, Quota, use_quota
 
 
 def use_withdrawal(db: Connection, actor: Actor, record: HasMentor, *, limit: int) -> None:

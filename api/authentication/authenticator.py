@@ -15,8 +15,8 @@ from werkzeug.datastructures import Headers
 from api.authentication.tokens import KeySource, TokenVerifier, key_source
 from config.publishable_keys import PREFIX, name_of_key
 from config.settings import Settings
-from workflows.errors import Invalid, Unauthenticated
 from workflows.identity.actor import Claim
+from workflows.kernel.errors import Invalid, Unauthenticated
 
 CANONICAL_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE | re.ASCII)
 OPERATOR = "operator"

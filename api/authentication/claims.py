@@ -7,8 +7,8 @@ from werkzeug.exceptions import ServiceUnavailable
 
 from api.authentication.authenticator import QUERY_KEY, Authenticator
 from api.routes.blueprints import documentation_of
-from workflows.errors import Invalid, Unauthenticated
 from workflows.identity.actor import Claim
+from workflows.kernel.errors import Invalid, Unauthenticated
 
 
 def claim_of_request(authenticator: Authenticator) -> Claim:

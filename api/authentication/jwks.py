@@ -21,8 +21,8 @@ from werkzeug.exceptions import ServiceUnavailable
 
 from config.jwt_keys import Key, strong_key
 from workers.transports.http import HttpClient, HttpLimits, log_detail
-from workflows.errors import Invalid
-from workflows.webhooks.address import Network, host_of
+from workflows.kernel.address import Network, host_of
+from workflows.kernel.errors import Invalid
 
 log = structlog.get_logger(__name__)
 

@@ -10,10 +10,10 @@ from marshmallow import ValidationError
 from sqlalchemy import Connection
 
 from api.schemas.people import NewUser
-from workflows.clock import zone
-from workflows.errors import Invalid, Unauthenticated
 from workflows.identity.actor import Actor, Claim, authenticate
 from workflows.identity.people import register_newcomer
+from workflows.kernel.clock import zone
+from workflows.kernel.errors import Invalid, Unauthenticated
 
 log = structlog.get_logger(__name__)
 

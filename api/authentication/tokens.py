@@ -15,7 +15,7 @@ from typing import Any, Protocol
 import jwt
 
 from config.settings import Settings
-from workflows.errors import Unauthenticated
+from workflows.kernel.errors import Unauthenticated
 
 MAX_TOKEN_CHARACTERS = 8192
 MAX_KEY_ID_CHARACTERS = 255

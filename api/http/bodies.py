@@ -18,7 +18,7 @@ from werkzeug.datastructures import MultiDict
 from werkzeug.exceptions import RequestEntityTooLarge, UnsupportedMediaType
 
 from api.authentication.authenticator import QUERY_KEY
-from workflows.errors import Invalid
+from workflows.kernel.errors import Invalid
 
 Value = TypeVar("Value")
 

@@ -6,7 +6,7 @@ from functools import lru_cache
 from ipaddress import IPv6Address, ip_address, ip_network
 
 from config.limits import TrustedProxies
-from workflows.webhooks.address import Address, within
+from workflows.kernel.address import Address, within
 
 UNKNOWN = "unknown"
 # What a provider gives to one customer at the least (RFC 6177).

@@ -11,7 +11,7 @@ from typing import Protocol, TypeVar
 from flask import Request, Response, make_response
 
 from api.routes.blueprints import versioned
-from workflows.errors import Stale
+from workflows.kernel.errors import Stale
 
 # What an answer depends on besides its address: each caller sees their own.
 VARY = "Authorization, X-User-Id, X-Mentor-Profile-Id"

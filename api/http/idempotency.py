@@ -15,8 +15,8 @@ from api.state import app_state
 from config.sealing import UnsealError
 from models.idempotency import idempotency_keys as keys
 from models.prepared import PreparedStatement
-from workflows.errors import Conflict, Invalid, KeyReused, RateLimited
 from workflows.identity.actor import Actor
+from workflows.kernel.errors import Conflict, Invalid, KeyReused, RateLimited
 
 HEADER = "Idempotency-Key"
 _MAX_KEY_CHARACTERS = 255

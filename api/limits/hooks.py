@@ -13,7 +13,7 @@ from api.authentication.claims import claim_of_request, is_for_visitors
 from api.errors import answer_domain_error
 from api.limits.rate_limits import headers_of, refusal
 from api.state import app_state
-from workflows.errors import DomainError, Invalid, Unauthenticated
+from workflows.kernel.errors import DomainError, Invalid, Unauthenticated
 
 log = structlog.get_logger(__name__)
 

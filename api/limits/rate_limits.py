@@ -15,8 +15,8 @@ from api.http.client_addresses import counted_address
 from api.limits.counters import Count, Counter, make_counter
 from config.limits import RateLimit
 from config.settings import Settings
-from workflows.errors import RateLimited
 from workflows.identity.actor import Claim
+from workflows.kernel.errors import RateLimited
 
 
 class Counted(NamedTuple):

@@ -19,7 +19,7 @@ from markupsafe import Markup
 
 from api import errors
 from api.state import app_state
-from workflows.errors import DomainError
+from workflows.kernel.errors import DomainError
 
 HTML, JSON = "text/html", "application/json"
 _ENVIRONMENT = Environment(

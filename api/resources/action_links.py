@@ -33,7 +33,7 @@ from workflows.action_links.link import (
     require_valid,
     spend,
 )
-from workflows.errors import Conflict, DomainError, Gone, NotFound
+from workflows.kernel.errors import Conflict, DomainError, Gone, NotFound
 
 action_links = Area(
     "Links in mails",

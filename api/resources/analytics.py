@@ -24,7 +24,7 @@ from workflows.analytics.counts import (
 )
 from workflows.analytics.scope import Period
 from workflows.analytics.transition_times import Histogram, histograms_of, transition_times_query
-from workflows.errors import Invalid, NotFound
+from workflows.kernel.errors import Invalid, NotFound
 
 analytics = Area("Analytics", "Numbers for operators, and for mentors about themselves; as JSON or as tables in CSV.")
 

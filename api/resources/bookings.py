@@ -26,7 +26,7 @@ from workflows.bookings.series import SeriesParties, series_parties_query, withd
 from workflows.groups.group import Group, group_query
 from workflows.groups.seats import leave
 from workflows.identity.access import require_access, require_mentee, require_mentor
-from workflows.paging import PagedList
+from workflows.kernel.paging import PagedList
 from workflows.sessions.cancel import cancel as cancel_session
 from workflows.sessions.cancel import require_own_type, role_of
 from workflows.sessions.series import CancelledSeries, KeptBooking

@@ -16,7 +16,7 @@ from api.schemas import notifications as shapes
 from api.schemas.base import EmptyBody
 from api.state import app_state
 from workflows.calendar.feed import create_feed_secret, find_feed, render_feed
-from workflows.errors import NotFound
+from workflows.kernel.errors import NotFound
 
 calendar = Area("Calendar", "The caller's sessions as a feed for calendar applications (RFC 5545).")
 

@@ -22,7 +22,7 @@ from workflows.catalog.listings import LISTINGS, Listing, change_listing, listin
 from workflows.catalog.products import PRODUCTS, Product, product_query
 from workflows.catalog.support_options import SupportOptions, support_options
 from workflows.identity.access import require_mentor, require_on_sale
-from workflows.paging import PagedList
+from workflows.kernel.paging import PagedList
 
 listings = Area("Listings", "What mentors offer: duration, price and policies.")
 

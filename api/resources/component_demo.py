@@ -27,8 +27,8 @@ from api.routes.context import this_moment
 from api.schemas.component import Variant
 from api.schemas.fields import Moment
 from api.state import app_state
-from workflows.clock import zone
-from workflows.errors import Invalid, NotFound
+from workflows.kernel.clock import zone
+from workflows.kernel.errors import Invalid, NotFound
 
 component_demo = Blueprint("component_demo", __name__)
 

@@ -19,8 +19,8 @@ from api.schemas.base import EmptyBody
 from api.state import app_state
 from config.vapid import Vapid, vapid
 from models.people import users
-from workflows.errors import Conflict
 from workflows.identity.access import require_recipient_user
+from workflows.kernel.errors import Conflict
 from workflows.notifications.inbox import (
     NOTIFICATIONS,
     Notification,

@@ -21,8 +21,8 @@ from config.metrics import CONTENT_TYPE, exposition, has_token
 from models.sessions import SessionStatus
 from workflows.analytics.summary import summary_of
 from workflows.audit.log import AUDIT_ENTRIES, filters_of
-from workflows.errors import NotFound, Unauthenticated
 from workflows.invariants import looks
+from workflows.kernel.errors import NotFound, Unauthenticated
 
 operations = Area("Operations", "For operators and monitoring.")
 

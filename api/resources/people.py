@@ -19,7 +19,6 @@ from api.schemas import privacy as privacy_shapes
 from api.schemas.base import EmptyBody, ListQuery
 from api.state import app_state
 from workflows.catalog.mentors import SKILLS, MentorSort, mentors_list
-from workflows.errors import Invalid
 from workflows.identity.access import require_own_profile, require_self
 from workflows.identity.email_change import request_email_change
 from workflows.identity.mailed_links import end_links
@@ -35,7 +34,8 @@ from workflows.identity.people import (
     register_user,
     user_query,
 )
-from workflows.paging import PagedList
+from workflows.kernel.errors import Invalid
+from workflows.kernel.paging import PagedList
 from workflows.privacy.closing import delete_account
 
 users = Area("Users", "User accounts.")

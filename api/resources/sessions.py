@@ -22,7 +22,6 @@ from api.state import app_state
 from workflows.bookings.booking import Booking, awaited_booking_query
 from workflows.bookings.direct import WantedListing, book_directly
 from workflows.bookings.series import Series
-from workflows.errors import NotFound
 from workflows.groups.place import read_group, read_place
 from workflows.groups.seats import quote_seat, waive_seat_fee
 from workflows.identity.access import (
@@ -36,7 +35,8 @@ from workflows.identity.access import (
 )
 from workflows.identity.actor import Actor
 from workflows.identity.participants import Participant
-from workflows.paging import PagedList
+from workflows.kernel.errors import NotFound
+from workflows.kernel.paging import PagedList
 from workflows.sessions.after_the_fact import report_no_show, void, waive_fee
 from workflows.sessions.attendance import record_attendance
 from workflows.sessions.cancel import cancel, quote_for

@@ -9,7 +9,7 @@ from api.routes.blueprints import Area, refuses
 from api.routes.context import PERSON, VISITOR, RequestContext
 from api.routes.loaders import reads
 from api.state import app_state
-from workflows.errors import NotFound
+from workflows.kernel.errors import NotFound
 
 streams = Area(
     "Live updates",

@@ -11,7 +11,7 @@ from api.pages.page import HTML, JSON, Form, Page, html_page, refusal_page
 from api.routes.blueprints import Area, refuses
 from api.state import app_state
 from config.signed_links import Forged, Signer
-from workflows.errors import NotFound
+from workflows.kernel.errors import NotFound
 from workflows.notifications.kinds import KINDS
 from workflows.notifications.preferences import (
     NOTHING_TO_UNSUBSCRIBE,

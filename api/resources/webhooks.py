@@ -22,9 +22,9 @@ from api.schemas.base import EmptyBody
 from api.state import app_state
 from models.events import DeliveryState
 from workflows.changes import OtherCluster, events_after, present_of
-from workflows.errors import NotFound
 from workflows.events.store import webhook_status_query
 from workflows.identity.access import require_endpoint_owner
+from workflows.kernel.errors import NotFound
 from workflows.webhooks.deliveries import (
     WEBHOOK_DELIVERIES,
     WebhookDelivery,

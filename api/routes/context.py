@@ -12,7 +12,6 @@ from uuid import UUID
 from sqlalchemy import Connection, Date, Select, Uuid, bindparam
 
 from models.prepared import PreparedStatement
-from workflows.errors import DomainError
 from workflows.identity.access import (
     ANYONE,
     MENTOR,
@@ -24,7 +23,8 @@ from workflows.identity.access import (
     require_role,
 )
 from workflows.identity.actor import Actor
-from workflows.records import Record
+from workflows.kernel.errors import DomainError
+from workflows.kernel.records import Record
 
 # Routes take the roles from here, with the context and the subject.
 __all__ = [

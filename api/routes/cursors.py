@@ -12,8 +12,8 @@ from flask import request
 
 from api.state import app_state
 from config.signed_links import Signer
-from workflows.errors import Invalid
-from workflows.paging import Key
+from workflows.kernel.errors import Invalid
+from workflows.kernel.paging import Key
 
 _READERS: dict[type, Callable[[str], object]] = {
     datetime: datetime.fromisoformat,

@@ -14,7 +14,7 @@ from api.routes import cursors
 from api.routes.blueprints import PARSER, document, in_query
 from api.routes.context import RequestContext, Role, Subject
 from api.routes.loaders import context_of
-from workflows.paging import Page, PagedList
+from workflows.kernel.paging import Page, PagedList
 
 View = Callable[..., dict[str, Any]]
 

@@ -22,8 +22,8 @@ from api.http.requests import name_actor
 from api.routes.blueprints import document
 from api.routes.context import RequestContext, Role, Subject, require_role, this_moment
 from api.state import app_state
-from workflows.errors import NotFound
 from workflows.identity.actor import Actor
+from workflows.kernel.errors import NotFound
 
 View = Callable[..., object]
 Path = dict[str, UUID | None]

@@ -23,7 +23,7 @@ from workers.transactions import Transactions
 from workflows.analytics.counts import Grouping
 from workflows.analytics.scope import MAX_PERIOD_DAYS_BY_HOUR, Edge, Period, Scope, period_of, scope_of
 from workflows.identity.actor import Actor
-from workflows.paging import Page
+from workflows.kernel.paging import Page
 
 Rows = Sequence[Row[Any]]
 Line = Mapping[str, Any]

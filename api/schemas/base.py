@@ -11,7 +11,7 @@ import marshmallow as ma
 
 from api.schemas.fields import Id, Moment, QueryWhole, Text
 from models.bookings import BookingKind
-from workflows.records import Record
+from workflows.kernel.records import Record
 
 # How values of fields without a `write` of their own are written. Marshmallow's way to each of a record's twenty values
 # takes as long as PostgreSQL takes to find the record.

@@ -7,7 +7,7 @@ from marshmallow import fields
 from api.schemas.base import ListQuery, RequestSchema, ResponseSchema, page_of
 from api.schemas.fields import Id, Line, Moment
 from workflows.availability.feeds import FeedStatus
-from workflows.webhooks.address import MAX_URL_CHARACTERS
+from workflows.kernel.address import MAX_URL_CHARACTERS
 
 
 class NewCalendarFeed(RequestSchema):

@@ -18,8 +18,8 @@ from marshmallow import ValidationError, fields, validate
 
 from api.authentication.authenticator import identifier
 from config.sealing import seal_text, shown_text
-from workflows.clock import zone
-from workflows.errors import Invalid
+from workflows.kernel.clock import zone
+from workflows.kernel.errors import Invalid
 
 METADATA_LIMIT_BYTES = 16_384  # serialised
 MAX_AMOUNT = 2**53 - 1  # minor units: the largest integer that every JSON reader keeps exactly

@@ -10,9 +10,9 @@ from marshmallow import fields, validate
 from api.schemas.base import ListQuery, RequestSchema, ResponseSchema, page_of
 from api.schemas.fields import Id, Line, Moment, QueryFlag, Text, TrueOrFalse
 from models.notifications import Channel
+from workflows.kernel.address import MAX_URL_CHARACTERS
 from workflows.notifications.kinds import OFFERED
 from workflows.notifications.preferences import Preferences as PreferencesRecord
-from workflows.webhooks.address import MAX_URL_CHARACTERS
 
 # As clients write them.
 CHANNELS = {Channel.IN_APP: "in_app", Channel.EMAIL: "email", Channel.PUSH: "push"}

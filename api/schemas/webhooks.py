@@ -11,7 +11,7 @@ from api.schemas.base import ListQuery, RequestSchema, ResponseSchema, page_of
 from api.schemas.fields import Id, Line, Moment, QueryWhole, Text, Whole
 from models.events import DeliveryState, ErrorClass
 from models.webhooks import EndpointState, Signing
-from workflows.webhooks.address import MAX_URL_CHARACTERS
+from workflows.kernel.address import MAX_URL_CHARACTERS
 from workflows.webhooks.endpoints import STATES_BY_OWNER
 
 MAX_GRACE_HOURS = 168

@@ -48,11 +48,11 @@ from workflows.changes import (
     seats_of,
     snapshot_of,
 )
-from workflows.errors import DomainError, Invalid, NotFound, Unauthenticated
 from workflows.groups.place import read_place
 from workflows.groups.waitlist import WaitlistEntry
 from workflows.identity.access import PERSON, VISITOR, has_access, require_role
 from workflows.identity.actor import ACTIVE_MENTOR, Actor, Claim, authenticate
+from workflows.kernel.errors import DomainError, Invalid, NotFound, Unauthenticated
 from workflows.sessions.meeting import MeetingService
 from workflows.sessions.session import Session, session_query
 

@@ -22,8 +22,8 @@ from cli.seeding.component import add_demo_people
 from models.engine import create
 from tests import servers
 from tests.application import World, as_user, settings_for
-from workflows.clock import zone
 from workflows.events import subscriptions
+from workflows.kernel.clock import zone
 
 PAGES = ("/component/demo", *(f"/component/demo/{variant}" for variant in ("basic", "enhanced", "realtime")))
 MENTOR = UUID("0190b6a2-7c1e-7d10-8a44-97ab5cf5cfd6")

@@ -15,7 +15,7 @@ from tests.api.conftest import Cast
 from tests.application import World
 from tests.scraping import Figures
 from workflows.bookings.booking import Booking
-from workflows.operator_policy import DEFAULT_POLICY
+from workflows.kernel.operator_policy import DEFAULT_POLICY
 from workflows.sessions.session import Session
 
 REQUESTS, TIMES = "tutelage_http_requests_total", "tutelage_http_request_duration_seconds_count"

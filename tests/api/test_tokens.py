@@ -35,8 +35,8 @@ from tests.api.identity_provider import (
 )
 from tests.application import SECRET, World, settings_for, token
 from tests.eventually import eventually
-from workflows.errors import Unauthenticated
 from workflows.identity.actor import Claim
+from workflows.kernel.errors import Unauthenticated
 
 NOWHERE = "postgresql://tutelage@127.0.0.1:1/nothing"
 USER = "0190a1b2-0000-7000-8000-000000000001"

@@ -15,7 +15,7 @@ from models.webhooks import EndpointState
 from tests.api.conftest import Cast, refusal
 from tests.api.partner import DONE, Partner
 from tests.application import ApiResponse, World
-from workflows.quotas import forget_unused_quotas
+from workflows.kernel.quotas import forget_unused_quotas
 
 LIMITS = {"webhook_pings_per_hour": 3, "webhook_resends_per_hour": 3, "webhook_recoveries_per_hour": 3}
 

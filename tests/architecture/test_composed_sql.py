@@ -27,7 +27,7 @@ BUILDERS = {
     "workflows/invariants/__init__.py:check_state": "a query of a file of the code",
     "workflows/privacy/erasure.py:_update": "names of a table and its columns, and a condition of the code",
     "workflows/privacy/reencryption.py:_sealed_table": "names of a table and its columns",
-    "workflows/transitions.py:update_statement": "names of a table, its columns and states",
+    "workflows/kernel/transitions.py:update_statement": "names of a table, its columns and states",
 }
 
 
@@ -65,5 +65,5 @@ def test_postgresql_computes_no_local_times() -> None:
     """Its rules of time zones may be others than those of tzdata."""
     zoned = re.compile(r"AT TIME ZONE (?!'UTC')|func\.timezone\((?!\"UTC\")", re.IGNORECASE)
     # Which compares both.
-    allowed = {ROOT / "workflows/zone_rules.py"}
+    allowed = {ROOT / "workflows/kernel/zone_rules.py"}
     assert [file for file in files() if file not in allowed and zoned.search(file.read_text())] == []

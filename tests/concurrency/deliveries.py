@@ -48,9 +48,9 @@ from workflows.groups.waitlist import join_waitlist
 from workflows.identity.actor import SYSTEM, Actor
 from workflows.identity.email_change import request_email_change
 from workflows.identity.people import User
+from workflows.kernel.operator_policy import DEFAULT_POLICY, OperatorPolicy
 from workflows.notifications.kinds import OPERATOR_NOTICES
 from workflows.notifications.push_subscriptions import subscribe_browser
-from workflows.operator_policy import DEFAULT_POLICY, OperatorPolicy
 from workflows.sessions.after_the_fact import remind_to_complete, waive_fee
 from workflows.sessions.cancel import cancel as call_off
 from workflows.sessions.session import Session, SessionWithTerms, session_query, session_with_terms_query

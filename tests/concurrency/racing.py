@@ -13,7 +13,7 @@ from sqlalchemy import Connection, Engine, QueuePool, text
 
 from tests.eventually import eventually
 from tests.servers import PREPARES
-from workflows.errors import DomainError
+from workflows.kernel.errors import DomainError
 
 BARRIER_SECONDS = 20
 WAITING = text("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'")

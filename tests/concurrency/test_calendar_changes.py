@@ -35,9 +35,9 @@ from workflows.bookings.insert import NO_DRAFT_LIMITS, DraftLimits
 from workflows.bookings.series import Recurrence, SeriesParties, series_parties_query, withdraw_drafts
 from workflows.catalog.courses import Course
 from workflows.catalog.listings import Listing
-from workflows.errors import DomainError
 from workflows.identity.people import Mentor, User
 from workflows.invariants import check_all
+from workflows.kernel.errors import DomainError
 from workflows.sessions.steps import create_all
 
 Call = Callable[[Connection], Any]

@@ -28,10 +28,10 @@ from workflows.bundles.bundle import Bundle
 from workflows.bundles.purchase import purchase
 from workflows.catalog.courses import Course
 from workflows.catalog.listings import Listing, publish_listing
-from workflows.errors import Conflict, DomainError, NotFound
 from workflows.identity.actor import Actor
 from workflows.identity.people import Mentor, User, change_mentor_profile, change_user, publish_mentor_profile
-from workflows.operator_policy import DEFAULT_POLICY
+from workflows.kernel.errors import Conflict, DomainError, NotFound
+from workflows.kernel.operator_policy import DEFAULT_POLICY
 from workflows.privacy.closing import delete_account
 from workflows.privacy.places import ERASED_NAME
 

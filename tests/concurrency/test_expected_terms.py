@@ -24,10 +24,10 @@ from workflows.bundles.bundle import Bundle
 from workflows.bundles.purchase import purchase
 from workflows.catalog.listings import Listing, change_listing, listing_query
 from workflows.catalog.products import Product, change_product, product_query
-from workflows.errors import TermsChanged
 from workflows.expected_terms import ExpectedTerms
 from workflows.identity.actor import Actor
 from workflows.identity.people import User
+from workflows.kernel.errors import TermsChanged
 
 Call = Callable[[Connection], Any]
 SHOWN = ExpectedTerms(price_amount=4000, price_currency="USD", window_hours=24, late_fee_percent=50)

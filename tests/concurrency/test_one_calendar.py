@@ -17,13 +17,13 @@ from tests.concurrency.racing import ROUNDS, Race, codes, deadlocks, winners
 from workflows.bookings.direct import WantedListing
 from workflows.bookings.holds import hold
 from workflows.catalog.listings import Listing
-from workflows.errors import DomainError
 from workflows.groups.place import read_group
 from workflows.groups.seats import join
 from workflows.identity.actor import Actor
 from workflows.identity.people import Mentor, User, change_user, locked_user
 from workflows.invariants import check_all
-from workflows.operator_policy import DEFAULT_POLICY
+from workflows.kernel.errors import DomainError
+from workflows.kernel.operator_policy import DEFAULT_POLICY
 from workflows.sessions.cancel import cancel
 from workflows.sessions.session import SESSION_WITH_TERMS, SessionWithTerms
 from workflows.sessions.steps import create

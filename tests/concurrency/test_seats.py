@@ -29,7 +29,7 @@ from workflows.groups.seats import join, leave, refund_all
 from workflows.groups.waitlist import join_waitlist, leave_waitlist, offer_seats
 from workflows.identity.people import Mentor, User
 from workflows.invariants import check_all
-from workflows.operator_policy import DEFAULT_POLICY
+from workflows.kernel.operator_policy import DEFAULT_POLICY
 from workflows.sessions.cancel import cancel
 from workflows.sessions.session import SessionWithTerms, session_with_terms_query
 from workflows.sessions.steps import create as create_session

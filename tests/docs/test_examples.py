@@ -21,8 +21,8 @@ from models.sessions import SessionStatus
 from tests.docs.pages import DOCS, blocks
 from workflows.analytics.counts import COUNTS, SUBJECTS, Grouping
 from workflows.availability.hours import Span
-from workflows.errors import InvalidTransition
 from workflows.events.event_types import SessionCompleted
+from workflows.kernel.errors import InvalidTransition
 from workflows.sessions.session import Session as SessionRecord
 from workflows.sessions.steps import SESSION_MACHINE
 from workflows.webhooks.messages import body_of

@@ -36,7 +36,6 @@ from workflows.cancellation import Quote
 from workflows.catalog.courses import Course
 from workflows.catalog.listings import Listing
 from workflows.catalog.products import Product
-from workflows.errors import DomainError
 from workflows.events.event_types import BundleValiditySet
 from workflows.events.record import flush_deferred, savepoint
 from workflows.groups.capacity import change_capacity
@@ -49,7 +48,8 @@ from workflows.groups.waitlist import join_waitlist, leave_waitlist, offer_seats
 from workflows.identity.actor import Actor
 from workflows.identity.people import Mentor, User
 from workflows.invariants import check_all
-from workflows.operator_policy import DEFAULT_POLICY
+from workflows.kernel.errors import DomainError
+from workflows.kernel.operator_policy import DEFAULT_POLICY
 from workflows.sessions.cancel import cancel as cancel_session
 from workflows.sessions.session import Session, accepted_session
 from workflows.sessions.steps import create

@@ -11,7 +11,7 @@ from ipaddress import ip_address
 from threading import Thread
 
 from workers.transports.network import HostNotFound, Resolver
-from workflows.webhooks.address import Address
+from workflows.kernel.address import Address
 
 
 class Names(Resolver):

@@ -15,8 +15,8 @@ from tests.integration.harness import without_guards
 from workflows.audit import chain
 from workflows.audit.chain import check_next_blocks, month_of
 from workflows.audit.log import write_entries
-from workflows.constraints import constraint_of
 from workflows.events.event_types import smallest_event_id
+from workflows.kernel.constraints import constraint_of
 
 NOW = datetime.now(UTC)
 CHANGED = "The entry was changed."

@@ -24,13 +24,13 @@ from tests.factories import OPERATOR, accept_booking, make_booking, make_listing
 from tests.integration.harness import Harness, counted_statements, without_guards
 from tests.integration.test_record import an_event, private
 from workers.runner import LEASE, MAX_BATCH, DeliveryRunner, Positions
-from workflows.errors import Conflict
 from workflows.events import store
 from workflows.events.delivery import Cancel, DeliveryKey, DeliveryStatus, Retry, RetryPolicy
 from workflows.events.event_types import SessionCompleted, SessionStarted
 from workflows.events.record import defer_write, record
 from workflows.events.store import status_query
 from workflows.events.subscriptions import Effect
+from workflows.kernel.errors import Conflict
 from workflows.operations import cancel_delivery
 
 EFFECT = "batches.count"

@@ -16,7 +16,7 @@ from tests import factories
 from tests.integration.harness import Harness
 from workflows.bundles.adjust import adjust
 from workflows.bundles.bundle import Bundle, bundle_query
-from workflows.operator_policy import DEFAULT_POLICY
+from workflows.kernel.operator_policy import DEFAULT_POLICY
 from workflows.privacy.closing import delete_account
 
 WEEK = timedelta(days=7)

@@ -15,8 +15,8 @@ from models.events import events
 from tests import factories
 from workflows.bundles.bundle import Bundle, bundle_query
 from workflows.bundles.ledger import give_back, spend
-from workflows.errors import Conflict, DomainError, NotFound
 from workflows.identity.actor import SYSTEM
+from workflows.kernel.errors import Conflict, DomainError, NotFound
 
 NOW = datetime.now(UTC)
 TICK = timedelta(microseconds=1)

@@ -27,9 +27,9 @@ from workers.transports.apprise import DEADLINE_SECONDS, MAX_HANGING, AppriseTra
 from workflows.effects.messages import Notice
 from workflows.events.delivery import SendResult
 from workflows.events.subscriptions import load
+from workflows.kernel.operator_policy import OperatorPolicy
 from workflows.notifications.kinds import OPERATOR_NOTICES
 from workflows.notifications.texts import Words
-from workflows.operator_policy import OperatorPolicy
 from workflows.sessions.cancel import cancel
 from workflows.sessions.session import SessionWithTerms, session_with_terms_query
 

@@ -47,7 +47,7 @@ from tests.factories import (
 from tests.integration.harness import without_guards
 from tests.integration.test_guards import refused
 from workflows.calendar.feed import digest_of
-from workflows.constraints import _MEANINGS
+from workflows.kernel.constraints import _MEANINGS
 
 NOW = datetime.now(UTC)
 HOUR = timedelta(hours=1)

@@ -20,9 +20,9 @@ from workflows.bookings.decisions import cancel
 from workflows.effects.messages import SEND_MAIL, Mail
 from workflows.events.delivery import Delivery, DeliveryKey, SendResult
 from workflows.events.subscriptions import load
+from workflows.kernel.operator_policy import OperatorPolicy
 from workflows.notifications.gathering import HELD_FOR, MailToSend, hold_excess
 from workflows.notifications.kinds import KINDS
-from workflows.operator_policy import OperatorPolicy
 
 LIMIT = 10
 IDENTITY = MailIdentity("Tutelage <no-reply@tutelage.example>", "Operators <operators@tutelage.example>")

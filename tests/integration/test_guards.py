@@ -31,7 +31,7 @@ from tests.factories import (
 )
 from workflows.audit.log import write_audit_entry
 from workflows.availability.hours import Span, WeeklyHours, set_hours, weekly_hours_query
-from workflows.constraints import constraint_of
+from workflows.kernel.constraints import constraint_of
 
 NOW = datetime.now(UTC)
 HOUR = timedelta(hours=1)

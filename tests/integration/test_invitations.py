@@ -25,7 +25,7 @@ from workflows.events.event_types import event_types
 from workflows.groups.place import read_group
 from workflows.groups.seats import join, leave
 from workflows.identity.people import Mentor, User
-from workflows.operator_policy import DEFAULT_POLICY
+from workflows.kernel.operator_policy import DEFAULT_POLICY
 from workflows.sessions.cancel import cancel
 from workflows.sessions.meeting import MeetingService
 from workflows.sessions.session import Session, SessionWithTerms, session_query, session_with_terms_query

@@ -29,7 +29,7 @@ from workflows.catalog.listings import BOOKABLE, LISTINGS
 from workflows.catalog.mentors import MENTORS
 from workflows.events.record import recording
 from workflows.identity.actor import Actor
-from workflows.paging import Page, PagedList
+from workflows.kernel.paging import Page, PagedList
 from workflows.sessions.session import SESSIONS
 from workflows.sessions.steps import SESSION_MACHINE, create, start
 from workflows.webhooks.deliveries import FAN_OUT_ROWS

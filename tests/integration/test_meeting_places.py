@@ -22,8 +22,8 @@ from workflows.effects.messages import Mail
 from workflows.groups.place import read_group
 from workflows.groups.seats import join
 from workflows.identity.people import Mentor, User
+from workflows.kernel.operator_policy import DEFAULT_POLICY
 from workflows.notifications.preferences import replace_choices
-from workflows.operator_policy import DEFAULT_POLICY
 from workflows.sessions.cancel import cancel
 from workflows.sessions.meeting import MeetingService
 from workflows.sessions.session import SessionWithTerms, session_with_terms_query

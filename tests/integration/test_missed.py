@@ -20,11 +20,11 @@ from tests.integration.endpoints import an_event, attempts_kept, endpoint, liste
 from tests.integration.harness import Harness
 from workers.maintain import forget_missed_messages, maintain
 from workflows.effects.webhooks import SEND_WEBHOOK
-from workflows.errors import NotFound
 from workflows.events import store
 from workflows.events.delivery import DeliveryKey
 from workflows.events.record import follow_up, record
 from workflows.events.store import webhook_status_query
+from workflows.kernel.errors import NotFound
 from workflows.webhooks.deliveries import WebhookDelivery, recover, resend
 from workflows.webhooks.endpoints import Endpoint, endpoint_query
 

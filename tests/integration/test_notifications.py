@@ -50,8 +50,8 @@ from workflows.groups.seats import join, leave
 from workflows.identity.actor import SYSTEM, Actor
 from workflows.identity.people import Mentor, User
 from workflows.invariants import check_all
+from workflows.kernel.operator_policy import DEFAULT_POLICY
 from workflows.notifications.preferences import Choice, lock_choices, replace_choices, switch_off
-from workflows.operator_policy import DEFAULT_POLICY
 from workflows.sessions.cancel import cancel
 from workflows.sessions.session import Session, SessionWithTerms, effects_of, session_query, session_with_terms_query
 from workflows.sessions.steps import complete, create, start

@@ -79,12 +79,12 @@ from workflows.identity.actor import ACTIVE_MENTOR, USER
 from workflows.identity.email_change import CLOSE_EMAIL_CHANGE, FORGET_EMAIL_CHANGES, RECENT_CHANGES
 from workflows.identity.people import user_query
 from workflows.invariants import About, check_part, looks, names
+from workflows.kernel.paging import PagedList
+from workflows.kernel.quotas import FORGET_UNUSED
 from workflows.notifications.gathering import HOLD
 from workflows.notifications.inbox import NOTIFICATIONS
 from workflows.notifications.push_subscriptions import BROWSERS
 from workflows.operations import DELIVERIES
-from workflows.paging import PagedList
-from workflows.quotas import FORGET_UNUSED
 from workflows.reviews.permits import OPEN_PERMITS
 from workflows.reviews.review import REVIEWS_OF_MENTOR
 from workflows.sessions.series import SESSIONS_OF_SERIES

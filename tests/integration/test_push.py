@@ -29,10 +29,10 @@ from workers.transports import NotConfigured, Transport
 from workers.transports.http import HttpClient
 from workers.transports.web_push import WebPushTransport
 from workflows.effects.pushes import PUSH_USEFUL_FOR, PushMessage
-from workflows.errors import Invalid
 from workflows.events.delivery import PUSH_RETRY_POLICY, DeliveryKey
 from workflows.events.subscriptions import load
 from workflows.identity.people import User
+from workflows.kernel.errors import Invalid
 from workflows.notifications.preferences import Choice, switch_off
 from workflows.notifications.push_subscriptions import MAX_SUBSCRIPTIONS, Browser, subscribe_browser
 from workflows.notifications.texts import Words

@@ -36,7 +36,7 @@ from workflows.events.event_types import BookingAccepted, BookingRequested, Sess
 from workflows.events.record import defer_write, drain_recorded, flush_deferred, follow_up, record, recorded
 from workflows.events.subscriptions import Effect, Subscriptions, activate, activate_policy, load
 from workflows.identity.actor import SYSTEM
-from workflows.operator_policy import OperatorPolicy
+from workflows.kernel.operator_policy import OperatorPolicy
 from workflows.sessions.session import Session, session_query
 from workflows.webhooks.deliveries import FAN_OUT_ROWS
 

@@ -31,7 +31,7 @@ from workflows.events.event_types import (
 from workflows.events.record import flush_deferred
 from workflows.events.subscriptions import Effect, load
 from workflows.identity.people import User
-from workflows.operator_policy import OperatorPolicy
+from workflows.kernel.operator_policy import OperatorPolicy
 from workflows.sessions.cancel import cancel
 from workflows.sessions.session import Session, SessionWithTerms, session_query, session_with_terms_query
 from workflows.sessions.steps import start

@@ -35,7 +35,7 @@ from workflows.bookings.request import request
 from workflows.events.event_types import SeatJoined, SeatLeft, SeatRefunded
 from workflows.identity.actor import Actor
 from workflows.invariants import check_all
-from workflows.paging import Page
+from workflows.kernel.paging import Page
 from workflows.sessions.cancel import cancel
 from workflows.sessions.session import Session, SessionWithTerms, session_with_terms_query
 from workflows.sessions.steps import create

@@ -28,7 +28,7 @@ from tests.factories import (
 from workflows.bookings.booking import Booking
 from workflows.bookings.request import request
 from workflows.catalog.listings import Listing
-from workflows.errors import Conflict, DomainError, Forbidden, Invalid, NotFound
+from workflows.kernel.errors import Conflict, DomainError, Forbidden, Invalid, NotFound
 
 NOW = datetime(2030, 5, 4, 9, 0, tzinfo=UTC)
 MINUTE, DAY = timedelta(minutes=1), timedelta(days=1)

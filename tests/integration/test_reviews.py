@@ -13,8 +13,8 @@ from models.people import mentor_profiles
 from models.reviews import review_permits
 from tests import factories
 from tests.integration.harness import Harness, counted_statements
-from workflows.errors import Conflict, Forbidden
 from workflows.identity.actor import Actor
+from workflows.kernel.errors import Conflict, Forbidden
 from workflows.reviews.actions import ReviewableSession, moderate, reviewable_query, submit
 from workflows.reviews.review import Review, review_query, shown_name
 from workflows.sessions.session import Session

@@ -27,8 +27,8 @@ from workflows.bookings.direct import WantedListing
 from workflows.bookings.holds import hold
 from workflows.bookings.request import request
 from workflows.catalog.listings import Listing
-from workflows.errors import DomainError
 from workflows.identity.people import Mentor, User
+from workflows.kernel.errors import DomainError
 
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 DAYS = 3

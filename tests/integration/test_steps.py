@@ -31,9 +31,9 @@ from tests.factories import (
 )
 from workflows.bookings.booking import Booking, booking_query
 from workflows.bookings.decisions import accept, cancel, decline, expire
-from workflows.errors import Conflict, DomainError, Forbidden, Invalid, InvalidTransition
 from workflows.identity.access import require_access, require_mentee
 from workflows.identity.actor import SYSTEM, Actor
+from workflows.kernel.errors import Conflict, DomainError, Forbidden, Invalid, InvalidTransition
 from workflows.sessions.session import Session, session_query, session_with_terms_query
 from workflows.sessions.steps import complete, create, start
 

@@ -16,8 +16,8 @@ from sqlalchemy import ARRAY, Connection, column, func, literal, select
 from models.base import Timestamp
 from tests import factories
 from workflows.analytics.scope import Period, period_of
-from workflows.clock import zone_names
-from workflows.zone_rules import COMPARED_YEARS, VERSION, differing_zones, used_zones
+from workflows.kernel.clock import zone_names
+from workflows.kernel.zone_rules import COMPARED_YEARS, VERSION, differing_zones, used_zones
 
 BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
 BERLIN = ZoneInfo("Europe/Berlin")

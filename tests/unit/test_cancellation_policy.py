@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from models.sessions import SessionStatus
-from workflows.errors import Conflict, Forbidden
 from workflows.identity.actor import Actor
+from workflows.kernel.errors import Conflict, Forbidden
 from workflows.sessions.cancel import as_stored, quote_for, require_allowed
 from workflows.sessions.session import SessionWithTerms
 

@@ -6,8 +6,8 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
-from workflows.clock import in_utc, zone
-from workflows.errors import Invalid
+from workflows.kernel.clock import in_utc, zone
+from workflows.kernel.errors import Invalid
 
 
 @pytest.mark.parametrize(

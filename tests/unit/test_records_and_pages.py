@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from sqlalchemy import Column, Integer, MetaData, Table
 
-from workflows.paging import Page, page_of_rows
-from workflows.records import Record
+from workflows.kernel.paging import Page, page_of_rows
+from workflows.kernel.records import Record
 
 things = Table("things", MetaData(), Column("id", Integer), Column("start", Integer), Column("hidden", Integer))
 

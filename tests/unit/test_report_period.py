@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 
 from workflows.analytics.scope import Edge, Period, period_of
-from workflows.errors import Invalid
+from workflows.kernel.errors import Invalid
 
 NOW = datetime(2026, 5, 4, 12, 34, 56, tzinfo=UTC)
 

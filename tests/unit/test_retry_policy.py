@@ -6,7 +6,8 @@ from datetime import timedelta
 
 import pytest
 
-from workflows.events.delivery import DEFAULT_RETRY_POLICY, HOUR, WEBHOOK_RETRY_POLICY, RetryPolicy
+from workflows.events.delivery import DEFAULT_RETRY_POLICY, WEBHOOK_RETRY_POLICY, RetryPolicy
+from workflows.kernel.operator_policy import HOUR
 
 
 @pytest.mark.parametrize(

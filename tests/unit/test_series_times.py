@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from workflows.bookings.series import MAX_OCCURRENCES, Occurrence, Recurrence, occurrences
-from workflows.errors import Invalid
+from workflows.kernel.errors import Invalid
 
 BERLIN = "Europe/Berlin"
 

@@ -8,7 +8,7 @@ import pytest
 
 from workflows.events.event_types import BookingAccepted, Event, SessionCompleted, SessionCreated, WebhookPinged
 from workflows.events.subscriptions import Effect, Subscriptions, load
-from workflows.operator_policy import OperatorPolicy
+from workflows.kernel.operator_policy import OperatorPolicy
 
 # effect → event, queue, attempts. A line that changes here changes rows in every database there is: write a migration
 # that renames or ends their deliveries and subscriptions, and only then change the line.

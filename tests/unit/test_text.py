@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from workflows.text import one_line
+from workflows.kernel.text import one_line
 
 EVERY_CHARACTER = "".join(map(chr, range(sys.maxunicode + 1)))
 BREAKS = sorted({line[-1] for line in EVERY_CHARACTER.splitlines(keepends=True)[:-1]})

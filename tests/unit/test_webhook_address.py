@@ -8,8 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workflows.errors import Invalid
-from workflows.webhooks.address import (
+from workflows.kernel.address import (
     MAX_URL_CHARACTERS,
     AddressRefused,
     Network,
@@ -18,6 +17,7 @@ from workflows.webhooks.address import (
     read_address,
     require_reachable,
 )
+from workflows.kernel.errors import Invalid
 
 LOOPBACK = (ip_network("127.0.0.0/8"), ip_network("::1/128"))
 INTRANET = (ip_network("10.0.0.0/8"), ip_network("fd00::/8"))

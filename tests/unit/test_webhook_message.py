@@ -10,7 +10,6 @@ import jsonschema_rs
 import pytest
 
 from tests.unit.test_event_types import OWN, an_event, stored_and_read
-from workflows.errors import Invalid
 from workflows.events.event_types import (
     BookingAccepted,
     SessionCompleted,
@@ -18,6 +17,7 @@ from workflows.events.event_types import (
     announced_types,
     event_types,
 )
+from workflows.kernel.errors import Invalid
 from workflows.webhooks.messages import MAX_BODY_BYTES, body_of, described_event_types, schema_of
 
 

@@ -9,7 +9,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from standardwebhooks import Webhook
 
 from models.webhooks import Signing
-from workflows.errors import Invalid
+from workflows.kernel.errors import Invalid
 from workflows.webhooks.headers import checked_headers
 from workflows.webhooks.secrets import (
     checked_secret,

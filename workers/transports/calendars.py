@@ -17,8 +17,8 @@ from workers.transports.http import HttpClient, HttpLimits, HttpResponse, descri
 from workers.transports.network import ResponseTooLong
 from workflows.availability.occurrences import CalendarRefused, Occurrences
 from workflows.availability.outside import CalendarCopy, FeedRequest
-from workflows.errors import Invalid
 from workflows.events.delivery import SendResult
+from workflows.kernel.errors import Invalid
 
 log = structlog.get_logger(__name__)
 

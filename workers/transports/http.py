@@ -41,10 +41,9 @@ from workers.transports.network import (
     try_each,
 )
 from workflows.effects.webhooks import WebhookMessage
-from workflows.errors import Invalid
 from workflows.events.delivery import SendResult
 from workflows.events.record import TRACEPARENT
-from workflows.webhooks.address import (
+from workflows.kernel.address import (
     Address,
     AddressRefused,
     Destination,
@@ -53,6 +52,7 @@ from workflows.webhooks.address import (
     read_address,
     require_reachable,
 )
+from workflows.kernel.errors import Invalid
 from workflows.webhooks.headers import HeaderRefused, headers_of, opened_headers
 from workflows.webhooks.health import GONE
 from workflows.webhooks.secrets import signatures, signer_of

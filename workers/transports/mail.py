@@ -24,11 +24,11 @@ from workflows.action_links.link import Action
 from workflows.calendar.invitation import Invitation
 from workflows.effects.messages import Mail
 from workflows.events.delivery import SendResult
+from workflows.kernel.text import one_line
 from workflows.notifications.kinds import KINDS
 from workflows.notifications.preferences import UnsubscribeLink
 from workflows.notifications.texts import Footer, Words, as_html, as_text
 from workflows.sessions.meeting import NO_LINKS, MeetingService, Place
-from workflows.text import one_line
 
 # Their values are the same in every mail or in each part of one, and parsed once.
 CONSTANT_HEADERS = {

@@ -15,7 +15,7 @@ from weakref import WeakSet
 
 import pycares
 
-from workflows.webhooks.address import Address
+from workflows.kernel.address import Address
 
 T = TypeVar("T")
 

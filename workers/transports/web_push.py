@@ -20,9 +20,9 @@ from models.events import ErrorClass
 from workers.transports import Renew, Transport, no_lease
 from workers.transports.http import HttpClient, HttpResponse, describe, log_detail, parse_retry_after
 from workflows.effects.pushes import PushMessage
-from workflows.errors import Invalid
 from workflows.events.delivery import SendResult
-from workflows.webhooks.address import Destination
+from workflows.kernel.address import Destination
+from workflows.kernel.errors import Invalid
 
 log = structlog.get_logger(__name__)
 

@@ -32,7 +32,7 @@ from models.reviews import reviews
 from models.sessions import OutcomeType, SessionStatus, sessions
 from workflows.analytics.scope import Period, Scope
 from workflows.events.event_types import SeatJoined, SeatLeft, SeatRefunded
-from workflows.paging import Page
+from workflows.kernel.paging import Page
 
 
 class Grouping(StrEnum):

@@ -15,10 +15,10 @@ from sqlalchemy import ColumnElement, Date, FromClause, Interval, Text, Uuid, an
 from models.base import Timestamp
 from models.bookings import bookings
 from models.sessions import sessions
-from workflows.clock import zone
-from workflows.errors import Invalid
 from workflows.identity.access import require_mentor_id
 from workflows.identity.actor import Actor
+from workflows.kernel.clock import zone
+from workflows.kernel.errors import Invalid
 
 QUARTER = timedelta(minutes=15)
 DAY = timedelta(days=1)

@@ -18,8 +18,8 @@ from workflows.audit.entry import INSERT_ENTRIES, NOWHERE, OK, NewEntry
 from workflows.events.event_types import smallest_event_id
 from workflows.events.record import recorded
 from workflows.identity.actor import Actor
-from workflows.paging import NEWEST_FIRST, Page, PagedList
-from workflows.records import Record
+from workflows.kernel.paging import NEWEST_FIRST, Page, PagedList
+from workflows.kernel.records import Record
 
 # An entry's id is made when it is written: after what it is about, by less than this.
 WRITTEN_WITHIN = timedelta(hours=1)

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection, text
 
-from workflows.constraints import mentee_taken
+from workflows.kernel.constraints import mentee_taken
 
 # Every writer of a mentor's hours and calendar takes this lock first (order everywhere: mentor, people by id, booking,
 # session, bundle). NO KEY, so that what only refers to the mentor is not kept waiting.

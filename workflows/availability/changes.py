@@ -17,7 +17,7 @@ from workflows.events.event_types import AvailabilityAnnouncementSet, Availabili
 from workflows.events.record import fan_out, record
 from workflows.events.store import read_event
 from workflows.identity.actor import SYSTEM, Actor
-from workflows.quotas import DAY, Quota, use_quota
+from workflows.kernel.quotas import DAY, Quota, use_quota
 
 # Between two announcements of one mentor.
 ANNOUNCEMENT_PAUSE = timedelta(seconds=30)

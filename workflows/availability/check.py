@@ -13,8 +13,8 @@ from workflows.availability.calendar import MentorCalendar, load_blocks
 from workflows.availability.changes import lock_calendar, share_calendar
 from workflows.availability.hours import describe_weekday
 from workflows.availability.rules import MAX_LEAD_TIME
-from workflows.constraints import BUSY_ELSEWHERE
-from workflows.errors import Conflict, Invalid
+from workflows.kernel.constraints import BUSY_ELSEWHERE
+from workflows.kernel.errors import Conflict, Invalid
 
 Booked = TypeVar("Booked")
 

@@ -16,11 +16,11 @@ from models.availability import date_hours, weekly_hours
 from models.people import mentor_profiles
 from workflows.availability.changes import lock_calendar, raise_version
 from workflows.availability.hours import Span, from_to, present_of
-from workflows.errors import Conflict, Invalid, NotFound, Stale
 from workflows.identity.access import require_mentor
 from workflows.identity.actor import Actor
-from workflows.paging import EARLIEST_DAY_FIRST, Page, PagedList
-from workflows.records import Record
+from workflows.kernel.errors import Conflict, Invalid, NotFound, Stale
+from workflows.kernel.paging import EARLIEST_DAY_FIRST, Page, PagedList
+from workflows.kernel.records import Record
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -17,16 +17,16 @@ from uuid_utils.compat import uuid7
 from models.availability import calendar_feeds, outside_busy
 from workflows.availability.changes import lock_calendar, raise_version
 from workflows.availability.dates import CalendarOwner
-from workflows.constraints import constraint_errors
-from workflows.errors import Conflict, Invalid
 from workflows.events.event_types import CalendarFeedScheduled
 from workflows.events.record import record
 from workflows.identity.access import require_mentor
 from workflows.identity.actor import Actor
-from workflows.paging import NEWEST_FIRST, Page, PagedList
-from workflows.quotas import DAY, Quota, use_quota
-from workflows.records import Record
-from workflows.webhooks.address import Network, checked_address, read_address
+from workflows.kernel.address import Network, checked_address, read_address
+from workflows.kernel.constraints import constraint_errors
+from workflows.kernel.errors import Conflict, Invalid
+from workflows.kernel.paging import NEWEST_FIRST, Page, PagedList
+from workflows.kernel.quotas import DAY, Quota, use_quota
+from workflows.kernel.records import Record
 
 MAX_FEEDS = 10
 # Each is read at once: removed and added again and again, it would be asked for at any rate.

@@ -17,7 +17,7 @@ from workflows.availability.open_times import DAY, Interval
 from workflows.events.event_types import CalendarFeedScheduled
 from workflows.events.record import record
 from workflows.identity.actor import SYSTEM
-from workflows.operator_policy import OperatorPolicy
+from workflows.kernel.operator_policy import OperatorPolicy
 
 # Busy times are known for the days from yesterday to the end of this month next year: a window that moves once a month,
 # so that a calendar without news changes nothing from day to day.

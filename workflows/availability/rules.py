@@ -12,10 +12,10 @@ from sqlalchemy import Connection, Select, func, select, text
 from models.availability import MAX_HORIZON_DAYS, booking_rules
 from models.people import mentor_profiles
 from workflows.availability.changes import lock_calendar, raise_version
-from workflows.errors import Stale
 from workflows.identity.access import require_mentor
 from workflows.identity.actor import Actor
-from workflows.records import Record
+from workflows.kernel.errors import Stale
+from workflows.kernel.records import Record
 
 DEFAULT_STEP_MINUTES = 15
 # How far ahead anything can be booked.

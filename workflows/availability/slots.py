@@ -22,9 +22,9 @@ from sqlalchemy.sql.expression import TextualSelect
 from models.catalog import listings
 from workflows.availability.calendar import Block, MentorCalendar, load_blocks, load_calendars
 from workflows.availability.open_times import DAY, Interval, moment_of
-from workflows.errors import Conflict, Invalid
 from workflows.identity.actor import Actor
-from workflows.records import Record
+from workflows.kernel.errors import Conflict, Invalid
+from workflows.kernel.records import Record
 
 MAX_DAYS = 92
 MAX_DAYS_EXPLAINED = 7

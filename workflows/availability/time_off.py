@@ -14,12 +14,12 @@ from models.availability import MAX_HORIZON_DAYS, time_off
 from models.sessions import SessionStatus, sessions
 from workflows.availability.changes import lock_calendar, raise_version
 from workflows.availability.dates import CalendarOwner
-from workflows.clock import in_utc
-from workflows.errors import Conflict, Invalid
 from workflows.identity.access import is_mentor, require_mentor
 from workflows.identity.actor import Actor
-from workflows.paging import LATEST_START_FIRST, Page, PagedList
-from workflows.records import Record
+from workflows.kernel.clock import in_utc
+from workflows.kernel.errors import Conflict, Invalid
+from workflows.kernel.paging import LATEST_START_FIRST, Page, PagedList
+from workflows.kernel.records import Record
 from workflows.sessions.cancel import cancel
 from workflows.sessions.session import SESSION_WITH_TERMS, SessionWithTerms
 

@@ -14,8 +14,8 @@ from sqlalchemy import ARRAY, Boolean, ColumnElement, Integer, Select, bindparam
 from models.base import enum_literal
 from models.bookings import BookingKind, BookingStatus, booking_participants, bookings
 from workflows.identity.parties import participant_ids, shown_parties
-from workflows.paging import EARLIEST_START_FIRST, LATEST_START_FIRST, NO_TIME, Order, Page, PagedList
-from workflows.transitions import StatefulRecord
+from workflows.kernel.paging import EARLIEST_START_FIRST, LATEST_START_FIRST, NO_TIME, Order, Page, PagedList
+from workflows.kernel.transitions import StatefulRecord
 
 
 @dataclass(frozen=True, kw_only=True)

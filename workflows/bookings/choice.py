@@ -16,7 +16,7 @@ from models.base import Timestamp
 from workflows.availability.calendar import JOIN_CALENDAR, MentorCalendar, calendar_as_json
 from workflows.availability.check import require_offered
 from workflows.catalog.listings import Listing
-from workflows.errors import Conflict
+from workflows.kernel.errors import Conflict
 
 # Each mentor's listing of that course and duration, with their calendar and those of the wanted times at which it is
 # blocked, as the insert of a booking would find it.

@@ -13,12 +13,12 @@ from models.sessions import session_id_of
 from workflows.availability.busy import BLOCK_TIME, LOCK_MENTOR, LOCK_PEOPLE
 from workflows.bookings.booking import Booking
 from workflows.bundles.ledger import give_back
-from workflows.errors import InvalidTransition
 from workflows.events.event_types import BookingAccepted, BookingCancelled, BookingDeclined, BookingRequested
 from workflows.events.record import defer_write, record
 from workflows.identity.access import require_mentee, require_mentor
 from workflows.identity.actor import SYSTEM, Actor
-from workflows.transitions import StateMachine, update_statement
+from workflows.kernel.errors import InvalidTransition
+from workflows.kernel.transitions import StateMachine, update_statement
 
 TIME_TO_DECIDE = timedelta(hours=72)
 EXPIRED = "expired"

@@ -27,13 +27,13 @@ from workflows.bookings.series import (
     times_in_details,
 )
 from workflows.bundles.ledger import spend
-from workflows.clock import in_utc
-from workflows.errors import Conflict, Invalid, NotFound
 from workflows.events.event_types import BookingAccepted
 from workflows.events.record import record, savepoint
 from workflows.expected_terms import NOTHING_EXPECTED, ExpectedTerms
 from workflows.identity.actor import Actor
 from workflows.identity.people import mentee_for
+from workflows.kernel.clock import in_utc
+from workflows.kernel.errors import Conflict, Invalid, NotFound
 
 # All that a request names, each by its key.
 NAMED = text(

@@ -15,13 +15,13 @@ from workflows.availability.check import require_bookable, with_present_calendar
 from workflows.bookings.booking import Booking
 from workflows.bookings.insert import NO_DRAFT_LIMITS, DraftLimits, insert_booking
 from workflows.catalog.listings import BOOKABLE, Listing
-from workflows.clock import in_utc
-from workflows.errors import Invalid, NotFound
 from workflows.events.event_types import BookingAccepted, BookingRequested
 from workflows.events.record import record
 from workflows.expected_terms import NOTHING_EXPECTED, ExpectedTerms
 from workflows.identity.access import require_person
 from workflows.identity.actor import Actor
+from workflows.kernel.clock import in_utc
+from workflows.kernel.errors import Invalid, NotFound
 
 
 def request(

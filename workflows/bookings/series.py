@@ -19,11 +19,11 @@ from workflows.availability.busy import LOCK_MENTOR_UNCHANGED, LOCK_PEOPLE
 from workflows.availability.check import CalendarChanged
 from workflows.bookings.booking import Booking
 from workflows.bookings.decisions import cancel, decline
-from workflows.errors import Conflict, Invalid, TermsChanged
 from workflows.events.record import savepoint
 from workflows.identity.access import is_mentor
 from workflows.identity.actor import Actor
-from workflows.records import Record
+from workflows.kernel.errors import Conflict, Invalid, TermsChanged
+from workflows.kernel.records import Record
 
 MAX_OCCURRENCES = 52
 MAX_WEEKS_APART = 52

@@ -12,10 +12,10 @@ from workflows.audit.log import write_audit_entry
 from workflows.bundles.bundle import Bundle, BundleStatus, locked
 from workflows.bundles.expiry import validity_events
 from workflows.bundles.ledger import entry_values, exhausted_events, moving, unusable
-from workflows.errors import Invalid, Stale
 from workflows.events.record import record
 from workflows.identity.access import require_operator
 from workflows.identity.actor import Actor
+from workflows.kernel.errors import Invalid, Stale
 
 # What is given is added to the total as well, which stays at least what is left.
 _ADJUST = moving(

@@ -12,9 +12,9 @@ from uuid import UUID
 from sqlalchemy import Connection, Integer, Select, bindparam
 
 from models.bundles import BundleEntryKind, bundle_entries, bundle_purchases
-from workflows.paging import NEWEST_FIRST, Page, PagedList
-from workflows.records import Record
-from workflows.transitions import VersionedRecord
+from workflows.kernel.paging import NEWEST_FIRST, Page, PagedList
+from workflows.kernel.records import Record
+from workflows.kernel.transitions import VersionedRecord
 
 
 class BundleStatus(StrEnum):

@@ -10,10 +10,10 @@ from sqlalchemy.sql.expression import TextualSelect
 from uuid_utils.compat import uuid7
 
 from workflows.bundles.bundle import Bundle, bundle_query
-from workflows.errors import Conflict, NotFound
 from workflows.events.event_types import BundleExhausted
 from workflows.events.record import record
 from workflows.identity.actor import Actor
+from workflows.kernel.errors import Conflict, NotFound
 
 _COLUMNS = ", ".join(column.name for column in Bundle.columns())
 

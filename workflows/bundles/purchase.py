@@ -11,12 +11,12 @@ from uuid_utils.compat import uuid7
 from workflows.bundles.bundle import Bundle
 from workflows.bundles.expiry import validity_events
 from workflows.bundles.ledger import entry_values, moving
-from workflows.constraints import constraint_errors
-from workflows.errors import NotFound
 from workflows.events.event_types import BundlePurchased
 from workflows.events.record import record
 from workflows.expected_terms import NOTHING_EXPECTED, ExpectedTerms
 from workflows.identity.actor import Actor
+from workflows.kernel.constraints import constraint_errors
+from workflows.kernel.errors import NotFound
 
 # A constraint cannot know the time: an expired purchase is closed by the one that follows it.
 _CLOSE_EXPIRED = text(

@@ -19,10 +19,10 @@ from sqlalchemy import Select, select
 from models.catalog import LocationKind
 from models.people import mentor_profiles, users
 from models.sessions import SessionStatus, sessions
-from workflows.clock import local_time
-from workflows.records import Record
+from workflows.kernel.clock import local_time
+from workflows.kernel.records import Record
+from workflows.kernel.text import one_line
 from workflows.sessions.meeting import MeetingService, Place
-from workflows.text import one_line
 
 MENTOR, MENTEE = users.alias("mentor"), users.alias("mentee")
 

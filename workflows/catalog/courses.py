@@ -15,8 +15,8 @@ from models.people import mentor_profiles
 from workflows.catalog.search import MOST_RELEVANT_FIRST, Offer, matches, probed, relevance
 from workflows.identity.access import require_operator
 from workflows.identity.actor import Actor
-from workflows.paging import NEWEST_FIRST, Page, PagedList
-from workflows.transitions import VersionedRecord, update_record
+from workflows.kernel.paging import NEWEST_FIRST, Page, PagedList
+from workflows.kernel.transitions import VersionedRecord, update_record
 
 _OPERATORS_ONLY = "Only an operator can change the catalogue of courses."
 

@@ -34,8 +34,8 @@ from models.prepared import PreparedStatement
 from workflows.availability.slots import Offered, first_slots
 from workflows.catalog.search import MOST_RELEVANT_FIRST, Offer, matches, probed, relevance
 from workflows.identity.people import Mentor
-from workflows.paging import NEWEST_FIRST, Key, Order, Page, PagedList, PageResult, ascending, descending
-from workflows.records import Record
+from workflows.kernel.paging import NEWEST_FIRST, Key, Order, Page, PagedList, PageResult, ascending, descending
+from workflows.kernel.records import Record
 
 # How many of the best-rated mentors that fit are ordered by their first slot, which no index knows.
 MAX_ORDERED_BY_FREE_TIME = 100

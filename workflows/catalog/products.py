@@ -11,11 +11,11 @@ from sqlalchemy import Connection, Select, insert
 from uuid_utils.compat import uuid7
 
 from models.catalog import ProductKind, products
-from workflows.errors import Invalid
 from workflows.identity.access import require_operator
 from workflows.identity.actor import Actor
-from workflows.paging import NEWEST_FIRST, Page, PagedList
-from workflows.transitions import VersionedRecord, update_record
+from workflows.kernel.errors import Invalid
+from workflows.kernel.paging import NEWEST_FIRST, Page, PagedList
+from workflows.kernel.transitions import VersionedRecord, update_record
 
 _OPERATORS_ONLY = "Only an operator can change the products of a course."
 

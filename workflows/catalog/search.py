@@ -24,7 +24,7 @@ from sqlalchemy import (
 )
 
 from models.catalog import listings
-from workflows.paging import Order, descending
+from workflows.kernel.paging import Order, descending
 
 MOST_RELEVANT_FIRST = Order((int, UUID), lambda item: (item.relevance, item.id), descending)
 

@@ -17,7 +17,7 @@ from workflows.catalog.products import PRODUCTS, Product
 from workflows.groups.group import GROUPS, ListedGroup
 from workflows.identity.actor import Actor
 from workflows.identity.people import average_rating
-from workflows.paging import Page
+from workflows.kernel.paging import Page
 
 MAX_MENTORS = 100
 MAX_PRODUCTS = 100

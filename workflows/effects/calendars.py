@@ -26,7 +26,7 @@ from workflows.events.delivery import Cancel, Delivery, Postpone, SendResult
 from workflows.events.event_types import CalendarFeedScheduled
 from workflows.events.record import follow_up
 from workflows.events.subscriptions import OutboundEffect, prepare_each, register_outbound, subscribe
-from workflows.operator_policy import DEFAULT_POLICY, OperatorPolicy
+from workflows.kernel.operator_policy import DEFAULT_POLICY, OperatorPolicy
 
 # Whether the profile is active again.
 INACTIVE_PAUSE = timedelta(hours=1)

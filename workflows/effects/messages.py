@@ -32,6 +32,7 @@ from workflows.events.event_types import (
     smallest_event_id,
 )
 from workflows.events.subscriptions import OutboundEffect, prepare_each, register_outbound
+from workflows.kernel.operator_policy import DEFAULT_POLICY, OperatorPolicy
 from workflows.notifications.endpoint_news import news_of
 from workflows.notifications.gathering import COUNTED_SINCE, MailToSend, hold_excess, sent_with, wait_for
 from workflows.notifications.kinds import KINDS
@@ -39,7 +40,6 @@ from workflows.notifications.overtaken import EarlierMessages, requests_of, requ
 from workflows.notifications.preferences import Choice, UnsubscribeLink, can_be_stopped, is_stopped
 from workflows.notifications.recipients import IS_PARTY, require_recipient
 from workflows.notifications.texts import Words, compose
-from workflows.operator_policy import DEFAULT_POLICY, OperatorPolicy
 from workflows.reminders import words_now
 
 # The target of mails to the operators, whose address is a setting.

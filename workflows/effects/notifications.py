@@ -50,12 +50,12 @@ from workflows.events.record import follow_up
 from workflows.events.subscriptions import subscribe
 from workflows.groups.seats import reason_for_leaving
 from workflows.identity.actor import SYSTEM, is_operators
+from workflows.kernel.operator_policy import DEFAULT_POLICY, OperatorPolicy
 from workflows.notifications.endpoint_news import news_of
 from workflows.notifications.kinds import OPERATOR_NOTICES
 from workflows.notifications.notify import BookingNotification, notify, notify_people
 from workflows.notifications.recipients import Parties, Person, parties_of, person_of, variables_about
 from workflows.notifications.texts import Quotation, compose
-from workflows.operator_policy import DEFAULT_POLICY, OperatorPolicy
 from workflows.reminders import in_words, is_of_use, is_undecided
 
 

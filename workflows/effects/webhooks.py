@@ -16,7 +16,6 @@ from models.events import ErrorClass
 from models.prepared import PreparedStatement
 from models.webhooks import EndpointState, webhook_endpoints, webhook_secrets
 from workflows.availability.changes import announce_held_back
-from workflows.errors import Invalid
 from workflows.events.delivery import WEBHOOK_RETRY_POLICY, Cancel, Delivery, RetryPolicy, SendResult
 from workflows.events.event_types import AvailabilityAnnouncementSet, WebhookPinged
 from workflows.events.store import hasten_postponed
@@ -28,7 +27,8 @@ from workflows.events.subscriptions import (
     register_outbound,
     subscribe,
 )
-from workflows.operator_policy import OperatorPolicy
+from workflows.kernel.errors import Invalid
+from workflows.kernel.operator_policy import OperatorPolicy
 from workflows.webhooks.deliveries import FAN_OUT_ROWS, directly_to
 from workflows.webhooks.endpoints import DELETED, activate, is_valid
 from workflows.webhooks.health import admit, record_failure, record_success

@@ -13,7 +13,7 @@ from workflows.events import store
 from workflows.events.event_types import CLOCK_SKEW, CalendarFreed, CalendarTaken, event_types, smallest_event_id
 from workflows.events.record import fill_in
 from workflows.events.subscriptions import Effect, Subscriptions
-from workflows.progress import LAST_ID, latest_moment, move_cursor, take_cursor
+from workflows.kernel.cursors import LAST_ID, latest_moment, move_cursor, take_cursor
 
 PAGE = 500
 GAPS_AT_ONCE = timedelta(hours=1)

@@ -10,10 +10,8 @@ from zlib import crc32
 
 from models.events import DeliveryState, ErrorClass
 from workflows.events.event_types import Event
-from workflows.records import Record
-
-MINUTE = 60
-HOUR = 60 * MINUTE
+from workflows.kernel.operator_policy import HOUR, MINUTE, WEBHOOK_RETRY_SECONDS
+from workflows.kernel.records import Record
 
 
 @dataclass(frozen=True)
@@ -45,10 +43,8 @@ class RetryPolicy:
 DEFAULT_RETRY_POLICY = RetryPolicy((2, 15, 2 * MINUTE, 15 * MINUTE, HOUR, 5 * HOUR, 18 * HOUR))
 # Seven attempts over some six hours: a later notification is of no use.
 PUSH_RETRY_POLICY = RetryPolicy((5, 30, 2 * MINUTE, 10 * MINUTE, HOUR, 5 * HOUR))
-# Ten attempts over about 75 hours, as dedicated webhook senders do, unless the operator has chosen other pauses.
-WEBHOOK_RETRY_POLICY = RetryPolicy(
-    (5, 5 * MINUTE, 30 * MINUTE, 2 * HOUR, 5 * HOUR, 10 * HOUR, 14 * HOUR, 20 * HOUR, 24 * HOUR),
-)
+# Unless the operator has chosen other pauses.
+WEBHOOK_RETRY_POLICY = RetryPolicy(WEBHOOK_RETRY_SECONDS)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -15,7 +15,7 @@ from uuid import UUID
 from uuid_utils.compat import uuid7
 
 from workflows.identity.actor import Actor
-from workflows.records import Record
+from workflows.kernel.records import Record
 
 ENVELOPE = frozenset({"id", "actor", "occurred_at", "sequence", "traceparent"})
 # Largest difference expected between the clocks of two machines.

@@ -66,7 +66,7 @@ from workflows.events.delivery import (
 )
 from workflows.events.event_types import CLOCK_SKEW, Event, event_types, known_types, smallest_event_id
 from workflows.events.record import Wakeup, enqueue_wakeups
-from workflows.paging import NEWEST_EVENT_FIRST, Page
+from workflows.kernel.paging import NEWEST_EVENT_FIRST, Page
 
 log = structlog.get_logger(__name__)
 

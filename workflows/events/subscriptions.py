@@ -18,7 +18,7 @@ from sqlalchemy import Connection
 from workflows.events import QUEUES
 from workflows.events.delivery import DEFAULT_RETRY_POLICY, Delivery, RetryPolicy, SendResult
 from workflows.events.event_types import Event, event_types
-from workflows.operator_policy import OperatorPolicy
+from workflows.kernel.operator_policy import OperatorPolicy
 
 PLUG_INS = "tutelage.effects"
 

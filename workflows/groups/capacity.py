@@ -6,7 +6,6 @@ from datetime import datetime
 
 from sqlalchemy import Connection, text
 
-from workflows.errors import Conflict, InvalidTransition, Stale
 from workflows.events.event_types import GroupSessionChanged, GroupSessionFull
 from workflows.events.record import record
 from workflows.groups.group import Group, group_query
@@ -14,7 +13,8 @@ from workflows.groups.place import read_group
 from workflows.groups.waitlist import offer_seats
 from workflows.identity.access import require_mentor_or_operator
 from workflows.identity.actor import Actor
-from workflows.operator_policy import OperatorPolicy
+from workflows.kernel.errors import Conflict, InvalidTransition, Stale
+from workflows.kernel.operator_policy import OperatorPolicy
 
 _CHANGE = text(
     """

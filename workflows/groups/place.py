@@ -12,9 +12,9 @@ from models.base import Timestamp
 from models.bookings import booking_participants
 from models.prepared import PreparedStatement
 from models.sessions import SessionStatus
-from workflows.errors import Invalid, InvalidTransition, NotFound
 from workflows.groups.group import Group, group_query
-from workflows.records import Record
+from workflows.kernel.errors import Invalid, InvalidTransition, NotFound
+from workflows.kernel.records import Record
 
 # Every change of a group's seats and waiting list locks the group's row, after those of mentor and mentee and before
 # those of its session and of bundles. None of them needs the mentor's lock: the group holds the mentor's time already.

@@ -17,12 +17,12 @@ from models.people import mentor_profiles
 from workflows.availability.rules import MAX_LEAD_TIME
 from workflows.bookings.booking import Booking
 from workflows.bookings.insert import insert_booking
-from workflows.errors import Conflict, Invalid
 from workflows.events.event_types import BookingAccepted
 from workflows.events.record import record
 from workflows.groups.templates import GroupTemplate, require_teaches
 from workflows.identity.access import require_mentor_or_operator
 from workflows.identity.actor import Actor
+from workflows.kernel.errors import Conflict, Invalid
 
 MAX_DAYS = 366
 WEEK_DAYS = 7

@@ -14,11 +14,11 @@ from models.catalog import ProductKind, courses, listings, products
 from models.groups import group_session_templates
 from models.people import mentor_profiles
 from workflows.availability.changes import lock_calendar
-from workflows.errors import Conflict, Invalid, NotFound
 from workflows.identity.access import require_mentor_id, require_mentor_or_operator
 from workflows.identity.actor import Actor
-from workflows.paging import NEWEST_FIRST, Page, PagedList
-from workflows.transitions import VersionedRecord, update_record
+from workflows.kernel.errors import Conflict, Invalid, NotFound
+from workflows.kernel.paging import NEWEST_FIRST, Page, PagedList
+from workflows.kernel.transitions import VersionedRecord, update_record
 
 # Of a mentor: none is ever deleted, since groups name them.
 MAX_TEMPLATES = 500

@@ -11,13 +11,13 @@ from uuid_utils.compat import uuid7
 
 from models.base import Timestamp
 from workflows.availability.busy import IS_BUSY, require_free
-from workflows.errors import Conflict
 from workflows.events.event_types import GroupSessionChanged, WaitlistDropped, WaitlistOffered
 from workflows.events.record import record
 from workflows.groups.group import Group
 from workflows.groups.place import Place, lock_group, lock_place, read_group, read_place, require_mentee, require_open
 from workflows.identity.actor import SYSTEM, Actor
-from workflows.operator_policy import OperatorPolicy
+from workflows.kernel.errors import Conflict
+from workflows.kernel.operator_policy import OperatorPolicy
 
 LAPSED = "lapsed"
 CANCELLED = "cancelled"

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import Protocol
 from uuid import UUID
 
-from workflows.errors import Forbidden, NotFound, Unauthenticated
 from workflows.identity.actor import Actor
+from workflows.kernel.errors import Forbidden, NotFound, Unauthenticated
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Uuid, bindparam, select
 
 from models.people import mentor_profiles, users
 from models.prepared import PreparedStatement
-from workflows.errors import Unauthenticated
+from workflows.kernel.errors import Unauthenticated
 
 
 @dataclass(frozen=True, kw_only=True)

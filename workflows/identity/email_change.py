@@ -12,12 +12,12 @@ from uuid_utils.compat import uuid7
 
 from models.base import Timestamp
 from models.people import email_changes, users
-from workflows.constraints import constraint_errors
-from workflows.errors import NotFound, RateLimited
 from workflows.events.event_types import EmailChanged, EmailChangeRequested
 from workflows.events.record import record
 from workflows.identity.actor import Actor
-from workflows.records import Record
+from workflows.kernel.constraints import constraint_errors
+from workflows.kernel.errors import NotFound, RateLimited
+from workflows.kernel.records import Record
 
 CONFIRMABLE_FOR = timedelta(hours=24)
 # Each writes to an address that may be another person's.

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, Select, Uuid, bindparam, select
 
 from models.bookings import booking_participants
 from models.people import users
-from workflows.records import Record
+from workflows.kernel.records import Record
 
 
 @dataclass(frozen=True, kw_only=True)

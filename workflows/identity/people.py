@@ -13,11 +13,11 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 from uuid_utils.compat import uuid7
 
 from models.people import email_changes, mentor_profiles, users
-from workflows.clock import zone
-from workflows.errors import Invalid, NotFound, Stale
 from workflows.identity.access import require_operator, require_own_profile, require_user_id
 from workflows.identity.actor import Actor
-from workflows.records import Record
+from workflows.kernel.clock import zone
+from workflows.kernel.errors import Invalid, NotFound, Stale
+from workflows.kernel.records import Record
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -24,7 +24,7 @@ from workflows.invariants import (
     names,
     queries,
 )
-from workflows.progress import FIRST_ID, LAST_ID, Cursor, move_cursor, take_cursor
+from workflows.kernel.cursors import FIRST_ID, LAST_ID, Cursor, move_cursor, take_cursor
 
 # How old a change is when it is looked at. The first leaves time for transactions that began before it and commit late.
 LOOKS_AFTER = (timedelta(minutes=2), timedelta(hours=1))

@@ -12,8 +12,8 @@ from sqlalchemy import Connection, Select, bindparam, func, literal_column, sele
 from models.base import Timestamp
 from models.notifications import notifications
 from workflows.identity.actor import Actor
-from workflows.paging import NEWEST_FIRST, Page, PagedList
-from workflows.records import Record
+from workflows.kernel.paging import NEWEST_FIRST, Page, PagedList
+from workflows.kernel.records import Record
 
 # Literal, so that the index over these alone is known to be enough.
 _IN_APP = notifications.c.channel == literal_column("'in_app'")

@@ -16,8 +16,8 @@ from sqlalchemy.dialects.postgresql import insert
 
 from models.notifications import Channel, notification_preferences
 from models.people import users
-from workflows.errors import Invalid, NotFound
 from workflows.identity.mailed_links import are_links_valid
+from workflows.kernel.errors import Invalid, NotFound
 from workflows.notifications.kinds import KINDS, OFFERED
 
 # By kind and channel, as they are written in a row: `session_created email`.

@@ -19,11 +19,11 @@ from uuid_utils.compat import uuid7
 
 from models.notifications import push_subscriptions
 from models.people import users
-from workflows.errors import Invalid
 from workflows.identity.actor import Actor
-from workflows.paging import NEWEST_FIRST, Page, PagedList
-from workflows.records import Record
-from workflows.webhooks.address import Network, checked_address
+from workflows.kernel.address import Network, checked_address
+from workflows.kernel.errors import Invalid
+from workflows.kernel.paging import NEWEST_FIRST, Page, PagedList
+from workflows.kernel.records import Record
 
 # The oldest beyond this are deleted: browsers that are given up are never unsubscribed.
 MAX_SUBSCRIPTIONS = 20

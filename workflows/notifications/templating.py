@@ -24,9 +24,9 @@ from jinja2 import (
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from workflows.action_links.buttons import Button
-from workflows.clock import local_time
 from workflows.events.event_types import ENVELOPE, event_types, own_fields
 from workflows.events.subscriptions import Effect, load
+from workflows.kernel.clock import local_time
 from workflows.notifications.recipients import Person
 from workflows.notifications.texts import Footer, money
 from workflows.sessions.meeting import Place

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from workflows.action_links.buttons import Button
+from workflows.kernel.text import one_line
 from workflows.sessions.meeting import Place
-from workflows.text import one_line
 
 if TYPE_CHECKING:
     from workflows.notifications.templating import Templates

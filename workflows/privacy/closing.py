@@ -21,14 +21,14 @@ from workflows.bookings.booking import BOOKING_BY_ID, Booking
 from workflows.bookings.decisions import cancel as cancel_draft
 from workflows.bookings.decisions import decline
 from workflows.bundles.expiry import forfeit
-from workflows.errors import Conflict
 from workflows.events.record import savepoint
 from workflows.groups.place import read_group
 from workflows.groups.seats import leave
 from workflows.groups.waitlist import leave_waitlist
 from workflows.identity.actor import Actor
 from workflows.identity.people import profile_of_user_query
-from workflows.operator_policy import OperatorPolicy
+from workflows.kernel.errors import Conflict
+from workflows.kernel.operator_policy import OperatorPolicy
 from workflows.privacy.erasure import erase
 from workflows.privacy.places import DELETED_ACCOUNT
 from workflows.sessions.cancel import conclude, quote_for, quote_of

@@ -17,9 +17,9 @@ from models.notifications import Channel, notification_preferences, notification
 from models.people import email_changes
 from models.reviews import review_permits, reviews
 from workflows.catalog.listings import Listing
+from workflows.kernel.paging import NEWEST_FIRST, Order, Page, PagedList
+from workflows.kernel.records import Record
 from workflows.notifications.inbox import Notification
-from workflows.paging import NEWEST_FIRST, Order, Page, PagedList
-from workflows.records import Record
 from workflows.reviews.review import Review
 
 

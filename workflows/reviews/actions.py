@@ -16,11 +16,11 @@ from models.reviews import reviews
 from models.sessions import SessionStatus, sessions
 from workflows.audit.log import write_audit_entry
 from workflows.availability.busy import LOCK_MENTOR
-from workflows.errors import Conflict, Invalid, NotFound, Stale
 from workflows.events.event_types import ReviewSubmitted
 from workflows.events.record import record
 from workflows.identity.access import require_mentor, require_operator, require_reviewer
 from workflows.identity.actor import Actor
+from workflows.kernel.errors import Conflict, Invalid, NotFound, Stale
 from workflows.reviews.permits import permit_query
 from workflows.reviews.review import Review, review_query, reviews_of_session_query
 from workflows.sessions.session import Session

@@ -15,8 +15,8 @@ from models.reviews import review_permits, reviews
 from workflows.events.event_types import ReviewUnlocked, SessionCompleted
 from workflows.events.record import record
 from workflows.identity.actor import SYSTEM
-from workflows.paging import NEWEST_FIRST, Page, PagedList
-from workflows.records import Record
+from workflows.kernel.paging import NEWEST_FIRST, Page, PagedList
+from workflows.kernel.records import Record
 
 OPEN_FOR = timedelta(days=30)
 

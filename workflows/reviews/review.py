@@ -11,8 +11,8 @@ from sqlalchemy import Select, or_, select
 
 from models.people import users
 from models.reviews import reviews
-from workflows.paging import NEWEST_FIRST, Page, PagedList
-from workflows.records import Record
+from workflows.kernel.paging import NEWEST_FIRST, Page, PagedList
+from workflows.kernel.records import Record
 
 
 @dataclass(frozen=True, kw_only=True)

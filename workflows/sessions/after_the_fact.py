@@ -12,11 +12,11 @@ from sqlalchemy.dialects.postgresql import JSONB
 from models.sessions import AbsentParty, CancelledBy, OutcomeType, SessionStatus, sessions
 from workflows.audit.log import write_audit_entry
 from workflows.bundles.ledger import give_back
-from workflows.errors import Invalid, InvalidTransition
 from workflows.events.event_types import SessionFeeWaived, SessionOverdue
 from workflows.events.record import record
 from workflows.identity.access import require_operator, require_other_party
 from workflows.identity.actor import SYSTEM, Actor
+from workflows.kernel.errors import Invalid, InvalidTransition
 from workflows.sessions.cancel import conclude, quote_of, require_scheduled
 from workflows.sessions.session import Session, SessionWithTerms, session_with_terms_query
 from workflows.sessions.steps import SESSION_MACHINE

@@ -9,10 +9,10 @@ from uuid import UUID
 from sqlalchemy import Boolean, Connection, Uuid, text
 
 from models.sessions import SessionStatus, sessions
-from workflows.errors import Invalid, InvalidTransition
 from workflows.identity.access import require_mentor_or_operator
 from workflows.identity.actor import Actor
 from workflows.identity.participants import Participant, participants_of
+from workflows.kernel.errors import Invalid, InvalidTransition
 from workflows.reviews.permits import correct_permits
 from workflows.sessions.session import SESSION, Session
 

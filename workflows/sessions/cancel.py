@@ -10,11 +10,11 @@ from sqlalchemy import Connection
 from models.sessions import CancellationType, CancelledBy, OutcomeType, SessionStatus
 from workflows.bundles.ledger import give_back
 from workflows.cancellation import Quote, quote_at, quote_by_policy
-from workflows.errors import Conflict, Invalid, InvalidTransition
 from workflows.events.event_types import SessionCancelled
 from workflows.events.record import record
 from workflows.identity.access import HasMentor, is_mentor, require_canceller
 from workflows.identity.actor import Actor
+from workflows.kernel.errors import Conflict, Invalid, InvalidTransition
 from workflows.sessions.session import Session, SessionWithTerms
 from workflows.sessions.steps import SESSION_MACHINE
 

@@ -11,9 +11,9 @@ from sqlalchemy import Connection, bindparam, text
 from models.base import enum_literal
 from models.bookings import BookingStatus, bookings
 from models.sessions import CancellationType, SessionStatus, sessions
-from workflows.errors import DomainError
 from workflows.events.record import savepoint
 from workflows.identity.actor import Actor
+from workflows.kernel.errors import DomainError
 from workflows.sessions.cancel import cancel
 from workflows.sessions.session import SessionWithTerms, session_pending, with_terms
 

@@ -26,14 +26,14 @@ from sqlalchemy import (
 from models.base import enum_literal
 from models.bookings import BookingKind, booking_participants, bookings
 from models.sessions import SessionStatus, sessions
-from workflows.errors import NotFound
 from workflows.events.delivery import DeliveryStatus
 from workflows.events.store import statuses_of_subjects
 from workflows.identity.access import is_mentor
 from workflows.identity.actor import Actor
 from workflows.identity.parties import participant_ids, shown_parties
-from workflows.paging import EARLIEST_START_FIRST, LATEST_START_FIRST, NO_TIME, Order, Page, PagedList
-from workflows.transitions import StatefulRecord
+from workflows.kernel.errors import NotFound
+from workflows.kernel.paging import EARLIEST_START_FIRST, LATEST_START_FIRST, NO_TIME, Order, Page, PagedList
+from workflows.kernel.transitions import StatefulRecord
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -15,15 +15,15 @@ from models.bookings import bookings
 from models.prepared import PreparedStatement
 from models.sessions import SESSION_TRANSITIONS, SessionStatus
 from workflows.availability.busy import LOCK_MENTOR, RELEASE_TIME
-from workflows.errors import Conflict, Invalid
 from workflows.events.event_types import SessionCompleted, SessionStarted
 from workflows.events.record import record
 from workflows.identity.access import require_mentor_or_operator, require_party
 from workflows.identity.actor import Actor
+from workflows.kernel.errors import Conflict, Invalid
+from workflows.kernel.transitions import StateMachine, update_statement
 from workflows.sessions.attendance import write_attendance
 from workflows.sessions.meeting import opens_at
 from workflows.sessions.session import Session
-from workflows.transitions import StateMachine, update_statement
 
 # A booking that is not accepted is refused by the table's own trigger.
 _CREATE = text(

@@ -10,14 +10,14 @@ from sqlalchemy import Connection, bindparam, literal_column
 
 from models.events import DeliveryState, ErrorClass, delivery_attempts
 from models.webhooks import EndpointState
-from workflows.errors import Invalid, NotFound
 from workflows.events import store
 from workflows.events.delivery import DeliveryStatus
 from workflows.events.event_types import Event, WebhookExampleAsked, WebhookPinged
 from workflows.identity.access import require_endpoint_owner
 from workflows.identity.actor import Actor
-from workflows.paging import NEWEST_EVENT_FIRST, PagedList
-from workflows.records import Record
+from workflows.kernel.errors import Invalid, NotFound
+from workflows.kernel.paging import NEWEST_EVENT_FIRST, PagedList
+from workflows.kernel.records import Record
 from workflows.webhooks.endpoints import Endpoint, require_active
 from workflows.webhooks.quotas import NO_QUOTAS, MessageQuotas, use_recovery, use_resend
 

@@ -19,15 +19,15 @@ from models.webhooks import (
     webhook_endpoints,
     webhook_secrets,
 )
-from workflows.errors import Conflict, Invalid, InvalidTransition, NotFound, Stale
 from workflows.events import store
 from workflows.events.event_types import WebhookExampleAsked, WebhookPinged, announced_types
 from workflows.events.record import record
 from workflows.identity.access import OPERATOR_OR_MENTOR, require_endpoint_owner, require_role
 from workflows.identity.actor import Actor
-from workflows.paging import NEWEST_FIRST, Page, PagedList
-from workflows.records import Record
-from workflows.webhooks.address import Network, checked_address
+from workflows.kernel.address import Network, checked_address
+from workflows.kernel.errors import Conflict, Invalid, InvalidTransition, NotFound, Stale
+from workflows.kernel.paging import NEWEST_FIRST, Page, PagedList
+from workflows.kernel.records import Record
 from workflows.webhooks.headers import checked_headers, sealed_headers
 from workflows.webhooks.messages import body_of
 from workflows.webhooks.quotas import NO_QUOTAS, MessageQuotas, require_room, use_ping

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from workflows.errors import Invalid
+from workflows.kernel.errors import Invalid
 
 MAX_HEADERS = 20
 MAX_NAME_CHARACTERS = 100

@@ -11,8 +11,8 @@ from types import NoneType, UnionType
 from typing import Any, Union, get_args, get_origin
 from uuid import UUID
 
-from workflows.errors import Invalid
 from workflows.events.event_types import Event, WebhookExampleAsked, announced_types, event_types, own_fields
+from workflows.kernel.errors import Invalid
 
 MAX_BODY_BYTES = 256 * 1024
 DIALECT = "https://json-schema.org/draft/2020-12/schema"

@@ -8,9 +8,9 @@ from uuid import UUID
 from sqlalchemy import Connection, func, select
 
 from models.webhooks import webhook_endpoints
-from workflows.errors import Conflict
 from workflows.identity.actor import Actor
-from workflows.quotas import DAY, HOUR, Quota, use_quota
+from workflows.kernel.errors import Conflict
+from workflows.kernel.quotas import DAY, HOUR, Quota, use_quota
 
 MAX_ENDPOINTS = 50
 # Each new endpoint is pinged: deleted and made again and again, they would reach an address at any rate.

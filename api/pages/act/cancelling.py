@@ -15,11 +15,11 @@ from models.bookings import BookingKind, BookingStatus
 from models.sessions import SessionStatus
 from workflows.bookings.booking import Booking
 from workflows.cancellation import Quote
-from workflows.clock import local_time
-from workflows.errors import InvalidTransition
 from workflows.groups.place import read_group, read_place, require_open
 from workflows.groups.seats import leave, quote_seat, require_leavable
 from workflows.identity.access import has_access
+from workflows.kernel.clock import local_time
+from workflows.kernel.errors import InvalidTransition
 from workflows.notifications.texts import money
 from workflows.sessions.cancel import cancel, quote_for
 from workflows.sessions.session import SessionWithTerms, accepted_session

@@ -10,8 +10,8 @@ from api.pages.page import Form, Page
 from api.state import app_state
 from models.bookings import BookingStatus
 from models.sessions import SessionStatus
-from workflows.clock import local_time
 from workflows.identity.access import has_access
+from workflows.kernel.clock import local_time
 from workflows.sessions.meeting import is_open, opens_at
 from workflows.sessions.session import accepted_session
 

@@ -13,10 +13,10 @@ from api.schemas.fields import OneLine
 from api.state import app_state
 from models.bookings import BookingKind
 from workflows.bookings.booking import Booking
-from workflows.clock import local_time
-from workflows.errors import InvalidTransition
 from workflows.groups.place import read_group, read_place, require_open
 from workflows.groups.seats import join
+from workflows.kernel.clock import local_time
+from workflows.kernel.errors import InvalidTransition
 
 
 def accept_page(visit: Visit) -> ActionPage:

@@ -31,7 +31,7 @@ from sqlalchemy.types import TypeEngine
 
 from models.base import Timestamp
 from models.prepared import PreparedStatement
-from workflows.records import Record
+from workflows.kernel.records import Record
 
 Item = TypeVar("Item", bound=Record)
 Key = tuple[Any, ...]

@@ -9,7 +9,7 @@ from functools import lru_cache
 from ipaddress import AddressValueError, IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_network
 from urllib.parse import urlunsplit
 
-from workflows.errors import Invalid
+from workflows.kernel.errors import Invalid
 
 Network = IPv4Network | IPv6Network
 Address = IPv4Address | IPv6Address

@@ -12,9 +12,9 @@ from sqlalchemy import Connection, text, update
 from sqlalchemy.sql.expression import bindparam
 
 from models.prepared import PreparedStatement
-from workflows.constraints import constraint_errors
-from workflows.errors import InvalidTransition, Stale
-from workflows.records import Record
+from workflows.kernel.constraints import constraint_errors
+from workflows.kernel.errors import InvalidTransition, Stale
+from workflows.kernel.records import Record
 
 
 @dataclass(frozen=True, kw_only=True)

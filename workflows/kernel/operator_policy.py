@@ -4,7 +4,20 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from workflows.events.delivery import WEBHOOK_RETRY_POLICY
+MINUTE = 60
+HOUR = 60 * MINUTE
+# Ten attempts over about 75 hours, as dedicated webhook senders make.
+WEBHOOK_RETRY_SECONDS: tuple[float, ...] = (
+    5,
+    5 * MINUTE,
+    30 * MINUTE,
+    2 * HOUR,
+    5 * HOUR,
+    10 * HOUR,
+    14 * HOUR,
+    20 * HOUR,
+    24 * HOUR,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,7 +39,7 @@ class OperatorPolicy:
     reminder_minutes: tuple[int, ...] = (1440, 60)
     notice_channels: tuple[str, ...] = ()
     notice_kinds: frozenset[str] = frozenset()
-    webhook_retry_schedule: tuple[float, ...] = WEBHOOK_RETRY_POLICY.pauses
+    webhook_retry_schedule: tuple[float, ...] = WEBHOOK_RETRY_SECONDS
     waitlist_offer_minutes: int = 60
     mentee_overlap: bool = False
     calendar_feed_minutes: int = 15

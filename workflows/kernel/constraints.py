@@ -8,7 +8,7 @@ from functools import partial
 
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
-from workflows.errors import Conflict, DomainError, Invalid, InvalidTransition, NotFound, RateLimited
+from workflows.kernel.errors import Conflict, DomainError, Invalid, InvalidTransition, NotFound, RateLimited
 
 _TAKEN = "The mentor is already booked at this time; choose another time."
 BUSY_ELSEWHERE = "The mentor is busy at this time; choose another time."

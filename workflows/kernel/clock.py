@@ -7,7 +7,7 @@ from functools import cache
 from importlib.resources import files
 from zoneinfo import ZoneInfo
 
-from workflows.errors import Invalid
+from workflows.kernel.errors import Invalid
 
 
 def in_utc(moment: datetime) -> datetime:

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection, text
 
-from workflows.errors import RateLimited
+from workflows.kernel.errors import RateLimited
 
 HOUR = timedelta(hours=1)
 DAY = timedelta(days=1)
