@@ -8,7 +8,7 @@ RUN pip install --require-hashes -r requirements.lock
 COPY . .
 # Compiled here: who runs it may not write beside the sources, and every start would compile them anew.
 RUN pip install --no-deps --no-build-isolation -e . \
-    && python -m compileall -q api cli config migrations models workers workflows \
+    && python -m compileall -q api cli config infrastructure migrations models workers workflows \
     && useradd --system --create-home tutelage \
     && install -d -o tutelage -g tutelage /data
 

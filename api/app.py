@@ -53,11 +53,11 @@ from api.state import EXTENSION, AppState, state_of
 from config.sealing import Sealer, use_sealer
 from config.settings import Settings
 from config.settings import settings as settings_of_this_process
+from infrastructure.celery_app import app as celery
+from infrastructure.operator_policy import operator_policy
+from infrastructure.transactions import Transactions, WakeupSink, metered
+from infrastructure.wakeups import WakeupQueue
 from models.engine import create
-from workers.app import app as celery
-from workers.policy import operator_policy
-from workers.transactions import Transactions, WakeupSink, metered
-from workers.wakeups import WakeupQueue
 from workflows.events import subscriptions
 
 if TYPE_CHECKING:

@@ -19,7 +19,7 @@ from api.schemas import sessions as session_shapes
 from api.schemas import webhooks as webhook_shapes
 from api.schemas.base import ResponseSchema
 from api.schemas.bookings import Booking
-from workers.transactions import Transactions
+from infrastructure.transactions import Transactions
 from workflows.audit.log import AUDIT_ENTRIES
 from workflows.availability.dates import DATES
 from workflows.availability.feeds import FEEDS

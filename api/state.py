@@ -16,9 +16,9 @@ from api.limits.rate_limits import RateLimits
 from api.readiness import Readiness
 from config.sealing import Sealer
 from config.settings import Settings
-from workers.policy import operator_policy
-from workers.transactions import Transactions, WakeupSink
-from workers.wakeups import WakeupQueue
+from infrastructure.operator_policy import operator_policy
+from infrastructure.transactions import Transactions, WakeupSink
+from infrastructure.wakeups import WakeupQueue
 from workflows.bookings.insert import DraftLimits
 from workflows.kernel.operator_policy import OperatorPolicy
 from workflows.sessions.meeting import MeetingService

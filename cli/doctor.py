@@ -31,8 +31,8 @@ from config.mail_server import mail_server
 from config.sealing import Sealer
 from config.servers import database_address, redis_address, redis_client
 from config.settings import Settings, SettingsError, misspelling, misspelt_settings, read_settings
+from infrastructure.broker import broker_settings
 from models.engine import create, missing_settings
-from workers.broker import broker_settings
 from workers.transports.apprise import AppriseTransport
 from workflows.kernel.zone_rules import COMPARED_YEARS, VERSION, differing_zones, used_zones
 from workflows.notifications.templating import template_errors

@@ -15,7 +15,7 @@ from cli.operator import cli_operator, mark_as_command
 from cli.output import JSON_OPTION, SummaryGroup, print_records
 from cli.run_file import DATA_DIR_OPTION
 from config.settings import settings
-from workers.policy import operator_policy
+from infrastructure.operator_policy import operator_policy
 from workflows.audit.log import write_audit_entry
 from workflows.events.backfill import fill_gaps, introduce
 from workflows.events.delivery import RetryPolicy

@@ -32,8 +32,8 @@ from config.logging import configure_logging
 from config.metrics import start_metrics
 from config.observing import observe, stop_observing
 from config.settings import settings
+from infrastructure.tracing import start_tracing, stop_tracing
 from models.driver import waits_for_server
-from workers.tracing import start_tracing, stop_tracing
 from workflows.events.subscriptions import load
 
 if TYPE_CHECKING:

@@ -11,8 +11,8 @@ import structlog
 from api.streams.handlers import make_application
 from api.streams.hub import READERS, Hub
 from config.settings import Settings
+from infrastructure.transactions import metered
 from models.engine import create
-from workers.transactions import metered
 
 log = structlog.get_logger("cli.streams")
 

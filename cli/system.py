@@ -45,7 +45,7 @@ from cli.migrate import upgrade
 from cli.plan import FOLDER_VARIABLE, HOST, ROOT, Part, Plan, make_plan
 from cli.run_file import Run, read_run, remove_run, write_private, write_run
 from config.settings import STARTED_BY_UP, misspelling, misspelt_settings
-from workers.broker import broker_settings
+from infrastructure.broker import broker_settings
 
 START_SECONDS = 120
 STOP_SECONDS = 45

@@ -33,7 +33,7 @@ DEMO = """
   Booking   {api}/component/demo
             once `tutelage seed` has made people to book"""
 PORT = click.IntRange(0, 65_535)
-RELOADED_PACKAGES = ("api", "config", "models", "workers", "workflows")
+RELOADED_PACKAGES = ("api", "config", "infrastructure", "models", "workers", "workflows")
 RELOADED_SUFFIXES = (".py", ".j2", ".sql")
 
 

@@ -22,11 +22,11 @@ from api.app import create_app, make_state
 from api.audit.refused_accesses import RefusedAccesses
 from api.state import EXTENSION
 from config.settings import Settings, read_settings
+from infrastructure.operator_policy import operator_policy
+from infrastructure.transactions import Transactions
 from tests.log_secrets import remember_settings
 from tests.versions import require_tag
-from workers.policy import operator_policy
 from workers.runner import DeliveryRunner
-from workers.transactions import Transactions
 from workflows.events import subscriptions
 from workflows.events.delivery import DeliveryKey
 from workflows.events.record import Wakeup

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from cli.plan import ROOT
 
-FOLDERS = ("api", "bench", "cli", "config", "migrations", "models", "tests", "workers", "workflows")
+FOLDERS = ("api", "bench", "cli", "config", "infrastructure", "migrations", "models", "tests", "workers", "workflows")
 
 
 def compile_modules() -> None:

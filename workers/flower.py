@@ -8,7 +8,7 @@ from flower.views.monitor import Metrics
 from tornado.web import authenticated
 
 from config.settings import SettingsError, exit_on_refused_settings, settings
-from workers.app import app
+from infrastructure.celery_app import app
 
 # `celery --app workers.flower:app` looks for it here.
 __all__ = ["app"]

@@ -13,11 +13,11 @@ from sqlalchemy import Connection, delete, func, select, tuple_
 
 from config import telemetry
 from config.settings import settings
+from infrastructure.celery_app import app
+from infrastructure.transactions import Transactions, is_unavailable, metered
+from infrastructure.wakeups import WakeupQueue
 from models import engine
 from models.idempotency import idempotency_keys
-from workers.app import app
-from workers.transactions import Transactions, is_unavailable, metered
-from workers.wakeups import WakeupQueue
 from workflows.action_links.link import forget_spent_links
 from workflows.analytics.summary import add_up_changes
 from workflows.audit.chain import Link, chain_entries, check_next_blocks, end_of_chain, oldest_kept, oldest_unchained

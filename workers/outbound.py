@@ -17,6 +17,8 @@ import structlog
 from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
+from infrastructure.tracing import SpanKind, delivery_span
+from infrastructure.transactions import Transactions, is_unavailable
 from models.events import ErrorClass
 from models.sqlstates import QUERY_CANCELED, is_connection_loss, sqlstate_of
 from workers.outcomes import (
@@ -30,8 +32,6 @@ from workers.outcomes import (
     settle_success,
     success_log,
 )
-from workers.tracing import SpanKind, delivery_span
-from workers.transactions import Transactions, is_unavailable
 from workers.transports import Transport
 from workflows.events import store
 from workflows.events.delivery import Delivery, DeliveryKey, Postpone, SendResult, Success

@@ -46,8 +46,9 @@ def routes_of(queues: Iterable[str], chosen: Settings, effects: Subscriptions) -
 def _webhook_routes(chosen: Settings) -> dict[str, Route[Any]]:
     """The transport of webhooks, where the row of an endpoint is its circuit breaker, and that of calendars."""
     from config.sealing import Sealer  # noqa: PLC0415
+    from infrastructure.http_client import HttpClient  # noqa: PLC0415
     from workers.transports.calendars import LIMITS, CalendarTransport  # noqa: PLC0415
-    from workers.transports.http import HttpClient, WebhookTransport  # noqa: PLC0415
+    from workers.transports.webhooks import WebhookTransport  # noqa: PLC0415
 
     # A quarter is kept in reserve; Celery's threads are as many as the others, and only wait for them.
     senders = chosen.webhook_threads + chosen.webhook_threads // 3
@@ -106,7 +107,7 @@ def _push(chosen: Settings, senders: int) -> Route[Any]:
         return Route(NotConfigured("Web Push is not configured any more."))
     from config.sealing import Sealer  # noqa: PLC0415
     from config.vapid import vapid  # noqa: PLC0415
-    from workers.transports.http import HttpClient  # noqa: PLC0415
+    from infrastructure.http_client import HttpClient  # noqa: PLC0415
     from workers.transports.web_push import WebPushTransport  # noqa: PLC0415
 
     key = vapid(chosen.vapid_private_key, chosen.vapid_subject)

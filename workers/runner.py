@@ -16,11 +16,11 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
 from config import telemetry
+from infrastructure.tracing import SpanKind, delivery_span
+from infrastructure.transactions import Transactions, is_unavailable
 from models.sqlstates import LOCK_NOT_AVAILABLE, LOST_RACES, QUERY_CANCELED, sqlstate_of
 from workers.outbound import OutboundRunner, Route
 from workers.outcomes import OutcomeLog, settle_error, settle_exhausted, success_log
-from workers.tracing import SpanKind, delivery_span
-from workers.transactions import Transactions, is_unavailable
 from workflows.events import QUEUES, store
 from workflows.events.delivery import Delivery, DeliveryKey
 from workflows.events.record import flush_deferred, recorded

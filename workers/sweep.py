@@ -14,10 +14,10 @@ from sqlalchemy import Engine
 
 from config import telemetry
 from config.settings import settings
+from infrastructure.celery_app import app
+from infrastructure.transactions import metered
+from infrastructure.wakeups import BROKER_TROUBLE, MAX_IN_MESSAGE, Publisher
 from models import engine
-from workers.app import app
-from workers.transactions import metered
-from workers.wakeups import BROKER_TROUBLE, MAX_IN_MESSAGE, Publisher
 from workflows.events import QUEUES
 from workflows.events.record import Wakeup
 from workflows.events.store import SWEEP_PAGE, mark_published, mark_unpublished, overdue, turns_due

@@ -20,14 +20,14 @@ from sqlalchemy.exc import SQLAlchemyError
 from config.metrics import start_metrics
 from config.observing import observe
 from config.settings import SettingsError, exit_on_refused_settings, settings
+from infrastructure.celery_app import app
+from infrastructure.operator_policy import operator_policy
+from infrastructure.tracing import start_tracing, stop_tracing
+from infrastructure.transactions import Transactions, is_unavailable, metered
+from infrastructure.wakeups import TASK, WakeupQueue
 from models import engine
-from workers.app import app
-from workers.policy import operator_policy
 from workers.routes import routes_of
 from workers.runner import DeliveryRunner
-from workers.tracing import start_tracing, stop_tracing
-from workers.transactions import Transactions, is_unavailable, metered
-from workers.wakeups import TASK, WakeupQueue
 from workflows.events.delivery import DeliveryKey
 from workflows.events.subscriptions import activate_policy
 from workflows.notifications.texts import use_templates

@@ -20,7 +20,7 @@ import structlog
 from werkzeug.exceptions import ServiceUnavailable
 
 from config.jwt_keys import Key, strong_key
-from workers.transports.http import HttpClient, HttpLimits, log_detail
+from infrastructure.http_client import HttpClient, HttpLimits, log_detail
 from workflows.kernel.address import Network, host_of
 from workflows.kernel.errors import Invalid
 

@@ -10,7 +10,7 @@ from flask import Flask, Response, g, request
 from api.http.etags import complete_tag, not_modified
 from api.http.request_log import count, known_method, log_request, request_id_of
 from api.state import app_state
-from workers.tracing import OpenSpan, request_span
+from infrastructure.tracing import OpenSpan, request_span
 
 
 def register(app: Flask) -> None:

@@ -19,7 +19,7 @@ from api.routes.context import Role
 from api.routes.csv_tables import csv_answer, wants_csv
 from api.routes.loaders import context_of
 from api.state import app_state
-from workers.transactions import Transactions
+from infrastructure.transactions import Transactions
 from workflows.analytics.counts import Grouping
 from workflows.analytics.scope import MAX_PERIOD_DAYS_BY_HOUR, Edge, Period, Scope, period_of, scope_of
 from workflows.identity.actor import Actor

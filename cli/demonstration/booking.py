@@ -18,13 +18,13 @@ from sqlalchemy.exc import SQLAlchemyError
 from cli.demonstration.run import DATABASE, RECEIVER, SMTP_SINK, Answer, Client, DemoFailed, DemoRun, Expected, Seen
 from cli.seeding.people import FAMILY_NAMES, GIVEN_NAMES
 from config.settings import settings
+from infrastructure.operator_policy import operator_policy
 from models.analytics import session_metrics
 from models.bookings import bookings
 from models.events import DeliveryState
 from models.notifications import notifications
 from models.reviews import review_permits
 from models.sessions import sessions
-from workers.policy import operator_policy
 from workflows.events.event_types import Event, SessionCompleted, SessionCreated, SessionStarted
 from workflows.events.store import statuses_of_subjects
 from workflows.events.subscriptions import load

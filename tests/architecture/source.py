@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-PACKAGES = ("api", "cli", "config", "migrations", "models", "workers", "workflows")
+PACKAGES = ("api", "cli", "config", "infrastructure", "migrations", "models", "workers", "workflows")
 
 
 @cache

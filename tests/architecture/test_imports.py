@@ -16,7 +16,7 @@ from tests.architecture.source import PACKAGES, ROOT, contracts, files, imported
 BESIDE_THE_PRODUCT = {"tests", "bench"}
 # One line that breaks each contract, by the beginning of its name.
 BREAKING = {
-    "Imports run down only": ("workflows/kernel/clock.py", "import workers.broker"),
+    "Imports run down only": ("workflows/kernel/clock.py", "import infrastructure.broker"),
     "The settings stand alone": ("config/sealing.py", "import models.base"),
     "Business rules and tables know no server": ("workflows/kernel/clock.py", "import celery"),
     "Bookings and sessions never import each other": (

@@ -6,8 +6,8 @@ from collections import Counter
 
 import workers.worker  # noqa: F401 - it has the task
 from cli.plan import PROGRAMS
-from workers.app import app
-from workers.wakeups import TASK
+from infrastructure.celery_app import app
+from infrastructure.wakeups import TASK
 from workflows.events import QUEUES
 from workflows.events.subscriptions import load
 

@@ -10,7 +10,7 @@ import pytest
 
 from tests.architecture.source import ROOT, imported
 
-COMPOSING = ("api", "cli", "workers", "workflows")
+COMPOSING = ("api", "cli", "infrastructure", "workers", "workflows")
 # The inserting statements stand with the events that they follow from.
 STORES = {"workflows/events/store.py", "workflows/events/record.py"}
 _STATEMENT = re.compile(r"\b(FROM|JOIN|INTO|UPDATE|USING)\s+(ONLY\s+)?deliveries\b")

@@ -30,12 +30,12 @@ from cli.main import main
 from cli.plan import PARTS
 from config.limits import RateLimit
 from config.servers import database_address, redis_address
+from infrastructure.broker import broker_settings
+from infrastructure.wakeups import BROKER_TROUBLE, Publisher
 from models.engine import create
 from tests.cli.running import tutelage_up
 from tests.eventually import eventually
 from tests.integration.test_webhook_tls import Authority
-from workers.broker import broker_settings
-from workers.wakeups import BROKER_TROUBLE, Publisher
 from workflows.events.record import Wakeup
 
 PARTS_THAT_REACH_REDIS = ("api", "sweep", "worker-sessions")

@@ -13,6 +13,7 @@ from uuid import UUID, uuid4
 
 from sqlalchemy import Connection, Engine, func, select, update
 
+from infrastructure.transactions import Transactions, WakeupSink
 from models.events import DeliveryState, deliveries
 from models.sessions import session_id_of
 from models.webhooks import webhook_endpoints
@@ -20,7 +21,6 @@ from tests import factories
 from tests.integration.browsers import SubscribedBrowser
 from workers.outbound import Route
 from workers.runner import DeliveryRunner
-from workers.transactions import Transactions, WakeupSink
 from workers.transports import Renew, Transport, no_lease
 from workflows.bookings.booking import Booking
 from workflows.bookings.decisions import cancel, decline

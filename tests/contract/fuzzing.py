@@ -13,12 +13,12 @@ from hypothesis import HealthCheck, Phase, settings
 from schemathesis import Case, GenerationMode
 from sqlalchemy import Engine
 
+from infrastructure.transactions import Transactions
 from tests import servers
 from tests.application import World, template_app
 from tests.contract.scene import Headers, Scene
 from tests.factories import next_slot
 from workers.runner import DeliveryRunner
-from workers.transactions import Transactions
 from workflows.events.delivery import DeliveryKey
 from workflows.events.subscriptions import load
 

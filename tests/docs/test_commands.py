@@ -17,7 +17,7 @@ from tests.docs.pages import DOCS, PAGES, README, name_of
 
 SETTING = re.compile(r"`([A-Z][A-Z0-9]+_[A-Z0-9_]+)")
 ROUTE = re.compile(r"\b(GET|POST|PATCH|PUT|DELETE) (/[a-z][\w/{}.-]*)")
-FILE = re.compile(r"`((?:api|cli|config|migrations|models|workers|workflows|tests)/[\w/.<>*-]*)`")
+FILE = re.compile(r"`((?:api|cli|config|infrastructure|migrations|models|workers|workflows|tests)/[\w/.<>*-]*)`")
 # Routes of earlier systems.
 THEIRS = {"/sessions/book"}
 

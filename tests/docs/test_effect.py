@@ -26,7 +26,7 @@ from models.events import deliveries
 from tests.application import KeptWakeups
 from tests.factories import accept_booking, make_booking
 from workers.runner import DeliveryRunner
-from workers.transactions import Transactions
+from infrastructure.transactions import Transactions
 from workflows.catalog.listings import Listing, listing_query
 from workflows.events.delivery import DeliveryKey
 from workflows.events.subscriptions import load

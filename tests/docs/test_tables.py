@@ -128,7 +128,8 @@ def _of_constraints() -> set[str]:
 
 def _raised() -> Iterator[str]:
     """The codes of every refusal that is made anywhere: the one it is given, or else its kind's."""
-    for file in [path for folder in ("workflows", "workers", "api") for path in (ROOT / folder).rglob("*.py")]:
+    folders = ("workflows", "infrastructure", "workers", "api")
+    for file in [path for folder in folders for path in (ROOT / folder).rglob("*.py")]:
         for node in ast.walk(ast.parse(file.read_text())):
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in KINDS:
                 yield _code_of(node, file)

@@ -15,11 +15,11 @@ from sqlalchemy import Engine
 
 import workers.worker  # noqa: F401 - it has the task
 from bench.embedded_servers import EmbeddedServer, start_valkey
+from infrastructure.celery_app import app
+from infrastructure.wakeups import Publisher
 from models.engine import create
 from tests import servers
 from tests.integration.harness import Harness
-from workers.app import app
-from workers.wakeups import Publisher
 
 
 @pytest.fixture(scope="session")

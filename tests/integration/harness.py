@@ -11,12 +11,12 @@ from uuid import UUID
 
 from sqlalchemy import Connection, Engine, event, func, select, update
 
+from infrastructure.transactions import Transactions
 from models.events import deliveries
 from models.prepared import observe_prepared
 from tests.application import KeptWakeups
 from workers.outbound import Route
 from workers.runner import BATCH_SECONDS, DeliveryRunner
-from workers.transactions import Transactions
 from workers.transports import Renew, Transport, no_lease
 from workflows.events.delivery import Delivery, DeliveryKey, SendResult
 from workflows.events.subscriptions import OutboundEffect, Subscriptions, load

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from ipaddress import ip_address
 from threading import Thread
 
-from workers.transports.network import HostNotFound, Resolver
+from infrastructure.network import HostNotFound, Resolver
 from workflows.kernel.address import Address
 
 

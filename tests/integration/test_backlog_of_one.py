@@ -13,15 +13,15 @@ from uuid import UUID
 
 from sqlalchemy import Engine, text
 
+from infrastructure.transactions import Transactions
+from infrastructure.wakeups import Publisher, messages
 from tests.eventually import eventually
 from tests.integration.endpoints import YES, an_event, listening
 from tests.integration.harness import Harness, without_guards
 from workers.outbound import Route, SenderPool
 from workers.runner import DeliveryRunner
 from workers.sweep import Sweep
-from workers.transactions import Transactions
 from workers.transports.protection import Protected, Shares
-from workers.wakeups import Publisher, messages
 from workflows.effects.webhooks import SEND_WEBHOOK
 from workflows.events.delivery import DeliveryKey, SendResult
 from workflows.events.record import Wakeup, follow_up, record

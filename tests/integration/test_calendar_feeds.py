@@ -13,6 +13,7 @@ from sqlalchemy import Engine, func, select, text, update
 from structlog.testing import capture_logs
 
 from config.sealing import Sealer
+from infrastructure.http_client import HttpClient, HttpLimits
 from models.availability import booking_rules, calendar_feeds, outside_busy
 from models.base import metadata
 from models.calendar import person_busy
@@ -24,7 +25,6 @@ from tests.integration.endpoints import listening, messages
 from tests.integration.harness import Harness, without_guards
 from tests.integration.receivers import HttpReceiver, dripping, http_receiver, talker
 from workers.transports.calendars import LIMITS, CalendarTransport
-from workers.transports.http import HttpClient, HttpLimits
 from workflows.availability.dates import CalendarOwner, calendar_owner_query
 from workflows.availability.expansion import expand
 from workflows.availability.feeds import CalendarFeed, add_feed, feed_query, remove_feed

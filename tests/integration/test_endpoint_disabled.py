@@ -32,8 +32,8 @@ from tests.integration.endpoints import (
 )
 from tests.integration.harness import Harness, routes
 from workers.runner import DeliveryRunner
-from workers.transports.http import WebhookTransport
 from workers.transports.mail import MailIdentity, compose
+from workers.transports.webhooks import WebhookTransport
 from workflows.effects import webhooks
 from workflows.events.delivery import WEBHOOK_RETRY_POLICY, SendResult
 from workflows.events.subscriptions import load

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
+from infrastructure.http_client import HttpClient, HttpLimits
 from tests.eventually import eventually
 from tests.integration.endpoints import YES, all_at_once, attempts_kept, listening, messages
 from tests.integration.harness import Harness, routes
@@ -17,8 +18,8 @@ from tests.integration.receivers import http_receiver
 from tests.integration.test_webhook_transport import LOOPBACK, SEALER
 from workers.runner import DeliveryRunner
 from workers.transports import Transport
-from workers.transports.http import HttpClient, HttpLimits, WebhookTransport
 from workers.transports.protection import Protected, Shares
+from workers.transports.webhooks import WebhookTransport
 from workflows.effects.webhooks import WebhookMessage
 from workflows.events.delivery import DeliveryKey, SendResult
 from workflows.events.subscriptions import load

@@ -20,6 +20,7 @@ from aiosmtpd.controller import Controller
 from sqlalchemy import func, select, update
 
 from cli.embedded import free_port
+from infrastructure.wakeups import Publisher
 from models.events import deliveries, events
 from models.notifications import notifications
 from tests.eventually import eventually
@@ -32,7 +33,6 @@ from workers.outbound import RENEWAL_SECONDS, OutboundRunner
 from workers.runner import DeliveryRunner
 from workers.transports.protection import Breaker, Protected, Shares
 from workers.transports.smtp import SmtpLimits, SmtpTransport
-from workers.wakeups import Publisher
 from workflows.effects.messages import Mail
 from workflows.events.delivery import DeliveryKey
 from workflows.events.record import Wakeup

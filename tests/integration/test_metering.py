@@ -14,6 +14,8 @@ from sqlalchemy import Connection, Engine, func, text
 from sqlalchemy.exc import DBAPIError, OperationalError
 
 from bench.embedded_servers import EmbeddedServer
+from infrastructure.transactions import metered
+from infrastructure.wakeups import WakeupQueue
 from models.engine import create
 from tests.factories import accept_booking, make_booking
 from tests.integration.harness import Harness
@@ -21,8 +23,6 @@ from tests.integration.test_sweep import Bell
 from tests.integration.test_wakeups import some_wakeups
 from tests.scraping import Figures
 from workers.sweep import Sweep
-from workers.transactions import metered
-from workers.wakeups import WakeupQueue
 from workflows.events.delivery import DeliveryKey, Postpone, SendResult
 from workflows.events.event_types import BookingAccepted
 from workflows.events.subscriptions import Effect, Subscriptions, load

@@ -19,6 +19,7 @@ from sqlalchemy import func, select
 
 from config.sealing import Sealer
 from config.vapid import Vapid, new_private_key, vapid
+from infrastructure.http_client import HttpClient
 from models.notifications import Channel, notifications, push_subscriptions
 from tests.factories import acting_user, make_booking, make_listing, make_mentor, make_user
 from tests.integration.browsers import SubscribedBrowser, text
@@ -26,7 +27,6 @@ from tests.integration.harness import Harness, routes
 from tests.integration.receivers import HttpReceiver, Request, http_receiver
 from workers.runner import DeliveryRunner
 from workers.transports import NotConfigured, Transport
-from workers.transports.http import HttpClient
 from workers.transports.web_push import WebPushTransport
 from workflows.effects.pushes import PUSH_USEFUL_FOR, PushMessage
 from workflows.events.delivery import PUSH_RETRY_POLICY, DeliveryKey

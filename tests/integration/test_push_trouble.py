@@ -16,6 +16,7 @@ from sqlalchemy import func, update
 
 from cli.embedded import free_port
 from config.vapid import Vapid
+from infrastructure.http_client import HttpClient, HttpLimits
 from models.notifications import notifications, push_subscriptions
 from tests.integration.browsers import SubscribedBrowser
 from tests.integration.harness import Harness, routes, without_guards
@@ -24,7 +25,6 @@ from tests.integration.receivers import HttpReceiver, http_receiver, silent, tal
 from tests.integration.test_push import LOOPBACK, SEALER, Pushing, key
 from workers.routes import protected_push
 from workers.runner import DeliveryRunner
-from workers.transports.http import HttpClient, HttpLimits
 from workers.transports.protection import MAX_PAUSE_SECONDS
 from workers.transports.web_push import WebPushTransport
 from workflows.effects.pushes import PUSH_USEFUL_FOR

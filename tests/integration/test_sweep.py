@@ -14,13 +14,13 @@ import redis
 from sqlalchemy import Engine, func, insert, select, text, update
 
 from bench.embedded_servers import EmbeddedServer
+from infrastructure.wakeups import Publisher
 from models.events import deliveries, events
 from tests.eventually import eventually
 from tests.factories import accept_booking, make_booking
 from tests.integration.harness import Harness, without_guards
 from tests.integration.test_record import an_event
 from workers.sweep import HIGH_WATER_MESSAGES, Sweep
-from workers.wakeups import Publisher
 from workflows.events import QUEUES
 from workflows.events.delivery import DeliveryKey
 from workflows.events.record import Wakeup, record

@@ -13,6 +13,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from sqlalchemy import Engine, select
 
 from config.sealing import Sealer
+from infrastructure.tracing import start_tracing, stop_tracing
 from models.events import events
 from tests import factories
 from tests.application import SECRET, World, as_mentor, settings_for
@@ -21,8 +22,7 @@ from tests.integration.harness import Harness, routes
 from tests.integration.receivers import HttpReceiver, http_receiver
 from tests.integration.test_webhook_transport import LOOPBACK
 from workers.runner import DeliveryRunner
-from workers.tracing import start_tracing, stop_tracing
-from workers.transports.http import WebhookTransport
+from workers.transports.webhooks import WebhookTransport
 from workflows.events.record import TRACEPARENT
 from workflows.events.subscriptions import load
 
@@ -161,12 +161,12 @@ import sys
 import api.app, cli.serve, cli.streams, workers.worker, workers.sweep, workers.maintain
 from config.observing import observe
 from config.settings import settings
-from workers.tracing import start_tracing
+from infrastructure.tracing import start_tracing
 observe(settings(), "api")
 start_tracing(settings(), "api")
 print(*sys.modules)
 """
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     # Of OpenTelemetry, the client of Redis loads what it finds installed.
-    never = {"sentry_sdk", "config.error_reports", "workers.open_telemetry", "opentelemetry.sdk.trace"}
+    never = {"sentry_sdk", "config.error_reports", "infrastructure.open_telemetry", "opentelemetry.sdk.trace"}
     assert never & set(done.stdout.split()) == set()

@@ -17,11 +17,19 @@ from structlog.testing import capture_logs
 
 import workers.worker  # noqa: F401 - it has the task
 from bench.embedded_servers import EmbeddedServer
+from infrastructure.celery_app import app
+from infrastructure.wakeups import (
+    MAX_IN_BATCH,
+    MAX_IN_MESSAGE,
+    QUEUE_PAUSE_SECONDS,
+    TASK,
+    Publisher,
+    WakeupQueue,
+    argument,
+)
+from infrastructure.wakeups import messages as grouped
 from tests.eventually import eventually
 from tests.integration.test_sweep import messages
-from workers.app import app
-from workers.wakeups import MAX_IN_BATCH, MAX_IN_MESSAGE, QUEUE_PAUSE_SECONDS, TASK, Publisher, WakeupQueue, argument
-from workers.wakeups import messages as grouped
 from workflows.events import QUEUES
 from workflows.events.delivery import DeliveryKey
 from workflows.events.record import Wakeup

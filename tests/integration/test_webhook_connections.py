@@ -10,11 +10,12 @@ from typing import Any
 import pytest
 from urllib3 import HTTPConnectionPool
 
+from infrastructure.http_client import MAX_POOLS, HttpClient, HttpLimits
 from tests.eventually import eventually
 from tests.integration.names import Names
 from tests.integration.partners import YES, Partner, partner
 from tests.integration.test_webhook_transport import SEALER, message
-from workers.transports.http import MAX_POOLS, HttpClient, HttpLimits, WebhookTransport
+from workers.transports.webhooks import WebhookTransport
 
 LOOPBACK = (ip_network("127.0.0.0/8"),)
 

@@ -17,11 +17,12 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import NameOID
 
+from infrastructure.http_client import HttpClient, HttpLimits
+from infrastructure.network import tls_context
 from tests.integration.names import Names
 from tests.integration.partners import partner
 from tests.integration.test_webhook_transport import SEALER, message
-from workers.transports.http import HttpClient, HttpLimits, WebhookTransport
-from workers.transports.network import tls_context
+from workers.transports.webhooks import WebhookTransport
 
 LOOPBACK = (ip_network("127.0.0.0/8"),)
 WRONG_HOST = "TLS: the certificate is not valid for this host."

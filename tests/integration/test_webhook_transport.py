@@ -20,11 +20,12 @@ from structlog.testing import capture_logs
 
 from cli.embedded import free_port
 from config.sealing import Sealer
+from infrastructure.http_client import HttpClient, HttpLimits
+from infrastructure.network import DnsResolver, Resolver
 from tests.integration.names import Names, name_server
 from tests.integration.partners import Partner, partner
 from tests.integration.receivers import HttpReceiver, Talk, dripping, http_receiver, silent, talker
-from workers.transports.http import HttpClient, HttpLimits, WebhookTransport
-from workers.transports.network import DnsResolver, Resolver
+from workers.transports.webhooks import WebhookTransport
 from workflows.effects.webhooks import WebhookMessage
 from workflows.webhooks.headers import sealed_headers
 from workflows.webhooks.secrets import new_secret

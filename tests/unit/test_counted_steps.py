@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from infrastructure.transactions import BEFORE, NOTHING, VOIDED_FROM
 from models.bookings import BOOKING_TRANSITIONS
 from models.sessions import SESSION_TRANSITIONS
-from workers.transactions import BEFORE, NOTHING, VOIDED_FROM
 from workflows.events.event_types import BookingEvent, SessionEvent, event_types
 
 # The state that each step leads to, by the event's name.

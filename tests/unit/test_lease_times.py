@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from infrastructure.http_client import HttpLimits
 from workers.calendar_expansion import MAX_SECONDS
 from workers.outbound import LATEST_START_SECONDS, LEASE, RENEWAL_SECONDS
 from workers.transports.calendars import LIMITS
-from workers.transports.http import HttpLimits
 from workers.transports.smtp import SmtpLimits
 
 LATE_THREADS_SECONDS = 2.0

@@ -13,10 +13,10 @@ import pytest
 
 from cli.plan import ROOT
 
-OURS = ("api", "cli", "config", "migrations", "models", "workers", "workflows")
+OURS = ("api", "cli", "config", "infrastructure", "migrations", "models", "workers", "workflows")
 # What `tutelage up` and `tutelage demo` import beyond production, and what is imported where its extra is installed.
 LOCAL_MODULES = ("cli/up.py", "cli/manager.py", "cli/demo.py", "cli/demonstration/")
-OPTIONAL_MODULES = ("workers/open_telemetry.py",)
+OPTIONAL_MODULES = ("infrastructure/open_telemetry.py",)
 
 
 def locked(name: str) -> dict[str, str]:

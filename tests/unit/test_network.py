@@ -11,8 +11,7 @@ from threading import Event, Thread, Timer
 
 import pytest
 
-from tests.integration.names import name_server
-from workers.transports.network import (
+from infrastructure.network import (
     DeadlineExceeded,
     DeadlineSocket,
     DnsResolver,
@@ -20,6 +19,7 @@ from workers.transports.network import (
     OpenSockets,
     ResponseTooLong,
 )
+from tests.integration.names import name_server
 
 
 def test_all_addresses_of_a_name_are_found() -> None:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workers.transports.http import parse_retry_after
+from infrastructure.http_client import parse_retry_after
 
 DAY = timedelta(days=1)
 

@@ -28,9 +28,9 @@ from config.settings import (
     read_settings,
 )
 from config.vapid import new_private_key, vapid
+from infrastructure.operator_policy import operator_policy
 from models import catalog
 from tests.api.identity_provider import pem, private_key
-from workers.policy import operator_policy
 from workers.routes import routes_of
 from workflows.events import QUEUES
 from workflows.events.delivery import WEBHOOK_RETRY_POLICY

@@ -10,11 +10,11 @@ from http.client import HTTPException
 import structlog
 
 from config.sealing import Sealer
+from infrastructure.http_client import HttpClient, HttpLimits, HttpResponse, describe, log_detail, parse_retry_after
+from infrastructure.network import ResponseTooLong
 from models.events import ErrorClass
 from workers.calendar_expansion import expand_apart
 from workers.transports import Renew, Transport, no_lease
-from workers.transports.http import HttpClient, HttpLimits, HttpResponse, describe, log_detail, parse_retry_after
-from workers.transports.network import ResponseTooLong
 from workflows.availability.occurrences import CalendarRefused, Occurrences
 from workflows.availability.outside import CalendarCopy, FeedRequest
 from workflows.events.delivery import SendResult

@@ -14,10 +14,7 @@ from threading import Lock
 from time import monotonic
 
 from config.mail_server import MailServer, Security, mail_server
-from models.events import ErrorClass
-from workers.transports import Renew, Transport, no_lease
-from workers.transports.mail import MailIdentity, as_sent
-from workers.transports.network import (
+from infrastructure.network import (
     MAX_ADDRESSES,
     AnySocket,
     DeadlineExceeded,
@@ -29,6 +26,9 @@ from workers.transports.network import (
     tls_context,
     try_each,
 )
+from models.events import ErrorClass
+from workers.transports import Renew, Transport, no_lease
+from workers.transports.mail import MailIdentity, as_sent
 from workflows.effects.messages import Mail
 from workflows.events.delivery import SendResult
 

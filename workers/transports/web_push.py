@@ -16,9 +16,9 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from config.sealing import Sealer
 from config.vapid import Vapid
+from infrastructure.http_client import HttpClient, HttpResponse, describe, log_detail, parse_retry_after
 from models.events import ErrorClass
 from workers.transports import Renew, Transport, no_lease
-from workers.transports.http import HttpClient, HttpResponse, describe, log_detail, parse_retry_after
 from workflows.effects.pushes import PushMessage
 from workflows.events.delivery import SendResult
 from workflows.kernel.address import Destination

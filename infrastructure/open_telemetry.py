@@ -18,7 +18,7 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 from config.settings import Settings
-from workers.tracing import Attributes, SpanKind
+from infrastructure.tracing import Attributes, SpanKind
 
 _PROPAGATOR = TraceContextTextMapPropagator()
 _TRACES = "/v1/traces"

@@ -10,7 +10,7 @@ from celery import Celery
 from kombu import Queue
 
 from config.settings import settings
-from workers.broker import BufferedEvents, FastReconnectAMQP, broker_settings
+from infrastructure.broker import BufferedEvents, FastReconnectAMQP, broker_settings
 from workflows.events import QUEUES
 
 app = Celery("tutelage", amqp=FastReconnectAMQP, events=BufferedEvents)

@@ -22,8 +22,8 @@ from kombu.transport import redis, virtual
 from config.servers import redis_address
 
 # For the setting `broker_transport`, by which kombu finds the transports below.
-TRANSPORT = "workers.broker:LeanTransport"
-SENTINEL_TRANSPORT = "workers.broker:LeanSentinelTransport"
+TRANSPORT = "infrastructure.broker:LeanTransport"
+SENTINEL_TRANSPORT = "infrastructure.broker:LeanSentinelTransport"
 EVENTS_INTERVAL_SECONDS = 0.2
 
 # Without timeouts a worker hangs for good on a half-open connection, and a publish to a hung Redis never returns.

@@ -18,7 +18,7 @@ from kombu.exceptions import KombuError
 from redis.exceptions import RedisError
 
 from config import telemetry
-from workers.broker import PUBLISHER_OPTIONS
+from infrastructure.broker import PUBLISHER_OPTIONS
 from workflows.events import QUEUES
 from workflows.events.record import Wakeup
 from workflows.events.subscriptions import OutboundEffect, load

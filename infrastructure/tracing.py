@@ -86,7 +86,7 @@ def start_tracing(settings: Settings, process: str) -> None:
     """Begin to trace, if there is a collector; after the fork, if there is one."""
     if settings.otel_endpoint and not _tracers:
         # An extra, which is not installed where nothing is traced.
-        _tracers.append(import_module("workers.open_telemetry").OpenTelemetry(settings, process))
+        _tracers.append(import_module("infrastructure.open_telemetry").OpenTelemetry(settings, process))
 
 
 def stop_tracing() -> None:
