@@ -15,7 +15,8 @@ from tests.application import token
 # What a careful site allows: everything of its own, and the component with its API and live updates.
 POLICY = (
     "default-src 'none'; script-src 'self' {api}; style-src 'self'; img-src 'self' data: https:;"
-    " connect-src 'self' {api} {streams}; base-uri 'none'; form-action 'none'"
+    " connect-src 'self' {api} {streams}; base-uri 'none'; form-action 'none';"
+    " require-trusted-types-for 'script'; trusted-types lit-html"
 )
 PAGE = """<!DOCTYPE html>
 <html lang="{{ lang }}" dir="{{ dir }}">

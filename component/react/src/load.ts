@@ -23,12 +23,13 @@ export function loadElement(api: string): Promise<void> {
 }
 
 function append(address: string): Promise<void> {
-  const script = Object.assign(document.createElement("script"), {
-    type: "module",
-    crossOrigin: "anonymous",
-    src: address,
-  });
   return new Promise((resolve, reject) => {
+    // Where the page's policy takes no address of a script (Trusted Types), this throws, and rejects.
+    const script = Object.assign(document.createElement("script"), {
+      type: "module",
+      crossOrigin: "anonymous",
+      src: address,
+    });
     script.onload = () => resolve();
     script.onerror = () => {
       script.remove();

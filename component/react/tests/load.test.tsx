@@ -36,6 +36,17 @@ it("tells that the element could not be loaded, and tries again", async () => {
   expect(added).toHaveLength(2);
 });
 
+it("tells where the page's policy takes no addresses of scripts", async () => {
+  const refused = vi.spyOn(HTMLScriptElement.prototype, "src", "set").mockImplementation(() => {
+    throw new TypeError("This document requires 'TrustedScriptURL' assignment.");
+  });
+  const onLoadError = vi.fn();
+  mount(<UnifiedSessionBooking api="https://strict.example.org" mentor="m1" onLoadError={onLoadError} />);
+  await vi.waitFor(() => expect(onLoadError).toHaveBeenCalledOnce());
+  expect(String(onLoadError.mock.calls[0]?.[0])).toContain("TrustedScriptURL");
+  refused.mockRestore();
+});
+
 it("keeps properties for an element that is defined later", () => {
   const onSuccess = (): void => undefined;
   const { element } = mount(<UnifiedSessionBooking mentor="m1" token="t" onSuccess={onSuccess} />);
