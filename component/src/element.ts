@@ -11,7 +11,7 @@ import { variantOf } from "./page.js";
 import type { Options, Rendered, SessionActions, Variant } from "./parts.js";
 import { Run } from "./run.js";
 import { styles } from "./styles.js";
-import { en, localeOf, type OwnWords, type Words } from "./text/index.js";
+import { en, localeOf, rootsOf, type OwnWords, type Words } from "./text/index.js";
 import { clock, failureToRetry, linkTo, message, signInMessage, type View } from "./view.js";
 
 /** An attribute that may be left out (undefined), given (true), or "false". */
@@ -150,17 +150,22 @@ export class SessionBooking extends LitElement {
   /** The mentor who was chosen here, where the page names none. */
   private chosenMentor: string | null = null;
   private clock: ReturnType<typeof setInterval> | undefined;
+  private readonly languages = new MutationObserver(() => {
+    if (this.run && this.run.options.locale !== localeOf(this)) void this.start();
+  });
   private screen: Screen | "session" | "directory" = "loading";
   private hadFocus = false;
   private shownErrors: FieldErrors = NO_STATE.fieldErrors;
 
   override connectedCallback(): void {
     super.connectedCallback();
+    for (const root of rootsOf(this)) this.languages.observe(root, { subtree: true, attributeFilter: ["lang"] });
     void this.start();
   }
 
   override disconnectedCallback(): void {
     super.disconnectedCallback();
+    this.languages.disconnect();
     this.stop();
   }
 

@@ -4,6 +4,7 @@ import { linkTo } from "../src/view.js";
 import { de as sessionDe } from "../src/session/text/de.js";
 import { extrasEn } from "../src/session/text/extras-en.js";
 import "../src/following/following.js";
+import { booking as bookingOf, quote, session } from "./session-fixtures.js";
 import { type Answer, type FakeApi, LISTING, MENTOR, NOW, SESSION, booking, offeringApi, refusal, slot } from "./fake-api.js";
 
 const root = (element: SessionBooking): ShadowRoot => element.shadowRoot as ShadowRoot;
@@ -124,6 +125,32 @@ describe("another token", () => {
     expect(root(element).querySelector("#title")).toBeNull();
   });
 
+  it.each([
+    ["a text", (number: number) => tokenOf("u9", number)],
+    ["a function", (number: number) => () => tokenOf("u9", number)],
+  ])("leaves a mentor's notes in an open dialog, and is the one that sends them: %s", async (_, give) => {
+    const held = session({ id: "s1", bookingId: "b1", status: "in_progress" });
+    const api = offeringApi()
+      .on("GET /sessions/s1", { status: 200, body: held })
+      .on("GET /bookings/b1", { status: 200, body: bookingOf({ id: "b1" }) })
+      .on("GET /sessions/s1/cancellation-quote", { status: 200, body: quote({ allowed: false, cancelledBy: "mentor" }) })
+      .on("POST /sessions/s1/complete", { status: 200, body: { ...held, status: "completed" } });
+    const element = shown({ mentor: null, session: "s1", token: give(1) });
+    (await one(element, "[data-action=complete]")).click();
+    const notes = (await one(element, "dialog [name=notes]")) as HTMLTextAreaElement;
+    notes.value = "Read chapter three.";
+    for (const number of [2, 3]) {
+      element.token = give(number);
+      await vi.advanceTimersByTimeAsync(1_000);
+    }
+    expect(root(element).querySelector("dialog[open] [name=notes]")).toBe(notes);
+    expect(notes.value).toBe("Read chapter three.");
+    root(element).querySelector("dialog form")?.dispatchEvent(new Event("submit"));
+    const [sent] = await found(() => (api.called("POST /sessions/s1/complete").length ? api.called("POST /sessions/s1/complete") : null));
+    expect(JSON.parse(sent?.body ?? "")).toEqual({ notes: "Read chapter three." });
+    expect(sent?.headers.get("Authorization")).toBe(`Bearer ${tokenOf("u9", 3)}`);
+  });
+
   it("helps on who could not be served with the one before", async () => {
     offeringApi().on("GET /mentors/m1", refusal(401, "unauthenticated"));
     const element = shown({ token: tokenOf("u9", 1) });
@@ -131,6 +158,39 @@ describe("another token", () => {
     offeringApi();
     element.token = tokenOf("u9", 2);
     await one(element, "button.slot");
+  });
+});
+
+describe("another language of the page", () => {
+  afterEach(() => void document.documentElement.removeAttribute("lang"));
+
+  it.each([
+    ["the page", () => document.documentElement],
+    ["what is around the host of its shadow root", () => document.body.firstElementChild as Element],
+  ])("is that of all that is shown, and what was filled in stays: %s", async (_, of) => {
+    offeringApi();
+    const host = document.body.appendChild(document.createElement("section")).appendChild(document.createElement("div"));
+    const element = Object.assign(new SessionBooking(), { api: "http://api.test", mentor: "m1", token: "t" });
+    of().setAttribute("lang", "en");
+    host.attachShadow({ mode: "open" }).append(element);
+    await filledIn(element, "Mine");
+    of().setAttribute("lang", "de");
+    await found(() => root(element).textContent?.includes("Jetzt buchen") || root(element).textContent?.includes("Für") || null);
+    expect(((await one(element, "#title")) as HTMLInputElement).value).toBe("Mine");
+    expect(root(element).querySelector(".root")?.getAttribute("lang")).toBe("de");
+    expect(root(element).querySelector("h3")?.textContent).toBe("Ihre Buchung");
+    expect(root(element).querySelector("dd")?.textContent).toMatch(/Samstag/);
+  });
+
+  it("which is none for the element changes nothing", async () => {
+    const api = offeringApi();
+    const element = shown();
+    element.lang = "en";
+    await one(element, "button.slot");
+    const before = api.calls.length;
+    document.documentElement.lang = "de";
+    await vi.advanceTimersByTimeAsync(500);
+    expect(api.calls).toHaveLength(before);
   });
 });
 

@@ -116,6 +116,39 @@ describe("a hold", () => {
     expect(screenOf(store.state)).toBe("choose");
   });
 
+  it("that was still being asked for is given back once it is there", async () => {
+    const answers: ((answer: Answer) => void)[] = [];
+    const api = offeringApi().on("POST /mentors/m1/holds", () => new Promise<Answer>((resolve) => answers.push(resolve)));
+    const { flow, store } = await startFlow();
+    flow.chooseSlot(SLOT);
+    await settle();
+    flow.leaveForm();
+    flow.chooseSlot(slot("2030-05-04T11:00:00Z"));
+    await settle();
+    // The next one is asked for after it: the API would put the later answer in the place of the other.
+    expect(answers).toHaveLength(1);
+    answers[0]?.({ status: 201, body: HOLD });
+    await settle();
+    expect(api.called("DELETE /holds/h1")).toHaveLength(1);
+    expect(answers).toHaveLength(2);
+    answers[1]?.({ status: 201, body: { ...HOLD, id: "h2" } });
+    await settle();
+    expect(store.state.hold).toMatchObject({ kind: "held", hold: { id: "h2" } });
+    expect(api.called("DELETE /holds/h2")).toEqual([]);
+  });
+
+  it("that is left before it was asked for is not asked for", async () => {
+    const api = offeringApi().on("POST /mentors/m1/holds", () => new Promise<never>(() => undefined));
+    const { flow, store } = await startFlow();
+    for (const time of ["09:00", "11:00", "12:00"]) {
+      flow.chooseSlot(slot(`2030-05-04T${time}:00Z`));
+      flow.leaveForm();
+    }
+    await settle(10_000);
+    expect(api.called("POST /mentors/m1/holds").length).toBeLessThan(2);
+    expect(store.state.hold.kind).toBe("none");
+  });
+
   it("that is refused takes the slot away", async () => {
     offeringApi().on("POST /mentors/m1/holds", refusal(409, "slot_taken"));
     const { flow, store } = await startFlow();

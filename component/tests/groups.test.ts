@@ -44,7 +44,7 @@ afterEach(() => {
   opened = [];
 });
 
-async function open() {
+function made() {
   const events: [string, unknown][] = [];
   const announced: string[] = [];
   const context = {
@@ -60,9 +60,14 @@ async function open() {
   } as unknown as PartContext;
   const groups = new Groups(context, () => en);
   opened.push(groups);
-  groups.readAgain();
-  await vi.waitFor(() => expect(groups.store.state.groups).not.toBeNull());
   return { groups, events, announced };
+}
+
+async function open() {
+  const found = made();
+  found.groups.readAgain();
+  await vi.waitFor(() => expect(found.groups.store.state.groups).not.toBeNull());
+  return found;
 }
 
 /** The present one, as the list has it. */
@@ -247,6 +252,22 @@ describe("the waiting list of a full group", () => {
 });
 
 describe("the list", () => {
+  it.each([
+    ["the page is looked at", () => document.dispatchEvent(new Event("visibilitychange"))],
+    ["the connection is back", () => dispatchEvent(new Event("online"))],
+  ])("whose first reading failed is read when %s", async (_, happen) => {
+    api.on("GET /group-sessions", refusal(404, "not_found"));
+    const groups = made().groups;
+    groups.render("en");
+    await vi.waitFor(() => expect(api.called("GET /group-sessions")).toHaveLength(1));
+    await Promise.resolve();
+    api.on("GET /group-sessions", { status: 200, body: { items: [GROUP], nextCursor: null } });
+    await vi.waitFor(() => {
+      happen();
+      expect(shown(groups)?.id).toBe("g1");
+    });
+  });
+
   it("goes on where there are more", async () => {
     const page = (from: number): GroupSession[] => Array.from({ length: 20 }, (_, at) => ({ ...GROUP, id: `g${from + at}` }));
     api.on("GET /group-sessions", ({ query }) => {

@@ -27,7 +27,8 @@ export class HoldKeeper {
 
   /** Asks for a hold of the chosen slot; an own one that overlaps is replaced by the API. */
   take(): Promise<void> {
-    return (this.#taking = this.#take());
+    // Not before one that is given back has its answer: the API would put the later one in the place of the other.
+    return (this.#taking = this.#take(this.settled()));
   }
 
   /** The hold that is being asked for has its answer, or takes too long for one. */
@@ -35,7 +36,7 @@ export class HoldKeeper {
     await Promise.race([this.#taking, delay(navigator.onLine ? LONGEST_WAIT_MS : 0)]);
   }
 
-  async #take(): Promise<void> {
+  async #take(before: Promise<void>): Promise<void> {
     const { client, store } = this.context;
     const { slot, durationMinutes, course } = store.state;
     const offer = chosenOffer(store.state);
@@ -44,20 +45,24 @@ export class HoldKeeper {
     // Of a course, a product or a credit pays instead of the listing's price.
     const terms = shownTerms(store.state, course ? null : listing.price);
     this.#stop();
-    const { signal } = (this.#run = new AbortController());
+    const run = (this.#run = new AbortController());
+    const { signal } = run;
     store.update({ hold: { kind: "requesting" } });
+    await before;
+    if (signal.aborted || run !== this.#run) return;
     try {
       const hold = await client.post<Hold>(
         `/mentors/${offer.mentor.id}/holds`,
         { startTime: slot.startTime, durationMinutes, listingId: listing.id, ...terms },
         { key: crypto.randomUUID(), attempts: 3, signal },
       );
+      if (run !== this.#run) return this.#giveBack(hold);
       // By its own length: the visitor's clock may show another time than the API's.
       const endsAt = Date.now() + Date.parse(hold.expiresAt) - Date.parse(hold.createdAt);
       store.update({ hold: { kind: "held", hold, endsAt } });
       this.check();
     } catch (error) {
-      if (signal.aborted) return;
+      if (signal.aborted || run !== this.#run) return;
       store.update({ hold: { kind: "unavailable" } });
       const failure = ApiError.of(error);
       if (failure.status === 401) this.onSignedOut();
@@ -67,13 +72,17 @@ export class HoldKeeper {
     }
   }
 
-  /** Gives the time back. */
+  /** Gives the time back; one that is being asked for, once it is there. */
   release(): void {
     const { hold } = this.context.store.state;
+    if (hold.kind === "requesting") this.#run = new AbortController();
     this.forget();
-    if (hold.kind !== "held") return;
-    // If it fails, the hold ends by itself.
-    this.context.client.fetch(`/holds/${hold.hold.id}`, { method: "DELETE" }, { keepalive: true }).catch(() => undefined);
+    if (hold.kind === "held") this.#giveBack(hold.hold);
+  }
+
+  /** If it fails, the hold ends by itself. */
+  #giveBack({ id }: Hold): void {
+    this.context.client.fetch(`/holds/${id}`, { method: "DELETE" }, { keepalive: true }).catch(() => undefined);
   }
 
   /** A booking has consumed the hold, or its time is lost. */

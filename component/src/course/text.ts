@@ -1,6 +1,6 @@
 /** The words of the lazy part "course". */
 
-import { languageOf } from "../text/index.js";
+import { languageOf, type Plural } from "../text/index.js";
 
 const en = {
   duration: "Duration",
@@ -8,10 +8,10 @@ const en = {
   payment: "Payment",
   credit: (bundle: string, left: string) => `${bundle}: ${left}`,
   bundle: "Bundle",
-  byCredits: { one: "Paid with a session of your bundle", other: "Paid with {n} sessions of your bundle" },
+  byCredits: { one: "Paid with a session of your bundle", other: "Paid with {n} sessions of your bundle" } as Plural,
   lateCredit: "A late cancellation uses up the session of your bundle.",
   noPayment: "This course has nothing on sale for this duration.",
-  credits: { one: "{n} session left", other: "{n} sessions left" },
+  credits: { one: "{n} session left", other: "{n} sessions left" } as Plural,
 };
 
 const de: typeof en = {

@@ -34,7 +34,7 @@ export class LiveGroups {
 
   /** What has moved meanwhile is not known. */
   readAgain(): void {
-    if (this.#groups?.store.state.groups) this.#groups.readAgain();
+    if (this.#groups?.isAsked) this.#groups.readAgain();
   }
 
   get #groups(): Groups | null {

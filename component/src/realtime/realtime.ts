@@ -76,6 +76,8 @@ class Realtime implements RealtimePart {
       addEventListener(name, () => this.#connectionChanged(), { signal: this.#ended.signal });
     }
     addEventListener("online", () => void this.#queue.send(), { signal: this.#ended.signal });
+    // Another tab may have been closed with a booking that waits.
+    document.addEventListener("visibilitychange", () => void this.#queue.adopt(), { signal: this.#ended.signal });
     this.#poll = setInterval(() => this.#readNowAndThen(), POLL_MS);
     telemetry.stream = () => this.#health();
     void this.#queue.adopt();
@@ -301,8 +303,9 @@ class Realtime implements RealtimePart {
     else this.#calendar.readAgain();
   }
 
-  /** Without a stream, or beside those of a large course. */
+  /** Without a stream, or beside those of a large course; and in any case, what other tabs have left behind. */
   #readNowAndThen(): void {
+    void this.#queue.adopt();
     const { phase, offers, mentorId } = this.context.store.state;
     const isWhole = this.#store.state.connection === "live" && (mentorId !== null || offers.length <= MAX_MENTORS);
     if (phase !== "ready" || isWhole || document.hidden || !navigator.onLine) return;
@@ -319,11 +322,11 @@ class Realtime implements RealtimePart {
   // --- Words ---
 
   #announceTaken(slots: readonly Slot[]): void {
-    const { announce, options, store } = this.context;
+    const { announce, options, store, words } = this.context;
     const [slot] = slots;
     if (!slot) return;
     const time = formatTime(startOf(slot), options.locale, store.state.zone);
-    const many = plural(options.locale, slots.length, this.#words.manyTaken);
+    const many = plural(words.code, slots.length, this.#words.manyTaken);
     announce(slots.length === 1 ? this.#words.oneTaken(time) : many);
   }
 

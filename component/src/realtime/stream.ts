@@ -24,6 +24,8 @@ const SILENCE_MS = 30_000;
 const RETRY_MS = 2_000;
 const LONGEST_PAUSE_MS = 30_000;
 const OFFLINE_PAUSE_MS = 30_000;
+/** A connection that was open for so long is no failure: the next one is opened soon. */
+const STEADY_MS = 60_000;
 const FOREVER_MS = 2 ** 31 - 1;
 
 export class EventStream {
@@ -108,10 +110,12 @@ export class EventStream {
   async #connect(): Promise<unknown> {
     const attempt = (this.#attempt = new AbortController());
     let silence = setTimeout(() => attempt.abort(), SILENCE_MS);
+    let openedAt = Infinity;
     try {
       const headers = { Accept: "text/event-stream", ...(this.#lastId && { "Last-Event-ID": this.#lastId }) };
       const answer = await this.handlers.open(headers, attempt.signal);
       if (attempt.signal.aborted) return await answer.body?.cancel();
+      openedAt = Date.now();
       this.#enter("live");
       this.#health.connections++;
       const parser = new EventParser(this.#lastId);
@@ -127,7 +131,6 @@ export class EventStream {
           this.handlers.onEvent(event);
           // What was handled is not asked for again.
           this.#lastId = event.id;
-          this.#failures = 0;
         }
         this.#retry = parser.retry ?? this.#retry;
       }
@@ -135,6 +138,7 @@ export class EventStream {
       return error;
     } finally {
       clearTimeout(silence);
+      if (Date.now() - openedAt >= STEADY_MS) this.#failures = 0;
     }
   }
 

@@ -60,7 +60,8 @@ export class Groups {
   });
   readonly #run = new AbortController();
   readonly #keys: Keys;
-  #isAsked = false;
+  /** Whether they were read, or tried to be: to visitors, there are none. */
+  isAsked = false;
   #shown = SHOWN_AT_ONCE;
   #readAt = 0;
 
@@ -70,9 +71,10 @@ export class Groups {
   ) {
     this.#keys = new Keys(context.client);
     const look = (): void => {
-      if (!document.hidden && this.store.state.groups && Date.now() - this.#readAt > STALE_MS) this.readAgain();
+      if (!document.hidden && this.isAsked && Date.now() - this.#readAt > STALE_MS) this.readAgain();
     };
     document.addEventListener("visibilitychange", look, { signal: this.#run.signal });
+    addEventListener("online", look, { signal: this.#run.signal });
   }
 
   dispose(): void {
@@ -81,8 +83,8 @@ export class Groups {
 
   /** Nothing to visitors, who may not read them, and where there are none. */
   render(locale: string): Rendered {
-    if (!this.#isAsked && this.context.client.tokens.canSignIn) {
-      this.#isAsked = true;
+    if (!this.isAsked && this.context.client.tokens.canSignIn) {
+      this.isAsked = true;
       queueMicrotask(() => this.readAgain());
     }
     return renderGroups(this, locale);
@@ -195,13 +197,14 @@ export class Groups {
     const mentorProfileId = options.mentorId ?? (course ? null : offers[0]?.mentor.id);
     const found: GroupSession[] = [];
     let cursor: string | null = null;
-    this.#readAt = Date.now();
+    const begun = Date.now();
     do {
       const query = { courseId: options.courseId, mentorProfileId, limit: SHOWN_AT_ONCE, cursor };
       const page: Page<GroupSession> = await client.get("/group-sessions", query, { signal });
       found.push(...page.items);
       cursor = page.nextCursor;
     } while (cursor && found.length < this.#shown);
+    this.#readAt = begun;
     const groups = found.filter((group) => !group.cancelledAt);
     this.store.update({ groups, hasMore: cursor !== null });
     this.#settle(groups);

@@ -1,16 +1,15 @@
 /** The words of the component in English; the type of every other language. */
 
 import type { PartWords } from "./parts.js";
+import { pluralForms } from "./plural.js";
 
-import type { Plural } from "./plural.js";
-
-const plurals = {
+const plurals = pluralForms({
   reviews: { one: "{n} review", other: "{n} reviews" },
   minutes: { one: "{n} minute", other: "{n} minutes" },
   hours: { one: "{n} hour", other: "{n} hours" },
   times: { one: "{n} free time", other: "{n} free times" },
   seconds: { one: "{n} second", other: "{n} seconds" },
-} satisfies Record<string, Plural>;
+});
 
 export const en = {
   code: "en",

@@ -34,6 +34,12 @@ export function localeOf(element: Element): string {
   return root instanceof ShadowRoot ? localeOf(root.host) : navigator.language;
 }
 
+/** The roots in which an element is: those of shadow trees, and the document. */
+export function rootsOf(element: Element): Node[] {
+  const root = element.getRootNode();
+  return root instanceof ShadowRoot ? [root, ...rootsOf(root.host)] : [root];
+}
+
 function isLocale(tag: string): boolean {
   try {
     return Intl.getCanonicalLocales(tag).length > 0;

@@ -27,12 +27,13 @@ describe("groups that are followed", () => {
   const readAgain = vi.fn();
   let store: Store<{ groups: GroupSession[] | null; busy: { id: string } | null }>;
   let live: LiveGroups;
+  let groups: { isAsked: boolean } & Record<string, unknown>;
   const shown = (): GroupSession | undefined => store.state.groups?.[0];
 
   beforeEach(() => {
     for (const each of [get, announce, readAgain]) each.mockReset();
     store = new Store<typeof store.state>({ groups: [GROUP], busy: null });
-    const groups = { store, readAgain, words: () => extrasEn };
+    groups = { store, isAsked: true, readAgain, words: () => extrasEn };
     const element = { updateComplete: Promise.resolve(true), shadowRoot: null };
     live = new LiveGroups({ client: { get }, announce, element, enhanced: { groups } } as unknown as PartContext, new AbortController().signal);
   });
@@ -70,7 +71,13 @@ describe("groups that are followed", () => {
     expect(readAgain).not.toHaveBeenCalled();
     live.freed(GROUP.mentorProfileId, { start: start - 1, end });
     expect(readAgain).toHaveBeenCalledTimes(1);
+  });
+
+  it("are read again where the first reading failed, and not for visitors, who may not read them", () => {
     store.update({ groups: null });
+    live.readAgain();
+    expect(readAgain).toHaveBeenCalledTimes(1);
+    groups.isAsked = false;
     live.readAgain();
     expect(readAgain).toHaveBeenCalledTimes(1);
   });

@@ -2,16 +2,16 @@
 
 import type { SessionStatus } from "../../api/types.js";
 import type { CancellationType } from "../../page.js";
-import type { Plural } from "../../text/index.js";
+import { pluralForms } from "../../text/plural.js";
 
-const plurals = {
+const plurals = pluralForms({
   dates: { one: "{n} session", other: "{n} sessions" },
   requests: { one: "{n} request", other: "{n} requests" },
   freeDates: { one: "{n} date is free", other: "{n} dates are free" },
   weekly: { one: "{n} free time in the next 7 days", other: "{n} free times in the next 7 days" },
   places: { one: "{n} place left", other: "{n} places left" },
   credits: { one: "{n} session goes back to the bundle", other: "{n} sessions go back to the bundle" },
-} satisfies Record<string, Plural>;
+});
 
 export const en = {
   plurals,

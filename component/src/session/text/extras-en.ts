@@ -1,6 +1,7 @@
 /** The words of what is added to booking, in English: series, refused times, availability, groups. */
 
 import type { RefusalReason } from "../../api/types.js";
+import type { Plural } from "../../text/index.js";
 import type { SessionWords } from "./en.js";
 
 export const extrasEn = {
@@ -70,7 +71,7 @@ export const extrasEn = {
     unwaitHint: "You lose your place in line.",
     stopped: "You are not on the waiting list any more.",
     payment: "Payment",
-    credits: { one: "{n} session left", other: "{n} sessions left" },
+    credits: { one: "{n} session left", other: "{n} sessions left" } as Plural,
     labelFor: (label: string, price: string) => `${label}: ${price}`,
     byBundle: (left: string) => `Bundle: ${left}`,
     validUntil: (day: string) => `valid until ${day}`,
