@@ -16,7 +16,7 @@ FIND_PYTHON = for candidate in $(PYTHON) python3 python3.14 python3.13 python3.1
 	$$candidate -c 'import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 \
 	&& echo $$candidate && exit; done; exit 1
 
-.PHONY: help setup component demo up dev test test-browser test-alerts check fuzz pentest faults-long bench bench-accept lock clean
+.PHONY: help setup component demo up dev test test-browser test-alerts check fuzz pentest faults-long bench lock clean
 
 help: ## Show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
@@ -73,7 +73,7 @@ pentest: $(READY) ## Attack a running address, or a system of its own (ARGS="--u
 	@$(BIN)/python -m tests.pentest $(ARGS)
 
 faults-long: $(READY) ## Kill every part under full load for five minutes, then look for what was lost (ARGS="--seed N --seconds 300")
-	@$(BIN)/python -m bench.chaos $(ARGS)
+	@$(BIN)/python -m tests.faults $(ARGS)
 
 bench: $(BENCH_READY) ## Measure beside other ways to do the same (ARGS="--only life --rounds 1": under two minutes)
 	@$(BIN)/python -m bench $(ARGS)
@@ -81,9 +81,6 @@ bench: $(BENCH_READY) ## Measure beside other ways to do the same (ARGS="--only 
 $(BENCH_READY): $(READY) requirements-bench.lock
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-bench.lock
 	@touch $(BENCH_READY)
-
-bench-accept: $(READY) ## Race accepts for one mentor's time for ten seconds: no deadlock (ARGS=--without-lock shows some)
-	@$(BIN)/python -m bench.accept_race $(ARGS)
 
 COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
 	--no-emit-index-url --no-emit-find-links --no-annotate pyproject.toml

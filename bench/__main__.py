@@ -7,15 +7,14 @@ from pathlib import Path
 
 import click
 from rich.console import Console
+from rich.markdown import Markdown
 
 from bench.machine import describe
-from bench.profiling import Profiler
-from bench.publish import publish
-from bench.results import Results, report
+from bench.publish import figures_table, publish
+from bench.results import Results
 from bench.suite import CLIENTS, CONTENDERS, MANY_BOOKINGS, MEASURES, PRODUCT, Suite
 
-FOLDER = Path(__file__).resolve().parent / "results"
-SAVED = FOLDER / "last.json"
+SAVED = Path(__file__).resolve().parent / "results" / "last.json"
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"], "show_default": True})
@@ -27,7 +26,6 @@ SAVED = FOLDER / "last.json"
     "--seconds", type=click.FloatRange(1), default=6, help="How long lives are begun for; rates take half of it."
 )
 @click.option("--bookings", type=click.IntRange(1), default=MANY_BOOKINGS, help="In the large database of growth.")
-@click.option("--profile", is_flag=True, help="Record each process with py-spy during lives, and list where it was.")
 @click.option("--publish", "published", is_flag=True, help="Write the figures and plots into docs/.")
 @click.option("--json", "saved", type=click.Path(path_type=Path), default=SAVED, help="Where the figures go.")
 def main(
@@ -37,14 +35,12 @@ def main(
     rounds: int,
     seconds: float,
     bookings: int,
-    profile: bool,
     published: bool,
     saved: Path,
 ) -> None:
     """Measure Tutelage beside other ways to do the same, on servers of its own, alternating round by round."""
     console = Console(width=None if Console().is_terminal else 150)
     results = Results(describe(), rounds)
-    profiler = Profiler(FOLDER / "profiles") if profile else None
     suite = Suite(
         results=results,
         measures=only or MEASURES,
@@ -53,7 +49,6 @@ def main(
         life_seconds=seconds,
         rate_seconds=seconds / 2,
         bookings=bookings,
-        profiler=profiler,
         say=console.log,
     )
     try:
@@ -61,10 +56,7 @@ def main(
             suite.run_round(number)
     finally:
         if results.samples:
-            for table in report(results, PRODUCT):
-                console.print(table)
-            for note in results.notes:
-                console.print(note)
+            console.print(Markdown(figures_table(results, PRODUCT)))
             results.save(saved)
     if published:
         # Matplotlib belongs to the extra, and takes a second to import.
@@ -72,9 +64,6 @@ def main(
 
         publish(results, PRODUCT)
         draw(results)
-    if profiler:
-        for table in profiler.tables():
-            console.print(table)
 
 
 if __name__ == "__main__":

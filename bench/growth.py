@@ -10,13 +10,13 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 
-from bench.backlog import stopped
-from bench.contenders.tutelage import Tutelage
 from bench.history import copy_life
-from bench.load import Connection
 from bench.machine import spending
 from bench.measures import Lives, live, plural, wait_until_finished
 from bench.results import Results, Row
+from tests.booking_system import Tutelage
+from tests.load import Connection, UnexpectedAnswerError
+from tests.processes import stopped
 
 CLIENTS = 4
 LIFE_TURNS = 5
@@ -36,7 +36,7 @@ def with_history(product: Tutelage, bookings: int) -> Tutelage:
     connection.close()
     wait_until_finished(product, 1)
     names = ("worker-", "sweep", "maintain")
-    with stopped([pid for name, pid in product.pids.items() if name.startswith(names)]):
+    with stopped(*(pid for name, pid in product.pids.items() if name.startswith(names))):
         copy_life(product, booking, bookings)
     return replace(product, name=f"{bookings:,} bookings")
 
@@ -78,11 +78,11 @@ def _measure_rest(pair: Sequence[Tutelage], results: Results) -> None:
 
 
 def _milliseconds_of(product: Tutelage, path: str, results: Results) -> float:
-    connection = Connection(product.url)
+    connection, headers = Connection(product.url), product.operator.identity
     began = time.perf_counter()
     try:
-        product.ask_operator(connection, "GET", path)
-    except RuntimeError as error:
+        connection.request("GET", path, headers, expect=200)
+    except UnexpectedAnswerError as error:
         results.note(f"With {product.name}: {error}")
     taken = time.perf_counter() - began
     connection.close()

@@ -17,8 +17,7 @@ from uuid import UUID
 import psycopg
 from psycopg import sql
 
-from bench.contenders.base import Booking
-from bench.contenders.tutelage import Tutelage
+from tests.booking_system import Booking, Tutelage
 
 PEOPLE = 1_000  # mentors, and as many mentees
 DAYS_AGO = 45  # from the life's time, which lies ahead, to the latest copy's

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from contextlib import nullcontext
 from dataclasses import dataclass
+from functools import partial
 
 import psycopg
 
-from bench.contenders.base import Booking, Contender
-from bench.load import Connection, Load, closed_loop, fixed_rate, percentile
 from bench.machine import spending
-from bench.profiling import Profiler
 from bench.results import Results, Row
+from tests.booking_system import Booking, BookingSystem
+from tests.eventually import eventually
+from tests.load import Connection, Load, closed_loop, fixed_rate, percentile
 
 WARM_UP_CLIENTS, WARM_UP_SECONDS = 2, 1.5
 # When a client looks whether its session is there, and how much longer it waits each time. A look is a request that the
@@ -26,12 +26,11 @@ OF_A_LIFE = "of a life, 4 clients: "
 ACCEPTS_A_SECOND = 10
 READ_CLIENTS = 16
 READ_BOOKING = "GET a booking"
-DRAIN_POLL_SECONDS = 0.05
 DRAIN_SECONDS = 120
 LONGEST_SESSION_SECONDS = 60
 
 
-def live(contender: Contender, connection: Connection) -> Booking:
+def live(contender: BookingSystem, connection: Connection) -> Booking:
     """One whole life of a booking, without waiting for its effects; returns the booking with its session."""
     booking = contender.accept(connection, contender.request(connection))
     session_id = wait_for_session(contender, connection, booking)
@@ -42,7 +41,7 @@ def live(contender: Contender, connection: Connection) -> Booking:
 
 
 def wait_for_session(
-    contender: Contender, connection: Connection, booking: Booking, poll_seconds: float | None = None
+    contender: BookingSystem, connection: Connection, booking: Booking, poll_seconds: float | None = None
 ) -> str:
     """Poll until the session of an accepted booking can be read, and return its id.
 
@@ -92,12 +91,10 @@ class Lives:
     Args:
         contender: with its people, and idle.
         results: where the figures go.
-        profiler: looks into its processes meanwhile.
     """
 
-    contender: Contender
+    contender: BookingSystem
     results: Results
-    profiler: Profiler | None = None
     done: int = 0
 
     def measure(self, clients: int, seconds: float) -> None:
@@ -106,9 +103,8 @@ class Lives:
             self._run(WARM_UP_CLIENTS, WARM_UP_SECONDS)
         name = self.contender.name
         title = f"{name}, {plural(clients)}"
-        recording = self.profiler.recording(title, self.contender.pids, seconds) if self.profiler else nullcontext()
         before = written(self.contender.database_url)
-        with recording, spending(self.contender.pids) as spent:
+        with spending(self.contender.pids) as spent:
             load, drained = self._run(clients, seconds)
         rate = load.count / (drained - load.began)
         self.results.add(lives_row(clients), name, rate)
@@ -127,28 +123,18 @@ class Lives:
         self.results.add(row, self.contender.name, (drained - load.began) / load.count * 1000)
 
     def _run(self, clients: int, seconds: float) -> tuple[Load, float]:
-        def work(connection: Connection) -> bool:
-            live(self.contender, connection)
-            return True
-
-        load = closed_loop(self.contender.url, clients, work, seconds=seconds)
+        load = closed_loop(self.contender.url, clients, partial(live, self.contender), seconds=seconds)
         self.done += load.count
         drained = wait_until_finished(self.contender, self.done)
         self.contender.require_effects(self.done)
         return load, drained
 
 
-def wait_until_finished(contender: Contender, lives: int) -> float:
-    """Wait until every effect of so many lives is done; returns when that was, on the monotonic clock.
-
-    Raises:
-        TimeoutError: some are still owed after DRAIN_SECONDS.
-    """
-    end = time.monotonic() + DRAIN_SECONDS
-    while not contender.has_finished(lives):
-        if time.monotonic() > end:
-            raise TimeoutError(f"{contender.name}: effects of {lives} lives are still owed after {DRAIN_SECONDS} s.")
-        time.sleep(DRAIN_POLL_SECONDS)
+def wait_until_finished(contender: BookingSystem, lives: int) -> float:
+    """Wait until every effect of so many lives is done; returns when that was, on the monotonic clock."""
+    eventually(
+        lambda: contender.has_finished(lives), f"{contender.name}: effects of {lives} lives", seconds=DRAIN_SECONDS
+    )
     return time.monotonic()
 
 
@@ -162,7 +148,7 @@ class Rates:
         seconds: how long requests are sent for; what they made is then accepted.
     """
 
-    contender: Contender
+    contender: BookingSystem
     results: Results
     seconds: float
 
@@ -179,22 +165,18 @@ class Rates:
     def _request(self, clients: int, seconds: float) -> tuple[Load, list[Booking]]:
         drafts: list[Booking] = []
 
-        def work(connection: Connection) -> bool:
+        def request(connection: Connection) -> None:
             drafts.append(self.contender.request(connection))
-            return True
 
-        return closed_loop(self.contender.url, clients, work, seconds=seconds), drafts
+        return closed_loop(self.contender.url, clients, request, seconds=seconds), drafts
 
     def _accept(self, clients: int, drafts: list[Booking]) -> Load:
         waiting = iter(drafts)
 
-        def work(connection: Connection) -> bool:
-            booking = next(waiting, None)
-            if booking is not None:
-                self.contender.accept(connection, booking)
-            return booking is not None
+        def accept(connection: Connection) -> None:
+            self.contender.accept(connection, next(waiting))
 
-        return closed_loop(self.contender.url, clients, work)
+        return closed_loop(self.contender.url, clients, accept)
 
     def _keep(self, what: str, load: Load, clients: int) -> None:
         self.results.add(rate_row(what, clients), self.contender.name, load.per_second)
@@ -214,7 +196,7 @@ def keep_latency(results: Results, contender: str, what: str, percent: int, ms: 
     results.add(Row(f"{what}, workers off, {plural(clients)}, p{percent}", "ms", more_is_better=False), contender, ms)
 
 
-def measure_sessions(contender: Contender, results: Results, samples: int) -> None:
+def measure_sessions(contender: BookingSystem, results: Results, samples: int) -> None:
     """How long it is from sending an accept until the session can be read: one by one, and at ten a second."""
     connection = Connection(contender.url)
     idle = []
@@ -225,19 +207,18 @@ def measure_sessions(contender: Contender, results: Results, samples: int) -> No
     drafts = iter([contender.request(connection) for _ in range(samples * 2)])
     connection.close()
 
-    def work(own: Connection) -> bool:
+    def accept(own: Connection) -> None:
         busy.append(_accept_and_read(contender, own, next(drafts)))
-        return True
 
     busy: list[float] = []
-    fixed_rate(contender.url, ACCEPTS_A_SECOND, samples * 2, work)
+    fixed_rate(contender.url, ACCEPTS_A_SECOND, samples * 2, accept)
     for name, values in (("idle", idle), (f"at {ACCEPTS_A_SECOND} accepts a second", busy)):
         for percent in (50, 99):
             row = Row(f"accept until the session can be read, {name}, p{percent}", "ms", more_is_better=False)
             results.add(row, contender.name, percentile(sorted(values), percent) * 1000)
 
 
-def _accept_and_read(contender: Contender, connection: Connection, booking: Booking) -> float:
+def _accept_and_read(contender: BookingSystem, connection: Connection, booking: Booking) -> float:
     began = time.perf_counter()
     accepted = contender.accept(connection, booking)
     wait_for_session(contender, connection, accepted, FINE_POLL_SECONDS)
@@ -245,7 +226,7 @@ def _accept_and_read(contender: Contender, connection: Connection, booking: Book
 
 
 def measure_reads(
-    contender: Contender, results: Results, reads: Mapping[str, Callable[[Connection], object]], seconds: float
+    contender: BookingSystem, results: Results, reads: Mapping[str, Callable[[Connection], object]], seconds: float
 ) -> None:
     """Reads a second by 16 clients.
 
@@ -253,12 +234,7 @@ def measure_reads(
         reads: one request each, by what it reads.
     """
     for name, read in reads.items():
-
-        def work(connection: Connection, read: Callable[[Connection], object] = read) -> bool:
-            read(connection)
-            return True
-
-        load = closed_loop(contender.url, READ_CLIENTS, work, seconds=seconds)
+        load = closed_loop(contender.url, READ_CLIENTS, read, seconds=seconds)
         aims = (("hand-written", 0.6),) if name == READ_BOOKING else ()
         results.add(Row(f"{name}, {plural(READ_CLIENTS)}", "a second", aims=aims), contender.name, load.per_second)
 

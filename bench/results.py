@@ -8,8 +8,6 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from statistics import median
 
-from rich.table import Table
-
 from bench.machine import Machine
 
 
@@ -129,52 +127,6 @@ def shown(value: float) -> str:
     if value >= 100:
         return f"{value:,.0f}"
     return f"{value:.1f}" if value >= 10 else f"{value:.2f}"
-
-
-def _aim(row: Row, contender: str) -> str:
-    ratio = row.aim(contender)
-    return f"{'≥' if row.more_is_better else '≤'} {ratio:g} ×" if ratio else ""
-
-
-def report(results: Results, product: str) -> list[Table]:
-    """Tables for a terminal: what was measured, and where the processor's time went."""
-    tables = [_rows_table(results, product)]
-    if results.processor_ms:
-        tables.append(_processes_table(results))
-    return tables
-
-
-def _rows_table(results: Results, product: str) -> Table:
-    table = Table("measured", "unit", "contender", "median", "±", "ratio to it", "aim", title="Medians")
-    for row in results.samples:
-        for place, summary in enumerate(results.summaries(row)):
-            subject = row.subject or product
-            ratio = None if summary.contender == subject else results.ratio(row, subject, summary.contender)
-            table.add_row(
-                row.name if not place else "",
-                row.unit if not place else "",
-                summary.contender,
-                shown(summary.median),
-                f"{summary.spread_percent:.0f}%",
-                f"{ratio:.2f} ×" if ratio else "",
-                _aim(row, summary.contender),
-                end_section=place == len(results.samples[row]) - 1,
-            )
-    return table
-
-
-def _processes_table(results: Results) -> Table:
-    table = Table("process", title="Processor milliseconds a life")
-    titles = list(results.processor_ms)
-    for title in titles:
-        table.add_column(title, justify="right")
-    for name in process_names(results):
-        of_each = [results.processor_ms[title].get(name) for title in titles]
-        table.add_row(name, *(f"{median(values):.1f}" if values else "" for values in of_each))
-    totals = [sum(median(values) for values in results.processor_ms[title].values()) for title in titles]
-    table.add_section()
-    table.add_row("all", *(f"{total:.0f}" for total in totals))
-    return table
 
 
 def process_names(results: Results) -> Sequence[str]:

@@ -7,11 +7,10 @@ from collections.abc import Iterator
 from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
-from bench.contenders.base import Offer
-from bench.contenders.tutelage import Tutelage
-from bench.load import Connection, closed_loop, percentile
 from bench.machine import spending
 from bench.results import Results, Row
+from tests.booking_system import Offer, Tutelage
+from tests.load import Connection, closed_loop, percentile
 
 MENTORS, BOOKINGS, DAYS = 5, 2_000, 90
 ZONES = ("Europe/Berlin", "America/New_York", "Asia/Kathmandu")
@@ -30,15 +29,15 @@ def measure_slots(contender: Tutelage, results: Results) -> None:
         contender: without workers.
     """
     connection = Connection(contender.url)
-    course = contender.ask_operator(connection, "POST", "/courses", {"title": "Linear algebra I"})["id"]
-    contender.add_offers(MENTORS, mode="instant", course_id=course)
+    course = contender.operator.post("/courses", {"title": "Linear algebra I"})["id"]
+    contender.add_offers(MENTORS, bookingMode="instant", courseId=course)
     for number, offer in enumerate(contender.offers):
         _open(connection, offer, ZONES[number % len(ZONES)])
     today = datetime.now(UTC).date()
     _book(contender, today)
     begin, end = (f"{today + timedelta(days=days)}T00:00:00Z" for days in (1, DAYS + 1))
     path = f"/courses/{course}/slots?from={begin}&to={end}&durationMinutes=60&stepMinutes=15"
-    headers = {"X-User-Id": contender.offers[0].mentee_id}
+    headers = contender.offers[0].as_mentee
     for _ in range(WARM_UP):
         slots = len(connection.request("GET", path, headers, expect=200).json()["items"])
     with spending(contender.pids) as spent:
@@ -58,20 +57,17 @@ def _row(what: str) -> Row:
 
 def _open(connection: Connection, offer: Offer, zone: str) -> None:
     week = [{"weekday": day, "startTime": OPENS, "endTime": CLOSES} for day in range(7)]
-    headers = {"X-Mentor-Profile-Id": offer.mentor_id}
-    connection.request(
-        "PUT", f"/mentors/{offer.mentor_id}/hours", headers, {"timeZone": zone, "hours": week}, expect=200
-    )
+    body = {"timeZone": zone, "hours": week}
+    connection.request("PUT", f"/mentors/{offer.mentor_id}/hours", offer.as_mentor, body, expect=200)
 
 
 def _book(contender: Tutelage, today: date) -> None:
     wanted = iter([_booking(contender, today, number) for number in range(BOOKINGS)])
 
-    def work(connection: Connection) -> bool:
+    def work(connection: Connection) -> None:
         offer, start = next(wanted)
         body = {"listingId": offer.listing_id, "startTime": start.isoformat()}
-        connection.request("POST", "/bookings", {"X-User-Id": offer.mentee_id}, body, expect=202)
-        return True
+        connection.request("POST", "/bookings", offer.as_mentee, body, expect=202)
 
     closed_loop(contender.url, CLIENTS, work, count=BOOKINGS)
 

@@ -12,11 +12,10 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from urllib.parse import urlsplit
 
-from bench.contenders.base import Booking
-from bench.contenders.tutelage import Tutelage
-from bench.load import Connection, fixed_rate, percentile
 from bench.machine import Spent, memory_mebibytes, spending
 from bench.results import Results, Row
+from tests.booking_system import Booking, Tutelage
+from tests.load import Connection, fixed_rate, percentile
 
 ALONE = "without streams"
 STREAMS = 1_000
@@ -73,11 +72,10 @@ def _drafts(contender: Tutelage, count: int) -> list[Booking]:
 def _accept(contender: Tutelage, drafts: Sequence[Booking]) -> Sequence[float]:
     waiting = iter(drafts)
 
-    def work(connection: Connection) -> bool:
+    def accept(connection: Connection) -> None:
         contender.accept(connection, next(waiting))
-        return True
 
-    return fixed_rate(contender.url, ACCEPTS_A_SECOND, len(drafts), work).latencies
+    return fixed_rate(contender.url, ACCEPTS_A_SECOND, len(drafts), accept).latencies
 
 
 @contextmanager

@@ -12,14 +12,11 @@ from pathlib import Path
 
 from bench import machine
 from bench.backlog import drain_tutelage, keep_sessions
-from bench.contenders import dbos, handwritten, pgbench, tutelage, usual
-from bench.contenders.base import Booking
+from bench.contenders import dbos, handwritten, pgbench, usual
 from bench.contenders.dbos import running_dbos
 from bench.contenders.handwritten import running_handwritten
-from bench.contenders.tutelage import FEW_BOOKINGS_EACH, WITHOUT_WORKERS, Tutelage, running_tutelage
 from bench.contenders.usual import running_usual
 from bench.growth import measure_growth, with_history
-from bench.load import Connection
 from bench.measures import (
     READ_BOOKING,
     Lives,
@@ -31,15 +28,17 @@ from bench.measures import (
     processor_row,
     rate_row,
 )
-from bench.profiling import Profiler
 from bench.receiver import running_receiver
 from bench.results import Results, Row
 from bench.slots import measure_slots
 from bench.streams import ENVIRONMENT, measure_streams
 from bench.webhooks import measure_webhooks
+from tests import booking_system
+from tests.booking_system import FEW_BOOKINGS_EACH, WITHOUT_WORKERS, Booking, Tutelage, running_tutelage
+from tests.load import Connection
 
-PRODUCT = tutelage.NAME
-CONTENDERS = (tutelage.NAME, usual.NAME, handwritten.NAME, pgbench.NAME, dbos.NAME)
+PRODUCT = booking_system.NAME
+CONTENDERS = (PRODUCT, usual.NAME, handwritten.NAME, pgbench.NAME, dbos.NAME)
 MEASURES = (
     "life",
     "sessions",
@@ -73,7 +72,6 @@ class Suite:
         life_seconds: how long lives are begun for.
         bookings: in the large one of two databases.
         rate_seconds: how long requests and reads are sent for.
-        profiler: looks into the processes while lives are measured.
         say: takes a line about what is done now.
     """
 
@@ -84,7 +82,6 @@ class Suite:
     life_seconds: float
     rate_seconds: float
     bookings: int
-    profiler: Profiler | None
     say: Callable[[str], None]
 
     def run_round(self, number: int) -> None:
@@ -130,7 +127,7 @@ class Suite:
             if self._has("memory"):
                 time.sleep(SETTLE_SECONDS)
                 self._memory(contender.name, contender.pids)
-            self._lives(Lives(contender, self.results, self.profiler))
+            self._lives(Lives(contender, self.results))
             if self._has("sessions"):
                 measure_sessions(contender, self.results, SINGLE_ACCEPTS)
             if self._has("backlog"):
@@ -141,7 +138,7 @@ class Suite:
             if self._has("memory"):
                 time.sleep(SETTLE_SECONDS)
                 self._memory(contender.name, contender.pids)
-            self._lives(Lives(contender, self.results, self.profiler))
+            self._lives(Lives(contender, self.results))
             if self._has("sessions"):
                 measure_sessions(contender, self.results, SINGLE_ACCEPTS)
 

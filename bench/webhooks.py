@@ -10,11 +10,12 @@ from uuid import uuid4
 
 import urllib3
 
-from bench.backlog import stopped
-from bench.contenders.tutelage import Tutelage
-from bench.load import Connection, closed_loop
 from bench.receiver import Receiver, running_receiver
 from bench.results import Results, Row
+from tests.booking_system import Tutelage
+from tests.eventually import eventually
+from tests.load import closed_loop
+from tests.processes import stopped
 
 BARE = "bare client"
 ENDPOINTS = 8
@@ -23,7 +24,6 @@ THREADS = 32  # of the worker, by default, and of the bare client
 LEVELS = ((0.0, 375, 0.4), (0.1, 200, 0.95))
 WARM_UP_BOOKINGS = 8
 CLIENTS = 8
-POLL_SECONDS = 0.05
 OTHERS_SECONDS = 60
 _OTHERS_OWED = """
 SELECT count(*) FROM deliveries
@@ -50,31 +50,17 @@ def _delivered(contender: Tutelage, receiver: Receiver, bookings: int) -> float:
     try:
         # Each has answered more than once, so that it gets its whole share.
         before = receiver.taken()
-        _request(contender, WARM_UP_BOOKINGS)
+        closed_loop(contender.url, CLIENTS, contender.request, count=WARM_UP_BOOKINGS)
         receiver.wait_for(before + WARM_UP_BOOKINGS * ENDPOINTS)
         before = receiver.taken()
-        with stopped([contender.pids["worker-webhooks"]]):
-            _request(contender, bookings)
-            _wait_for_others(contender)
+        with stopped(contender.pids["worker-webhooks"]):
+            closed_loop(contender.url, CLIENTS, contender.request, count=bookings)
+            eventually(lambda: not contender.number(_OTHERS_OWED), "the end of all else", seconds=OTHERS_SECONDS)
         began = time.monotonic()
         return bookings * ENDPOINTS / (receiver.wait_for(before + bookings * ENDPOINTS) - began)
     finally:
         for endpoint_id in endpoints:
             contender.delete_endpoint(endpoint_id)
-
-
-def _request(contender: Tutelage, bookings: int) -> None:
-    def work(connection: Connection) -> bool:
-        contender.request(connection)
-        return True
-
-    closed_loop(contender.url, CLIENTS, work, count=bookings)
-
-
-def _wait_for_others(contender: Tutelage) -> None:
-    end = time.monotonic() + OTHERS_SECONDS
-    while contender.number(_OTHERS_OWED) and time.monotonic() < end:
-        time.sleep(POLL_SECONDS)
 
 
 def _bare(receiver: Receiver, count: int) -> float:

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from tests.integration.receivers import HttpReceiver, Request, http_receiver
+from tests.receivers import HttpReceiver, Request, http_receiver
 
 
 @dataclass

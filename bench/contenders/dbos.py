@@ -11,8 +11,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.embedded_servers import EmbeddedServer, start_postgres
 from bench.machine import ROOT, spending
+from tests.embedded_servers import EmbeddedServer, start_postgres
 
 NAME, QUEUED = "DBOS", "DBOS, queued"
 APPLICATION = "bench.contenders.dbos_app"

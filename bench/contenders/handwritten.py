@@ -7,8 +7,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from bench.contenders.base import process, wait_for_http
-from bench.contenders.tutelage import Tutelage
 from cli.embedded import free_port
+from tests.booking_system import Tutelage
 
 NAME = "hand-written"
 APPLICATION = "bench.contenders.handwritten_app"

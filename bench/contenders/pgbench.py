@@ -12,9 +12,9 @@ from pathlib import Path
 import psycopg
 
 from bench.contenders.statements import ACCEPT, BOOKING, MENTOR, RECORD, plan_of
-from bench.contenders.tutelage import Tutelage
-from bench.load import percentile
 from cli.embedded import postgres_binary
+from tests.booking_system import Tutelage
+from tests.load import percentile
 
 NAME = "pgbench"
 FIRST_START_DAYS = 400  # or beyond whatever else is booked on the same database

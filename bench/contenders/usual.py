@@ -10,10 +10,11 @@ from pathlib import Path
 
 import psycopg
 
-from bench.contenders.base import OFFERS, Booking, Contender, Offer, process, wait_for_http
-from bench.embedded_servers import start_postgres, start_valkey
-from bench.load import Connection
+from bench.contenders.base import process, wait_for_http
 from cli.embedded import free_port
+from tests.booking_system import OFFERS, Booking, BookingSystem, Offer
+from tests.embedded_servers import start_postgres, start_valkey
+from tests.load import Connection
 
 NAME = "usual"
 APPLICATION = "bench.contenders.usual_app"
@@ -25,7 +26,7 @@ SELECT (SELECT count(*) FROM notifications), (SELECT count(*) FROM attempts), (S
 
 
 @dataclass
-class Usual(Contender):
+class Usual(BookingSystem):
     """A running one."""
 
     mails: Path = Path()
@@ -34,26 +35,26 @@ class Usual(Contender):
         """Ask for a booking."""
         offer, start = self.next_slot()
         body = {"mentor": offer.mentor_id, "startTime": start}
-        answer = connection.request("POST", "/bookings", _mentee(offer), body, expect=201)
+        answer = connection.request("POST", "/bookings", offer.as_mentee, body, expect=201)
         return Booking(answer.json()["id"], offer)
 
     def accept(self, connection: Connection, booking: Booking) -> Booking:
         """Accept a draft."""
-        connection.request("PATCH", f"/bookings/{booking.id}/accept", _mentor(booking.offer), {}, expect=202)
+        connection.request("PATCH", f"/bookings/{booking.id}/accept", booking.offer.as_mentor, {}, expect=202)
         return booking
 
     def find_session(self, connection: Connection, booking: Booking) -> str | None:
         """Read the session of the booking."""
-        answer = connection.request("GET", f"/bookings/{booking.id}/session", _mentee(booking.offer))
+        answer = connection.request("GET", f"/bookings/{booking.id}/session", booking.offer.as_mentee)
         return str(answer.json()["id"]) if answer.status == 200 else None
 
     def start(self, connection: Connection, booking: Booking) -> None:
         """Start the session."""
-        connection.request("PATCH", f"/sessions/{booking.session_id}/start", _mentor(booking.offer), {}, expect=200)
+        connection.request("PATCH", f"/sessions/{booking.session_id}/start", booking.offer.as_mentor, {}, expect=200)
 
     def complete(self, connection: Connection, booking: Booking) -> None:
         """Complete it."""
-        connection.request("PATCH", f"/sessions/{booking.session_id}/complete", _mentor(booking.offer), {}, expect=200)
+        connection.request("PATCH", f"/sessions/{booking.session_id}/complete", booking.offer.as_mentor, {}, expect=200)
 
     def read(self, connection: Connection, booking: Booking) -> None:
         """It has no such route."""
@@ -77,14 +78,6 @@ class Usual(Contender):
         """It has finished when they are there."""
         if not self.has_finished(lives):
             raise AssertionError(f"Effects of {lives} lives are missing.")
-
-
-def _mentee(offer: Offer) -> dict[str, str]:
-    return {"X-User-Id": offer.mentee_id}
-
-
-def _mentor(offer: Offer) -> dict[str, str]:
-    return {"X-Mentor-Profile-Id": offer.mentor_id}
 
 
 @contextmanager

@@ -16,12 +16,12 @@ from typing import Any
 import psutil
 import urllib3
 
-from bench.chaos.faults import kill_all
 from cli.embedded import free_port
 from cli.plan import ROOT
 from tests.application import SECRET
 from tests.eventually import eventually
 from tests.log_secrets import remember_environment
+from tests.processes import kill_all
 
 
 @dataclass(frozen=True)

@@ -25,10 +25,10 @@ from api.limits.counters import (
     RedisCounter,
 )
 from api.limits.hooks import BOOKING_RULES
-from bench.embedded_servers import start_valkey
 from config.limits import RateLimit, TrustedProxies, trusted_proxies
 from tests.api.conftest import Cast
 from tests.application import ApiResponse, World, as_user, template_app, token
+from tests.embedded_servers import start_valkey
 from tests.eventually import eventually
 
 A_MINUTE = 60

@@ -5,25 +5,25 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack
 from pathlib import Path
 from uuid import uuid4
 
-import psutil
 import psycopg
 import pytest
 from sqlalchemy import event
 from sqlalchemy.exc import OperationalError
 
 from api.readiness import ANSWER_SECONDS
-from bench.embedded_servers import EmbeddedServer, start_postgres
 from cli.migrate import upgrade
 from models.engine import create
 from tests.api.conftest import Cast
 from tests.api.running import LIMITS
 from tests.api.served import Served, serving
 from tests.application import ApiResponse, World, as_operator
+from tests.embedded_servers import EmbeddedServer, start_postgres
 from tests.eventually import eventually
+from tests.processes import stopped
 from tests.servers import FAST
 
 THREADS = 4  # of two processes
@@ -47,25 +47,6 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedServe
     server.stop()
 
 
-@contextmanager
-def stalled(server: EmbeddedServer) -> Iterator[None]:
-    """For the time of a block, it keeps its connections and does nothing."""
-    postmaster = psutil.Process(server.process.pid)
-    postmaster.suspend()
-    # It makes no more of them now.
-    family = [postmaster, *postmaster.children(recursive=True)]
-    try:
-        for each in family:
-            # One may have been about to end.
-            with suppress(psutil.NoSuchProcess):
-                each.suspend()
-        yield
-    finally:
-        for each in family:
-            with suppress(psutil.NoSuchProcess):
-                each.resume()
-
-
 def timed(served: Served, path: str) -> tuple[int, float]:
     """The status of an answer, and how long it took."""
     began = time.monotonic()
@@ -79,7 +60,7 @@ def test_processes_that_wait_for_the_database_are_not_replaced(postgres: Embedde
         paths = ["/courses"] * 5 * THREADS
         assert {status for status, _ in clients.map(lambda path: timed(served, path), paths)} == {200}
         workers = set(served.workers())
-        with stalled(postgres):
+        with stopped(postgres.process.pid):
             answers = [clients.submit(timed, served, path) for path in paths]
             health = []
             while not all(answer.done() for answer in answers):
@@ -111,7 +92,7 @@ def test_new_connections_to_a_stalled_server_fail_at_once(postgres: EmbeddedServ
         return time.monotonic() - began
 
     assert connects()
-    with stalled(postgres), engine.connect():
+    with stopped(postgres.process.pid), engine.connect():
         # The first waits for the handshake, and all others for nothing.
         assert seconds() < 3.5
         assert sum(seconds() for _ in range(100)) < 1
@@ -127,7 +108,7 @@ def test_readiness_is_answered_in_time_to_all_who_ask_at_once(postgres: Embedded
         began = time.monotonic()
         return world.client.get("/health/ready").status_code, time.monotonic() - began
 
-    with stalled(postgres), ThreadPoolExecutor(8) as monitors:
+    with stopped(postgres.process.pid), ThreadPoolExecutor(8) as monitors:
         answers = list(monitors.map(ask, range(40)))
     assert {status for status, _ in answers} == {503}
     assert max(seconds for _, seconds in answers) < ANSWER_SECONDS + 0.5

@@ -12,10 +12,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import psutil
 import pytest
 
-from bench.backlog import stopped
-from bench.load import Connection, UnexpectedAnswerError, closed_loop, fixed_rate, percentile
 from bench.machine import memory_mebibytes, processor_seconds, spending
 from bench.receiver import running_receiver
+from tests.load import Connection, UnexpectedAnswerError, closed_loop, fixed_rate, percentile
+from tests.processes import stopped
 
 BUSY = (
     "import time\nend = time.process_time() + 0.3\nwhile time.process_time() < end: pass\nprint(1, flush=True)\ninput()"
@@ -116,7 +116,7 @@ def test_processor_time_is_that_of_a_tree_without_named_trees_in_it() -> None:
         assert 0 <= spent.total < 0.25
         proportional, resident = memory_mebibytes(busy.pid)
         assert 0 < proportional <= resident
-        with stopped([busy.pid]):
+        with stopped(busy.pid):
             assert psutil.Process(busy.pid).status() == psutil.STATUS_STOPPED
         # It goes on, and ends of itself.
         busy.communicate("\n", timeout=30)

@@ -15,9 +15,9 @@ import psycopg
 import pytest
 import redis
 
-from bench.embedded_servers import EmbeddedServer, start_postgres, start_valkey
 from cli.embedded import StartError, free_port, own_folder, password_file
 from cli.plan import ROOT
+from tests.embedded_servers import EmbeddedServer, start_postgres, start_valkey
 
 FAST = {"fsync": "off"}
 
@@ -117,7 +117,7 @@ def test_a_server_that_cannot_start_says_why(stopped: Path, postgres: EmbeddedSe
 
 def test_servers_end_with_the_process_that_started_them(tmp_path: Path) -> None:
     start = "start_valkey(pathlib.Path(sys.argv[1]))"
-    code = f"import sys, pathlib; from bench.embedded_servers import start_valkey; print({start}.process.pid)"
+    code = f"import sys, pathlib; from tests.embedded_servers import start_valkey; print({start}.process.pid)"
     command = [sys.executable, "-c", code, str(tmp_path / "redis")]
     said = subprocess.run(command, check=True, capture_output=True, text=True, cwd=ROOT)
     if psutil.pid_exists(int(said.stdout)):

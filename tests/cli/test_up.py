@@ -17,7 +17,6 @@ import psycopg
 import pytest
 import urllib3
 
-from bench.chaos.faults import kill_all
 from cli.embedded import StartError
 from cli.plan import PARTS
 from cli.run_file import read_run
@@ -27,6 +26,7 @@ from tests import servers
 from tests.api.identity_provider import pem
 from tests.cli.running import Up, await_end, tutelage_up
 from tests.eventually import eventually
+from tests.processes import kill_all
 
 SECRET = "of forty bytes or a little bit more still"
 

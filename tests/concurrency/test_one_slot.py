@@ -11,7 +11,6 @@ from typing import Any
 
 from sqlalchemy import Engine, func, select
 
-from bench.load import Answer, Connection
 from models.bookings import BookingStatus, bookings
 from models.calendar import person_busy
 from models.catalog import BookingMode
@@ -20,6 +19,7 @@ from tests import factories
 from tests.api.served import serving
 from tests.application import as_mentor, as_user
 from tests.concurrency.racing import BARRIER_SECONDS, deadlocks
+from tests.load import Answer, Connection
 from workflows.invariants import check_all
 from workflows.sessions.steps import create
 

@@ -7,7 +7,6 @@ from functools import partial
 
 from sqlalchemy import ColumnElement, Connection, Engine, Table, func, select
 
-from bench.accept_race import race
 from models.availability import availability_rules, weekly_hours
 from models.bookings import BookingStatus, bookings
 from models.calendar import person_busy
@@ -15,6 +14,7 @@ from models.catalog import BookingMode
 from models.engine import create
 from models.events import events
 from tests import factories
+from tests.concurrency.accept_race import race
 from tests.concurrency.racing import ROUNDS, Race, codes, deadlocks, winners
 from workflows.availability.hours import Span, WeeklyHours, set_hours, weekly_hours_query
 from workflows.bookings.booking import Booking

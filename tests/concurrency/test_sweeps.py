@@ -12,13 +12,13 @@ from celery import Celery
 from kombu import Queue
 from sqlalchemy import Engine, text
 
-from bench.embedded_servers import start_valkey
 from infrastructure.wakeups import Publisher
 from models.engine import create
 from models.events import DeliveryState
 from tests import factories
 from tests.concurrency.deliveries import Harness
 from tests.concurrency.racing import ROUNDS, Race
+from tests.embedded_servers import start_valkey
 from workers.sweep import Sweep
 from workflows.events import QUEUES
 from workflows.events.delivery import DeliveryKey

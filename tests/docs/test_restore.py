@@ -18,13 +18,13 @@ import pytest
 from sqlalchemy import Engine, make_url, text
 
 from api.streams.hub import Hub
-from bench.embedded_servers import EmbeddedServer, start_postgres
 from cli.embedded import postgres_binary
 from models.engine import create, missing_settings
 from tests import servers
 from tests.api.test_streams import Event, Streams
 from tests.application import as_user, settings_for
 from tests.audit import chain_all, written
+from tests.embedded_servers import EmbeddedServer, start_postgres
 from tests.factories import accept_booking, make_booking, make_listing, make_session, make_user, this_hour
 from tests.integration.harness import Harness
 from workflows.audit.chain import end_of_chain

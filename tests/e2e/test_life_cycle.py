@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from tests.cli.running import Up
-from tests.e2e.receiver import running_receiver
 from tests.eventually import eventually
 from tests.participants import Participants, register
+from tests.receivers import http_receiver
 from tests.speaking import Caller
 
 STORY = [
@@ -32,7 +32,7 @@ COMPLETION = {"notes": "Read chapter 3.", "rating": 5, "feedback": "Quick.", "ac
 def test_from_request_to_everything_that_follows(up: Up, mount: str, by_token: bool) -> None:
     api = Caller(str(up.run()["api"]["url"]) + mount)
     cast = register(api, by_token=by_token)
-    with running_receiver() as partner:
+    with http_receiver() as partner:
         endpoint = cast.mentor.post("/webhook-endpoints", {"url": partner.url, "eventTypes": ["*"]})["id"]
         secret = cast.mentor.get(f"/webhook-endpoints/{endpoint}/secret")["secret"]
         eventually(
@@ -67,10 +67,10 @@ def test_from_request_to_everything_that_follows(up: Up, mount: str, by_token: b
         )
 
         done = eventually(lambda: _all_done(cast, session_id), "the end of all effects")
-        eventually(lambda: len(partner.received) >= 1 + len(STORY), "all webhooks")
+        eventually(lambda: len(partner.requests) >= 1 + len(STORY), "all webhooks")
         told = partner.verified(secret)
     assert sorted(message["type"] for message in told) == sorted(["webhook.ping", *STORY])
-    assert {header["webhook-id"] for header, _ in partner.received} == {message["id"] for message in told}
+    assert {each.headers["webhook-id"] for each in partner.requests} == {message["id"] for message in told}
     assert {"reviews.unlock", "notifications.session_completed", "analytics.session_completed", "webhooks.send"} <= {
         effect["effect"] for effect in done if effect["event"] == "session.completed"
     }

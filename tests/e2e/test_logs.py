@@ -11,9 +11,9 @@ import pytest
 
 from config.settings import settings
 from tests.cli.running import Up
-from tests.e2e.receiver import running_receiver
 from tests.eventually import eventually
 from tests.participants import Participants, register
+from tests.receivers import http_receiver
 from tests.speaking import Caller
 
 OURS = ("api", "worker-sessions", "worker-reviews", "worker-notifications", "worker-analytics", "worker-webhooks")
@@ -24,13 +24,13 @@ LOOPS = ("sweep", "maintain")
 def story(up: Up) -> tuple[Participants, list[str]]:
     """A life with tokens, a signed webhook, mails and a webhook that fails; and every secret in it."""
     cast = register(Caller(str(up.run()["api"]["url"])), by_token=True)
-    with running_receiver() as partner:
+    with http_receiver() as partner:
         endpoint = cast.mentor.post("/webhook-endpoints", {"url": partner.url, "eventTypes": ["*"]})["id"]
         secret = cast.mentor.get(f"/webhook-endpoints/{endpoint}/secret")["secret"]
         eventually(lambda: cast.mentor.get(f"/webhook-endpoints/{endpoint}")["state"] == "active", "the ping's answer")
         _play(cast)
         # The ping, the five steps of the story, and the permit to review.
-        eventually(lambda: len(partner.received) >= 7, "all webhooks")
+        eventually(lambda: len(partner.requests) >= 7, "all webhooks")
     # From here on no server listens at that address.
     cast.request()
     tokens = [caller.identity["Authorization"].split()[1] for caller in (cast.operator, cast.mentor, cast.mentee)]

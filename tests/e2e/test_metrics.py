@@ -20,9 +20,9 @@ from models.sessions import SessionStatus
 from tests.application import template_app
 from tests.cli.running import Up
 from tests.deploy.rules import alerts, metrics_in, metrics_of_the_table, queries_of_panels
-from tests.e2e.receiver import running_receiver
 from tests.eventually import eventually
 from tests.participants import Participants, register
+from tests.receivers import http_receiver
 from tests.scraping import Figures
 from tests.speaking import Caller
 from workflows.events import QUEUES
@@ -87,7 +87,7 @@ def test_every_process_of_the_machine_is_in_the_answer(up: Up, api: Caller, cast
         return {dict(labels)["process"] for labels, count in statements.items() if count} == programs
 
     # Where no endpoint listens, the worker of webhooks has nothing to ask the database.
-    with running_receiver() as partner:
+    with http_receiver() as partner:
         cast.mentor.post("/webhook-endpoints", {"url": partner.url, "eventTypes": ["*"]})
         play(cast)
         eventually(all_told, "statements of every process")

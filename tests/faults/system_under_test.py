@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import signal
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,11 +14,11 @@ import psycopg
 import redis
 from urllib3.exceptions import HTTPError
 
-from bench.chaos.faults import kill_all
-from bench.embedded_servers import EmbeddedServer, start_valkey
 from cli.system import System
+from tests.embedded_servers import EmbeddedServer, start_valkey
 from tests.eventually import eventually
 from tests.participants import Participants
+from tests.processes import family, kill_all, stopped
 from tests.speaking import Caller
 
 # The promise for a session whose wakeup was lost, from the moment when all parts are there again.
@@ -86,28 +86,13 @@ class SystemUnderTest:
 
     def kill(self, part: str) -> None:
         """kill -9 a part and all its children."""
-        process = psutil.Process(self.pid(part))
-        family = [process, *process.children(recursive=True)]
-        kill_all(family)
-        psutil.wait_procs(family, timeout=5)
+        killed = family(self.pid(part))
+        kill_all(killed)
+        psutil.wait_procs(killed, timeout=5)
 
-    @contextmanager
-    def stopped(self, part: str) -> Iterator[None]:
+    def stopped(self, part: str) -> AbstractContextManager[None]:
         """For the time of a block a part and all its children do nothing at all."""
-        process = psutil.Process(self.pid(part))
-        process.suspend()
-        # It makes no more of them now.
-        family = [process, *process.children(recursive=True)]
-        try:
-            for each in family:
-                # One may have been about to end.
-                with suppress(psutil.NoSuchProcess):
-                    each.suspend()
-            yield
-        finally:
-            for each in family:
-                with suppress(psutil.NoSuchProcess):
-                    each.resume()
+        return stopped(self.pid(part))
 
     def pids(self) -> set[int]:
         """The processes of all parts, the API's own children among them."""

@@ -8,14 +8,14 @@ from pathlib import Path
 import psutil
 from urllib3.exceptions import HTTPError
 
-from bench.chaos.faults import kill_all
-from bench.contenders.tutelage import UNLIMITED
-from bench.embedded_servers import start_valkey
 from cli.system import find_leftovers, running_system
 from tests import servers
+from tests.booking_system import UNLIMITED
 from tests.cli.running import tutelage_up
+from tests.embedded_servers import start_valkey
 from tests.faults.system_under_test import Figures, SystemUnderTest, Valkey
 from tests.participants import Participants, register
+from tests.processes import kill_all
 from tests.speaking import Caller
 
 DRAFTS = 80

@@ -11,10 +11,10 @@ import psutil
 import pytest
 import urllib3
 
-from bench.contenders.tutelage import UNLIMITED
-from bench.embedded_servers import start_valkey
 from cli.system import running_system
 from tests import servers
+from tests.booking_system import UNLIMITED
+from tests.embedded_servers import start_valkey
 from tests.eventually import eventually
 from tests.faults.system_under_test import Figures, SystemUnderTest, Valkey
 from tests.participants import Participants, register

@@ -13,10 +13,10 @@ import psutil
 import pytest
 from urllib3.exceptions import HTTPError
 
-from bench.chaos.faults import kill_all
 from tests.eventually import eventually
 from tests.faults.system_under_test import Figures, SystemUnderTest
 from tests.participants import Participants
+from tests.processes import kill_all
 from tests.speaking import Answer, Caller
 
 AT_A_TIME = 20

@@ -6,12 +6,12 @@ import time
 
 from rich.console import Console
 
-from bench.chaos.__main__ import suffer
-from bench.chaos.faults import Faults
-from bench.chaos.receiver import running_inbox
-from bench.contenders.tutelage import Tutelage
+from tests.booking_system import Tutelage
 from tests.eventually import eventually
+from tests.faults.__main__ import suffer
+from tests.faults.faults import Faults
 from tests.faults.system_under_test import SystemUnderTest
+from tests.receivers import http_receiver
 
 SECONDS = 10
 # As many faults as in twice the time, with half the load.
@@ -38,7 +38,6 @@ def test_no_acknowledged_step_is_lost_to_any_fault(sut: SystemUnderTest) -> None
         database_url=run["database_url"],
         pids={},
         data_dir=sut.system.data_dir,
-        operator=sut.api.as_operator().identity["Authorization"].removeprefix("Bearer "),
     )
     faults = Faults(
         sut.system.data_dir,
@@ -49,7 +48,7 @@ def test_no_acknowledged_step_is_lost_to_any_fault(sut: SystemUnderTest) -> None
         leave_out=TOO_LONG,
         pauses_seconds=PAUSES_SECONDS,
     )
-    with running_inbox() as inbox:
+    with http_receiver() as inbox:
         system.add_offers(OFFERS)
         endpoint = system.add_endpoint(inbox.url)
         try:

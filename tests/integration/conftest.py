@@ -14,11 +14,11 @@ from celery import Celery
 from sqlalchemy import Engine
 
 import workers.worker  # noqa: F401 - it has the task
-from bench.embedded_servers import EmbeddedServer, start_valkey
 from infrastructure.celery_app import app
 from infrastructure.wakeups import Publisher
 from models.engine import create
 from tests import servers
+from tests.embedded_servers import EmbeddedServer, start_valkey
 from tests.integration.harness import Harness
 
 

@@ -23,7 +23,7 @@ from models.sessions import sessions
 from tests import factories
 from tests.integration.endpoints import listening, messages
 from tests.integration.harness import Harness, without_guards
-from tests.integration.receivers import HttpReceiver, dripping, http_receiver, talker
+from tests.receivers import HttpReceiver, dripping, http_receiver, talker
 from workers.transports.calendars import LIMITS, CalendarTransport
 from workflows.availability.dates import CalendarOwner, calendar_owner_query
 from workflows.availability.expansion import expand

@@ -20,7 +20,7 @@ from config.settings import NOTICE_KINDS
 from models.events import deliveries
 from tests.factories import OPERATOR, accept_booking, make_booking, make_session
 from tests.integration.harness import Harness, routes
-from tests.integration.receivers import HttpReceiver, Talk, dripping, http_receiver, silent, talker
+from tests.receivers import HttpReceiver, Talk, dripping, http_receiver, silent, talker
 from workers.routes import protected_channels
 from workers.runner import DeliveryRunner
 from workers.transports.apprise import DEADLINE_SECONDS, MAX_HANGING, AppriseTransport

@@ -14,8 +14,8 @@ from infrastructure.http_client import HttpClient, HttpLimits
 from tests.eventually import eventually
 from tests.integration.endpoints import YES, all_at_once, attempts_kept, listening, messages
 from tests.integration.harness import Harness, routes
-from tests.integration.receivers import http_receiver
 from tests.integration.test_webhook_transport import LOOPBACK, SEALER
+from tests.receivers import http_receiver
 from workers.runner import DeliveryRunner
 from workers.transports import Transport
 from workers.transports.protection import Protected, Shares

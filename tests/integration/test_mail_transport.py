@@ -24,7 +24,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from cryptography.x509.oid import NameOID
 
 from cli.embedded import free_port
-from tests.integration.receivers import Talk, dripping, hanging_up, silent, talker
+from tests.receivers import Talk, dripping, hanging_up, silent, talker
 from workers.transports.mail import FolderTransport, MailIdentity
 from workers.transports.smtp import SmtpLimits, SmtpTransport
 from workflows.effects.messages import Mail

@@ -24,7 +24,7 @@ from models.notifications import Channel, notifications, push_subscriptions
 from tests.factories import acting_user, make_booking, make_listing, make_mentor, make_user
 from tests.integration.browsers import SubscribedBrowser, text
 from tests.integration.harness import Harness, routes
-from tests.integration.receivers import HttpReceiver, Request, http_receiver
+from tests.receivers import HttpReceiver, Request, http_receiver
 from workers.runner import DeliveryRunner
 from workers.transports import NotConfigured, Transport
 from workers.transports.web_push import WebPushTransport

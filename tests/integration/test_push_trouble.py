@@ -21,8 +21,8 @@ from models.notifications import notifications, push_subscriptions
 from tests.integration.browsers import SubscribedBrowser
 from tests.integration.harness import Harness, routes, without_guards
 from tests.integration.names import Names
-from tests.integration.receivers import HttpReceiver, http_receiver, silent, talker
 from tests.integration.test_push import LOOPBACK, SEALER, Pushing, key
+from tests.receivers import HttpReceiver, http_receiver, silent, talker
 from workers.routes import protected_push
 from workers.runner import DeliveryRunner
 from workers.transports.protection import MAX_PAUSE_SECONDS

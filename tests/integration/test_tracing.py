@@ -19,8 +19,8 @@ from tests import factories
 from tests.application import SECRET, World, as_mentor, settings_for
 from tests.integration.endpoints import listening
 from tests.integration.harness import Harness, routes
-from tests.integration.receivers import HttpReceiver, http_receiver
 from tests.integration.test_webhook_transport import LOOPBACK
+from tests.receivers import HttpReceiver, http_receiver
 from workers.runner import DeliveryRunner
 from workers.transports.webhooks import WebhookTransport
 from workflows.events.record import TRACEPARENT

@@ -24,7 +24,7 @@ from infrastructure.http_client import HttpClient, HttpLimits
 from infrastructure.network import DnsResolver, Resolver
 from tests.integration.names import Names, name_server
 from tests.integration.partners import Partner, partner
-from tests.integration.receivers import HttpReceiver, Talk, dripping, http_receiver, silent, talker
+from tests.receivers import HttpReceiver, Talk, dripping, http_receiver, silent, talker
 from workers.transports.webhooks import WebhookTransport
 from workflows.effects.webhooks import WebhookMessage
 from workflows.webhooks.headers import sealed_headers

@@ -17,14 +17,14 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from bench.chaos.burst import Burst, play_burst
-from bench.chaos.checks import QUIET_SECONDS, Check, check, wait_until_quiet
-from bench.chaos.clients import Client, Crowd, Record
-from bench.chaos.faults import Fault, Faults
-from bench.chaos.receiver import Inbox, running_inbox
-from bench.contenders.tutelage import Tutelage, running_tutelage
-from bench.load import Connection
 from cli.run_file import read_run
+from tests.booking_system import Tutelage, running_tutelage
+from tests.faults.burst import Burst, play_burst
+from tests.faults.checks import QUIET_SECONDS, Check, check, wait_until_quiet
+from tests.faults.clients import Client, Crowd, Record
+from tests.faults.faults import Fault, Faults
+from tests.load import Connection
+from tests.receivers import HttpReceiver, http_receiver
 
 SHOWN = 10
 
@@ -45,7 +45,7 @@ def main(seed: int | None, seconds: float, clients: int, burst: int, data_dir: P
         # PostgreSQL runs as an ordinary user and must reach it.
         Path(folder).chmod(0o755)
         place = data_dir or Path(folder) / "data"
-        with running_inbox() as inbox, running_tutelage(place) as system:
+        with http_receiver() as inbox, running_tutelage(place) as system:
             system.add_offers()
             system.add_endpoint(inbox.url)
             if seconds:
@@ -58,7 +58,9 @@ def main(seed: int | None, seconds: float, clients: int, burst: int, data_dir: P
     sys.exit(0 if good else 1)
 
 
-def suffer(system: Tutelage, faults: Faults, inbox: Inbox, console: Console, *, seconds: float, clients: int) -> bool:
+def suffer(
+    system: Tutelage, faults: Faults, inbox: HttpReceiver, console: Console, *, seconds: float, clients: int
+) -> bool:
     """Make faults for so long under the load of so many clients, print what came of them, and look at everything.
 
     Returns:

@@ -13,8 +13,9 @@ from threading import Timer
 import psutil
 import redis
 
-from bench.load import Connection
 from cli.run_file import read_run
+from tests.load import Connection
+from tests.processes import family, kill_all
 from workflows.events import QUEUES
 
 WORKERS = tuple(f"worker-{queue}" for queue in QUEUES)
@@ -99,7 +100,7 @@ class Faults:
         """What makes each kind; it returns for how many seconds the fault lasts."""
 
         def killed(part: str) -> Callable[[], float]:
-            return lambda: _kill(_family(self._pid(part)))
+            return lambda: _kill(family(self._pid(part)))
 
         return {
             **{f"kill {part}": killed(part) for part in (*WORKERS, "sweep", "maintain", "postgres")},
@@ -132,7 +133,7 @@ class Faults:
 
     def _kill_valkey(self) -> float:
         if self.kill_valkey is None:
-            return _kill(_family(self._pid("redis")))
+            return _kill(family(self._pid("redis")))
         self.kill_valkey()
         return 0
 
@@ -156,18 +157,6 @@ class Faults:
         timer.start()
         self._stopped.append(timer)
         return seconds
-
-
-def _family(pid: int) -> list[psutil.Process]:
-    process = psutil.Process(pid)
-    return [process, *process.children(recursive=True)]
-
-
-def kill_all(processes: Iterable[psutil.Process]) -> None:
-    """SIGKILL processes one after the other; what ends with one before it is not there any more."""
-    for process in processes:
-        with suppress(psutil.NoSuchProcess):
-            process.kill()
 
 
 def _kill(processes: Iterable[psutil.Process]) -> float:

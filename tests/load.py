@@ -1,6 +1,6 @@
-"""Load generator: bare HTTP connections, clients in a closed loop or at a fixed rate, and percentiles of what they saw.
+"""Load generator: bare HTTP connections, clients in a closed loop or at a fixed rate, and what they saw.
 
-It runs in the bench's own process, whose processor time no contender is charged with. The HTTP client is a socket and
+It runs in its caller's own process, whose processor time no contender is charged with. The HTTP client is a socket and
 little else: what the generator spends, both cores are missing for what is measured.
 """
 
@@ -156,12 +156,12 @@ def percentile(values: Sequence[float], percent: float) -> float:
 
 
 def closed_loop(
-    url: str, clients: int, work: Callable[[Connection], bool], *, seconds: float = float("inf"), count: int = 0
+    url: str, clients: int, work: Callable[[Connection], object], *, seconds: float = float("inf"), count: int = 0
 ) -> Load:
     """Let so many clients, each with a connection of its own, do one piece of work after the other.
 
     Args:
-        work: one piece; False when there is nothing left to do, which ends the client.
+        work: one piece; StopIteration of it ends the client.
         seconds: none begins another piece after that.
         count: how many pieces to do at most, all clients together; 0 for as many as there is time for.
     """
@@ -175,7 +175,9 @@ def closed_loop(
         try:
             while time.monotonic() < end and next(remaining, None) is not None:
                 start = time.perf_counter()
-                if not work(connection):
+                try:
+                    work(connection)
+                except StopIteration:
                     break
                 latencies.append(time.perf_counter() - start)
         finally:
@@ -186,7 +188,7 @@ def closed_loop(
     return Load(began, time.monotonic(), sorted(latencies))
 
 
-def fixed_rate(url: str, per_second: float, count: int, work: Callable[[Connection], bool]) -> Load:
+def fixed_rate(url: str, per_second: float, count: int, work: Callable[[Connection], object]) -> Load:
     """Begin a piece of work at every tick, however long the earlier ones take, from a pool of connections."""
     idle: list[Connection] = []
     latencies: list[float] = []

@@ -1,25 +1,17 @@
-"""Sixteen clients accept overlapping drafts of four mentors as fast as they can, with the accept's own statement.
-
-`python -m bench.accept_race [--seconds 10]` runs it on a fresh PostgreSQL under pgbench and prints what came of it: no
-deadlock, since every accept locks its mentor's row first. `--without-lock` shows what the lock is for.
-"""
+"""Sixteen clients accept overlapping drafts of four mentors as fast as they can, with the accept's own statement."""
 
 from __future__ import annotations
 
-import argparse
 import os
 import re
 import subprocess
-import sys
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
 import psycopg
 
-from bench.embedded_servers import start_postgres
 from cli.embedded import postgres_binary
-from cli.migrate import upgrade
 from workflows.availability.busy import LOCK_MENTOR, LOCK_PEOPLE
 from workflows.bookings.decisions import ACCEPT
 
@@ -112,7 +104,7 @@ def race(database_url: str, *, seconds: int, lock: bool = True, clients: int = C
     """Run the race in a migrated, empty database.
 
     Args:
-        lock: whether accepts lock their mentor's row first, as they do outside of this bench.
+        lock: whether accepts lock their mentor's row first, as they do elsewhere.
         drafts: how many there are to be decided; more than can be tried in that time.
     """
     with psycopg.connect(database_url, autocommit=True) as db:
@@ -166,28 +158,3 @@ def _deadlocks(db: psycopg.Connection) -> int:
 def _number(db: psycopg.Connection, query: str) -> int:
     row = db.execute(query.encode()).fetchone()
     return int(row[0]) if row else 0
-
-
-def main() -> None:
-    """Run it on a server of its own, print what came of it, and exit with 1 if there was a deadlock."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seconds", type=int, default=10)
-    parser.add_argument("--without-lock", action="store_true")
-    chosen = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="tutelage-bench-") as folder:
-        server = start_postgres(Path(folder) / "postgres")
-        try:
-            upgrade(server.url)
-            result = race(server.url, seconds=chosen.seconds, lock=not chosen.without_lock)
-        finally:
-            server.stop()
-    print(
-        f"{CLIENTS} clients, {MENTORS} mentors, {chosen.seconds} s: {result.turns} accepts tried"
-        f" ({result.per_second:.0f} a second, the slowest took {result.longest_ms:.0f} ms),"
-        f" {result.accepted} accepted, {result.refused} refused, {result.deadlocks} deadlocks."
-    )
-    sys.exit(1 if result.deadlocks else 0)
-
-
-if __name__ == "__main__":
-    main()

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 
 import psycopg
 
-from bench.chaos.checks import Check
-from bench.chaos.clients import Crowd, Record
-from bench.contenders.tutelage import Tutelage
+from tests.booking_system import Tutelage
+from tests.faults.checks import Check
+from tests.faults.clients import Crowd, Record
 
 CLIENTS = 16
 AFTERWARDS_SECONDS = 60

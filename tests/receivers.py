@@ -10,6 +10,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Event, Thread
 from typing import Any
 
+from standardwebhooks.webhooks import Webhook
+
 
 @dataclass
 class Request:
@@ -30,12 +32,27 @@ class HttpReceiver:
     headers: dict[str, str] = field(default_factory=dict)
     body: bytes = b""
 
+    def verified(self, secret: str) -> list[dict[str, Any]]:
+        """Every webhook, in the order of arrival.
+
+        Raises:
+            WebhookVerificationError: one was not signed with the secret.
+        """
+        return [dict(Webhook(secret).verify(each.body, each.headers)) for each in list(self.requests)]
+
 
 @contextmanager
 def http_receiver() -> Iterator[HttpReceiver]:
     class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
         def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers.get("content-length", 0)))
+            size_bytes = int(self.headers.get("content-length", 0))
+            body = self.rfile.read(size_bytes)
+            if len(body) < size_bytes:
+                # The sender was killed between a request's headers and its end: no receiver takes that for a message.
+                self.close_connection = True
+                return
             named = {name.lower(): value for name, value in self.headers.items()}
             receiver.requests.append(Request(self.path, named, body))
             self.send_response(receiver.status)
@@ -52,7 +69,11 @@ def http_receiver() -> Iterator[HttpReceiver]:
         def log_message(self, *_args: Any) -> None:
             """Log nothing."""
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+    class Server(ThreadingHTTPServer):
+        def handle_error(self, *_args: Any) -> None:
+            """A sender that is killed resets its connections: nothing is wrong here."""
+
+    with Server(("127.0.0.1", 0), Handler) as server:
         receiver = HttpReceiver(f"http://127.0.0.1:{server.server_port}")
         thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
         thread.start()

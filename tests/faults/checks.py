@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import psycopg
 
-from bench.chaos.clients import Life, Record
-from bench.chaos.receiver import Inbox
+from tests.faults.clients import Life, Record
+from tests.receivers import HttpReceiver
 from workflows.invariants import queries
 
 QUIET_SECONDS = 60
@@ -76,7 +76,7 @@ def wait_until_quiet(database_url: str, since: float, *, seconds: float = QUIET_
 
 
 def check(
-    database_url: str, record: Record, example: Life, listings: Sequence[str], inbox: Inbox, mail: Path
+    database_url: str, record: Record, example: Life, listings: Sequence[str], inbox: HttpReceiver, mail: Path
 ) -> Iterator[Check]:
     """Compare all acknowledgements with what was kept.
 
@@ -130,7 +130,9 @@ def _bookings(db: psycopg.Connection, record: Record, listings: Sequence[str]) -
     return Check("a request that was repeated under its key made one booking", known, wrong)
 
 
-def _consequences(db: psycopg.Connection, record: Record, example: Life, inbox: Inbox, mail: Path) -> Iterator[Check]:
+def _consequences(
+    db: psycopg.Connection, record: Record, example: Life, inbox: HttpReceiver, mail: Path
+) -> Iterator[Check]:
     lives = [example, *record.completed]
     found: dict[str, list[Consequence]] = {life.booking_id: [] for life in lives}
     subjects = [subject for life in lives for subject in (life.booking_id, life.session_id)]
@@ -155,13 +157,16 @@ def _consequences(db: psycopg.Connection, record: Record, example: Life, inbox: 
         [f"mail {each.delivery_id}" for each in sent if each.delivery_id not in mails],
     )
     announced = [each for each in done if each.effect == "webhooks.send"]
+    arrived: dict[str, list[bytes]] = defaultdict(list)
+    for request in inbox.requests:
+        arrived[request.headers["webhook-id"]].append(request.body)
     yield Check(
         "a webhook that is marked as sent has arrived, with one content under one id",
         len(announced),
         [
-            f"{each.event_type} {each.event_id}: {len(inbox.bodies[each.event_id])} times"
+            f"{each.event_type} {each.event_id}: {len(arrived[each.event_id])} times"
             for each in announced
-            if len(set(inbox.bodies[each.event_id])) != 1
+            if len(set(arrived[each.event_id])) != 1
         ],
     )
 

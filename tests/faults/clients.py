@@ -10,9 +10,8 @@ from dataclasses import dataclass, field
 from threading import Event
 from uuid import uuid4
 
-from bench.contenders.base import Offer
-from bench.contenders.tutelage import Tutelage
-from bench.load import Answer, Connection
+from tests.booking_system import Tutelage
+from tests.load import Answer, Connection
 
 # Longer than any part takes to be started again, and than a lease lasts.
 ANSWER_SECONDS = 90
@@ -83,7 +82,7 @@ class Client:
             Unanswered: a step was refused, or never answered with success.
         """
         offer, start = self.system.next_slot()
-        mentee, mentor = _mentee(offer), _mentor(offer)
+        mentee, mentor = offer.as_mentee, offer.as_mentor
         made = self._do("POST", "/bookings", mentee, {"listingId": offer.listing_id, "startTime": start})
         life = Life(made.json()["id"])
         self.record.lives.append(life)
@@ -180,11 +179,3 @@ def _code(answer: Answer) -> str:
         return str(answer.json()["code"])
     except (json.JSONDecodeError, KeyError, TypeError):
         return ""
-
-
-def _mentee(offer: Offer) -> dict[str, str]:
-    return {"X-User-Id": offer.mentee_id}
-
-
-def _mentor(offer: Offer) -> dict[str, str]:
-    return {"X-Mentor-Profile-Id": offer.mentor_id}
