@@ -44,14 +44,11 @@ class HttpReceiver:
 @contextmanager
 def http_receiver() -> Iterator[HttpReceiver]:
     class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-
         def do_POST(self) -> None:
             size_bytes = int(self.headers.get("content-length", 0))
             body = self.rfile.read(size_bytes)
             if len(body) < size_bytes:
                 # The sender was killed between a request's headers and its end: no receiver takes that for a message.
-                self.close_connection = True
                 return
             named = {name.lower(): value for name, value in self.headers.items()}
             receiver.requests.append(Request(self.path, named, body))

@@ -88,6 +88,11 @@ def test_the_product_knows_nothing_of_what_tests_or_measures_it() -> None:
         assert not {name.partition(".")[0] for name in imported(file)} & BESIDE_THE_PRODUCT, file
 
 
+def test_tests_know_nothing_of_the_bench() -> None:
+    for file in set((ROOT / "tests").rglob("*.py")) - set((ROOT / "tests/bench").rglob("*.py")):
+        assert not [name for name in imported(file) if name.partition(".")[0] == "bench"], file
+
+
 def test_nothing_imports_a_database_effect() -> None:
     # Outbound effects are named where their deliveries are recorded, and their messages where they are sent.
     outbound = ("workflows.effects.messages", "workflows.effects.pushes", "workflows.effects.webhooks")
