@@ -20,17 +20,16 @@ from api.schemas import webhooks as webhook_shapes
 from api.schemas.base import ResponseSchema
 from api.schemas.bookings import Booking
 from infrastructure.transactions import Transactions
+from workflows.accounts.people import Mentor, User, mentor_query, user_query
 from workflows.audit.log import AUDIT_ENTRIES
 from workflows.availability.dates import DATES
 from workflows.availability.feeds import FEEDS
 from workflows.availability.hours import WeeklyHours, weekly_hours_query
 from workflows.availability.rules import RulesOfMentor, rules_query
-from workflows.availability.time_off import TIME_OFF
 from workflows.bookings.booking import BOOKINGS
 from workflows.bundles.bundle import BUNDLES, with_ledger
 from workflows.groups.templates import TEMPLATES
 from workflows.identity.actor import Actor
-from workflows.identity.people import Mentor, User, mentor_query, user_query
 from workflows.kernel.paging import Page, PagedList
 from workflows.kernel.records import Record
 from workflows.notifications.push_subscriptions import BROWSERS
@@ -38,6 +37,7 @@ from workflows.privacy import kept
 from workflows.reviews.review import REVIEWS_OF_MENTOR
 from workflows.sessions.meeting import MeetingService
 from workflows.sessions.session import SESSIONS
+from workflows.sessions.time_off import TIME_OFF
 from workflows.webhooks.endpoints import ENDPOINTS
 
 PAGE_ITEMS = 100

@@ -21,7 +21,7 @@ from workflows.events.delivery import DeliveryStatus
 from workflows.events.store import statuses_by_id_query
 from workflows.kernel.errors import DomainError
 from workflows.kernel.paging import Page
-from workflows.operations import DELIVERIES, cancel_delivery, retry_deliveries, retry_delivery
+from workflows.operators.deliveries import DELIVERIES, cancel_delivery, retry_deliveries, retry_delivery
 
 # Digits of an id that are enough to name a delivery, as long as no other one begins with them.
 SHORT_ID_DIGITS = 8

@@ -24,7 +24,7 @@ from cli.operator import cli_operator
 from cli.run_file import DATA_DIR_OPTION
 from models.engine import create, driver_of, set_up_role
 from workflows.audit.log import write_audit_entry
-from workflows.changes import settle
+from workflows.streams.changes import settle
 
 MIGRATIONS = Path(__file__).resolve().parent.parent / "migrations"
 # Any number, the same everywhere: it stands for "this database is being migrated".

@@ -11,8 +11,8 @@ import click
 from sqlalchemy import Connection, Engine
 from uuid_utils.compat import uuid7
 
-from workflows.audit.entry import Origin
 from workflows.audit.log import write_audit_entry
+from workflows.events.audit_entry import Origin
 from workflows.events.record import recorded
 from workflows.identity.actor import Actor
 

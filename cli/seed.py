@@ -39,11 +39,11 @@ from config.settings import settings
 from models.catalog import courses, listings
 from models.groups import group_session_templates
 from models.people import mentor_profiles, users
+from workflows.accounts.people import User, publish_mentor_profile, register_user
 from workflows.catalog.courses import create_course
 from workflows.catalog.listings import publish_listing
 from workflows.catalog.products import create_product
 from workflows.identity.actor import Actor
-from workflows.identity.people import User, publish_mentor_profile, register_user
 from workflows.invariants import check_all
 from workflows.kernel.errors import Conflict
 

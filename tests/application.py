@@ -27,11 +27,11 @@ from infrastructure.transactions import Transactions
 from tests.log_secrets import remember_settings
 from tests.versions import require_tag
 from workers.runner import DeliveryRunner
+from workflows.accounts.people import Mentor, User
 from workflows.events import subscriptions
 from workflows.events.delivery import DeliveryKey
 from workflows.events.record import Wakeup
 from workflows.events.subscriptions import Effect, load
-from workflows.identity.people import Mentor, User
 
 # Tests ask as fast as they can, all from one address; those of the limits choose their own.
 UNCOUNTED = dict.fromkeys(

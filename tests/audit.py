@@ -11,9 +11,9 @@ from sqlalchemy import Engine, text
 from tests.eventually import eventually
 from tests.integration.harness import without_guards
 from workflows.audit.chain import Verification, chain_entries, end_of_chain, oldest_kept, verify
-from workflows.audit.entry import NOWHERE, NewEntry
 from workflows.audit.log import write_entries
 from workflows.audit.retention import make_partitions
+from workflows.events.audit_entry import NOWHERE, NewEntry
 from workflows.events.event_types import smallest_event_id
 
 NOW = datetime.now(UTC)

@@ -16,6 +16,7 @@ from models.calendar import person_busy
 from models.catalog import ProductKind, listings
 from models.groups import group_session_templates, group_sessions
 from models.people import mentor_profiles
+from workflows.accounts.people import Mentor, User, publish_mentor_profile, register_user
 from workflows.availability.dates import CalendarOwner, calendar_owner_query
 from workflows.availability.feeds import CalendarFeed, add_feed, feed_query
 from workflows.availability.outside import FEEDS_TO_READ, CalendarCopy, keep_answer, request_for
@@ -31,8 +32,8 @@ from workflows.catalog.listings import Listing, publish_listing
 from workflows.catalog.products import Product, create_product
 from workflows.events.event_types import BookingAccepted, BookingRequested, Event, ReviewUnlocked, SessionCompleted
 from workflows.events.record import record
+from workflows.identity.access import HasMentor
 from workflows.identity.actor import SYSTEM, Actor
-from workflows.identity.people import Mentor, User, publish_mentor_profile, register_user
 from workflows.kernel.operator_policy import DEFAULT_POLICY
 from workflows.reviews.actions import ReviewableSession, reviewable_query, submit
 from workflows.reviews.permits import Permit, permit_query, unlock_all
@@ -345,6 +346,6 @@ def acting_mentor(mentor: Mentor) -> Actor:
     return Actor.person(mentor.user_id, mentor.id)
 
 
-def mentor_of(booking: Booking | Session) -> Actor:
+def mentor_of(booking: HasMentor) -> Actor:
     """The mentor of a booking or session, acting as such."""
     return Actor.person(uuid4(), booking.mentor_profile_id)

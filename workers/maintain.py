@@ -18,6 +18,7 @@ from infrastructure.transactions import Transactions, is_unavailable, metered
 from infrastructure.wakeups import WakeupQueue
 from models import engine
 from models.idempotency import idempotency_keys
+from workflows.accounts.email_change import forget_email_changes
 from workflows.action_links.link import forget_spent_links
 from workflows.analytics.summary import add_up_changes
 from workflows.audit.chain import Link, chain_entries, check_next_blocks, end_of_chain, oldest_kept, oldest_unchained
@@ -27,7 +28,6 @@ from workflows.events import QUEUES
 from workflows.events.backfill import fill_new_gaps, introduce
 from workflows.events.store import backlogs, dead_by_effect, oldest_undelivered
 from workflows.events.subscriptions import load
-from workflows.identity.email_change import forget_email_changes
 from workflows.invariants import looks
 from workflows.kernel.quotas import forget_unused_quotas
 from workflows.privacy.erasure import go_on_erasing

@@ -17,10 +17,10 @@ from workers.transports.protection import Breaker, Protected, Shares
 from workflows.action_links.buttons import AppPage
 from workflows.action_links.link import LINK_PURPOSE
 from workflows.availability.outside import FeedRequest
-from workflows.effects.messages import Mail, Notice
-from workflows.effects.pushes import PushMessage
 from workflows.events.subscriptions import Subscriptions
+from workflows.notifications.mails import Mail, Notice
 from workflows.notifications.preferences import UNSUBSCRIBE_PURPOSE
+from workflows.notifications.pushes import PushMessage
 from workflows.sessions.meeting import MeetingService
 
 

@@ -17,8 +17,8 @@ from api.authentication.authenticator import identifier
 from api.routes.blueprints import documentation_of
 from api.routes.context import this_moment
 from api.state import app_state
-from workflows.audit.entry import FORBIDDEN, NewEntry, Origin
 from workflows.audit.log import write_entries
+from workflows.events.audit_entry import FORBIDDEN, NewEntry, Origin
 from workflows.events.record import recorded
 
 ADDRESS_HASH_BYTES = 16

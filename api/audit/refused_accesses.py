@@ -10,8 +10,8 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from models.engine import autocommit
-from workflows.audit.entry import NewEntry
 from workflows.audit.log import write_entries
+from workflows.events.audit_entry import NewEntry
 from workflows.events.record import drain_recorded
 
 log = structlog.get_logger("api.refused_accesses")

@@ -10,8 +10,8 @@ from marshmallow import ValidationError
 from sqlalchemy import Connection
 
 from api.schemas.people import NewUser
+from workflows.accounts.people import register_newcomer
 from workflows.identity.actor import Actor, Claim, authenticate
-from workflows.identity.people import register_newcomer
 from workflows.kernel.clock import zone
 from workflows.kernel.errors import Invalid, Unauthenticated
 

@@ -27,7 +27,10 @@ from workflows.availability.dates import (
 )
 from workflows.availability.hours import WeeklyHours, set_hours, weekly_hours_query
 from workflows.availability.rules import BookingRules, RulesOfMentor, rules_query, set_rules
-from workflows.availability.time_off import (
+from workflows.bookings.direct import WantedListing
+from workflows.bookings.holds import Hold, hold, hold_query, release
+from workflows.identity.access import require_holder, require_mentor
+from workflows.sessions.time_off import (
     TIME_OFF,
     TimeOff,
     give_up_time_off,
@@ -35,9 +38,6 @@ from workflows.availability.time_off import (
     take_time_off,
     time_off_query,
 )
-from workflows.bookings.direct import WantedListing
-from workflows.bookings.holds import Hold, hold, hold_query, release
-from workflows.identity.access import require_holder, require_mentor
 
 availability = Area("Availability", "When mentors can be booked: at any time, unless they have set weekly hours.")
 

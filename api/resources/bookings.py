@@ -32,7 +32,7 @@ from workflows.sessions.cancel import require_own_type, role_of
 from workflows.sessions.series import CancelledSeries, KeptBooking
 from workflows.sessions.series import cancel_series as end_series
 from workflows.sessions.session import accepted_session
-from workflows.withdrawals import use_withdrawal
+from workflows.terms.withdrawals import use_withdrawal
 
 bookings = Area("Bookings", BOOKINGS_DESCRIPTION)
 # 202 once it is accepted: its session follows.

@@ -15,6 +15,7 @@ from api.routes.context import ANYONE, OPERATOR, RequestContext, Subject, this_m
 from api.routes.lists import list_route
 from api.routes.loaders import changes, reads
 from api.schemas import bundles as shapes
+from workflows.accounts.people import mentee_for
 from workflows.bundles.adjust import adjust
 from workflows.bundles.bundle import (
     BUNDLES,
@@ -28,7 +29,6 @@ from workflows.bundles.purchase import purchase
 from workflows.catalog.courses import Course
 from workflows.identity.access import require_bundle_owner, require_user_id
 from workflows.identity.actor import Actor
-from workflows.identity.people import mentee_for
 
 bundles = Area(
     "Bundles",

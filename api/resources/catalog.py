@@ -20,7 +20,7 @@ from workflows.catalog import courses as catalog
 from workflows.catalog import products as sold
 from workflows.catalog.listings import LISTINGS, Listing, change_listing, listing_query, publish_listing
 from workflows.catalog.products import PRODUCTS, Product, product_query
-from workflows.catalog.support_options import SupportOptions, support_options
+from workflows.groups.support_options import SupportOptions, support_options
 from workflows.identity.access import require_mentor, require_on_sale
 from workflows.kernel.paging import PagedList
 

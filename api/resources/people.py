@@ -18,11 +18,9 @@ from api.schemas import people as shapes
 from api.schemas import privacy as privacy_shapes
 from api.schemas.base import EmptyBody, ListQuery
 from api.state import app_state
-from workflows.catalog.mentors import SKILLS, MentorSort, mentors_list
-from workflows.identity.access import require_own_profile, require_self
-from workflows.identity.email_change import request_email_change
-from workflows.identity.mailed_links import end_links
-from workflows.identity.people import (
+from workflows.accounts.email_change import request_email_change
+from workflows.accounts.mailed_links import end_links
+from workflows.accounts.people import (
     Mentor,
     User,
     change_mentor_profile,
@@ -34,6 +32,8 @@ from workflows.identity.people import (
     register_user,
     user_query,
 )
+from workflows.catalog.mentors import SKILLS, MentorSort, mentors_list
+from workflows.identity.access import require_own_profile, require_self
 from workflows.kernel.errors import Invalid
 from workflows.kernel.paging import PagedList
 from workflows.privacy.closing import delete_account

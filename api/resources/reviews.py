@@ -17,9 +17,9 @@ from api.routes.lists import list_route
 from api.routes.loaders import changes, reads
 from api.schemas import reviews as shapes
 from api.schemas.base import ListQuery
+from workflows.accounts.people import Mentor
 from workflows.identity.access import require_reviewer, require_visible
 from workflows.identity.actor import Actor
-from workflows.identity.people import Mentor
 from workflows.reviews.actions import (
     ReviewableSession,
     answer_review,

@@ -17,12 +17,12 @@ from api.schemas import groups as group_shapes
 from api.schemas import seats as shapes
 from api.schemas.base import EmptyBody
 from api.state import app_state
+from workflows.accounts.people import mentee_for
 from workflows.groups.group import Group, SeenGroup
 from workflows.groups.place import lock_place, read_group
 from workflows.groups.seats import join, leave
 from workflows.groups.waitlist import join_waitlist, leave_waitlist
-from workflows.identity.people import mentee_for
-from workflows.withdrawals import use_withdrawal
+from workflows.terms.withdrawals import use_withdrawal
 
 # The application takes the area from here, with these routes in it.
 __all__ = ["group_sessions"]

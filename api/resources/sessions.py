@@ -51,7 +51,7 @@ from workflows.sessions.session import (
     session_with_terms_query,
 )
 from workflows.sessions.steps import complete, start
-from workflows.withdrawals import use_withdrawal
+from workflows.terms.withdrawals import use_withdrawal
 
 sessions = Area("Sessions", SESSIONS_DESCRIPTION)
 

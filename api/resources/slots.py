@@ -23,6 +23,7 @@ from api.routes.loaders import reads
 from api.schemas import slots as shapes
 from api.schemas.fields import Moment
 from api.state import app_state
+from workflows.accounts.people import time_zone_of
 from workflows.availability.dates import CalendarOwner, calendar_owner_query
 from workflows.availability.slots import (
     OF_COURSE,
@@ -36,7 +37,6 @@ from workflows.availability.slots import (
     find_slots,
 )
 from workflows.catalog.courses import Course
-from workflows.identity.people import time_zone_of
 
 # The application takes the area from here, with these routes in it.
 __all__ = ["availability"]

@@ -32,10 +32,10 @@ from models.catalog import (
     LocationKind,
     ProductKind,
 )
+from workflows.accounts.people import stored_skill
 from workflows.catalog.listings import Listing as ListingRecord
 from workflows.identity.access import is_mentor
 from workflows.identity.actor import Actor
-from workflows.identity.people import stored_skill
 
 MINUTES_OF_A_YEAR = 527_040
 HOURS_OF_A_YEAR = 8_784

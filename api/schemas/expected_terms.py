@@ -8,7 +8,7 @@ from marshmallow import ValidationError, fields, post_load, validates_schema
 
 from api.schemas.base import RequestSchema
 from api.schemas.fields import Id, Money, Whole
-from workflows.expected_terms import ExpectedTerms
+from workflows.terms.expected_terms import ExpectedTerms
 
 _PRICE = (
     "The price that was shown: another one is refused with 409 `price_changed` and `details.price`. Of a series, the"

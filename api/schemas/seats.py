@@ -11,9 +11,9 @@ from api.schemas.base import RequestSchema, ResponseSchema
 from api.schemas.expected_terms import ExpectedTermsBody
 from api.schemas.fields import Id, Moment, Money, Text
 from api.schemas.groups import GroupSession
-from workflows.cancellation import Quote
 from workflows.groups.group import SeenGroup
 from workflows.groups.waitlist import WaitlistEntry as Entry
+from workflows.terms.cancellation import Quote
 
 
 class Payment(ExpectedTermsBody):

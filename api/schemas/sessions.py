@@ -31,12 +31,12 @@ from api.schemas.fields import (
 from models.events import DeliveryState
 from models.groups import MAX_CAPACITY
 from models.sessions import AbsentParty, CancelledBy, SessionStatus
-from workflows.cancellation import Quote
 from workflows.events.delivery import DeliveryStatus
 from workflows.identity.access import is_mentor
 from workflows.identity.actor import Actor
 from workflows.sessions.meeting import MeetingService
 from workflows.sessions.session import Session as SessionRecord
+from workflows.terms.cancellation import Quote
 
 
 class AttendanceOfMentee(RequestSchema):

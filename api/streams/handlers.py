@@ -34,7 +34,14 @@ from config.addresses import require_origin
 from config.sealing import Sealer, use_sealer
 from config.settings import Settings
 from models.prepared import PreparedStatement
-from workflows.changes import (
+from workflows.groups.place import read_place
+from workflows.groups.waitlist import WaitlistEntry
+from workflows.identity.access import PERSON, VISITOR, has_access, require_role
+from workflows.identity.actor import ACTIVE_MENTOR, Actor, Claim, authenticate
+from workflows.kernel.errors import DomainError, Invalid, NotFound, Unauthenticated
+from workflows.sessions.meeting import MeetingService
+from workflows.sessions.session import Session, session_query
+from workflows.streams.changes import (
     CALENDAR,
     SEATS,
     SESSIONS,
@@ -48,13 +55,6 @@ from workflows.changes import (
     seats_of,
     snapshot_of,
 )
-from workflows.groups.place import read_place
-from workflows.groups.waitlist import WaitlistEntry
-from workflows.identity.access import PERSON, VISITOR, has_access, require_role
-from workflows.identity.actor import ACTIVE_MENTOR, Actor, Claim, authenticate
-from workflows.kernel.errors import DomainError, Invalid, NotFound, Unauthenticated
-from workflows.sessions.meeting import MeetingService
-from workflows.sessions.session import Session, session_query
 
 log = structlog.get_logger("api.streams")
 

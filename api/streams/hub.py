@@ -22,7 +22,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from api.authentication.authenticator import Authenticator
 from api.limits.rate_limits import RateLimits
 from config.settings import Settings
-from workflows.changes import (
+from workflows.streams.changes import (
     LAST_SEQUENCE,
     Change,
     History,

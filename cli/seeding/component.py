@@ -18,15 +18,15 @@ from config.sealing import Sealer, use_sealer
 from config.settings import settings
 from models.catalog import BookingMode, ProductKind, courses, products
 from models.people import users
+from workflows.accounts.people import publish_mentor_profile, register_user
 from workflows.availability.dates import CalendarOwner, calendar_owner_query
 from workflows.availability.hours import Span, WeeklyHours, set_hours, weekly_hours_query
-from workflows.availability.time_off import take_time_off
 from workflows.bundles.purchase import purchase
 from workflows.catalog.courses import create_course
 from workflows.catalog.listings import publish_listing
 from workflows.catalog.products import create_product
 from workflows.identity.actor import Actor
-from workflows.identity.people import publish_mentor_profile, register_user
+from workflows.sessions.time_off import take_time_off
 
 ZONE = ZoneInfo("Europe/Berlin")
 SEEDER = Actor(operator=True, name="operator:seed")

@@ -15,12 +15,12 @@ from models.base import metadata
 from models.engine import create
 from tests import factories, servers
 from tests.application import ApiClient, ApiResponse, World, as_mentor, as_operator, as_user
+from workflows.accounts.people import Mentor, User
 from workflows.bookings.booking import Booking
 from workflows.bundles.bundle import Bundle
 from workflows.catalog.courses import Course
 from workflows.catalog.listings import Listing
 from workflows.catalog.products import Product
-from workflows.identity.people import Mentor, User
 from workflows.reviews.review import Review
 from workflows.sessions.session import Session
 

@@ -20,9 +20,9 @@ from tests.application import ApiClient, ApiResponse, World, as_user
 from tests.integration.harness import Harness
 from tests.integration.past_lives import past_life, seat
 from tests.statements import statements_of
+from workflows.accounts.people import Mentor
 from workflows.analytics.counts import Grouping
 from workflows.events.event_types import SeatLeft
-from workflows.identity.people import Mentor
 from workflows.sessions.session import Session
 
 REPORTS = ("sessions", "conversion", "transition-times", "availability")

@@ -19,9 +19,9 @@ from tests.api.test_action_links import heading, shown
 from tests.application import ApiClient, ApiResponse, World, as_user
 from tests.integration.harness import Harness
 from workers.transports.mail import MailIdentity, compose
+from workflows.accounts.email_change import forget_email_changes
 from workflows.action_links.link import Action
-from workflows.effects.messages import Mail
-from workflows.identity.email_change import forget_email_changes
+from workflows.notifications.mails import Mail
 
 NEW = "countess@example.org"
 IDENTITY = MailIdentity("no-reply@tutelage.example", "o@x.example", "https://t.example", link_signer=SIGNER)

@@ -18,8 +18,8 @@ from tests.application import ApiClient, World, as_user
 from tests.eventually import eventually
 from tests.integration.harness import without_guards
 from tests.statements import statements_of
+from workflows.accounts.people import User
 from workflows.bookings.booking import Booking
-from workflows.identity.people import User
 from workflows.sessions.session import Session
 from workflows.sessions.steps import create
 

@@ -13,8 +13,8 @@ from tests import factories
 from tests.api.conftest import Cast, refusal
 from tests.api.test_slots import MONDAY, MORNING, at, slots, starts
 from tests.application import World, as_user
+from workflows.accounts.people import User
 from workflows.catalog.courses import Course
-from workflows.identity.people import User
 
 HOUR = timedelta(hours=1)
 

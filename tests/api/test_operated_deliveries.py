@@ -16,7 +16,7 @@ from tests.api.conftest import Cast
 from tests.api.partner import CANCELLED, DEAD, DONE, PENDING, Partner
 from tests.application import ApiResponse, World
 from tests.statements import statements_of
-from workflows.operations import DEFAULT_REASON
+from workflows.operators.deliveries import DEFAULT_REASON
 
 HOUR = timedelta(hours=1)
 PATH = "/operations/deliveries"

@@ -14,7 +14,7 @@ from tests import factories
 from tests.api.conftest import Cast
 from tests.api.test_pages import walk
 from tests.application import ApiResponse, World, as_user
-from workflows.identity.people import User, user_query
+from workflows.accounts.people import User, user_query
 from workflows.sessions.session import Session, session_query
 from workflows.sessions.steps import create
 

@@ -10,7 +10,7 @@ import pytest
 from tests.api.conftest import Cast
 from tests.application import ApiClient
 from workers.transports.mail import MailIdentity, compose
-from workflows.effects.messages import Mail
+from workflows.notifications.mails import Mail
 from workflows.notifications.texts import Words
 
 ADA = {"email": "Ada@Example.org", "name": "Ada", "timeZone": "Europe/London"}

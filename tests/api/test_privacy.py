@@ -28,7 +28,7 @@ from tests.api.conftest import Cast
 from tests.application import ApiResponse, World, as_mentor, as_operator, as_user, bearer
 from tests.dumping import dump, tables_with
 from tests.integration.browsers import SubscribedBrowser
-from workflows.identity.people import Mentor, User
+from workflows.accounts.people import Mentor, User
 from workflows.invariants import check_all
 from workflows.privacy.erasure import erase, go_on_erasing
 from workflows.privacy.places import PLACES

@@ -13,8 +13,8 @@ from tests import factories
 from tests.api.conftest import Cast
 from tests.application import ApiResponse, World, as_user
 from tests.statements import before_statements
+from workflows.accounts.people import User
 from workflows.bookings.booking import Booking
-from workflows.identity.people import User
 from workflows.sessions.steps import create
 
 Headers = dict[str, str]

@@ -16,9 +16,9 @@ from models.groups import group_session_templates
 from tests.api.conftest import Cast, counts, refusal
 from tests.application import ApiClient, ApiResponse, World
 from workflows.availability.dates import MAX_DATES
-from workflows.availability.time_off import MAX_TIME_OFF
 from workflows.catalog.listings import MAX_LISTINGS
 from workflows.groups.templates import MAX_TEMPLATES
+from workflows.sessions.time_off import MAX_TIME_OFF
 
 Ask = Callable[[ApiClient, Cast, int], ApiResponse]
 

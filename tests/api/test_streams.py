@@ -38,10 +38,10 @@ from tests.integration.harness import without_guards
 from tests.statements import statements_of
 from workflows.bookings.booking import Booking
 from workflows.bookings.holds import delete_expired_holds
-from workflows.changes import LAST_SEQUENCE, Position, Snapshot, latest_changes, present_of, settle, snapshot_of
 from workflows.events.event_types import CalendarFreed, CalendarTaken
 from workflows.sessions import steps
 from workflows.sessions.session import Session
+from workflows.streams.changes import LAST_SEQUENCE, Position, Snapshot, latest_changes, present_of, settle, snapshot_of
 
 SECONDS = 20.0
 CHANGES, CUTS = 500, 20

@@ -16,7 +16,7 @@ from tests.api.conftest import Cast
 from tests.application import World
 from tests.statements import statements_of
 from workflows.catalog.courses import Course
-from workflows.catalog.support_options import MAX_GROUP_SESSIONS
+from workflows.groups.support_options import MAX_GROUP_SESSIONS
 
 USD_40 = {"amount": 4000, "currency": "USD"}
 

@@ -27,8 +27,8 @@ from tests.browser.host import Host
 from tests.browser.serving import serving
 from tests.cli.running import tutelage_up
 from tests.speaking import Caller
+from workflows.accounts.people import Mentor, User
 from workflows.catalog.listings import Listing
-from workflows.identity.people import Mentor, User
 from workflows.sessions.session import Session
 from workflows.sessions.steps import create
 

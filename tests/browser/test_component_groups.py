@@ -12,9 +12,9 @@ from tests import factories
 from tests.browser.live import Stage
 from tests.browser.visit import Visit
 from tests.eventually import eventually
+from workflows.accounts.people import User
 from workflows.bookings.booking import Booking
 from workflows.catalog.courses import Course
-from workflows.identity.people import User
 from workflows.sessions.session import Session
 from workflows.sessions.steps import create
 

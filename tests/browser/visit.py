@@ -12,8 +12,8 @@ from uuid import UUID
 from playwright.sync_api import Locator, Page, expect
 
 from tests.browser.live import PUBLISHABLE_KEY, Stage, tomorrow
+from workflows.accounts.people import Mentor, User
 from workflows.catalog.listings import Listing
-from workflows.identity.people import Mentor, User
 
 # Every route that books.
 BOOKS = re.compile(r"/(sessions/book|bookings|bookings/individual)$")

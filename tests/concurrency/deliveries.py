@@ -22,11 +22,11 @@ from tests.integration.browsers import SubscribedBrowser
 from workers.outbound import Route
 from workers.runner import DeliveryRunner
 from workers.transports import Renew, Transport, no_lease
+from workflows.accounts.email_change import request_email_change
+from workflows.accounts.people import User
 from workflows.bookings.booking import Booking
 from workflows.bookings.decisions import cancel, decline
 from workflows.catalog.courses import Course
-from workflows.effects.messages import Mail, Notice
-from workflows.effects.pushes import PushMessage
 from workflows.events.delivery import DeliveryKey, SendResult
 from workflows.events.event_types import (
     BookingAccepted,
@@ -46,11 +46,11 @@ from workflows.groups.place import read_group
 from workflows.groups.seats import leave
 from workflows.groups.waitlist import join_waitlist
 from workflows.identity.actor import SYSTEM, Actor
-from workflows.identity.email_change import request_email_change
-from workflows.identity.people import User
 from workflows.kernel.operator_policy import DEFAULT_POLICY, OperatorPolicy
 from workflows.notifications.kinds import OPERATOR_NOTICES
+from workflows.notifications.mails import Mail, Notice
 from workflows.notifications.push_subscriptions import subscribe_browser
+from workflows.notifications.pushes import PushMessage
 from workflows.sessions.after_the_fact import remind_to_complete, waive_fee
 from workflows.sessions.cancel import cancel as call_off
 from workflows.sessions.session import Session, SessionWithTerms, session_query, session_with_terms_query

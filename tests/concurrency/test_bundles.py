@@ -14,11 +14,11 @@ from models.catalog import ProductKind
 from tests import factories
 from tests.concurrency.conftest import RACERS
 from tests.concurrency.racing import ROUNDS, Race, codes, deadlocks, winners
+from workflows.accounts.people import User
 from workflows.bundles.bundle import Bundle
 from workflows.bundles.ledger import give_back, spend
 from workflows.bundles.purchase import purchase
 from workflows.identity.actor import SYSTEM
-from workflows.identity.people import User
 
 
 def _booked(db: Connection, mentee: User, number: int) -> list[UUID]:

@@ -21,6 +21,7 @@ from models.people import mentor_profiles, users
 from tests import factories
 from tests.concurrency.racing import WAITING, Race, codes, deadlocks, meanwhile, winners
 from tests.eventually import eventually
+from workflows.accounts.people import Mentor, User, change_mentor_profile, change_user, publish_mentor_profile
 from workflows.bookings.booking import Booking
 from workflows.bookings.decisions import accept, cancel, decline
 from workflows.bookings.request import request
@@ -29,7 +30,6 @@ from workflows.bundles.purchase import purchase
 from workflows.catalog.courses import Course
 from workflows.catalog.listings import Listing, publish_listing
 from workflows.identity.actor import Actor
-from workflows.identity.people import Mentor, User, change_mentor_profile, change_user, publish_mentor_profile
 from workflows.kernel.errors import Conflict, DomainError, NotFound
 from workflows.kernel.operator_policy import DEFAULT_POLICY
 from workflows.privacy.closing import delete_account

@@ -16,6 +16,7 @@ from models.catalog import BookingMode, ProductKind
 from tests import factories
 from tests.concurrency.racing import ROUNDS, Race, codes, meanwhile, winners
 from tests.factories import OPERATOR
+from workflows.accounts.people import User
 from workflows.bookings.booking import Booking
 from workflows.bookings.direct import WantedListing, book_directly
 from workflows.bookings.individual import IndividualRequest, book_individual
@@ -24,10 +25,9 @@ from workflows.bundles.bundle import Bundle
 from workflows.bundles.purchase import purchase
 from workflows.catalog.listings import Listing, change_listing, listing_query
 from workflows.catalog.products import Product, change_product, product_query
-from workflows.expected_terms import ExpectedTerms
 from workflows.identity.actor import Actor
-from workflows.identity.people import User
 from workflows.kernel.errors import TermsChanged
+from workflows.terms.expected_terms import ExpectedTerms
 
 Call = Callable[[Connection], Any]
 SHOWN = ExpectedTerms(price_amount=4000, price_currency="USD", window_hours=24, late_fee_percent=50)

@@ -16,12 +16,12 @@ from models.calendar import person_busy
 from models.events import events
 from tests import factories
 from tests.concurrency.racing import ROUNDS, Race, codes, deadlocks, winners
+from workflows.accounts.people import Mentor, User
 from workflows.bookings.booking import Booking
 from workflows.bookings.individual import IndividualRequest, book_individual
 from workflows.bookings.series import OnConflict, Recurrence, Series
 from workflows.catalog.courses import Course
 from workflows.catalog.listings import Listing
-from workflows.identity.people import Mentor, User
 from workflows.invariants import check_all
 from workflows.sessions.series import cancel_series
 from workflows.sessions.steps import create_all

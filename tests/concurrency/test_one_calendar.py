@@ -14,13 +14,13 @@ from sqlalchemy import Connection, Engine
 from models.catalog import BookingMode
 from tests import factories
 from tests.concurrency.racing import ROUNDS, Race, codes, deadlocks, winners
+from workflows.accounts.people import Mentor, User, change_user, locked_user
 from workflows.bookings.direct import WantedListing
 from workflows.bookings.holds import hold
 from workflows.catalog.listings import Listing
 from workflows.groups.place import read_group
 from workflows.groups.seats import join
 from workflows.identity.actor import Actor
-from workflows.identity.people import Mentor, User, change_user, locked_user
 from workflows.invariants import check_all
 from workflows.kernel.errors import DomainError
 from workflows.kernel.operator_policy import DEFAULT_POLICY

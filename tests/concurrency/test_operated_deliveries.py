@@ -19,13 +19,13 @@ from models.webhooks import EndpointState, webhook_endpoints
 from tests.concurrency.conftest import RACERS
 from tests.concurrency.racing import ROUNDS, Race, codes, deadlocks, winners
 from tests.factories import OPERATOR, make_event
-from workflows.effects.messages import SEND_MAIL
 from workflows.effects.webhooks import SEND_WEBHOOK
 from workflows.events import store
 from workflows.events.delivery import Attempt, Delivery, DeliveryKey, DeliveryStatus, Success
 from workflows.events.record import follow_up
 from workflows.events.store import status_query, webhook_status_query
-from workflows.operations import cancel_delivery, retry_deliveries, retry_delivery
+from workflows.notifications.mails import SEND_MAIL
+from workflows.operators.deliveries import cancel_delivery, retry_deliveries, retry_delivery
 from workflows.webhooks.deliveries import WebhookDelivery, recover, resend
 from workflows.webhooks.endpoints import Endpoint, endpoint_query
 

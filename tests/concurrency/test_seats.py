@@ -21,13 +21,13 @@ from models.events import events
 from models.groups import group_sessions, waitlist_entries
 from tests import factories
 from tests.concurrency.racing import Race, codes, deadlocks, winners
+from workflows.accounts.people import Mentor, User
 from workflows.catalog.courses import Course
 from workflows.groups.capacity import change_capacity
 from workflows.groups.group import Group
 from workflows.groups.place import lock_group, read_group
 from workflows.groups.seats import join, leave, refund_all
 from workflows.groups.waitlist import join_waitlist, leave_waitlist, offer_seats
-from workflows.identity.people import Mentor, User
 from workflows.invariants import check_all
 from workflows.kernel.operator_policy import DEFAULT_POLICY
 from workflows.sessions.cancel import cancel

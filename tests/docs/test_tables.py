@@ -18,18 +18,18 @@ from models.bookings import BOOKING_TRANSITIONS
 from models.notifications import Channel
 from models.sessions import SESSION_TRANSITIONS
 from tests.docs.pages import DOCS, table
+from workflows.accounts.email_change import MAX_CHANGES_PER_DAY
 from workflows.availability.changes import CHANGES_PER_DAY
 from workflows.availability.dates import MAX_DATES
 from workflows.availability.feeds import FEEDS_PER_DAY, MAX_FEEDS
-from workflows.availability.time_off import MAX_TIME_OFF
 from workflows.bookings.series import MAX_OCCURRENCES
 from workflows.catalog.listings import MAX_LISTINGS
 from workflows.events.subscriptions import Effect, load
 from workflows.groups.templates import MAX_TEMPLATES
-from workflows.identity.email_change import MAX_CHANGES_PER_DAY
 from workflows.kernel import constraints, errors
 from workflows.notifications.kinds import OFFERED
 from workflows.notifications.push_subscriptions import MAX_SUBSCRIPTIONS
+from workflows.sessions.time_off import MAX_TIME_OFF
 from workflows.webhooks.endpoints import MAX_VALID_SECRETS
 from workflows.webhooks.quotas import ENDPOINTS_PER_DAY, MAX_ENDPOINTS
 

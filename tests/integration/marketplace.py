@@ -23,6 +23,7 @@ from models.engine import driver_of
 from models.events import events
 from models.sessions import session_id_of
 from tests import factories
+from workflows.accounts.people import Mentor, User
 from workflows.bookings.booking import Booking, booking_query
 from workflows.bookings.decisions import accept, decline
 from workflows.bookings.decisions import cancel as withdraw
@@ -32,7 +33,6 @@ from workflows.bundles.adjust import adjust
 from workflows.bundles.bundle import Bundle, bundle_query
 from workflows.bundles.expiry import expire as expire_bundle
 from workflows.bundles.purchase import purchase
-from workflows.cancellation import Quote
 from workflows.catalog.courses import Course
 from workflows.catalog.listings import Listing
 from workflows.catalog.products import Product
@@ -46,13 +46,13 @@ from workflows.groups.seats import join, leave, refund_all
 from workflows.groups.templates import create_template
 from workflows.groups.waitlist import join_waitlist, leave_waitlist, offer_seats
 from workflows.identity.actor import Actor
-from workflows.identity.people import Mentor, User
 from workflows.invariants import check_all
 from workflows.kernel.errors import DomainError
 from workflows.kernel.operator_policy import DEFAULT_POLICY
 from workflows.sessions.cancel import cancel as cancel_session
 from workflows.sessions.session import Session, accepted_session
 from workflows.sessions.steps import create
+from workflows.terms.cancellation import Quote
 
 DAY, HOUR, TICK = timedelta(days=1), timedelta(hours=1), timedelta(microseconds=1)
 MINUTES = 60

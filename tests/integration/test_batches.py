@@ -31,7 +31,7 @@ from workflows.events.record import defer_write, record
 from workflows.events.store import status_query
 from workflows.events.subscriptions import Effect
 from workflows.kernel.errors import Conflict
-from workflows.operations import cancel_delivery
+from workflows.operators.deliveries import cancel_delivery
 
 EFFECT = "batches.count"
 POLICY = RetryPolicy((60, 60, 60), jitter=0)

@@ -25,6 +25,8 @@ from tests.integration.endpoints import listening, messages
 from tests.integration.harness import Harness, without_guards
 from tests.receivers import HttpReceiver, dripping, http_receiver, talker
 from workers.transports.calendars import LIMITS, CalendarTransport
+from workflows.accounts.email_change import confirm_email_change, confirmable, request_email_change
+from workflows.accounts.people import Mentor
 from workflows.availability.dates import CalendarOwner, calendar_owner_query
 from workflows.availability.expansion import expand
 from workflows.availability.feeds import CalendarFeed, add_feed, feed_query, remove_feed
@@ -32,8 +34,6 @@ from workflows.availability.occurrences import Occurrences
 from workflows.bookings.direct import WantedListing
 from workflows.bookings.holds import hold
 from workflows.events.delivery import DEFAULT_RETRY_POLICY, DeliveryKey
-from workflows.identity.email_change import confirm_email_change, confirmable, request_email_change
-from workflows.identity.people import Mentor
 
 SEALER = Sealer(["a passphrase of the tests"])
 LOOPBACK = [ip_network("127.0.0.0/8")]

@@ -24,11 +24,11 @@ from tests.receivers import HttpReceiver, Talk, dripping, http_receiver, silent,
 from workers.routes import protected_channels
 from workers.runner import DeliveryRunner
 from workers.transports.apprise import DEADLINE_SECONDS, MAX_HANGING, AppriseTransport
-from workflows.effects.messages import Notice
 from workflows.events.delivery import SendResult
 from workflows.events.subscriptions import load
 from workflows.kernel.operator_policy import OperatorPolicy
 from workflows.notifications.kinds import OPERATOR_NOTICES
+from workflows.notifications.mails import Notice
 from workflows.notifications.texts import Words
 from workflows.sessions.cancel import cancel
 from workflows.sessions.session import SessionWithTerms, session_with_terms_query

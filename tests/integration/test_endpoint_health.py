@@ -32,12 +32,12 @@ from tests.integration.endpoints import (
     use_up,
 )
 from tests.integration.harness import Harness
-from workflows.effects.messages import SEND_MAIL
 from workflows.events.delivery import WEBHOOK_RETRY_POLICY, SendResult
 from workflows.events.store import webhook_status_query
 from workflows.events.subscriptions import load
 from workflows.kernel.errors import Invalid
 from workflows.kernel.operator_policy import OperatorPolicy
+from workflows.notifications.mails import SEND_MAIL
 from workflows.webhooks.deliveries import WebhookDelivery, recover, resend
 from workflows.webhooks.endpoints import (
     Endpoint,

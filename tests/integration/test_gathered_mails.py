@@ -17,12 +17,12 @@ from tests.integration.harness import Harness, counted_statements
 from workers.transports.mail import MailIdentity, compose
 from workflows.bookings.booking import Booking
 from workflows.bookings.decisions import cancel
-from workflows.effects.messages import SEND_MAIL, Mail
 from workflows.events.delivery import Delivery, DeliveryKey, SendResult
 from workflows.events.subscriptions import load
 from workflows.kernel.operator_policy import OperatorPolicy
 from workflows.notifications.gathering import HELD_FOR, MailToSend, hold_excess
 from workflows.notifications.kinds import KINDS
+from workflows.notifications.mails import SEND_MAIL, Mail
 
 LIMIT = 10
 IDENTITY = MailIdentity("Tutelage <no-reply@tutelage.example>", "Operators <operators@tutelage.example>")

@@ -21,8 +21,8 @@ from tests.integration.test_mail_transport import a_mail
 from workers.transports.mail import MailIdentity, compose
 from workflows.action_links.buttons import AppPage, MailActions, Reader, actions_of
 from workflows.action_links.link import LINK_PURPOSE, Action, ActionLink
-from workflows.effects.messages import Mail
 from workflows.events.event_types import BookingRequested
+from workflows.notifications.mails import Mail
 from workflows.sessions.meeting import MeetingService
 from workflows.sessions.steps import create
 

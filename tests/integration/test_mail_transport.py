@@ -27,7 +27,7 @@ from cli.embedded import free_port
 from tests.receivers import Talk, dripping, hanging_up, silent, talker
 from workers.transports.mail import FolderTransport, MailIdentity
 from workers.transports.smtp import SmtpLimits, SmtpTransport
-from workflows.effects.messages import Mail
+from workflows.notifications.mails import Mail
 from workflows.notifications.texts import Words
 
 IDENTITY = MailIdentity("Tutelage <no-reply@tutelage.example>", "operators@tutelage.example")

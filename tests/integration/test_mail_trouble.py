@@ -33,10 +33,10 @@ from workers.outbound import RENEWAL_SECONDS, OutboundRunner
 from workers.runner import DeliveryRunner
 from workers.transports.protection import Breaker, Protected, Shares
 from workers.transports.smtp import SmtpLimits, SmtpTransport
-from workflows.effects.messages import Mail
 from workflows.events.delivery import DeliveryKey
 from workflows.events.record import Wakeup
 from workflows.events.subscriptions import load
+from workflows.notifications.mails import Mail
 
 REQUESTS = 6
 FEW, MANY = 2, 8

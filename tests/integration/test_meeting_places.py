@@ -16,13 +16,13 @@ from models.sessions import sessions
 from tests.factories import acting_user, make_booking, make_group, make_listing, make_mentor, make_user, mentor_of
 from tests.integration.harness import Harness
 from workers.transports.mail import MailIdentity, compose
+from workflows.accounts.people import Mentor, User
 from workflows.bookings.decisions import accept
 from workflows.calendar.feed import create_feed_secret, find_feed, render_feed
-from workflows.effects.messages import Mail
 from workflows.groups.place import read_group
 from workflows.groups.seats import join
-from workflows.identity.people import Mentor, User
 from workflows.kernel.operator_policy import DEFAULT_POLICY
+from workflows.notifications.mails import Mail
 from workflows.notifications.preferences import replace_choices
 from workflows.sessions.cancel import cancel
 from workflows.sessions.meeting import MeetingService

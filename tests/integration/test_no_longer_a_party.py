@@ -15,6 +15,7 @@ from models.events import deliveries
 from tests.factories import acting_user, make_group_session, make_listing, make_mentor, make_user
 from tests.integration.browsers import SubscribedBrowser
 from tests.integration.harness import Harness, without_guards
+from workflows.accounts.people import User
 from workflows.events.event_types import (
     BookingCancelled,
     BookingDeclined,
@@ -31,7 +32,6 @@ from workflows.events.event_types import (
 )
 from workflows.events.record import record
 from workflows.identity.actor import SYSTEM
-from workflows.identity.people import User
 from workflows.notifications.push_subscriptions import subscribe_browser
 from workflows.sessions.session import Session
 

@@ -31,6 +31,7 @@ from tests.factories import (
 )
 from tests.integration.harness import Harness, without_guards
 from tests.statements import statements_of
+from workflows.accounts.people import Mentor, User
 from workflows.bookings.booking import Booking
 from workflows.bookings.decisions import accept, decline
 from workflows.bookings.decisions import cancel as cancel_booking
@@ -48,7 +49,6 @@ from workflows.events.record import record
 from workflows.groups.place import read_group
 from workflows.groups.seats import join, leave
 from workflows.identity.actor import SYSTEM, Actor
-from workflows.identity.people import Mentor, User
 from workflows.invariants import check_all
 from workflows.kernel.operator_policy import DEFAULT_POLICY
 from workflows.notifications.preferences import Choice, lock_choices, replace_choices, switch_off

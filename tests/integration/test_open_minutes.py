@@ -13,6 +13,7 @@ import pytest
 from sqlalchemy import Connection
 
 from tests import factories
+from workflows.accounts.people import Mentor
 from workflows.analytics.availability import availability_of
 from workflows.analytics.scope import Period, period_of
 from workflows.availability.dates import (
@@ -23,8 +24,7 @@ from workflows.availability.dates import (
     set_date_hours,
 )
 from workflows.availability.hours import Span, WeeklyHours, set_hours, weekly_hours_query
-from workflows.availability.time_off import take_time_off
-from workflows.identity.people import Mentor
+from workflows.sessions.time_off import take_time_off
 
 NOW = datetime(2026, 12, 1, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)

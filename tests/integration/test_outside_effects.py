@@ -17,7 +17,6 @@ from tests.factories import OPERATOR, accept_booking, make_booking
 from tests.integration.harness import Harness, routes
 from workers.outbound import LEASE
 from workers.runner import DeliveryRunner
-from workflows.effects.messages import SEND_MAIL
 from workflows.events.delivery import (
     DEFAULT_RETRY_POLICY,
     Delivery,
@@ -26,6 +25,7 @@ from workflows.events.delivery import (
     SendResult,
 )
 from workflows.events.subscriptions import Subscriptions, load
+from workflows.notifications.mails import SEND_MAIL
 from workflows.webhooks.endpoints import Endpoint, create_endpoint, endpoint_query, ping_endpoint
 
 IN_TRANSACTION = text(

@@ -17,15 +17,15 @@ from tests.eventually import eventually
 from tests.factories import acting_user, make_booking, make_listing, make_mentor, make_user, mentor_of
 from tests.integration.browsers import SubscribedBrowser
 from tests.integration.harness import Harness
+from workflows.accounts.people import User
 from workflows.bookings.booking import Booking
 from workflows.bookings.decisions import accept, cancel, decline, expire
 from workflows.catalog.listings import Listing
-from workflows.effects.messages import Mail
 from workflows.events import store
 from workflows.events.delivery import SendResult
 from workflows.events.record import flush_deferred
 from workflows.events.subscriptions import Effect
-from workflows.identity.people import User
+from workflows.notifications.mails import Mail
 from workflows.notifications.preferences import Choice, switch_off
 from workflows.notifications.push_subscriptions import subscribe_browser
 

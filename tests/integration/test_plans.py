@@ -45,6 +45,8 @@ from models.webhooks import deleted_webhook_endpoints, webhook_endpoints
 from tests import servers
 from tests.application import World
 from tests.integration.harness import without_guards
+from workflows.accounts.email_change import CLOSE_EMAIL_CHANGE, FORGET_EMAIL_CHANGES, RECENT_CHANGES
+from workflows.accounts.people import user_query
 from workflows.action_links.link import FORGET_SPENT_LINKS, HOLDER_OF_LINK, SPENT_LINK
 from workflows.audit.chain import NEXT_ENTRIES, OLDEST_UNCHAINED
 from workflows.audit.log import AUDIT_ENTRIES
@@ -54,7 +56,6 @@ from workflows.availability.feeds import FEEDS
 from workflows.availability.outside import DELETE_TIMES, FEEDS_TO_READ, INSERT_TIMES, OWN_BOOKINGS
 from workflows.availability.outside import END_HOLDS as END_HOLDS_ELSEWHERE
 from workflows.availability.slots import OF_COURSE, OF_LISTING, OF_LISTING_OF_COURSE, OF_MENTOR, OWN_TIME
-from workflows.availability.time_off import END_HOLDS, IN_THE_WAY, TIME_OFF
 from workflows.bookings.booking import BOOKINGS, NEXT_BOOKINGS, narrow_bookings
 from workflows.bookings.choice import OFFER_OF_MENTOR, OFFERS_OF_COURSE
 from workflows.bookings.decisions import BOOKING_MACHINE
@@ -68,28 +69,27 @@ from workflows.catalog.courses import COURSES, FOUND_COURSES
 from workflows.catalog.listings import BOOKABLE, LISTINGS
 from workflows.catalog.mentors import SKILLS, MentorSort, mentors_list, offers_statement
 from workflows.catalog.products import PRODUCTS
-from workflows.catalog.support_options import OFFERS
-from workflows.changes import BUSY_TIMES, OPEN_SESSIONS
-from workflows.effects.messages import MAILS
 from workflows.events import store
 from workflows.events.delivery import Attempt, Delivery, DeliveryKey
 from workflows.events.record import recording
 from workflows.groups.group import GROUPS
+from workflows.groups.support_options import OFFERS
 from workflows.identity.actor import ACTIVE_MENTOR, USER
-from workflows.identity.email_change import CLOSE_EMAIL_CHANGE, FORGET_EMAIL_CHANGES, RECENT_CHANGES
-from workflows.identity.people import user_query
 from workflows.invariants import About, check_part, looks, names
 from workflows.kernel.paging import PagedList
 from workflows.kernel.quotas import FORGET_UNUSED
 from workflows.notifications.gathering import HOLD
 from workflows.notifications.inbox import NOTIFICATIONS
+from workflows.notifications.mails import MAILS
 from workflows.notifications.push_subscriptions import BROWSERS
-from workflows.operations import DELIVERIES
+from workflows.operators.deliveries import DELIVERIES
 from workflows.reviews.permits import OPEN_PERMITS
 from workflows.reviews.review import REVIEWS_OF_MENTOR
 from workflows.sessions.series import SESSIONS_OF_SERIES
 from workflows.sessions.session import NEXT_SESSIONS, SESSION, SESSION_WITH_TERMS, SESSIONS, narrow_sessions
 from workflows.sessions.steps import SESSION_MACHINE
+from workflows.sessions.time_off import END_HOLDS, IN_THE_WAY, TIME_OFF
+from workflows.streams.changes import BUSY_TIMES, OPEN_SESSIONS
 from workflows.webhooks.deliveries import FAN_OUT_ROWS as ROWS_OF_LISTENERS
 from workflows.webhooks.deliveries import WEBHOOK_DELIVERIES
 from workflows.webhooks.endpoints import ENDPOINTS

@@ -28,13 +28,13 @@ from tests.receivers import HttpReceiver, Request, http_receiver
 from workers.runner import DeliveryRunner
 from workers.transports import NotConfigured, Transport
 from workers.transports.web_push import WebPushTransport
-from workflows.effects.pushes import PUSH_USEFUL_FOR, PushMessage
+from workflows.accounts.people import User
 from workflows.events.delivery import PUSH_RETRY_POLICY, DeliveryKey
 from workflows.events.subscriptions import load
-from workflows.identity.people import User
 from workflows.kernel.errors import Invalid
 from workflows.notifications.preferences import Choice, switch_off
 from workflows.notifications.push_subscriptions import MAX_SUBSCRIPTIONS, Browser, subscribe_browser
+from workflows.notifications.pushes import PUSH_USEFUL_FOR, PushMessage
 from workflows.notifications.texts import Words
 
 SEALER = Sealer(["a passphrase that is long enough for these tests"])

@@ -27,10 +27,10 @@ from workers.routes import protected_push
 from workers.runner import DeliveryRunner
 from workers.transports.protection import MAX_PAUSE_SECONDS
 from workers.transports.web_push import WebPushTransport
-from workflows.effects.pushes import PUSH_USEFUL_FOR
 from workflows.events.delivery import PUSH_RETRY_POLICY, DeliveryKey
 from workflows.events.store import backlogs
 from workflows.events.subscriptions import load
+from workflows.notifications.pushes import PUSH_USEFUL_FOR
 
 __all__ = ["key"]
 

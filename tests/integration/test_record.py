@@ -30,13 +30,13 @@ from tests.factories import (
 from tests.integration.endpoints import an_event as started_event
 from tests.integration.endpoints import listening
 from tests.integration.harness import Harness, counted_statements
-from workflows.effects.messages import SEND_MAIL
 from workflows.events.delivery import Cancel
 from workflows.events.event_types import BookingAccepted, BookingRequested, SessionCompleted
 from workflows.events.record import defer_write, drain_recorded, flush_deferred, follow_up, record, recorded
 from workflows.events.subscriptions import Effect, Subscriptions, activate, activate_policy, load
 from workflows.identity.actor import SYSTEM
 from workflows.kernel.operator_policy import OperatorPolicy
+from workflows.notifications.mails import SEND_MAIL
 from workflows.sessions.session import Session, session_query
 from workflows.webhooks.deliveries import FAN_OUT_ROWS
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from uuid import uuid4
 
-from workflows.effects.pushes import PUSH_USEFUL_FOR, PushMessage
+from workflows.notifications.pushes import PUSH_USEFUL_FOR, PushMessage
 from workflows.notifications.texts import Words
 
 

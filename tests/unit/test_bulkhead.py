@@ -17,8 +17,8 @@ from tests.unit.push_messages import to_host
 from workers.routes import protected_push
 from workers.transports import Renew, Transport, no_lease
 from workers.transports.protection import HANGING_SECONDS, MAX_PAUSE_SECONDS, Protected, Shares
-from workflows.effects.pushes import PushMessage
 from workflows.events.delivery import Postpone, SendResult
+from workflows.notifications.pushes import PushMessage
 
 YES, NO = SendResult(status_code=200), SendResult(error="no", status_code=500)
 SHARES = Shares.of(32)

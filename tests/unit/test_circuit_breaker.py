@@ -13,8 +13,8 @@ from tests.unit.push_messages import to_host
 from workers.routes import protected_push
 from workers.transports import Renew, Transport, no_lease
 from workers.transports.protection import MAX_POSTPONED, Breaker, Protected, Shares
-from workflows.effects.pushes import PushMessage
 from workflows.events.delivery import Postpone, SendResult
+from workflows.notifications.pushes import PushMessage
 
 DOWN = SendResult(error="ConnectionRefusedError", unavailable=True)
 BROKEN_OFF = SendResult(error="SMTPServerDisconnected: Connection unexpectedly closed")

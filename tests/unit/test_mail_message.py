@@ -10,7 +10,7 @@ from uuid import UUID, uuid4
 import pytest
 
 from workers.transports.mail import MailIdentity, compose
-from workflows.effects.messages import Mail
+from workflows.notifications.mails import Mail
 from workflows.notifications.texts import Words
 
 DELIVERY = UUID("0b9f4a7d-52c1-5d38-8e16-c3a2d4f7e815")

@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from workflows.reminders import in_words, reminders_of
+from workflows.notifications.reminders import in_words, reminders_of
 
 START = datetime(2030, 5, 4, 9, tzinfo=UTC)
 LONG_AGO = START - timedelta(days=90)

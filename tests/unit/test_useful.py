@@ -9,8 +9,8 @@ from uuid import UUID
 
 import pytest
 
-from workflows.effects.pushes import useful_until
 from workflows.events.event_types import BookingUndecided, Event, SessionCancelled, SessionReminderSet, SessionStarted
+from workflows.notifications.pushes import useful_until
 
 NOON = datetime(2030, 5, 4, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)

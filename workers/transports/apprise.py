@@ -12,8 +12,8 @@ from apprise import Apprise
 
 from models.events import ErrorClass
 from workers.transports import Renew, Transport, no_lease
-from workflows.effects.messages import Notice
 from workflows.events.delivery import SendResult
+from workflows.notifications.mails import Notice
 
 CHANNEL_GONE = "The operators no longer have this channel."
 # Together with the latest start of a send less than a lease.

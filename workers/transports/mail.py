@@ -22,10 +22,10 @@ from workers.transports import Renew, Transport, no_lease
 from workflows.action_links.buttons import AppPage, Button, MailActions
 from workflows.action_links.link import Action
 from workflows.calendar.invitation import Invitation
-from workflows.effects.messages import Mail
 from workflows.events.delivery import SendResult
 from workflows.kernel.text import one_line
 from workflows.notifications.kinds import KINDS
+from workflows.notifications.mails import Mail
 from workflows.notifications.preferences import UnsubscribeLink
 from workflows.notifications.texts import Footer, Words, as_html, as_text
 from workflows.sessions.meeting import NO_LINKS, MeetingService, Place

@@ -29,8 +29,8 @@ from infrastructure.network import (
 from models.events import ErrorClass
 from workers.transports import Renew, Transport, no_lease
 from workers.transports.mail import MailIdentity, as_sent
-from workflows.effects.messages import Mail
 from workflows.events.delivery import SendResult
+from workflows.notifications.mails import Mail
 
 CLOSING = 421
 # Refusals of our login or of everything at the moment, not of the mail.

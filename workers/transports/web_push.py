@@ -19,10 +19,10 @@ from config.vapid import Vapid
 from infrastructure.http_client import HttpClient, HttpResponse, describe, log_detail, parse_retry_after
 from models.events import ErrorClass
 from workers.transports import Renew, Transport, no_lease
-from workflows.effects.pushes import PushMessage
 from workflows.events.delivery import SendResult
 from workflows.kernel.address import Destination
 from workflows.kernel.errors import Invalid
+from workflows.notifications.pushes import PushMessage
 
 log = structlog.get_logger(__name__)
 

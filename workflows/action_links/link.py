@@ -13,9 +13,9 @@ from uuid import UUID
 
 from sqlalchemy import Connection, Uuid, text
 
+from workflows.accounts.mailed_links import are_links_valid
 from workflows.identity.access import require_active_profile
 from workflows.identity.actor import Actor
-from workflows.identity.mailed_links import are_links_valid
 from workflows.kernel.errors import Gone, NotFound
 
 # What the signature of a link is for.

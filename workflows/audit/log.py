@@ -14,7 +14,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 
 from models.audit import audit_entries
 from models.prepared import PreparedStatement
-from workflows.audit.entry import INSERT_ENTRIES, NOWHERE, OK, NewEntry
+from workflows.events.audit_entry import INSERT_ENTRIES, NOWHERE, OK, NewEntry
 from workflows.events.event_types import smallest_event_id
 from workflows.events.record import recorded
 from workflows.identity.actor import Actor

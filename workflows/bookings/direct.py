@@ -16,10 +16,10 @@ from workflows.bookings.booking import Booking
 from workflows.bookings.insert import NO_DRAFT_LIMITS, DraftLimits
 from workflows.bookings.request import request
 from workflows.bookings.series import Recurrence, Series, book_occurrences, occurrences
-from workflows.expected_terms import NOTHING_EXPECTED, ExpectedTerms
 from workflows.identity.access import require_person
 from workflows.identity.actor import Actor
 from workflows.kernel.errors import Conflict, Invalid, NotFound
+from workflows.terms.expected_terms import NOTHING_EXPECTED, ExpectedTerms
 
 # The active mentor, with the wanted one of their listings: of several the cheapest, then the smallest id.
 _CHOSEN = """

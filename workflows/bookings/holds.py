@@ -18,13 +18,13 @@ from workflows.availability.check import CalendarChanged, require_bookable, with
 from workflows.bookings.direct import WantedListing
 from workflows.bookings.insert import NO_DRAFT_LIMITS, NO_LIMIT, DraftLimits
 from workflows.catalog.listings import BOOKABLE, Listing
-from workflows.expected_terms import NOTHING_EXPECTED, ExpectedTerms
 from workflows.identity.access import require_holder, require_person
 from workflows.identity.actor import Actor
 from workflows.kernel.clock import in_utc
 from workflows.kernel.constraints import constraint_errors
 from workflows.kernel.errors import Conflict, Invalid, NotFound
 from workflows.kernel.records import Record
+from workflows.terms.expected_terms import NOTHING_EXPECTED, ExpectedTerms
 
 EXPIRED_AT_ONCE = 1_000
 _LOCK = text(

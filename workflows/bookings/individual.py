@@ -12,6 +12,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection, Row, text
 
+from workflows.accounts.people import mentee_for
 from workflows.availability.check import require_bookable, require_start, with_present_calendar
 from workflows.bookings.booking import Booking
 from workflows.bookings.choice import Offer, is_lost_to_another, offer_of_mentor, offers_of_course
@@ -29,11 +30,10 @@ from workflows.bookings.series import (
 from workflows.bundles.ledger import spend
 from workflows.events.event_types import BookingAccepted
 from workflows.events.record import record, savepoint
-from workflows.expected_terms import NOTHING_EXPECTED, ExpectedTerms
 from workflows.identity.actor import Actor
-from workflows.identity.people import mentee_for
 from workflows.kernel.clock import in_utc
 from workflows.kernel.errors import Conflict, Invalid, NotFound
+from workflows.terms.expected_terms import NOTHING_EXPECTED, ExpectedTerms
 
 # All that a request names, each by its key.
 NAMED = text(

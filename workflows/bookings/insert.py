@@ -26,9 +26,9 @@ from workflows.availability.busy import (
 )
 from workflows.availability.check import CalendarChanged
 from workflows.bookings.booking import Booking
-from workflows.expected_terms import NOTHING_EXPECTED, ExpectedTerms
 from workflows.identity.parties import shown_parties
 from workflows.kernel.constraints import constraint_errors
+from workflows.terms.expected_terms import NOTHING_EXPECTED, ExpectedTerms
 
 _INSERT = """
 booking AS (

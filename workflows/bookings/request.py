@@ -17,11 +17,11 @@ from workflows.bookings.insert import NO_DRAFT_LIMITS, DraftLimits, insert_booki
 from workflows.catalog.listings import BOOKABLE, Listing
 from workflows.events.event_types import BookingAccepted, BookingRequested
 from workflows.events.record import record
-from workflows.expected_terms import NOTHING_EXPECTED, ExpectedTerms
 from workflows.identity.access import require_person
 from workflows.identity.actor import Actor
 from workflows.kernel.clock import in_utc
 from workflows.kernel.errors import Invalid, NotFound
+from workflows.terms.expected_terms import NOTHING_EXPECTED, ExpectedTerms
 
 
 def request(

@@ -13,10 +13,10 @@ from workflows.bundles.expiry import validity_events
 from workflows.bundles.ledger import entry_values, moving
 from workflows.events.event_types import BundlePurchased
 from workflows.events.record import record
-from workflows.expected_terms import NOTHING_EXPECTED, ExpectedTerms
 from workflows.identity.actor import Actor
 from workflows.kernel.constraints import constraint_errors
 from workflows.kernel.errors import NotFound
+from workflows.terms.expected_terms import NOTHING_EXPECTED, ExpectedTerms
 
 # A constraint cannot know the time: an expired purchase is closed by the one that follows it.
 _CLOSE_EXPIRED = text(

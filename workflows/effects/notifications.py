@@ -13,7 +13,6 @@ from models.catalog import courses
 from models.sessions import OutcomeType, SessionStatus
 from workflows.bundles.bundle import Bundle, bundle_query
 from workflows.bundles.expiry import expiry_of, is_long, is_superseded, notice_of_expiry
-from workflows.effects.messages import FORMER_ADDRESS, NEW_ADDRESS, OPERATORS, SEND_MAIL, SEND_NOTICE
 from workflows.events.event_types import (
     BookingAccepted,
     BookingCancelled,
@@ -53,10 +52,11 @@ from workflows.identity.actor import SYSTEM, is_operators
 from workflows.kernel.operator_policy import DEFAULT_POLICY, OperatorPolicy
 from workflows.notifications.endpoint_news import news_of
 from workflows.notifications.kinds import OPERATOR_NOTICES
+from workflows.notifications.mails import FORMER_ADDRESS, NEW_ADDRESS, OPERATORS, SEND_MAIL, SEND_NOTICE
 from workflows.notifications.notify import BookingNotification, notify, notify_people
 from workflows.notifications.recipients import Parties, Person, parties_of, person_of, variables_about
+from workflows.notifications.reminders import in_words, is_of_use, is_undecided
 from workflows.notifications.texts import Quotation, compose
-from workflows.reminders import in_words, is_of_use, is_undecided
 
 
 def _all(_event: Event, parties: Parties, _now: datetime) -> Sequence[Person]:

@@ -33,7 +33,7 @@ from workflows.groups.seats import refund_all
 from workflows.groups.waitlist import close_waitlist, offer_seats
 from workflows.identity.actor import SYSTEM, Actor
 from workflows.kernel.operator_policy import DEFAULT_POLICY, OperatorPolicy
-from workflows.reminders import reminders_to_set
+from workflows.notifications.reminders import reminders_to_set
 from workflows.sessions.steps import create_all
 
 log = structlog.get_logger(__name__)

@@ -17,7 +17,7 @@ from sqlalchemy.sql.expression import bindparam
 
 from models.events import DELIVERY_ID, DeliveryState, deliveries
 from models.prepared import PreparedStatement
-from workflows.audit.entry import INSERT_ENTRIES, NewEntry, Origin
+from workflows.events.audit_entry import INSERT_ENTRIES, NewEntry, Origin
 from workflows.events.event_types import Event
 from workflows.events.subscriptions import AnyOutboundEffect, Effect, FanOut, active_subscriptions
 

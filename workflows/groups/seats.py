@@ -13,10 +13,8 @@ from uuid_utils.compat import uuid7
 from models.sessions import CancelledBy
 from workflows.audit.log import write_audit_entry
 from workflows.bundles.ledger import give_back, spend
-from workflows.cancellation import Quote, quote_at, quote_by_policy
 from workflows.events.event_types import GroupSessionFull, SeatJoined, SeatLeft, SeatRefunded
 from workflows.events.record import record
-from workflows.expected_terms import NOTHING_EXPECTED, ExpectedTerms
 from workflows.groups.group import Group
 from workflows.groups.place import Place, is_open, lock_group, lock_place, read_group, require_mentee, require_open
 from workflows.groups.waitlist import CANCELLED, after_offers, drop_waitlist, offer_seats
@@ -25,6 +23,8 @@ from workflows.identity.actor import Actor
 from workflows.kernel.constraints import constraint_errors
 from workflows.kernel.errors import Conflict, Invalid, InvalidTransition, NotFound
 from workflows.kernel.operator_policy import OperatorPolicy
+from workflows.terms.cancellation import Quote, quote_at, quote_by_policy
+from workflows.terms.expected_terms import NOTHING_EXPECTED, ExpectedTerms
 
 # `offered` is 1 where the seat is the one that is kept for this person, whose entry in the waiting list then goes.
 _TAKE = text(

@@ -16,7 +16,7 @@ from sqlalchemy.dialects.postgresql import insert
 
 from models.notifications import Channel, notification_preferences
 from models.people import users
-from workflows.identity.mailed_links import are_links_valid
+from workflows.accounts.mailed_links import are_links_valid
 from workflows.kernel.errors import Invalid, NotFound
 from workflows.notifications.kinds import KINDS, OFFERED
 

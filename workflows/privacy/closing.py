@@ -16,6 +16,7 @@ from sqlalchemy import Connection, Row, Uuid, text
 
 from models.bookings import BookingStatus
 from models.sessions import CancellationType, CancelledBy, SessionStatus
+from workflows.accounts.people import profile_of_user_query
 from workflows.availability.changes import raise_version
 from workflows.bookings.booking import BOOKING_BY_ID, Booking
 from workflows.bookings.decisions import cancel as cancel_draft
@@ -26,7 +27,6 @@ from workflows.groups.place import read_group
 from workflows.groups.seats import leave
 from workflows.groups.waitlist import leave_waitlist
 from workflows.identity.actor import Actor
-from workflows.identity.people import profile_of_user_query
 from workflows.kernel.errors import Conflict
 from workflows.kernel.operator_policy import OperatorPolicy
 from workflows.privacy.erasure import erase

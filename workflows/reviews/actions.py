@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Protocol
 from uuid import UUID
 
 from sqlalchemy import ARRAY, Connection, Row, Select, Uuid, exists, func, select, text, update
@@ -18,12 +18,12 @@ from workflows.audit.log import write_audit_entry
 from workflows.availability.busy import LOCK_MENTOR
 from workflows.events.event_types import ReviewSubmitted
 from workflows.events.record import record
-from workflows.identity.access import require_mentor, require_operator, require_reviewer
+from workflows.identity.access import HasMentor, require_mentor, require_operator, require_reviewer
 from workflows.identity.actor import Actor
 from workflows.kernel.errors import Conflict, Invalid, NotFound, Stale
+from workflows.kernel.records import Record
 from workflows.reviews.permits import permit_query
 from workflows.reviews.review import Review, review_query, reviews_of_session_query
-from workflows.sessions.session import Session
 
 _COLUMNS = ", ".join(f"reviews.{column.name}" for column in Review.columns())
 # The mentor's lock first, as everywhere. The second of two submissions for one permit writes nothing, and so counts
@@ -76,10 +76,26 @@ _LOCK_MENTOR = text(f"WITH {LOCK_MENTOR} SELECT id FROM mentor")
 
 
 @dataclass(frozen=True, kw_only=True)
-class ReviewableSession(Session):
+class ReviewableSession(Record):
     """A session with its mentees: one, or of a group several."""
 
+    table = sessions
+
+    id: UUID
+    booking_id: UUID
+    mentor_profile_id: UUID
+    title: str | None
+    status: SessionStatus
+    start_time: datetime
+    end_time: datetime
     mentees: list[UUID]
+
+
+class HasSession(HasMentor, Protocol):
+    """A session, as far as the answer to its review needs it."""
+
+    @property
+    def id(self) -> UUID: ...
 
 
 def reviewable_query(session_id: UUID) -> Select[Any]:
@@ -90,7 +106,7 @@ def reviewable_query(session_id: UUID) -> Select[Any]:
         .scalar_subquery()
     )
     mentees = func.array(joined, type_=ARRAY(Uuid)).label("mentees")
-    return select(*Session.columns(), mentees).where(sessions.c.id == session_id)
+    return select(*ReviewableSession.columns(), mentees).where(sessions.c.id == session_id)
 
 
 def require_open_permit(db: Connection, actor: Actor, session: ReviewableSession, *, now: datetime) -> None:
@@ -141,7 +157,7 @@ def submit(
 
 
 def answer_review(
-    db: Connection, *, actor: Actor, session: Session, answer: str, review_id: UUID | None = None, now: datetime
+    db: Connection, *, actor: Actor, session: HasSession, answer: str, review_id: UUID | None = None, now: datetime
 ) -> Review:
     """Write the mentor's answer below a review of the session.
 
@@ -225,7 +241,7 @@ def _was_absent(db: Connection, actor: Actor, session: ReviewableSession) -> boo
     return bool(db.scalar(select(absent)))
 
 
-def _review_to_answer(db: Connection, session: Session, review_id: UUID | None) -> Review:
+def _review_to_answer(db: Connection, session: HasSession, review_id: UUID | None) -> Review:
     query = reviews_of_session_query(session.id)
     if review_id is not None:
         query = query.where(reviews.c.id == review_id)

@@ -9,7 +9,6 @@ from sqlalchemy import Connection
 
 from models.sessions import CancellationType, CancelledBy, OutcomeType, SessionStatus
 from workflows.bundles.ledger import give_back
-from workflows.cancellation import Quote, quote_at, quote_by_policy
 from workflows.events.event_types import SessionCancelled
 from workflows.events.record import record
 from workflows.identity.access import HasMentor, is_mentor, require_canceller
@@ -17,6 +16,7 @@ from workflows.identity.actor import Actor
 from workflows.kernel.errors import Conflict, Invalid, InvalidTransition
 from workflows.sessions.session import Session, SessionWithTerms
 from workflows.sessions.steps import SESSION_MACHINE
+from workflows.terms.cancellation import Quote, quote_at, quote_by_policy
 
 _DEFAULT_TYPE = {
     CancelledBy.MENTEE: CancellationType.CLIENT_REQUEST,

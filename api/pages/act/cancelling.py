@@ -14,7 +14,6 @@ from api.state import app_state
 from models.bookings import BookingKind, BookingStatus
 from models.sessions import SessionStatus
 from workflows.bookings.booking import Booking
-from workflows.cancellation import Quote
 from workflows.groups.place import read_group, read_place, require_open
 from workflows.groups.seats import leave, quote_seat, require_leavable
 from workflows.identity.access import has_access
@@ -23,7 +22,8 @@ from workflows.kernel.errors import InvalidTransition
 from workflows.notifications.texts import money
 from workflows.sessions.cancel import cancel, quote_for
 from workflows.sessions.session import SessionWithTerms, accepted_session
-from workflows.withdrawals import use_withdrawal
+from workflows.terms.cancellation import Quote
+from workflows.terms.withdrawals import use_withdrawal
 
 _ENDED = {
     SessionStatus.IN_PROGRESS: ("This session has begun", "It can no longer be cancelled."),

@@ -6,8 +6,8 @@ from typing import Any
 
 from api.pages.act.action_page import ActionPage, Redirect, Visit
 from api.pages.page import Form, Page
+from workflows.accounts.email_change import confirm_email_change, confirmable
 from workflows.action_links.link import holder_of
-from workflows.identity.email_change import confirm_email_change, confirmable
 
 
 class ConfirmMailPage(ActionPage):

@@ -20,8 +20,8 @@ from workflows.notifications.overtaken import EarlierMessages, requests_of, requ
 from workflows.notifications.preferences import is_stopped
 from workflows.notifications.push_subscriptions import forget_browser
 from workflows.notifications.recipients import IS_PARTY, require_recipient
+from workflows.notifications.reminders import words_now
 from workflows.notifications.texts import Words
-from workflows.reminders import words_now
 
 PUSH_USEFUL_FOR = timedelta(hours=24)
 _PUSHES = text(

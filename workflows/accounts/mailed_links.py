@@ -10,7 +10,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection, text
 
-from workflows.identity.email_change import lock_against_links, withdraw_email_change
+from workflows.accounts.email_change import lock_against_links, withdraw_email_change
 
 _VALID = "SELECT id FROM users WHERE id = CAST(:user_id AS uuid) AND erased_at IS NULL AND links_version = :version"
 VALID_LINKS = text(_VALID)

@@ -39,8 +39,8 @@ from workflows.notifications.kinds import KINDS
 from workflows.notifications.overtaken import EarlierMessages, requests_of, require_current, require_known_request
 from workflows.notifications.preferences import Choice, UnsubscribeLink, can_be_stopped, is_stopped
 from workflows.notifications.recipients import IS_PARTY, require_recipient
+from workflows.notifications.reminders import words_now
 from workflows.notifications.texts import Words, compose
-from workflows.reminders import words_now
 
 # The target of mails to the operators, whose address is a setting.
 OPERATORS = "operators"

@@ -1,0 +1,1 @@
+"""Live streams: committed changes in their order, and the snapshots that they build on."""
