@@ -27,7 +27,7 @@ from api.limits import hooks as rate_limit_hooks
 from api.limits.rate_limits import RateLimits
 from api.openapi.document import make_api
 from api.pages import documentation
-from api.readiness import Readiness, revisions
+from api.readiness import Readiness, newest_revision
 from api.resources import (
     action_links,
     analytics,
@@ -149,7 +149,7 @@ def create_app(
     app.url_map.merge_slashes = False
     app.extensions[EXTENSION] = make_state(chosen, engine, wakeups)
     subscriptions.activate_policy(operator_policy(chosen))
-    revisions()
+    newest_revision()
     requests.register(app)
     audit.register(app)
     rate_limit_hooks.register(app)

@@ -22,7 +22,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from api.authentication.jwks import JwksError, JwksKeys
 from cli.embedded import postgres_binary, valkey_binary
-from cli.migrate import newest_revision
+from cli.migrate import TOO_OLD, is_too_old, newest_revision
 from cli.output import echo_labelled
 from cli.plan import is_free
 from cli.reencrypt import present_recoding
@@ -347,6 +347,8 @@ def _examine_database(db: psycopg.Connection[Any]) -> str:
         raise Problem("PostgreSQL lacks the extension btree_gist: install its contrib package.")
     known = db.execute("SELECT to_regclass('alembic_version') IS NOT NULL").fetchone()
     row = db.execute("SELECT version_num FROM alembic_version").fetchone() if known and known[0] else None
+    if row and is_too_old(row[0]):
+        raise Problem(TOO_OLD)
     if row is None or row[0] != newest_revision():
         raise Problem(f"The database is at revision {row[0] if row else 'nothing'}: run `tutelage migrate`.")
     cluster = db.execute(

@@ -32,25 +32,33 @@ MIGRATION_LOCK = 7_483_920_116
 LOOK_AGAIN_SECONDS = 0.2
 # Writers queue up behind a migration that waits for a table, and wait for 5 s (models/engine.py) at the most.
 LOCK_TIMEOUT = "2s"
+# The baseline: databases with a lower number were made before migrations were kept.
+FIRST_REVISION = "0100"
+TOO_OLD = (
+    f"This database was made before revision {FIRST_REVISION}, the first that can be upgraded: use an empty database,"
+    " or move the data folder away and run `tutelage up` again."
+)
 
 
 class TableInUse(click.ClickException):
     """A table that a migration changes was in use for too long; the message names what to do."""
 
 
-def upgrade(database_url: str) -> str | None:
+def upgrade(database_url: str, migrations: Path = MIGRATIONS) -> str | None:
     """Apply every migration that is missing; a second caller at the same time waits, and then finds nothing to do.
 
     The role gets its timeouts besides. A database that was restored from another cluster is made ready for this one.
 
     Args:
         database_url: `postgresql://…`, not through a pooler in transaction mode: the lock belongs to a connection.
+        migrations: the folder of Alembic's environment.
     Returns:
         The revision that the database has now.
     Raises:
+        ClickException: the database is from before the first revision that is kept.
         TableInUse: a table was in use for longer than writers should wait; the steps before are kept.
     """
-    with _alone(database_url) as (connection, config), _bounded_waits():
+    with _alone(database_url, migrations) as (connection, config), _bounded_waits():
         command.upgrade(config, "head")
         connection.commit()
         _settle(connection)
@@ -76,7 +84,7 @@ def revert(database_url: str, steps: int) -> str | None:
     """Take back that many migrations, the newest first; returns the revision that the database has now.
 
     Raises:
-        TableInUse: as `upgrade` does.
+        TableInUse, ClickException: as `upgrade` does.
     """
     with _alone(database_url) as (connection, config), _bounded_waits():
         command.downgrade(config, f"-{steps}")
@@ -93,23 +101,30 @@ def newest_revision() -> str | None:
     return ScriptDirectory.from_config(_config()).get_current_head()
 
 
-def _config() -> Config:
+def is_too_old(revision: str | None) -> bool:
+    """Whether a database at this revision is from before the first one that is kept."""
+    return revision is not None and revision < FIRST_REVISION
+
+
+def _config(migrations: Path = MIGRATIONS) -> Config:
     config = Config()
-    config.set_main_option("script_location", str(MIGRATIONS))
+    config.set_main_option("script_location", str(migrations))
     config.set_main_option("path_separator", "os")
     return config
 
 
 @contextmanager
-def _alone(database_url: str) -> Iterator[tuple[Connection, Config]]:
+def _alone(database_url: str, migrations: Path = MIGRATIONS) -> Iterator[tuple[Connection, Config]]:
     """A connection to migrate with, while another one holds the lock (migrations commit, and would release it)."""
     engine = create(database_url, pool_size=2, name="tutelage-migrate", warn=False, gives_up=False)
-    config = _config()
+    config = _config(migrations)
     try:
         with engine.connect() as lock, engine.connect() as connection:
             lock.execution_options(isolation_level="AUTOCOMMIT")
             _wait_for_our_turn(lock)
             _take_time(connection)
+            if is_too_old(current_revision(connection)):
+                raise click.ClickException(TOO_OLD)
             connection.commit()
             config.attributes["connection"] = connection
             yield connection, config
@@ -160,7 +175,8 @@ def migrate(words: tuple[str, ...], steps: int | None, data_dir: Path) -> None:
         with explained_errors():
             if words:
                 with _alone(database_url) as (_connection, config):
-                    command.revision(config, message=" ".join(words[1:]), autogenerate=True)
+                    number = f"{int(newest_revision() or FIRST_REVISION) + 1:04}"
+                    command.revision(config, message=" ".join(words[1:]), autogenerate=True, rev_id=number)
             else:
                 revision = revert(database_url, steps) if steps else upgrade(database_url)
                 click.echo(f"The database is at revision {revision or 'nothing at all'} now.")

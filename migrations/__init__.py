@@ -1,1 +1,23 @@
-"""The schema's history, every step reversible."""
+"""Alembic's environment and revisions, which are kept from 0100 on: each is applied once to every database there is.
+
+Functions of the database, each with its triggers, are files of `models/sql/`. A revision that changes one moves the
+former text to `migrations/earlier/REVISION/NAME.sql`, so that `function_sql` gives each revision the text of its time.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+FUNCTIONS = Path(__file__).resolve().parents[1] / "models" / "sql"
+EARLIER = Path(__file__).resolve().parent / "earlier"
+
+
+def function_sql(name: str, *, at: str) -> str:
+    """The statements that make or replace a function and its triggers, as of a revision.
+
+    Args:
+        name: of the function, as in `models/sql/NAME.sql`.
+        at: the revision whose text is wanted: a revision's own in `upgrade`, its `down_revision` in `downgrade`.
+    """
+    replaced = (file for file in sorted(EARLIER.glob(f"*/{name}.sql")) if file.parent.name > at)
+    return next(replaced, FUNCTIONS / f"{name}.sql").read_text()

@@ -225,8 +225,7 @@ delivery_attempts = Table(
     ForeignKeyConstraint(
         ["event_id", "effect", "target"], ["deliveries.event_id", "deliveries.effect", "deliveries.target"]
     ),
-    # `failed` was written by early releases, and is written by none now.
-    CheckConstraint("outcome IN ('done', 'retry', 'cancelled', 'failed', 'dead')", name="outcome"),
+    CheckConstraint("outcome IN ('done', 'retry', 'cancelled', 'dead')", name="outcome"),
     CheckConstraint("duration_ms >= 0", name="duration_ms"),
     CheckConstraint(f"error_class IN {_values(ErrorClass)}", name="error_class"),
     # Read by the invariants, twice a minute: few among all that are kept.

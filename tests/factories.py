@@ -9,11 +9,12 @@ from datetime import UTC, datetime, time, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
-from sqlalchemy import Connection, func, insert, select
+from sqlalchemy import Connection, func, insert, select, update
 
 from models.bookings import BookingKind, booking_participants, bookings
 from models.calendar import person_busy
 from models.catalog import ProductKind, listings
+from models.events import deliveries
 from models.groups import group_session_templates, group_sessions
 from models.people import mentor_profiles
 from workflows.accounts.people import Mentor, User, publish_mentor_profile, register_user
@@ -30,8 +31,9 @@ from workflows.bundles.purchase import purchase
 from workflows.catalog.courses import Course, create_course
 from workflows.catalog.listings import Listing, publish_listing
 from workflows.catalog.products import Product, create_product
+from workflows.effects.webhooks import SEND_WEBHOOK
 from workflows.events.event_types import BookingAccepted, BookingRequested, Event, ReviewUnlocked, SessionCompleted
-from workflows.events.record import record
+from workflows.events.record import follow_up, record
 from workflows.identity.access import HasMentor
 from workflows.identity.actor import SYSTEM, Actor
 from workflows.kernel.operator_policy import DEFAULT_POLICY
@@ -159,6 +161,13 @@ def make_event(db: Connection) -> Event:
     )
     record(db, event)
     return event
+
+
+def make_webhook(db: Connection, event: Event, endpoint_id: UUID) -> None:
+    """A pending webhook of an event, whether or not the endpoint listens for it."""
+    follow_up(db, event, SEND_WEBHOOK, [str(endpoint_id)])
+    of_event = (deliveries.c.event_id == event.id, deliveries.c.target == str(endpoint_id))
+    db.execute(update(deliveries).where(*of_event).values(endpoint_id=endpoint_id))
 
 
 def make_group_session(db: Connection, mentees: Sequence[User], *, listing: Listing | None = None) -> Session:

@@ -13,9 +13,10 @@ from sqlalchemy import Engine, delete, func, insert, select, update
 from models.events import DeliveryState, deliveries, delivery_attempts
 from models.webhooks import EndpointState, webhook_endpoints
 from tests.application import ApiClient, World
+from tests.factories import make_webhook
 from workflows.effects.webhooks import SEND_WEBHOOK
 from workflows.events.event_types import BookingRequested
-from workflows.events.record import drain_recorded, follow_up, record
+from workflows.events.record import drain_recorded, record
 
 PENDING, DONE, DEAD, CANCELLED = DeliveryState.PENDING, DeliveryState.DONE, DeliveryState.DEAD, DeliveryState.CANCELLED
 HOOK = {"url": "https://partner.example/hooks", "eventTypes": ["session.completed"]}
@@ -81,7 +82,7 @@ class Partner:
         )
         with self.engine.begin() as db:
             record(db, event)
-            follow_up(db, event, SEND_WEBHOOK, [str(self.id)])
+            make_webhook(db, event, self.id)
             drain_recorded(db)
             if state is DeliveryState.DEAD:
                 values = {"attempts": 10, "last_error": "The receiver answered 500."} | values

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import re
+import shutil
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from hashlib import sha256
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,14 +16,18 @@ from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from click.testing import CliRunner
 from sqlalchemy import Connection, create_engine, make_url, text
 from sqlalchemy.exc import SAWarning
 
-from api.readiness import revisions
-from cli.migrate import MIGRATIONS, current_revision, upgrade
+from api.readiness import NOT_MIGRATED, Readiness, newest_revision
+from cli.main import main
+from cli.migrate import FIRST_REVISION, MIGRATIONS, TableInUse, current_revision, upgrade
+from config.settings import settings
+from migrations import FUNCTIONS, function_sql
 from models import metadata
+from models.engine import driver_of
 from tests import servers
-from workflows.invariants import queries
 
 
 @pytest.fixture
@@ -42,6 +50,15 @@ def connected(url: str) -> Connection:
     return create_engine(make_url(url).set(drivername="postgresql+psycopg")).connect()
 
 
+ROWS = Path(__file__).with_name("rows_of_0100.sql")
+RECORDED = Path(__file__).with_name("baseline.sha256")
+# Tables, and columns as `table.column`, whose values a later revision changes on purpose, each with that revision.
+MEANT_CHANGES: dict[str, str] = {}
+# `tutelage migrate` writes both itself.
+OUR_TABLES = (
+    "relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p') AND NOT relispartition"
+    " AND relname NOT IN ('alembic_version', 'clusters')"
+)
 # Made as time goes on, each like its table.
 IS_PARTITION = "(SELECT relispartition FROM pg_class WHERE oid = {oid})"
 
@@ -75,9 +92,14 @@ def test_there_is_one_head(scripts: ScriptDirectory) -> None:
     assert len(scripts.get_bases()) == 1
 
 
-def test_the_api_knows_the_revisions_that_alembic_knows(scripts: ScriptDirectory) -> None:
-    all_of_them = frozenset(step.revision for step in scripts.walk_revisions())
-    assert revisions() == (frozenset(scripts.get_heads()), all_of_them)
+def test_revisions_are_numbers_in_order_and_name_their_files(scripts: ScriptDirectory) -> None:
+    newest_first = [step.revision for step in scripts.walk_revisions()]
+    assert newest_first == sorted(newest_first, reverse=True)
+    assert newest_first[-1] == FIRST_REVISION
+    for step in scripts.walk_revisions():
+        assert re.fullmatch(rf"{step.revision}_\w+\.py", Path(step.path).name)
+        assert re.fullmatch(r"\d{4}", step.revision)
+    assert newest_revision() == newest_first[0], "the API expects the newest one"
 
 
 def migrate(db: Connection, run: Callable[[Config, str], None], target: str) -> list[dict[str, list[Any]]]:
@@ -95,7 +117,7 @@ def migrate(db: Connection, run: Callable[[Config, str], None], target: str) -> 
 def test_every_single_step_can_be_taken_back_and_again(empty_url: str, scripts: ScriptDirectory) -> None:
     with connected(empty_url) as db:
         nothing = schema(db)
-        # In one go each way: a command for each step would read all files of migrations anew.
+        # In one go each way: a command for each step would read all files of migrations again.
         db.rollback()
         assert upgrade(empty_url) == scripts.get_current_head()
         newest = schema(db)
@@ -109,6 +131,47 @@ def test_every_single_step_can_be_taken_back_and_again(empty_url: str, scripts: 
             # A step back may spell a function or a trigger in another way; in the end they are the same.
             if part not in ("functions", "triggers") or revision == scripts.get_current_head():
                 assert again[part] == whole[part], (revision, part)
+
+
+def digest(content: str) -> str:
+    return sha256(content.encode()).hexdigest()
+
+
+def fill_at_the_baseline(db: Connection) -> None:
+    """Make the tables of the first revision, with the rows that were recorded then."""
+    migrate(db, command.upgrade, FIRST_REVISION)
+    db.execute(text("SET LOCAL session_replication_role = replica"))
+    driver_of(db).execute(ROWS.read_bytes())
+    db.commit()
+
+
+def rows(db: Connection) -> dict[str, list[dict[str, Any]]]:
+    """The rows of every table by its name."""
+    names = db.scalars(text(f"SELECT relname FROM pg_class WHERE {OUR_TABLES} ORDER BY relname")).all()
+    return {name: list(db.scalars(text(f"SELECT to_jsonb(row) FROM {name} AS row"))) for name in names}
+
+
+def require_same_rows(before: dict[str, list[dict[str, Any]]], after: dict[str, list[dict[str, Any]]]) -> None:
+    """Compare the tables and columns of before, but for those that a later revision means to change."""
+    for table, kept in before.items():
+        assert table in after or table in MEANT_CHANGES, table
+        columns = [column for column in kept[0] if f"{table}.{column}" not in MEANT_CHANGES]
+        found = after.get(table, [])
+        assert all(column in row for row in found for column in columns), table
+        as_lines = (sorted(str([row[column] for column in columns]) for row in each) for each in (kept, found))
+        assert next(as_lines) == next(as_lines) or table in MEANT_CHANGES, table
+
+
+def add_migrations(folder: Path, statements: Sequence[str]) -> None:
+    """Copy all migrations into a folder, and let more follow them there."""
+    shutil.copytree(MIGRATIONS, folder, dirs_exist_ok=True, ignore=shutil.ignore_patterns("__pycache__"))
+    parent = newest_revision()
+    for number, statement in enumerate(statements, 9001):
+        (folder / "versions" / f"{number}_added.py").write_text(
+            f"from alembic import op\nrevision, down_revision = '{number}', '{parent}'\n"
+            f"def upgrade() -> None:\n    op.execute({statement!r})\n"
+        )
+        parent = str(number)
 
 
 def is_no_partition(name: str | None, kind: str, _parents: object) -> bool:
@@ -127,66 +190,97 @@ def test_models_and_migrations_agree(database_url: str) -> None:
 
 
 def test_models_and_migrations_agree_beyond_alembics_comparison(database_url: str, empty_url: str) -> None:
-    """Checks, exclusions and storage parameters: made by the models alone, they are the same."""
+    """Checks, exclusions, storage parameters, functions, triggers: made by `models/` alone, they are the same."""
     with connected(empty_url) as db:
         db.execute(text("CREATE EXTENSION btree_gist"))
         metadata.create_all(db)
+        db.execute(text("SET check_function_bodies = off"))
+        for file in sorted(FUNCTIONS.glob("*.sql")):
+            driver_of(db).execute(file.read_text().encode())
         db.commit()
         made = schema(db)
     with connected(database_url) as db:
         migrated = schema(db)
-    for part in ("columns", "constraints", "indexes", "enums"):
+    for part in migrated:
         assert made[part] == [each for each in migrated[part] if "alembic_version" not in str(each)], part
 
 
-_TWO_SESSIONS_AT_ONE_TIME = """
-CREATE TEMPORARY TABLE made AS SELECT gen_random_uuid() AS mentor, gen_random_uuid() AS other,
-    gen_random_uuid() AS user_id, gen_random_uuid() AS other_user_id, gen_random_uuid() AS mentee,
-    gen_random_uuid() AS held,
-    gen_random_uuid() AS attended, gen_random_uuid() AS later, now() + interval '1 day' AS at;
-INSERT INTO users (id, email, name, time_zone)
-SELECT each, each || '@example.org', 'N', 'UTC' FROM made, unnest(ARRAY[user_id, other_user_id, mentee]) AS each;
-INSERT INTO mentor_profiles (id, user_id, headline, time_zone)
-SELECT mentor, user_id, 'H', 'UTC' FROM made UNION ALL SELECT other, other_user_id, 'H', 'UTC' FROM made;
-INSERT INTO listings (id, mentor_profile_id, title, duration_minutes, price_amount, price_currency)
-SELECT each, each, 'L', 60, 0, 'EUR' FROM made, unnest(ARRAY[mentor, other]) AS each;
-INSERT INTO bookings (id, listing_id, mentor_profile_id, mentee_user_id, start_time, end_time, status, session_id,
-                      price_amount, price_currency)
-SELECT held, mentor, mentor, mentee, at, at + interval '1 hour', 'accepted'::booking_status, gen_random_uuid(), 0, 'EUR'
-FROM made
-UNION ALL SELECT attended, other, other, user_id, at, at + interval '1 hour', 'accepted', gen_random_uuid(), 0, 'EUR'
-FROM made
-UNION ALL SELECT later, other, other, user_id, at + interval '1 day', at + interval '25 hours', 'accepted',
-                 gen_random_uuid(), 0, 'EUR' FROM made;
-INSERT INTO booking_participants (booking_id, user_id)
-SELECT held, mentee FROM made UNION ALL SELECT attended, user_id FROM made UNION ALL SELECT later, user_id FROM made;
-INSERT INTO mentor_busy (id, mentor_profile_id, busy, booking_id)
-SELECT id, mentor_profile_id, tstzrange(start_time, end_time), id FROM bookings;
--- The later one was booked while the setting let mentees overlap.
-INSERT INTO mentee_busy (booking_id, user_id, busy)
-SELECT id, mentee_user_id, tstzrange(start_time, end_time) FROM bookings, made WHERE id <> later;
-"""
-_BLOCKS_NOW = """
-SELECT CASE booking_id WHEN held THEN 'held' WHEN attended THEN 'attended' ELSE 'later' END,
-       mentor_profile_id IS NOT NULL, may_overlap
-FROM person_busy, made ORDER BY 1, 2
-"""
+def test_the_baseline_stays_as_it_was_recorded(scripts: ScriptDirectory) -> None:
+    """A function that changes keeps its former text in `migrations/earlier/REVISION/NAME.sql`."""
+    baseline = scripts.get_revision(FIRST_REVISION).module
+    digests = {
+        "tables": digest(baseline.TABLES.read_text()),
+        **{name: digest(function_sql(name, at=FIRST_REVISION)) for name in baseline.FUNCTIONS},
+    }
+    recorded = dict(line.split() for line in RECORDED.read_text().splitlines())
+    assert digests == recorded
 
 
-def test_two_calendars_become_one_and_two_again(empty_url: str) -> None:
-    """Of two sessions of one person at one time, the mentor's block stays, and an invariant names the other."""
+def test_a_revision_gets_the_text_of_its_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for revision in ("0102", "0104"):
+        (tmp_path / revision).mkdir()
+        (tmp_path / revision / "touch.sql").write_text(f"before {revision}")
+    monkeypatch.setattr("migrations.EARLIER", tmp_path)
+    texts = [function_sql("touch", at=f"{number:04}") for number in range(101, 105)]
+    assert texts == ["before 0102", "before 0104", "before 0104", (FUNCTIONS / "touch.sql").read_text()]
+
+
+def test_a_filled_database_keeps_its_data_through_every_upgrade(empty_url: str) -> None:
     with connected(empty_url) as db:
-        migrate(db, command.upgrade, "0053")
-        db.execute(text(_TWO_SESSIONS_AT_ONE_TIME))
+        fill_at_the_baseline(db)
+        before = rows(db)
+        assert {name for name, kept in before.items() if not kept} == set()
+        db.rollback()
+        assert upgrade(empty_url) == newest_revision()
+        require_same_rows(before, rows(db))
+
+
+LOSSY = {
+    "a row less": "DELETE FROM skills WHERE skill = 'sql'",
+    "another value": "UPDATE listings SET price_amount = price_amount + 1",
+    "a column less": "ALTER TABLE users DROP COLUMN locale CASCADE",
+    "a table less": "DROP TABLE spent_links",
+}
+
+
+@pytest.mark.parametrize("statement", LOSSY.values(), ids=LOSSY)
+def test_a_migration_that_loses_data_is_found(empty_url: str, tmp_path: Path, statement: str) -> None:
+    add_migrations(tmp_path, [statement])
+    with connected(empty_url) as db:
+        fill_at_the_baseline(db)
+        before = rows(db)
+        db.rollback()
+        upgrade(empty_url, tmp_path)
+        with pytest.raises(AssertionError):
+            require_same_rows(before, rows(db))
+
+
+def test_steps_before_a_table_in_use_are_kept(empty_url: str, tmp_path: Path) -> None:
+    upgrade(empty_url)
+    add_migrations(tmp_path, ["CREATE TABLE first ()", "ALTER TABLE users ADD COLUMN second text"])
+    with connected(empty_url) as db, connected(empty_url) as writer:
+        writer.execute(text("LOCK TABLE users IN ROW EXCLUSIVE MODE"))
+        with pytest.raises(TableInUse, match="try again"):
+            upgrade(empty_url, tmp_path)
+        assert current_revision(db) == "9001"
+        writer.rollback()
+        assert upgrade(empty_url, tmp_path) == "9002"
+
+
+@pytest.mark.parametrize("revision", ["0001", "0062"])
+def test_a_database_from_before_the_baseline_is_refused(
+    database_url: str, monkeypatch: pytest.MonkeyPatch, revision: str
+) -> None:
+    with connected(database_url) as db:
+        db.execute(text("UPDATE alembic_version SET version_num = :revision"), {"revision": revision})
         db.commit()
-        migrate(db, command.upgrade, "0054")
-        assert [tuple(row) for row in db.execute(text(_BLOCKS_NOW))] == [
-            *[("attended", True, False), ("held", False, False), ("held", True, False)],
-            *[("later", False, True), ("later", True, False)],
-        ]
-        named = set(db.scalars(text(queries()["person_busy_twice"])))
-        assert named == set(db.scalars(text("SELECT attended FROM made")))
-        migrate(db, command.downgrade, "0053")
-        assert db.scalar(text("SELECT count(*) FROM mentor_busy")) == 3
-        left = set(db.scalars(text("SELECT booking_id FROM mentee_busy")))
-        assert left == set(db.scalars(text("SELECT held FROM made")))
+    readiness = Readiness(database_url)
+    assert readiness.problem() == NOT_MIGRATED
+    readiness.close()
+    monkeypatch.setenv("DATABASE_URL", database_url)
+    settings.cache_clear()
+    for command_line in (["migrate"], ["migrate", "--revert", "1"], ["doctor"]):
+        result = CliRunner().invoke(main, command_line)
+        assert result.exit_code == 1
+        assert "made before revision 0100, the first that can be upgraded: use an empty database" in result.output
+    settings.cache_clear()

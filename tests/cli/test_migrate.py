@@ -9,21 +9,14 @@ from pathlib import Path
 
 import psycopg
 import pytest
-from alembic.config import Config
-from alembic.script import ScriptDirectory
 from click.testing import CliRunner
-from sqlalchemy import Connection, inspect, select, text, update
+from sqlalchemy import Connection, inspect, text
 
 from cli.main import main
-from cli.migrate import MIGRATIONS, TableInUse, current_revision, newest_revision, revert, upgrade
+from cli.migrate import TableInUse, newest_revision, upgrade
 from cli.operator import cli_operator
 from config.settings import settings
-from models.bookings import bookings
 from models.engine import create, missing_settings
-from models.groups import group_session_templates
-from models.sessions import sessions
-from tests import factories
-from tests.eventually import eventually
 from tests.servers import temporary_database
 
 
@@ -96,18 +89,6 @@ def test_without_any_database_it_says_what_to_do(tmp_path: Path, monkeypatch: py
     assert "Set DATABASE_URL, or start `tutelage up`" in result.output
 
 
-BUILDS = "SELECT FROM pg_stat_activity WHERE wait_event = 'virtualxid' AND query LIKE 'CREATE INDEX CONCURRENTLY%'"
-BROKEN = "SELECT indexrelid::regclass::text FROM pg_index WHERE NOT indisvalid"
-
-
-def back_to(database_url: str, revision: str) -> None:
-    """Take everything back that came after it."""
-    config = Config()
-    config.set_main_option("script_location", str(MIGRATIONS))
-    steps = len(list(ScriptDirectory.from_config(config).iterate_revisions("head", revision)))
-    assert revert(database_url, steps) == revision
-
-
 @contextmanager
 def another(database_url: str) -> Iterator[Connection]:
     """A second connection."""
@@ -120,75 +101,3 @@ def another(database_url: str) -> Iterator[Connection]:
 def write(db: Connection, table: str) -> None:
     """Lock a table as every writer does, until the transaction ends."""
     db.execute(text(f"LOCK TABLE {table} IN ROW EXCLUSIVE MODE"))
-
-
-def test_while_large_tables_get_their_indexes_others_write(database_url: str) -> None:
-    back_to(database_url, "0014")
-    with (
-        another(database_url) as first,
-        another(database_url) as second,
-        another(database_url) as watch,
-        ThreadPoolExecutor() as pool,
-    ):
-        watch.execution_options(isolation_level="AUTOCOMMIT")
-        write(first, "deliveries")
-        done = pool.submit(upgrade, database_url)
-        try:
-            eventually(lambda: watch.execute(text(BUILDS)).rowcount, "the migration waits for who writes")
-            for table in ("deliveries", "delivery_attempts", "webhook_endpoints"):
-                write(second, table)
-            second.rollback()
-        finally:
-            first.rollback()
-        assert done.result() == newest_revision()
-
-
-def test_an_index_whose_build_was_interrupted_is_built_anew(database_url: str) -> None:
-    back_to(database_url, "0015")
-    with another(database_url) as db:
-        db.execute(text("CREATE INDEX ix_deliveries_missed ON deliveries (event_id)"))
-        db.execute(text("UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'ix_deliveries_missed'::regclass"))
-        db.commit()
-        assert db.scalars(text(BROKEN)).all() == ["ix_deliveries_missed"]
-        db.rollback()
-        upgrade(database_url)
-        assert db.scalars(text(BROKEN)).all() == []
-        made = db.scalars(text("SELECT indexdef FROM pg_indexes WHERE indexname = 'ix_deliveries_missed'")).one()
-        assert "not_listening" in made
-
-
-def test_a_migration_waits_no_longer_than_writers(database_url: str) -> None:
-    back_to(database_url, "0013")
-    with another(database_url) as db:
-        write(db, "webhook_endpoints")
-        with pytest.raises(TableInUse, match="try again"):
-            upgrade(database_url)
-        assert current_revision(db) == "0014", "what was done before is kept"
-        db.rollback()
-        assert upgrade(database_url) == newest_revision()
-
-
-def test_what_is_still_to_come_gets_the_location_of_its_offer(database_url: str) -> None:
-    location = {"kind": "phone", "value": "+49 30 1234"}
-    engine = create(database_url)
-    with engine.begin() as db:
-        listing = factories.make_listing(db, location=location, early_start_minutes=30)
-        draft = factories.make_booking(db, listing=listing)
-        open_session = factories.make_session(db, listing=listing)
-        over = factories.complete_session(db, factories.make_session(db, listing=listing))
-        group = factories.make_group(db, [], listing=listing)
-        db.execute(update(group_session_templates).values(location={"kind": "online"}))
-        untold = factories.make_session(db)
-    back_to(database_url, "0037")
-    upgrade(database_url)
-    with engine.connect() as db:
-        of_bookings = {row.id: row for row in db.execute(select(bookings))}
-        of_sessions = {row.id: row for row in db.execute(select(sessions))}
-    engine.dispose()
-    assert [of_bookings[each].location for each in (draft.id, open_session.booking_id)] == [location] * 2
-    assert of_bookings[group.id].location == {"kind": "online"}
-    assert of_bookings[untold.booking_id].location is None
-    terms = {each: (of_sessions[each].location, of_sessions[each].early_start_minutes) for each in of_sessions}
-    assert terms == {open_session.id: (location, 30), untold.id: (None, 15), over.id: (None, None)}
-    # Nothing has changed for those who read them.
-    assert {of_sessions[each].version for each in (open_session.id, untold.id)} == {1}

@@ -18,8 +18,7 @@ from models.events import DeliveryState, ErrorClass, deliveries, delivery_attemp
 from models.webhooks import EndpointState, webhook_endpoints
 from tests.concurrency.conftest import RACERS
 from tests.concurrency.racing import ROUNDS, Race, codes, deadlocks, winners
-from tests.factories import OPERATOR, make_event
-from workflows.effects.webhooks import SEND_WEBHOOK
+from tests.factories import OPERATOR, make_event, make_webhook
 from workflows.events import store
 from workflows.events.delivery import Attempt, Delivery, DeliveryKey, DeliveryStatus, Success
 from workflows.events.record import follow_up
@@ -222,9 +221,8 @@ def _failed(db: Connection) -> list[Endpoint]:
     for endpoint_id in ids:
         for values in [dead, missed] * EACH:
             event = make_event(db)
-            follow_up(db, event, SEND_WEBHOOK, [str(endpoint_id)])
-            of_run = (deliveries.c.event_id == event.id, deliveries.c.target == str(endpoint_id))
-            db.execute(update(deliveries).where(*of_run).values(endpoint_id=endpoint_id, **values))
+            make_webhook(db, event, endpoint_id)
+            db.execute(update(deliveries).where(deliveries.c.event_id == event.id).values(**values))
     # Last of all, so that they heard of none of these events by themselves.
     for endpoint_id in ids:
         values = {"id": endpoint_id, "url": f"https://{endpoint_id}.example", "event_types": ["*"]}

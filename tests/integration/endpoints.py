@@ -13,12 +13,13 @@ from uuid_utils.compat import uuid7
 
 from models.events import delivery_attempts, events
 from models.webhooks import EndpointState, webhook_endpoints, webhook_secrets
+from tests.factories import make_webhook
 from tests.integration.harness import Harness
 from workers.runner import DeliveryRunner
 from workflows.effects.webhooks import SEND_WEBHOOK
 from workflows.events.delivery import WEBHOOK_RETRY_POLICY, DeliveryKey, SendResult
 from workflows.events.event_types import SessionStarted
-from workflows.events.record import follow_up, record
+from workflows.events.record import record
 from workflows.webhooks.secrets import new_secret
 
 NO = SendResult(error="The receiver answered 500.", status_code=500)
@@ -44,7 +45,7 @@ def messages(harness: Harness, endpoint_id: UUID, count: int = 1) -> list[Delive
     with harness.transactions() as db:
         for event in happened:
             record(db, event)
-            follow_up(db, event, SEND_WEBHOOK, [str(endpoint_id)])
+            make_webhook(db, event, endpoint_id)
     return [DeliveryKey(event_id=event.id, effect=SEND_WEBHOOK.name, target=str(endpoint_id)) for event in happened]
 
 

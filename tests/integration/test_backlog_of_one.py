@@ -16,6 +16,7 @@ from sqlalchemy import Engine, text
 from infrastructure.transactions import Transactions
 from infrastructure.wakeups import Publisher, messages
 from tests.eventually import eventually
+from tests.factories import make_webhook
 from tests.integration.endpoints import YES, an_event, listening
 from tests.integration.harness import Harness, without_guards
 from workers.outbound import Route, SenderPool
@@ -24,7 +25,7 @@ from workers.sweep import Sweep
 from workers.transports.protection import Protected, Shares
 from workflows.effects.webhooks import SEND_WEBHOOK
 from workflows.events.delivery import DeliveryKey, SendResult
-from workflows.events.record import Wakeup, follow_up, record
+from workflows.events.record import Wakeup, record
 from workflows.events.subscriptions import load
 
 BACKLOG = 100_000
@@ -149,13 +150,7 @@ def latencies(
             event = an_event()
             with transactions() as db:
                 record(db, event)
-                follow_up(db, event, SEND_WEBHOOK, [str(endpoint_id)])
-                db.execute(
-                    text(
-                        "UPDATE deliveries SET endpoint_id = :id WHERE event_id = :event AND effect = 'webhooks.send'"
-                    ),
-                    {"id": endpoint_id, "event": event.id},
-                )
+                make_webhook(db, event, endpoint_id)
             recorded[event.id] = monotonic()
             pause.wait(0.01)
     late = monotonic() + 20

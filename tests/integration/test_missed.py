@@ -15,14 +15,14 @@ from structlog.testing import capture_logs
 
 from models.events import deliveries
 from models.webhooks import EndpointState
-from tests.factories import OPERATOR, make_booking
+from tests.factories import OPERATOR, make_booking, make_webhook
 from tests.integration.endpoints import an_event, attempts_kept, endpoint, listening, messages, set_endpoint
 from tests.integration.harness import Harness
 from workers.maintain import forget_missed_messages, maintain
 from workflows.effects.webhooks import SEND_WEBHOOK
 from workflows.events import store
 from workflows.events.delivery import DeliveryKey
-from workflows.events.record import follow_up, record
+from workflows.events.record import record
 from workflows.events.store import webhook_status_query
 from workflows.kernel.errors import NotFound
 from workflows.webhooks.deliveries import WebhookDelivery, recover, resend
@@ -177,7 +177,7 @@ def happened(harness: Harness, endpoint_id: UUID, *, ago: timedelta, **values: A
     event = replace(an_event(), id=event_id, occurred_at=moment)
     with harness.transactions() as db:
         record(db, event)
-        follow_up(db, event, SEND_WEBHOOK, [str(endpoint_id)])
+        make_webhook(db, event, endpoint_id)
     key = DeliveryKey(event_id=event_id, effect=SEND_WEBHOOK.name, target=str(endpoint_id))
     if values:
         harness.change(key, **values)

@@ -8,14 +8,9 @@ from hashlib import sha256
 from uuid import UUID, uuid4
 
 import pytest
-from alembic.config import Config
-from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, func, insert, select, text
 from structlog.testing import capture_logs
-from uuid_utils.compat import uuid7
 
-from cli.migrate import MIGRATIONS, revert, upgrade
-from models.engine import create
 from models.events import deliveries, events
 from models.sessions import session_id_of
 from models.webhooks import EndpointState, webhook_endpoints
@@ -240,8 +235,6 @@ def test_deferred_writes_are_merged_and_cut_back_with_their_savepoint(db: Connec
     assert drain_recorded(db).events == []
 
 
-BEFORE = "0017"
-
 # Issue: what a life costs. Request, acceptance, session, start, completion, and the review that it unlocks.
 MOST_DELIVERIES_OF_A_LIFE = 25
 
@@ -372,47 +365,3 @@ def test_a_life_runs_at_most_twenty_five_deliveries(harness: Harness) -> None:
     }
     assert ran["webhooks.send"] == 6
     assert ran["mail.send"] == 5
-
-
-def test_endpoints_of_older_deliveries_become_columns_and_go_back(database_url: str) -> None:
-    engine = create(database_url)
-    endpoint_id = uuid7()
-    config = Config()
-    config.set_main_option("script_location", str(MIGRATIONS))
-    steps = len(list(ScriptDirectory.from_config(config).iterate_revisions("head", BEFORE)))
-    revert(database_url, steps)
-    with engine.begin() as db:
-        event_id = uuid7()
-        db.execute(
-            text(
-                "INSERT INTO events (id, type, subject_type, subject_id, actor, data, occurred_at)"
-                " VALUES (:id, 'session.started', 'session', :id, 'system', '{}', now())"
-            ),
-            {"id": event_id},
-        )
-        write_as_before(db, event_id, str(endpoint_id), f"{endpoint_id}:2", "no endpoint")
-    engine.dispose()
-    upgrade(database_url)
-    with engine.begin() as db:
-        # A process of the release before is still running.
-        write_as_before(db, event_id, f"{endpoint_id}:3")
-        rows = db.execute(select(deliveries.c.target, deliveries.c.endpoint_id, deliveries.c.resend)).all()
-        assert {tuple(row) for row in rows} == {
-            (str(endpoint_id), endpoint_id, 0),
-            (f"{endpoint_id}:2", endpoint_id, 2),
-            (f"{endpoint_id}:3", endpoint_id, 3),
-            ("no endpoint", None, 0),
-        }
-    engine.dispose()
-
-
-def write_as_before(db: Connection, event_id: UUID, *targets: str) -> None:
-    """Webhook deliveries as they were written when the target alone sent of the endpoint."""
-    for target in targets:
-        db.execute(
-            text(
-                "INSERT INTO deliveries (event_id, effect, target, id, queue, due_at, nudge_at)"
-                " VALUES (:id, 'webhooks.send', :target, gen_random_uuid(), 'webhooks', now(), now())"
-            ),
-            {"id": event_id, "target": target},
-        )

@@ -10,14 +10,10 @@ from uuid import UUID, uuid4
 from zoneinfo import ZoneInfo
 
 import pytest
-from alembic.config import Config
-from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, func, insert, select
 
-from cli.migrate import MIGRATIONS, revert, upgrade
 from models.bookings import BookingStatus
 from models.catalog import courses
-from models.engine import create as create_engine
 from models.maintenance import session_count_changes, session_counts
 from models.sessions import OutcomeType
 from tests import factories
@@ -368,9 +364,6 @@ def test_a_report_is_one_statement(db: Connection) -> None:
             assert len(made.statements) == 1
 
 
-BEFORE = "0019"
-
-
 def live(harness: Harness) -> None:
     with harness.transactions() as db:
         make_session(db)
@@ -418,20 +411,3 @@ def test_changes_are_added_up_batch_by_batch_whatever_the_plan(harness: Harness,
         if not more:
             break
     assert batches == 12 // 4 + 1
-
-
-def test_what_there_was_before_is_counted_by_the_migration(database_url: str) -> None:
-    engine = create_engine(database_url)
-    live(Harness(engine))
-    before = shown(engine)
-    engine.dispose()
-    config = Config()
-    config.set_main_option("script_location", str(MIGRATIONS))
-    steps = len(list(ScriptDirectory.from_config(config).iterate_revisions("head", BEFORE)))
-    revert(database_url, steps)
-    upgrade(database_url)
-    engine = create_engine(database_url)
-    assert shown(engine) == before
-    with engine.connect() as db:
-        assert db.scalar(select(func.count()).select_from(session_count_changes)) == 0
-    engine.dispose()
