@@ -129,6 +129,7 @@ CANCELLED: dict[str, Any] = {
         "fee": _HALF,
         "refund": _HALF,
         "creditReturned": None,
+        "creditValidTo": None,
         "policy": {"windowHours": 24, "lateFeePercent": 50},
         "waivedAt": None,
     },
@@ -192,6 +193,7 @@ QUOTE: dict[str, Any] = {
     "refund": _HALF,
     "freeUntil": "2030-05-03T09:00:00Z",
     "creditReturned": None,
+    "creditValidTo": None,
     "policy": {"windowHours": 24, "lateFeePercent": 50},
 }
 
@@ -534,6 +536,7 @@ LEFT_GROUP: dict[str, Any] = {
         "fee": {"amount": 750, "currency": "USD"},
         "refund": {"amount": 750, "currency": "USD"},
         "creditReturned": None,
+        "creditValidTo": None,
         "policy": {"windowHours": 24, "lateFeePercent": 50},
     },
 }

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from enum import Enum
 from io import StringIO
 from typing import Any
@@ -13,6 +13,7 @@ from typing import Any
 from flask import Request, Response
 
 from api.schemas.base import camel
+from workflows.kernel.clock import rfc3339
 
 JSON, CSV = "application/json", "text/csv"
 # Where a cell begins that a spreadsheet would take for a formula, in full-width forms too: at the start of a value, and
@@ -61,7 +62,7 @@ def cell(value: object) -> object:
             # An apostrophe in front is how people write text that looks like a formula.
             return _FORMULA.sub("'", value)
         case datetime():
-            return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
+            return rfc3339(value)
         case date():
             return value.isoformat()
         case _:

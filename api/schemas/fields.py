@@ -18,7 +18,7 @@ from marshmallow import ValidationError, fields, validate
 
 from api.authentication.authenticator import identifier
 from config.sealing import seal_text, shown_text
-from workflows.kernel.clock import zone
+from workflows.kernel.clock import rfc3339, zone
 from workflows.kernel.errors import Invalid
 
 METADATA_LIMIT_BYTES = 16_384  # serialised
@@ -166,10 +166,19 @@ class Moment(fields.DateTime):
     @staticmethod
     def write(value: datetime) -> str:
         """The time in UTC with a Z."""
-        return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
+        return rfc3339(value)
 
     def _serialize(self, value: datetime | None, attr: str | None, obj: Any, **kwargs: Any) -> str | None:  # noqa: ARG002
         return None if value is None else self.write(value)
+
+
+CREDIT_VALID_TO = Moment(
+    allow_none=True,
+    metadata={
+        "description": "The end of the bundle with the credit that returns; in the past, it cannot be spent. Null if"
+        " the bundle has no end, or no credit returns."
+    },
+)
 
 
 class MomentOrWallClock(Moment):

@@ -9,7 +9,7 @@ from marshmallow import fields
 
 from api.schemas.base import RequestSchema, ResponseSchema
 from api.schemas.expected_terms import ExpectedTermsBody
-from api.schemas.fields import Id, Moment, Money, Text
+from api.schemas.fields import CREDIT_VALID_TO, Id, Moment, Money, Text
 from api.schemas.groups import GroupSession
 from workflows.groups.group import SeenGroup
 from workflows.groups.waitlist import WaitlistEntry as Entry
@@ -59,6 +59,7 @@ class SeatCancelled(ResponseSchema):
     credit_returned = fields.Boolean(
         allow_none=True, metadata={"description": "Whether the session of the bundle came back; null if none paid."}
     )
+    credit_valid_to = CREDIT_VALID_TO
     policy = fields.Nested(
         SeatPolicy, allow_none=True, metadata={"description": "Null: participants cannot leave by themselves."}
     )
@@ -102,6 +103,7 @@ def cancellation_of(cost: Quote) -> dict[str, Any]:
         "fee": {"amount": cost.fee_amount, "currency": cost.currency},
         "refund": {"amount": cost.refund_amount, "currency": cost.currency},
         "credit_returned": cost.credit_returned,
+        "credit_valid_to": cost.credit_valid_to,
         "policy": None if cost.window_hours is None else policy,
     }
 

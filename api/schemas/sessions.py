@@ -13,6 +13,7 @@ from api.schemas.bookings import Booking, CancellationTypeBody, MenteeParty, Men
 from api.schemas.catalog import AgreedLocation
 from api.schemas.expected_terms import ListingOrDuration
 from api.schemas.fields import (
+    CREDIT_VALID_TO,
     AsRead,
     Id,
     Line,
@@ -210,6 +211,7 @@ class CancellationQuote(ResponseSchema):
         allow_none=True,
         metadata={"description": "Whether the credit that paid for it would return; null if none did."},
     )
+    credit_valid_to = CREDIT_VALID_TO
     policy = fields.Nested(AgreedPolicy, allow_none=True, metadata={"description": "Null: the mentee cannot cancel."})
 
 
@@ -361,6 +363,7 @@ def shown_quote(session: SessionRecord, quote: Quote) -> dict[str, Any]:
             "refund": {"amount": quote.refund_amount, "currency": quote.currency},
             "free_until": quote.free_until,
             "credit_returned": quote.credit_returned,
+            "credit_valid_to": quote.credit_valid_to,
             "policy": None if quote.window_hours is None else policy,
         }
     )

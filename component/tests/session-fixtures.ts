@@ -74,6 +74,7 @@ export function quote(change: Partial<CancellationQuote> = {}): CancellationQuot
     refund: { amount: 8500, currency: EUR },
     freeUntil: "2030-05-03T09:00:00Z",
     creditReturned: null,
+    creditValidTo: null,
     policy: { windowHours: 24, lateFeePercent: 50 },
     ...change,
   };

@@ -133,6 +133,19 @@ describe("a session that costs nothing", () => {
   });
 });
 
+describe("the credit of a bundle that a cancellation returns", () => {
+  const dialog = { dialog: "cancel", now: START - 48 * 3_600_000 } as const;
+  const returned = { creditReturned: true, refund: { amount: 0, currency: "EUR" } };
+
+  it.each([
+    [null, en.cancelling.creditBack],
+    ["2999-01-01T12:00:00Z", "The session goes back to the bundle, which can be used until"],
+    ["2020-01-01T12:00:00Z", "The session of the bundle cannot be used again: the bundle ended on"],
+  ])("can be used until %s", (creditValidTo, said) => {
+    expect(textOf(show({ ...dialog, quote: quote({ ...returned, creditValidTo }) }))).toContain(said);
+  });
+});
+
 describe("the dialog about a party who did not come", () => {
   const dialog = { dialog: "no-show", now: START + 20 * 60_000 } as const;
 

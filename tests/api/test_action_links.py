@@ -25,8 +25,12 @@ from tests.integration.harness import without_guards
 from workers.maintain import CHORES
 from workflows.action_links.link import LINK_PURPOSE, Action
 from workflows.bookings.booking import Booking
+from workflows.groups.place import read_group
+from workflows.groups.seats import join
+from workflows.kernel.operator_policy import DEFAULT_POLICY
 from workflows.reviews.permits import Permit
 from workflows.sessions.session import Session
+from workflows.sessions.steps import create
 
 HOSTILE = '<script>alert("x")</script><img src=x onerror=y>'
 
@@ -164,6 +168,55 @@ def test_the_price_of_cancelling_is_shown_first(
     assert session["cancellation"]["fee"] == quote["fee"]
     assert session["cancellation"]["refund"] == quote["refund"]
     assert last_event(engine) == ("session.cancelled", f"user:{cast.mentee.id}")
+
+
+@pytest.mark.parametrize(
+    ("reader", "said"),
+    [
+        ("mentee", "cannot be used again: your bundle ended on"),
+        ("mentor", "the bundle of Ada Lovelace, which had ended and is extended until"),
+    ],
+)
+def test_a_credit_of_an_ended_bundle_is_not_promised_back(
+    client: ApiClient, cast: Cast, engine: Engine, reader: str, said: str
+) -> None:
+    with engine.begin() as db:
+        week_ago = datetime.now(UTC) - timedelta(days=7)
+        bundle = factories.make_bundle(db, mentee=cast.mentee, valid_days=1, at=week_ago)
+        listing = factories.make_listing(db, cast.mentor, course_id=bundle.course_id)
+        start = factories.next_slot() + timedelta(days=3)
+        paid = factories.make_paid_booking(db, bundle, listing=listing, start_time=start, at=week_ago)
+        session = create(db, booking_id=paid.id)
+    path = link_to_cancel(session, cast.mentee.id if reader == "mentee" else cast.mentor.user_id)
+    headers = cast.as_mentee if reader == "mentee" else cast.as_mentor
+    quote = client.get(f"/sessions/{session.id}/cancellation-quote", headers=headers).json
+    page = client.get(path)
+    answer = client.post(path, data={"reason": "Ill", **hidden(page)})
+    for text in (page.text, answer.text):
+        assert said in text
+        assert "back to your bundle" not in text
+    cost = client.get(f"/sessions/{session.id}", headers=headers).json["cancellation"]
+    assert quote["creditReturned"] is cost["creditReturned"] is True
+    found = client.get(f"/bundles/{bundle.id}", headers=cast.as_mentee).json
+    assert (found["status"], found["validTo"]) == ("active" if reader == "mentor" else "expired", cost["creditValidTo"])
+    assert (quote["creditValidTo"] == cost["creditValidTo"]) == (reader == "mentee")
+
+
+@pytest.mark.parametrize("ended", [False, True])
+def test_a_seat_paid_by_a_bundle_is_left(client: ApiClient, cast: Cast, engine: Engine, ended: bool) -> None:
+    with engine.begin() as db:
+        then = datetime.now(UTC) - timedelta(days=7 if ended else 0)
+        bundle = factories.make_bundle(db, mentee=cast.mentee, valid_days=2, at=then)
+        listing = factories.make_listing(db, cast.mentor, course_id=bundle.course_id)
+        start = factories.next_slot() + timedelta(days=3)
+        group = read_group(db, factories.make_group(db, [], listing=listing, start_time=start).id)
+        who: Any = {"actor": factories.acting_user(cast.mentee), "mentee_user_id": cast.mentee.id}
+        join(db, group=group, bundle_purchase_id=bundle.id, now=then, policy=DEFAULT_POLICY, **who)
+    path = signed(Action.CANCEL, group.id, cast.mentee.id)
+    page = client.get(path)
+    for text in (page.text, client.post(path, data=hidden(page)).text):
+        assert ("cannot be used again: your bundle ended on" in text) is ended
+        assert ("goes back to your bundle, which can be used until" in text) is not ended
 
 
 def test_what_is_always_free_names_no_last_day(client: ApiClient, cast: Cast, engine: Engine) -> None:

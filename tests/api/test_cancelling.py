@@ -108,6 +108,7 @@ def test_a_mentee_inside_the_window_pays_what_they_were_quoted(world: World, cas
         "fee": {"amount": 2001, "currency": "USD"},
         "refund": {"amount": 2000, "currency": "USD"},
         "creditReturned": None,
+        "creditValidTo": None,
         "waivedAt": None,
         "policy": {"windowHours": 8784, "lateFeePercent": 50},
     }

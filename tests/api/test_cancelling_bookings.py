@@ -153,6 +153,7 @@ def test_a_participant_leaves_a_group(
         "fee": {"amount": fee, "currency": "USD"},
         "refund": {"amount": 4000 - fee, "currency": "USD"},
         "creditReturned": None,
+        "creditValidTo": None,
         "policy": {"windowHours": 24, "lateFeePercent": 50},
     }
     seen = world.client.get(path, headers=cast.as_stranger)

@@ -126,6 +126,7 @@ def test_a_late_participant_reads_the_fee(world: World, cast: Cast) -> None:
         "fee": {"amount": 2000, "currency": "USD"},
         "refund": {"amount": 2000, "currency": "USD"},
         "creditReturned": None,
+        "creditValidTo": None,
         "policy": {"windowHours": 24, "lateFeePercent": 50},
     }
     assert refusal(post(world, group, "leave", cast.as_mentee)) == (404, "not_found")

@@ -39,7 +39,8 @@ def _spend(db: Connection, booking_id: UUID, *, bundle: Bundle) -> None:
 
 
 def _give_back(db: Connection, booking_id: UUID) -> bool:
-    return give_back(db, booking_id=booking_id, actor=SYSTEM, now=datetime.now(UTC))
+    now = datetime.now(UTC)
+    return give_back(db, booking_id=booking_id, actor=SYSTEM, by_mentee=False, now=now) is not None
 
 
 def _entries(engine: Engine, bundle: Bundle) -> list[Any]:

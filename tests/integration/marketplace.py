@@ -75,7 +75,7 @@ BUNDLES: list[dict[str, Any]] = [
 
 _BUNDLES = b"""
 SELECT b.id, b.total_sessions, b.remaining_sessions, sum(e.credits) AS credits,
-       (array_agg(e.balance ORDER BY e.sequence DESC))[1] AS balance
+       (array_agg(e.balance ORDER BY e.sequence DESC))[1] AS balance, b.valid_to
 FROM bundle_purchases b LEFT JOIN bundle_entries e ON e.bundle_purchase_id = b.id GROUP BY b.id
 """
 _GROUPS = b"SELECT booking_id, capacity, seats_taken, seats_offered FROM group_sessions"
@@ -456,7 +456,7 @@ class Marketplace:
         action = self.random.choice(list(how))
         self._expect(action, None, how[action])
         del self.drafts[booking_id]
-        self._give_back(draft.bundle_id)
+        self._give_back(draft.bundle_id, by_mentee=action == "withdraw")
 
     def cancel(self) -> None:
         """A mentee, a mentor or an operator cancels a session."""
@@ -494,7 +494,7 @@ class Marketplace:
         require_equal("The credit's return", cost["creditReturned"] or False, returned)
         del self.sessions[booking_id]
         if returned:
-            self._give_back(kept.bundle_id)
+            self._give_back(kept.bundle_id, by_mentee=by == "mentee")
 
     # Groups
 
@@ -613,7 +613,7 @@ class Marketplace:
         del group.seats[mentee.id]
         group.line = self._offered(group)
         if returned:
-            self._give_back(seat.bundle_id)
+            self._give_back(seat.bundle_id, by_mentee=by_mentee)
         elif seat.bundle_id is not None:
             group.kept.append(seat.bundle_id)
 
@@ -669,9 +669,9 @@ class Marketplace:
             return
         group.cancelled, group.line = True, {}
         for seat in group.seats.values():
-            self._give_back(seat.bundle_id)
+            self._give_back(seat.bundle_id, by_mentee=False)
         for bundle_id in group.kept:
-            self._give_back(bundle_id)
+            self._give_back(bundle_id, by_mentee=False)
 
     def _cancel_group(self, group: Group, actor: Actor) -> Session:
         session = accepted_session(self.db, session_id_of(group.id))
@@ -710,8 +710,8 @@ class Marketplace:
             Disagreement: they differ, or a person's time is taken twice.
         """
         found: Any = {bundle_id: tuple(rest) for bundle_id, *rest in self._all(_BUNDLES)}
-        expected: Any = {key: (each.total, *[each.left] * 3) for key, each in self.bundles.items()}
-        require_equal("Bundles: total, counter, sum and balance of the ledger", found, expected)
+        expected: Any = {key: (each.total, *[each.left] * 3, each.valid_to) for key, each in self.bundles.items()}
+        require_equal("Bundles: total, counter, sum and balance of the ledger, end", found, expected)
         found = {booking_id: tuple(rest) for booking_id, *rest in self._all(_GROUPS)}
         expected = {
             key: (group.capacity, len(group.seats), group.held(group.line) - len(group.seats))
@@ -805,9 +805,14 @@ class Marketplace:
         if bundle_id is not None:
             self.bundles[bundle_id].move(-1)
 
-    def _give_back(self, bundle_id: UUID | None) -> None:
-        if bundle_id is not None:
-            self.bundles[bundle_id].move(1)
+    def _give_back(self, bundle_id: UUID | None, *, by_mentee: bool) -> None:
+        if bundle_id is None:
+            return
+        bundle = self.bundles[bundle_id]
+        bundle.move(1)
+        if bundle.expired(self.now) and not by_mentee:
+            bundle.valid_to, bundle.ended = self.now + 30 * DAY, False
+            self.outcomes["extend a bundle", "done"] += 1
 
     def _booking(self, booking_id: UUID) -> Booking:
         return Booking.of(self.db.execute(booking_query(booking_id)).one())

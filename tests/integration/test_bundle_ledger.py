@@ -53,7 +53,8 @@ class Buyer:
         return paid
 
     def give_back(self, booking_id: UUID, **words: Any) -> bool:
-        return give_back(self.db, booking_id=booking_id, actor=SYSTEM, now=NOW, **words)
+        words = {"by_mentee": False, "now": NOW, **words}
+        return give_back(self.db, booking_id=booking_id, actor=SYSTEM, **words) is not None
 
     def present(self) -> Bundle:
         return Bundle.of(self.db.execute(bundle_query(self.bundle.id)).one())

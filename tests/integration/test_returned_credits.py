@@ -10,14 +10,16 @@ from sqlalchemy import Connection, select
 
 from models.bundles import bundle_entries
 from models.events import events
-from models.sessions import AbsentParty
+from models.sessions import AbsentParty, session_id_of
 from tests import factories
 from tests.integration.harness import Harness
 from workflows.bookings.booking import Booking
 from workflows.bookings.decisions import cancel as withdraw
-from workflows.bookings.decisions import decline
+from workflows.bookings.decisions import decline, expire
 from workflows.bundles.bundle import Bundle, bundle_query
+from workflows.events.record import flush_deferred
 from workflows.identity.actor import Actor
+from workflows.kernel.clock import rfc3339
 from workflows.sessions.after_the_fact import report_no_show, void, waive_fee
 from workflows.sessions.cancel import cancel
 from workflows.sessions.session import Session, SessionWithTerms, session_with_terms_query
@@ -36,10 +38,17 @@ def last_entry(db: Connection, bundle: Bundle) -> Any:
     return db.execute(found.order_by(bundle_entries.c.sequence.desc()).limit(1)).one()
 
 
+def terms_of(db: Connection, booking: Booking) -> SessionWithTerms:
+    create(db, booking_id=booking.id)
+    return present_terms(db, booking)
+
+
+def present_terms(db: Connection, booking: Booking) -> SessionWithTerms:
+    return SessionWithTerms.of(db.execute(session_with_terms_query(session_id_of(booking.id))).one())
+
+
 def cancelled_by(db: Connection, actor: Actor, booking: Booking, *, at: datetime) -> Session:
-    session = create(db, booking_id=booking.id)
-    terms = SessionWithTerms.of(db.execute(session_with_terms_query(session.id)).one())
-    return cancel(db, actor=actor, session=terms, reason="Ill", now=at)
+    return cancel(db, actor=actor, session=terms_of(db, booking), reason="Ill", now=at)
 
 
 def test_a_declined_requests_credit_returns(db: Connection) -> None:
@@ -148,9 +157,64 @@ def test_a_session_paid_with_money_returns_no_credit(db: Connection) -> None:
     assert session.cancellation["creditReturned"] is None
 
 
-def test_a_credit_returns_to_an_expired_bundle(db: Connection) -> None:
-    bundle = factories.make_bundle(db, valid_days=1)
-    booking = factories.make_paid_booking(db, bundle)
-    cancelled_by(db, factories.mentor_of(booking), booking, at=NOW + 2 * DAY)
+@pytest.mark.parametrize(
+    ("how", "extended"),
+    [
+        ("declined", True),
+        ("expired", True),
+        ("withdrawn", False),
+        ("cancelled by mentor", True),
+        ("cancelled by mentee", False),
+        ("no-show of mentor", True),
+        ("no-show of mentee", False),
+        ("waived", True),
+    ],
+)
+def test_a_returned_credit_extends_an_ended_bundle_unless_by_its_mentee(
+    db: Connection, how: str, extended: bool
+) -> None:
+    bundle = factories.make_bundle(db, valid_days=1, at=NOW - DAY)
+    listing = factories.make_listing(db, course_id=bundle.course_id, late_fee_percent=50 if how == "waived" else 0)
+    is_draft = how in ("declined", "expired", "withdrawn")
+    booking = factories.make_paid_booking(db, bundle, listing=listing, accepted=not is_draft, at=NOW - DAY)
+    mentee, mentor = Actor.person(bundle.mentee_user_id, None), factories.mentor_of(booking)
+    about: dict[str, Any] = {"now": NOW, "reason": "Ill"}
+    if is_draft:
+        end = {
+            "declined": lambda: decline(db, actor=mentor, booking=booking, **about),
+            "withdrawn": lambda: withdraw(db, actor=mentee, booking=booking, **about),
+            "expired": lambda: expire(db, booking=booking, now=NOW),
+        }
+        end[how]()
+        flush_deferred(db)
+    elif how.startswith("no-show"):
+        who, at = AbsentParty(how.split()[-1]), booking.start_time + timedelta(hours=1)
+        session = report_no_show(db, actor=factories.OPERATOR, session=terms_of(db, booking), who=who, now=at)
+        about["now"] = at
+    else:
+        by = mentor if how == "cancelled by mentor" else mentee
+        at = booking.start_time - TICK if how == "waived" else NOW
+        session = cancel(db, actor=by, session=terms_of(db, booking), reason="Ill", now=at)
+        if how == "waived":
+            assert left_in(db, bundle) == 4
+            session = waive_fee(db, actor=factories.OPERATOR, session=present_terms(db, booking), **about)
     present = Bundle.of(db.execute(bundle_query(bundle.id)).one())
-    assert (present.remaining_sessions, present.status_at(NOW + 2 * DAY)) == (5, "expired")
+    assert present.remaining_sessions == 5
+    assert bundle.valid_to is not None
+    assert present.valid_to == (about["now"] + 30 * DAY if extended else bundle.valid_to)
+    last = db.execute(select(events).where(events.c.subject_id != bundle.id).order_by(events.c.sequence.desc())).first()
+    assert last is not None
+    assert last.data["credit_valid_to"] == present.valid_to.isoformat()
+    set_again = select(events).where(events.c.subject_id == bundle.id, events.c.type == "bundle.validity_set")
+    assert len(db.execute(set_again).all()) == 1 + extended
+    if not is_draft:
+        assert session.cancellation is not None
+        assert session.cancellation["creditValidTo"] == rfc3339(present.valid_to)
+
+
+def test_a_credit_extends_no_bundle_that_goes_on(db: Connection) -> None:
+    bundles = [factories.make_bundle(db, valid_days=days) for days in (1, None)]
+    for bundle in bundles:
+        booking = factories.make_paid_booking(db, bundle)
+        cancelled_by(db, factories.mentor_of(booking), booking, at=NOW)
+        assert Bundle.of(db.execute(bundle_query(bundle.id)).one()).valid_to == bundle.valid_to

@@ -274,6 +274,34 @@ def test_a_credit_returns_unless_a_fee_is_due(db: Connection, hours: int, percen
     assert scene.credits(bundle) == (3 if returned else 2)
 
 
+@pytest.mark.parametrize(
+    ("how", "extended"), [("left", False), ("taken away", True), ("waived", True), ("cancelled", True)]
+)
+def test_a_seats_credit_extends_an_ended_bundle_unless_it_was_left_in_time(
+    db: Connection, how: str, extended: bool
+) -> None:
+    scene = Scene(db)
+    ada, end = scene.person(), NOW + timedelta(days=1)
+    bundle = scene.bundle(ada, session_count=3, valid_days=1, at=NOW)
+    scene.join(ada, bundle_purchase_id=bundle)
+    at = NOW + timedelta(days=2)
+    if how == "waived":
+        late = START - timedelta(hours=1)
+        scene.leave(ada, now=late)
+        whose = {"booking_id": scene.group.id, "session_id": session_id_of(scene.group.id), "mentee_user_id": ada.id}
+        waive_seat_fee(db, actor=factories.OPERATOR, reason="Goodwill", now=at, **whose)
+    elif how == "cancelled":
+        refund_all(db, group=scene.group, actor=factories.acting_mentor(scene.mentor), now=at)
+    else:
+        cost = scene.leave(ada, actor=None if how == "left" else factories.OPERATOR, now=at)
+        assert cost.credit_valid_to == (at + timedelta(days=30) if extended else end)
+    present = Bundle.of(db.execute(bundle_query(bundle)).one())
+    valid_to = at + timedelta(days=30) if extended else end
+    assert (present.remaining_sessions, present.valid_to) == (3, valid_to)
+    told = scene.events("seat.left", "seat.refunded")[-1].data
+    assert told["credit_valid_to"] == valid_to.isoformat()
+
+
 @pytest.mark.parametrize("by_credit", [True, False])
 @pytest.mark.parametrize("how", ["waived", "cancelled"])
 def test_what_was_kept_of_a_late_seat_comes_back_once(db: Connection, how: str, by_credit: bool) -> None:
@@ -376,7 +404,10 @@ def test_a_cancelled_session_refunds_its_group_durably(harness: Harness) -> None
     texts = {mail.to_address: mail.text for mail in mails}
     assert "Ill" in texts[ada.email]
     assert "The price of USD 15.00 will be refunded to you." in texts[ada.email]
-    assert "The session that you paid with goes back to your bundle." in texts[ben.email]
+    assert (
+        "The session that you paid with goes back to your bundle. A bundle that has ended is extended by 30 days."
+        in texts[ben.email]
+    )
     del texts[ada.email], texts[ben.email]
     (of_mentor,) = texts.values()
     assert "All participants get back what they paid." in of_mentor

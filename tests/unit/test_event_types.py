@@ -46,6 +46,7 @@ OWN: dict[str, Any] = {
     "late": True,
     "started": True,
     "credit_returned": True,
+    "credit_valid_to": NOW + timedelta(days=30),
     "fee_amount": 2000,
     "refund_amount": 2000,
     "currency": "USD",

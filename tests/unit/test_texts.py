@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -26,7 +26,7 @@ KINDS = (
     *("review_unlocked", "seat_joined", "seat_left"),
     *("seat_refunded", "waitlist_offered", "waitlist_dropped"),
 )
-ENDED = {
+ENDED: dict[str, Any] = {
     "actor": "user:1",
     "cancelled_by": "mentee",
     "mentee_user_id": "1",
@@ -36,6 +36,7 @@ ENDED = {
     "late": True,
     "cancellation_type": "client_request",
     "credit_returned": None,
+    "credit_valid_to": None,
     "bundle_purchase_id": None,
     "reason": "lapsed",
     "occurred_at": datetime(2030, 5, 1, 9, tzinfo=UTC),
@@ -168,6 +169,43 @@ def test_a_cancellation_tells_whether_the_credit_returned(returned: bool, said: 
     free = {"fee_amount": 0, "refund_amount": 0, "credit_returned": returned}
     body = words("session_cancelled", event=SimpleNamespace(start_time=start, **(ENDED | free))).body
     assert said in body.splitlines()[-1]
+
+
+@pytest.mark.parametrize(
+    ("kind", "reader_is_mentor"),
+    [
+        *(("session_cancelled", True), ("session_cancelled", False)),
+        *(("session_fee_waived", True), ("session_fee_waived", False)),
+        *(("seat_left", False), ("seat_refunded", False)),
+    ],
+)
+@pytest.mark.parametrize(
+    ("days", "said"),
+    [
+        (None, " is back in {} bundle.\n"),
+        (-1, " cannot be used again: {} bundle ended on Tuesday, 30 April 2030, 09:00 (UTC)."),
+        (0, " cannot be used again: {} bundle ended on Wednesday, 1 May 2030, 09:00 (UTC)."),
+        (1, " is back in {} bundle, which can be used until Thursday, 2 May 2030, 09:00 (UTC)."),
+        (30, " is back in {} bundle, which had ended and is extended until Friday, 31 May 2030, 09:00 (UTC)."),
+    ],
+)
+def test_a_returned_credit_says_until_when_it_can_be_used(
+    kind: str, reader_is_mentor: bool, days: int | None, said: str
+) -> None:
+    returned: Any = {"credit_returned": True, "fee_amount": 0, "refund_amount": 0, "credit_valid_to": None}
+    if days is not None:
+        returned["credit_valid_to"] = ENDED["occurred_at"] + timedelta(days=days)
+    event = SimpleNamespace(start_time=datetime(2030, 5, 4, 9, tzinfo=UTC), **(ENDED | returned))
+    body = words(kind, event=event, reader_is_mentor=reader_is_mentor).body + "\n"
+    assert said.format("the" if reader_is_mentor else "your") in body
+    assert ("back in" in body) == (days is None or days > 0)
+
+
+@pytest.mark.parametrize("kind", ["booking_declined", "booking_cancelled"])
+def test_a_request_that_ends_says_that_its_credit_is_back(kind: str) -> None:
+    event = SimpleNamespace(start_time=datetime(2030, 5, 4, 9, tzinfo=UTC), **(ENDED | {"credit_returned": True}))
+    assert "The session that you paid with is back in your bundle.\n" in words(kind, event=event, expired=True).body
+    assert "bundle" not in words(kind, expired=True).body
 
 
 def test_a_missing_variable_raises() -> None:

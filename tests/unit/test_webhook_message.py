@@ -109,5 +109,6 @@ def test_a_body_holds_no_names_no_mails_and_no_notes(name: str) -> None:
     allowed |= {"priceAmount", "started"}
     # A word of ours, of an event that is never sent to an endpoint.
     allowed |= {"reason"} if name == "waitlist.dropped" else set()
-    allowed |= {"cancelledBy", "type", "late", "waived", "creditReturned", "feeAmount", "refundAmount", "currency"}
+    allowed |= {"cancelledBy", "type", "late", "waived", "creditReturned", "creditValidTo"}
+    allowed |= {"feeAmount", "refundAmount", "currency"}
     assert all(field.endswith("Id") or field in allowed for field in data)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from typing import Any
 
 from sqlalchemy import Connection, text
 from uuid_utils.compat import uuid7
@@ -93,9 +94,8 @@ def decline(db: Connection, *, actor: Actor, booking: Booking, reason: str | Non
     """
     require_mentor(actor, booking)
     declined = BOOKING_MACHINE.move(db, booking, BookingStatus.DECLINED, decline_reason=reason)
-    if booking.bundle_purchase_id is not None:
-        give_back(db, booking_id=booking.id, actor=actor, now=now, reason="The request was declined.")
-    record(db, BookingDeclined.about(declined, actor=actor, now=now))
+    credit = _returned_credit(db, declined, actor, "The request was declined.", now, by_mentee=False)
+    record(db, BookingDeclined.about(declined, actor=actor, now=now, **credit))
     return declined
 
 
@@ -112,30 +112,33 @@ def cancel(db: Connection, *, actor: Actor, booking: Booking, reason: str | None
             f"An accepted booking is cancelled as its session: POST /sessions/{booking.session_id}/cancel.",
             step=BOOKING_MACHINE.step(booking, BookingStatus.CANCELLED),
         )
-    cancelled = _cancel(db, actor, booking, reason, now)
-    if booking.bundle_purchase_id is not None:
-        give_back(db, booking_id=booking.id, actor=actor, now=now, reason="The request was withdrawn.")
+    cancelled = BOOKING_MACHINE.move(db, booking, BookingStatus.CANCELLED, cancel_reason=reason)
+    credit = _returned_credit(db, cancelled, actor, "The request was withdrawn.", now, by_mentee=True)
+    record(db, BookingCancelled.about(cancelled, actor=actor, now=now, **credit))
     return cancelled
 
 
 def expire(db: Connection, *, booking: Booking, now: datetime) -> Booking:
     """Cancel a draft that was not decided in time.
 
-    A credit that paid for it is given back at the end of the transaction, together with those of other drafts.
+    Where a credit paid for it, the rest happens at the end of the transaction, together with other drafts.
 
     Raises:
         InvalidTransition: it is no longer a draft.
     """
-    cancelled = _cancel(db, SYSTEM, booking, EXPIRED, now)
-    if cancelled.bundle_purchase_id is not None:
-        defer_write(db, _give_back_all, (cancelled, now))
+    cancelled = BOOKING_MACHINE.move(db, booking, BookingStatus.CANCELLED, cancel_reason=EXPIRED)
+    if cancelled.bundle_purchase_id is None:
+        _conclude_expired(db, [(cancelled, now)])
+    else:
+        defer_write(db, _conclude_expired, (cancelled, now))
     return cancelled
 
 
-def _give_back_all(db: Connection, expired: list[tuple[Booking, datetime]]) -> None:
+def _conclude_expired(db: Connection, expired: list[tuple[Booking, datetime]]) -> None:
     # In the order of the bundles: transactions that lock several of them in different orders deadlock.
     for booking, now in sorted(expired, key=lambda each: str(each[0].bundle_purchase_id)):
-        give_back(db, booking_id=booking.id, actor=SYSTEM, now=now, reason="The request expired.")
+        credit = _returned_credit(db, booking, SYSTEM, "The request expired.", now, by_mentee=False)
+        record(db, BookingCancelled.about(booking, actor=SYSTEM, now=now, **credit))
 
 
 def expiry_of(event: BookingRequested) -> datetime:
@@ -143,7 +146,10 @@ def expiry_of(event: BookingRequested) -> datetime:
     return min(event.start_time, event.occurred_at + TIME_TO_DECIDE)
 
 
-def _cancel(db: Connection, actor: Actor, booking: Booking, reason: str | None, now: datetime) -> Booking:
-    cancelled = BOOKING_MACHINE.move(db, booking, BookingStatus.CANCELLED, cancel_reason=reason)
-    record(db, BookingCancelled.about(cancelled, actor=actor, now=now))
-    return cancelled
+def _returned_credit(
+    db: Connection, booking: Booking, actor: Actor, reason: str, now: datetime, *, by_mentee: bool
+) -> dict[str, Any]:
+    bundle = None
+    if booking.bundle_purchase_id is not None:
+        bundle = give_back(db, booking_id=booking.id, actor=actor, by_mentee=by_mentee, now=now, reason=reason)
+    return {"credit_returned": bundle is not None, "credit_valid_to": bundle and bundle.valid_to}

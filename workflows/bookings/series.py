@@ -22,6 +22,7 @@ from workflows.bookings.decisions import cancel, decline
 from workflows.events.record import savepoint
 from workflows.identity.access import is_mentor
 from workflows.identity.actor import Actor
+from workflows.kernel.clock import rfc3339
 from workflows.kernel.errors import Conflict, Invalid, TermsChanged
 from workflows.kernel.records import Record
 
@@ -213,7 +214,7 @@ def withdraw_drafts(
 
 def times_in_details(times: Iterable[datetime]) -> dict[str, list[str]]:
     """Times of a series as the details of a refusal."""
-    return {"occurrences": [time.isoformat().replace("+00:00", "Z") for time in times]}
+    return {"occurrences": [rfc3339(time) for time in times]}
 
 
 def _at(shown: datetime, there: ZoneInfo) -> Occurrence:

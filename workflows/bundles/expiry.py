@@ -34,16 +34,6 @@ _SET_AGAIN = select(
 )
 
 
-def validity_events(bundle: Bundle, *, actor: Actor, now: datetime) -> list[BundleValiditySet]:
-    """The event from which the timers of a bundle follow; none for a bundle without an end.
-
-    Recorded with every change of `valid_to`: each has timers of its own, and those of the ones before do nothing.
-    """
-    if bundle.valid_to is None:
-        return []
-    return [BundleValiditySet.about(bundle, actor=actor, now=now, status=bundle.status_at(now))]
-
-
 def expiry_of(event: BundleValiditySet) -> datetime:
     """When the bundle expires."""
     assert event.valid_to is not None

@@ -10,10 +10,11 @@ from sqlalchemy.sql.expression import TextualSelect
 from uuid_utils.compat import uuid7
 
 from workflows.bundles.bundle import Bundle, bundle_query
-from workflows.events.event_types import BundleExhausted
+from workflows.events.event_types import BundleExhausted, BundleValiditySet
 from workflows.events.record import record
 from workflows.identity.actor import Actor
 from workflows.kernel.errors import Conflict, NotFound
+from workflows.terms.cancellation import end_after_return
 
 _COLUMNS = ", ".join(column.name for column in Bundle.columns())
 
@@ -66,7 +67,8 @@ _OF_SEAT = "{entry}.seat_id = CAST(:seat_id AS uuid) AND {entry}.booking_id = CA
 def _lock_spent(of: str) -> TextClause:
     return text(
         f"""
-SELECT bundle.id FROM bundle_entries spent JOIN bundle_purchases bundle ON bundle.id = spent.bundle_purchase_id
+SELECT bundle.id, bundle.valid_to
+FROM bundle_entries spent JOIN bundle_purchases bundle ON bundle.id = spent.bundle_purchase_id
 WHERE {of.format(entry="spent")} AND spent.kind = 'spend'
 FOR NO KEY UPDATE OF bundle
 """
@@ -76,7 +78,7 @@ FOR NO KEY UPDATE OF bundle
 def _giving_back(of: str) -> TextualSelect:
     return moving(
         f"""
-    UPDATE bundle_purchases SET remaining_sessions = remaining_sessions + 1
+    UPDATE bundle_purchases SET remaining_sessions = remaining_sessions + 1, valid_to = CAST(:valid_to AS timestamptz)
     WHERE id = CAST(:id AS uuid) AND NOT EXISTS (
         SELECT FROM bundle_entries returned WHERE {of.format(entry="returned")} AND returned.kind = 'give_back'
     )
@@ -139,28 +141,50 @@ def give_back(
     booking_id: UUID,
     seat_id: UUID | None = None,
     actor: Actor,
+    by_mentee: bool,
     now: datetime,
     reason: str | None = None,
-) -> bool:
+) -> Bundle | None:
     """Give back the credit that was spent on a booking, or on a seat of a group; once, however often it is called.
 
-    A credit that comes back after the end of the bundle's validity cannot be spent unless an operator extends that.
+    A credit that comes back after the end of the bundle's validity extends the bundle by 30 days from now, unless the
+    mentee's own doing brings it back: that credit cannot be spent unless an operator extends the bundle.
 
     Args:
         seat_id: of the seat in the group's booking; None for an individual booking.
+        by_mentee: whether the mentee's own doing brings it back.
         reason: stands in the ledger.
 
     Returns:
-        Whether a credit has come back; False where none was spent, or where it had come back before.
+        The bundle with the credit; None where none was spent, or where it had come back before.
     """
     if seat_id is None:
         lock, move = _LOCK_SPENT_ON_BOOKING, _GIVE_BACK_BOOKING
     else:
         lock, move = _LOCK_SPENT_ON_SEAT, _GIVE_BACK_SEAT
     entry = entry_values(booking_id=booking_id, seat_id=seat_id, reason=reason, actor=actor, now=now)
-    bundle_id = db.scalar(lock, entry)
+    locked = db.execute(lock, entry).one_or_none()
+    if locked is None:
+        return None
+    valid_to = end_after_return(locked.valid_to, by_mentee=by_mentee, now=now)
     # A statement of its own: under the lock it sees what another one has given back.
-    return bundle_id is not None and db.execute(move, {**entry, "id": bundle_id}).one_or_none() is not None
+    row = db.execute(move, {**entry, "id": locked.id, "valid_to": valid_to}).one_or_none()
+    if row is None:
+        return None
+    bundle = Bundle.of(row)
+    if bundle.valid_to != locked.valid_to:
+        record(db, *validity_events(bundle, actor=actor, now=now))
+    return bundle
+
+
+def validity_events(bundle: Bundle, *, actor: Actor, now: datetime) -> list[BundleValiditySet]:
+    """The event from which the timers of a bundle follow; none for a bundle without an end.
+
+    Recorded with every change of `valid_to`: each has timers of its own, and those of the ones before do nothing.
+    """
+    if bundle.valid_to is None:
+        return []
+    return [BundleValiditySet.about(bundle, actor=actor, now=now, status=bundle.status_at(now))]
 
 
 def exhausted_events(bundle: Bundle, *, actor: Actor, now: datetime) -> list[BundleExhausted]:

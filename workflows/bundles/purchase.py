@@ -9,8 +9,7 @@ from sqlalchemy import Connection, text
 from uuid_utils.compat import uuid7
 
 from workflows.bundles.bundle import Bundle
-from workflows.bundles.expiry import validity_events
-from workflows.bundles.ledger import entry_values, moving
+from workflows.bundles.ledger import entry_values, moving, validity_events
 from workflows.events.event_types import BundlePurchased
 from workflows.events.record import record
 from workflows.identity.actor import Actor

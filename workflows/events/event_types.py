@@ -143,16 +143,31 @@ class BookingAccepted(BookingEvent):
     type = "booking.accepted"
 
 
+@dataclass(frozen=True, kw_only=True)
 class BookingDeclined(BookingEvent):
-    """The mentor has declined the request."""
+    """The mentor has declined the request.
 
-    type = "booking.declined"
+    `credit_returned`: whether a credit that paid for it went back to its bundle, which ends at `credit_valid_to`.
+    """
+
+    type: ClassVar[str] = "booking.declined"
+
+    credit_returned: bool = False
+    credit_valid_to: datetime | None = None
 
 
+@dataclass(frozen=True, kw_only=True)
 class BookingCancelled(BookingEvent):
-    """The mentee has cancelled the request, or it has expired."""
+    """The mentee has cancelled the request, or it has expired.
 
-    type = "booking.cancelled"
+    `credit_returned`: whether a credit that paid for it went back to its bundle, which ends at `credit_valid_to`; in
+    the past, the credit cannot be spent.
+    """
+
+    type: ClassVar[str] = "booking.cancelled"
+
+    credit_returned: bool = False
+    credit_valid_to: datetime | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -205,7 +220,8 @@ class SessionCancelled(SessionEvent):
     """The session has been cancelled, by the policy of its booking; money in minor units.
 
     `cancelled_by` is mentee, mentor, operator or system; `late`: inside the policy's window. `credit_returned`: whether
-    the credit that paid for it went back to its bundle; None where none did. `started`: whether it had begun.
+    the credit that paid for it went back to its bundle; None where none did. `credit_valid_to`: the end of that
+    bundle; in the past, the credit cannot be spent. `started`: whether it had begun.
     """
 
     type: ClassVar[str] = "session.cancelled"
@@ -217,6 +233,7 @@ class SessionCancelled(SessionEvent):
     refund_amount: int
     currency: str
     credit_returned: bool | None = None
+    credit_valid_to: datetime | None = None
     started: bool = False
 
 
@@ -224,7 +241,8 @@ class SessionCancelled(SessionEvent):
 class SessionFeeWaived(SessionEvent):
     """An operator has waived the fee of a cancelled session; money in minor units.
 
-    `refund_amount` is now the whole price. `credit_returned`: true where the credit was the fee and went back.
+    `refund_amount` is now the whole price. `credit_returned`: true where the credit was the fee and went back, to a
+    bundle that ends at `credit_valid_to`.
     """
 
     type: ClassVar[str] = "session.fee_waived"
@@ -232,6 +250,7 @@ class SessionFeeWaived(SessionEvent):
     refund_amount: int
     currency: str
     credit_returned: bool | None = None
+    credit_valid_to: datetime | None = None
 
 
 class SessionOverdue(SessionEvent):
@@ -307,7 +326,7 @@ class SeatLeft(SeatEvent):
     """A participant has left a group session, by its policy at that moment; money in minor units.
 
     `late`: inside the policy's window; `credit_returned`: whether the session of the bundle came back, null if none
-    paid.
+    paid. The bundle ends at `credit_valid_to`; in the past, the session that came back cannot be booked.
     """
 
     type: ClassVar[str] = "seat.left"
@@ -316,6 +335,7 @@ class SeatLeft(SeatEvent):
     fee_amount: int
     refund_amount: int
     credit_returned: bool | None
+    credit_valid_to: datetime | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -323,13 +343,14 @@ class SeatRefunded(SeatEvent):
     """What was paid for a seat of a group session comes back: it was cancelled, or the fee for leaving late is waived.
 
     `refund_amount` comes back now. `waived`: it is the fee of a seat that was left late. `credit_returned`: whether the
-    session of the bundle came back, null if none paid.
+    session of the bundle came back, null if none paid. The bundle ends at `credit_valid_to`.
     """
 
     type: ClassVar[str] = "seat.refunded"
 
     refund_amount: int
     credit_returned: bool | None
+    credit_valid_to: datetime | None = None
     waived: bool = False
 
 
@@ -405,7 +426,7 @@ class BundleExpired(BundleEvent):
 
 
 class BundleValiditySet(BundleEvent):
-    """A bundle is valid until `valid_to` from now on, by its purchase or an operator's extension."""
+    """A bundle is valid until `valid_to` from now on: by its purchase, an operator, or a credit that came back."""
 
     type = "bundle.validity_set"
     announced = False

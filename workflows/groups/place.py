@@ -33,6 +33,7 @@ _READ = text(
     """
 SELECT b.id AS booking_id, CAST(:user_id AS uuid) AS user_id, m.user_id AS mentor_user_id, g.cancelled_at,
        s.status AS session_status, p.seat_id, p.price_amount, p.price_currency, p.bundle_purchase_id,
+       bundle.valid_to AS bundle_valid_to,
        w.id AS entry_id, w.offered_until,
        (SELECT count(*) FROM waitlist_entries ahead WHERE ahead.booking_id = b.id AND ahead.id <= w.id) AS position,
        EXISTS (SELECT FROM waitlist_entries waiting WHERE waiting.booking_id = b.id) AS has_waitlist
@@ -41,6 +42,7 @@ JOIN group_sessions g ON g.booking_id = b.id
 JOIN mentor_profiles m ON m.id = b.mentor_profile_id
 LEFT JOIN sessions s ON s.booking_id = b.id
 LEFT JOIN booking_participants p ON p.booking_id = b.id AND p.user_id = CAST(:user_id AS uuid)
+LEFT JOIN bundle_purchases bundle ON bundle.id = p.bundle_purchase_id
 LEFT JOIN waitlist_entries w ON w.booking_id = b.id AND w.user_id = CAST(:user_id AS uuid)
 WHERE b.id = CAST(:booking_id AS uuid)
 """
@@ -51,6 +53,7 @@ WHERE b.id = CAST(:booking_id AS uuid)
     cancelled_at=Timestamp,
     seat_id=Uuid(),
     bundle_purchase_id=Uuid(),
+    bundle_valid_to=Timestamp,
     entry_id=Uuid(),
     offered_until=Timestamp,
 )
@@ -76,6 +79,7 @@ class Place(Record):
     price_amount: int | None
     price_currency: str | None
     bundle_purchase_id: UUID | None
+    bundle_valid_to: datetime | None
     entry_id: UUID | None
     offered_until: datetime | None
     position: int

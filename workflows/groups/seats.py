@@ -231,13 +231,21 @@ def leave(
     require_open(group, place, now=now)
     cost = quote_seat(group, place, actor=actor, now=now)
     if at_any_cost and not cost.allowed:
-        cost = _whole_price(group, place)
+        cost = _whole_price(group, place, now)
     require_leavable(cost)
     assert place.seat_id is not None
     costs = {name: getattr(cost, name) for name in ("late", "fee_amount", "refund_amount", "currency")}
     db.execute(_LEAVE, {"booking_id": group.id, "user_id": mentee_user_id, "reason": reason, **costs})
     if cost.credit_returned:
-        give_back(db, booking_id=group.id, seat_id=place.seat_id, actor=actor, now=now, reason=reason)
+        give_back(
+            db,
+            booking_id=group.id,
+            seat_id=place.seat_id,
+            actor=actor,
+            by_mentee=cost.cancelled_by is CancelledBy.MENTEE,
+            now=now,
+            reason=reason,
+        )
     left = read_group(db, group.id)
     about = {
         "user_id": mentee_user_id,
@@ -245,6 +253,7 @@ def leave(
         **costs,
         "bundle_purchase_id": place.bundle_purchase_id,
         "credit_returned": cost.credit_returned,
+        "credit_valid_to": cost.credit_valid_to,
     }
     record(db, SeatLeft.about(left, actor=actor, now=now, **about))
     offer_seats(db, group=group, now=now, policy=policy)
@@ -324,16 +333,17 @@ def _refund(
 ) -> list[SeatRefunded]:
     refunds = []
     for seat in owed:
-        returned = None
+        bundle = None
         if seat.bundle_purchase_id is not None:
-            returned = give_back(db, booking_id=group.id, seat_id=seat.seat_id, actor=actor, now=now)
+            bundle = give_back(db, booking_id=group.id, seat_id=seat.seat_id, actor=actor, by_mentee=False, now=now)
         about = {
             "user_id": seat.user_id,
             "seat_id": seat.seat_id,
             "refund_amount": seat.amount,
             "currency": seat.currency,
             "bundle_purchase_id": seat.bundle_purchase_id,
-            "credit_returned": returned,
+            "credit_returned": None if seat.bundle_purchase_id is None else bundle is not None,
+            "credit_valid_to": bundle and bundle.valid_to,
             "waived": seat.waived,
         }
         refunds.append(SeatRefunded.about(group, actor=actor, now=now, **about))
@@ -354,17 +364,20 @@ def quote_seat(group: Group, place: Place, *, actor: Actor, now: datetime) -> Qu
         cancelled_by=by,
         price_amount=place.price_amount or 0,
         paid_by_credit=place.bundle_purchase_id is not None,
+        bundle_valid_to=place.bundle_valid_to,
         is_open=is_open(group, place, now=now),
         now=now,
     )
 
 
-def _whole_price(group: Group, place: Place) -> Quote:
+def _whole_price(group: Group, place: Place, now: datetime) -> Quote:
     return quote_at(
         group,
         cancelled_by=CancelledBy.MENTEE,
         price_amount=place.price_amount or 0,
         paid_by_credit=place.bundle_purchase_id is not None,
+        bundle_valid_to=place.bundle_valid_to,
+        now=now,
         late=True,
         fee_percent=100,
     )

@@ -28,7 +28,7 @@ from workflows.events.event_types import ENVELOPE, event_types, own_fields
 from workflows.events.subscriptions import Effect, load
 from workflows.kernel.clock import local_time
 from workflows.notifications.recipients import Person
-from workflows.notifications.texts import Footer, money
+from workflows.notifications.texts import Footer, money, returned_credit
 from workflows.sessions.meeting import Place
 
 _PACKAGE = "workflows.notifications"
@@ -64,6 +64,7 @@ class Templates:
         )
         self.environment.filters["local_time"] = local_time
         self.environment.filters["money"] = money
+        self.environment.filters["returned_credit"] = returned_credit
         self.environment.tests["quoted"] = _is_quoted
 
     def render(self, name: str, **variables: Any) -> str:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from workflows.action_links.buttons import Button
+from workflows.kernel.clock import local_time
 from workflows.kernel.text import one_line
 from workflows.sessions.meeting import Place
+from workflows.terms.cancellation import BUNDLE_EXTENSION
 
 if TYPE_CHECKING:
     from workflows.notifications.templating import Templates
@@ -57,6 +60,27 @@ def money(amount: int, currency: str) -> str:
     whole, rest = divmod(abs(amount), 10**decimals)
     sign = "-" if amount < 0 else ""
     return f"{currency} {sign}{whole:,}" + (f".{rest:0{decimals}}" if decimals else "")
+
+
+def returned_credit(
+    credit: str, valid_to: datetime | None, *, at: datetime, bundle: str, time_zone: str, verb: str = "is back in"
+) -> str:
+    """A sentence about a credit that returns to a bundle, and until when it can be spent there.
+
+    Args:
+        credit: the credit in words, as the sentence's subject.
+        valid_to: the end of the bundle with the credit.
+        at: when it returns. A bundle that had ended before, and was extended, ends exactly an extension later.
+        bundle: whose it is, "your bundle".
+        time_zone: of the reader.
+    """
+    if valid_to is None:
+        return f"{credit} {verb} {bundle}."
+    end = local_time(valid_to, time_zone)
+    if valid_to <= at:
+        return f"{credit} cannot be used again: {bundle} ended on {end}."
+    extended = "had ended and is extended until" if valid_to == at + BUNDLE_EXTENSION else "can be used until"
+    return f"{credit} {verb} {bundle}, which {extended} {end}."
 
 
 # The operator's templates, if there are any.

@@ -241,7 +241,7 @@ def _cancel_session(account: _Account, row: Row[Any]) -> None:
     quote = quote_for(actor, session, now=account.now)
     if not quote.allowed:
         # By a policy that does not let mentees cancel, as for one who does not come: for the whole price.
-        quote = quote_of(session, cancelled_by=CancelledBy.MENTEE, late=True, fee_percent=100)
+        quote = quote_of(session, cancelled_by=CancelledBy.MENTEE, late=True, fee_percent=100, now=account.now)
     by_mentee = quote.cancelled_by is CancelledBy.MENTEE
     conclude(
         account.db,

@@ -16,10 +16,12 @@ from workflows.events.event_types import SessionFeeWaived, SessionOverdue
 from workflows.events.record import record
 from workflows.identity.access import require_operator, require_other_party
 from workflows.identity.actor import SYSTEM, Actor
+from workflows.kernel.clock import rfc3339
 from workflows.kernel.errors import Invalid, InvalidTransition
 from workflows.sessions.cancel import conclude, quote_of, require_scheduled
 from workflows.sessions.session import Session, SessionWithTerms, session_with_terms_query
 from workflows.sessions.steps import SESSION_MACHINE
+from workflows.terms.cancellation import end_after_return
 
 NO_SHOW_AFTER = timedelta(minutes=15)
 # After the end of a session that was never started, or never completed.
@@ -92,10 +94,10 @@ def report_no_show(
     possible_from = session.start_time + NO_SHOW_AFTER
     if now < possible_from:
         raise Invalid(f"A no-show can be reported from {possible_from:%Y-%m-%dT%H:%M:%SZ} on.", code="too_early")
-    quote = quote_of(session, cancelled_by=CancelledBy.MENTOR)
+    quote = quote_of(session, cancelled_by=CancelledBy.MENTOR, now=now)
     if who is AbsentParty.MENTEE:
         percent = 100 if session.cancellation_window_hours is None else session.late_fee_percent
-        quote = quote_of(session, cancelled_by=CancelledBy.MENTEE, late=True, fee_percent=percent)
+        quote = quote_of(session, cancelled_by=CancelledBy.MENTEE, late=True, fee_percent=percent, now=now)
     return conclude(
         db, actor=actor, session=session, quote=quote, kind=OutcomeType.NO_SHOW, reason=_NO_SHOW_REASON[who], now=now
     )
@@ -113,7 +115,7 @@ def void(db: Connection, *, actor: Actor, session: SessionWithTerms, reason: str
     """
     require_operator(actor, "Only an operator can void a session.")
     SESSION_MACHINE.require_transition(session, SessionStatus.CANCELLED)
-    quote = quote_of(session, cancelled_by=CancelledBy.OPERATOR)
+    quote = quote_of(session, cancelled_by=CancelledBy.OPERATOR, now=now)
     return conclude(db, actor=actor, session=session, quote=quote, kind=OutcomeType.VOID, reason=reason, now=now)
 
 
@@ -145,20 +147,21 @@ def waive_fee(
     cancellation = session.cancellation or {}
     if cancellation.get("waivedAt") is not None:
         return session
-    credit_kept = cancellation.get("creditReturned") is False
+    credit_kept, valid_to = cancellation.get("creditReturned") is False, None
     if not (credit_kept or cancellation.get("refund", {}).get("amount", session.price_amount) < session.price_amount):
         raise InvalidTransition("Only a cancelled session of which something was kept can have its fee waived.")
     price = {"amount": session.price_amount, "currency": session.price_currency}
-    changes: dict[str, Any] = {"refund": price, "waivedAt": now.isoformat().replace("+00:00", "Z")}
+    changes: dict[str, Any] = {"refund": price, "waivedAt": rfc3339(now)}
     if credit_kept:
-        changes["creditReturned"] = True
+        valid_to = end_after_return(session.bundle_valid_to, by_mentee=False, now=now)
+        changes |= {"creditReturned": True, "creditValidTo": valid_to and rfc3339(valid_to)}
     values = {"id": session.id, "version": session.version, "cancellation": {**cancellation, **changes}}
     row = db.execute(_WAIVE, values).one_or_none()
     if row is None:
         raise InvalidTransition("The session has changed in the meantime; read it again.")
     waived = Session.of_values({**session.beside_columns(), **row._mapping})
     if credit_kept:
-        give_back(db, booking_id=session.booking_id, actor=actor, now=now, reason=reason)
+        give_back(db, booking_id=session.booking_id, actor=actor, by_mentee=False, now=now, reason=reason)
     write_audit_entry(
         db,
         actor=actor,
@@ -172,6 +175,7 @@ def waive_fee(
         "refund_amount": session.price_amount,
         "currency": session.price_currency,
         "credit_returned": True if credit_kept else None,
+        "credit_valid_to": valid_to,
     }
     record(db, SessionFeeWaived.about(waived, actor=actor, now=now, **costs))
     return waived
@@ -196,7 +200,7 @@ def _cancel_as_not_held(db: Connection, session_id: UUID, now: datetime) -> None
     session = SessionWithTerms.of(db.execute(_SESSION, {"id": session_id}).one())
     if session.status is not SessionStatus.SCHEDULED:
         return
-    quote = quote_of(session, cancelled_by=CancelledBy.SYSTEM)
+    quote = quote_of(session, cancelled_by=CancelledBy.SYSTEM, now=now)
     try:
         conclude(
             db,

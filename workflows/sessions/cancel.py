@@ -13,6 +13,7 @@ from workflows.events.event_types import SessionCancelled
 from workflows.events.record import record
 from workflows.identity.access import HasMentor, is_mentor, require_canceller
 from workflows.identity.actor import Actor
+from workflows.kernel.clock import rfc3339
 from workflows.kernel.errors import Conflict, Invalid, InvalidTransition
 from workflows.sessions.session import Session, SessionWithTerms
 from workflows.sessions.steps import SESSION_MACHINE
@@ -96,7 +97,9 @@ def conclude(
         cancellation=as_stored(quote, reason=reason, kind=kind, refund_requested=refund_requested),
     )
     if quote.credit_returned:
-        give_back(db, booking_id=session.booking_id, actor=actor, now=now, reason="The session was cancelled.")
+        by_mentee = quote.cancelled_by is CancelledBy.MENTEE
+        reason = "The session was cancelled."
+        give_back(db, booking_id=session.booking_id, actor=actor, by_mentee=by_mentee, now=now, reason=reason)
     costs = {
         "cancelled_by": quote.cancelled_by,
         "cancellation_type": kind,
@@ -105,6 +108,7 @@ def conclude(
         "refund_amount": refunded(quote, kind, refund_requested),
         "currency": quote.currency,
         "credit_returned": quote.credit_returned,
+        "credit_valid_to": quote.credit_valid_to,
         "started": cancelled.started_at is not None,
     }
     record(db, SessionCancelled.about(cancelled, actor=actor, now=now, **costs))
@@ -123,13 +127,14 @@ def quote_for(actor: Actor, session: SessionWithTerms, *, now: datetime) -> Quot
         cancelled_by=role_of(actor, session),
         price_amount=session.price_amount,
         paid_by_credit=session.bundle_purchase_id is not None,
+        bundle_valid_to=session.bundle_valid_to,
         is_open=session.status is SessionStatus.SCHEDULED,
         now=now,
     )
 
 
 def quote_of(
-    session: SessionWithTerms, *, cancelled_by: CancelledBy, late: bool = False, fee_percent: int = 0
+    session: SessionWithTerms, *, cancelled_by: CancelledBy, late: bool = False, fee_percent: int = 0, now: datetime
 ) -> Quote:
     """What a cancellation costs whose fee is this share of the price, whatever the policy."""
     return quote_at(
@@ -137,6 +142,8 @@ def quote_of(
         cancelled_by=cancelled_by,
         price_amount=session.price_amount,
         paid_by_credit=session.bundle_purchase_id is not None,
+        bundle_valid_to=session.bundle_valid_to,
+        now=now,
         late=late,
         fee_percent=fee_percent,
     )
@@ -181,6 +188,7 @@ def as_stored(quote: Quote, *, reason: str | None, kind: str, refund_requested: 
         "refundRequested": refund_requested,
         "refund": {"amount": refunded(quote, kind, refund_requested), "currency": quote.currency},
         "creditReturned": quote.credit_returned,
+        "creditValidTo": quote.credit_valid_to and rfc3339(quote.credit_valid_to),
         "waivedAt": None,
         "policy": None if quote.window_hours is None else policy,
     }

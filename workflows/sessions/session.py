@@ -25,6 +25,7 @@ from sqlalchemy import (
 
 from models.base import enum_literal
 from models.bookings import BookingKind, booking_participants, bookings
+from models.bundles import bundle_purchases
 from models.sessions import SessionStatus, sessions
 from workflows.events.delivery import DeliveryStatus
 from workflows.events.store import statuses_of_subjects
@@ -86,7 +87,8 @@ class Session(StatefulRecord):
 class SessionWithTerms(Session):
     """A session with the price (minor units) and the policies of its booking, and the bundle whose credit paid for it.
 
-    `cancellation_window_hours` is None where the mentee cannot cancel it.
+    `cancellation_window_hours` is None where the mentee cannot cancel it, `bundle_valid_to` where that bundle has no
+    end.
     """
 
     price_amount: int
@@ -94,6 +96,7 @@ class SessionWithTerms(Session):
     cancellation_window_hours: int | None
     late_fee_percent: int
     bundle_purchase_id: UUID | None
+    bundle_valid_to: datetime | None
 
 
 _PARTICIPANT_IDS = participant_ids(sessions, sessions.c.booking_id)
@@ -127,6 +130,10 @@ def with_terms() -> Select[Any]:
         *(paid.label("price_amount"), terms.price_currency),
         *(terms.cancellation_window_hours, terms.late_fee_percent),
         terms.bundle_purchase_id,
+        select(bundle_purchases.c.valid_to)
+        .where(bundle_purchases.c.id == terms.bundle_purchase_id)
+        .scalar_subquery()
+        .label("bundle_valid_to"),
     )
 
 

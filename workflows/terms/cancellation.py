@@ -8,6 +8,9 @@ from typing import Protocol
 
 from models.sessions import CancelledBy
 
+# By how much a bundle that has ended is extended for a credit that returns without the mentee's doing.
+BUNDLE_EXTENSION = timedelta(days=30)
+
 
 class Terms(Protocol):
     """What a session or a group was booked for."""
@@ -32,6 +35,8 @@ class Quote:
     `refund_amount` is what a refund would come to; `late` means that the mentee is inside the window, which begins
     after `free_until`. What the policy or the state does not let them cancel is not `allowed`: fee and refund are 0.
     `credit_returned` is whether the credit that paid would go back to its bundle; None where none did.
+    `credit_valid_to` is the end of that bundle then, in the past where the credit could not be spent again; None for no
+    end, or no such credit.
     """
 
     cancelled_by: CancelledBy
@@ -44,10 +49,28 @@ class Quote:
     late_fee_percent: int
     free_until: datetime | None
     credit_returned: bool | None
+    credit_valid_to: datetime | None
+
+
+def end_after_return(valid_to: datetime | None, *, by_mentee: bool, now: datetime) -> datetime | None:
+    """The end of a bundle's validity after a credit has returned: another one if it lies in the past.
+
+    Args:
+        by_mentee: whether the mentee's own doing returns the credit, which extends nothing.
+    """
+    has_ended = valid_to is not None and valid_to <= now
+    return now + BUNDLE_EXTENSION if has_ended and not by_mentee else valid_to
 
 
 def quote_by_policy(
-    terms: Terms, *, cancelled_by: CancelledBy, price_amount: int, paid_by_credit: bool, is_open: bool, now: datetime
+    terms: Terms,
+    *,
+    cancelled_by: CancelledBy,
+    price_amount: int,
+    paid_by_credit: bool,
+    bundle_valid_to: datetime | None,
+    is_open: bool,
+    now: datetime,
 ) -> Quote:
     """What it costs at that time: only a mentee inside the window pays, and never more than the price.
 
@@ -64,6 +87,8 @@ def quote_by_policy(
         cancelled_by=cancelled_by,
         price_amount=price_amount,
         paid_by_credit=paid_by_credit,
+        bundle_valid_to=bundle_valid_to,
+        now=now,
         allowed=allowed,
         late=late,
         fee_percent=terms.late_fee_percent if late else 0,
@@ -77,6 +102,8 @@ def quote_at(
     cancelled_by: CancelledBy,
     price_amount: int,
     paid_by_credit: bool,
+    bundle_valid_to: datetime | None,
+    now: datetime,
     allowed: bool = True,
     late: bool = False,
     fee_percent: int = 0,
@@ -85,6 +112,9 @@ def quote_at(
     """What a cancellation costs whose fee is this share of the price."""
     # Half up to the minor unit, in whole numbers.
     fee = (price_amount * fee_percent + 50) // 100
+    # The price of what is paid by credit is 0, so that where there is a fee, it is the credit itself.
+    returned = allowed and fee_percent == 0 if paid_by_credit else None
+    by_mentee = cancelled_by is CancelledBy.MENTEE
     return Quote(
         cancelled_by=cancelled_by,
         allowed=allowed,
@@ -95,6 +125,6 @@ def quote_at(
         window_hours=terms.cancellation_window_hours,
         late_fee_percent=terms.late_fee_percent,
         free_until=free_until,
-        # The price of what is paid by credit is 0, so that where there is a fee, it is the credit itself.
-        credit_returned=allowed and fee_percent == 0 if paid_by_credit else None,
+        credit_returned=returned,
+        credit_valid_to=end_after_return(bundle_valid_to, by_mentee=by_mentee, now=now) if returned else None,
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 from api.pages.act.action_page import ActionPage, BookingPage, Closed, Redirect, Visit, booking_of, price_of
@@ -19,7 +20,7 @@ from workflows.groups.seats import leave, quote_seat, require_leavable
 from workflows.identity.access import has_access
 from workflows.kernel.clock import local_time
 from workflows.kernel.errors import InvalidTransition
-from workflows.notifications.texts import money
+from workflows.notifications.texts import money, returned_credit
 from workflows.sessions.cancel import cancel, quote_for
 from workflows.sessions.session import SessionWithTerms, accepted_session
 from workflows.terms.cancellation import Quote
@@ -134,7 +135,7 @@ class CancelPage(BookingPage):
 
     def _cost_for_mentor(self) -> list[str]:
         if self.quote.credit_returned is not None:
-            return [f"There is no fee. The credit that paid for it goes back to the bundle of {self.other}."]
+            return [f"There is no fee. {self._returned(self.quote.credit_valid_to)}"]
         if not self.quote.refund_amount:
             return ["There is no fee."]
         return [f"There is no fee. {self.other} gets {money(self.quote.refund_amount, self.quote.currency)} back."]
@@ -150,7 +151,7 @@ class CancelPage(BookingPage):
             fee, rest = (money(amount, quote.currency) for amount in (quote.fee_amount, quote.refund_amount))
             others = f" The other {rest} can be refunded." if quote.refund_amount else ""
             return [f"{window} The fee is {fee}, {quote.late_fee_percent}% of the price.{others}"]
-        credit = " The credit that paid for it goes back to your bundle." if quote.credit_returned else ""
+        credit = f" {self._returned(quote.credit_valid_to)}" if quote.credit_returned else ""
         is_paid = quote.refund_amount > 0 or quote.credit_returned is not None
         if not is_paid or not quote.late_fee_percent:
             return [f"There is no fee.{credit}"]
@@ -158,13 +159,18 @@ class CancelPage(BookingPage):
         until = local_time(quote.free_until, self.holder.time_zone)
         return [f"There is no fee until {until}.{credit}"]
 
+    def _returned(self, valid_to: datetime | None, verb: str = "goes back to") -> str:
+        bundle = f"the bundle of {self.other}" if self.is_mentor else "your bundle"
+        credit, zone = "The credit that paid for it", self.holder.time_zone
+        return returned_credit(credit, valid_to, at=self.now, bundle=bundle, time_zone=zone, verb=verb)
+
     def _outcome(self, stored: Mapping[str, Any]) -> list[str]:
         fee, refund = (stored[name]["amount"] for name in ("fee", "refund"))
         lines = [f"The fee is {money(fee, self.quote.currency)}."] if fee else ["There is no fee."]
         if stored["creditReturned"] is False:
             lines = ["The credit that paid for the session is kept as the fee."]
         if stored["creditReturned"]:
-            lines.append(f"The credit is back in {f'the bundle of {self.other}' if self.is_mentor else 'your bundle'}.")
+            lines.append(self._returned(self.quote.credit_valid_to, verb="is back in"))
         if refund:
             payee = self.other if self.is_mentor else "you"
             lines.append(f"{money(refund, self.quote.currency)} will be refunded to {payee}.")
@@ -221,8 +227,17 @@ class LeavePage(BookingPage):
     def _cost_in_words(self, cost: Quote) -> str:
         late = f"It is less than {cost.window_hours} hours to the start: "
         if self.place.bundle_purchase_id is not None:
-            returned = "There is no fee; the session that you paid with goes back to your bundle."
-            return returned if cost.credit_returned else f"{late}the session that you paid with stays used."
+            if not cost.credit_returned:
+                return f"{late}the session that you paid with stays used."
+            returned = returned_credit(
+                "The session that you paid with",
+                cost.credit_valid_to,
+                at=self.now,
+                bundle="your bundle",
+                time_zone=self.holder.time_zone,
+                verb="goes back to",
+            )
+            return f"There is no fee. {returned}"
         fee, refund = (money(amount, cost.currency) for amount in (cost.fee_amount, cost.refund_amount))
         refunded = f"; {refund} will be refunded to you" if cost.refund_amount else ""
         return f"{late}the fee is {fee}{refunded}." if cost.fee_amount else f"There is no fee{refunded}."

@@ -194,6 +194,8 @@ export interface SessionCancellation {
   refund: Money | null;
   refundRequested: boolean;
   creditReturned: boolean | null;
+  /** The end of the bundle with the credit; null without an end, or without a returned credit. */
+  creditValidTo: string | null;
   waivedAt: string | null;
 }
 
@@ -235,6 +237,8 @@ export interface CancellationQuote {
   refund: Money;
   freeUntil: string | null;
   creditReturned: boolean | null;
+  /** The end of the bundle with the credit; null without an end, or without a returned credit. */
+  creditValidTo: string | null;
   policy: CancellationPolicy | null;
 }
 

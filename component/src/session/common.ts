@@ -2,13 +2,15 @@
 
 import type { CSSResult } from "lit";
 import { ApiError } from "../api/errors.js";
-import type { Money } from "../api/types.js";
+import type { CancellationQuote, Money } from "../api/types.js";
 import type { BookingState } from "../booking/state.js";
 import { formatMoney } from "../format/money.js";
 import { formatMoment } from "../format/time.js";
 import type { PartContext } from "../parts.js";
 import { plural, type Plural } from "../text/index.js";
 import type { SessionWords } from "./text/index.js";
+
+type ReturnedCredit = Pick<CancellationQuote, "creditReturned" | "creditValidTo">;
 
 /** Where the free times are read: of the course, or of the mentor, whom a listing alone may name. */
 export function slotsPathOf({ course, offers }: BookingState): string {
@@ -29,6 +31,20 @@ export function momentOf({ locale, zone }: { locale: string; zone: string }, ins
 /** An amount, or "Free". */
 export function moneyOf({ words, locale }: { words: SessionWords; locale: string }, money: Money): string {
   return money.amount === 0 ? words.details.free : formatMoney(money, locale);
+}
+
+/** Whether a credit comes back that can be used again: to a bundle that goes on. */
+export function isCreditUsable({ creditReturned, creditValidTo }: ReturnedCredit): boolean {
+  return creditReturned === true && (creditValidTo === null || Date.parse(creditValidTo) > Date.now());
+}
+
+/** What becomes of the credit that paid; empty where none did. */
+export function creditText(view: { words: SessionWords; locale: string; zone: string }, credit: ReturnedCredit): string {
+  const { creditBack, creditBackUntil, creditLost, creditSpent } = view.words.cancelling;
+  if (credit.creditReturned === null) return "";
+  if (!credit.creditReturned) return creditSpent;
+  if (credit.creditValidTo === null) return creditBack;
+  return (isCreditUsable(credit) ? creditBackUntil : creditLost)(momentOf(view, Date.parse(credit.creditValidTo)));
 }
 
 export function countOf({ context }: { context: PartContext }, number: number, forms: Plural): string {

@@ -3,7 +3,7 @@
 import { html, nothing, type TemplateResult } from "lit";
 import type { CancellationType } from "../page.js";
 import type { Rendered } from "../parts.js";
-import { countOf, momentOf, moneyOf } from "./common.js";
+import { countOf, creditText, momentOf, moneyOf } from "./common.js";
 import { cancellationTypes, isAlwaysFree, isGroup, linesOf, noShowFee, possible, roleOf, type Absent, type DialogName } from "./state.js";
 import { renderError, renderWaiting, type SessionView } from "./view.js";
 
@@ -118,9 +118,7 @@ function renderCancel(view: SessionView): TemplateResult {
       ${quote.freeUntil && !quote.late && !isAlwaysFree(quote)
         ? html`<p class="muted">${words.freeUntil(momentOf(view, Date.parse(quote.freeUntil)))}</p>`
         : nothing}
-      ${quote.creditReturned === null
-        ? nothing
-        : html`<p>${quote.creditReturned ? cancelling.creditBack : cancelling.creditSpent}</p>`}
+      ${quote.creditReturned === null ? nothing : html`<p>${creditText(view, quote)}</p>`}
       ${quote.cancelledBy !== "mentee" && quote.refund.amount
         ? html`<p class="muted">${isGroup(state) ? cancelling.refundToAll : cancelling.refundToMentee}</p>`
         : nothing}
@@ -245,7 +243,7 @@ function consequenceOf(view: SessionView, who: Absent, nameOf: (who: Absent) => 
   if (who === "mentor") return isGroup(view.state) ? cancelling.refundToAll : absence.refundAll;
   const cost = noShowFee(view.state);
   if (!cost) return "";
-  if (view.state.booking?.bundlePurchaseId) return cost.percent ? cancelling.creditSpent : cancelling.creditBack;
+  if (view.state.booking?.bundlePurchaseId) return cost.percent ? cancelling.creditSpent : absence.owesNothing;
   return cost.fee.amount ? absence.owes(nameOf(who), moneyOf(view, cost.fee)) : absence.owesNothing;
 }
 

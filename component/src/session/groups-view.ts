@@ -7,7 +7,7 @@ import type { GroupSession } from "../api/types.js";
 import { formatSpan, formatter } from "../format/time.js";
 import type { Rendered } from "../parts.js";
 import { explain } from "../view.js";
-import { countOf, moneyOf, momentOf } from "./common.js";
+import { countOf, creditText, moneyOf, momentOf } from "./common.js";
 import { standingOf, type GroupAction, type Groups, type Standing } from "./groups.js";
 import type { ExtrasWords } from "./text/index.js";
 
@@ -177,12 +177,11 @@ function renderLeave(view: GroupView): Rendered {
   const quote = groups.store.state.quotes.get(group.id);
   if (!quote) return html`<p role="status">${words.cancelling.loading}</p>`;
   if (!quote.allowed) return html`<p>${words.groups.noLeaving}</p>`;
-  const { fee, refund, creditReturned } = quote;
-  const credit = creditReturned ? words.cancelling.creditBack : words.cancelling.creditSpent;
+  const { fee, refund } = quote;
   const costs = [
     `${fee.amount ? `${words.cancelling.fee}: ${moneyOf({ words, locale }, fee)}` : words.cancelling.noFee}.`,
     refund.amount ? `${words.cancelling.refund}: ${moneyOf({ words, locale }, refund)}.` : "",
-    creditReturned === null ? "" : credit,
+    creditText(view, quote),
   ];
   const content = html`<p role="status">${costs.filter(Boolean).join(" ")}</p>`;
   return renderForm(view, "leave", words.cancelling.confirmLeave, () => groups.leave(group, quote), content);

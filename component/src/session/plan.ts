@@ -2,7 +2,7 @@
 
 import type { Client } from "../api/client.js";
 import type { Booking, CancellationQuote, Money, Page } from "../api/types.js";
-import { mapSome } from "./common.js";
+import { isCreditUsable, mapSome } from "./common.js";
 import type { Role } from "./state.js";
 
 export interface SeriesPlan {
@@ -39,7 +39,7 @@ export async function readPlan(client: Client, seen: Seen, role: Role | null, si
     items,
     fee: sumOf(quotes.map((quote) => quote.fee)),
     refund: sumOf(quotes.map((quote) => quote.refund)),
-    credits: quotes.filter((quote) => quote.creditReturned).length,
+    credits: quotes.filter(isCreditUsable).length,
   };
 }
 

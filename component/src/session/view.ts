@@ -6,7 +6,7 @@ import type { Review, Session } from "../api/types.js";
 import { formatSpan, formatZone } from "../format/time.js";
 import type { PartContext, Rendered } from "../parts.js";
 import { explain, signInButton, waitingMessage } from "../view.js";
-import { moneyOf, momentOf } from "./common.js";
+import { creditText, moneyOf, momentOf } from "./common.js";
 import { renderDialog } from "./dialogs.js";
 import type { SessionFlow } from "./flow.js";
 import {
@@ -238,12 +238,12 @@ function labelOf(view: SessionView, session: Session, kind: HistoryEntry["kind"]
 
 function renderCancellation(view: SessionView, { cancellation }: Session): Rendered {
   if (!cancellation) return nothing;
-  const { history, cancelling } = view.words;
-  const { reason, fee, refund, creditReturned, late } = cancellation;
+  const { history } = view.words;
+  const { reason, fee, refund, late } = cancellation;
   const facts = [
     fee?.amount ? `${history.fee(moneyOf(view, fee))}${late ? ` (${history.late})` : ""}` : null,
     refund?.amount ? history.refund(moneyOf(view, refund)) : null,
-    creditReturned === null ? null : creditReturned ? cancelling.creditBack : cancelling.creditSpent,
+    creditText(view, cancellation),
     reason ? history.reason(reason) : null,
   ];
   return html`${facts.map((fact) => (fact ? html`<p class="muted">${fact}</p>` : nothing))}`;

@@ -87,6 +87,8 @@ export const de: ExtrasWords = {
     noFee: "Keine Gebühr",
     refund: "Erstattung",
     creditBack: "Die Sitzung wird dem Paket gutgeschrieben.",
+    creditBackUntil: (end) => `Die Sitzung wird dem Paket gutgeschrieben, das bis ${end} genutzt werden kann.`,
+    creditLost: (end) => `Die Sitzung des Pakets kann nicht mehr genutzt werden: Das Paket endete am ${end}.`,
     creditSpent: "Die Sitzung des Pakets wird nicht gutgeschrieben.",
     wantRefund: (amount) => `${amount} erstatten`,
     refundToMentee: "Die andere Seite bekommt alles zurück.",

@@ -96,6 +96,8 @@ export const en = {
     noFee: "No fee",
     refund: "Refund",
     creditBack: "The session goes back to the bundle.",
+    creditBackUntil: (end: string) => `The session goes back to the bundle, which can be used until ${end}.`,
+    creditLost: (end: string) => `The session of the bundle cannot be used again: the bundle ended on ${end}.`,
     creditSpent: "The session of the bundle is not given back.",
     wantRefund: (amount: string) => `Refund ${amount}`,
     refundToMentee: "The client gets everything back.",
