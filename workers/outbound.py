@@ -81,23 +81,6 @@ class Senders(Protocol):
     def submit(self, run: Callable[..., None], /, *args: object) -> object: ...
 
 
-class SynchronousExecutor:
-    """Runs in the caller's thread, with as many slots as deliveries are named."""
-
-    count = MAX_LEASED_TOGETHER
-
-    def acquire(self, named: int) -> int:
-        """As many as are named."""
-        return named
-
-    def release(self, count: int) -> None:
-        """Do nothing: slots are not limited."""
-
-    def submit(self, run: Callable[..., None], /, *args: object) -> None:
-        """Run it now."""
-        run(*args)
-
-
 class SenderPool:
     """Bulkhead of one transport: threads, started beforehand, and a slot for each message under way.
 
@@ -170,7 +153,7 @@ class Route(Generic[M]):
     """A transport and the threads that send by it."""
 
     transport: Transport[M]
-    senders: Senders = field(default_factory=SynchronousExecutor)
+    senders: Senders
 
 
 @dataclass(eq=False)

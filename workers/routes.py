@@ -79,7 +79,7 @@ ROUTES: dict[str, Callable[[Settings], dict[str, Route[Any]]]] = {
 
 def _channels(chosen: Settings) -> Route[Any]:
     if not chosen.apprise_channels:
-        return Route(NotConfigured("The operators no longer have this channel."))
+        return Route(NotConfigured("The operators no longer have this channel."), SenderPool(1))
     from workers.transports.apprise import AppriseTransport  # noqa: PLC0415
 
     # They share one thread, which one that hangs holds until the deadline, and then leaves to the others for a while.
@@ -104,7 +104,7 @@ def _mail(chosen: Settings, senders: int) -> Route[Mail]:
 
 def _push(chosen: Settings, senders: int) -> Route[Any]:
     if not chosen.vapid_private_key:
-        return Route(NotConfigured("Web Push is not configured any more."))
+        return Route(NotConfigured("Web Push is not configured any more."), SenderPool(1))
     from config.sealing import Sealer  # noqa: PLC0415
     from config.vapid import vapid  # noqa: PLC0415
     from infrastructure.http_client import HttpClient  # noqa: PLC0415

@@ -45,7 +45,6 @@ class DeliveryRunner:
 
     Args:
         routes: by the names of the transports that this process has.
-        drains: whether database effects that are due in the same queue are run together with those that are named.
         batch_seconds: for how long a batch goes on before it is committed.
     """
 
@@ -55,11 +54,10 @@ class DeliveryRunner:
         subscriptions: Subscriptions,
         routes: Mapping[str, Route[Any]],
         *,
-        drains: bool = True,
         batch_seconds: float = BATCH_SECONDS,
     ) -> None:
         self._subscriptions = subscriptions
-        self._database = DatabaseRunner(transactions, subscriptions, drains=drains, batch_seconds=batch_seconds)
+        self._database = DatabaseRunner(transactions, subscriptions, batch_seconds=batch_seconds)
         self._outbound = OutboundRunner(transactions, routes)
 
     def deliver(self, *keys: DeliveryKey) -> None:
@@ -167,15 +165,13 @@ class Positions:
 class DatabaseRunner:
     """Runs the deliveries of database effects, in batches where it can and alone where it must."""
 
-    def __init__(
-        self, transactions: Transactions, subscriptions: Subscriptions, *, drains: bool, batch_seconds: float
-    ) -> None:
+    def __init__(self, transactions: Transactions, subscriptions: Subscriptions, *, batch_seconds: float) -> None:
         self._transactions = transactions
         self._batch_seconds = batch_seconds
         effects = subscriptions.database_effects()
         self._effects = {effect.name: effect for effect in effects}
         # Timers are named by the sweep.
-        drained = [effect for effect in effects if drains and not effect.alone and effect.due is None]
+        drained = [effect for effect in effects if not effect.alone and effect.due is None]
         self._shared = {queue: Positions(each.name for each in drained if each.queue == queue) for queue in QUEUES}
         self._slots = Semaphore(BATCHES_AT_ONCE)
 

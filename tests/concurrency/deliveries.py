@@ -11,7 +11,7 @@ from threading import Lock
 from typing import Any
 from uuid import UUID, uuid4
 
-from sqlalchemy import Connection, Engine, func, select, update
+from sqlalchemy import ColumnElement, Connection, Engine, func, select, update
 
 from infrastructure.transactions import Transactions, WakeupSink
 from models.events import DeliveryState, deliveries
@@ -19,6 +19,7 @@ from models.sessions import session_id_of
 from models.webhooks import webhook_endpoints
 from tests import factories
 from tests.integration.browsers import SubscribedBrowser
+from tests.integration.harness import CallersThread
 from workers.outbound import Route
 from workers.runner import DeliveryRunner
 from workers.transports import Renew, Transport, no_lease
@@ -109,15 +110,16 @@ class Harness:
 
     @property
     def deliverer(self) -> DeliveryRunner:
-        all_routes = dict.fromkeys(("mail", "http", "push", "channels"), Route(self.transport))
-        return DeliveryRunner(self.transactions, every_effect(), all_routes, drains=False)
+        all_routes = dict.fromkeys(("mail", "http", "push", "channels"), Route(self.transport, CallersThread()))
+        return DeliveryRunner(self.transactions, every_effect(), all_routes)
 
     def due(self) -> list[DeliveryKey]:
+        return self.keys(deliveries.c.state == DeliveryState.PENDING, deliveries.c.due_at <= func.now())
+
+    def keys(self, *conditions: ColumnElement[bool]) -> list[DeliveryKey]:
         with self.transactions() as db:
             rows = db.execute(
-                select(deliveries.c.event_id, deliveries.c.effect, deliveries.c.target).where(
-                    deliveries.c.state == DeliveryState.PENDING, deliveries.c.due_at <= func.now()
-                )
+                select(deliveries.c.event_id, deliveries.c.effect, deliveries.c.target).where(*conditions)
             )
             return [DeliveryKey(event_id=row.event_id, effect=row.effect, target=row.target) for row in rows]
 

@@ -15,7 +15,7 @@ from infrastructure.transactions import Transactions
 from models.events import deliveries
 from models.prepared import observe_prepared
 from tests.application import KeptWakeups
-from workers.outbound import Route
+from workers.outbound import MAX_LEASED_TOGETHER, Route
 from workers.runner import BATCH_SECONDS, DeliveryRunner
 from workers.transports import Renew, Transport, no_lease
 from workflows.events.delivery import Delivery, DeliveryKey, SendResult
@@ -39,9 +39,24 @@ class Receiver:
         """There is nothing to be closed."""
 
 
+class CallersThread:
+    """Senders without a limit that send in the thread of the caller, one after the other."""
+
+    count = MAX_LEASED_TOGETHER
+
+    def acquire(self, named: int) -> int:
+        return named
+
+    def release(self, count: int) -> None:
+        pass
+
+    def submit(self, run: Callable[..., None], /, *args: object) -> None:
+        run(*args)
+
+
 def routes(**transports: Transport[Any]) -> dict[str, Route[Any]]:
     """Each by its name, and everything sent in the caller's thread."""
-    return {name: Route(transport) for name, transport in transports.items()}
+    return {name: Route(transport, CallersThread()) for name, transport in transports.items()}
 
 
 class Harness:
@@ -52,7 +67,6 @@ class Harness:
         engine: Engine,
         subscriptions: Subscriptions | None = None,
         *,
-        drains: bool = False,
         batch_seconds: float = BATCH_SECONDS,
         calendars: Transport[Any] | None = None,
     ) -> None:
@@ -71,9 +85,7 @@ class Harness:
             calendars=calendars or Receiver(),
         )
         self.effects = subscriptions or load()
-        self.deliverer = DeliveryRunner(
-            self.transactions, self.effects, routes_by_name, drains=drains, batch_seconds=batch_seconds
-        )
+        self.deliverer = DeliveryRunner(self.transactions, self.effects, routes_by_name, batch_seconds=batch_seconds)
 
     def deliver(self, effect: str, event_id: UUID | None = None, target: str | None = None) -> DeliveryKey:
         """Look at one delivery now, as a worker does: the only one of that effect, unless said otherwise."""

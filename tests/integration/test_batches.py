@@ -85,7 +85,7 @@ def batch_harness(engine: Engine, counting: Counting) -> Harness:
         db.execute(text("CREATE TABLE runs (event_id uuid NOT NULL)"))
     effect = Effect(name=EFFECT, queue="reviews", event=SessionCompleted, run=counting, policy=POLICY)
     # However slow this machine is.
-    return Harness(engine, private(effect), drains=True, batch_seconds=2.0)
+    return Harness(engine, private(effect), batch_seconds=2.0)
 
 
 def recorded(harness: Harness, count: int) -> list[DeliveryKey]:
@@ -339,7 +339,7 @@ def _sweep(harness: Harness) -> None:
 
 
 def test_two_batches_over_the_same_mentors_never_deadlock(engine: Engine) -> None:
-    harness = Harness(engine, drains=True)
+    harness = Harness(engine)
     with engine.begin() as db:
         listings = [make_listing(db, make_mentor(db)) for _ in range(2)]
         mentee = make_user(db)
@@ -456,7 +456,7 @@ def test_what_defers_all_that_it_writes_needs_no_savepoint(engine: Engine) -> No
         defer_write(db, lambda _db, _items: None, event.id)
 
     effect = Effect(name=EFFECT, queue="reviews", event=SessionCompleted, run=run, policy=POLICY, deferred=True)
-    harness = Harness(engine, private(effect), drains=True)
+    harness = Harness(engine, private(effect))
     keys = recorded(harness, 5)
     with counted_statements(engine) as statements:
         harness.deliverer.deliver(*keys)

@@ -16,8 +16,8 @@ from sqlalchemy.exc import DataError, OperationalError
 from models.events import deliveries
 from tests.eventually import eventually
 from tests.integration.endpoints import YES, attempts_kept, listening, messages
-from tests.integration.harness import Harness
-from workers.outbound import LeasedMessage, OutboundRunner, OutcomeBatcher, Route, SynchronousExecutor
+from tests.integration.harness import CallersThread, Harness
+from workers.outbound import LeasedMessage, OutboundRunner, OutcomeBatcher, Route
 from workflows.effects.webhooks import SEND_WEBHOOK
 from workflows.events import store
 from workflows.events.delivery import DeliveryKey, Success
@@ -73,7 +73,7 @@ class Sending:
             database_retry_seconds=pauses,
         )
         keys = messages(harness, listening(harness), count)
-        route = Route(harness.http)
+        route = Route(harness.http, CallersThread())
         with harness.engine.begin() as db:
             leased = store.claim_leased(db, "webhooks.send", keys, MINUTE)
             sent = SEND_WEBHOOK.prepare(db, leased)
@@ -132,7 +132,7 @@ def test_a_locked_row_is_left_out_and_written_by_itself(harness: Harness, thread
     assert harness.row(waits.delivery.key).state == "done"
 
 
-class Threads(SynchronousExecutor):
+class Threads(CallersThread):
     """Senders without a limit."""
 
     def __init__(self, threads: ThreadPoolExecutor) -> None:

@@ -17,11 +17,11 @@ from structlog.testing import capture_logs
 
 from tests.eventually import eventually
 from tests.integration.endpoints import NO, YES, attempts_kept, listening, messages
-from tests.integration.harness import Harness
+from tests.integration.harness import CallersThread, Harness
 from tests.integration.test_backlog import lose_connection
 from tests.statements import statements_of
 from workers import outbound
-from workers.outbound import OutboundRunner, Route, SenderPool, Senders, SynchronousExecutor
+from workers.outbound import OutboundRunner, Route, SenderPool, Senders
 from workers.runner import DeliveryRunner
 from workflows.effects.webhooks import SEND_WEBHOOK, WebhookMessage, prepare_webhooks
 from workflows.events import store
@@ -41,7 +41,7 @@ def worker(harness: Harness, senders: Senders | None = None, **changed: Any) -> 
     known = Subscriptions()
     for effect in load().all():
         known.add(replace(SEND_WEBHOOK, **changed) if effect is SEND_WEBHOOK else effect)
-    return DeliveryRunner(harness.transactions, known, {"http": Route(harness.http, senders or SynchronousExecutor())})
+    return DeliveryRunner(harness.transactions, known, {"http": Route(harness.http, senders or CallersThread())})
 
 
 def states(harness: Harness, keys: Sequence[DeliveryKey]) -> list[str]:

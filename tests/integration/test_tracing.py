@@ -101,7 +101,7 @@ def deliver_all(harness: Harness) -> None:
         **{name: getattr(harness, name) for name in ("mail", "push", "channels")},
         calendars=harness.http,
     )
-    harness.deliverer = DeliveryRunner(harness.transactions, load(), transports, drains=False)
+    harness.deliverer = DeliveryRunner(harness.transactions, load(), transports)
     harness.run_all()
 
 

@@ -10,7 +10,7 @@ from time import monotonic
 import pytest
 
 from tests.eventually import eventually
-from workers.outbound import MAX_LEASED_TOGETHER, SenderPool, SynchronousExecutor
+from workers.outbound import MAX_LEASED_TOGETHER, SenderPool
 
 SECONDS = 20.0
 
@@ -76,14 +76,6 @@ def test_a_machine_without_threads_sends_by_those_that_are_there(monkeypatch: py
     for each in sent:
         pool.submit(each.set)
     assert all(each.wait(SECONDS) for each in sent)
-
-
-def test_the_synchronous_executor_sends_in_the_callers_thread() -> None:
-    executor, ran = SynchronousExecutor(), list[int]()
-    assert executor.acquire(7) == 7
-    executor.submit(lambda: ran.append(threading.get_ident()))
-    executor.release(7)
-    assert ran == [threading.get_ident()]
 
 
 def test_those_that_acquire_are_many_and_all_are_served() -> None:
