@@ -137,6 +137,7 @@ EVENTS: dict[str, Any] = {
         }
     ],
     "nextCursor": "WyI3NTMiLCI0NzExIl0.x7Qk",
+    "hasMore": False,
 }
 EVENT_TYPES: dict[str, Any] = {
     "items": [

@@ -272,7 +272,8 @@ def list_event_types(_context: RequestContext[None]) -> dict[str, tuple[EventTyp
 def list_events(context: RequestContext[None], query: dict[str, Any]) -> dict[str, Any] | Response:
     """List events in the order of their commits, to synchronise: none is ever skipped by a slow transaction.
 
-    Fewer than `limit` are all that there are by now; ask again later with `nextCursor` as `after`. A database that was
+    A request goes through at most 10,000 events, so that there may be fewer than `limit`, or none, of `types` among
+    them. Ask again with `nextCursor` as `after`: at once while `hasMore`, later otherwise. A database that was
     restored, or whose server was replaced, begins another order: the cursor is then refused with 400. Read the lists
     once, and start without a cursor.
     """
@@ -283,8 +284,12 @@ def list_events(context: RequestContext[None], query: dict[str, Any]) -> dict[st
         return unavailable(str(error))
     signer = cursors.signer_for({"types": query["types"], "history": present.history.name})
     after = cursors.decode(query["after"], (int, int), signer) if "after" in query else (0, 0)
-    found, position = events_after(context.db, present, (after[0], after[1]), types, query["limit"])
-    return {"items": [message_of(event) for event in found], "next_cursor": cursors.encode(position, signer)}
+    page = events_after(context.db, present, (after[0], after[1]), types, query["limit"])
+    return {
+        "items": [message_of(event) for event in page.events],
+        "next_cursor": cursors.encode(page.position, signer),
+        "has_more": page.has_more,
+    }
 
 
 def _with_attempts(context: RequestContext[WebhookDelivery], delivery: WebhookDelivery) -> dict[str, Any]:

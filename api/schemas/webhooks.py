@@ -239,6 +239,7 @@ class Events(ResponseSchema):
     next_cursor = fields.String(
         metadata={"description": "Pass it as `after`, also when there was nothing: later events come after it."}
     )
+    has_more = fields.Boolean(metadata={"description": "Whether there may be more by now: ask again at once."})
 
 
 WebhookEndpoints = page_of(WebhookEndpoint, "WebhookEndpoints")

@@ -10,6 +10,7 @@ from sqlalchemy import Engine, text
 from tests import factories
 from tests.api.conftest import Cast
 from tests.application import World, as_operator
+from workflows.streams.changes import events_after, present_of
 
 
 def events_of(world: World, **asked: str) -> tuple[list[dict[str, Any]], str]:
@@ -44,6 +45,32 @@ def test_pages_of_some_types_are_the_whole(world: World, engine: Engine) -> None
         items, cursor = events_of(world, **wanted, after=cursor)
         found += items
     assert found == whole[:3]
+
+
+def test_a_page_goes_through_so_many_events_and_no_more(engine: Engine) -> None:
+    with engine.begin() as db:
+        for _each in range(5):
+            factories.make_booking(db)
+        factories.accept_booking(db, factories.make_booking(db))
+    with engine.connect() as db:
+        present, position, pages = present_of(db), (0, 0), []
+        for _page in range(5):
+            page = events_after(db, present, position, ["booking.accepted"], 10, max_read=2)
+            pages.append(([event.type for event in page.events], page.has_more))
+            position = page.position
+    # The rare one is the last of seven; the cursor moves on where a page has none, and stays at the end.
+    assert pages == [([], True)] * 3 + [(["booking.accepted"], False), ([], False)]
+
+
+def test_a_page_that_is_full_costs_no_look_beyond_it(world: World, engine: Engine) -> None:
+    with engine.begin() as db:
+        for _each in range(3):
+            factories.make_booking(db)
+    full, rest = (
+        world.client.get("/events", query_string={"limit": limit}, headers=as_operator()).json for limit in (2, 4)
+    )
+    assert (len(full["items"]), full["hasMore"]) == (2, True)
+    assert (len(rest["items"]), rest["hasMore"]) == (3, False)
 
 
 def test_a_seat_that_is_taken_shows(world: World, cast: Cast, engine: Engine) -> None:

@@ -89,7 +89,7 @@ from workflows.sessions.series import SESSIONS_OF_SERIES
 from workflows.sessions.session import NEXT_SESSIONS, SESSION, SESSION_WITH_TERMS, SESSIONS, narrow_sessions
 from workflows.sessions.steps import SESSION_MACHINE
 from workflows.sessions.time_off import END_HOLDS, IN_THE_WAY, TIME_OFF
-from workflows.streams.changes import BUSY_TIMES, OPEN_SESSIONS
+from workflows.streams.changes import BUSY_TIMES, EVENTS_AFTER, LAST_EVENT_READ, OPEN_SESSIONS
 from workflows.webhooks.deliveries import FAN_OUT_ROWS as ROWS_OF_LISTENERS
 from workflows.webhooks.deliveries import WEBHOOK_DELIVERIES
 from workflows.webhooks.endpoints import ENDPOINTS
@@ -514,6 +514,15 @@ def test_a_part_of_an_invariant_finds_its_rows_by_an_index(large: Connection, na
 @pytest.mark.parametrize("about", list(looks.NEWEST))
 def test_the_newest_changes_are_found_by_an_index(large: Connection, about: About) -> None:
     assert_indexed(large, looks.NEWEST[about], of_one_owner=False)
+
+
+@pytest.mark.parametrize("statement", [EVENTS_AFTER, LAST_EVENT_READ], ids=["page", "end"])
+def test_the_next_events_are_read_in_the_order_of_an_index(large: Connection, statement: ClauseElement) -> None:
+    (scan,) = (node for node in plan_of(large, statement) if node.get("Relation Name") == "events")
+    assert (scan["Node Type"].removesuffix(" Only Scan").removesuffix(" Scan"), scan["Index Name"]) == (
+        "Index",
+        "ix_events_xid_sequence",
+    )
 
 
 DONE, PENDING = 8_000, 400

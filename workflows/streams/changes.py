@@ -27,6 +27,8 @@ Position = tuple[int, int]
 BUSY_AHEAD = timedelta(days=92)
 MAX_OPEN_SESSIONS = 500
 LAST_SEQUENCE = 2**63 - 1
+# By one page of events, so that it costs no more for types that are rare.
+MAX_EVENTS_READ = 10_000
 
 # What each type changes: the calendars of its people, the rules of what a mentor offers, or a session.
 CALENDAR = {
@@ -83,14 +85,21 @@ _TYPES: dict[str, Any] = {
 _AFTER = text(_CHANGES.format(where="AND (e.xid, e.sequence) > (CAST(:xid AS xid8), :sequence)", direction="")).columns(
     **_TYPES
 )
-_EVENTS_AFTER = text(
-    """
-SELECT CAST(CAST(xid AS text) AS bigint) AS xid, id, type, actor, sequence, data, occurred_at FROM events
-WHERE xid < pg_snapshot_xmin(pg_current_snapshot()) AND sequence > :older AND type = ANY(:types)
+_NEXT_EVENTS = """
+FROM events WHERE xid < CAST(:horizon AS xid8) AND sequence > :older
   AND (xid, sequence) > (CAST(:xid AS xid8), :sequence)
-ORDER BY events.xid, sequence LIMIT :limit
+ORDER BY events.xid, sequence
+"""
+EVENTS_AFTER = text(
+    f"""
+SELECT CAST(CAST(xid AS text) AS bigint) AS xid, id, type, actor, sequence, data, occurred_at
+FROM (SELECT * {_NEXT_EVENTS} LIMIT :max_read) AS next
+WHERE type = ANY(:types) ORDER BY next.xid, sequence LIMIT :limit
 """
 ).columns(xid=BigInteger(), id=Uuid(), occurred_at=Timestamp, data=JSONB())
+LAST_EVENT_READ = text(
+    f"SELECT CAST(CAST(xid AS text) AS bigint) AS xid, sequence {_NEXT_EVENTS} OFFSET :max_read - 1 LIMIT 1"
+)
 _LATEST = text(_CHANGES.format(where="", direction="DESC")).columns(**_TYPES)
 _SNAPSHOT = text(
     """
@@ -237,6 +246,20 @@ class Present:
 
 
 @dataclass(frozen=True)
+class EventsPage:
+    """Events in the order of their commits.
+
+    Args:
+        position: to go on from.
+        has_more: whether there may be more by now.
+    """
+
+    events: list[Event]
+    position: Position
+    has_more: bool
+
+
+@dataclass(frozen=True)
 class Snapshot:
     """Which transactions a reader has seen: those below `xmin`, and those below `xmax` that were not running."""
 
@@ -257,24 +280,39 @@ def changes_after(db: Connection, history: History, position: Position, limit: i
 
 
 def events_after(
-    db: Connection, present: Present, position: Position, types: Sequence[str], limit: int
-) -> tuple[list[Event], Position]:
-    """The committed events of these types after a position, in their order, and the position to go on from.
+    db: Connection,
+    present: Present,
+    position: Position,
+    types: Sequence[str],
+    limit: int,
+    *,
+    max_read: int = MAX_EVENTS_READ,
+) -> EventsPage:
+    """The committed events of these types after a position, in their order.
 
     Args:
         present: read before, so that all below its horizon is among the events.
+        max_read: how many events of any type are gone through.
     """
-    values = {"older": present.history.older, "types": list(types), "limit": limit}
-    rows = db.execute(_EVENTS_AFTER, {"xid": str(position[0]), "sequence": position[1], **values}).all()
-    last: Position = (rows[-1].xid, rows[-1].sequence) if rows else position
-    read = [
+    values = {
+        "older": present.history.older,
+        "horizon": str(present.horizon),
+        "xid": str(position[0]),
+        "sequence": position[1],
+        "max_read": max_read,
+    }
+    rows = db.execute(EVENTS_AFTER, {**values, "types": list(types), "limit": limit}).all()
+    last = rows[-1] if len(rows) == limit else db.execute(LAST_EVENT_READ, values).one_or_none()
+    events = [
         event_types()[row.type].read(
             id=row.id, actor=row.actor, occurred_at=row.occurred_at, sequence=row.sequence, data=row.data
         )
         for row in rows
     ]
+    if last is not None:
+        return EventsPage(events, (last.xid, last.sequence), has_more=True)
     # Below the horizon nothing is left, of whatever type.
-    return read, last if len(rows) == limit else max(last, (present.horizon - 1, LAST_SEQUENCE))
+    return EventsPage(events, max(position, (present.horizon - 1, LAST_SEQUENCE)), has_more=False)
 
 
 def latest_changes(db: Connection, history: History, limit: int) -> list[Change]:
