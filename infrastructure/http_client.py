@@ -7,7 +7,7 @@ import socket
 import ssl
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from email.utils import parsedate_to_datetime
 from functools import cache, lru_cache, partial
 from http.client import HTTPException, IncompleteRead
@@ -423,8 +423,12 @@ def log_detail(error: Exception) -> str:
     return f"{type(error).__name__}: {error}"
 
 
-def parse_retry_after(status: int, value: str | None) -> timedelta | None:
-    """Read the header Retry-After (RFC 9110, section 10.2.3), seconds or a date; at most a day, None if malformed."""
+def parse_retry_after(status: int, value: str | None, *, now: datetime) -> timedelta | None:
+    """Read the header Retry-After (RFC 9110, section 10.2.3), seconds or a date; at most a day, None if malformed.
+
+    Args:
+        now: by the database's clock, which a date is compared with.
+    """
     if status not in STATUSES_WITH_RETRY_AFTER or value is None:
         return None
     value = value.strip()
@@ -433,7 +437,7 @@ def parse_retry_after(status: int, value: str | None) -> timedelta | None:
         pause = timedelta(seconds=int(value)) if len(value) < MAX_RETRY_AFTER_DIGITS else MAX_RETRY_AFTER
     else:
         try:
-            pause = parsedate_to_datetime(value) - datetime.now(UTC)
+            pause = parsedate_to_datetime(value) - now
         except (ValueError, TypeError):
             return None
     return min(max(pause, timedelta()), MAX_RETRY_AFTER)

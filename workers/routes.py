@@ -119,13 +119,13 @@ def _push(chosen: Settings, senders: int) -> Route[Any]:
 
 def protected_mail(transport: Transport[Mail], shares: Shares) -> Protected[Mail]:
     """Mail, with one circuit breaker for the mail server."""
-    breaker = Breaker[Mail](name="mail server", written_at=lambda mail: mail.written_at)
+    breaker = Breaker[Mail](name="mail server", age=lambda mail: mail.prepared_at - mail.written_at)
     return Protected(transport, shares, destination=lambda _mail: "", breaker=breaker)
 
 
 def protected_channels(transport: Transport[Notice]) -> Protected[Notice]:
     """The operators' channels, with a circuit breaker for each."""
-    breaker = Breaker[Notice](name="channel", written_at=lambda notice: notice.written_at)
+    breaker = Breaker[Notice](name="channel", age=lambda notice: notice.prepared_at - notice.written_at)
     return Protected(transport, Shares.of_one(1), destination=lambda notice: notice.channel, breaker=breaker)
 
 
@@ -139,5 +139,7 @@ def protected_push(transport: Transport[PushMessage], senders: int, **options: A
 
     A message of an hour ago is then tried every six minutes, and some seventy times in a day.
     """
-    breaker = Breaker[PushMessage](name="push service", written_at=lambda push: push.written_at, age_share=0.1)
+    breaker = Breaker[PushMessage](
+        name="push service", age=lambda push: push.prepared_at - push.written_at, age_share=0.1
+    )
     return Protected(transport, Shares.of(senders), destination=lambda push: push.host, breaker=breaker, **options)

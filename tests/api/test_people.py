@@ -94,6 +94,7 @@ def test_an_address_is_kept_as_mails_can_go_there(client: ApiClient, cast: Cast,
         to_address=kept,
         words=Words("Hi", "Hi"),
         written_at=datetime.now(UTC),
+        prepared_at=datetime.now(UTC),
     )
     identity = MailIdentity("no-reply@tutelage.example", "operators@tutelage.example")
     assert bytes(compose(mail, identity)).isascii()

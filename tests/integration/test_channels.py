@@ -51,7 +51,8 @@ def url_of(service: HttpReceiver) -> str:
 
 def notice(channel: str) -> Notice:
     words = Words("Session booked", "Session 7.")
-    return Notice(delivery_id=uuid4(), channel=channel, words=words, written_at=datetime.now(UTC))
+    now = datetime.now(UTC)
+    return Notice(delivery_id=uuid4(), channel=channel, words=words, written_at=now, prepared_at=now)
 
 
 def test_a_notice_reaches_its_channel_alone(service: HttpReceiver) -> None:

@@ -78,6 +78,7 @@ def a_mail(**changed: Any) -> Mail:
         to_address="ada@example.org",
         words=Words("Your session is booked – really", "You meet Grace."),
         written_at=datetime(2030, 5, 4, 9, tzinfo=UTC),
+        prepared_at=datetime(2030, 5, 4, 9, tzinfo=UTC),
     )
     return replace(mail, **changed)
 

@@ -48,7 +48,7 @@ class Post(Harness):
     def to(self, port: int, limits: SmtpLimits | None = None, renewal: float = RENEWAL_SECONDS) -> None:
         """Send mail to that port of this machine from now on, and pause but for a moment while it is unavailable."""
         server = SmtpTransport(f"smtp://127.0.0.1:{port}", IDENTITY, limits=limits or SmtpLimits())
-        breaker = Breaker[Mail](name="mail server", written_at=lambda mail: mail.written_at, min_pause=0.01)
+        breaker = Breaker[Mail](name="mail server", age=lambda mail: mail.prepared_at - mail.written_at, min_pause=0.01)
         mail = Protected(server, Shares.of_one(MANY), destination=lambda _mail: "", breaker=breaker)
         routes_by_name = routes(mail=mail, http=self.http)
         self.deliverer = DeliveryRunner(self.transactions, load(), routes_by_name)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from ipaddress import ip_network
 from typing import Any
 from uuid import UUID, uuid4
@@ -27,7 +27,7 @@ from tests.integration.harness import Harness, routes
 from tests.receivers import HttpReceiver, Request, http_receiver
 from workers.runner import DeliveryRunner
 from workers.transports import NotConfigured, Transport
-from workers.transports.web_push import WebPushTransport
+from workers.transports.web_push import SIGNATURE_SECONDS, WebPushTransport
 from workflows.accounts.people import User
 from workflows.events.delivery import PUSH_RETRY_POLICY, DeliveryKey
 from workflows.events.subscriptions import load
@@ -137,6 +137,18 @@ def test_a_push_is_authenticated_by_vapid(
     claims = jwt.decode(fields["t"], key.key.public_key(), algorithms=["ES256"], audience=service.url)
     assert claims["sub"] == "mailto:operators@tutelage.example"
     assert 0 < claims["exp"] - datetime.now(UTC).timestamp() <= 24 * 3600
+
+
+def test_the_databases_clock_dates_a_push(key: Vapid, browser: SubscribedBrowser, service: HttpReceiver) -> None:
+    databases = datetime.now(UTC).replace(microsecond=0) + timedelta(minutes=10)
+    pushed = replace(
+        message(browser, Words("x", "y")), prepared_at=databases, useful_until=databases + timedelta(minutes=1)
+    )
+    WebPushTransport(key, SEALER, HttpClient(LOOPBACK), "https://t.example").send(pushed)
+    headers = service.requests[0].headers
+    token = headers["authorization"].removeprefix("vapid t=").split(",")[0]
+    claims = jwt.decode(token, options={"verify_signature": False})
+    assert (headers["ttl"], claims["exp"]) == ("60", int(databases.timestamp()) + SIGNATURE_SECONDS)
 
 
 @pytest.mark.parametrize("status", [404, 410])
@@ -355,6 +367,7 @@ def message(browser: SubscribedBrowser, words: Words) -> PushMessage:
         session_id=uuid4(),
         booking_id=None,
         written_at=datetime.now(UTC),
+        prepared_at=datetime.now(UTC),
         useful_until=datetime.now(UTC) + PUSH_USEFUL_FOR,
     )
 

@@ -8,7 +8,8 @@ import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 from ipaddress import ip_network
 from threading import Event
 from typing import Any
@@ -59,7 +60,19 @@ def message(url: str, **headers: Any) -> WebhookMessage:
         body=BODY,
         headers=headers,
         sealed_secrets=sealed,
+        prepared_at=datetime.now(UTC),
     )
+
+
+def test_the_databases_clock_dates_a_message(transport: WebhookTransport, receiver: HttpReceiver) -> None:
+    # A worker whose clock is wrong by ten minutes: receivers refuse what is dated five minutes off.
+    databases = datetime.now(UTC).replace(microsecond=0) + timedelta(minutes=10)
+    until = format_datetime(databases + timedelta(hours=1), usegmt=True)
+    receiver.status, receiver.headers = 503, {"Retry-After": until}
+    report = transport.send(replace(message(f"{receiver.url}/hooks"), prepared_at=databases))
+    (request,) = receiver.requests
+    assert request.headers["webhook-timestamp"] == str(int(databases.timestamp()))
+    assert report.retry_after == timedelta(hours=1)
 
 
 def test_what_arrives_is_verified_by_the_library_with_either_secret(

@@ -21,5 +21,6 @@ def to_host(host: str) -> PushMessage:
         session_id=None,
         booking_id=None,
         written_at=datetime.now(UTC),
+        prepared_at=datetime.now(UTC),
         useful_until=datetime.now(UTC) + PUSH_USEFUL_FOR,
     )

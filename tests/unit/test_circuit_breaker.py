@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -28,11 +28,6 @@ class News:
 
     age: timedelta = timedelta()
 
-    @property
-    def written_at(self) -> datetime:
-        """Since when it waits."""
-        return datetime.now(UTC) - self.age
-
 
 @dataclass
 class StubTransport(Transport[Any]):
@@ -50,7 +45,7 @@ class StubTransport(Transport[Any]):
 
 def protected(server: StubTransport, *, age_share: float = 0.0) -> Protected[News]:
     """That server behind a circuit breaker."""
-    breaker = Breaker[News](name="mail server", written_at=lambda news: news.written_at, age_share=age_share)
+    breaker = Breaker[News](name="mail server", age=lambda news: news.age, age_share=age_share)
     shares = Shares.of_one(8)
     return Protected(server, shares, destination=lambda _news: "", breaker=breaker, clock=lambda: server.now)
 

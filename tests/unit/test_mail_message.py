@@ -32,6 +32,7 @@ def sent(
         to_address=address,
         words=Words(subject, text),
         written_at=datetime(2030, 5, 4, 9, tzinfo=UTC),
+        prepared_at=datetime(2030, 5, 4, 9, tzinfo=UTC),
     )
     return message_from_bytes(bytes(compose(mail, IDENTITY)), policy=policy.default)
 

@@ -74,7 +74,7 @@ class CalendarTransport(Transport[FeedRequest]):
                 error=f"The server answered {status}.",
                 error_class=ErrorClass.STATUS,
                 status_code=status,
-                retry_after=parse_retry_after(status, response.retry_after),
+                retry_after=parse_retry_after(status, response.retry_after, now=request.prepared_at),
             )
         if response.headers.get("content-encoding", "identity") != "identity":
             raise CalendarRefused("The answer is compressed, although that was not asked for.")

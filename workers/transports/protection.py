@@ -6,7 +6,7 @@ import random
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from enum import Enum, auto
 from threading import Condition, Lock
 from time import monotonic
@@ -92,13 +92,13 @@ class Breaker(Generic[M]):
 
     Args:
         name: of a destination, for the log and the reason of a postponement.
-        written_at: since when a message waits.
+        age: for how long a message has waited, by the database's clock.
         age_share: the share of its age by which a message is postponed at least.
         min_pause: how many seconds it is open for at first, and then for twice as long each time.
     """
 
     name: str
-    written_at: Callable[[M], datetime]
+    age: Callable[[M], timedelta]
     age_share: float = 0.0
     min_pause: float = MIN_PAUSE_SECONDS
 
@@ -182,7 +182,7 @@ class Protected(Transport[M]):
             return sent
         with self._room:
             self._open(self._breaker, key, destination, sent)
-            if datetime.now(UTC) - self._breaker.written_at(message) > MAX_POSTPONED:
+            if self._breaker.age(message) > MAX_POSTPONED:
                 return sent
             raise self._unavailable(self._breaker, destination, message)
 
@@ -284,8 +284,7 @@ class Protected(Transport[M]):
     def _unavailable(self, breaker: Breaker[M], destination: _Destination, message: M) -> Postpone:
         # With jitter, so that they do not all come in the first moment.
         seconds = max(destination.open_until - self._clock(), 0.0) + random.uniform(0, breaker.min_pause)
-        age = datetime.now(UTC) - breaker.written_at(message)
-        seconds = max(seconds, breaker.age_share * age.total_seconds())
+        seconds = max(seconds, breaker.age_share * breaker.age(message).total_seconds())
         reason = f"The {breaker.name} is unavailable: {destination.error}"
         return Postpone(timedelta(seconds=seconds), reason, unavailable=True)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from base64 import urlsafe_b64decode
 from collections.abc import Mapping
 from http.client import HTTPException
@@ -63,7 +62,7 @@ class WebPushTransport(Transport[PushMessage]):
         try:
             destination = self._client.destination_of(subscription["endpoint"])
             body = encrypted_for(subscription["keys"], self._payload(message))
-            return _result(self._client.post(destination, _headers(self._vapid, destination, message), body))
+            return _result(message, self._client.post(destination, _headers(self._vapid, destination, message), body))
         except (OSError, HTTPException, Invalid) as error:
             error_class, sentence = describe(error)
             # Without the address, which is the browser's secret.
@@ -111,7 +110,7 @@ def _decoded(key: str) -> bytes:
 
 
 def _headers(vapid: Vapid, destination: Destination, message: PushMessage) -> dict[str, str]:
-    now = time.time()
+    now = message.prepared_at.timestamp()
     claims = {
         "aud": f"{destination.scheme}://{destination.authority}",
         "exp": int(now) + SIGNATURE_SECONDS,
@@ -131,7 +130,7 @@ def _headers(vapid: Vapid, destination: Destination, message: PushMessage) -> di
     }
 
 
-def _result(response: HttpResponse) -> SendResult:
+def _result(message: PushMessage, response: HttpResponse) -> SendResult:
     status = response.status
     if 200 <= status < 300:
         return SendResult(status_code=status)
@@ -142,6 +141,6 @@ def _result(response: HttpResponse) -> SendResult:
         # The same message would be refused again, until an operator has corrected what was wrong.
         permanent=not passes,
         status_code=status,
-        retry_after=parse_retry_after(status, response.retry_after),
+        retry_after=parse_retry_after(status, response.retry_after, now=message.prepared_at),
         unavailable=status in UNAVAILABLE,
     )

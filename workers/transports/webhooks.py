@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from functools import lru_cache
 from http.client import HTTPException
 
@@ -52,7 +51,7 @@ class WebhookTransport(Transport[WebhookMessage]):
         try:
             destination = self._client.destination_of(message.url)
             headers = self._headers(destination, message)
-            return _result(self._client.post(destination, headers, message.body))
+            return _result(message, self._client.post(destination, headers, message.body))
         except (OSError, HTTPException, Invalid, HeaderRefused) as error:
             # Of the URL the host alone: a path or a query may be the partner's secret.
             host = host_of(message.url)
@@ -73,7 +72,7 @@ class WebhookTransport(Transport[WebhookMessage]):
 
     def _headers(self, destination: Destination, message: WebhookMessage) -> dict[str, str]:
         # Of the attempt, not of the event: receivers refuse what is older than five minutes.
-        timestamp = str(int(datetime.now(UTC).timestamp()))
+        timestamp = str(int(message.prepared_at.timestamp()))
         webhook_id = str(message.webhook_id)
         signers = [self._signer(sealed) for sealed in message.sealed_secrets]
         return headers_of(
@@ -86,7 +85,7 @@ class WebhookTransport(Transport[WebhookMessage]):
         )
 
 
-def _result(response: HttpResponse) -> SendResult:
+def _result(message: WebhookMessage, response: HttpResponse) -> SendResult:
     status, error, error_class = response.status, None, None
     if 300 <= status < 400:
         error, error_class = f"The receiver answered {status}; redirects are not followed.", ErrorClass.REDIRECT
@@ -99,5 +98,5 @@ def _result(response: HttpResponse) -> SendResult:
         status_code=status,
         # PostgreSQL's text holds no NUL.
         response=response.body.decode("utf-8", "replace").replace("\x00", ""),
-        retry_after=parse_retry_after(status, response.retry_after),
+        retry_after=parse_retry_after(status, response.retry_after, now=message.prepared_at),
     )

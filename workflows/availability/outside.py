@@ -131,6 +131,7 @@ class FeedRequest:
         failures: how many attempts have failed since it could be read last.
         interval: after which it is read again.
         stale_after: how long a copy is relied on.
+        prepared_at: by the database's clock.
     """
 
     feed_id: UUID
@@ -144,6 +145,7 @@ class FeedRequest:
     failures: int
     interval: timedelta
     stale_after: timedelta
+    prepared_at: datetime
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -194,6 +196,7 @@ def request_for(feed: Row[Any], *, policy: OperatorPolicy, now: datetime) -> Fee
         # Spread over time, so that those that were added together are not read together for ever.
         interval=interval * random.uniform(1 - JITTER, 1 + JITTER),
         stale_after=timedelta(hours=policy.calendar_stale_hours),
+        prepared_at=now,
     )
 
 

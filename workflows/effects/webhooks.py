@@ -55,6 +55,7 @@ class WebhookMessage:
     Args:
         webhook_id: the event's id, the same on every attempt and for every endpoint.
         delivery_id: of this endpoint's delivery, for logs.
+        prepared_at: by the database's clock.
         has_failures: whether the endpoint's last message failed.
         breaker_until: until when the endpoint's circuit breaker was open when this message passed it.
     """
@@ -66,6 +67,7 @@ class WebhookMessage:
     sealed_secrets: list[str]
     endpoint_id: UUID
     delivery_id: UUID
+    prepared_at: datetime
     has_failures: bool = False
     breaker_until: datetime | None = None
 
@@ -105,6 +107,7 @@ def _message(db: Connection, delivery: Delivery, found: Mapping[UUID, Mapping[st
         sealed_secrets=row["secrets"] or [],
         endpoint_id=row["id"],
         delivery_id=delivery.id,
+        prepared_at=delivery.now,
         has_failures=row["failures"] > 0,
         breaker_until=breaker_until,
     )

@@ -83,6 +83,7 @@ class Mail:
         delivery_id: makes its Message-ID, the same on every attempt.
         to_address: None for the operators, whose address is a setting.
         written_at: its Date, and since when it waits; a reminder's event is much older.
+        prepared_at: by the database's clock.
         unsubscribe: None for mails that cannot be switched off.
         session: whose place it tells, since its reader is to come there.
         actions: where its buttons lead.
@@ -94,6 +95,8 @@ class Mail:
     to_address: str | None
     words: Words
     written_at: datetime
+    # Of each attempt, of which the mail is the same.
+    prepared_at: datetime = field(compare=False)
     unsubscribe: UnsubscribeLink | None = None
     invitation: Invitation | None = None
     session: CalendarEntry | None = None
@@ -118,12 +121,14 @@ class Notice:
     Args:
         channel: its name, which reveals nothing of its address.
         written_at: since when it waits.
+        prepared_at: by the database's clock.
     """
 
     delivery_id: UUID
     channel: str
     words: Words
     written_at: datetime
+    prepared_at: datetime
 
 
 def prepare_mails(
@@ -218,6 +223,7 @@ def _gathered(delivery: Delivery, kind: str, together: Sequence[tuple[Delivery, 
         to_address=last.to_address,
         words=compose("mails_gathered", sentence=KINDS[kind].sentence, count=len(mails)),
         written_at=last.written_at,
+        prepared_at=delivery.now,
         unsubscribe=last.unsubscribe,
         gathered=mails,
     )
@@ -271,6 +277,7 @@ def _mail(
         to_address=row.email,
         words=words_now(db, event, reader_id, Words(row.title, row.body), now=delivery.now),
         written_at=row.created_at,
+        prepared_at=delivery.now,
         unsubscribe=unsubscribe if can_be_stopped(row.kind, Channel.EMAIL) else None,
         invitation=invitation_for(event, entries, guest),
         session=session,
@@ -288,6 +295,7 @@ def _mail_to_operators(db: Connection, delivery: Delivery) -> Mail:
         to_address=None,
         words=news.words,
         written_at=delivery.event.occurred_at,
+        prepared_at=delivery.now,
     )
 
 
@@ -310,6 +318,7 @@ def _mail_about_address(db: Connection, delivery: Delivery, event: EmailChangeRe
         to_address=to_address,
         words=words,
         written_at=event.occurred_at,
+        prepared_at=delivery.now,
         actions=MailActions(links=links),
     )
 
@@ -323,6 +332,7 @@ def prepare_notices(db: Connection, deliveries: Sequence[Delivery]) -> list[Noti
             channel=each.target,
             words=_words_of_notice(db, each),
             written_at=each.event.occurred_at,
+            prepared_at=each.now,
         ),
     )
 

@@ -55,6 +55,7 @@ class PushMessage:
         sealed: the browser's address and keys.
         host: of its push service, with the port: one that does not respond must not delay those at another port.
         written_at: since when it waits.
+        prepared_at: by the database's clock.
         useful_until: when it is not to be shown any more.
     """
 
@@ -67,6 +68,7 @@ class PushMessage:
     session_id: UUID | None
     booking_id: UUID | None
     written_at: datetime
+    prepared_at: datetime
     useful_until: datetime
 
 
@@ -107,6 +109,7 @@ def _push(
         session_id=row.session_id,
         booking_id=row.booking_id,
         written_at=row.created_at,
+        prepared_at=delivery.now,
         useful_until=until,
     )
 
