@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import os
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from copy import copy
 from dataclasses import dataclass, field
 from functools import cache
@@ -119,10 +120,30 @@ def template_app() -> Flask:
 
 @cache
 def openapi_document() -> dict[str, Any]:
-    """The OpenAPI document, as it is served; not to be changed."""
-    document: dict[str, Any] | None = template_app().test_client().get("/openapi.json").json
-    assert document is not None
-    return document
+    """The OpenAPI document, with whole operations; not to be changed."""
+    return with_whole_operations(json.loads(served_document()))
+
+
+def served_document(query: str = "") -> bytes:
+    """The OpenAPI document, as it is served."""
+    served: bytes = template_app().test_client().get(f"/openapi.json{query}").data
+    return served
+
+
+def with_whole_operations(document: Mapping[str, Any]) -> dict[str, Any]:
+    """An OpenAPI document, with the components that operations name in the places of their references, but schemas."""
+    components = {name: known for name, known in document["components"].items() if name != "schemas"}
+    return {**document, "paths": _resolved(document["paths"], components)}
+
+
+def _resolved(part: Any, components: dict[str, dict[str, Any]]) -> Any:
+    if isinstance(part, list):
+        return [_resolved(each, components) for each in part]
+    if not isinstance(part, dict):
+        return part
+    *_, kind, name = part.get("$ref", "//").split("/")
+    found = components[kind][name] if kind in components else part
+    return {key: _resolved(value, components) for key, value in found.items()}
 
 
 @dataclass

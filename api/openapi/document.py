@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from datetime import date
 from enum import StrEnum
@@ -12,7 +13,7 @@ from uuid import UUID
 
 import marshmallow as ma
 from apispec import BasePlugin
-from flask import Flask, Response, make_response
+from flask import Flask, Response, request
 from flask_smorest import Api
 from marshmallow import ValidationError
 from werkzeug.routing import BaseConverter, Rule
@@ -20,6 +21,7 @@ from werkzeug.routing import BaseConverter, Rule
 from api.authentication.authenticator import QUERY_KEY, identifier
 from api.http.etags import revalidated
 from api.openapi.links import links_of
+from api.routes.blueprints import register_components
 from api.schemas.base import Error, camel
 from api.schemas.fields import Day
 from models.bookings import BOOKING_TRANSITIONS, BookingStatus
@@ -151,16 +153,26 @@ def make_api(app: Flask) -> Api:
     api.register_converter(IdConverter, lambda _converter: {"type": "string", "format": "uuid"})
     api.register_converter(DayConverter, lambda _converter: {"type": "string", "format": "date"})
     api.ma_plugin.converter.add_attribute_function(_open_dictionary)
-    document = "api-docs.openapi_json"
-    describe = app.view_functions[document]
+    register_components(api)
 
     @cache
-    def rendered() -> bytes:
+    def rendered(*, aliases: bool) -> str:
         # Nothing changes it any more, and writing it takes a tenth of a second of the processor.
-        return make_response(describe()).get_data()
+        document = api.spec.to_dict()
+        if not aliases:
+            document["paths"] = {path: _without_aliases(item) for path, item in document["paths"].items()}
+        return json.dumps(document, separators=(",", ":"))
 
-    app.view_functions[document] = lambda: revalidated(Response(rendered(), mimetype="application/json"))
+    def answer() -> Response:
+        document = rendered(aliases=request.args.get("aliases") != "no")
+        return revalidated(Response(document, mimetype="application/json"))
+
+    app.view_functions["api-docs.openapi_json"] = answer
     return api
+
+
+def _without_aliases(item: dict[str, Any]) -> dict[str, Any]:
+    return {name: part for name, part in item.items() if "x-alias-of" not in part}
 
 
 def _open_dictionary(_converter: Any, field: ma.fields.Field[Any], **_kwargs: Any) -> dict[str, Any]:

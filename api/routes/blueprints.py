@@ -7,16 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from copy import deepcopy
-from functools import cache
 from http import HTTPStatus
 from typing import Any, TypeVar
 
 import marshmallow as ma
-from flask_smorest import Blueprint
+from apispec import APISpec
+from flask_smorest import Api, Blueprint
 
 from api.http.bodies import StrictParser
 from api.refusals import REFUSALS
-from api.schemas.base import Error
+from api.schemas.base import Error, ListQuery
 
 View = TypeVar("View", bound=Callable[..., object])
 
@@ -32,42 +32,34 @@ CREDENTIALS: list[dict[str, list[str]]] = [{"bearer": []}, {"userId": []}, {"men
 PUBLISHABLE_KEY: list[dict[str, list[str]]] = [{"publishableKey": []}, {"publishableKeyInQuery": []}]
 
 
-def _header(name: str, description: str, **schema: Any) -> dict[str, Any]:
-    schema = {"type": "string", **schema}
-    return {"in": "header", "name": name, "required": False, "description": description, "schema": schema}
-
-
-IDEMPOTENCY_KEY = _header(
-    "Idempotency-Key",
-    "Makes the change at most once: a repeated request with the same key gets the first response again.",
-    minLength=1,
-    maxLength=255,
-    pattern="^[ -~]+$",
-)
-IF_MATCH = _header("If-Match", "Change the resource only if this is still its ETag; otherwise 412.", example='"1"')
-IF_NONE_MATCH = _header("If-None-Match", "The ETag that you already have: an empty 304 if unchanged.", example='"1"')
-ETAG = {
-    "ETag": {
+# The components of the document that operations name: headers of requests, and of answers.
+IDEMPOTENCY_KEY, IF_MATCH, IF_NONE_MATCH, PREFER = "Idempotency-Key", "If-Match", "If-None-Match", "Prefer"
+ETAG, REPLAYED, RETRY_AFTER = "ETag", "Idempotent-Replayed", "Retry-After"
+# Of every answer to a request that is counted; documented where they are waited for.
+RATE_LIMIT_HEADERS = ("RateLimit-Policy", "RateLimit")
+_REQUEST_HEADERS: dict[str, tuple[str, dict[str, Any]]] = {
+    IDEMPOTENCY_KEY: (
+        "Makes the change at most once: a repeated request with the same key gets the first response again.",
+        {"minLength": 1, "maxLength": 255, "pattern": "^[ -~]+$"},
+    ),
+    IF_MATCH: ("Change the resource only if this is still its ETag; otherwise 412.", {"example": '"1"'}),
+    IF_NONE_MATCH: ("The ETag that you already have: an empty 304 if unchanged.", {"example": '"1"'}),
+    PREFER: (
+        "`wait=N`: wait up to N seconds (at most 10) for the session; the response is then 201 with the session.",
+        {"example": "wait=5"},
+    ),
+}
+_ANSWER_HEADERS: dict[str, dict[str, Any]] = {
+    ETAG: {
         "description": "Of a single resource: its version, which If-Match names, with the digest of what is shown.",
         "schema": {"type": "string"},
         "example": '"2-9f2c41d07b6ae853"',
-    }
-}
-REPLAYED = {
-    "Idempotent-Replayed": {
+    },
+    REPLAYED: {
         "description": "This is the first response to a request with this Idempotency-Key, given again.",
         "schema": {"type": "string", "enum": ["true"]},
-    }
-}
-PREFER = _header(
-    "Prefer",
-    "`wait=N`: wait up to N seconds (at most 10) for the session; the response is then 201 with the session.",
-    example="wait=5",
-)
-
-
-# Of every answer to a request that is counted; documented where they are waited for.
-RATE_LIMIT_HEADERS = {
+    },
+    RETRY_AFTER: {"description": "Seconds.", "schema": {"type": "integer"}},
     "RateLimit-Policy": {
         "description": "Each limit with its quota and its window in seconds.",
         "schema": {"type": "string"},
@@ -79,6 +71,23 @@ RATE_LIMIT_HEADERS = {
         "example": '"caller";r=0;t=7, "address";r=2400;t=7',
     },
 }
+UNCHANGED = "unchanged"
+# The query of every list.
+PAGING = ListQuery._declared_fields
+
+
+def register_components(api: Api) -> None:
+    """Add the parameters and headers that operations name to the document's components."""
+    spec = api.spec
+    for name, (description, schema) in _REQUEST_HEADERS.items():
+        header = {"name": name, "required": False, "description": description, "schema": {"type": "string", **schema}}
+        spec.components.parameter(name, "header", header)
+    for name, header in _ANSWER_HEADERS.items():
+        spec.components.header(name, header)
+    for parameter in api.ma_plugin.converter.schema2parameters(ListQuery(), location="query"):
+        spec.components.parameter(parameter["name"], "query", parameter)
+    unchanged = "Not modified: the caller already has this representation."
+    spec.components.response(UNCHANGED, {"description": unchanged})
 
 
 class Area(Blueprint):
@@ -103,7 +112,7 @@ def refuses(*codes: str) -> Callable[[View], View]:
     return _appending("refusals", codes)
 
 
-def accepts_headers(*headers: dict[str, Any]) -> Callable[[View], View]:
+def accepts_headers(*headers: str) -> Callable[[View], View]:
     """Document headers of the request, besides those of every route of its kind."""
     return _appending("headers", headers)
 
@@ -132,20 +141,24 @@ def documentation_of(view: Callable[..., object]) -> dict[str, Any]:
 
 def in_query(filters: type[ma.Schema]) -> dict[str, Any]:
     """Documentation of arguments in the query, for views that parse it themselves."""
-    return {"parameters": [{"in": "query", "schema": filters, "required": False}]}
+    shared = [name for name, field in PAGING.items() if filters._declared_fields.get(name) is field]
+    own = filters(exclude=shared)
+    return {"parameters": [*shared, *([{"in": "query", "schema": own, "required": False}] if own.fields else [])]}
 
 
-def describe_refusals(doc: dict[str, Any], doc_info: dict[str, Any], **_context: Any) -> dict[str, Any]:
+def describe_refusals(
+    doc: dict[str, Any], doc_info: dict[str, Any], *, spec: APISpec, **_context: Any
+) -> dict[str, Any]:
     """Add an operation's refusals, its credentials and its headers."""
     loader, codes = doc_info.get("loader"), [*doc_info.get("refusals", []), "rate_limited"]
     parameters = doc.setdefault("parameters", [])
     if doc_info.get("versioned"):
         parameters.append(IF_NONE_MATCH)
         _add_headers(doc, ETAG)
-        doc["responses"]["304"] = {"description": "Not modified: the caller already has this representation."}
+        doc["responses"]["304"] = _response(UNCHANGED)
     if loader is None:
         doc["security"] = []
-        return _with_responses(doc, codes)
+        return _with_refusals(doc, codes, spec)
     doc["security"] = [*CREDENTIALS, *PUBLISHABLE_KEY] if loader["role"].visitors else CREDENTIALS
     parameters.extend(doc_info.get("headers", []))
     codes = [*codes, "unauthenticated", "unavailable", "internal_error", *_codes_of_loader(loader)]
@@ -156,14 +169,14 @@ def describe_refusals(doc: dict[str, Any], doc_info: dict[str, Any], **_context:
     if loader["changing"]:
         codes += ["invalid_request", "key_reused", "key_in_use", "rate_limited"]
         parameters.extend([IDEMPOTENCY_KEY, IF_MATCH] if loader["subject"] else [IDEMPOTENCY_KEY])
-        _add_headers(doc, {**ETAG, **REPLAYED})
-    return _with_responses(doc, codes)
+        _add_headers(doc, ETAG, REPLAYED)
+    return _with_refusals(doc, codes, spec)
 
 
-def _add_headers(doc: dict[str, Any], headers: dict[str, Any]) -> None:
+def _add_headers(doc: dict[str, Any], *names: str) -> None:
     for status, response in doc["responses"].items():
         if str(status) in ("200", "201", "202"):
-            response["headers"] = {**response.get("headers", {}), **headers}
+            response["headers"] = {**response.get("headers", {}), **{name: name for name in names}}
 
 
 def _appending(key: str, values: Iterable[object]) -> Callable[[View], View]:
@@ -185,36 +198,36 @@ def _codes_of_loader(loader: dict[str, Any]) -> Iterable[str]:
             yield "stale"
 
 
-def _with_responses(doc: dict[str, Any], codes: Iterable[str]) -> dict[str, Any]:
+def _with_refusals(doc: dict[str, Any], codes: Iterable[str], spec: APISpec) -> dict[str, Any]:
     by_status: dict[int, list[str]] = {}
     for code in dict.fromkeys([*codes, *BEFORE_ROUTES]):
         by_status.setdefault(REFUSALS[code].status, []).append(code)
     responses = doc.setdefault("responses", {})
     # The parser's own note about the status of validation errors gives way to the codes.
     for status, known in sorted(by_status.items()):
-        responses[status] = _response(status, tuple(known))
+        # A component for each set of codes, by their names.
+        name = ".".join(known)
+        if name not in spec.components.responses:
+            for code in known:
+                spec.components.examples.setdefault(code, _example(status, code))
+            spec.components.response(name, _refusal(known))
+        responses[status] = _response(name)
     return doc
 
 
-class _Constant(dict[str, Any]):
-    """A part of the document that many operations share, and nothing changes: it is its own copy."""
-
-    def __deepcopy__(self, _memo: object) -> _Constant:
-        return self
+def _response(name: str) -> dict[str, Any]:
+    # apispec 6.10 would take the name alone, and look for "headers" in it as in a description of the response.
+    return {"$ref": f"#/components/responses/{name}"}
 
 
-@cache
-def _response(status: int, codes: tuple[str, ...]) -> dict[str, Any]:
-    examples = {code: _example(status, code) for code in codes}
-    response = _Constant(
-        description=" ".join(f"`{code}`: {REFUSALS[code].when}" for code in codes),
-        content={"application/json": {"schema": ERROR, "examples": examples}},
-    )
-    if {"unavailable", "session_pending", "key_in_use", "rate_limited"} & set(codes):
-        response["headers"] = {"Retry-After": {"description": "Seconds.", "schema": {"type": "integer"}}}
-    if "rate_limited" in codes:
-        response["headers"] |= RATE_LIMIT_HEADERS
-    return response
+def _refusal(codes: list[str]) -> dict[str, Any]:
+    response = {
+        "description": " ".join(f"`{code}`: {REFUSALS[code].when}" for code in codes),
+        "content": {"application/json": {"schema": ERROR, "examples": {code: code for code in codes}}},
+    }
+    headers = [RETRY_AFTER] if {"unavailable", "session_pending", "key_in_use", "rate_limited"} & set(codes) else []
+    headers += RATE_LIMIT_HEADERS if "rate_limited" in codes else ()
+    return {**response, "headers": {name: name for name in headers}} if headers else response
 
 
 def _example(status: int, code: str) -> dict[str, Any]:
