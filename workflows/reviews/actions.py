@@ -88,6 +88,7 @@ class ReviewableSession(Record):
     status: SessionStatus
     start_time: datetime
     end_time: datetime
+    version: int
     mentees: list[UUID]
 
 
