@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -23,8 +23,7 @@ from cli.invariants import findings_table
 from cli.run_file import DATA_DIR_OPTION
 from cli.seeding.bookings import Outcome, Parties, PlannedBooking, Planner, carry_out
 from cli.seeding.component import add_demo_people
-from cli.seeding.courses import PRODUCTS, GroupPlan, schedule_group
-from cli.seeding.dating import date_account
+from cli.seeding.courses import PRODUCTS, Bookable, GroupPlan, add_course, add_mentor, add_person, schedule_group
 from cli.seeding.people import (
     COURSES,
     MAX_MENTEES,
@@ -39,10 +38,6 @@ from config.settings import settings
 from models.catalog import courses, listings
 from models.groups import group_session_templates
 from models.people import mentor_profiles, users
-from workflows.accounts.people import User, publish_mentor_profile, register_user
-from workflows.catalog.courses import create_course
-from workflows.catalog.listings import publish_listing
-from workflows.catalog.products import create_product
 from workflows.identity.actor import Actor
 from workflows.invariants import check_all
 from workflows.kernel.errors import Conflict
@@ -150,15 +145,6 @@ def _check_invariants(engine: Engine) -> None:
 
 # Large enough to be fast, small enough not to hold mentors' calendars for long.
 MENTEES_PER_TRANSACTION = 10
-SEEDER = Actor(operator=True, name="operator:seed")
-
-
-@dataclass(frozen=True)
-class _Bookable:
-    """A mentor in the database, with their listings by title."""
-
-    actor: Actor
-    listings: dict[str, UUID]
 
 
 @dataclass
@@ -179,9 +165,7 @@ class Filler:
             known = _known_courses(db)
             for title, description in COURSES.values():
                 if title not in known:
-                    course = create_course(db, actor=SEEDER, title=title, description=description)
-                    for product in PRODUCTS:
-                        create_product(db, actor=SEEDER, course_id=course.id, **product)
+                    add_course(db, title, description)
                     self.added["courses"] += 1
                     self.added["products"] += len(PRODUCTS)
 
@@ -192,7 +176,12 @@ class Filler:
             courses = _known_courses(db)
             for mentor in mentors:
                 if mentor.person.email not in known:
-                    self._add_mentor(db, mentor, courses.get(mentor.course))
+                    # A mentor has one listing of a course.
+                    first, *others = mentor.offers
+                    offers = [first | {"course_id": courses.get(mentor.course)}, *others]
+                    add_mentor(db, replace(mentor, offers=offers), now=self.now)
+                    self.added["mentors"] += 1
+                    self.added["listings"] += len(offers)
 
     def add_mentees(
         self,
@@ -210,9 +199,7 @@ class Filler:
         for first in range(0, len(missing), MENTEES_PER_TRANSACTION):
             with self.engine.begin() as db:
                 for person, plans in missing[first : first + MENTEES_PER_TRANSACTION]:
-                    user = self._register(db, person)
-                    date_account(db, user.id, now=self.now)
-                    mentee = Actor.person(user.id, None)
+                    mentee = add_person(db, person, now=self.now)
                     self.added["mentees"] += 1
                     for plan in plans:
                         self._carry_out(db, plan, mentee, by_place[plan.mentor])
@@ -226,29 +213,7 @@ class Filler:
                 plan = GroupPlan(mentor, row.course_id, row.title, row.time_zone)
                 self.added["groups"] += schedule_group(db, plan, now=self.now)
 
-    def _add_mentor(self, db: Connection, mentor: PlannedMentor, course_id: UUID | None) -> None:
-        user = self._register(db, mentor.person)
-        profile = publish_mentor_profile(
-            db,
-            actor=SEEDER,
-            user_id=user.id,
-            headline=mentor.headline,
-            bio=mentor.bio,
-            time_zone=None,
-            skills=mentor.skills,
-        )
-        for place, offer in enumerate(mentor.offers):
-            # A mentor has one listing of a course.
-            of_course = {"course_id": None if place else course_id}
-            publish_listing(db, actor=Actor.person(user.id, profile.id), offer=offer | of_course)
-        date_account(db, user.id, now=self.now)
-        self.added["mentors"] += 1
-        self.added["listings"] += len(mentor.offers)
-
-    def _register(self, db: Connection, person: PlannedPerson) -> User:
-        return register_user(db, actor=SEEDER, email=person.email, name=person.name, time_zone=person.time_zone)
-
-    def _carry_out(self, db: Connection, plan: PlannedBooking, mentee: Actor, mentor: _Bookable) -> None:
+    def _carry_out(self, db: Connection, plan: PlannedBooking, mentee: Actor, mentor: Bookable) -> None:
         listing_id = mentor.listings.get(plan.offer)
         if listing_id is None:
             self.added["left out"] += 1
@@ -291,7 +256,7 @@ def _known_courses(db: Connection) -> dict[str | None, UUID]:
     return {row.title: row.id for row in rows}
 
 
-def _find(db: Connection, addresses: list[str]) -> dict[str, _Bookable]:
+def _find(db: Connection, addresses: list[str]) -> dict[str, Bookable]:
     rows = db.execute(
         select(users.c.email, users.c.id, mentor_profiles.c.id.label("mentor_id"), listings.c.id.label("listing_id"))
         .add_columns(listings.c.title)
@@ -299,8 +264,8 @@ def _find(db: Connection, addresses: list[str]) -> dict[str, _Bookable]:
         .join(listings, listings.c.mentor_profile_id == mentor_profiles.c.id)
         .where(users.c.email.in_(addresses), listings.c.active)
     )
-    found: dict[str, _Bookable] = {}
+    found: dict[str, Bookable] = {}
     for row in rows:
-        bookable = found.setdefault(row.email, _Bookable(Actor.person(row.id, row.mentor_id), {}))
+        bookable = found.setdefault(row.email, Bookable(Actor.person(row.id, row.mentor_id), {}))
         bookable.listings[row.title] = row.listing_id
     return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, time, timedelta
 from typing import Any
 from uuid import UUID
@@ -11,25 +12,19 @@ from sqlalchemy import Connection, Engine, func, select
 
 from api.pages.demo.people import MENTEE_EMAIL, MENTOR_EMAIL
 from cli.seeding.bookings import EffectRunner, Outcome, Parties, PlannedBooking, carry_out
-from cli.seeding.courses import PRODUCTS, GroupPlan, schedule_group
-from cli.seeding.dating import date_account
-from cli.seeding.people import COURSES
+from cli.seeding.courses import GroupPlan, add_course, add_mentor, add_person, schedule_group
+from cli.seeding.people import COURSES, PlannedMentor, PlannedPerson
 from config.sealing import Sealer, use_sealer
 from config.settings import settings
 from models.catalog import BookingMode, ProductKind, courses, products
 from models.people import users
-from workflows.accounts.people import publish_mentor_profile, register_user
 from workflows.availability.dates import CalendarOwner, calendar_owner_query
 from workflows.availability.hours import Span, WeeklyHours, set_hours, weekly_hours_query
 from workflows.bundles.purchase import purchase
-from workflows.catalog.courses import create_course
-from workflows.catalog.listings import publish_listing
-from workflows.catalog.products import create_product
 from workflows.identity.actor import Actor
 from workflows.sessions.time_off import take_time_off
 
 ZONE = ZoneInfo("Europe/Berlin")
-SEEDER = Actor(operator=True, name="operator:seed")
 COURSE, COURSE_DESCRIPTION = COURSES["interviews"]
 INTRODUCTION, INTERVIEW, COACHING = "A first conversation", "Mock interview", "Career coaching"
 _TERMS: dict[str, Any] = {
@@ -104,54 +99,33 @@ def add_demo_people(engine: Engine, *, now: datetime) -> int:
 
 def play_demo(db: Connection, *, now: datetime) -> None:
     """Make the people, what they offer, and what they have booked."""
-    course_id = _course(db)
-    mentor, offered = _add_mentor(db, MENTOR_EMAIL, "Maya Lindqvist", course_id, OFFERS)
+    known = db.scalar(select(courses.c.id).where(courses.c.title == COURSE).order_by(courses.c.id).limit(1))
+    course_id = known or add_course(db, COURSE, COURSE_DESCRIPTION)
+    of_course = {**OF_COURSE, "course_id": course_id}
+    made = add_mentor(db, _mentor(MENTOR_EMAIL, "Maya Lindqvist", [*OFFERS, of_course]), now=now)
+    mentor = made.actor
     # Another one of the same course, so that it can choose.
-    assistant, _ = _add_mentor(db, "demo.assistant@mail.example", "Tomás Okafor", course_id, ())
-    mentee = Actor.person(
-        register_user(db, actor=SEEDER, email=MENTEE_EMAIL, name="Ada Brandt", time_zone=ZONE.key).id, None
-    )
-    _carry_out(db, mentee, mentor, offered, now)
+    second = _mentor("demo.assistant@mail.example", "Tomás Okafor", [of_course])
+    assistant = add_mentor(db, second, now=now).actor
+    mentee = add_person(db, PlannedPerson(MENTEE_EMAIL, "Ada Brandt", ZONE.key), now=now)
+    _carry_out(db, mentee, mentor, made.listings, now)
     for actor in (mentor, assistant):
         _open(db, actor, now)
-    for person in (mentor, assistant, mentee):
-        assert person.user_id is not None
-        date_account(db, person.user_id, now=now)
     _take_a_day_off(db, mentor, now)
     _buy_sessions(db, mentee, course_id, now)
     group = GroupPlan(assistant, course_id, COURSE, ZONE.key)
     schedule_group(db, group, now=now)
 
 
-def _course(db: Connection) -> UUID:
-    known = db.scalar(select(courses.c.id).where(courses.c.title == COURSE).order_by(courses.c.id).limit(1))
-    if isinstance(known, UUID):
-        return known
-    made = create_course(db, actor=SEEDER, title=COURSE, description=COURSE_DESCRIPTION)
-    for product in PRODUCTS:
-        create_product(db, actor=SEEDER, course_id=made.id, **product)
-    return made.id
-
-
-def _add_mentor(
-    db: Connection, email: str, name: str, course_id: UUID, offers: tuple[dict[str, Any], ...]
-) -> tuple[Actor, dict[str, UUID]]:
-    user = register_user(db, actor=SEEDER, email=email, name=name, time_zone=ZONE.key)
-    profile = publish_mentor_profile(
-        db,
-        actor=SEEDER,
-        user_id=user.id,
+def _mentor(email: str, name: str, offers: Sequence[dict[str, Any]]) -> PlannedMentor:
+    return PlannedMentor(
+        person=PlannedPerson(email, name, ZONE.key),
         headline="Engineering manager, 12 years",
         bio="I ask more than I tell, and write down what we agreed on.",
-        time_zone=ZONE.key,
         skills=["interviews", "careers", "leadership"],
-        languages=["en", "de"],
+        offers=[_TERMS | offer for offer in offers],
+        languages=("en", "de"),
     )
-    actor = Actor.person(user.id, profile.id)
-    offered = {offer["title"]: offer for offer in (*offers, {**OF_COURSE, "course_id": course_id})}
-    return actor, {
-        title: publish_listing(db, actor=actor, offer={**_TERMS, **offer}).id for title, offer in offered.items()
-    }
 
 
 def _carry_out(db: Connection, mentee: Actor, mentor: Actor, offered: dict[str, UUID], now: datetime) -> None:

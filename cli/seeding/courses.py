@@ -1,4 +1,4 @@
-"""Seeded courses: what is sold for each, and the weekly group that one of its mentors holds."""
+"""Seeded courses: what is sold for each, who teaches it, and the weekly group that one of its mentors holds."""
 
 from __future__ import annotations
 
@@ -11,7 +11,13 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import Connection
 
 from cli.seeding.bookings import EffectRunner
+from cli.seeding.dating import date_account
+from cli.seeding.people import PlannedMentor, PlannedPerson
 from models.catalog import ProductKind
+from workflows.accounts.people import publish_mentor_profile, register_user
+from workflows.catalog.courses import create_course
+from workflows.catalog.listings import publish_listing
+from workflows.catalog.products import create_product
 from workflows.groups.schedule import schedule
 from workflows.groups.templates import create_template
 from workflows.identity.actor import Actor
@@ -28,9 +34,53 @@ PRODUCTS: list[dict[str, Any]] = [
     },
     {"kind": ProductKind.GROUP_SEAT, "title": "A seat in a group", "price_amount": 1_500, "price_currency": "EUR"},
 ]
+SEEDER = Actor(operator=True, name="operator:seed")
 WEDNESDAY, EVENING = 2, time(18, 30)
 SEATS = 6
 AHEAD = timedelta(days=14)
+
+
+@dataclass(frozen=True)
+class Bookable:
+    """A mentor in the database, with their listings by title."""
+
+    actor: Actor
+    listings: dict[str, UUID]
+
+
+def add_course(db: Connection, title: str, description: str, products: list[dict[str, Any]] = PRODUCTS) -> UUID:
+    """Add a course with what is sold of it; its id."""
+    course = create_course(db, actor=SEEDER, title=title, description=description)
+    for product in products:
+        create_product(db, actor=SEEDER, course_id=course.id, **product)
+    return course.id
+
+
+def add_person(db: Connection, person: PlannedPerson, *, now: datetime) -> Actor:
+    """Register a person whose account is older than all that they book."""
+    user = register_user(db, actor=SEEDER, email=person.email, name=person.name, time_zone=person.time_zone)
+    date_account(db, user.id, now=now)
+    return Actor.person(user.id, None)
+
+
+def add_mentor(db: Connection, mentor: PlannedMentor, *, now: datetime) -> Bookable:
+    """Register a mentor with a profile and listings, as old as their account."""
+    user_id = add_person(db, mentor.person, now=now).user_id
+    assert user_id is not None
+    profile = publish_mentor_profile(
+        db,
+        actor=SEEDER,
+        user_id=user_id,
+        headline=mentor.headline,
+        bio=mentor.bio,
+        time_zone=None,
+        skills=mentor.skills,
+        languages=mentor.languages,
+    )
+    actor = Actor.person(user_id, profile.id)
+    listings = {each["title"]: publish_listing(db, actor=actor, offer=each).id for each in mentor.offers}
+    date_account(db, user_id, now=now)
+    return Bookable(actor, listings)
 
 
 @dataclass(frozen=True)

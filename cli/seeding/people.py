@@ -141,6 +141,7 @@ class PlannedMentor:
     bio: str
     skills: list[str]
     offers: list[dict[str, Any]]
+    languages: tuple[str, ...] = ()
 
     @property
     def course(self) -> str | None:
