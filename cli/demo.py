@@ -142,12 +142,12 @@ class _Demo:
     def _run_steps(self, stack: ExitStack, run: DemoRun, system: System) -> Participants:
         engine = create(system.plan.database_url, pool_size=1, name="tutelage-demo")
         stack.callback(engine.dispose)
-        people = register_participants(run)
+        people = register_participants(run, engine)
         stack.callback(pause_endpoint, run, people)
         booked = book(run, people)
         hold_session(run, people, booked)
         check_stored(run, people, booked, engine)
-        run_course(run, people.operator)
+        run_course(run, engine)
         if system.plan.environment["COMPONENT_DEMO"] == "tokens":
             book_in_a_page(run, engine)
         check_invariants(run, people.operator)

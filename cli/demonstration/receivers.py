@@ -19,6 +19,9 @@ from aiosmtpd.smtp import SMTP, Envelope, Session
 from standardwebhooks import Webhook, WebhookVerificationError
 
 HOST = "127.0.0.1"
+# The first ping may be faster than the secret's way to us.
+SECRET_SECONDS = 10
+SHUTDOWN_POLL_SECONDS = 0.05
 
 
 @dataclass(frozen=True)
@@ -51,16 +54,11 @@ class Mailbox:
     async def handle_DATA(self, _server: SMTP, _session: Session, envelope: Envelope) -> str:
         """Keep a mail; called by the server, on its thread."""
         message = email.message_from_bytes(envelope.original_content or b"", policy=policy.default)
-        self._mails.extend(
-            ReceivedMail(
-                to=recipient,
-                subject=str(message["Subject"]),
-                message_id=str(message["Message-ID"]),
-                kinds=tuple(part.get_content_type() for part in message.walk() if not part.is_multipart()),
-                at=monotonic(),
-            )
-            for recipient in envelope.rcpt_tos
-        )
+        kinds = tuple(part.get_content_type() for part in message.walk() if not part.is_multipart())
+        self._mails += [
+            ReceivedMail(to, str(message["Subject"]), str(message["Message-ID"]), kinds, monotonic())
+            for to in envelope.rcpt_tos
+        ]
         self._arrival.set()
         return "250 Kept"
 
@@ -89,12 +87,6 @@ def open_mailbox(arrival: threading.Event) -> Iterator[Mailbox]:
         controller.stop()
 
 
-HOST = "127.0.0.1"
-# The first ping may be faster than the secret's way to us.
-SECRET_SECONDS = 10
-SHUTDOWN_POLL_SECONDS = 0.05
-
-
 @dataclass(frozen=True)
 class ReceivedMessage:
     """One message whose signature has been verified; `at` is this process's monotonic clock, in seconds."""
@@ -102,15 +94,6 @@ class ReceivedMessage:
     webhook_id: str
     content: dict[str, Any]
     at: float
-
-    @property
-    def type(self) -> str:
-        """What happened."""
-        return str(self.content["type"])
-
-    def is_about(self, subject_id: str) -> bool:
-        """Whether this id is among the message's data."""
-        return subject_id in self.content["data"].values()
 
 
 class Receiver:
@@ -124,7 +107,7 @@ class Receiver:
         self._arrival = arrival
         self._secret = ""
         self._has_secret = threading.Event()
-        self._messages: list[ReceivedMessage] = []
+        self.messages: list[ReceivedMessage] = []
         # Why messages could not be verified.
         self.refused: list[str] = []
         # Another run's late message for the same port is none of ours.
@@ -136,59 +119,43 @@ class Receiver:
         self._secret = secret
         self._has_secret.set()
 
-    def messages(self) -> list[ReceivedMessage]:
-        """Every verified message, in the order of arrival."""
-        return self._messages[:]
-
-    def take(self, body: bytes, headers: dict[str, str]) -> int:
+    def take(self, path: str, body: bytes, headers: dict[str, str]) -> int:
         """Verify one message and keep it; returns the status to answer with."""
+        if path != self.path:
+            return 404
         if not self._has_secret.wait(SECRET_SECONDS):
             return 503
         try:
             content = Webhook(self._secret).verify(body, headers)
         except (WebhookVerificationError, ValueError) as error:
             self.refused.append(str(error))
-            self._arrival.set()
             return 401
-        webhook_id = next(value for name, value in headers.items() if name.lower() == "webhook-id")
-        self._messages.append(ReceivedMessage(webhook_id, content, monotonic()))
-        self._arrival.set()
-        return 204
-
-
-class _Server(ThreadingHTTPServer):
-    daemon_threads = True
-
-    def __init__(self, receiver: Receiver) -> None:
-        self.receiver = receiver
-        super().__init__((HOST, 0), _Handler)
-
-
-class _Handler(BaseHTTPRequestHandler):
-    server: _Server
-
-    def do_POST(self) -> None:
-        """Answer a message."""
-        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-        receiver = self.server.receiver
-        status = receiver.take(body, dict(self.headers)) if self.path == receiver.path else 404
-        self.send_response(status)
-        self.send_header("Content-Length", "0")
-        self.end_headers()
-
-    def log_message(self, format: str, *args: object) -> None:
-        """Say nothing: the demo shows what arrives."""
+        else:
+            self.messages.append(ReceivedMessage(headers["webhook-id"], content, monotonic()))
+            return 204
+        finally:
+            self._arrival.set()
 
 
 @contextmanager
 def open_receiver(arrival: threading.Event) -> Iterator[Receiver]:
     """Listen for the time of a `with` block; `url` is where a webhook endpoint has to point."""
     receiver = Receiver(arrival)
-    with _Server(receiver) as server:
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            headers = {name.lower(): value for name, value in self.headers.items()}
+            self.send_response(receiver.take(self.path, body, headers))
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def log_message(self, *_arguments: object) -> None:
+            """Say nothing: the demo shows what arrives."""
+
+    with ThreadingHTTPServer((HOST, 0), Handler) as server:
         receiver.url = f"http://{HOST}:{server.server_address[1]}{receiver.path}"
-        thread = threading.Thread(
-            target=server.serve_forever, args=(SHUTDOWN_POLL_SECONDS,), name="receiver", daemon=True
-        )
+        thread = threading.Thread(target=server.serve_forever, args=(SHUTDOWN_POLL_SECONDS,), daemon=True)
         thread.start()
         try:
             yield receiver

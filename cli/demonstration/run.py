@@ -35,6 +35,12 @@ class DemoFailed(Exception):
         self.process = process
 
 
+def require(what: str, found: object, right: object, process: str) -> None:
+    """Fail unless something was found as it must be, and name the part that should have done it."""
+    if found != right:
+        raise DemoFailed(f"{what}: found {found}, and {right} would be right.", process=process)
+
+
 NAME_WIDTH = 21
 # Before a step's words: its mark, the time it took, and the name.
 STEP_INDENT = 4 + 12 + NAME_WIDTH
@@ -101,7 +107,7 @@ ANSWER_SECONDS = 20
 
 @dataclass(frozen=True)
 class Answer:
-    """An answer of the API, and how long it took."""
+    """An answer of the API, when its request was sent (this process's monotonic clock), and how long it took."""
 
     status: int
     headers: Mapping[str, str]
@@ -112,70 +118,66 @@ class Answer:
 
 @dataclass(frozen=True)
 class Client:
-    """One caller.
+    """One caller of the API, whose token has these claims."""
 
-    Args:
-        http: shared by all callers of a demo.
-        url: where the API is.
-        claims: who calls: the token's claims.
-    """
-
-    http: urllib3.PoolManager
-    url: str
+    run: DemoRun
     claims: dict[str, Any]
 
-    def get(self, path: str, *, expect: int = 200) -> Answer:
+    def get(self, path: str, *, expect: Sequence[int] = (200,)) -> Answer:
         """Read something."""
-        return self._checked("GET", path, None, expect, {})
+        return self._ask("GET", path, None, expect, {})
 
-    def post(self, path: str, body: dict[str, Any] | None = None, *, expect: int = 201, prefer: str = "") -> Answer:
-        """Change something, under a key of its own."""
-        headers = {"Idempotency-Key": str(uuid4()), **({"Prefer": prefer} if prefer else {})}
-        return self._checked("POST", path, body or {}, expect, headers)
+    def post(
+        self,
+        path: str,
+        body: Mapping[str, Any] | None = None,
+        *,
+        expect: int = 201,
+        code: str = "",
+        prefer: str = "",
+        step: str = "",
+    ) -> Answer:
+        """Change something, under a key of its own.
 
-    def patch(self, path: str, body: dict[str, Any], *, expect: int = 200) -> Answer:
-        """Change a part of something, under a key of its own."""
-        return self._checked("PATCH", path, body, expect, {"Idempotency-Key": str(uuid4())})
-
-    def refused(self, path: str, *, expect: int, code: str) -> Answer:
-        """Try to change something that must be refused in just this way."""
-        answer = self.post(path, expect=expect)
-        if answer.body["code"] != code:
-            raise DemoFailed(f"POST {path} was refused as {answer.body['code']} instead of {code}.", process="api")
+        Args:
+            expect: the status of the answer.
+            code: the refusal's, where it must be refused.
+            step: printed when the answer is as promised; may name fields of the answer's body.
+        """
+        headers = {"Prefer": prefer} if prefer else {}
+        answer = self._ask("POST", path, body or {}, (expect,), headers)
+        require(f"the code of POST {path}", answer.body.get("code", ""), code, "api")
+        if step:
+            self.run.output.step(step.format_map(answer.body), by="api", milliseconds=answer.milliseconds)
         return answer
 
-    def ask(self, method: str, path: str, body: dict[str, Any] | None, headers: Mapping[str, str]) -> Answer:
-        """One request, whatever the answer is.
+    def patch(self, path: str, body: Mapping[str, Any]) -> Answer:
+        """Change a part of something, under a key of its own."""
+        return self._ask("PATCH", path, body, (200,), {})
+
+    def _ask(
+        self, method: str, path: str, body: Mapping[str, Any] | None, expect: Sequence[int], headers: Mapping[str, str]
+    ) -> Answer:
+        """One request.
 
         Raises:
-            DemoFailed: there is no answer, or none that is JSON.
+            DemoFailed: there is no answer, none that is JSON, or one of another status.
         """
         token = sign(self.claims, lifetime=TOKEN_LIFETIME, settings=settings())
-        began = monotonic()
+        keyed = {"Authorization": f"Bearer {token}", "Idempotency-Key": str(uuid4()), **headers}
+        url, began = self.run.api_url + path, monotonic()
         try:
-            response = self.http.request(
-                method,
-                self.url + path,
-                json=body,
-                headers={"Authorization": f"Bearer {token}", **headers},
-                timeout=ANSWER_SECONDS,
-                retries=False,
+            response = self.run.http.request(
+                method, url, json=body, headers=keyed, timeout=ANSWER_SECONDS, retries=False
             )
             took = (monotonic() - began) * 1000
-            return Answer(response.status, response.headers, response.json(), began, took)
+            answer = Answer(response.status, response.headers, response.json(), began, took)
         except (urllib3.exceptions.HTTPError, json.JSONDecodeError) as error:
             raise DemoFailed(f"{method} {path} got no answer that could be read: {error}.", process="api") from error
-
-    def _checked(
-        self, method: str, path: str, body: dict[str, Any] | None, expect: int, headers: Mapping[str, str]
-    ) -> Answer:
-        answer = self.ask(method, path, body, headers)
-        if answer.status != expect:
-            said = answer.body.get("message", answer.body)
-            details = f" {answer.body['details']}" if "details" in answer.body else ""
-            raise DemoFailed(
-                f"{method} {path} answered {answer.status} instead of {expect}: {said}{details}", process="api"
-            )
+        if answer.status not in expect:
+            said = " ".join(str(answer.body[name]) for name in ("message", "details") if name in answer.body)
+            sentence = f"{method} {path} answered {answer.status} instead of {expect[0]}: {said}"
+            raise DemoFailed(sentence, process="api")
         return answer
 
 
@@ -229,7 +231,7 @@ class DemoRun:
 
     def client(self, **claims: object) -> Client:
         """A caller with a token of these claims."""
-        return Client(self.http, self.api_url, claims)
+        return Client(self, claims)
 
     def await_all(
         self, expected: Sequence[Expected], *, since: float, refresh: Callable[[], None] = lambda: None

@@ -118,6 +118,8 @@ HOURLY = (("EUR", 6_000, 500), ("USD", 7_500, 500), ("GBP", 5_500, 500), ("SEK",
 CANCELLATION = ((24, 50), (24, 50), (48, 100), (12, 25), (None, 50))
 MAX_SKILLS = 5
 MAX_MENTORS, MAX_MENTEES = 500, 5_000
+# Of the demonstration, which draws one for each run.
+MAX_SEED = 10**12
 
 
 @dataclass(frozen=True)

@@ -45,7 +45,7 @@ def test_a_message_that_cannot_be_verified_is_refused(receiver: Receiver, secret
     own = new_secret()
     receiver.trust(own)
     assert post(receiver, own if secret else new_secret(), body) == 401
-    assert receiver.messages() == []
+    assert receiver.messages == []
     assert len(receiver.refused) == 1
 
 
@@ -53,7 +53,7 @@ def test_another_run_s_message_is_not_kept(receiver: Receiver) -> None:
     secret = new_secret()
     receiver.trust(secret)
     assert post(receiver, secret, path="/hooks/of-yesterday") == 404
-    assert (receiver.refused, receiver.messages()) == ([], [])
+    assert (receiver.refused, receiver.messages) == ([], [])
 
 
 def test_a_message_waits_for_the_secret(receiver: Receiver) -> None:
