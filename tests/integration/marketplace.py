@@ -7,7 +7,7 @@ tables must agree with what people should have. What the workflows compute is co
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import ROUND_HALF_UP, Decimal
@@ -18,6 +18,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection, select
 
+from api.schemas.sessions import shown_quote, shown_session
 from models.catalog import ProductKind
 from models.engine import driver_of
 from models.events import events
@@ -39,10 +40,9 @@ from workflows.catalog.products import Product
 from workflows.events.event_types import BundleValiditySet
 from workflows.events.record import flush_deferred, savepoint
 from workflows.groups.capacity import change_capacity
-from workflows.groups.group import Group
-from workflows.groups.place import lock_group, read_group
+from workflows.groups.place import lock_group, read_group, read_place
 from workflows.groups.schedule import schedule
-from workflows.groups.seats import join, leave, refund_all
+from workflows.groups.seats import join, leave, quote_seat, refund_all
 from workflows.groups.templates import create_template
 from workflows.groups.waitlist import join_waitlist, leave_waitlist, offer_seats
 from workflows.identity.actor import Actor
@@ -50,6 +50,7 @@ from workflows.invariants import check_all
 from workflows.kernel.errors import DomainError
 from workflows.kernel.operator_policy import DEFAULT_POLICY
 from workflows.sessions.cancel import cancel as cancel_session
+from workflows.sessions.cancel import quote_for
 from workflows.sessions.session import Session, accepted_session
 from workflows.sessions.steps import create
 from workflows.terms.cancellation import Quote
@@ -86,9 +87,31 @@ SELECT mentor_profile_id, booking_id, lower(busy), upper(busy) FROM person_busy 
 """
 _MENTEES_TIME = b"SELECT user_id, booking_id, lower(busy), upper(busy) FROM person_busy WHERE mentor_profile_id IS NULL"
 
+# What goes back for a booking, or for a seat: as it is kept with it, as it was announced, and as the ledger has it.
+_KEPT = b"""
+SELECT booking_id, (cancellation -> 'refund' ->> 'amount')::int FROM sessions
+WHERE status = 'cancelled' AND mentee_user_id IS NOT NULL
+UNION ALL SELECT seat_id, refund_amount FROM seat_cancellations
+"""
+_ANNOUNCED = b"""
+SELECT (data ->> 'booking_id')::uuid, (array_agg((data ->> 'refund_amount')::int ORDER BY sequence DESC))[1],
+       bool_or((data ->> 'credit_returned')::boolean)
+FROM events WHERE type IN ('session.cancelled', 'session.fee_waived') AND data ->> 'mentee_user_id' IS NOT NULL
+GROUP BY 1
+UNION ALL
+SELECT (data ->> 'seat_id')::uuid, sum((data ->> 'refund_amount')::int),
+       bool_or((data ->> 'credit_returned')::boolean)
+FROM events WHERE type IN ('seat.left', 'seat.refunded') GROUP BY 1
+"""
+_RETURNED = b"""
+SELECT coalesce(seat_id, booking_id), bool_or(kind = 'give_back') FROM bundle_entries
+WHERE booking_id IS NOT NULL GROUP BY 1
+"""
+ANSWERED = ("cancelledBy", "late", "fee", "creditReturned", "policy")
+
 Times = tuple[datetime, datetime]
-Action = Callable[["Marketplace"], None]
-Subjects = Callable[["Marketplace"], object]
+Action = Callable[[Any], None]
+Subjects = Callable[[Any], object]
 
 
 class Disagreement(AssertionError):
@@ -99,6 +122,19 @@ def require_equal(what: str, found: object, expected: object) -> None:
     """Raise Disagreement unless both are equal."""
     if found != expected:
         raise Disagreement(f"{what}: {found!r} instead of {expected!r}")
+
+
+@dataclass
+class Promise:
+    """What a booking or seat was quoted: its price, what of it goes back, and whether the credit does that paid."""
+
+    price: int
+    refund: int
+    credit: bool | None
+
+    def whole(self) -> None:
+        """Everything goes back."""
+        self.refund, self.credit = self.price, None if self.credit is None else True
 
 
 @dataclass
@@ -167,9 +203,10 @@ class ExpectedGroup(Terms):
     capacity: int
     price: int
     seats: dict[UUID, ExpectedBooking] = field(default_factory=dict)
-    kept: list[UUID | None] = field(default_factory=list)
+    left: list[tuple[UUID, ExpectedBooking]] = field(default_factory=list)
     line: dict[UUID, datetime | None] = field(default_factory=dict)
     cancelled: bool = False
+    begun: bool = False
 
     def held(self, line: dict[UUID, datetime | None]) -> int:
         """How many seats are taken, or offered in that line."""
@@ -203,6 +240,10 @@ class Marketplace:
         self.bundles: dict[UUID, ExpectedBundle] = {}
         self.drafts: dict[UUID, ExpectedBooking] = {}
         self.sessions: dict[UUID, ExpectedBooking] = {}
+        # Started or completed: what takes its time, and can no longer be cancelled by its parties.
+        self.begun: dict[UUID, ExpectedBooking] = {}
+        # By booking, or by seat of a group.
+        self.promises: dict[UUID, Promise] = {}
         self.groups: dict[UUID, ExpectedGroup] = {}
         self.mentees = [factories.make_user(db) for _ in range(4)]
         self.mentors: dict[UUID, Mentor] = {}
@@ -237,24 +278,32 @@ class Marketplace:
         """
         for _ in range(steps):
             self._pass_time()
-            self.random.choice([action for action, subjects in ACTIONS if subjects is None or subjects(self)])(self)
+            self.random.choice([action for action, subjects in self.actions() if not subjects or subjects(self)])(self)
             self.require_agreement()
         flush_deferred(self.db)
+        self.require_promises_kept()
         broken = [finding for finding in check_all(self.db) if finding.violations]
         require_equal("Broken invariants", broken, [])
 
     def _pass_time(self) -> None:
         """A while, or until the very edge of something: a window, a validity, an offer, a start."""
-        kept = [*self.sessions.values(), *(seat for group in self.groups.values() for seat in group.seats.values())]
-        edges = [each.start - timedelta(hours=each.window or 0) for each in kept]
-        edges += [bundle.valid_to for bundle in self.bundles.values() if bundle.valid_to is not None]
-        edges += [until for group in self.groups.values() for until in group.line.values() if until is not None]
-        ahead = sorted(edge for edge in edges if self.now < edge - TICK < self.now + 8 * HOUR)
+        ahead = sorted(edge for edge in self.edges() if self.now < edge - TICK < self.now + 8 * HOUR)
         chance = self.random.random()
         if ahead and chance < 0.15:
             self.now = ahead[0] + self.random.choice([-TICK, 0 * TICK, TICK])
         elif chance < 0.4:
             self.now += self.random.random() * HOUR / 2
+
+    def edges(self) -> list[datetime]:
+        """The moments at which something changes by itself."""
+        kept = [*self.sessions.values(), *(seat for group in self.groups.values() for seat in group.seats.values())]
+        edges = [each.start - timedelta(hours=each.window or 0) for each in kept]
+        edges += [bundle.valid_to for bundle in self.bundles.values() if bundle.valid_to is not None]
+        return edges + [until for group in self.groups.values() for until in group.line.values() if until is not None]
+
+    def actions(self) -> list[tuple[Action, Subjects | None]]:
+        """What may be done, each as often as it is to be among the others."""
+        return ACTIONS
 
     def _any_start(self) -> datetime:
         """One of the next starts, or of those that have just passed."""
@@ -475,6 +524,7 @@ class Marketplace:
             "operator": factories.OPERATOR,
         }[by]
         session = accepted_session(self.db, booking.session_id)
+        quote = quote_for(actor, session, now=self.now)
         cancelled: Session | None = self._expect(
             f"cancel as {by}",
             "not_cancellable" if by == "mentee" and kept.window is None else None,
@@ -491,6 +541,9 @@ class Marketplace:
         require_equal("The fee", cost["fee"], {"amount": fee, "currency": booking.price_currency})
         refund = kept.price - fee if refund_requested or by != "mentee" else 0
         require_equal("The refund", cost["refund"]["amount"], refund)
+        self._promise(booking_id, kept, quote, refund=quote.refund_amount if refund_requested or by != "mentee" else 0)
+        answer, quoted = shown_session(cancelled)["cancellation"], shown_quote(session, quote)
+        require_equal("The answer", [answer[name] for name in ANSWERED], [quoted[name] for name in ANSWERED])
         require_equal("The credit's return", cost["creditReturned"] or False, returned)
         del self.sessions[booking_id]
         if returned:
@@ -590,13 +643,16 @@ class Marketplace:
         expected = "not_found" if seat is None else self._closed(group)
         if expected is None and by_mentee and group.window is None:
             expected = "not_cancellable"
+        actor = factories.acting_user(mentee) if by_mentee else factories.OPERATOR
+        present, place = read_group(self.db, group_id), read_place(self.db, group_id, mentee.id)
+        quote = quote_seat(present, place, actor=actor, now=self.now)
         left = self._expect(
             "leave",
             expected,
             lambda: leave(
                 self.db,
-                actor=factories.acting_user(mentee) if by_mentee else factories.OPERATOR,
-                group=read_group(self.db, group_id),
+                actor=actor,
+                group=present,
                 mentee_user_id=mentee.id,
                 reason=None,
                 now=self.now,
@@ -606,16 +662,18 @@ class Marketplace:
         if left is None:
             return
         assert seat is not None
+        assert place.seat_id is not None
         cost: Quote = left[1]
+        require_equal("The answer", cost, quote)
+        self._promise(place.seat_id, seat, quote)
         late, fee, returned = seat.cost(self.now, by_mentee=by_mentee)
         found = (cost.late, cost.fee_amount, cost.refund_amount, bool(cost.credit_returned))
         require_equal("What leaving costs", found, (late, fee, seat.price - fee, returned))
         del group.seats[mentee.id]
         group.line = self._offered(group)
+        group.left.append((place.seat_id, seat))
         if returned:
             self._give_back(seat.bundle_id, by_mentee=by_mentee)
-        elif seat.bundle_id is not None:
-            group.kept.append(seat.bundle_id)
 
     def wait(self) -> None:
         """A mentee joins the waiting list."""
@@ -658,26 +716,36 @@ class Marketplace:
     def cancel_group(self) -> None:
         """A mentor or an operator cancels a group: all of it goes back to everyone."""
         group_id, group = self._any_group()
-        present = read_group(self.db, group_id)
+        present, session = read_group(self.db, group_id), accepted_session(self.db, session_id_of(group_id))
         actor = self.random.choice([factories.mentor_of(present), factories.OPERATOR])
+        quote = quote_for(actor, session, now=self.now)
         cancelled = self._expect(
             "cancel a group",
-            "invalid_transition" if group.cancelled else None,
-            lambda: self._cancel_group(present, actor),
+            "invalid_transition" if group.cancelled or group.begun else None,
+            lambda: cancel_session(self.db, actor=actor, session=session, reason=None, now=self.now),
         )
         if cancelled is None:
             return
-        group.cancelled, group.line = True, {}
-        for seat in group.seats.values():
-            self._give_back(seat.bundle_id, by_mentee=False)
-        for bundle_id in group.kept:
-            self._give_back(bundle_id, by_mentee=False)
+        require_equal("The refund of all seats", quote.refund_amount, sum(seat.price for seat in group.seats.values()))
+        self._refund_group(group_id, group, actor)
 
-    def _cancel_group(self, group: Group, actor: Actor) -> Session:
-        session = accepted_session(self.db, session_id_of(group.id))
-        cancelled = cancel_session(self.db, actor=actor, session=session, reason=None, now=self.now)
-        refund_all(self.db, group=group, actor=actor, now=self.now)
-        return cancelled
+    def _refund_group(self, group_id: UUID, group: ExpectedGroup, actor: Actor) -> None:
+        """Everything goes back to everyone, by the effect of a cancellation."""
+        refund_all(self.db, group=read_group(self.db, group_id), actor=actor, now=self.now)
+        group.cancelled, group.line = True, {}
+        for mentee_id, seat in group.seats.items():
+            place = read_place(self.db, group_id, mentee_id)
+            assert place.seat_id is not None
+            self.promises[place.seat_id] = Promise(seat.price, seat.price, True if seat.bundle_id else None)
+            self._give_back(seat.bundle_id, by_mentee=False)
+        self._return_kept(group.left)
+
+    def _return_kept(self, left: Iterable[tuple[UUID, ExpectedBooking]]) -> None:
+        for seat_id, seat in left:
+            promise = self.promises[seat_id]
+            if promise.credit is False:
+                self._give_back(seat.bundle_id, by_mentee=False)
+            promise.whole()
 
     def change_capacity(self) -> None:
         """A mentor changes how many seats there are."""
@@ -725,6 +793,28 @@ class Marketplace:
         # After every single step: SQLAlchemy would take three times as long.
         return driver_of(self.db).fetch(query, [])
 
+    def require_promises_kept(self) -> None:
+        """Compare what was quoted with what is kept of each cancellation, was announced, and stands in the ledger.
+
+        Raises:
+            Disagreement: they differ.
+        """
+        promised = self.promises.items()
+        found: Any = {key: (refund, credit) for key, refund, credit in self._all(_ANNOUNCED)}
+        require_equal("Announced", found, {key: (each.refund, each.credit) for key, each in promised})
+        found = dict(self._all(_KEPT))
+        require_equal("Kept", found, {key: each.refund for key, each in promised if key in found})
+        cancelled = {key for key, _refund in self._all(_KEPT)} & self.promises.keys()
+        require_equal("Kept of all that was cancelled", len(found), len(cancelled))
+        found = dict(self._all(_RETURNED))
+        expected = {key: bool(each.credit) for key, each in promised if each.credit is not None}
+        require_equal("Credits that returned", {key: found.get(key) for key in expected}, expected)
+
+    def _promise(self, key: UUID, kept: ExpectedBooking, quote: Quote, *, refund: int | None = None) -> None:
+        paid = quote.refund_amount if refund is None else refund
+        require_equal("A fee and its refund", quote.fee_amount + quote.refund_amount, kept.price)
+        self.promises[key] = Promise(kept.price, paid, quote.credit_returned)
+
     def _require_agreement_of_places(self) -> None:
         groups = self.groups.items()
         expected = {(key, who, seat.price) for key, group in groups for who, seat in group.seats.items()}
@@ -736,9 +826,10 @@ class Marketplace:
 
     def _require_agreement_of_times(self) -> None:
         open_groups = {key: group for key, group in self.groups.items() if not group.cancelled}
-        mentors = {(each.mentor_id, key, *each.blocked) for key, each in [*self.sessions.items(), *open_groups.items()]}
+        own = self.sessions | self.begun
+        mentors = {(each.mentor_id, key, *each.blocked) for key, each in [*own.items(), *open_groups.items()]}
         require_equal("Mentors' time", set(self._all(_MENTORS_TIME)), mentors)
-        mentees = {(each.mentee.id, key, each.start, each.end) for key, each in self.sessions.items()} | {
+        mentees = {(each.mentee.id, key, each.start, each.end) for key, each in own.items()} | {
             (who, key, group.start, group.end) for key, group in open_groups.items() for who in group.seats
         }
         require_equal("Mentees' time", set(self._all(_MENTEES_TIME)), mentees)
@@ -752,19 +843,21 @@ class Marketplace:
             require_equal("Times taken twice", twice, [])
 
     def _mentors_time(self) -> list[Terms]:
-        return [*self.sessions.values(), *(group for group in self.groups.values() if not group.cancelled)]
+        own = self.sessions | self.begun
+        return [*own.values(), *(group for group in self.groups.values() if not group.cancelled)]
 
     def _offered(self, group: ExpectedGroup, *, without: UUID | None = None) -> dict[UUID, datetime | None]:
         return group.offered(self.now, lambda who: self._has_time(who, group.start), without=without)
 
     def _has_time(self, mentee_id: UUID, start: datetime) -> bool:
-        own = [(each.start, each.end) for each in self.sessions.values() if each.mentee.id == mentee_id]
+        booked = self.sessions | self.begun
+        own = [(each.start, each.end) for each in booked.values() if each.mentee.id == mentee_id]
         groups = [group for group in self.groups.values() if mentee_id in group.seats and not group.cancelled]
         own += [(group.start, group.end) for group in groups]
         return not any(overlaps(times, (start, start + HOUR)) for times in own)
 
     def _closed(self, group: ExpectedGroup) -> str | None:
-        return "invalid_transition" if group.cancelled or group.start <= self.now else None
+        return "invalid_transition" if group.cancelled or group.begun or group.start <= self.now else None
 
     def _seated(self, group: ExpectedGroup, mentee: User) -> str | None:
         return "already_joined" if mentee.id in group.seats else None
