@@ -116,10 +116,16 @@ def _every_effect() -> None:
 
 
 @pytest.fixture(scope="session")
-def sequences(pytestconfig: pytest.Config) -> int:
-    """How many random sequences are to be played."""
+def first_seed(pytestconfig: pytest.Config) -> int:
+    """The seed of the first round: that of `make fuzz`, or always the same."""
+    return int(pytestconfig.getoption("--hypothesis-seed") or 0)
+
+
+@pytest.fixture(scope="session")
+def seeds(pytestconfig: pytest.Config, first_seed: int) -> range:
+    """The seeds of the random sequences that are to be played."""
     number: int = pytestconfig.getoption("sequences")
-    return number
+    return range(first_seed, first_seed + number)
 
 
 @pytest.fixture(scope="session")

@@ -85,12 +85,6 @@ def play_on(
     return reached
 
 
-@pytest.fixture
-def first_seed(pytestconfig: pytest.Config) -> int:
-    """The seed of the first round: that of `make fuzz`, or always the same."""
-    return int(pytestconfig.getoption("--hypothesis-seed") or 0)
-
-
 # How each step of a life is answered that succeeds. Sequences are random, so that a few rounds may end before the last.
 STEPS = {("createBooking", 201), ("acceptBooking", 202), ("startSession", 200), ("completeSession", 200)}
 MAX_ROUNDS = 20

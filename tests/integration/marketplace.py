@@ -131,9 +131,16 @@ class Promise:
     price: int
     refund: int
     credit: bool | None
+    waived: bool = False
 
-    def whole(self) -> None:
-        """Everything goes back."""
+    @property
+    def keeps(self) -> bool:
+        """Whether something does not go back."""
+        return self.refund < self.price or self.credit is False
+
+    def waive(self) -> None:
+        """Let everything go back."""
+        self.waived = self.waived or self.keeps
         self.refund, self.credit = self.price, None if self.credit is None else True
 
 
@@ -194,6 +201,11 @@ class ExpectedBooking(Terms):
         fee = (Decimal(self.price) * self.percent / 100).quantize(Decimal(1), ROUND_HALF_UP) if late else Decimal(0)
         return late, int(fee), self.bundle_id is not None and (not late or self.percent == 0)
 
+    def keeps(self, now: datetime) -> bool:
+        """Whether its mentee would lose something by a cancellation."""
+        _late, fee, returned = self.cost(now, by_mentee=True)
+        return fee > 0 or (self.bundle_id is not None and not returned)
+
 
 @dataclass(kw_only=True)
 class ExpectedGroup(Terms):
@@ -242,6 +254,7 @@ class Marketplace:
         self.sessions: dict[UUID, ExpectedBooking] = {}
         # Started or completed: what takes its time, and can no longer be cancelled by its parties.
         self.begun: dict[UUID, ExpectedBooking] = {}
+        self.cancelled: dict[UUID, ExpectedBooking] = {}
         # By booking, or by seat of a group.
         self.promises: dict[UUID, Promise] = {}
         self.groups: dict[UUID, ExpectedGroup] = {}
@@ -545,7 +558,7 @@ class Marketplace:
         answer, quoted = shown_session(cancelled)["cancellation"], shown_quote(session, quote)
         require_equal("The answer", [answer[name] for name in ANSWERED], [quoted[name] for name in ANSWERED])
         require_equal("The credit's return", cost["creditReturned"] or False, returned)
-        del self.sessions[booking_id]
+        self.cancelled[booking_id] = self.sessions.pop(booking_id)
         if returned:
             self._give_back(kept.bundle_id, by_mentee=by == "mentee")
 
@@ -638,7 +651,9 @@ class Marketplace:
     def leave(self) -> None:
         """A mentee leaves a group, or an operator takes their seat away."""
         group_id, group = self._any_group(lambda group: group.seats and (group.line or self.random.random() < 0.5))
-        mentee, by_mentee = self._any_of(group.seats), self.random.random() < 0.8
+        self._leave(group_id, group, self._any_of(group.seats), by_mentee=self.random.random() < 0.8)
+
+    def _leave(self, group_id: UUID, group: ExpectedGroup, mentee: User, *, by_mentee: bool) -> None:
         seat = group.seats.get(mentee.id)
         expected = "not_found" if seat is None else self._closed(group)
         if expected is None and by_mentee and group.window is None:
@@ -738,14 +753,14 @@ class Marketplace:
             assert place.seat_id is not None
             self.promises[place.seat_id] = Promise(seat.price, seat.price, True if seat.bundle_id else None)
             self._give_back(seat.bundle_id, by_mentee=False)
-        self._return_kept(group.left)
+        self._waive(group.left)
 
-    def _return_kept(self, left: Iterable[tuple[UUID, ExpectedBooking]]) -> None:
+    def _waive(self, left: Iterable[tuple[UUID, ExpectedBooking]]) -> None:
         for seat_id, seat in left:
             promise = self.promises[seat_id]
             if promise.credit is False:
                 self._give_back(seat.bundle_id, by_mentee=False)
-            promise.whole()
+            promise.waive()
 
     def change_capacity(self) -> None:
         """A mentor changes how many seats there are."""

@@ -38,10 +38,10 @@ def play(engine: Engine, seed: int, faults: Sequence[str] = ()) -> Counter[tuple
     return marketplace.outcomes
 
 
-def test_any_sequence_keeps_every_rule(rollback_engine: Engine, sequences: int) -> None:
+def test_any_sequence_keeps_every_rule(rollback_engine: Engine, seeds: range) -> None:
     missing = set(EVERY_SUCCESS)
-    for seed in itertools.count():
-        if seed >= sequences and (not missing or seed >= MOST_SEQUENCES):
+    for seed in itertools.count(seeds.start):
+        if seed >= seeds.stop and (not missing or seed >= seeds.start + MOST_SEQUENCES):
             break
         missing -= {action for action, outcome in play(rollback_engine, seed) if outcome == "done"}
     assert not missing
