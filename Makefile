@@ -66,8 +66,8 @@ check: $(READY) ## Check style, formatting, types, the direction of imports and 
 	@$(BIN)/lint-imports
 	@$(BIN)/python -m tests.advisories
 
-fuzz: $(READY) ## Send generated requests and sequences of them for minutes (ARGS="--minutes 5 --seed N")
-	@$(BIN)/python -m tests.contract.fuzz $(ARGS)
+fuzz: $(READY) ## Send generated requests and play random lives for minutes (ARGS="--minutes 5 --seed N")
+	@$(BIN)/python -m tests.fuzz $(ARGS)
 
 pentest: $(READY) ## Attack a running address, or a system of its own (ARGS="--url http://... --token ...")
 	@$(BIN)/python -m tests.pentest $(ARGS)

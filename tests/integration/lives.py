@@ -62,10 +62,10 @@ class Lives(Marketplace):
             (4, Lives.review, lambda lives: lives.completed),
             (1, Lives.hide, lambda lives: lives.reviews),
             (1, Lives.void, lambda lives: lives.sessions or lives.in_progress),
-            (3, Lives.report_no_show, lambda lives: lives.sessions),
+            (6, Lives.report_no_show, Lives.missed),
             (3, Lives.waive, lambda lives: lives.cancelled),
-            (3, Lives.leave_late, Lives.late_seats),
-            (2, Lives.waive_seat, Lives.seats_left),
+            (8, Lives.leave_late, Lives.late_seats),
+            (3, Lives.waive_seat, Lives.seats_left),
             (6, Lives.end_what_was_not_held, Lives.not_held),
             (3, Lives.book_series, None),
             (2, Lives.cancel_series, lambda lives: lives.series),
@@ -175,16 +175,19 @@ class Lives(Marketplace):
         self._expect("void", None, lambda: ended(self.db))
         self._everything_back(booking_id)
 
+    def missed(self) -> list[UUID]:
+        """The sessions that should have begun, or soon will."""
+        return [key for key, each in self.sessions.items() if each.start - HOUR <= self.now]
+
     def report_no_show(self) -> None:
         """A party did not come; the other one says so, at times too early."""
-        begun = [key for key, each in self.sessions.items() if each.start + NO_SHOW_AFTER <= self.now]
-        booking_id = self.random.choice(begun or list(self.sessions))
+        booking_id = self.random.choice(self.missed())
         kept, who = self.sessions[booking_id], self.random.choice(list(AbsentParty))
         mentor, session = self._party(booking_id, None), self._session(booking_id)
         actor = factories.acting_user(kept.mentee) if who is AbsentParty.MENTOR else mentor
         reported = self._expect(
             f"no-show of the {who}",
-            None if begun else "too_early",
+            "too_early" if self.now < kept.start + NO_SHOW_AFTER else None,
             lambda: report_no_show(self.db, actor=actor, session=session, who=who, now=self.now),
         )
         if reported is None:
