@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any
 from uuid import UUID
 
-from models.sessions import AbsentParty, session_id_of
+from models.sessions import AbsentParty, CancelledBy, session_id_of
 from tests import factories
 from tests.integration.marketplace import (
     DAY,
@@ -24,6 +24,7 @@ from tests.integration.marketplace import (
     overlaps,
     require_equal,
 )
+from workflows.accounts.people import User
 from workflows.bookings.individual import IndividualRequest, book_individual
 from workflows.bookings.series import OnConflict, Recurrence
 from workflows.catalog.listings import Listing
@@ -31,7 +32,6 @@ from workflows.events.event_types import SessionCompleted
 from workflows.groups.seats import waive_seat_fee
 from workflows.groups.waitlist import close_waitlist
 from workflows.identity.actor import SYSTEM, Actor
-from workflows.identity.people import User
 from workflows.reviews.actions import ReviewableSession, moderate, reviewable_query, submit
 from workflows.reviews.permits import unlock_all
 from workflows.reviews.review import Review, review_query
@@ -197,7 +197,7 @@ class Lives(Marketplace):
             return
         percent = 100 if kept.window is None else kept.percent
         fee = replace(kept, window=0, percent=percent).cost(kept.start + HOUR, by_mentee=True)[1]
-        self._ended(booking_id, refund=kept.price - fee, credit=percent == 0)
+        self._ended(booking_id, refund=kept.price - fee, credit=percent == 0, by_mentee=True)
 
     def end_what_was_not_held(self) -> None:
         """The system cancels what was never started, a day after its end; groups are refunded by its effect."""
@@ -219,7 +219,7 @@ class Lives(Marketplace):
         else:
             self._ended(booking_id, refund=None, credit=True)
 
-    def _ended(self, booking_id: UUID, *, refund: int | None, credit: bool) -> None:
+    def _ended(self, booking_id: UUID, *, refund: int | None, credit: bool, by_mentee: bool = False) -> None:
         """An individual session came to nothing: what goes back of its price, None for all of it, and its credit."""
         kept = self.sessions.pop(booking_id, None) or self.begun.pop(booking_id)
         self.in_progress.discard(booking_id)
@@ -227,7 +227,7 @@ class Lives(Marketplace):
         self.promises[booking_id] = Promise(kept.price, kept.price if refund is None else refund, returned)
         self.cancelled[booking_id] = kept
         if returned:
-            self._give_back(kept.bundle_id)
+            self._give_back(kept.bundle_id, by_mentee=by_mentee)
 
     # What is waived
 
@@ -263,7 +263,11 @@ class Lives(Marketplace):
         own = [each for each in left if each[1].mentee.id == mentee.id]
         promises = [self.promises[seat_id] for seat_id, _seat in own]
         by: dict[str, Any] = {"actor": factories.OPERATOR, "reason": "Goodwill", "now": self.now}
-        about = {"booking_id": group_id, "session_id": session_id_of(group_id), "mentee_user_id": mentee.id}
+        about: dict[str, Any] = {
+            "booking_id": group_id,
+            "session_id": session_id_of(group_id),
+            "mentee_user_id": mentee.id,
+        }
         code = None if any(each.keeps or each.waived for each in promises) else "invalid_transition"
         self._expect("waive a seat", code, lambda: waive_seat_fee(self.db, **about, **by))
         self._waive(own)
@@ -310,7 +314,8 @@ class Lives(Marketplace):
         self, mentee: User, listing: Listing, starts: list[datetime], bundle_id: UUID | None, course_id: UUID
     ) -> tuple[list[datetime], str | None]:
         """Which of the starts can be booked, and the code of the first that cannot."""
-        made, codes = [], []
+        made: list[datetime] = []
+        codes: list[str] = []
         left = self.bundles[bundle_id].left if bundle_id else SEVERAL
         for start_time in starts:
             taken = any(
@@ -332,7 +337,8 @@ class Lives(Marketplace):
         series_id = next(key for key, ids in self.series.items() if ids is booking_ids)
         present = [booking_id for booking_id in booking_ids if booking_id in self.sessions]
         booking = self._booking(booking_ids[0])
-        actors = [factories.mentor_of(booking), Actor.person(booking.mentee_user_id, None), factories.OPERATOR]
+        mentee = next(each for each in self.mentees if each.id == booking.mentee_user_id)
+        actors = [factories.mentor_of(booking), factories.acting_user(mentee), factories.OPERATOR]
         actor, from_time = self.random.choice(actors), self.random.choice([booking.start_time, self.now])
         quotes = {each: quote_for(actor, self._session(each), now=self.now) for each in present}
         ended = [each for each in present if quotes[each].allowed and self.sessions[each].start >= from_time]
@@ -349,4 +355,6 @@ class Lives(Marketplace):
         self.outcomes["cancel a series", "done" if ended else "nothing"] += 1
         for booking_id in ended:
             quote = quotes[booking_id]
-            self._ended(booking_id, refund=quote.refund_amount, credit=bool(quote.credit_returned))
+            by_mentee = quote.cancelled_by is CancelledBy.MENTEE
+            credit = bool(quote.credit_returned)
+            self._ended(booking_id, refund=quote.refund_amount, credit=credit, by_mentee=by_mentee)

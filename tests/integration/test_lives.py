@@ -235,7 +235,7 @@ class Recount:
     def _transition_times(self, period: Period, scope: Scope) -> None:
         took: dict[Transition, list[int]] = {each: [] for each in Transition}
         for transition, of, began, ended in self._transitions():
-            if _within(ended, period) and _covers(scope, of):
+            if ended and _within(ended, period) and _covers(scope, of):
                 milliseconds = (ended - began) // MILLISECOND
                 took[transition].append(milliseconds if transition is MAY_BE_NEGATIVE else max(0, milliseconds))
         found = histograms_of(self.db.execute(transition_times_query(period=period, scope=scope)).all())
