@@ -436,6 +436,8 @@ class OutboundRunner:
                 # The outcome first: a sender that lost its lease writes nothing, and settles nothing.
                 if line.ours and effect.settle is not None and isinstance(outcome, SendResult):
                     effect.settle(db, delivery, leased.message, outcome)
+                elif line.ours and effect.give_back is not None and isinstance(outcome, Postpone):
+                    effect.give_back(db, leased.message)
         except Exception as error:
             if _is_away(error):
                 raise

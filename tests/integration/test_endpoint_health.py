@@ -32,7 +32,7 @@ from tests.integration.endpoints import (
     use_up,
 )
 from tests.integration.harness import Harness
-from workflows.events.delivery import WEBHOOK_RETRY_POLICY, SendResult
+from workflows.events.delivery import WEBHOOK_RETRY_POLICY, Postpone, SendResult
 from workflows.events.store import webhook_status_query
 from workflows.events.subscriptions import load
 from workflows.kernel.errors import Invalid
@@ -249,6 +249,35 @@ def test_a_late_failure_does_not_prolong_an_open_breaker(harness: Harness, partn
     row = endpoint(harness, partner)
     assert row.failures == OPENS_AFTER_FAILURES + 1
     assert timedelta(seconds=50) < row.open_until - harness.row(late).now <= timedelta(seconds=60)
+
+
+def no_room(_message: object) -> SendResult:
+    raise Postpone(SECOND, "Its destination has its share of the senders.")
+
+
+def test_a_probe_without_room_is_given_back(harness: Harness, partner: UUID) -> None:
+    trip(harness, partner)
+    let_it_half_open(harness, partner)
+    (key,) = messages(harness, partner)
+    harness.http.answers = no_room
+    harness.deliverer.deliver(key)
+    row = harness.row(key)
+    assert (row.state, row.attempts, row.due_at - row.now < 2 * SECOND) == ("pending", 0, True)
+    # Another message probes at once.
+    assert harness.row(send_one(harness, partner, YES)).state == "done"
+    assert record_of(harness, partner) == NOTHING_AGAINST_IT
+
+
+def test_a_ping_without_room_leaves_the_breaker_open(harness: Harness, partner: UUID) -> None:
+    trip(harness, partner)
+    before = endpoint(harness, partner).open_until
+    with harness.transactions() as db:
+        found = Endpoint.of(db.execute(endpoint_query(partner)).one())
+        now = db.execute(select(func.now())).scalar_one()
+        ping = ping_endpoint(db, actor=OPERATOR, endpoint=found, now=now)
+    harness.http.answers = no_room
+    assert harness.row(harness.deliver("webhooks.send", ping.id)).attempts == 0
+    assert endpoint(harness, partner).open_until == before
 
 
 def test_a_prober_that_dies_is_followed_by_another(harness: Harness, partner: UUID) -> None:

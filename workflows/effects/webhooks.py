@@ -31,7 +31,7 @@ from workflows.kernel.errors import Invalid
 from workflows.kernel.operator_policy import OperatorPolicy
 from workflows.webhooks.deliveries import FAN_OUT_ROWS, directly_to
 from workflows.webhooks.endpoints import DELETED, activate, is_valid
-from workflows.webhooks.health import admit, record_failure, record_success
+from workflows.webhooks.health import admit, end_probe, record_failure, record_success
 from workflows.webhooks.messages import body_of
 
 _VALID_SECRETS = (
@@ -58,6 +58,7 @@ class WebhookMessage:
         prepared_at: by the database's clock.
         has_failures: whether the endpoint's last message failed.
         breaker_until: until when the endpoint's circuit breaker was open when this message passed it.
+        is_probe: whether it alone passed it, to see whether the endpoint is well again.
     """
 
     url: str
@@ -70,6 +71,7 @@ class WebhookMessage:
     prepared_at: datetime
     has_failures: bool = False
     breaker_until: datetime | None = None
+    is_probe: bool = False
 
 
 def prepare_webhooks(db: Connection, deliveries: Sequence[Delivery]) -> list[WebhookMessage | Exception]:
@@ -110,7 +112,14 @@ def _message(db: Connection, delivery: Delivery, found: Mapping[UUID, Mapping[st
         prepared_at=delivery.now,
         has_failures=row["failures"] > 0,
         breaker_until=breaker_until,
+        is_probe=not requested and breaker_until is not None,
     )
+
+
+def give_probe_back(db: Connection, message: WebhookMessage) -> None:
+    """Let the next message probe in place of one that found no room among the senders."""
+    if message.is_probe:
+        end_probe(db, message.endpoint_id, until=message.breaker_until)
 
 
 def settle_webhook(
@@ -167,6 +176,7 @@ SEND_WEBHOOK = register_outbound(
         prepare=prepare_webhooks,
         settle=settle_webhook,
         settles=settles_webhook,
+        give_back=give_probe_back,
         after_success=hasten_first,
         policy=WEBHOOK_RETRY_POLICY,
         apply_policy=with_retry_schedule,

@@ -68,6 +68,7 @@ class OutboundEffect(Generic[M]):
         settle: `(db, delivery, message, sent)`, run in the transaction that writes the outcome; None for nothing.
         settles: `(delivery, message)`, whether `settle` does anything for a success; where it does not, the outcome is
             written together with those of others.
+        give_back: `(db, message)`, run instead where the transport has postponed the message; None for nothing.
         after_success: `(db, message)`, run in a transaction of its own once a success that `settles` is written: it may
             take long or fail, and the message is not sent again for that. None for nothing.
         cancel_on_exhaustion: `(sent)`, whether a delivery that is given up after such an attempt ends as cancelled
@@ -83,6 +84,7 @@ class OutboundEffect(Generic[M]):
     prepare: Callable[[Connection, Sequence[Delivery]], Sequence[M | Exception]]
     settle: Callable[[Connection, Delivery, M, SendResult], None] | None = None
     settles: Callable[[Delivery, M], bool] = lambda _delivery, _message: True
+    give_back: Callable[[Connection, M], None] | None = None
     after_success: Callable[[Connection, M], None] | None = None
     cancel_on_exhaustion: Callable[[SendResult], bool] = lambda _sent: False
     policy: RetryPolicy = DEFAULT_RETRY_POLICY

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, Row, text, update
+from sqlalchemy import Connection, Row, func, text, update
 
 from models.webhooks import EndpointState, webhook_endpoints
 from workflows.events.delivery import Postpone, SendResult
@@ -57,6 +57,17 @@ def admit(db: Connection, endpoint: Mapping[str, Any], *, now: datetime) -> date
         Postpone: the circuit breaker is open and another message probes.
     """
     return None if endpoint["open_until"] is None else _probe(db, endpoint, now)
+
+
+def end_probe(db: Connection, endpoint_id: UUID, *, until: datetime | None) -> None:
+    """Let another message probe at once, unless one has since.
+
+    Args:
+        until: what `admit` returned.
+    """
+    columns = webhook_endpoints.c
+    of_probe = columns.id == endpoint_id, columns.open_until == until
+    db.execute(update(webhook_endpoints).where(*of_probe).values(open_until=func.now()))
 
 
 def record_success(db: Connection, endpoint_id: UUID) -> None:
