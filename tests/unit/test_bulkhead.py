@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import timedelta
@@ -44,11 +44,11 @@ class GatedTransport(Transport[str]):
 class BulkheadHarness:
     """A bulkhead before that transport, and threads that send."""
 
-    def __init__(self, shares: Shares, room_seconds: float = 0.0) -> None:
+    def __init__(self, shares: Shares, room_seconds: float, destination: Callable[[str], str]) -> None:
         self.transport = GatedTransport()
         self.now = 1000.0
         self.bulkhead = Protected(
-            self.transport, shares, destination=lambda name: name, clock=lambda: self.now, room_seconds=room_seconds
+            self.transport, shares, destination=destination, clock=lambda: self.now, room_seconds=room_seconds
         )
         self.threads = ThreadPoolExecutor(64)
         self.sent: list[tuple[str, Future[SendResult]]] = []
@@ -89,9 +89,11 @@ class BulkheadHarness:
 
 
 @contextmanager
-def bulkhead_harness(shares: Shares = SHARES, room_seconds: float = 0.0) -> Iterator[BulkheadHarness]:
+def bulkhead_harness(
+    shares: Shares = SHARES, room_seconds: float = 0.0, destination: Callable[[str], str] = lambda name: name
+) -> Iterator[BulkheadHarness]:
     """One for the time of the block."""
-    made = BulkheadHarness(shares, room_seconds)
+    made = BulkheadHarness(shares, room_seconds, destination)
     try:
         yield made
     finally:
@@ -182,13 +184,27 @@ def test_one_of_few_destinations_is_not_read_one_after_another(senders: int, ans
         assert harness.begin("another", 1) == 1, "what one host holds leaves room for another"
 
 
-def test_a_single_destination_gets_all_slots_once_it_is_prompt() -> None:
+def test_a_single_destination_gets_three_quarters_once_it_is_prompt() -> None:
     with bulkhead_harness(Shares.of_one(4)) as harness:
         assert harness.begin("server") == 1
         harness.end()
-        assert harness.begin("server") == 4
+        assert harness.begin("server") == 3
         harness.end(NO)
         assert harness.begin("server") == 1, "a failure takes the trust back"
+
+
+def test_one_message_tries_a_prompt_server_that_hangs() -> None:
+    with bulkhead_harness(Shares.of_one(16), destination=lambda _name: "server") as harness:
+        harness.known("answered")
+        assert harness.begin("hangs") == 12
+        assert harness.begin("hangs") == 0
+        harness.now += 1.1
+        assert harness.begin("answered") == 1
+        harness.end(only="answered")
+        # The server is prompt again: the messages that hang block no others.
+        assert harness.begin("answered") == 4
+        harness.end(only="answered")
+        assert harness.begin("answered") == 4
 
 
 def test_hanging_sends_leave_room_for_few_others() -> None:

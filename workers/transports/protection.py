@@ -81,9 +81,12 @@ class Shares:
 
     @classmethod
     def of_one(cls, senders: int) -> Shares:
-        """Shares of one destination: all while it is prompt, and a quarter otherwise."""
+        """Shares of one destination: a quarter, or all the others while it is prompt.
+
+        When it hangs, the quarter is left to see whether it responds again.
+        """
         few = max(1, senders // 4)
-        return cls(senders=senders, many=senders, few=few, slow=few, reserve=0)
+        return cls(senders=senders, many=max(1, senders - few), few=few, slow=few, reserve=0)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -256,9 +259,15 @@ class Protected(Transport[M]):
         if shares.senders - len(self._sends) <= shares.reserve:
             return False
         if speed is Speed.PROMPT:
-            return len(destination.sends) < shares.many
-        if speed is Speed.SLOW and sum(s.speed is Speed.SLOW for s in _fresh(self._sends, now)) >= shares.slow:
-            return False
+            # Those that hang while others are responded to block none of them.
+            flowing = [send for send in destination.sends if destination.responded - send.began <= PROMPT_SECONDS]
+            return len(flowing) < shares.many
+        if speed is Speed.SLOW:
+            if sum(send.speed is Speed.SLOW for send in _fresh(self._sends, now)) >= shares.slow:
+                return False
+            if all(send.speed is Speed.PROMPT for send in destination.sends):
+                # The first since it hangs, however many hang.
+                return True
         return len(_fresh(destination.sends, now)) < shares.few
 
     def _no_room(self, destination: _Destination) -> Postpone:
