@@ -337,6 +337,30 @@ def test_a_lease_is_renewed_while_a_verdict_is_awaited(harness: Harness, server:
     assert server.mails == 1
 
 
+@contextmanager
+def worker_of(post: Post, valkey: StoppableValkey, server: Talk, threads: int = 8) -> Iterator[subprocess.Popen[bytes]]:
+    """The real worker of the queue, which is asked to stop at the end."""
+    environment = {
+        "TUTELAGE_ENV": "development",
+        "DATABASE_URL": post.engine.url.set(drivername="postgresql").render_as_string(hide_password=False),
+        "REDIS_URL": valkey.server.url,
+        "SMTP_URL": f"smtp+plain://127.0.0.1:{server.port}",
+    }
+    command = [sys.executable, "-m", "workers.command", "notifications", "--threads", str(threads)]
+    with subprocess.Popen(command, env=os.environ | environment) as worker:
+        try:
+            yield worker
+        finally:
+            worker.terminate()
+            worker.wait(60)
+
+
+def wake_up(publisher: Publisher, *keys: DeliveryKey) -> None:
+    for key in keys:
+        wakeup = Wakeup(**vars(key), queue="notifications", subject="booking", subject_id=key.event_id)
+        publisher.publish([wakeup])
+
+
 def test_a_stopping_worker_does_not_wait_for_a_verdict(
     harness: Harness, server: Thinking, stoppable_valkey: StoppableValkey, publisher: Publisher
 ) -> None:
@@ -344,22 +368,56 @@ def test_a_stopping_worker_does_not_wait_for_a_verdict(
     post.ask(1)
     post.notify()
     (key,) = post.mails("pending")
-    environment = {
-        "TUTELAGE_ENV": "development",
-        "DATABASE_URL": harness.engine.url.set(drivername="postgresql").render_as_string(hide_password=False),
-        "REDIS_URL": stoppable_valkey.server.url,
-        "SMTP_URL": f"smtp+plain://127.0.0.1:{server.port}",
-    }
-    command = [sys.executable, "-m", "workers.command", "notifications", "--threads", "8"]
-    with subprocess.Popen(command, env=os.environ | environment) as worker:
-        try:
-            wakeup = Wakeup(**vars(key), queue="notifications", subject="booking", subject_id=key.event_id)
-            publisher.publish([wakeup])
-            eventually(lambda: server.connections and "data" in server.connections[0], "a mail that the server has")
-        finally:
-            worker.terminate()
-        # Ten seconds for what can end by itself.
-        assert worker.wait(60) == 0
+    with worker_of(post, stoppable_valkey, server) as worker:
+        wake_up(publisher, key)
+        eventually(lambda: server.connections and "data" in server.connections[0], "a mail that the server has")
+    # Ten seconds for what can end by itself.
+    assert worker.returncode == 0
     row = post.row(key)
     assert (row.state, row.attempts, row.lease_until > row.now) == ("pending", 1, True)
+    assert server.mails == 1
+
+
+@dataclass
+class PromptOnce(Hanging):
+    """Takes one mail at once, and then hangs."""
+
+    patience: int = 1
+    hanging: list[socket.socket] = field(default_factory=list)
+
+    def serve(self, connection: socket.socket) -> None:
+        if self.mails == 0:
+            Talk.serve(self, connection)
+            return
+        self.hanging.append(connection)
+        super().serve(connection)
+
+    def is_left(self, connection: socket.socket) -> bool:
+        """Whether the client has given up; it says nothing before it is greeted."""
+        try:
+            return connection.recv(1, socket.MSG_DONTWAIT | socket.MSG_PEEK) == b""
+        except BlockingIOError:
+            return False
+
+
+def test_notifications_in_the_application_pass_a_mail_server_that_hangs(
+    harness: Harness, stoppable_valkey: StoppableValkey, publisher: Publisher
+) -> None:
+    post, server = Post(harness.engine), PromptOnce()
+    with talking(server):
+        post.ask(1)
+        post.notify()
+        with worker_of(post, stoppable_valkey, server, threads=32):
+            wake_up(publisher, *post.mails("pending"))
+            eventually(lambda: post.mails("done"), "a mail that was taken at once")
+            post.ask(40)
+            post.notify()
+            wake_up(publisher, *post.mails("pending"))
+            eventually(lambda: server.hanging, "mails that hang")
+            post.ask(20)
+            wake_up(publisher, *(key for key in post._due() if key.effect != "mail.send"))
+            eventually(lambda: post.notified() == 1 + 40 + 20, "notifications in the application")
+            # Nobody has waited for a mail to end, be it by its deadline.
+            assert not any(map(server.is_left, server.hanging))
+            server.let.set()
     assert server.mails == 1
