@@ -153,6 +153,24 @@ def test_days_are_those_of_the_mentors_zone(client: ApiClient, engine: Engine, c
     assert book(client, cast, MONDAY - HOUR, mentee) == "accepted"
 
 
+def test_another_zone_of_the_profile_counts_booked_sessions_by_its_days(
+    client: ApiClient, cast: Cast, path: str, mentees: Iterator[dict[str, str]]
+) -> None:
+    instant(client, cast)
+    client.put(path, json={"maxPerDay": 1}, headers=cast.as_mentor)
+    # In UTC a Monday's last hour; in Kiritimati, 14 hours ahead, it is Tuesday.
+    evening = MONDAY.replace(hour=23)
+    assert book(client, cast, evening, next(mentees)) == "accepted"
+    assert book(client, cast, evening - 13 * HOUR, next(mentees)) == "booking_limit"
+    profile = f"/mentor-profiles/{cast.mentor.id}"
+    moved = client.patch(profile, json={"timeZone": "Pacific/Kiritimati"}, headers=cast.as_mentor)
+    assert moved.status_code == 200, moved.json
+    # The session stays, and fills the day on which the mentor now has it, from Monday 10:00 UTC on.
+    assert book(client, cast, evening - 13 * HOUR, next(mentees)) == "booking_limit"
+    assert book(client, cast, evening - 14 * HOUR, next(mentees)) == "accepted"
+    assert book(client, cast, evening + 10 * HOUR, next(mentees)) == "booking_limit"
+
+
 def test_a_request_beyond_a_limit_is_refused_too(client: ApiClient, cast: Cast, path: str) -> None:
     instant(client, cast)
     client.put(path, json={"maxPerDay": 1}, headers=cast.as_mentor)
