@@ -54,6 +54,7 @@ REFUSALS: dict[str, Refusal] = {
     "group_full": Refusal(
         409, "All seats of the group session are taken or offered, or more than its capacity would be."
     ),
+    "not_bookable": Refusal(409, "The mentor of the group session is not active."),
     "seats_free": Refusal(409, "The group session has free seats; join it instead."),
     "no_offer": Refusal(409, "No seat is kept for the caller, or no longer."),
     "duplicate_session": Refusal(409, "The booking already has a session."),

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, time, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
-from sqlalchemy import Connection, func, insert, select, update
+from sqlalchemy import Connection, Engine, func, insert, select, update
 
 from models.bookings import BookingKind, booking_participants, bookings
 from models.calendar import person_busy
@@ -271,6 +271,12 @@ def make_product(
     """A product of a course for 40 dollars, of any duration: a single session unless said otherwise."""
     sold = {"title": "A session", "price_amount": 4000, "price_currency": "USD", "active": active, **columns}
     return create_product(db, actor=OPERATOR, course_id=course.id, kind=kind, **sold)
+
+
+def deactivate(engine: Engine, mentor: Mentor, *, active: bool = False) -> None:
+    """Make a mentor's profile inactive, or active again."""
+    with engine.begin() as db:
+        db.execute(update(mentor_profiles).where(mentor_profiles.c.id == mentor.id).values(active=active))
 
 
 def make_bundle(

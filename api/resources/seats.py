@@ -28,7 +28,7 @@ from workflows.terms.withdrawals import use_withdrawal
 __all__ = ["group_sessions"]
 
 # Refusals of joining and of waiting for a seat that do not depend on the payment.
-_CLOSED = ("not_a_group", "invalid_transition", "already_joined")
+_CLOSED = ("not_a_group", "invalid_transition", "not_bookable", "already_joined")
 _PAYING = ("not_found", "slot_taken", "bundle_unusable", "price_changed", "terms_changed")
 
 

@@ -15,7 +15,6 @@ from models.bookings import bookings
 from models.events import events
 from models.groups import waitlist_entries
 from models.links import spent_links
-from models.people import mentor_profiles
 from models.sessions import sessions
 from tests import factories
 from tests.api.conftest import Cast, counts
@@ -513,11 +512,14 @@ def test_a_link_is_good_for_its_action_and_user_alone(
     assert counts(engine) == before
 
 
-def test_an_inactive_mentor_cannot_act(client: ApiClient, cast: Cast, draft: Booking, engine: Engine) -> None:
-    with engine.begin() as db:
-        db.execute(update(mentor_profiles).where(mentor_profiles.c.id == cast.mentor.id).values(active=False))
+def test_an_inactive_mentor_accepts_nothing_and_declines(
+    client: ApiClient, cast: Cast, draft: Booking, engine: Engine
+) -> None:
+    factories.deactivate(engine, cast.mentor)
     page = client.post(link_to_accept(cast, draft))
     assert "Your mentor profile is not active" in shown(page, 403)
+    assert client.post(f"/bookings/{draft.id}/accept", headers=cast.as_mentor).status_code == 403
+    assert client.post(link_to_decline(cast, draft)).status_code == 200
 
 
 def test_links_outlive_the_rotation_of_keys(engine: Engine, cast: Cast, draft: Booking) -> None:

@@ -8,9 +8,8 @@ from typing import Any
 
 import jwt
 import pytest
-from sqlalchemy import Engine, update
+from sqlalchemy import Engine
 
-from models.people import mentor_profiles
 from tests.api.conftest import Cast, counts
 from tests.application import SECRET, World, as_operator, bearer, token
 
@@ -71,11 +70,13 @@ def test_the_scheme_is_read_in_any_case(world: World, cast: Cast) -> None:
     assert world.client.get("/me", headers=headers).status_code == 200
 
 
-def test_a_mentor_must_be_the_users_own_and_active(world: World, cast: Cast, engine: Engine) -> None:
+def test_a_mentor_must_be_the_users_own(world: World, cast: Cast) -> None:
     borrowed = bearer({"sub": str(cast.mentee.id), "mentor_profile_id": str(cast.mentor.id)})
     assert world.client.get("/me", headers=borrowed).status_code == 401
-    with engine.begin() as db:
-        db.execute(update(mentor_profiles).where(mentor_profiles.c.id == cast.mentor.id).values(active=False))
+
+
+def test_a_deleted_accounts_mentor_is_unknown(world: World, cast: Cast) -> None:
+    assert world.client.delete("/me?cancel=true", headers=cast.as_mentor).status_code == 204
     assert world.client.get("/me", headers=cast.as_mentor).status_code == 401
 
 

@@ -188,6 +188,16 @@ def test_what_is_inactive_cannot_be_booked(tuition: Tuition) -> None:
     assert refusal(tuition.book()) == (404, "not_found")
 
 
+def test_a_bundle_pays_for_an_inactive_course_as_money_does(engine: Engine, tuition: Tuition) -> None:
+    with engine.begin() as db:
+        bundle = factories.make_bundle(db, course=tuition.course, mentee=tuition.cast.mentee)
+    tuition.client.patch(f"/courses/{tuition.course.id}", json={"active": False}, headers=tuition.cast.as_operator)
+    paid = tuition.book(productId=None, bundlePurchaseId=str(bundle.id))
+    assert (paid.status_code, paid.json["bundlePurchaseId"]) == (202, str(bundle.id))
+    assert refusal(tuition.book(productId=str(tuition.product.id))) == (404, "not_found")
+    assert refusal(tuition.book(bundlePurchaseId=str(uuid4()))) == (404, "not_found")
+
+
 def test_an_operator_books_for_anyone_and_names_whom(engine: Engine, tuition: Tuition) -> None:
     cast = tuition.cast
     nameless = tuition.book(cast.as_operator)

@@ -11,7 +11,7 @@ import pytest
 from models.sessions import session_id_of
 from tests import factories
 from tests.api.conftest import Cast
-from tests.application import ApiResponse, World, as_user
+from tests.application import ApiResponse, World, as_mentor, as_user
 from tests.statements import before_statements
 from workflows.accounts.people import User
 from workflows.bookings.booking import Booking
@@ -70,6 +70,29 @@ def test_if_match_holds_until_the_seats_have_moved(world: World, cast: Cast, ste
         answer = post(world, group, step, cast.as_mentee | {"If-Match": tag})
     assert moved
     assert refusal(answer) == (412, "stale")
+
+
+def test_an_inactive_mentors_group_takes_nobody_on_and_is_finished(world: World, cast: Cast) -> None:
+    group, full = (make_group(world, cast, cast.mentee, capacity=4 - days, days=days) for days in (2, 3))
+    assert post(world, full, "waitlist", cast.as_stranger).status_code == 201
+    factories.deactivate(world.engine, cast.mentor)
+    assert refusal(post(world, group, "join", cast.as_stranger)) == (409, "not_bookable")
+    assert refusal(post(world, full, "waitlist", as_mentor(cast.other_mentor))) == (409, "not_bookable")
+    # A seat that becomes free is offered to nobody.
+    assert post(world, full, "leave", cast.as_mentee).status_code == 200
+    seen = world.client.get(f"/group-sessions/{full.id}", headers=cast.as_stranger).json
+    assert (seen["seatsOffered"], seen["waitlistPosition"]) == (0, 1)
+    assert refusal(post(world, full, "waitlist/accept-offer", cast.as_stranger)) == (409, "not_bookable")
+    for listed, count in (("true", 0), ("false", 2)):
+        found = world.client.get(f"/group-sessions?open={listed}", headers=cast.as_stranger).json["items"]
+        assert len(found) == count
+    with world.engine.begin() as db:
+        started = factories.start_session(db, create(db, booking_id=group.id))
+        waiting = create(db, booking_id=full.id)
+    for session, step, status in ((started, "complete", "completed"), (waiting, "cancel", "cancelled")):
+        path = f"/sessions/{session.id}/{step}"
+        answer = world.client.post(path, headers=cast.as_mentor, json={"reason": "Ill"} if step == "cancel" else {})
+        assert (answer.status_code, answer.json["status"]) == (200, status)
 
 
 def test_a_full_group_is_not_joined(world: World, cast: Cast) -> None:

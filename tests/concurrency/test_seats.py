@@ -19,6 +19,7 @@ from models.calendar import person_busy
 from models.engine import create
 from models.events import events
 from models.groups import group_sessions, waitlist_entries
+from models.sessions import session_id_of
 from tests import factories
 from tests.concurrency.racing import Race, codes, deadlocks, winners
 from workflows.accounts.people import Mentor, User
@@ -26,7 +27,7 @@ from workflows.catalog.courses import Course
 from workflows.groups.capacity import change_capacity
 from workflows.groups.group import Group
 from workflows.groups.place import lock_group, read_group
-from workflows.groups.seats import join, leave, refund_all
+from workflows.groups.seats import join, leave, refund_all, waive_seat_fee
 from workflows.groups.waitlist import join_waitlist, leave_waitlist, offer_seats
 from workflows.invariants import check_all
 from workflows.kernel.operator_policy import DEFAULT_POLICY
@@ -266,3 +267,29 @@ def test_a_cancelled_group_refunds_who_joins_meanwhile(engine: Engine, race: Rac
         assert set(db.scalars(select(bundle_purchases.c.remaining_sessions))) == {100}
         refunded = select(func.count()).select_from(events).where(events.c.type == "seat.refunded")
         assert db.scalar(refunded) == db.scalar(select(func.count()).select_from(booking_participants))
+
+
+def test_of_two_waivers_of_a_seats_fee_one_refunds_it(engine: Engine, race: Race) -> None:
+    for _ in range(ROUNDS):
+        with engine.begin() as db:
+            scene = Scene(db, 1)
+            (person,) = scene.people
+            group = scene.group(db, 1)
+            scene.join(db, group=group, person=person)
+            about: dict[str, Any] = {"group": group, "mentee_user_id": person.id, "reason": None}
+            late = group.start_time - timedelta(hours=1)
+            leave(db, actor=factories.acting_user(person), now=late, policy=DEFAULT_POLICY, **about)
+        waive = partial(
+            waive_seat_fee,
+            actor=factories.OPERATOR,
+            booking_id=group.id,
+            session_id=session_id_of(group.id),
+            mentee_user_id=person.id,
+            reason="Ill",
+            now=late,
+        )
+        assert codes(race.transact([waive] * 2)) == []
+        with engine.connect() as db:
+            refunds = select(func.count()).where(events.c.subject_id == group.id, events.c.type == "seat.refunded")
+            assert db.scalar(refunds) == 1
+            scene.require_consistent(db)

@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 
 import pytest
 from sqlalchemy import Connection, Engine, func, select
 
+from models.audit import audit_entries
 from models.bookings import BookingStatus
 from models.calendar import person_busy
 from models.events import deliveries, events
-from models.sessions import sessions
+from models.sessions import session_id_of, sessions
 from tests import factories
 from tests.concurrency.racing import ROUNDS, Race, codes, winners
 from workflows.bookings.booking import Booking, booking_query
 from workflows.bookings.decisions import accept, decline
 from workflows.bookings.decisions import cancel as cancel_booking
+from workflows.bundles.bundle import Bundle, bundle_query
 from workflows.identity.actor import Actor
+from workflows.sessions.after_the_fact import waive_fee
 from workflows.sessions.cancel import cancel
 from workflows.sessions.session import Session, SessionWithTerms, session_query, session_with_terms_query
 from workflows.sessions.steps import complete, create, start
@@ -215,3 +218,29 @@ def _assert_decided_once(db: Connection, draft: Booking, decided: Booking) -> No
     assert db.scalars(select(deliveries.c.effect).where(deliveries.c.event_id == made[0].id)).all()
     blocks = db.scalar(select(func.count()).where(person_busy.c.booking_id == draft.id, OF_MENTOR))
     assert blocks == (decided.status is BookingStatus.ACCEPTED)
+
+
+def test_of_two_waivers_at_once_one_returns_the_credit(engine: Engine, race: Race) -> None:
+    for _ in range(ROUNDS):
+        with engine.begin() as db:
+            bundle = factories.make_bundle(db, valid_days=30)
+            booking = factories.make_paid_booking(db, bundle)
+            create(db, booking_id=booking.id)
+            late = booking.start_time - timedelta(hours=1)
+            cancel(
+                db, actor=Actor.person(bundle.mentee_user_id, None), session=_terms(db, booking), reason="", now=late
+            )
+            kept = _terms(db, booking)
+        waive = partial(waive_fee, actor=factories.OPERATOR, session=kept, reason="Ill", now=late + timedelta(days=60))
+        outcomes = race.transact([waive] * 2)
+        assert codes(outcomes) in ([], ["invalid_transition"])
+        assert _steps_of(engine, kept)[-2:] == ["session.cancelled", "session.fee_waived"]
+        with engine.connect() as db:
+            present = Bundle.of(db.execute(bundle_query(bundle.id)).one())
+            entries = db.scalar(select(func.count()).where(audit_entries.c.subject_id == str(kept.id)))
+        assert (present.remaining_sessions, present.valid_to) == (5, late + timedelta(days=90))
+        assert entries == 1
+
+
+def _terms(db: Connection, booking: Booking) -> SessionWithTerms:
+    return SessionWithTerms.of(db.execute(session_with_terms_query(session_id_of(booking.id))).one())

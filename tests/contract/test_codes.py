@@ -149,6 +149,11 @@ def group_full(stage: Stage) -> ApiResponse:
     return stage.client.patch(f"/group-sessions/{group.id}", json={"capacity": 1}, headers=stage.cast.as_mentor)
 
 
+def not_bookable(stage: Stage) -> ApiResponse:
+    factories.deactivate(stage.world.engine, stage.cast.mentor)
+    return seat(stage, "join")
+
+
 def seat(stage: Stage, step: str, *, times: int = 1, capacity: int = 1) -> ApiResponse:
     """The last answer to a step in a group without participants."""
     with stage.world.engine.begin() as db:
@@ -332,6 +337,7 @@ PRODUCED: dict[str, Callable[[Stage], ApiResponse]] = {
     "template_inactive": template_inactive,
     "group_full": group_full,
     "not_a_group": lambda stage: stage.client.get(f"/group-sessions/{stage.draft.id}", headers=stage.cast.as_mentee),
+    "not_bookable": not_bookable,
     "already_joined": lambda stage: seat(stage, "join", times=2),
     "seats_free": lambda stage: seat(stage, "waitlist"),
     "no_offer": lambda stage: seat(stage, "waitlist/accept-offer"),

@@ -74,7 +74,7 @@ from workflows.events.delivery import Attempt, Delivery, DeliveryKey
 from workflows.events.record import recording
 from workflows.groups.group import GROUPS
 from workflows.groups.support_options import OFFERS
-from workflows.identity.actor import ACTIVE_MENTOR, USER
+from workflows.identity.actor import ACTIVE_MENTOR, MENTOR, USER
 from workflows.invariants import About, check_part, looks, names
 from workflows.kernel.paging import PagedList
 from workflows.kernel.quotas import FORGET_UNUSED
@@ -274,7 +274,8 @@ LISTS: dict[str, tuple[PagedList[Any], dict[str, Any], dict[str, Any]]] = {
 }
 STATEMENTS: dict[str, ClauseElement] = {
     "the caller as a user": USER.query,
-    "the caller as a mentor": ACTIVE_MENTOR.query,
+    "the caller as a mentor": MENTOR.query,
+    "a mentor to be watched": ACTIVE_MENTOR.query,
     "a user": user_query(bindparam("user_id", type_=Uuid)),
     "a used link": SPENT_LINK,
     "the user of a link": HOLDER_OF_LINK,

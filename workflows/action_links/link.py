@@ -14,7 +14,6 @@ from uuid import UUID
 from sqlalchemy import Connection, Uuid, text
 
 from workflows.accounts.mailed_links import are_links_valid
-from workflows.identity.access import require_active_profile
 from workflows.identity.actor import Actor
 from workflows.kernel.errors import Gone, NotFound
 
@@ -175,13 +174,10 @@ def holder_of(db: Connection, link: ActionLink, mentor_profile_id: UUID | None =
 
     Raises:
         NotFound: the user's account has been erased.
-        Forbidden: it is their profile, and inactive.
     """
     values = {"user_id": link.user_id, "mentor_profile_id": mentor_profile_id}
     row = db.execute(HOLDER_OF_LINK, values).one_or_none()
     if row is None:
         raise NotFound(NO_SUCH_LINK)
-    if row.mentor_profile_id is not None:
-        require_active_profile(active=row.active)
-    actor = Actor.person(link.user_id, row.mentor_profile_id)
+    actor = Actor.person(link.user_id, row.mentor_profile_id, active=row.active is not False)
     return Holder(actor=actor, name=row.name, time_zone=row.time_zone)

@@ -16,7 +16,7 @@ from workflows.bookings.booking import Booking
 from workflows.bundles.ledger import give_back
 from workflows.events.event_types import BookingAccepted, BookingCancelled, BookingDeclined, BookingRequested
 from workflows.events.record import defer_write, record
-from workflows.identity.access import require_mentee, require_mentor
+from workflows.identity.access import require_active_mentor, require_mentee, require_mentor
 from workflows.identity.actor import SYSTEM, Actor
 from workflows.kernel.errors import InvalidTransition
 from workflows.kernel.transitions import StateMachine, update_statement
@@ -61,12 +61,12 @@ def accept(db: Connection, *, actor: Actor, booking: Booking, now: datetime, men
         mentee_overlap: whether the mentee may have another session, as a mentee, at that time.
 
     Raises:
-        Forbidden: the caller is not the booking's mentor.
+        Forbidden: the caller is not the booking's mentor, or their profile is not active.
         InvalidTransition: it is no longer a draft, or its start time has passed.
         Conflict: `slot_taken`, when another booking or a hold has the mentor's time or, with `details.mentee`, the
             mentee's, whichever part each of them takes in it.
     """
-    require_mentor(actor, booking)
+    require_active_mentor(actor, booking)
     if booking.start_time <= now:
         step = BOOKING_MACHINE.step(booking, BookingStatus.ACCEPTED)
         raise InvalidTransition("The start time of this booking has passed; it can no longer be accepted.", step=step)

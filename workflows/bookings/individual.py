@@ -35,7 +35,8 @@ from workflows.kernel.clock import in_utc
 from workflows.kernel.errors import Conflict, Invalid, NotFound
 from workflows.terms.expected_terms import NOTHING_EXPECTED, ExpectedTerms
 
-# All that a request names, each by its key.
+# All that a request names, each by its key. Mentors' listings of an inactive course can still be booked for money, so
+# that a bundle of it pays, too; its products are no longer sold.
 NAMED = text(
     """
 SELECT mentee.time_zone, course.id AS course_id, mentor.id AS mentor_profile_id, mentor.user_id AS mentor_user_id,
@@ -46,7 +47,8 @@ SELECT mentee.time_zone, course.id AS course_id, mentor.id AS mentor_profile_id,
        bundle.id AS bundle_purchase_id
 FROM (VALUES (true)) AS request
 LEFT JOIN users AS mentee ON mentee.id = CAST(:mentee_user_id AS uuid) AND mentee.erased_at IS NULL
-LEFT JOIN courses AS course ON course.id = CAST(:course_id AS uuid) AND course.active
+LEFT JOIN courses AS course ON course.id = CAST(:course_id AS uuid)
+    AND (course.active OR CAST(:bundle_purchase_id AS uuid) IS NOT NULL)
 LEFT JOIN mentor_profiles AS mentor ON mentor.id = CAST(:mentor_profile_id AS uuid)
 LEFT JOIN bundle_purchases AS bundle
     ON bundle.id = CAST(:bundle_purchase_id AS uuid) AND bundle.mentee_user_id = mentee.id
@@ -110,7 +112,8 @@ def book_individual(
 
     Raises:
         Forbidden: another person's session, to all but operators.
-        NotFound: no such user, active course, mentor, listing of them, product that fits, or bundle of the mentee.
+        NotFound: no such user, course (active where no bundle pays), mentor, listing of them, product that fits, or
+            bundle of the mentee.
         Invalid: a start in the past; `mentor_does_not_teach`; the mentee's own listing; no means of
             payment named where the course does not have exactly one product that fits; an unusable end of a series.
         Conflict: `no_listing` of that duration; `beyond_horizon`, `too_soon`, `outside_hours` and `booking_limit` by

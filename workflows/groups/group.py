@@ -28,6 +28,7 @@ from sqlalchemy.sql.expression import TextualSelect
 from models.base import Timestamp, enum_literal
 from models.bookings import BookingKind, booking_participants, bookings
 from models.groups import group_sessions, seat_cancellations, waitlist_entries
+from models.people import mentor_profiles
 from models.prepared import PreparedStatement
 from models.sessions import SessionStatus, sessions
 from workflows.bookings.booking import SHOWN_WITH_BOOKING, Booking, booking_query
@@ -168,10 +169,12 @@ def _waitlist_position(user_id: UUID | ColumnElement[UUID]) -> ColumnElement[int
 _HAS_STARTED = exists().where(
     sessions.c.booking_id == bookings.c.id, sessions.c.status != enum_literal(SessionStatus.SCHEDULED)
 )
+_IS_SOLD = exists().where(mentor_profiles.c.id == bookings.c.mentor_profile_id, mentor_profiles.c.active)
 _HAS_SEATS = and_(
     group_sessions.c.cancelled_at.is_(None),
     group_sessions.c.seats_taken + group_sessions.c.seats_offered < group_sessions.c.capacity,
     not_(_HAS_STARTED),
+    _IS_SOLD,
 )
 
 

@@ -13,7 +13,7 @@ from models.bookings import booking_participants
 from models.prepared import PreparedStatement
 from models.sessions import SessionStatus
 from workflows.groups.group import Group, group_query
-from workflows.kernel.errors import Invalid, InvalidTransition, NotFound
+from workflows.kernel.errors import Conflict, Invalid, InvalidTransition, NotFound
 from workflows.kernel.records import Record
 
 # Every change of a group's seats and waiting list locks the group's row, after those of mentor and mentee and before
@@ -31,7 +31,8 @@ FOR NO KEY UPDATE OF g
 )
 _READ = text(
     """
-SELECT b.id AS booking_id, CAST(:user_id AS uuid) AS user_id, m.user_id AS mentor_user_id, g.cancelled_at,
+SELECT b.id AS booking_id, CAST(:user_id AS uuid) AS user_id, m.user_id AS mentor_user_id, m.active AS mentor_active,
+       g.cancelled_at,
        s.status AS session_status, p.seat_id, p.price_amount, p.price_currency, p.bundle_purchase_id,
        bundle.valid_to AS bundle_valid_to,
        w.id AS entry_id, w.offered_until,
@@ -73,6 +74,7 @@ class Place(Record):
     booking_id: UUID
     user_id: UUID
     mentor_user_id: UUID
+    mentor_active: bool
     cancelled_at: datetime | None
     session_status: SessionStatus | None
     seat_id: UUID | None
@@ -136,6 +138,16 @@ def require_open(group: Group, place: Place, *, now: datetime) -> None:
         raise InvalidTransition("This group session is cancelled; choose another one.")
     if not is_open(group, place, now=now):
         raise InvalidTransition("This group session has already begun.")
+
+
+def require_on_sale(place: Place) -> None:
+    """Refuse the group of a mentor who is not active.
+
+    Raises:
+        Conflict: `not_bookable`.
+    """
+    if not place.mentor_active:
+        raise Conflict("The mentor of this group session is not active; choose another one.", code="not_bookable")
 
 
 def require_mentee(place: Place) -> None:

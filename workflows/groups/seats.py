@@ -16,7 +16,16 @@ from workflows.bundles.ledger import give_back, spend
 from workflows.events.event_types import GroupSessionFull, SeatJoined, SeatLeft, SeatRefunded
 from workflows.events.record import record
 from workflows.groups.group import Group
-from workflows.groups.place import Place, is_open, lock_group, lock_place, read_group, require_mentee, require_open
+from workflows.groups.place import (
+    Place,
+    is_open,
+    lock_group,
+    lock_place,
+    read_group,
+    require_mentee,
+    require_on_sale,
+    require_open,
+)
 from workflows.groups.waitlist import CANCELLED, after_offers, drop_waitlist, offer_seats
 from workflows.identity.access import require_operator
 from workflows.identity.actor import Actor
@@ -143,11 +152,12 @@ def join(
         NotFound: no such user, or no such bundle of theirs.
         InvalidTransition: the group session has begun or is cancelled.
         Invalid: the person is its mentor.
-        Conflict: `already_joined`; `no_offer`; `group_full`; `slot_taken` with `details.mentee`; `bundle_unusable`;
-            `price_changed` and `terms_changed` where the group's terms are not the expected ones.
+        Conflict: `not_bookable`; `already_joined`; `no_offer`; `group_full`; `slot_taken` with `details.mentee`;
+            `bundle_unusable`; `price_changed` and `terms_changed` where the group's terms are not the expected ones.
     """
     place = lock_place(db, group, mentee_user_id)
     require_open(group, place, now=now)
+    require_on_sale(place)
     require_mentee(place)
     if place.has_seat:
         raise Conflict("You already have a seat in this group session.", code="already_joined")

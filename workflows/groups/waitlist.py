@@ -14,7 +14,16 @@ from workflows.availability.busy import IS_BUSY, require_free
 from workflows.events.event_types import GroupSessionChanged, WaitlistDropped, WaitlistOffered
 from workflows.events.record import record
 from workflows.groups.group import Group
-from workflows.groups.place import Place, lock_group, lock_place, read_group, read_place, require_mentee, require_open
+from workflows.groups.place import (
+    Place,
+    lock_group,
+    lock_place,
+    read_group,
+    read_place,
+    require_mentee,
+    require_on_sale,
+    require_open,
+)
 from workflows.identity.actor import SYSTEM, Actor
 from workflows.kernel.errors import Conflict
 from workflows.kernel.operator_policy import OperatorPolicy
@@ -52,13 +61,16 @@ _OFFERED_UNTIL = text(
     "SELECT offered_until FROM waitlist_entries"
     " WHERE booking_id = CAST(:booking_id AS uuid) AND user_id = CAST(:user_id AS uuid)"
 )
-# Nothing is offered once the session has been started, however early, nor to a person who is busy at that time: they
-# keep their position, and the next in line gets the seat.
+# Nothing is offered once the session has been started, however early, nor by an inactive mentor, nor to a person who is
+# busy at that time: they keep their position, and the next in line gets the seat.
 _OFFER = text(
     f"""
 WITH free AS (
     SELECT greatest(g.capacity - g.seats_taken - g.seats_offered, 0) AS seats
-    FROM group_sessions g LEFT JOIN sessions s ON s.booking_id = g.booking_id
+    FROM group_sessions g
+    JOIN bookings b ON b.id = g.booking_id
+    JOIN mentor_profiles m ON m.id = b.mentor_profile_id AND m.active
+    LEFT JOIN sessions s ON s.booking_id = g.booking_id
     WHERE g.booking_id = CAST(:booking_id AS uuid) AND g.cancelled_at IS NULL
       AND coalesce(s.status, 'scheduled') = 'scheduled'
 ),
@@ -104,11 +116,13 @@ def join_waitlist(
     Raises:
         InvalidTransition: the group session has begun or is cancelled.
         Invalid: the caller is its mentor.
-        Conflict: `already_joined`; `slot_taken` with `details.mentee`, as it would be for a seat; `seats_free`.
+        Conflict: `not_bookable`; `already_joined`; `slot_taken` with `details.mentee`, as it would be for a seat;
+            `seats_free`.
     """
     assert actor.user_id is not None
     place = lock_place(db, group, actor.user_id)
     require_open(group, place, now=now)
+    require_on_sale(place)
     require_mentee(place)
     if place.has_seat:
         raise Conflict("You already have a seat in this group session.", code="already_joined")

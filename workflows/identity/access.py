@@ -239,10 +239,11 @@ def require_own_profile(actor: Actor, profile: HasUser) -> None:
     require_user_id(actor, profile.user_id, "You can only change your own mentor profile.")
 
 
-def require_active_profile(*, active: bool) -> None:
-    """Raise Forbidden for a mentor whose profile is not active."""
-    if not active:
-        raise Forbidden("Your mentor profile is not active; activate it to act as a mentor.")
+def require_active_mentor(actor: Actor, record: HasMentor) -> None:
+    """Raise Forbidden unless the caller acts as the record's mentor, and with an active profile."""
+    require_mentor(actor, record)
+    if not actor.active:
+        raise Forbidden("Your mentor profile is not active; activate it to accept requests.")
 
 
 def require_recipient_user(actor: Actor, record: HasUser) -> None:

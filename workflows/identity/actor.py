@@ -37,28 +37,35 @@ class Claim:
 
 @dataclass(frozen=True, kw_only=True)
 class Actor:
-    """An authenticated caller: the user and the mentor exist, and the mentor is active and the user's own.
+    """An authenticated caller: the user and the mentor exist, and the mentor is the user's own.
 
-    A visitor has no account and has not signed in, and reads what is public.
+    A mentor whose profile is not `active` finishes what is booked, and sells nothing new. A visitor has no account and
+    has not signed in, and reads what is public.
     """
 
     user_id: UUID | None = None
     mentor_profile_id: UUID | None = None
     operator: bool = False
     visitor: bool = False
+    active: bool = True
     name: str
 
     @classmethod
-    def person(cls, user_id: UUID, mentor_profile_id: UUID | None) -> Actor:
+    def person(cls, user_id: UUID, mentor_profile_id: UUID | None, *, active: bool = True) -> Actor:
         """A user, who acts as a mentor exactly when `mentor_profile_id` is given."""
         name = f"mentor:{mentor_profile_id}" if mentor_profile_id else f"user:{user_id}"
-        return cls(user_id=user_id, mentor_profile_id=mentor_profile_id, name=name)
+        return cls(user_id=user_id, mentor_profile_id=mentor_profile_id, active=active, name=name)
 
 
 SYSTEM = Actor(name="system")
 _OPERATORS = "operator:"
 USER = PreparedStatement(
     select(users.c.id.label("user_id")).where(users.c.id == bindparam("id", type_=Uuid), users.c.erased_at.is_(None))
+)
+MENTOR = PreparedStatement(
+    select(mentor_profiles.c.user_id, mentor_profiles.c.active)
+    .join(users, users.c.id == mentor_profiles.c.user_id)
+    .where(mentor_profiles.c.id == bindparam("id", type_=Uuid), users.c.erased_at.is_(None))
 )
 ACTIVE_MENTOR = PreparedStatement(
     select(mentor_profiles.c.user_id).where(
@@ -76,7 +83,7 @@ def authenticate(db: Connection, claim: Claim) -> Actor:
     """Turn a claim into an actor by one statement; operators and visitors need none.
 
     Raises:
-        Unauthenticated: no such user, or one whose account is erased; no such active mentor profile, or another user's.
+        Unauthenticated: no such user, or one whose account is erased; no such mentor profile, or another user's.
     """
     if claim.operator is not None:
         return Actor(operator=True, name=f"{_OPERATORS}{claim.operator}")
@@ -85,9 +92,9 @@ def authenticate(db: Connection, claim: Claim) -> Actor:
     if claim.mentor_profile_id is None:
         found = USER.one_or_none(db, {"id": claim.user_id})
     else:
-        found = ACTIVE_MENTOR.one_or_none(db, {"id": claim.mentor_profile_id})
+        found = MENTOR.one_or_none(db, {"id": claim.mentor_profile_id})
         if found is not None and claim.user_id not in (None, found["user_id"]):
             found = None
     if found is None:
-        raise Unauthenticated("The caller is not a known user or active mentor.")
-    return Actor.person(found["user_id"], claim.mentor_profile_id)
+        raise Unauthenticated("The caller is not a known user or mentor.")
+    return Actor.person(found["user_id"], claim.mentor_profile_id, active=found.get("active", True))
