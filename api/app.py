@@ -19,7 +19,6 @@ from api.audit.refused_accesses import RefusedAccesses
 from api.authentication.authenticator import Authenticator
 from api.database import in_transaction
 from api.http import bodies, requests
-from api.http.bodies import BODY_LIMIT_BYTES
 from api.http.client_addresses import client_address
 from api.http.headers import AnswerHeaders
 from api.http.waiting import with_session
@@ -49,6 +48,7 @@ from api.resources import (
     unsubscribing,
     webhooks,
 )
+from api.routes.declaration import LARGE_BODY_LIMIT_BYTES
 from api.state import EXTENSION, AppState, state_of
 from config.sealing import Sealer, use_sealer
 from config.settings import Settings
@@ -142,7 +142,7 @@ def create_app(
     """
     chosen = settings or settings_of_this_process()
     app = Tutelage("api", static_folder=documentation.SWAGGER_ASSETS, static_url_path=documentation.SWAGGER_ASSETS_PATH)
-    app.config.update(MAX_CONTENT_LENGTH=BODY_LIMIT_BYTES, SEND_FILE_MAX_AGE_DEFAULT=3600)
+    app.config.update(MAX_CONTENT_LENGTH=LARGE_BODY_LIMIT_BYTES, SEND_FILE_MAX_AGE_DEFAULT=3600)
     assert isinstance(app.json, DefaultJSONProvider)
     app.json.sort_keys = False
     # A path with doubled slashes is 404, not a redirect.

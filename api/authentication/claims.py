@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from flask import current_app, g, request
+from flask import g, request
 from werkzeug.exceptions import ServiceUnavailable
 
 from api.authentication.authenticator import QUERY_KEY, Authenticator
-from api.routes.blueprints import documentation_of
+from api.routes.declaration import declaration_of_endpoint
 from workflows.identity.actor import Claim
 from workflows.kernel.errors import Invalid, Unauthenticated
 
@@ -35,8 +35,8 @@ def claim_of_request(authenticator: Authenticator) -> Claim:
 
 def is_for_visitors(endpoint: str | None) -> bool:
     """Whether visitors may use a route."""
-    loader = documentation_of(current_app.view_functions[endpoint]).get("loader") if endpoint else None
-    return loader is not None and loader["role"].visitors
+    role = declaration_of_endpoint(endpoint).role
+    return role is not None and role.visitors
 
 
 def _query_keys() -> list[str]:

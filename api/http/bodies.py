@@ -18,24 +18,11 @@ from werkzeug.datastructures import MultiDict
 from werkzeug.exceptions import RequestEntityTooLarge, UnsupportedMediaType
 
 from api.authentication.authenticator import QUERY_KEY
+from api.routes.declaration import declaration_of_endpoint
 from workflows.kernel.errors import Invalid
 
 Value = TypeVar("Value")
 
-# Of bodies that hold metadata or many texts, of a page's beacon, and of all others.
-BODY_LIMIT_BYTES = 256 * 1024
-BEACON_LIMIT_BYTES = 2 * 1024
-SMALL_BODY_LIMIT_BYTES = 64 * 1024
-LARGE_BODIES = frozenset(
-    {
-        "/bookings",
-        "/bookings/individual",
-        "/sessions/book",
-        "/sessions/<id:session_id>/complete",
-        "/sessions/<id:session_id>/attendance",
-    }
-)
-BEACON = "/component/telemetry"
 MAX_JSON_DEPTH = 32
 _UTF_8 = ("utf-8", "utf8")
 _NO_TEXT = "Must not hold NUL characters or lone surrogates."
@@ -90,10 +77,9 @@ class StrictParser(FlaskParser):
 
 
 def limit_body() -> None:
-    """Lower the limit of a request whose route takes no large body."""
-    rule = request.url_rule.rule if request.url_rule else None
-    if request.method not in ("GET", "HEAD") and rule not in LARGE_BODIES:
-        request.max_content_length = BEACON_LIMIT_BYTES if rule == BEACON else SMALL_BODY_LIMIT_BYTES
+    """Lower the limit of a request to the limit that its route declares."""
+    if request.method not in ("GET", "HEAD"):
+        request.max_content_length = declaration_of_endpoint(request.endpoint).body_limit_bytes
 
 
 def body_of(request: Request) -> bytes:

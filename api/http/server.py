@@ -24,12 +24,12 @@ from typing import IO, TYPE_CHECKING
 import structlog
 from granian.rsgi import HTTPProtocol, ProtocolClosed, Scope
 
-from api.http.bodies import BODY_LIMIT_BYTES
 from api.http.client_addresses import client_address, counted_address
 from api.http.draining import Drain
 from api.http.headers import AnswerHeaders
 from api.http.request_log import count, log_request, request_id_of
 from api.refusals import CODE_OF_STATUS, SENTENCES, shape
+from api.routes.declaration import LARGE_BODY_LIMIT_BYTES
 from config.limits import NO_PROXIES, TrustedProxies
 
 if TYPE_CHECKING:
@@ -219,7 +219,7 @@ class Server:
         length = environ.get("CONTENT_LENGTH")
         if length is None and "HTTP_TRANSFER_ENCODING" not in environ:
             return
-        if length is not None and int(length) > BODY_LIMIT_BYTES:
+        if length is not None and int(length) > LARGE_BODY_LIMIT_BYTES:
             raise _RequestRefused(413)
         try:
             async with asyncio.timeout(self._limits.read_seconds):
@@ -368,7 +368,7 @@ async def _read_chunks(protocol: HTTPProtocol) -> bytes:
         ended = not chunk
         chunks.append(chunk)
         size += len(chunk)
-        if size > BODY_LIMIT_BYTES:
+        if size > LARGE_BODY_LIMIT_BYTES:
             raise _RequestRefused(413)
     return b"".join(chunks)
 

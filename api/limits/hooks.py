@@ -12,23 +12,13 @@ from api.authentication.authenticator import CREDENTIAL_HEADERS
 from api.authentication.claims import claim_of_request, is_for_visitors
 from api.errors import answer_domain_error
 from api.limits.rate_limits import headers_of, refusal
+from api.routes.declaration import declaration_of_endpoint
 from api.state import app_state
 from workflows.kernel.errors import DomainError, Invalid, Unauthenticated
 
 log = structlog.get_logger(__name__)
 
 EXEMPT = "/health/"
-TELEMETRY_RULE = "/component/telemetry"
-# What takes a mentor's time, or asks for it.
-BOOKING_RULES = frozenset(
-    {
-        "/bookings",
-        "/bookings/individual",
-        "/sessions/book",
-        "/mentors/<id:mentor_profile_id>/holds",
-        "/group-sessions/<id:booking_id>/join",
-    }
-)
 
 
 def register(app: Flask) -> None:
@@ -41,7 +31,7 @@ def register(app: Flask) -> None:
 def _count() -> None:
     if request.path.startswith(EXEMPT):
         return
-    state, rule = app_state(), request.url_rule
+    state = app_state()
     try:
         claim = claim_of_request(state.authenticator)
     except (Unauthenticated, Invalid, ServiceUnavailable):
@@ -50,9 +40,8 @@ def _count() -> None:
     if claim is not None and claim.visitor is not None and not is_for_visitors(request.endpoint):
         # Refused there; and what needs no credentials is no read of the catalogue.
         claim = None
-    posted = rule.rule if request.method == "POST" and rule is not None else None
-    books, reports = posted in BOOKING_RULES, posted == TELEMETRY_RULE
-    counted = state.rate_limits.count(address=request.remote_addr, claim=claim, books=books, reports=reports)
+    limit = declaration_of_endpoint(request.endpoint).limit if request.method == "POST" else None
+    counted = state.rate_limits.count(address=request.remote_addr, claim=claim, limit=limit)
     g.counted = counted
     if "X-Forwarded-For" in request.headers and not state.settings.trusted_proxies:
         _warn_of_proxy()

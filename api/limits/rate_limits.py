@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import cache
 from math import ceil
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from api.http.client_addresses import counted_address
 from api.limits.counters import Count, Counter, make_counter
@@ -17,6 +17,9 @@ from config.limits import RateLimit
 from config.settings import Settings
 from workflows.identity.actor import Claim
 from workflows.kernel.errors import RateLimited
+
+# The limits that routes declare, besides the caller's and the address's.
+RouteLimit = Literal["booking", "telemetry"]
 
 
 class Counted(NamedTuple):
@@ -50,14 +53,13 @@ class RateLimits:
         self._failures = settings.rate_limit_auth_failures
         self._counter = counter or make_counter(settings.redis_url)
 
-    def count(self, *, address: str | None, claim: Claim | None, books: bool, reports: bool = False) -> list[Counted]:
+    def count(self, *, address: str | None, claim: Claim | None, limit: RouteLimit | None = None) -> list[Counted]:
         """Count a request; in no window if one of them is full.
 
         Args:
             address: where it comes from.
             claim: who sends it, verified; None for a caller who is not known.
-            books: whether it is one for a booking.
-            reports: whether it is a beacon of the booking component.
+            limit: the one that its route declares.
         """
         counted = counted_address(address or "")
         windows: list[tuple[str, RateLimit | None, str]] = []
@@ -69,9 +71,9 @@ class RateLimits:
         elif claim is not None:
             caller = _name_of(claim)
             windows.append(("caller", self._caller, caller))
-            if books:
+            if limit == "booking":
                 windows.append(("booking", self._booking, caller))
-        if reports:
+        if limit == "telemetry":
             windows.append(("telemetry", self._telemetry, counted))
         windows.append(("address", self._address, counted))
         return self._counted(windows)

@@ -22,6 +22,8 @@ from api.pages.act.seats import accept_page
 from api.pages.page import HTML, html_page, refusal_page
 from api.routes.blueprints import Area, refuses
 from api.routes.context import this_moment
+from api.routes.declaration import Declaration
+from api.routes.loaders import declares
 from api.state import app_state
 from config.signed_links import Forged, Signer
 from workflows.action_links.link import (
@@ -101,6 +103,7 @@ def get_action_page(signed: str) -> Response:
 
 
 @action_links.route("/act/<signed>", methods=["POST"])
+@declares(Declaration(action="link.used", about="booking"))
 @action_links.doc(**_FORM)
 @refuses(
     *("not_found", "gone", "forbidden", "invalid_request", "invalid_transition", "not_cancellable"),

@@ -41,14 +41,27 @@ from workflows.sessions.time_off import (
 
 availability = Area("Availability", "When mentors can be booked: at any time, unless they have set weekly hours.")
 
-HOURS = Subject(name="mentor", query=weekly_hours_query, record=WeeklyHours)
-OWN_HOURS = Subject(name="mentor", query=weekly_hours_query, record=WeeklyHours, access=require_mentor)
-CALENDAR = Subject(name="mentor", query=calendar_owner_query, record=CalendarOwner)
-OWN_CALENDAR = Subject(name="mentor", query=calendar_owner_query, record=CalendarOwner, access=require_mentor)
-OWN_DAY = Subject(name="date of a mentor", query=calendar_day_query, record=CalendarDay, access=require_mentor)
+HOURS = Subject(name="mentor", kind="mentor_profile", query=weekly_hours_query, record=WeeklyHours)
+OWN_HOURS = Subject(
+    name="mentor", kind="mentor_profile", query=weekly_hours_query, record=WeeklyHours, access=require_mentor
+)
+CALENDAR = Subject(name="mentor", kind="mentor_profile", query=calendar_owner_query, record=CalendarOwner)
+OWN_CALENDAR = Subject(
+    name="mentor", kind="mentor_profile", query=calendar_owner_query, record=CalendarOwner, access=require_mentor
+)
+OWN_DAY = Subject(
+    name="date of a mentor",
+    kind="mentor_profile",
+    query=calendar_day_query,
+    dates=("day",),
+    record=CalendarDay,
+    access=require_mentor,
+)
 OWN_TIME_OFF = Subject(name="time off", query=time_off_query, record=TimeOff, access=require_mentor)
-RULES = Subject(name="mentor", query=rules_query, record=RulesOfMentor)
-OWN_RULES = Subject(name="mentor", query=rules_query, record=RulesOfMentor, access=require_mentor)
+RULES = Subject(name="mentor", kind="mentor_profile", query=rules_query, record=RulesOfMentor)
+OWN_RULES = Subject(
+    name="mentor", kind="mentor_profile", query=rules_query, record=RulesOfMentor, access=require_mentor
+)
 OWN_HOLD = Subject(name="hold", query=hold_query, record=Hold, access=require_holder)
 
 
@@ -62,7 +75,7 @@ def get_weekly_hours(context: RequestContext[WeeklyHours]) -> WithHeaders[Weekly
 
 
 @availability.route("/mentors/<id:mentor_profile_id>/hours", methods=["PUT"])
-@changes(MENTOR, OWN_HOURS)
+@changes(MENTOR, OWN_HOURS, action="hours.changed")
 @availability.arguments(shapes.NewWeeklyHours, example=examples.NEW_HOURS)
 @availability.response(200, shapes.WeeklyHours, example=examples.WEEKLY_HOURS)
 def update_weekly_hours(context: RequestContext[WeeklyHours], body: dict[str, Any]) -> WithHeaders[WeeklyHours]:
@@ -94,7 +107,7 @@ def list_dates(context: RequestContext[CalendarOwner], **filters: date | None) -
 
 @availability.route("/mentors/<id:mentor_profile_id>/dates/<day:day>", methods=["PUT"])
 @refuses("quota_reached")
-@changes(MENTOR, OWN_DAY)
+@changes(MENTOR, OWN_DAY, action="date_hours.changed")
 @availability.arguments(shapes.NewDateHours, example=examples.NEW_DATE_HOURS)
 @availability.response(200, shapes.DateHours, example=examples.DATE_HOURS)
 def update_date(context: RequestContext[CalendarDay], body: dict[str, Any]) -> WithHeaders[DateHours]:
@@ -116,7 +129,7 @@ def update_date(context: RequestContext[CalendarDay], body: dict[str, Any]) -> W
 
 
 @availability.route("/mentors/<id:mentor_profile_id>/dates/<day:day>", methods=["DELETE"])
-@changes(MENTOR, OWN_DAY)
+@changes(MENTOR, OWN_DAY, action="date_hours.deleted")
 @availability.response(204)
 def delete_date(context: RequestContext[CalendarDay]) -> None:
     """Remove the hours of one date; the weekly hours hold again."""
@@ -131,7 +144,7 @@ def delete_date(context: RequestContext[CalendarDay]) -> None:
 
 @availability.route("/mentors/<id:mentor_profile_id>/time-off", methods=["POST"])
 @refuses("sessions_in_the_way", "quota_reached")
-@changes(MENTOR, OWN_CALENDAR)
+@changes(MENTOR, OWN_CALENDAR, action="time_off.created", about="time_off")
 @availability.arguments(shapes.NewTimeOff, example=examples.NEW_TIME_OFF)
 @availability.response(201, shapes.TimeOff, example=examples.TIME_OFF)
 def create_time_off(context: RequestContext[CalendarOwner], body: dict[str, Any]) -> WithHeaders[TimeOff]:
@@ -156,7 +169,7 @@ def list_time_off(context: RequestContext[CalendarOwner], **filters: datetime | 
 
 
 @availability.route("/mentors/<id:mentor_profile_id>/time-off/<id:time_off_id>", methods=["DELETE"])
-@changes(MENTOR, OWN_TIME_OFF)
+@changes(MENTOR, OWN_TIME_OFF, action="time_off.deleted")
 @availability.response(204)
 def delete_time_off(context: RequestContext[TimeOff]) -> None:
     """Give up time off; what was cancelled for it stays cancelled."""
@@ -173,7 +186,7 @@ def get_booking_rules(context: RequestContext[RulesOfMentor]) -> WithHeaders[Rul
 
 
 @availability.route("/mentors/<id:mentor_profile_id>/booking-rules", methods=["PUT"])
-@changes(MENTOR, OWN_RULES)
+@changes(MENTOR, OWN_RULES, action="booking_rules.changed")
 @availability.arguments(shapes.NewBookingRules, example=examples.NEW_BOOKING_RULES)
 @availability.response(200, shapes.BookingRules, example=examples.BOOKING_RULES)
 def update_booking_rules(context: RequestContext[RulesOfMentor], body: dict[str, Any]) -> WithHeaders[RulesOfMentor]:
@@ -194,7 +207,7 @@ def update_booking_rules(context: RequestContext[RulesOfMentor], body: dict[str,
     *("not_found", "no_listing", "beyond_horizon", "too_soon", "outside_hours", "booking_limit", "slot_taken"),
     *("price_changed", "terms_changed"),
 )
-@changes(PERSON, CALENDAR)
+@changes(PERSON, CALENDAR, action="hold.created", about="hold", limit="booking")
 @availability.arguments(shapes.NewHold, example=examples.NEW_HOLD)
 @availability.response(201, shapes.Hold, example=examples.HOLD)
 def create_hold(context: RequestContext[CalendarOwner], body: dict[str, Any]) -> WithHeaders[Hold]:
@@ -221,7 +234,7 @@ def create_hold(context: RequestContext[CalendarOwner], body: dict[str, Any]) ->
 
 
 @availability.route("/holds/<id:hold_id>", methods=["DELETE"])
-@changes(PERSON, OWN_HOLD)
+@changes(PERSON, OWN_HOLD, action="hold.deleted")
 @availability.response(204)
 def delete_hold(context: RequestContext[Hold]) -> None:
     """Release a hold before it expires."""

@@ -9,6 +9,7 @@ from api.openapi import account_examples, examples
 from api.openapi.document import BOOKINGS_DESCRIPTION
 from api.routes.blueprints import PREFER, STEPS, Area, accepts_headers, refuses, versioned
 from api.routes.context import ANYONE, MENTOR, PERSON, RequestContext, Subject, require_role
+from api.routes.declaration import LARGE_BODY_LIMIT_BYTES
 from api.routes.lists import list_route
 from api.routes.loaders import changes, reads
 from api.schemas import bookings as shapes
@@ -49,7 +50,7 @@ SERIES = Subject(name="series", query=series_parties_query, record=SeriesParties
     *("not_found", "beyond_horizon", "too_soon", "outside_hours", "booking_limit", "slot_taken"),
     *("price_changed", "terms_changed"),
 )
-@changes(PERSON)
+@changes(PERSON, action="booking.requested", limit="booking", body_limit_bytes=LARGE_BODY_LIMIT_BYTES)
 @accepts_headers(PREFER)
 @bookings.arguments(shapes.NewBooking, example=examples.NEW_BOOKING)
 @bookings.response(201, shapes.Booking, description="A draft, for the mentor to decide.", example=examples.DRAFT)
@@ -84,7 +85,7 @@ def create_booking(context: RequestContext[None], body: dict[str, Any]) -> Made:
     *("beyond_horizon", "too_soon", "outside_hours", "booking_limit"),
     *("slot_taken", "bundle_unusable", "no_such_time", "price_changed", "terms_changed"),
 )
-@changes(ANYONE)
+@changes(ANYONE, action="booking.requested", limit="booking", body_limit_bytes=LARGE_BODY_LIMIT_BYTES)
 @accepts_headers(PREFER)
 @bookings.arguments(shapes.NewIndividualBooking, example=examples.NEW_INDIVIDUAL_BOOKING)
 @bookings.response(
@@ -158,7 +159,7 @@ def get_booking(context: RequestContext[Booking]) -> WithHeaders[Booking] | With
 
 @bookings.route("/bookings/<id:booking_id>/accept", methods=STEPS)
 @refuses("invalid_transition", "outside_hours", "slot_taken")
-@changes(MENTOR, FOR_ITS_MENTOR)
+@changes(MENTOR, FOR_ITS_MENTOR, action="booking.accepted")
 @accepts_headers(PREFER)
 @bookings.arguments(EmptyBody, required=False, example={})
 @bookings.response(
@@ -183,7 +184,7 @@ def accept_booking(context: RequestContext[Booking], _body: dict[str, Any]) -> M
 
 @bookings.route("/bookings/<id:booking_id>/decline", methods=STEPS)
 @refuses("invalid_transition")
-@changes(MENTOR, FOR_ITS_MENTOR)
+@changes(MENTOR, FOR_ITS_MENTOR, action="booking.declined")
 @bookings.arguments(shapes.Reason, required=False, example=account_examples.DECLINING)
 @bookings.response(200, shapes.Booking, example=account_examples.DECLINED)
 def decline_booking(context: RequestContext[Booking], body: dict[str, Any]) -> WithHeaders[Booking]:
@@ -193,7 +194,7 @@ def decline_booking(context: RequestContext[Booking], body: dict[str, Any]) -> W
 
 @bookings.route("/bookings/<id:booking_id>/cancel", methods=STEPS)
 @refuses("invalid_transition", "session_pending", "not_cancellable")
-@changes(PERSON, FOR_ITS_MENTEE)
+@changes(PERSON, FOR_ITS_MENTEE, action="booking.cancelled")
 @bookings.arguments(shapes.BookingCancellation, required=False, example=account_examples.WITHDRAWING)
 @bookings.response(200, shapes.CancelledBooking, example=account_examples.WITHDRAWN)
 def cancel_booking(
@@ -218,7 +219,7 @@ def cancel_booking(
 
 
 @bookings.route("/series/<id:series_id>/cancel", methods=["POST"])
-@changes(ANYONE, SERIES)
+@changes(ANYONE, SERIES, action="series.cancelled")
 @bookings.arguments(shapes.SeriesCancellation, example=examples.SERIES_CANCELLATION)
 @bookings.response(200, shapes.CancelledSeries, example=examples.CANCELLED_SERIES)
 def cancel_series(context: RequestContext[SeriesParties], body: dict[str, Any]) -> CancelledSeries:

@@ -35,13 +35,15 @@ bundles = Area(
     "Sessions of a course that are bought together. Each credit pays for one, and every move stands in the ledger.",
 )
 
-BUNDLE = Subject(name="bundle", query=bundle_query, record=Bundle)
-OWN_BUNDLE = Subject(name="bundle", query=bundle_query, record=Bundle, access=require_bundle_owner)
+BUNDLE = Subject(name="bundle", kind="bundle_purchase", query=bundle_query, record=Bundle)
+OWN_BUNDLE = Subject(
+    name="bundle", kind="bundle_purchase", query=bundle_query, record=Bundle, access=require_bundle_owner
+)
 
 
 @bundles.route("/bundles/courses/<id:course_id>/purchase", methods=["POST"])
 @refuses("forbidden", "already_purchased", "price_changed")
-@changes(ANYONE, COURSE)
+@changes(ANYONE, COURSE, action="bundle.purchased", about="bundle_purchase")
 @bundles.arguments(shapes.BundlePurchase, example=examples.NEW_BUNDLE)
 @bundles.response(201, shapes.Bundle, example=examples.BUNDLE)
 def purchase_bundle(context: RequestContext[Course], body: dict[str, Any]) -> Any:
@@ -82,7 +84,7 @@ def get_bundle(context: RequestContext[Bundle]) -> WithHeaders[BundleAtMoment]:
 
 @bundles.route("/bundles/<id:bundle_id>/adjust", methods=["POST"])
 @refuses("bundle_unusable")
-@changes(OPERATOR, BUNDLE)
+@changes(OPERATOR, BUNDLE, action="bundle.adjusted")
 @bundles.arguments(shapes.BundleAdjustment, example=examples.BUNDLE_ADJUSTMENT)
 @bundles.response(200, shapes.Bundle, example=examples.ADJUSTED_BUNDLE)
 def adjust_bundle(context: RequestContext[Bundle], body: dict[str, Any]) -> Any:

@@ -26,7 +26,7 @@ CONTENT_TYPE = f"{ICALENDAR}; charset=utf-8"
 
 
 @calendar.route("/calendar/secret", methods=["POST"])
-@changes(PERSON)
+@changes(PERSON, action="calendar_secret.created", about="user")
 @calendar.arguments(EmptyBody, required=False, example={})
 @calendar.response(201, shapes.CalendarSecret, example=examples.CALENDAR_SECRET)
 def create_calendar_secret(context: RequestContext[None], _body: dict[str, Any]) -> WithHeaders[dict[str, str]]:

@@ -21,13 +21,21 @@ from workflows.identity.access import require_mentor, require_mentor_or_operator
 # The application takes the area from here, with these routes in it.
 __all__ = ["availability"]
 
-READABLE = Subject(name="mentor", query=calendar_owner_query, record=CalendarOwner, access=require_mentor_or_operator)
-OWN_FEED = Subject(name="outside calendar", query=feed_query, record=CalendarFeed, access=require_mentor)
+READABLE = Subject(
+    name="mentor",
+    kind="mentor_profile",
+    query=calendar_owner_query,
+    record=CalendarOwner,
+    access=require_mentor_or_operator,
+)
+OWN_FEED = Subject(
+    name="outside calendar", kind="calendar_feed", query=feed_query, record=CalendarFeed, access=require_mentor
+)
 
 
 @availability.route("/mentors/<id:mentor_profile_id>/calendar-feeds", methods=["POST"])
 @refuses("calendar_feed_exists", "calendar_feed_limit")
-@changes(MENTOR, OWN_CALENDAR)
+@changes(MENTOR, OWN_CALENDAR, action="calendar_feed.created", about="calendar_feed")
 @availability.arguments(shapes.NewCalendarFeed, example=examples.NEW_CALENDAR_FEED)
 @availability.response(201, shapes.CalendarFeed, example=examples.NEW_FEED)
 def create_calendar_feed(context: RequestContext[CalendarOwner], body: dict[str, Any]) -> Any:
@@ -57,7 +65,7 @@ def list_calendar_feeds(context: RequestContext[CalendarOwner]) -> dict[str, Any
 
 
 @availability.route("/mentors/<id:mentor_profile_id>/calendar-feeds/<id:calendar_feed_id>", methods=["DELETE"])
-@changes(MENTOR, OWN_FEED)
+@changes(MENTOR, OWN_FEED, action="calendar_feed.deleted")
 @availability.response(204)
 def delete_calendar_feed(context: RequestContext[CalendarFeed]) -> Any:
     """Remove an outside calendar; its times can be booked again."""

@@ -36,7 +36,7 @@ def _as_seen(context: RequestContext[object], listing: Listing) -> Listing:
 
 @listings.route("/listings", methods=["POST"])
 @refuses("not_found", "listing_exists", "quota_reached")
-@changes(MENTOR)
+@changes(MENTOR, action="listing.created")
 @listings.arguments(shapes.NewListing, example=account_examples.NEW_LISTING)
 @listings.response(201, shapes.Listing, example=account_examples.LISTING)
 def create_listing(context: RequestContext[None], body: dict[str, Any]) -> WithHeaders[Listing]:
@@ -52,7 +52,7 @@ def create_listing(context: RequestContext[None], body: dict[str, Any]) -> WithH
 
 @listings.route("/listings/<id:listing_id>", methods=["PATCH"])
 @refuses("listing_exists")
-@changes(MENTOR, OWN_LISTING)
+@changes(MENTOR, OWN_LISTING, action="listing.changed")
 @listings.arguments(shapes.ListingChanges, example=account_examples.LISTING_CHANGES)
 @listings.response(200, shapes.Listing, example=account_examples.CHANGED_LISTING)
 def update_listing(context: RequestContext[Listing], body: dict[str, Any]) -> WithHeaders[Listing]:
@@ -91,7 +91,7 @@ COURSE = Subject(name="course", query=catalog.course_query, record=catalog.Cours
 
 
 @courses.route("/courses", methods=["POST"])
-@changes(OPERATOR)
+@changes(OPERATOR, action="course.created")
 @courses.arguments(shapes.NewCourse, example=examples.NEW_COURSE)
 @courses.response(201, shapes.Course, example=examples.COURSE)
 def create_course(context: RequestContext[None], body: dict[str, Any]) -> WithHeaders[catalog.Course]:
@@ -127,7 +127,7 @@ def get_course(context: RequestContext[catalog.Course]) -> WithHeaders[catalog.C
 
 
 @courses.route("/courses/<id:course_id>", methods=["PATCH"])
-@changes(OPERATOR, COURSE)
+@changes(OPERATOR, COURSE, action="course.changed")
 @courses.arguments(shapes.CourseChanges, example={"active": False})
 @courses.response(200, shapes.Course, example={**examples.COURSE, "active": False})
 def update_course(context: RequestContext[catalog.Course], body: dict[str, Any]) -> WithHeaders[catalog.Course]:
@@ -147,7 +147,7 @@ PRODUCT_ON_SALE = Subject(name="product", query=product_query, record=Product, a
 
 
 @courses.route("/courses/<id:course_id>/products", methods=["POST"])
-@changes(OPERATOR, COURSE)
+@changes(OPERATOR, COURSE, action="product.created", about="product")
 @courses.arguments(shapes.NewProduct, example=examples.NEW_PRODUCT)
 @courses.response(201, shapes.Product, example=examples.PRODUCT)
 def create_product(context: RequestContext[catalog.Course], body: dict[str, Any]) -> WithHeaders[Product]:
@@ -175,7 +175,7 @@ def get_product(context: RequestContext[Product]) -> WithHeaders[Product]:
 
 
 @courses.route("/courses/<id:course_id>/products/<id:product_id>", methods=["PATCH"])
-@changes(OPERATOR, PRODUCT)
+@changes(OPERATOR, PRODUCT, action="product.changed")
 @courses.arguments(shapes.ProductChanges, example={"active": False})
 @courses.response(200, shapes.Product, example={**examples.PRODUCT, "active": False})
 def update_product(context: RequestContext[Product], body: dict[str, Any]) -> WithHeaders[Product]:

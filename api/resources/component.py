@@ -8,15 +8,18 @@ import marshmallow as ma
 from flask import Blueprint, Response, request
 from werkzeug.exceptions import NotFound, UnsupportedMediaType
 
-from api.http.bodies import BEACON, body_of, require_storable, strict_json
+from api.http.bodies import body_of, require_storable, strict_json
 from api.pages.component_files import FILES, FOR_EVERY_SITE, SERVICE_WORKER
 from api.routes.blueprints import PARSER, Area, refuses
+from api.routes.declaration import Declaration
+from api.routes.loaders import declares
 from api.schemas import component as shapes
 from api.state import app_state
 from config import telemetry
 from config.settings import Settings
 
 CONFIG_SECONDS = 3600
+BEACON_LIMIT_BYTES = 2 * 1024
 # As navigator.sendBeacon sends a text, which no site has to be asked about before (CORS), and a Blob of JSON.
 _BEACON_TYPES = ("text/plain", "application/json")
 _BEACON = shapes.Beacon()
@@ -43,8 +46,9 @@ def get_component_config() -> tuple[dict[str, Any], dict[str, str]]:
     return shown, {**FOR_EVERY_SITE, "Cache-Control": f"public, max-age={CONFIG_SECONDS}"}
 
 
-@component.route(BEACON, methods=["POST"])
+@component.route("/component/telemetry", methods=["POST"])
 @refuses("invalid_request", "unsupported_media_type")
+@declares(Declaration(limit="telemetry", body_limit_bytes=BEACON_LIMIT_BYTES))
 @component.doc(
     requestBody={
         "required": True,

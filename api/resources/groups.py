@@ -32,11 +32,22 @@ group_sessions = Area(
     "Group sessions", "A mentor's time that several mentees share: each takes a seat, up to the group's capacity."
 )
 
-GROUP = Subject(name="group session", query=group_query, record=Group, absent=not_a_group)
+GROUP = Subject(name="group session", kind="booking", query=group_query, record=Group, absent=not_a_group)
 OWN_GROUP = Subject(
-    name="group session", query=group_query, record=Group, absent=not_a_group, access=require_mentor_or_operator
+    name="group session",
+    kind="booking",
+    query=group_query,
+    record=Group,
+    absent=not_a_group,
+    access=require_mentor_or_operator,
 )
-TEMPLATE = Subject(name="template", query=template_query, record=GroupTemplate, access=require_mentor_or_operator)
+TEMPLATE = Subject(
+    name="template",
+    kind="group_session_template",
+    query=template_query,
+    record=GroupTemplate,
+    access=require_mentor_or_operator,
+)
 
 
 @group_sessions.route("/group-sessions")
@@ -73,7 +84,7 @@ def get_group_session(context: RequestContext[Group]) -> WithHeaders[SeenGroup]:
 
 @group_sessions.route("/group-sessions/<id:booking_id>", methods=["PATCH"])
 @refuses("not_a_group", "invalid_transition", "group_full")
-@changes(OPERATOR_OR_MENTOR, OWN_GROUP)
+@changes(OPERATOR_OR_MENTOR, OWN_GROUP, action="group_session.changed")
 @group_sessions.arguments(shapes.Capacity, example={"capacity": 8})
 @group_sessions.response(200, shapes.GroupSession, example={**examples.GROUP_OF_MENTOR, "capacity": 8})
 def update_group_session(context: RequestContext[Group], body: dict[str, Any]) -> Any:
@@ -95,7 +106,7 @@ def update_group_session(context: RequestContext[Group], body: dict[str, Any]) -
 
 @group_sessions.route("/group-session-templates", methods=["POST"])
 @refuses("not_found", "mentor_does_not_teach", "quota_reached")
-@changes(OPERATOR_OR_MENTOR)
+@changes(OPERATOR_OR_MENTOR, action="group_session_template.created")
 @group_sessions.arguments(shapes.NewGroupTemplate, example=examples.NEW_GROUP_TEMPLATE)
 @group_sessions.response(201, shapes.GroupTemplate, example=examples.GROUP_TEMPLATE)
 def create_group_session_template(context: RequestContext[None], body: dict[str, Any]) -> WithHeaders[GroupTemplate]:
@@ -134,7 +145,7 @@ def get_group_session_template(context: RequestContext[GroupTemplate]) -> WithHe
 
 @group_sessions.route("/group-session-templates/<id:template_id>", methods=["PATCH"])
 @refuses("mentor_does_not_teach")
-@changes(OPERATOR_OR_MENTOR, TEMPLATE)
+@changes(OPERATOR_OR_MENTOR, TEMPLATE, action="group_session_template.changed")
 @group_sessions.arguments(shapes.GroupTemplateChanges, example={"capacity": 8})
 @group_sessions.response(200, shapes.GroupTemplate, example={**examples.GROUP_TEMPLATE, "capacity": 8})
 def update_group_session_template(
@@ -152,7 +163,7 @@ def update_group_session_template(
 
 
 @group_sessions.route("/group-session-templates/<id:template_id>", methods=["DELETE"])
-@changes(OPERATOR_OR_MENTOR, TEMPLATE)
+@changes(OPERATOR_OR_MENTOR, TEMPLATE, action="group_session_template.deleted")
 @group_sessions.response(204)
 def delete_group_session_template(context: RequestContext[GroupTemplate]) -> None:
     """Deactivate a template. Group sessions that are already scheduled stay."""
@@ -167,7 +178,7 @@ def delete_group_session_template(context: RequestContext[GroupTemplate]) -> Non
 
 @group_sessions.route("/group-session-templates/<id:template_id>/schedule", methods=["POST"])
 @refuses("mentor_does_not_teach", "template_inactive")
-@changes(OPERATOR_OR_MENTOR, TEMPLATE)
+@changes(OPERATOR_OR_MENTOR, TEMPLATE, action="group_sessions.scheduled")
 @group_sessions.arguments(shapes.SchedulePeriod, example=examples.SCHEDULE_PERIOD)
 @group_sessions.response(201, shapes.Schedule, description="At least one was made.", example=examples.SCHEDULE)
 @group_sessions.alt_response(

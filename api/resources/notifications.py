@@ -64,7 +64,7 @@ def get_unread_notification_count(context: RequestContext[None]) -> dict[str, in
 
 
 @notifications.route("/notifications/<id:notification_id>/read", methods=["POST"])
-@changes(PERSON, NOTIFICATION)
+@changes(PERSON, NOTIFICATION, action="notification.read")
 @notifications.arguments(EmptyBody, required=False, example={})
 @notifications.response(200, shapes.Notification, example=message_examples.READ_NOTIFICATION)
 def mark_notification_read(context: RequestContext[Notification], _body: dict[str, Any]) -> WithHeaders[Notification]:
@@ -73,7 +73,7 @@ def mark_notification_read(context: RequestContext[Notification], _body: dict[st
 
 
 @notifications.route("/notifications/read-all", methods=["POST"])
-@changes(PERSON)
+@changes(PERSON, action="notifications.read", about="user")
 @notifications.arguments(EmptyBody, required=False, example={})
 @notifications.response(200, shapes.ReadCount, example=message_examples.READ_COUNT)
 def mark_all_notifications_read(context: RequestContext[None], _body: dict[str, Any]) -> dict[str, int]:
@@ -97,7 +97,7 @@ def get_notification_preferences(context: RequestContext[None]) -> WithHeaders[d
 @notifications.route("/notification-preferences", methods=["PUT"])
 @refuses("stale")
 @accepts_headers(IF_MATCH)
-@changes(PERSON)
+@changes(PERSON, action="notification_preferences.changed", about="user")
 @notifications.arguments(shapes.NotificationPreferencesUpdate, example=message_examples.PREFERENCES_UPDATE)
 @notifications.response(200, shapes.NotificationPreferences, example=message_examples.PREFERENCES)
 def update_notification_preferences(context: RequestContext[None], body: dict[str, Any]) -> WithHeaders[dict[str, Any]]:
@@ -128,7 +128,7 @@ def get_push_key(_context: RequestContext[None]) -> dict[str, str]:
 
 @push.route("/push-subscriptions", methods=["POST"])
 @refuses("push_off")
-@changes(PERSON)
+@changes(PERSON, action="push_subscription.created")
 @push.arguments(shapes.NewPushSubscription, example=message_examples.NEW_BROWSER)
 @push.response(201, shapes.PushSubscription, example=message_examples.BROWSER)
 def create_push_subscription(context: RequestContext[None], body: dict[str, Any]) -> WithHeaders[Browser]:
@@ -158,7 +158,7 @@ def list_push_subscriptions(context: RequestContext[None]) -> dict[str, Any]:
 
 
 @push.route("/push-subscriptions/<id:subscription_id>", methods=["DELETE"])
-@changes(PERSON, SUBSCRIPTION)
+@changes(PERSON, SUBSCRIPTION, action="push_subscription.deleted")
 @push.response(204)
 def delete_push_subscription(context: RequestContext[Browser]) -> None:
     """Delete a push subscription; pending notifications to it are not sent."""

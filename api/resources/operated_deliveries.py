@@ -32,7 +32,7 @@ def list_deliveries(_context: RequestContext[None], **filters: DeliveryState | s
 
 @operated_deliveries.route("/operations/deliveries/<id:delivery_id>/retry", methods=["POST"])
 @refuses("invalid_transition", "endpoint_not_active")
-@changes(OPERATOR, DELIVERY)
+@changes(OPERATOR, DELIVERY, action="delivery.retried")
 @operated_deliveries.arguments(EmptyBody, required=False, example={})
 @operated_deliveries.response(200, shapes.OperatedDelivery, example=examples.RETRIED_DELIVERY)
 def retry_dead_delivery(context: RequestContext[DeliveryStatus], _body: dict[str, Any]) -> WithHeaders[DeliveryStatus]:
@@ -42,7 +42,7 @@ def retry_dead_delivery(context: RequestContext[DeliveryStatus], _body: dict[str
 
 @operated_deliveries.route("/operations/deliveries/<id:delivery_id>/cancel", methods=["POST"])
 @refuses("invalid_transition", "delivery_in_progress")
-@changes(OPERATOR, DELIVERY)
+@changes(OPERATOR, DELIVERY, action="delivery.cancelled")
 @operated_deliveries.arguments(shapes.DeliveryCancellation, required=False, example=examples.DELIVERY_CANCELLATION)
 @operated_deliveries.response(200, shapes.OperatedDelivery, example=examples.CANCELLED_DELIVERY)
 def cancel_unfinished_delivery(
@@ -57,7 +57,7 @@ def cancel_unfinished_delivery(
 
 
 @operated_deliveries.route("/operations/deliveries/retry", methods=["POST"])
-@changes(OPERATOR)
+@changes(OPERATOR, action="deliveries.retried", about="retry")
 @operated_deliveries.arguments(shapes.DeliveryRetry, example=examples.DELIVERIES_TO_RETRY)
 @operated_deliveries.response(202, shapes.RetriedCount, example=examples.RETRIED_DELIVERIES)
 def retry_dead_deliveries(context: RequestContext[None], body: dict[str, Any]) -> Retried:

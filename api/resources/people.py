@@ -43,13 +43,15 @@ mentors = Area("Mentors", "Mentor profiles.")
 
 
 USER = Subject(name="user", query=user_query, record=User, access=require_self)
-OWN_PROFILE = Subject(name="mentor", query=mentor_query, record=Mentor, access=require_own_profile)
-MENTOR_PROFILE = Subject(name="mentor", query=mentor_query, record=Mentor)
+OWN_PROFILE = Subject(
+    name="mentor", kind="mentor_profile", query=mentor_query, record=Mentor, access=require_own_profile
+)
+MENTOR_PROFILE = Subject(name="mentor", kind="mentor_profile", query=mentor_query, record=Mentor)
 
 
 @users.route("/users", methods=["POST"])
 @refuses("email_taken")
-@changes(OPERATOR)
+@changes(OPERATOR, action="user.created")
 @users.arguments(shapes.NewUser, example=account_examples.NEW_USER)
 @users.response(201, shapes.User, example=account_examples.USER)
 def create_user(context: RequestContext[None], body: dict[str, Any]) -> WithHeaders[User]:
@@ -83,7 +85,7 @@ def get_me(context: RequestContext[None]) -> WithHeaders[User]:
 @users.route("/me", methods=["PATCH"])
 @refuses("rate_limited", "stale")
 @accepts_headers(IF_MATCH)
-@changes(PERSON)
+@changes(PERSON, action="user.changed")
 @users.arguments(shapes.UserChanges, example=account_examples.USER_CHANGES)
 @users.response(200, shapes.User, example=account_examples.CHANGED_USER)
 def update_me(context: RequestContext[None], body: dict[str, Any]) -> WithHeaders[User]:
@@ -105,7 +107,7 @@ def update_me(context: RequestContext[None], body: dict[str, Any]) -> WithHeader
 @users.route("/me", methods=["DELETE"])
 @refuses("still_open", "stale")
 @accepts_headers(IF_MATCH)
-@changes(PERSON)
+@changes(PERSON, action="user.deleted")
 @users.arguments(privacy_shapes.Deletion, location="query")
 @users.response(204)
 def delete_me(context: RequestContext[None], query: dict[str, bool]) -> None:
@@ -129,7 +131,7 @@ def delete_me(context: RequestContext[None], query: dict[str, bool]) -> None:
 
 
 @users.route("/me/revoke-links", methods=["POST"])
-@changes(PERSON)
+@changes(PERSON, action="links.revoked", about="user")
 @users.arguments(EmptyBody, required=False, example={})
 @users.response(204)
 def revoke_links(context: RequestContext[None], _body: dict[str, Any]) -> None:
@@ -165,7 +167,7 @@ def export_me(context: RequestContext[None]) -> Response:
 
 
 @mentors.route("/mentor-profiles/<id:mentor_profile_id>", methods=["PATCH"])
-@changes(ANYONE, OWN_PROFILE)
+@changes(ANYONE, OWN_PROFILE, action="mentor_profile.changed")
 @mentors.arguments(shapes.MentorProfileChanges, example=account_examples.PROFILE_CHANGES)
 @mentors.response(200, shapes.MentorProfile, example=account_examples.CHANGED_PROFILE)
 def update_mentor_profile(context: RequestContext[Mentor], body: dict[str, Any]) -> WithHeaders[Mentor]:
@@ -182,7 +184,7 @@ def update_mentor_profile(context: RequestContext[Mentor], body: dict[str, Any])
 
 @mentors.route("/mentor-profiles", methods=["POST"])
 @refuses("forbidden", "not_found", "profile_exists")
-@changes(ANYONE)
+@changes(ANYONE, action="mentor_profile.created")
 @mentors.arguments(shapes.NewMentorProfile, example=account_examples.NEW_MENTOR_PROFILE)
 @mentors.response(201, shapes.MentorProfile, example=account_examples.NEW_PROFILE_OF_MENTOR)
 def create_mentor_profile(context: RequestContext[None], body: dict[str, Any]) -> WithHeaders[Mentor]:

@@ -53,7 +53,7 @@ def list_review_permits(context: RequestContext[None]) -> dict[str, Any]:
 
 @reviews.route("/sessions/<id:session_id>/review", methods=["POST"])
 @refuses("already_reviewed", "review_not_open")
-@changes(PERSON, REVIEWABLE)
+@changes(PERSON, REVIEWABLE, action="review.submitted", about="review")
 @reviews.arguments(shapes.NewReview, example=examples.NEW_REVIEW)
 @reviews.response(201, shapes.Review, example=examples.REVIEW)
 def create_review(context: RequestContext[ReviewableSession], body: dict[str, Any]) -> Any:
@@ -67,7 +67,7 @@ def create_review(context: RequestContext[ReviewableSession], body: dict[str, An
 
 @reviews.route("/sessions/<id:session_id>/review/answer", methods=["POST"])
 @refuses("already_answered")
-@changes(MENTOR, FOR_ITS_MENTOR)
+@changes(MENTOR, FOR_ITS_MENTOR, action="review.answered", about="review")
 @reviews.arguments(shapes.ReviewAnswer, example=examples.ANSWER_TO_REVIEW)
 @reviews.response(201, shapes.Review, example=examples.ANSWERED_REVIEW)
 def create_review_answer(context: RequestContext[Session], body: dict[str, Any]) -> Any:
@@ -114,7 +114,7 @@ def get_review(context: RequestContext[Review]) -> WithHeaders[dict[str, Any]]:
 
 
 @reviews.route("/reviews/<id:review_id>", methods=["PATCH"])
-@changes(OPERATOR, REVIEW)
+@changes(OPERATOR, REVIEW, action="review.moderated")
 @reviews.arguments(shapes.Moderation, example=examples.MODERATION)
 @reviews.response(200, shapes.Review, example=examples.HIDDEN_REVIEW)
 def moderate_review(context: RequestContext[Review], body: dict[str, Any]) -> Any:

@@ -34,7 +34,7 @@ _PAYING = ("not_found", "slot_taken", "bundle_unusable", "price_changed", "terms
 
 @group_sessions.route("/group-sessions/<id:booking_id>/join", methods=["POST"])
 @refuses("forbidden", *_CLOSED, "group_full", *_PAYING)
-@changes(ANYONE, GROUP)
+@changes(ANYONE, GROUP, action="seat.joined", limit="booking")
 @group_sessions.arguments(shapes.Joining, required=False, example=examples.JOINING)
 @group_sessions.response(200, group_shapes.GroupSession, example=examples.JOINED_GROUP)
 def join_group_session(context: RequestContext[Group], body: dict[str, Any]) -> Any:
@@ -48,7 +48,7 @@ def join_group_session(context: RequestContext[Group], body: dict[str, Any]) -> 
 
 @group_sessions.route("/group-sessions/<id:booking_id>/leave", methods=["POST"])
 @refuses("forbidden", "not_a_group", "invalid_transition", "not_cancellable")
-@changes(ANYONE, GROUP)
+@changes(ANYONE, GROUP, action="seat.left")
 @group_sessions.arguments(shapes.Leaving, required=False, example=examples.LEAVING)
 @group_sessions.response(200, shapes.LeftGroupSession, example=examples.LEFT_GROUP)
 def leave_group_session(context: RequestContext[Group], body: dict[str, Any]) -> WithHeaders[shapes.LeftGroup]:
@@ -76,7 +76,7 @@ def leave_group_session(context: RequestContext[Group], body: dict[str, Any]) ->
 
 @group_sessions.route("/group-sessions/<id:booking_id>/waitlist", methods=["POST"])
 @refuses(*_CLOSED, "seats_free", "slot_taken")
-@changes(PERSON, GROUP)
+@changes(PERSON, GROUP, action="waitlist.joined")
 @group_sessions.arguments(EmptyBody, required=False, example={})
 @group_sessions.response(201, shapes.WaitlistEntry, description="At the end of the line.", example=examples.WAITING)
 @group_sessions.alt_response(
@@ -105,7 +105,7 @@ def join_group_session_waitlist(context: RequestContext[Group], _body: dict[str,
 
 @group_sessions.route("/group-sessions/<id:booking_id>/waitlist", methods=["DELETE"])
 @refuses("not_a_group")
-@changes(PERSON, GROUP)
+@changes(PERSON, GROUP, action="waitlist.left")
 @group_sessions.response(204)
 def leave_group_session_waitlist(context: RequestContext[Group]) -> None:
     """Leave the waiting list; a seat that was kept for the caller is offered to the next. Idempotent."""
@@ -120,7 +120,7 @@ def leave_group_session_waitlist(context: RequestContext[Group]) -> None:
 
 @group_sessions.route("/group-sessions/<id:booking_id>/waitlist/accept-offer", methods=["POST"])
 @refuses(*_CLOSED, "no_offer", *_PAYING)
-@changes(PERSON, GROUP)
+@changes(PERSON, GROUP, action="waitlist.offer_accepted")
 @group_sessions.arguments(shapes.Payment, required=False, example=examples.PAYMENT)
 @group_sessions.response(200, group_shapes.GroupSession, example=examples.JOINED_GROUP)
 def accept_group_session_offer(context: RequestContext[Group], body: dict[str, Any]) -> Any:

@@ -14,6 +14,7 @@ from api.openapi import examples
 from api.openapi.document import SESSIONS_DESCRIPTION
 from api.routes.blueprints import PREFER, STEPS, Area, accepts_headers, refuses, versioned
 from api.routes.context import ANYONE, MENTOR, OPERATOR, OPERATOR_OR_MENTOR, PERSON, RequestContext, Subject
+from api.routes.declaration import LARGE_BODY_LIMIT_BYTES
 from api.routes.lists import list_route
 from api.routes.loaders import changes, reads
 from api.schemas import sessions as shapes
@@ -93,7 +94,7 @@ def _tagged(context: RequestContext[object], session: Session) -> WithHeaders[Se
     *("not_found", "no_listing", "beyond_horizon", "too_soon", "outside_hours", "booking_limit", "slot_taken"),
     *("no_such_time", "price_changed", "terms_changed"),
 )
-@changes(PERSON)
+@changes(PERSON, action="booking.requested", limit="booking", body_limit_bytes=LARGE_BODY_LIMIT_BYTES)
 @accepts_headers(PREFER)
 @sessions.arguments(shapes.NewSession, example=examples.NEW_SESSION)
 @sessions.response(
@@ -186,7 +187,7 @@ def get_session(context: RequestContext[Session]) -> WithHeaders[Session]:
 
 @sessions.route("/sessions/<id:session_id>/start", methods=STEPS)
 @refuses("invalid_transition", "too_early")
-@changes(PERSON, FOR_EITHER_PARTY)
+@changes(PERSON, FOR_EITHER_PARTY, action="session.started")
 @sessions.arguments(EmptyBody, required=False, example={})
 @sessions.response(200, shapes.Session, example=examples.STARTED)
 def start_session(context: RequestContext[SessionWithTerms], _body: dict[str, Any]) -> Any:
@@ -206,7 +207,7 @@ def start_session(context: RequestContext[SessionWithTerms], _body: dict[str, An
 
 @sessions.route("/sessions/<id:session_id>/complete", methods=STEPS)
 @refuses("invalid_transition")
-@changes(OPERATOR_OR_MENTOR, TO_COMPLETE)
+@changes(OPERATOR_OR_MENTOR, TO_COMPLETE, action="session.completed", body_limit_bytes=LARGE_BODY_LIMIT_BYTES)
 @sessions.arguments(shapes.SessionCompletion, required=False, example=examples.COMPLETION)
 @sessions.response(200, shapes.Session, example=examples.COMPLETED)
 def complete_session(context: RequestContext[Session], body: dict[str, Any]) -> Any:
@@ -220,7 +221,7 @@ def complete_session(context: RequestContext[Session], body: dict[str, Any]) -> 
 
 @sessions.route("/sessions/<id:session_id>/attendance", methods=["POST"])
 @refuses("invalid_transition")
-@changes(OPERATOR_OR_MENTOR, TO_COMPLETE)
+@changes(OPERATOR_OR_MENTOR, TO_COMPLETE, action="session.attendance_recorded", body_limit_bytes=LARGE_BODY_LIMIT_BYTES)
 @sessions.arguments(shapes.Attendance, example=examples.ATTENDANCE)
 @sessions.response(200, shapes.Participants, example=examples.PARTICIPANTS)
 def record_session_attendance(context: RequestContext[Session], body: dict[str, Any]) -> dict[str, list[Participant]]:
@@ -235,7 +236,7 @@ def record_session_attendance(context: RequestContext[Session], body: dict[str, 
 
 @sessions.route("/sessions/<id:session_id>/cancel", methods=STEPS)
 @refuses("invalid_transition", "not_cancellable")
-@changes(ANYONE, TO_CANCEL)
+@changes(ANYONE, TO_CANCEL, action="session.cancelled")
 @sessions.arguments(shapes.SessionCancellation, example=examples.CANCELLATION)
 @sessions.response(200, shapes.CancelledSession, example=examples.CANCELLED)
 def cancel_session(context: RequestContext[SessionWithTerms], body: dict[str, Any]) -> Any:
@@ -254,7 +255,7 @@ def cancel_session(context: RequestContext[SessionWithTerms], body: dict[str, An
 
 @sessions.route("/sessions/<id:session_id>/no-show", methods=["POST"])
 @refuses("invalid_transition", "too_early", "forbidden")
-@changes(ANYONE, TO_CANCEL)
+@changes(ANYONE, TO_CANCEL, action="session.no_show_reported")
 @sessions.arguments(shapes.NoShow, example=examples.NO_SHOW)
 @sessions.response(200, shapes.CancelledSession, example=examples.NOT_ATTENDED)
 def report_session_no_show(context: RequestContext[SessionWithTerms], body: dict[str, Any]) -> Any:
@@ -269,7 +270,7 @@ def report_session_no_show(context: RequestContext[SessionWithTerms], body: dict
 
 @sessions.route("/sessions/<id:session_id>/void", methods=["POST"])
 @refuses("invalid_transition")
-@changes(OPERATOR, TO_CANCEL)
+@changes(OPERATOR, TO_CANCEL, action="session.voided")
 @sessions.arguments(shapes.OperatorsReason, example=examples.VOIDING)
 @sessions.response(200, shapes.CancelledSession, example=examples.VOIDED)
 def void_session(context: RequestContext[SessionWithTerms], body: dict[str, Any]) -> Any:
@@ -280,7 +281,7 @@ def void_session(context: RequestContext[SessionWithTerms], body: dict[str, Any]
 
 @sessions.route("/sessions/<id:session_id>/waive-fee", methods=["POST"])
 @refuses("invalid_transition", "not_found")
-@changes(OPERATOR, TO_CANCEL)
+@changes(OPERATOR, TO_CANCEL, action="session.fee_waived")
 @sessions.arguments(shapes.Waiver, example=examples.WAIVING)
 @sessions.response(200, shapes.WaivedSession, example=examples.WAIVED)
 def waive_session_fee(context: RequestContext[SessionWithTerms], body: dict[str, Any]) -> Any:

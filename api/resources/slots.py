@@ -41,7 +41,7 @@ from workflows.catalog.courses import Course
 # The application takes the area from here, with these routes in it.
 __all__ = ["availability"]
 
-MENTOR = Subject(name="mentor", query=calendar_owner_query, record=CalendarOwner)
+MENTOR = Subject(name="mentor", kind="mentor_profile", query=calendar_owner_query, record=CalendarOwner)
 REFUSED = shapes.RefusedSlot()
 # As many starts count as one request more towards the rate limits. A mentor's month has fewer.
 STARTS_PER_REQUEST = 5_000

@@ -9,6 +9,8 @@ from api.database import database
 from api.http.requests import name_actor
 from api.pages.page import HTML, JSON, Form, Page, html_page, refusal_page
 from api.routes.blueprints import Area, refuses
+from api.routes.declaration import Declaration
+from api.routes.loaders import declares
 from api.state import app_state
 from config.signed_links import Forged, Signer
 from workflows.kernel.errors import NotFound
@@ -43,6 +45,7 @@ def get_unsubscribe_page(signed: str) -> Response:
 
 @unsubscribing.route("/unsubscribe/<signed>", methods=["POST"])
 @refuses("not_found", "internal_error", "unavailable")
+@declares(Declaration(action="notification_preferences.changed", about="user"))
 @unsubscribing.response(200, {"type": "string"}, content_type=HTML, description="It confirms.", example=EXAMPLE)
 def unsubscribe(signed: str) -> Response:
     """Unsubscribe from that kind of mail.

@@ -54,14 +54,18 @@ webhook_deliveries = Area("Webhook deliveries", "Messages to endpoints, with eve
 
 ENDPOINT = Subject(name="webhook endpoint", query=endpoint_query, record=Endpoint, access=require_endpoint_owner)
 DELIVERY = Subject(
-    name="webhook delivery", query=webhook_status_query, record=WebhookDelivery, access=require_endpoint_owner
+    name="webhook delivery",
+    kind="delivery",
+    query=webhook_status_query,
+    record=WebhookDelivery,
+    access=require_endpoint_owner,
 )
 NOT_KEPT = {"Cache-Control": "no-store"}
 
 
 @webhooks.route("/webhook-endpoints", methods=["POST"])
 @refuses("endpoint_exists", "endpoint_limit")
-@changes(OPERATOR_OR_MENTOR)
+@changes(OPERATOR_OR_MENTOR, action="webhook_endpoint.created")
 @webhooks.arguments(shapes.NewWebhookEndpoint, example=message_examples.NEW_ENDPOINT)
 @webhooks.response(201, shapes.WebhookEndpoint, example=message_examples.NEW_ENDPOINT_ANSWER)
 def create_webhook_endpoint(context: RequestContext[None], body: dict[str, Any]) -> WithHeaders[Endpoint]:
@@ -96,7 +100,7 @@ def get_webhook_endpoint(context: RequestContext[Endpoint]) -> WithHeaders[Endpo
 
 @webhooks.route("/webhook-endpoints/<id:endpoint_id>", methods=["PATCH"])
 @refuses("endpoint_exists", "invalid_transition")
-@changes(OPERATOR_OR_MENTOR, ENDPOINT)
+@changes(OPERATOR_OR_MENTOR, ENDPOINT, action="webhook_endpoint.changed")
 @webhooks.arguments(shapes.WebhookEndpointChanges, example=message_examples.ENDPOINT_CHANGES)
 @webhooks.response(200, shapes.WebhookEndpoint, example=message_examples.CHANGED_ENDPOINT)
 def update_webhook_endpoint(context: RequestContext[Endpoint], body: dict[str, Any]) -> WithHeaders[Endpoint]:
@@ -120,7 +124,7 @@ def update_webhook_endpoint(context: RequestContext[Endpoint], body: dict[str, A
 
 
 @webhooks.route("/webhook-endpoints/<id:endpoint_id>", methods=["DELETE"])
-@changes(OPERATOR_OR_MENTOR, ENDPOINT)
+@changes(OPERATOR_OR_MENTOR, ENDPOINT, action="webhook_endpoint.deleted")
 @webhooks.response(204)
 def delete_webhook_endpoint(context: RequestContext[Endpoint]) -> None:
     """Delete an endpoint; its pending deliveries are cancelled."""
@@ -141,7 +145,7 @@ def get_webhook_secret(context: RequestContext[Endpoint]) -> WithHeaders[dict[st
 
 @webhooks.route("/webhook-endpoints/<id:endpoint_id>/secret/rotate", methods=["POST"])
 @refuses("secret_limit")
-@changes(OPERATOR_OR_MENTOR, ENDPOINT)
+@changes(OPERATOR_OR_MENTOR, ENDPOINT, action="webhook_endpoint.secret_rotated")
 @webhooks.arguments(shapes.SecretRotation, required=False, example=message_examples.SECRET_ROTATION)
 @webhooks.response(200, shapes.WebhookSecret, example=message_examples.SECRET)
 def rotate_webhook_secret(context: RequestContext[Endpoint], body: dict[str, Any]) -> WithHeaders[dict[str, str]]:
@@ -158,7 +162,7 @@ def rotate_webhook_secret(context: RequestContext[Endpoint], body: dict[str, Any
 
 
 @webhooks.route("/webhook-endpoints/<id:endpoint_id>/ping", methods=["POST"])
-@changes(OPERATOR_OR_MENTOR, ENDPOINT)
+@changes(OPERATOR_OR_MENTOR, ENDPOINT, action="webhook_endpoint.pinged")
 @webhooks.arguments(EmptyBody, required=False, example={})
 @webhooks.response(202, shapes.WebhookPing, example=message_examples.MESSAGE)
 def ping_webhook_endpoint(context: RequestContext[Endpoint], _body: dict[str, Any]) -> dict[str, UUID]:
@@ -175,7 +179,7 @@ def ping_webhook_endpoint(context: RequestContext[Endpoint], _body: dict[str, An
 
 @webhooks.route("/webhook-endpoints/<id:endpoint_id>/example", methods=["POST"])
 @refuses("endpoint_not_active")
-@changes(OPERATOR_OR_MENTOR, ENDPOINT)
+@changes(OPERATOR_OR_MENTOR, ENDPOINT, action="webhook_endpoint.example_sent")
 @webhooks.arguments(shapes.WebhookExampleRequest, example=message_examples.EXAMPLE_REQUEST)
 @webhooks.response(202, shapes.WebhookPing, example=message_examples.MESSAGE)
 def send_webhook_example(context: RequestContext[Endpoint], body: dict[str, Any]) -> dict[str, UUID]:
@@ -193,7 +197,7 @@ def send_webhook_example(context: RequestContext[Endpoint], body: dict[str, Any]
 
 @webhooks.route("/webhook-endpoints/<id:endpoint_id>/recover", methods=["POST"])
 @refuses("endpoint_not_active")
-@changes(OPERATOR_OR_MENTOR, ENDPOINT)
+@changes(OPERATOR_OR_MENTOR, ENDPOINT, action="webhook_endpoint.recovered")
 @webhooks.arguments(shapes.WebhookRecovery, example=message_examples.RECOVERY)
 @webhooks.response(202, shapes.RecoveredCount, example=message_examples.RECOVERED)
 def recover_webhook_endpoint(context: RequestContext[Endpoint], body: dict[str, Any]) -> dict[str, int]:
@@ -240,7 +244,7 @@ def get_webhook_delivery(context: RequestContext[WebhookDelivery]) -> WithHeader
 
 @webhook_deliveries.route("/webhook-deliveries/<id:delivery_id>/resend", methods=["POST"])
 @refuses("endpoint_not_active")
-@changes(OPERATOR_OR_MENTOR, DELIVERY)
+@changes(OPERATOR_OR_MENTOR, DELIVERY, action="delivery.resent")
 @webhook_deliveries.arguments(EmptyBody, required=False, example={})
 @webhook_deliveries.response(202, shapes.WebhookDelivery, example=message_examples.RESENT_DELIVERY)
 def resend_webhook_delivery(

@@ -16,6 +16,8 @@ from flask_smorest import Api, Blueprint
 
 from api.http.bodies import StrictParser
 from api.refusals import REFUSALS
+from api.routes.context import Role
+from api.routes.declaration import NOTHING_DECLARED, Declaration
 from api.schemas.base import Error, ListQuery
 
 View = TypeVar("View", bound=Callable[..., object])
@@ -150,25 +152,26 @@ def describe_refusals(
     doc: dict[str, Any], doc_info: dict[str, Any], *, spec: APISpec, **_context: Any
 ) -> dict[str, Any]:
     """Add an operation's refusals, its credentials and its headers."""
-    loader, codes = doc_info.get("loader"), [*doc_info.get("refusals", []), "rate_limited"]
+    declared: Declaration = doc_info.get("declared", NOTHING_DECLARED)
+    codes = [*doc_info.get("refusals", []), "rate_limited"]
     parameters = doc.setdefault("parameters", [])
     if doc_info.get("versioned"):
         parameters.append(IF_NONE_MATCH)
         _add_headers(doc, ETAG)
         doc["responses"]["304"] = _response(UNCHANGED)
-    if loader is None:
+    if declared.role is None:
         doc["security"] = []
         return _with_refusals(doc, codes, spec)
-    doc["security"] = [*CREDENTIALS, *PUBLISHABLE_KEY] if loader["role"].visitors else CREDENTIALS
+    doc["security"] = [*CREDENTIALS, *PUBLISHABLE_KEY] if declared.role.visitors else CREDENTIALS
     parameters.extend(doc_info.get("headers", []))
-    codes = [*codes, "unauthenticated", "unavailable", "internal_error", *_codes_of_loader(loader)]
+    codes = [*codes, "unauthenticated", "unavailable", "internal_error", *_codes_of(declared.role, declared)]
     if "requestBody" in doc:
         codes += ["invalid_request", "unsupported_media_type"]
     elif doc_info.get("arguments"):
         codes.append("invalid_request")
-    if loader["changing"]:
+    if declared.changing:
         codes += ["invalid_request", "key_reused", "key_in_use", "rate_limited"]
-        parameters.extend([IDEMPOTENCY_KEY, IF_MATCH] if loader["subject"] else [IDEMPOTENCY_KEY])
+        parameters.extend([IDEMPOTENCY_KEY, IF_MATCH] if declared.subject else [IDEMPOTENCY_KEY])
         _add_headers(doc, ETAG, REPLAYED)
     return _with_refusals(doc, codes, spec)
 
@@ -186,15 +189,15 @@ def _appending(key: str, values: Iterable[object]) -> Callable[[View], View]:
     return decorator
 
 
-def _codes_of_loader(loader: dict[str, Any]) -> Iterable[str]:
-    subject = loader["subject"]
-    if loader["role"].needed != "Sign in." or (subject and subject.access):
+def _codes_of(role: Role, declared: Declaration) -> Iterable[str]:
+    subject = declared.subject
+    if role.needed != "Sign in." or (subject and subject.access):
         yield "forbidden"
     if subject:
         yield "not_found"
         if subject.absent:
             yield "session_pending"
-        if loader["changing"]:
+        if declared.changing:
             yield "stale"
 
 

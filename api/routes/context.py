@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from inspect import signature
 from typing import Any, Generic, TypeVar
 from uuid import UUID
@@ -65,8 +65,10 @@ class Subject:
 
     Args:
         name: in one word, for sentences.
+        kind: what the audit calls it; its name when left out.
         query: selects it by the ids and dates in the path, in their order, the one it belongs to first; called once,
             with bind parameters in their place.
+        dates: the parameters of `query` that are dates.
         record: what a row of `query` becomes.
         access: a guard of workflows/identity/access.py; None where every signed-in actor has it.
         absent: the refusal for an id that is not there, where that is more than "no such".
@@ -75,6 +77,8 @@ class Subject:
     name: str
     query: Callable[..., Select[Any]]
     record: type[Record]
+    kind: str = ""
+    dates: tuple[str, ...] = ()
     access: Callable[[Actor, Any], None] | None = None
     absent: Callable[[Connection, Actor, UUID], DomainError] | None = None
     ids: tuple[str, ...] = field(init=False)
@@ -82,16 +86,10 @@ class Subject:
 
     def __post_init__(self) -> None:
         names = tuple(signature(self.query).parameters)
-        bound: list[Any] = [
-            bindparam(name, type_=Date if parameter.annotation in ("date", date) else Uuid)
-            for name, parameter in signature(self.query).parameters.items()
-        ]
+        bound: list[Any] = [bindparam(name, type_=Date if name in self.dates else Uuid) for name in names]
+        object.__setattr__(self, "kind", self.kind or self.name.replace(" ", "_"))
         object.__setattr__(self, "ids", names)
         object.__setattr__(self, "statement", PreparedStatement(self.query(*bound)))
-
-    def __deepcopy__(self, _memo: object) -> Subject:
-        """Itself: flask-smorest copies a view's metadata, and a copied statement would copy all its tables."""
-        return self
 
 
 def this_moment() -> datetime:

@@ -13,6 +13,7 @@ from flask import request
 from api.routes import cursors
 from api.routes.blueprints import PARSER, document, in_query
 from api.routes.context import RequestContext, Role, Subject
+from api.routes.declaration import Declaration
 from api.routes.loaders import context_of
 from workflows.kernel.paging import Page, PagedList
 
@@ -50,7 +51,7 @@ def list_route(
             items = [seen_by(context, item) for item in page.items] if seen_by else page.items
             return {"items": items, "next_cursor": cursors.encode(page.next, signer) if page.next else None}
 
-        loader = {"role": role, "subject": within, "changing": False}
-        return document(answer, view, loader=loader, arguments=in_query(filters))
+        declared = Declaration(role=role, subject=within)
+        return document(answer, view, declared=declared, arguments=in_query(filters))
 
     return decorator

@@ -19,8 +19,10 @@ from api.database import database
 from api.http.etags import require_match
 from api.http.idempotency import idempotent_request, require_usable_key
 from api.http.requests import name_actor
+from api.limits.rate_limits import RouteLimit
 from api.routes.blueprints import document
 from api.routes.context import RequestContext, Role, Subject, require_role, this_moment
+from api.routes.declaration import SMALL_BODY_LIMIT_BYTES, Declaration
 from api.state import app_state
 from workflows.identity.actor import Actor
 from workflows.kernel.errors import NotFound
@@ -37,14 +39,36 @@ def reads(role: Role, subject: Subject | None = None) -> Callable[[View], View]:
         def loaded(*args: object, **path: UUID | None) -> object:
             return view(context_of(role, subject, path), *args)
 
-        return document(loaded, view, loader={"role": role, "subject": subject, "changing": False})
+        return document(loaded, view, declared=Declaration(role=role, subject=subject))
 
     return decorator
 
 
-def changes(role: Role, subject: Subject | None = None) -> Callable[[View], View]:
-    """A route that changes something: as `reads`, once per Idempotency-Key, and on the version that If-Match names."""
+def changes(
+    role: Role,
+    subject: Subject | None = None,
+    *,
+    action: str,
+    about: str | None = None,
+    limit: RouteLimit | None = None,
+    body_limit_bytes: int = SMALL_BODY_LIMIT_BYTES,
+) -> Callable[[View], View]:
+    """A route that changes something: as `reads`, once per Idempotency-Key, and on the version that If-Match names.
+
+    Args:
+        action: as of `Declaration`, as are the others.
+        about: the kind of the subject when left out, or else the first word of the action.
+    """
     assert not role.visitors, "Visitors change nothing."
+    declared = Declaration(
+        role=role,
+        subject=subject,
+        changing=True,
+        action=action,
+        about=about or (subject.kind if subject else action.partition(".")[0]),
+        limit=limit,
+        body_limit_bytes=body_limit_bytes,
+    )
 
     def decorator(view: View) -> View:
         @wraps(view)
@@ -65,9 +89,14 @@ def changes(role: Role, subject: Subject | None = None) -> Callable[[View], View
                 change.keep(context.db, response)
             return response
 
-        return document(loaded, view, loader={"role": role, "subject": subject, "changing": True})
+        return document(loaded, view, declared=declared)
 
     return decorator
+
+
+def declares(declared: Declaration) -> Callable[[View], View]:
+    """The declaration of a route that asks for no credentials."""
+    return lambda view: document(view, view, declared=declared)
 
 
 def context_of(role: Role, subject: Subject | None, path: Path) -> RequestContext[Any]:

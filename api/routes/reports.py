@@ -17,6 +17,7 @@ from api.routes import cursors
 from api.routes.blueprints import PARSER, document, in_query
 from api.routes.context import Role
 from api.routes.csv_tables import csv_answer, wants_csv
+from api.routes.declaration import Declaration
 from api.routes.loaders import context_of
 from api.state import app_state
 from infrastructure.transactions import Transactions
@@ -125,8 +126,7 @@ def reports(role: Role, filters: type[ma.Schema]) -> Callable[[Callable[..., Rep
                 body["next_cursor"] = cursors.encode((shown[-1].key,), signer) if more else None
             return body, {"Vary": "Accept"}
 
-        loader = {"role": role, "subject": None, "changing": False}
-        return document(view, report_of, loader=loader, arguments=in_query(filters))
+        return document(view, report_of, declared=Declaration(role=role), arguments=in_query(filters))
 
     return decorator
 

@@ -213,7 +213,7 @@ class StreamHandler(Handler):
 
         def verify() -> tuple[Claim, list[Counted]]:
             claim = hub.authenticator.claim_of(headers, keys)
-            return claim, hub.rate_limits.count(address=address, claim=claim, books=False)
+            return claim, hub.rate_limits.count(address=address, claim=claim)
 
         try:
             claim, counted = await hub.call(verify)

@@ -19,7 +19,7 @@ from models.sessions import sessions
 from tests import factories
 from tests.api.conftest import Cast, counts
 from tests.api.links import SIGNER, signed
-from tests.application import SECRET, ApiClient, ApiResponse, World
+from tests.application import SECRET, ApiClient, ApiResponse, World, openapi_document
 from tests.integration.harness import without_guards
 from workers.maintain import CHORES
 from workflows.action_links.link import LINK_PURPOSE, Action
@@ -421,7 +421,7 @@ def test_what_a_program_reads_instead_is_documented(
 ) -> None:
     client.patch(f"/bookings/{draft.id}/decline", headers=cast.as_mentor)
     client.post(f"/sessions/{permit.session_id}/review", json={"rating": 5}, headers=cast.as_mentee)
-    documented = client.get("/openapi.json").json["paths"]["/act/{signed}"]["get"]["responses"]
+    documented = openapi_document()["paths"]["/act/{signed}"]["get"]["responses"]
     for path, status, code in (
         (link_to_accept(cast, draft), 400, "invalid_transition"),
         (signed(Action.CANCEL, accepted.id, cast.mentee.id), 404, "session_pending"),

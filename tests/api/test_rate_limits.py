@@ -24,7 +24,7 @@ from api.limits.counters import (
     LocalCounter,
     RedisCounter,
 )
-from api.limits.hooks import BOOKING_RULES
+from api.routes.declaration import declaration_of
 from config.limits import RateLimit, TrustedProxies, trusted_proxies
 from tests.api.conftest import Cast
 from tests.application import ApiResponse, World, as_user, template_app, token
@@ -103,9 +103,17 @@ def test_requests_for_bookings_have_a_limit_of_their_own(engine: Engine, cast: C
     assert statuses(world, 3, "/bookings", headers=cast.as_mentee) == [200, 200, 200]
 
 
-def test_each_rule_of_bookings_is_a_route() -> None:
-    rules = {rule.rule for rule in template_app().url_map.iter_rules() if "POST" in (rule.methods or ())}
-    assert rules >= BOOKING_RULES
+def test_what_takes_time_of_a_mentor_counts_as_a_booking() -> None:
+    app = template_app()
+    rules = [
+        rule
+        for rule in app.url_map.iter_rules()
+        if declaration_of(app.view_functions[rule.endpoint]).limit == "booking"
+    ]
+    assert {rule.rule for rule in rules if "POST" in (rule.methods or ())} == {
+        *("/bookings", "/bookings/individual", "/sessions/book"),
+        *("/mentors/<id:mentor_profile_id>/holds", "/group-sessions/<id:booking_id>/join"),
+    }
 
 
 def test_failed_credentials_get_429_and_valid_ones_never(engine: Engine, cast: Cast) -> None:

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 import yaml
 
-from api.http.bodies import BODY_LIMIT_BYTES
 from api.http.headers import CLOSED_POLICY
 from api.refusals import shape
+from api.routes.declaration import LARGE_BODY_LIMIT_BYTES
 from cli.plan import PARTS, ROOT, Place
 from cli.serve import KEEP_ALIVE_SECONDS
 
@@ -122,7 +122,7 @@ def test_the_proxy_buffers_and_has_limits(services: dict[str, Any]) -> None:
     assert "proxy_buffering off;" in streams
     directives = dict(re.findall(r"^\s*([a-z_]+) ([^;{]+);$", api, re.MULTILINE))
     assert directives["proxy_buffering"] == directives["proxy_request_buffering"] == "on"
-    assert directives["client_max_body_size"] == f"{BODY_LIMIT_BYTES // 1024}k"
+    assert directives["client_max_body_size"] == f"{LARGE_BODY_LIMIT_BYTES // 1024}k"
     for name in ("client_header_timeout", "client_body_timeout", "send_timeout", "proxy_read_timeout"):
         assert 0 < int(directives[name].removesuffix("s")) <= 60
     # The proxy is the one to close a kept connection.

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from api.routes.declaration import declaration_of
 from cli.plan import ROOT
 from tests.api.conftest import counts
 from tests.application import ApiResponse, World, template_app
@@ -133,8 +134,8 @@ def test_guards_of_routes_stand_in_one_module() -> None:
     app, guarded = template_app(), {rule for _method, rule in GUARDED}
     for rule in app.url_map.iter_rules():
         if rule.rule in guarded:
-            loader = vars(app.view_functions[rule.endpoint])["_apidoc"]["loader"]
-            guard = loader["subject"] and loader["subject"].access
+            subject = declaration_of(app.view_functions[rule.endpoint]).subject
+            guard = subject and subject.access
             assert guard is None or guard.__module__ == access.__name__, rule
 
 

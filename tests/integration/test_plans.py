@@ -16,7 +16,7 @@ from sqlalchemy import ARRAY, ClauseElement, Column, Connection, Engine, Enum, T
 from sqlalchemy.dialects.postgresql import JSONB
 
 from api.http import idempotency
-from api.routes.blueprints import documentation_of
+from api.routes.declaration import declaration_of
 from models.audit import audit_entries
 from models.availability import (
     availability_rules,
@@ -492,7 +492,7 @@ def test_what_every_request_asks_finds_its_row_by_an_index(large: Connection, na
 
 def subject_statements(engine: Engine) -> list[PreparedStatement]:
     views = World.on(engine).app.view_functions.values()
-    subjects = [documentation_of(view)["loader"]["subject"] for view in views if "loader" in documentation_of(view)]
+    subjects = [declaration_of(view).subject for view in views]
     return [subject.statement for subject in subjects if subject is not None]
 
 

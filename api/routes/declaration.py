@@ -1,0 +1,59 @@
+"""What a route declares, in one place: who may use it and on what, its name in the audit, its rate limit, its body.
+
+The decorators of loaders.py, lists.py and reports.py write it; the hooks that run before the view read it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from flask import current_app
+
+from api.limits.rate_limits import RouteLimit
+from api.routes.context import Role, Subject
+
+SMALL_BODY_LIMIT_BYTES = 64 * 1024
+# Of bodies that hold metadata or many texts.
+LARGE_BODY_LIMIT_BYTES = 256 * 1024
+
+
+@dataclass(frozen=True, kw_only=True)
+class Declaration:
+    """What a route declares.
+
+    Args:
+        role: who may use it; None where no credentials are asked for.
+        subject: what its path names.
+        changing: whether it takes Idempotency-Key and If-Match.
+        action: what the audit calls the change; None where nothing that is stored changes.
+        about: the kind of what the change is done to, in the audit.
+        limit: the rate limit that it counts in, besides the caller's and the address's.
+        body_limit_bytes: of a request's body.
+    """
+
+    role: Role | None = None
+    subject: Subject | None = None
+    changing: bool = False
+    action: str | None = None
+    about: str | None = None
+    limit: RouteLimit | None = None
+    body_limit_bytes: int = SMALL_BODY_LIMIT_BYTES
+
+    def __deepcopy__(self, _memo: object) -> Declaration:
+        """Itself: flask-smorest copies a view's metadata, and a copied statement would copy all its tables."""
+        return self
+
+
+NOTHING_DECLARED = Declaration()
+
+
+def declaration_of(view: Callable[..., object]) -> Declaration:
+    """What the route of a view declares."""
+    declared: Declaration = vars(view).get("_apidoc", {}).get("declared", NOTHING_DECLARED)
+    return declared
+
+
+def declaration_of_endpoint(endpoint: str | None) -> Declaration:
+    """What a route of the present application declares; nothing where no route was found."""
+    return declaration_of(current_app.view_functions[endpoint]) if endpoint else NOTHING_DECLARED
