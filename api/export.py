@@ -20,25 +20,25 @@ from api.schemas import webhooks as webhook_shapes
 from api.schemas.base import ResponseSchema
 from api.schemas.bookings import Booking
 from infrastructure.transactions import Transactions
-from workflows.accounts.people import Mentor, User, mentor_query, user_query
+from workflows.accounts.records import Mentor, User, mentor_query, user_query
 from workflows.audit.log import AUDIT_ENTRIES
 from workflows.availability.dates import DATES
 from workflows.availability.feeds import FEEDS
 from workflows.availability.hours import WeeklyHours, weekly_hours_query
 from workflows.availability.rules import RulesOfMentor, rules_query
-from workflows.bookings.booking import BOOKINGS
-from workflows.bundles.bundle import BUNDLES, with_ledger
+from workflows.bookings.records import BOOKINGS
+from workflows.bundles.records import BUNDLES, with_ledger
 from workflows.groups.templates import TEMPLATES
 from workflows.identity.actor import Actor
 from workflows.kernel.paging import Page, PagedList
 from workflows.kernel.records import Record
 from workflows.notifications.push_subscriptions import BROWSERS
-from workflows.privacy import kept
-from workflows.reviews.review import REVIEWS_OF_MENTOR
+from workflows.privacy import export
+from workflows.reviews.records import REVIEWS_OF_MENTOR
 from workflows.sessions.meeting import MeetingService
-from workflows.sessions.session import SESSIONS
+from workflows.sessions.records import SESSIONS
 from workflows.sessions.time_off import TIME_OFF
-from workflows.webhooks.endpoints import ENDPOINTS
+from workflows.webhooks.records import ENDPOINTS
 
 PAGE_ITEMS = 100
 
@@ -76,25 +76,25 @@ class Export:
         of_user, of_mentor = {"user_id": self.user_id}, {"mentor_profile_id": self.mentor_profile_id}
         as_mentee = {"mentee_user_id": self.user_id}
         everything = {**as_mentee, **of_mentor}
-        yield "listings", self._own(kept.OWN_LISTINGS, catalog.Listing())
+        yield "listings", self._own(export.OWN_LISTINGS, catalog.Listing())
         yield "bookings", self._pages(BOOKINGS, everything, Booking())
         yield "sessions", chain(self._sessions(as_mentee), self._sessions(of_mentor) if self.mentor_profile_id else ())
         seat = shapes.ExportedSeat()
         yield (
             "seats",
             chain(
-                self._pages(kept.SEATS, of_user, seat),
-                self._pages(kept.LEFT_SEATS, of_user, _left_seat),
-                self._pages(kept.WAITS, of_user, _place_in_line),
+                self._pages(export.SEATS, of_user, seat),
+                self._pages(export.LEFT_SEATS, of_user, _left_seat),
+                self._pages(export.WAITS, of_user, _place_in_line),
             ),
         )
         yield "bundles", self._bundles(as_mentee)
         received = self._own(REVIEWS_OF_MENTOR, review_shapes.Review(), also_hidden_of=self.user_id)
-        yield "reviews", chain(self._pages(kept.WRITTEN_REVIEWS, of_user, review_shapes.Review()), received)
-        yield "notifications", self._pages(kept.ALL_NOTIFICATIONS, of_user, shapes.ExportedNotification())
-        yield "preferences", self._rows(kept.preferences_query(self.user_id), shapes.ExportedPreference())
+        yield "reviews", chain(self._pages(export.WRITTEN_REVIEWS, of_user, review_shapes.Review()), received)
+        yield "notifications", self._pages(export.ALL_NOTIFICATIONS, of_user, shapes.ExportedNotification())
+        yield "preferences", self._rows(export.preferences_query(self.user_id), shapes.ExportedPreference())
         yield "calendarFeeds", self._own(FEEDS, calendar_feeds.CalendarFeed())
-        yield "holds", self._rows(kept.holds_query(self.user_id), availability.Hold())
+        yield "holds", self._rows(export.holds_query(self.user_id), availability.Hold())
         yield (
             "audit",
             chain.from_iterable(
@@ -105,7 +105,7 @@ class Export:
     def _user(self) -> Item:
         with self.transactions() as db:
             user = User.of(db.execute(user_query(self.user_id)).one())
-        changes = self._rows(kept.email_changes_query(self.user_id), shapes.ExportedEmailChange())
+        changes = self._rows(export.email_changes_query(self.user_id), shapes.ExportedEmailChange())
         browsers = self._pages(BROWSERS, {"user_id": self.user_id}, notifications.PushSubscription())
         return {**people.User().dump(user), "emailChanges": changes, "pushSubscriptions": list(browsers)}
 
@@ -181,12 +181,12 @@ _SEAT = shapes.ExportedSeat(only=("booking_id", "state", "late", "fee", "refund"
 _WAIT = shapes.ExportedSeat(only=("booking_id", "state", "offered_until", "created_at"))
 
 
-def _left_seat(seat: kept.KeptLeftSeat) -> Item:
+def _left_seat(seat: export.KeptLeftSeat) -> Item:
     costs = {name: {"amount": getattr(seat, f"{name}_amount"), "currency": seat.currency} for name in ("fee", "refund")}
     dumped: Item = _SEAT.dump({**vars(seat), **costs, "state": "left"})
     return dumped
 
 
-def _place_in_line(place: kept.KeptWait) -> Item:
+def _place_in_line(place: export.KeptWait) -> Item:
     dumped: Item = _WAIT.dump({**vars(place), "state": "waiting"})
     return dumped

@@ -28,7 +28,7 @@ from infrastructure.transactions import Transactions
 from tests.log_secrets import remember_settings
 from tests.versions import require_tag
 from workers.runner import DeliveryRunner
-from workflows.accounts.people import Mentor, User
+from workflows.accounts.records import Mentor, User
 from workflows.events import subscriptions
 from workflows.events.delivery import DeliveryKey
 from workflows.events.record import Wakeup

@@ -17,17 +17,18 @@ from models.catalog import ProductKind, listings
 from models.events import deliveries
 from models.groups import group_session_templates, group_sessions
 from models.people import mentor_profiles
-from workflows.accounts.people import Mentor, User, publish_mentor_profile, register_user
+from workflows.accounts.actions import publish_mentor_profile, register_user
+from workflows.accounts.records import Mentor, User
 from workflows.availability.dates import CalendarOwner, calendar_owner_query
+from workflows.availability.feed_reading import FEEDS_TO_READ, CalendarCopy, keep_answer, request_for
 from workflows.availability.feeds import CalendarFeed, add_feed, feed_query
-from workflows.availability.outside import FEEDS_TO_READ, CalendarCopy, keep_answer, request_for
-from workflows.bookings.booking import Booking
-from workflows.bookings.decisions import accept
+from workflows.bookings.actions import accept
 from workflows.bookings.insert import insert_booking
+from workflows.bookings.records import Booking
 from workflows.bookings.request import request
-from workflows.bundles.bundle import Bundle
 from workflows.bundles.ledger import spend
 from workflows.bundles.purchase import purchase
+from workflows.bundles.records import Bundle
 from workflows.catalog.courses import Course, create_course
 from workflows.catalog.listings import Listing, publish_listing
 from workflows.catalog.products import Product, create_product
@@ -39,9 +40,9 @@ from workflows.identity.actor import SYSTEM, Actor
 from workflows.kernel.operator_policy import DEFAULT_POLICY
 from workflows.reviews.actions import ReviewableSession, reviewable_query, submit
 from workflows.reviews.permits import Permit, permit_query, unlock_all
-from workflows.reviews.review import Review
-from workflows.sessions.session import Session, session_query
-from workflows.sessions.steps import complete, create, start
+from workflows.reviews.records import Review
+from workflows.sessions.actions import complete, create, start
+from workflows.sessions.records import Session, session_query
 
 OPERATOR = Actor(operator=True, name="operator:tests")
 # Bookings that say no time of their own never overlap.

@@ -28,12 +28,12 @@ from workflows.events import QUEUES
 from workflows.events.backfill import fill_new_gaps, introduce
 from workflows.events.store import backlogs, dead_by_effect, oldest_undelivered
 from workflows.events.subscriptions import load
-from workflows.invariants import looks
+from workflows.invariants import continuous
 from workflows.kernel.quotas import forget_unused_quotas
 from workflows.privacy.erasure import go_on_erasing
-from workflows.sessions.after_the_fact import cancel_not_held, remind_to_complete
+from workflows.sessions.outcomes import cancel_not_held, remind_to_complete
+from workflows.webhooks.actions import cancel_left_deliveries, hasten_postponed
 from workflows.webhooks.deliveries import DELETION_BATCH, delete_missed
-from workflows.webhooks.endpoints import cancel_left_deliveries, hasten_postponed
 
 log = structlog.get_logger(__name__)
 
@@ -85,7 +85,7 @@ def look_through(
         if stop.wait(min(left, pause_seconds) if pages_left else left):
             return
         if pages_left and monotonic() < until:
-            pages_left = bool(_do(transactions, "look through everything", looks.look_through, 1))
+            pages_left = bool(_do(transactions, "look through everything", continuous.look_through, 1))
 
 
 def _do(transactions: Transactions, name: str, chore: Chore, batches: int) -> bool | None:
@@ -207,7 +207,7 @@ def _gauge_deliveries(db: Connection) -> bool:
 
 
 def _tell_violations(db: Connection) -> bool:
-    for finding in looks.findings(db):
+    for finding in continuous.findings(db):
         telemetry.INVARIANT_VIOLATIONS.labels(finding.name).set(finding.violations)
         if finding.violations:
             log.error(
@@ -234,8 +234,8 @@ CHORES: dict[str, Chore] = {
     "erase deleted accounts": go_on_erasing,
     "forget unused quotas": forget_unused_quotas,
     "add up sessions": add_up_changes,
-    "look at changes": looks.look_at_changes,
-    "look at violations again": looks.look_again,
+    "look at changes": continuous.look_at_changes,
+    "look at violations again": continuous.look_again,
     "tell violations": _tell_violations,
     "gauge deliveries": _gauge_deliveries,
     "make partitions of the audit": make_audit_partitions,

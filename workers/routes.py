@@ -16,7 +16,7 @@ from workers.transports import NotConfigured, Transport
 from workers.transports.protection import Breaker, Protected, Shares
 from workflows.action_links.buttons import AppPage
 from workflows.action_links.link import LINK_PURPOSE
-from workflows.availability.outside import FeedRequest
+from workflows.availability.feed_reading import FeedRequest
 from workflows.events.subscriptions import Subscriptions
 from workflows.notifications.mails import Mail, Notice
 from workflows.notifications.preferences import UNSUBSCRIBE_PURPOSE

@@ -10,7 +10,7 @@ from marshmallow import ValidationError
 from sqlalchemy import Connection
 
 from api.schemas.people import NewUser
-from workflows.accounts.people import register_newcomer
+from workflows.accounts.actions import register_newcomer
 from workflows.identity.actor import Actor, Claim, authenticate
 from workflows.kernel.clock import zone
 from workflows.kernel.errors import Invalid, Unauthenticated

@@ -15,7 +15,7 @@ from api.routes.context import this_moment
 from api.schemas.sessions import as_seen_by, shown_session
 from api.state import app_state
 from models.engine import autocommit
-from workflows.sessions.session import SESSION, Session
+from workflows.sessions.records import SESSION, Session
 
 log = structlog.get_logger("api.waiting")
 

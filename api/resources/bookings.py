@@ -19,20 +19,20 @@ from api.schemas.sessions import BookedIndividualSession, BookedSession
 from api.state import app_state
 from models.bookings import BookingKind
 from models.sessions import CancelledBy
-from workflows.bookings.booking import BOOKINGS, NEXT_BOOKINGS, Booking, ListedBooking, booking_query
-from workflows.bookings.decisions import accept, cancel, decline
+from workflows.bookings.actions import accept, cancel, decline
 from workflows.bookings.individual import IndividualRequest, book_individual
+from workflows.bookings.records import BOOKINGS, NEXT_BOOKINGS, Booking, ListedBooking, booking_query
 from workflows.bookings.request import request
 from workflows.bookings.series import SeriesParties, series_parties_query, withdraw_drafts
-from workflows.groups.group import Group, group_query
+from workflows.groups.records import Group, group_query
 from workflows.groups.seats import leave
 from workflows.identity.access import require_access, require_mentee, require_mentor
 from workflows.kernel.paging import PagedList
 from workflows.sessions.cancel import cancel as cancel_session
 from workflows.sessions.cancel import require_own_type, role_of
+from workflows.sessions.records import accepted_session
 from workflows.sessions.series import CancelledSeries, KeptBooking
 from workflows.sessions.series import cancel_series as end_series
-from workflows.sessions.session import accepted_session
 from workflows.terms.withdrawals import use_withdrawal
 
 bookings = Area("Bookings", BOOKINGS_DESCRIPTION)

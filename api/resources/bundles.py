@@ -15,9 +15,10 @@ from api.routes.context import ANYONE, OPERATOR, RequestContext, Subject, this_m
 from api.routes.lists import list_route
 from api.routes.loaders import changes, reads
 from api.schemas import bundles as shapes
-from workflows.accounts.people import mentee_for
+from workflows.accounts.actions import mentee_for
 from workflows.bundles.adjust import adjust
-from workflows.bundles.bundle import (
+from workflows.bundles.purchase import purchase
+from workflows.bundles.records import (
     BUNDLES,
     Bundle,
     BundleAtMoment,
@@ -25,7 +26,6 @@ from workflows.bundles.bundle import (
     bundle_query,
     with_ledger,
 )
-from workflows.bundles.purchase import purchase
 from workflows.catalog.courses import Course
 from workflows.identity.access import require_bundle_owner, require_user_id
 from workflows.identity.actor import Actor

@@ -17,7 +17,7 @@ from api.routes.loaders import changes, reads
 from api.schemas import groups as shapes
 from api.state import app_state
 from workflows.groups.capacity import change_capacity
-from workflows.groups.group import GROUPS, Group, SeenGroup, group_query, not_a_group, seen_by
+from workflows.groups.records import GROUPS, Group, SeenGroup, group_query, not_a_group, seen_by
 from workflows.groups.schedule import Schedule, schedule
 from workflows.groups.templates import (
     TEMPLATES,

@@ -21,14 +21,6 @@ from config.vapid import Vapid, vapid
 from models.people import users
 from workflows.identity.access import require_recipient_user
 from workflows.kernel.errors import Conflict
-from workflows.notifications.inbox import (
-    NOTIFICATIONS,
-    Notification,
-    count_unread,
-    notification_query,
-    read,
-    read_all,
-)
 from workflows.notifications.preferences import choices_of, lock_choices, preferences_of, replace_choices
 from workflows.notifications.push_subscriptions import (
     BROWSERS,
@@ -36,6 +28,14 @@ from workflows.notifications.push_subscriptions import (
     browser_query,
     forget_browser,
     subscribe_browser,
+)
+from workflows.notifications.records import (
+    NOTIFICATIONS,
+    Notification,
+    count_unread,
+    notification_query,
+    read,
+    read_all,
 )
 
 notifications = Area(

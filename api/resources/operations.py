@@ -21,7 +21,7 @@ from config.metrics import CONTENT_TYPE, exposition, has_token
 from models.sessions import SessionStatus
 from workflows.analytics.summary import summary_of
 from workflows.audit.log import AUDIT_ENTRIES, filters_of
-from workflows.invariants import looks
+from workflows.invariants import continuous
 from workflows.kernel.errors import NotFound, Unauthenticated
 
 operations = Area("Operations", "For operators and monitoring.")
@@ -35,9 +35,9 @@ def get_invariants(context: RequestContext[None]) -> dict[str, object]:
 
     Everything is checked once a day, in the background; `tutelage invariants` does so at once.
     """
-    findings = looks.findings(context.db, newest=looks.NEWEST_CHANGES)
+    findings = continuous.findings(context.db, newest=continuous.NEWEST_CHANGES)
     ok = not any(finding.violations for finding in findings)
-    return {"ok": ok, "items": findings, "looked_through_at": looks.looked_through_at(context.db)}
+    return {"ok": ok, "items": findings, "looked_through_at": continuous.looked_through_at(context.db)}
 
 
 @operations.route("/metrics")

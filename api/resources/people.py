@@ -18,25 +18,21 @@ from api.schemas import people as shapes
 from api.schemas import privacy as privacy_shapes
 from api.schemas.base import EmptyBody, ListQuery
 from api.state import app_state
-from workflows.accounts.email_change import request_email_change
-from workflows.accounts.mailed_links import end_links
-from workflows.accounts.people import (
-    Mentor,
-    User,
+from workflows.accounts.actions import (
     change_mentor_profile,
     change_user,
     locked_user,
-    mentor_query,
-    profile_of_user_query,
     publish_mentor_profile,
     register_user,
-    user_query,
 )
+from workflows.accounts.email_change import request_email_change
+from workflows.accounts.mailed_links import end_links
+from workflows.accounts.records import Mentor, User, mentor_query, profile_of_user_query, user_query
 from workflows.catalog.mentors import SKILLS, MentorSort, mentors_list
 from workflows.identity.access import require_own_profile, require_self
 from workflows.kernel.errors import Invalid
 from workflows.kernel.paging import PagedList
-from workflows.privacy.closing import delete_account
+from workflows.privacy.deletion import delete_account
 
 users = Area("Users", "User accounts.")
 mentors = Area("Mentors", "Mentor profiles.")

@@ -17,7 +17,7 @@ from api.routes.lists import list_route
 from api.routes.loaders import changes, reads
 from api.schemas import reviews as shapes
 from api.schemas.base import ListQuery
-from workflows.accounts.people import Mentor
+from workflows.accounts.records import Mentor
 from workflows.identity.access import require_reviewer, require_visible
 from workflows.identity.actor import Actor
 from workflows.reviews.actions import (
@@ -28,8 +28,8 @@ from workflows.reviews.actions import (
     submit,
 )
 from workflows.reviews.permits import OPEN_PERMITS
-from workflows.reviews.review import REVIEWS_OF_MENTOR, Review, review_query
-from workflows.sessions.session import Session
+from workflows.reviews.records import REVIEWS_OF_MENTOR, Review, review_query
+from workflows.sessions.records import Session
 
 reviews = Area(
     "Reviews", "One review per mentee of a completed session, within 30 days, and one answer by the mentor to each."

@@ -17,9 +17,9 @@ from api.schemas import groups as group_shapes
 from api.schemas import seats as shapes
 from api.schemas.base import EmptyBody
 from api.state import app_state
-from workflows.accounts.people import mentee_for
-from workflows.groups.group import Group, SeenGroup
+from workflows.accounts.actions import mentee_for
 from workflows.groups.place import lock_place, read_group
+from workflows.groups.records import Group, SeenGroup
 from workflows.groups.seats import join, leave
 from workflows.groups.waitlist import join_waitlist, leave_waitlist
 from workflows.terms.withdrawals import use_withdrawal

@@ -20,8 +20,8 @@ from api.routes.loaders import changes, reads
 from api.schemas import sessions as shapes
 from api.schemas.base import EmptyBody, ListOrder
 from api.state import app_state
-from workflows.bookings.booking import Booking, awaited_booking_query
 from workflows.bookings.direct import WantedListing, book_directly
+from workflows.bookings.records import Booking, awaited_booking_query
 from workflows.bookings.series import Series
 from workflows.groups.place import read_group, read_place
 from workflows.groups.seats import quote_seat, waive_seat_fee
@@ -35,13 +35,14 @@ from workflows.identity.access import (
     require_party,
 )
 from workflows.identity.actor import Actor
-from workflows.identity.participants import Participant
+from workflows.identity.parties import Participant
 from workflows.kernel.errors import NotFound
 from workflows.kernel.paging import PagedList
-from workflows.sessions.after_the_fact import report_no_show, void, waive_fee
+from workflows.sessions.actions import complete, start
 from workflows.sessions.attendance import record_attendance
 from workflows.sessions.cancel import cancel, quote_for
-from workflows.sessions.session import (
+from workflows.sessions.outcomes import report_no_show, void, waive_fee
+from workflows.sessions.records import (
     NEXT_SESSIONS,
     SESSIONS,
     Session,
@@ -51,7 +52,6 @@ from workflows.sessions.session import (
     session_query,
     session_with_terms_query,
 )
-from workflows.sessions.steps import complete, start
 from workflows.terms.withdrawals import use_withdrawal
 
 sessions = Area("Sessions", SESSIONS_DESCRIPTION)

@@ -23,7 +23,7 @@ from api.routes.loaders import reads
 from api.schemas import slots as shapes
 from api.schemas.fields import Moment
 from api.state import app_state
-from workflows.accounts.people import time_zone_of
+from workflows.accounts.records import time_zone_of
 from workflows.availability.dates import CalendarOwner, calendar_owner_query
 from workflows.availability.slots import (
     OF_COURSE,

@@ -25,6 +25,17 @@ from workflows.events.store import webhook_status_query
 from workflows.identity.access import require_endpoint_owner
 from workflows.kernel.errors import NotFound
 from workflows.streams.changes import OtherCluster, events_after, present_of
+from workflows.webhooks.actions import (
+    change_endpoint,
+    checked_event_types,
+    create_endpoint,
+    delete_endpoint,
+    ping_endpoint,
+    rotate_secret,
+    sealed_secrets,
+    send_example,
+    types_among,
+)
 from workflows.webhooks.deliveries import (
     WEBHOOK_DELIVERIES,
     WebhookDelivery,
@@ -32,21 +43,8 @@ from workflows.webhooks.deliveries import (
     recover,
     resend,
 )
-from workflows.webhooks.endpoints import (
-    ENDPOINTS,
-    Endpoint,
-    change_endpoint,
-    checked_event_types,
-    create_endpoint,
-    delete_endpoint,
-    endpoint_query,
-    ping_endpoint,
-    rotate_secret,
-    sealed_secrets,
-    send_example,
-    types_among,
-)
 from workflows.webhooks.messages import EventType, described_event_types, message_of
+from workflows.webhooks.records import ENDPOINTS, Endpoint, endpoint_query
 from workflows.webhooks.secrets import verifier_of
 
 webhooks = Area("Webhooks", "Endpoints of partners, to which events are sent as Standard Webhooks describes.")

@@ -28,11 +28,11 @@ from api.schemas.fields import (
 from config.sealing import seal_text
 from models.bookings import BookingKind, BookingStatus
 from models.sessions import CancellationType
-from workflows.bookings.booking import Booking as BookingRecord
 from workflows.bookings.individual import IndividualRequest
+from workflows.bookings.records import Booking as BookingRecord
 from workflows.bookings.series import MAX_OCCURRENCES, MAX_WEEKS_APART, OnConflict, Recurrence
 from workflows.bookings.series import Series as SeriesOfBookings
-from workflows.groups.group import Group
+from workflows.groups.records import Group
 
 
 class NewBooking(ExpectedTermsBody):

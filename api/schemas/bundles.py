@@ -11,7 +11,7 @@ from api.schemas.base import ListQuery, RequestSchema, ResponseSchema, page_of
 from api.schemas.expected_terms import ExpectedPriceBody
 from api.schemas.fields import Id, Moment, Price, Text, Whole
 from models.bundles import BundleEntryKind
-from workflows.bundles.bundle import BundleStatus
+from workflows.bundles.records import BundleStatus
 
 MAX_ADJUSTMENT = 1000
 

@@ -32,7 +32,7 @@ from models.catalog import (
     LocationKind,
     ProductKind,
 )
-from workflows.accounts.people import stored_skill
+from workflows.accounts.actions import stored_skill
 from workflows.catalog.listings import Listing as ListingRecord
 from workflows.identity.access import is_mentor
 from workflows.identity.actor import Actor

@@ -11,7 +11,7 @@ from api.schemas.fields import Id, Moment, Text, TrueOrFalse, Whole
 from models.reviews import MAX_TEXT_CHARACTERS
 from workflows.identity.access import has_access
 from workflows.identity.actor import Actor
-from workflows.reviews.review import Review as ReviewRecord
+from workflows.reviews.records import Review as ReviewRecord
 
 
 class ReviewPermit(ResponseSchema):

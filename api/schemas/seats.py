@@ -11,7 +11,7 @@ from api.schemas.base import RequestSchema, ResponseSchema
 from api.schemas.expected_terms import ExpectedTermsBody
 from api.schemas.fields import CREDIT_VALID_TO, Id, Moment, Money, Text
 from api.schemas.groups import GroupSession
-from workflows.groups.group import SeenGroup
+from workflows.groups.records import SeenGroup
 from workflows.groups.waitlist import WaitlistEntry as Entry
 from workflows.terms.cancellation import Quote
 

@@ -36,7 +36,7 @@ from workflows.events.delivery import DeliveryStatus
 from workflows.identity.access import is_mentor
 from workflows.identity.actor import Actor
 from workflows.sessions.meeting import MeetingService
-from workflows.sessions.session import Session as SessionRecord
+from workflows.sessions.records import Session as SessionRecord
 from workflows.terms.cancellation import Quote
 
 

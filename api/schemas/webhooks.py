@@ -12,7 +12,7 @@ from api.schemas.fields import Id, Line, Moment, QueryWhole, Text, Whole
 from models.events import DeliveryState, ErrorClass
 from models.webhooks import EndpointState, Signing
 from workflows.kernel.address import MAX_URL_CHARACTERS
-from workflows.webhooks.endpoints import STATES_BY_OWNER
+from workflows.webhooks.actions import STATES_BY_OWNER
 
 MAX_GRACE_HOURS = 168
 ERROR_CLASSES = {

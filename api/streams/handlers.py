@@ -40,7 +40,7 @@ from workflows.identity.access import PERSON, VISITOR, has_access, require_role
 from workflows.identity.actor import ACTIVE_MENTOR, Actor, Claim, authenticate
 from workflows.kernel.errors import DomainError, Invalid, NotFound, Unauthenticated
 from workflows.sessions.meeting import MeetingService
-from workflows.sessions.session import Session, session_query
+from workflows.sessions.records import Session, session_query
 from workflows.streams.changes import (
     CALENDAR,
     SEATS,

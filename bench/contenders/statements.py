@@ -11,9 +11,9 @@ from sqlalchemy import Uuid, bindparam
 
 from models.events import DELIVERY_ID
 from models.prepared import PreparedStatement
-from workflows.bookings.booking import booking_query
-from workflows.bookings.decisions import ACCEPT as _ACCEPT
+from workflows.bookings.actions import ACCEPT as _ACCEPT
 from workflows.bookings.insert import DRAFT as _DRAFT
+from workflows.bookings.records import booking_query
 from workflows.catalog.listings import BOOKABLE as _BOOKABLE
 from workflows.webhooks.deliveries import listeners
 

@@ -27,8 +27,8 @@ from cli.seeding.people import (
 from config.sealing import seal_text
 from models.bookings import BookingStatus
 from models.catalog import BookingMode
-from workflows.bookings.booking import Booking
-from workflows.bookings.decisions import accept, cancel, decline
+from workflows.bookings.actions import accept, cancel, decline
+from workflows.bookings.records import Booking
 from workflows.bookings.request import request
 from workflows.events.delivery import DeliveryKey
 from workflows.events.event_types import Event
@@ -37,8 +37,8 @@ from workflows.events.store import claim, mark_done
 from workflows.events.subscriptions import Effect, load
 from workflows.identity.actor import Actor
 from workflows.reviews.actions import ReviewableSession, answer_review, reviewable_query, submit
-from workflows.sessions.session import Session, session_query
-from workflows.sessions.steps import complete, start
+from workflows.sessions.actions import complete, start
+from workflows.sessions.records import Session, session_query
 
 MAX_BOOKINGS = 2
 MAX_ATTEMPTS = 40

@@ -14,7 +14,7 @@ from cli.seeding.bookings import EffectRunner
 from cli.seeding.dating import date_account
 from cli.seeding.people import PlannedMentor, PlannedPerson
 from models.catalog import ProductKind
-from workflows.accounts.people import publish_mentor_profile, register_user
+from workflows.accounts.actions import publish_mentor_profile, register_user
 from workflows.catalog.courses import create_course
 from workflows.catalog.listings import publish_listing
 from workflows.catalog.products import create_product

@@ -15,14 +15,14 @@ from models.base import metadata
 from models.engine import create
 from tests import factories, servers
 from tests.application import ApiClient, ApiResponse, World, as_mentor, as_operator, as_user
-from workflows.accounts.people import Mentor, User
-from workflows.bookings.booking import Booking
-from workflows.bundles.bundle import Bundle
+from workflows.accounts.records import Mentor, User
+from workflows.bookings.records import Booking
+from workflows.bundles.records import Bundle
 from workflows.catalog.courses import Course
 from workflows.catalog.listings import Listing
 from workflows.catalog.products import Product
-from workflows.reviews.review import Review
-from workflows.sessions.session import Session
+from workflows.reviews.records import Review
+from workflows.sessions.records import Session
 
 Headers = dict[str, str]
 MONDAY = datetime.fromisoformat("2030-05-06T09:00:00+00:00")

@@ -23,13 +23,13 @@ from tests.application import SECRET, ApiClient, ApiResponse, World, openapi_doc
 from tests.integration.harness import without_guards
 from workers.maintain import CHORES
 from workflows.action_links.link import LINK_PURPOSE, Action
-from workflows.bookings.booking import Booking
+from workflows.bookings.records import Booking
 from workflows.groups.place import read_group
 from workflows.groups.seats import join
 from workflows.kernel.operator_policy import DEFAULT_POLICY
 from workflows.reviews.permits import Permit
-from workflows.sessions.session import Session
-from workflows.sessions.steps import create
+from workflows.sessions.actions import create
+from workflows.sessions.records import Session
 
 HOSTILE = '<script>alert("x")</script><img src=x onerror=y>'
 

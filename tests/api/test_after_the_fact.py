@@ -14,7 +14,7 @@ from tests.api.conftest import Cast
 from tests.api.test_cancelling import headers_of
 from tests.application import World
 from tests.integration.harness import without_guards
-from workflows.sessions.session import Session
+from workflows.sessions.records import Session
 
 WHY = {"reason": "The mentor fell ill during the session."}
 NOTHING, PRICE = {"amount": 0, "currency": "USD"}, {"amount": 4000, "currency": "USD"}

@@ -20,10 +20,10 @@ from tests.application import ApiClient, ApiResponse, World, as_user
 from tests.integration.harness import Harness
 from tests.integration.past_lives import past_life, seat
 from tests.statements import statements_of
-from workflows.accounts.people import Mentor
+from workflows.accounts.records import Mentor
 from workflows.analytics.counts import Grouping
 from workflows.events.event_types import SeatLeft
-from workflows.sessions.session import Session
+from workflows.sessions.records import Session
 
 REPORTS = ("sessions", "conversion", "transition-times", "availability")
 AS_TABLE = {"Accept": "text/csv"}

@@ -14,9 +14,9 @@ from tests import factories
 from tests.api.conftest import Cast
 from tests.application import ApiResponse, World, as_user
 from tests.integration.harness import Harness, without_guards
-from workflows.accounts.people import User
+from workflows.accounts.records import User
 from workflows.invariants import check_all
-from workflows.sessions.session import Session
+from workflows.sessions.records import Session
 
 
 @pytest.fixture

@@ -22,11 +22,11 @@ from tests.application import SECRET, World, as_operator
 from tests.audit import new_entry
 from tests.statements import statements_of
 from workflows.action_links.link import Action
-from workflows.bookings.booking import Booking
+from workflows.bookings.records import Booking
 from workflows.events.audit_entry import NewEntry, Origin
 from workflows.notifications.preferences import UNSUBSCRIBE_PURPOSE, Choice, UnsubscribeLink
-from workflows.reviews.review import Review
-from workflows.sessions.session import Session
+from workflows.reviews.records import Review
+from workflows.sessions.records import Session
 
 
 def entries(world: World, query: str = "") -> list[dict[str, Any]]:

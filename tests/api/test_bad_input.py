@@ -10,8 +10,8 @@ import pytest
 from api.routes.declaration import LARGE_BODY_LIMIT_BYTES, declaration_of
 from tests.api.conftest import Cast, counts
 from tests.application import ApiResponse, World
-from workflows.bookings.booking import Booking
-from workflows.sessions.session import Session
+from workflows.bookings.records import Booking
+from workflows.sessions.records import Session
 
 UNKNOWN_ID = "0190a1b2-0000-7000-8000-00000000dead"
 SHAPE = {"statusCode", "error", "message", "code", "requestId"}

@@ -12,7 +12,7 @@ from sqlalchemy import Engine
 from tests import factories
 from tests.api.conftest import Cast
 from tests.application import ApiClient, as_user
-from workflows.bookings.booking import Booking
+from workflows.bookings.records import Booking
 
 FIELDS = {
     "id", "listingId", "mentorProfileId", "menteeUserId", "mentor", "mentee",

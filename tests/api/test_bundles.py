@@ -14,7 +14,7 @@ from models.events import events
 from tests import factories
 from tests.api.conftest import Cast
 from tests.application import ApiResponse, World
-from workflows.bundles.bundle import MAX_SHOWN_ENTRIES, Bundle
+from workflows.bundles.records import MAX_SHOWN_ENTRIES, Bundle
 from workflows.catalog.courses import Course, change_course
 from workflows.catalog.products import Product
 

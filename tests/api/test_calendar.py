@@ -20,7 +20,7 @@ from tests.application import ApiClient, ApiResponse, World
 from tests.integration.harness import without_guards
 from tests.statements import statements_of
 from workflows.calendar.feed import digest_of
-from workflows.sessions.session import Session
+from workflows.sessions.records import Session
 
 YEAR = timedelta(days=365)
 

@@ -16,7 +16,7 @@ from tests import factories
 from tests.api.conftest import Cast, Tuition, refusal
 from tests.application import ApiClient, World
 from workflows.availability.feeds import FEEDS_PER_DAY, CalendarFeed
-from workflows.bookings.booking import Booking
+from workflows.bookings.records import Booking
 
 HOUR, MINUTE = timedelta(hours=1), timedelta(minutes=1)
 # Beyond every time that other tests of this process have taken.

@@ -15,9 +15,9 @@ from tests import factories
 from tests.api.conftest import Cast, version_of
 from tests.application import World
 from tests.statements import statements_of
-from workflows.bookings.booking import Booking
+from workflows.bookings.records import Booking
 from workflows.events.event_types import event_types
-from workflows.sessions.session import Session
+from workflows.sessions.records import Session
 from workflows.webhooks.messages import body_of
 
 ILL: dict[str, Any] = {"reason": "I have fallen ill.", "refundRequested": True}

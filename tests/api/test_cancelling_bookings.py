@@ -12,9 +12,9 @@ from sqlalchemy import Engine
 from tests import factories
 from tests.api.conftest import HOUR, MONDAY, Cast, Tuition, refusal, version_of
 from tests.application import ApiResponse, World, as_mentor
-from workflows.bookings.booking import Booking
+from workflows.bookings.records import Booking
 from workflows.invariants import check_all
-from workflows.sessions.session import Session, session_query
+from workflows.sessions.records import Session, session_query
 
 
 def cancel(

@@ -15,7 +15,7 @@ from tests.api.conftest import Cast
 from tests.application import World
 from workflows.catalog.courses import Course
 from workflows.catalog.products import Product
-from workflows.reviews.review import Review
+from workflows.reviews.records import Review
 
 CALLER = {"Authorization", "X-User-Id", "X-Mentor-Profile-Id"}
 

@@ -17,7 +17,7 @@ from models.people import mentor_profiles, skills, users
 from tests import factories
 from tests.api.conftest import Cast
 from tests.application import World, as_mentor, as_user
-from workflows.accounts.people import Mentor
+from workflows.accounts.records import Mentor
 from workflows.catalog.mentors import MAX_ORDERED_BY_FREE_TIME
 
 NOW = datetime.now(UTC)

@@ -14,9 +14,9 @@ from api import database as api_database
 from tests.api.conftest import Cast
 from tests.application import World
 from tests.scraping import Figures
-from workflows.bookings.booking import Booking
+from workflows.bookings.records import Booking
 from workflows.kernel.operator_policy import DEFAULT_POLICY
-from workflows.sessions.session import Session
+from workflows.sessions.records import Session
 
 REQUESTS, TIMES = "tutelage_http_requests_total", "tutelage_http_request_duration_seconds_count"
 

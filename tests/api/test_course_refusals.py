@@ -15,7 +15,7 @@ from models.catalog import ProductKind
 from tests import factories
 from tests.api.conftest import HOUR, MONDAY, Tuition, counts, refusal
 from tests.application import ApiResponse
-from workflows.accounts.people import User
+from workflows.accounts.records import User
 
 
 @dataclass

@@ -23,7 +23,7 @@ from tests.api.test_notifications import preferences
 from tests.application import SECRET, ApiClient, World
 from tests.integration.harness import Harness
 from workers.transports.mail import MailIdentity, compose
-from workflows.bookings.booking import Booking
+from workflows.bookings.records import Booking
 from workflows.notifications.preferences import UNSUBSCRIBE_PURPOSE
 from workflows.sessions.meeting import MeetingService
 

@@ -6,9 +6,9 @@ import pytest
 
 from tests.api.conftest import Cast, version_of
 from tests.application import ApiClient
-from workflows.bookings.booking import Booking
+from workflows.bookings.records import Booking
 from workflows.catalog.courses import Course
-from workflows.sessions.session import Session
+from workflows.sessions.records import Session
 
 # If-Match, for a resource of version 1 → whether the change is made.
 MATCHES = {

@@ -17,7 +17,7 @@ from models.engine import create
 from models.prepared import observe_prepared
 from tests.api.conftest import Cast, counts
 from tests.application import World, as_user
-from workflows.bookings.booking import Booking
+from workflows.bookings.records import Booking
 from workflows.catalog.listings import change_listing
 
 SHAPE = {"statusCode", "error", "message", "code", "requestId"}

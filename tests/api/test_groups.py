@@ -14,8 +14,8 @@ from tests import factories
 from tests.api.conftest import Cast
 from tests.api.test_pages import walk
 from tests.application import ApiResponse, World
-from workflows.accounts.people import User
-from workflows.bookings.booking import Booking
+from workflows.accounts.records import User
+from workflows.bookings.records import Booking
 
 
 def make_group(world: World, cast: Cast, *mentees: User, days: float = 3, **seats: Any) -> Booking:

@@ -13,7 +13,7 @@ from tests.api.links import signed
 from tests.api.test_unsubscribing import link as unsubscribe_link
 from tests.application import ApiResponse, World
 from workflows.action_links.link import Action
-from workflows.bookings.booking import Booking
+from workflows.bookings.records import Booking
 
 APP = "https://app.example.org"
 OTHER = "https://evil.example.org"

@@ -15,7 +15,7 @@ from tests import factories
 from tests.api.conftest import Cast, version_of
 from tests.application import ApiClient, World, as_mentor
 from tests.statements import statements_of
-from workflows.bookings.booking import Booking
+from workflows.bookings.records import Booking
 
 MORNING = {"weekday": 0, "startTime": "09:00", "endTime": "12:30"}
 EVENING = {"weekday": 3, "startTime": "18:00", "endTime": "24:00"}

@@ -14,7 +14,7 @@ from models.idempotency import idempotency_keys
 from tests.api.conftest import Cast
 from tests.application import ApiResponse, World
 from tests.statements import before_statements
-from workflows.bookings.booking import Booking
+from workflows.bookings.records import Booking
 
 KEY = {"Idempotency-Key": "a key of mine"}
 

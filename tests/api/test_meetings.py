@@ -18,10 +18,10 @@ from tests.application import ApiClient, World, as_user
 from tests.eventually import eventually
 from tests.integration.harness import without_guards
 from tests.statements import statements_of
-from workflows.accounts.people import User
-from workflows.bookings.booking import Booking
-from workflows.sessions.session import Session
-from workflows.sessions.steps import create
+from workflows.accounts.records import User
+from workflows.bookings.records import Booking
+from workflows.sessions.actions import create
+from workflows.sessions.records import Session
 
 OFFER = {"title": "Compilers", "durationMinutes": 45, "price": {"amount": 2000, "currency": "USD"}}
 JITSI = re.compile("https://meet[.]jit[.]si/[0-9a-f]{32}")

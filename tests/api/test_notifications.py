@@ -16,11 +16,11 @@ from tests.api.conftest import Cast, Headers, version_of
 from tests.application import ApiClient, ApiResponse, World
 from tests.concurrency.racing import Race
 from tests.statements import statements_of
-from workflows.bookings.booking import Booking
+from workflows.bookings.records import Booking
 from workflows.events.event_types import ReviewUnlocked
 from workflows.events.record import record
 from workflows.notifications.kinds import OFFERED
-from workflows.sessions.session import Session
+from workflows.sessions.records import Session
 
 SHAPE = {"id", "kind", "title", "body", "createdAt", "readAt", "sessionId", "bookingId"}
 

@@ -13,7 +13,7 @@ from tests import factories
 from tests.api.conftest import Cast, refusal
 from tests.api.test_slots import MONDAY, MORNING, at, slots, starts
 from tests.application import World, as_user
-from workflows.accounts.people import User
+from workflows.accounts.records import User
 from workflows.catalog.courses import Course
 
 HOUR = timedelta(hours=1)

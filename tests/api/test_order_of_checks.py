@@ -8,7 +8,7 @@ import pytest
 
 from tests.api.conftest import Cast
 from tests.application import World
-from workflows.bookings.booking import Booking
+from workflows.bookings.records import Booking
 
 NOWHERE = "/bookings/{}/decline"
 BAD_BODY = {"reason": 7, "nonsense": True}

@@ -15,7 +15,7 @@ from tests import factories
 from tests.api.conftest import Cast, Headers
 from tests.application import SECRET, World
 from tests.statements import statements_of
-from workflows.accounts.people import User
+from workflows.accounts.records import User
 
 OTHER_SECRET = "another key, put in front of the old one"
 

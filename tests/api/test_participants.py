@@ -14,9 +14,9 @@ from tests import factories
 from tests.api.conftest import Cast
 from tests.api.test_pages import walk
 from tests.application import ApiResponse, World, as_user
-from workflows.accounts.people import User, user_query
-from workflows.sessions.session import Session, session_query
-from workflows.sessions.steps import create
+from workflows.accounts.records import User, user_query
+from workflows.sessions.actions import create
+from workflows.sessions.records import Session, session_query
 
 
 @pytest.fixture

@@ -28,11 +28,11 @@ from tests.api.conftest import Cast
 from tests.application import ApiResponse, World, as_mentor, as_operator, as_user, bearer
 from tests.dumping import dump, tables_with
 from tests.integration.browsers import SubscribedBrowser
-from workflows.accounts.people import Mentor, User
+from workflows.accounts.records import Mentor, User
 from workflows.invariants import check_all
 from workflows.privacy.erasure import erase, go_on_erasing
-from workflows.privacy.places import PLACES
-from workflows.reviews.review import Review
+from workflows.privacy.personal_columns import PLACES
+from workflows.reviews.records import Review
 
 NOW = timedelta(0)
 # Rows of the other person; everything else in the database of these tests is the person's own, or of both.
@@ -213,7 +213,9 @@ WHERE table_schema = 'public' AND NOT (SELECT relispartition FROM pg_class WHERE
         there = {(table, column) for table, column in db.execute(text(query))}
     placed = [(table, column) for table, places in PLACES.items() for column in places]
     missing = sorted(there - set(placed))
-    assert not missing, f"Say in workflows/privacy/places.py what becomes of these when an account is erased: {missing}"
+    assert not missing, (
+        f"Say in workflows/privacy/personal_columns.py what becomes of these when an account is erased: {missing}"
+    )
     assert sorted(placed) == sorted(there), "a column stands in two places, or is no longer there"
 
 

@@ -15,8 +15,8 @@ from tests.api.conftest import Cast, Headers, counts, version_of
 from tests.application import ApiResponse, World, as_operator, as_user
 from tests.statements import statements_of
 from workflows.reviews.permits import Permit
-from workflows.reviews.review import Review
-from workflows.sessions.session import Session
+from workflows.reviews.records import Review
+from workflows.sessions.records import Session
 
 GOOD: dict[str, Any] = {"rating": 4, "comment": "I left with a plan."}
 THANKS = {"answer": "Thank you, I enjoyed it too."}

@@ -13,9 +13,9 @@ from tests import factories
 from tests.api.conftest import Cast
 from tests.application import ApiResponse, World, as_mentor, as_user
 from tests.statements import before_statements
-from workflows.accounts.people import User
-from workflows.bookings.booking import Booking
-from workflows.sessions.steps import create
+from workflows.accounts.records import User
+from workflows.bookings.records import Booking
+from workflows.sessions.actions import create
 
 Headers = dict[str, str]
 

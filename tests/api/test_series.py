@@ -18,7 +18,7 @@ from tests.api.conftest import MONDAY, Cast, Tuition, counts, refusal
 from tests.api.test_waiting import Worker
 from tests.application import ApiClient, ApiResponse, World, as_mentor
 from workflows.invariants import check_all
-from workflows.sessions.session import Session, session_query
+from workflows.sessions.records import Session, session_query
 
 WEEK = timedelta(weeks=1)
 

@@ -8,8 +8,8 @@ from sqlalchemy import Engine, text
 from tests import factories
 from tests.api.conftest import Cast
 from tests.application import ApiClient, World
-from workflows.bookings.booking import Booking
-from workflows.sessions.session import Session
+from workflows.bookings.records import Booking
+from workflows.sessions.records import Session
 
 FIELDS = {
     "id", "bookingId", "mentorProfileId", "menteeUserId", "mentor", "mentee",

@@ -14,11 +14,11 @@ from models.people import mentor_profiles, users
 from tests import factories
 from tests.api.conftest import Cast, Headers
 from tests.application import World
-from workflows.accounts.people import Mentor, User
+from workflows.accounts.records import Mentor, User
 from workflows.catalog.courses import Course
 from workflows.catalog.listings import Listing
-from workflows.reviews.review import Review
-from workflows.sessions.session import Session
+from workflows.reviews.records import Review
+from workflows.sessions.records import Session
 
 
 @dataclass(frozen=True)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from tests.api.conftest import Cast
 from tests.application import World
 from tests.statements import statements_of
-from workflows.bookings.booking import Booking
-from workflows.sessions.session import Session
+from workflows.bookings.records import Booking
+from workflows.sessions.records import Session
 
 
 def test_accept_makes_four_statements_and_one_commit(world: World, cast: Cast, draft: Booking) -> None:

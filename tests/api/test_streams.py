@@ -36,11 +36,11 @@ from tests.application import World, as_user, bearer, token
 from tests.eventually import eventually
 from tests.integration.harness import without_guards
 from tests.statements import statements_of
-from workflows.bookings.booking import Booking
 from workflows.bookings.holds import delete_expired_holds
+from workflows.bookings.records import Booking
 from workflows.events.event_types import CalendarFreed, CalendarTaken
-from workflows.sessions import steps
-from workflows.sessions.session import Session
+from workflows.sessions import actions
+from workflows.sessions.records import Session
 from workflows.streams.changes import LAST_SEQUENCE, Position, Snapshot, latest_changes, present_of, settle, snapshot_of
 
 SECONDS = 20.0
@@ -178,7 +178,7 @@ def test_cancelled_sessions_and_changed_hours_are_followed(
 ) -> None:
     booking = accepted(engine, cast)
     with engine.begin() as db:
-        session = steps.create(db, booking_id=booking.id)
+        session = actions.create(db, booking_id=booking.id)
     client = streams.open(availability(cast), cast.as_stranger)
     client.next()
     world.client.patch(f"/sessions/{session.id}/cancel", json={"reason": "ill"}, headers=cast.as_mentor)
@@ -320,7 +320,7 @@ def _group(engine: Engine, cast: Cast, *, capacity: int) -> Booking:
     with engine.begin() as db:
         start = factories.this_hour() + timedelta(days=3)
         group = factories.make_group(db, [], listing=cast.listing, start_time=start, capacity=capacity)
-        steps.create(db, booking_id=group.id)
+        actions.create(db, booking_id=group.id)
         return group
 
 
@@ -739,7 +739,7 @@ def test_what_a_mentor_attends_takes_their_time_without_its_buffers(
     with engine.begin() as db:
         other = factories.make_listing(db, cast.other_mentor, booking_mode="instant", buffer_minutes=15)
         group = factories.make_group(db, [], listing=other, start_time=start + timedelta(days=1), capacity=2)
-        steps.create(db, booking_id=group.id)
+        actions.create(db, booking_id=group.id)
     client = streams.open(availability(cast), cast.as_stranger)
     assert client.next().data["busy"] == []
     body = {"listingId": str(other.id), "startTime": start.isoformat()}

@@ -15,8 +15,8 @@ from models.events import events
 from tests import factories
 from tests.api.conftest import Cast
 from tests.application import ApiClient, World
-from workflows.bookings.booking import Booking
-from workflows.sessions.session import Session
+from workflows.bookings.records import Booking
+from workflows.sessions.records import Session
 
 HOUR = timedelta(hours=1)
 START = factories.this_hour() + timedelta(days=1)

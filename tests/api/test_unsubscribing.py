@@ -17,7 +17,7 @@ from tests.application import SECRET, ApiClient, World
 from tests.integration.harness import Harness
 from tests.integration.test_mail_transport import a_mail
 from workers.transports.mail import MailIdentity, compose
-from workflows.bookings.booking import Booking
+from workflows.bookings.records import Booking
 from workflows.notifications.preferences import UNSUBSCRIBE_PURPOSE, Choice, UnsubscribeLink
 
 ONE_CLICK = {"data": "List-Unsubscribe=One-Click", "content_type": "application/x-www-form-urlencoded"}

@@ -16,7 +16,7 @@ from api.http import waiting
 from tests.api.conftest import Cast
 from tests.application import World
 from tests.statements import before_statements
-from workflows.bookings.booking import Booking
+from workflows.bookings.records import Booking
 
 
 def prefer(value: str) -> dict[str, str]:

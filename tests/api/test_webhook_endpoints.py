@@ -14,7 +14,7 @@ from models.webhooks import EndpointState, deleted_webhook_endpoints
 from tests.api.conftest import Cast
 from tests.api.partner import HOOK, Partner
 from tests.application import SECRET, ApiClient, World
-from workflows.webhooks.endpoints import cancel_left_deliveries
+from workflows.webhooks.actions import cancel_left_deliveries
 from workflows.webhooks.headers import opened_headers
 
 ACTIVE, PAUSED, PENDING, DISABLED = (

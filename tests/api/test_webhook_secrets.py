@@ -13,7 +13,7 @@ from models.webhooks import Signing, webhook_secrets
 from tests.api.conftest import Cast
 from tests.api.partner import Partner
 from tests.application import SECRET, World
-from workflows.webhooks.endpoints import sealed_secrets
+from workflows.webhooks.actions import sealed_secrets
 from workflows.webhooks.secrets import new_secret, verifier_of
 
 OWN = "whsec_" + b64encode(bytes(range(40))).decode()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -20,7 +21,7 @@ BREAKING = [
     ("Imports run down only", "workflows/kernel/clock.py", "import infrastructure.broker"),
     ("The settings stand alone", "config/sealing.py", "import models.base"),
     ("Business rules and tables know no server", "workflows/kernel/clock.py", "import celery"),
-    (AREAS, "workflows/bookings/decisions.py", "import workflows.sessions.steps"),
+    (AREAS, "workflows/bookings/actions.py", "import workflows.sessions.actions"),
     (AREAS, "workflows/events/record.py", "def _later(): from workflows.audit.log import write_entries"),
     ("Migrations change tables by themselves", "cli/migrate.py", "import migrations.env"),
 ]
@@ -80,6 +81,13 @@ def test_every_area_has_its_row(tree: Path) -> None:
     assert "new_area" in refused.stdout
 
 
+def test_the_table_of_areas_has_the_rows_of_the_contract() -> None:
+    table = re.findall(r"^\| (\d) \| `(\w+)` \|", (ROOT / "docs/architecture.md").read_text(), re.MULTILINE)
+    (rows,) = [contract["layers"] for contract in contracts() if contract["name"].startswith(AREAS)]
+    numbered = zip(range(len(rows), 0, -1), rows, strict=True)
+    assert table == [(str(number), area) for number, row in numbered for area in row.split(" | ")]
+
+
 def test_every_top_level_package_stands_in_a_contract() -> None:
     folders = {file.parent.name for file in ROOT.glob("*/__init__.py")} - BESIDE_THE_PRODUCT
     assert folders == set(PACKAGES)
@@ -121,7 +129,7 @@ def test_only_the_effects_know_bookings_and_sessions_both() -> None:
         knows = {area for area in ("bookings", "sessions") if any(n.startswith(f"workflows.{area}") for n in names)}
         inside = file.parent.name in ("bookings", "sessions")
         # The deletion of an account ends what a person has of either.
-        is_deletion = file == ROOT / "workflows/privacy/closing.py"
+        is_deletion = file == ROOT / "workflows/privacy/deletion.py"
         assert len(knows) < 2 or file.parent.name == "effects" or is_deletion, file
         assert not inside or knows <= {file.parent.name}, file
 

@@ -27,10 +27,10 @@ from tests.browser.host import Host
 from tests.browser.serving import serving
 from tests.cli.running import tutelage_up
 from tests.speaking import Caller
-from workflows.accounts.people import Mentor, User
+from workflows.accounts.records import Mentor, User
 from workflows.catalog.listings import Listing
-from workflows.sessions.session import Session
-from workflows.sessions.steps import create
+from workflows.sessions.actions import create
+from workflows.sessions.records import Session
 
 # What pages see nothing of.
 LEFT_OUT = ("flower", "sweep", "maintain", "worker-notifications", "worker-analytics", "worker-webhooks")

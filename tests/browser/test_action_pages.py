@@ -19,8 +19,8 @@ from tests.api.test_unsubscribing import link as unsubscribe_link
 from tests.application import World, as_user
 from tests.browser.conftest import Shown
 from workflows.action_links.link import Action
-from workflows.bookings.booking import Booking
-from workflows.sessions.session import Session
+from workflows.bookings.records import Booking
+from workflows.sessions.records import Session
 
 NOTES = "I would like to talk about my first weeks as a team lead.\n\n- delegating\n- one-on-ones\n" + "long" * 40
 

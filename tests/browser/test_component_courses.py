@@ -11,7 +11,7 @@ from playwright.sync_api import Route, expect
 from tests import factories
 from tests.browser.live import Stage
 from tests.browser.visit import BOOKS, Visit
-from workflows.bundles.bundle import Bundle
+from workflows.bundles.records import Bundle
 from workflows.catalog.courses import Course
 
 

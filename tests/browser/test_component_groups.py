@@ -12,11 +12,11 @@ from tests import factories
 from tests.browser.live import Stage
 from tests.browser.visit import Visit
 from tests.eventually import eventually
-from workflows.accounts.people import User
-from workflows.bookings.booking import Booking
+from workflows.accounts.records import User
+from workflows.bookings.records import Booking
 from workflows.catalog.courses import Course
-from workflows.sessions.session import Session
-from workflows.sessions.steps import create
+from workflows.sessions.actions import create
+from workflows.sessions.records import Session
 
 TITLE = "Algebra together"
 

@@ -16,7 +16,7 @@ from tests.browser.live import Stage
 from tests.browser.test_component_groups import gather
 from tests.browser.visit import Keyboard, Visit
 from tests.browser.walk import booking_states, session_states
-from workflows.accounts.people import User
+from workflows.accounts.records import User
 
 # What is different about a page while it is looked at; all of it can change under a page that is open.
 WIDE, NARROW = (ViewportSize(width=width, height=height) for width, height in (DESKTOP, PHONE))

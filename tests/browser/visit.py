@@ -12,7 +12,7 @@ from uuid import UUID
 from playwright.sync_api import Locator, Page, expect
 
 from tests.browser.live import PUBLISHABLE_KEY, Stage, tomorrow
-from workflows.accounts.people import Mentor, User
+from workflows.accounts.records import Mentor, User
 from workflows.catalog.listings import Listing
 
 # Every route that books.

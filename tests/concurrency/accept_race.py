@@ -13,7 +13,7 @@ import psycopg
 
 from cli.embedded import postgres_binary
 from workflows.availability.busy import LOCK_MENTOR, LOCK_PEOPLE
-from workflows.bookings.decisions import ACCEPT
+from workflows.bookings.actions import ACCEPT
 
 CLIENTS = 16
 MENTORS = 4

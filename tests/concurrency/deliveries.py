@@ -24,9 +24,9 @@ from workers.outbound import Route
 from workers.runner import DeliveryRunner
 from workers.transports import Renew, Transport, no_lease
 from workflows.accounts.email_change import request_email_change
-from workflows.accounts.people import User
-from workflows.bookings.booking import Booking
-from workflows.bookings.decisions import cancel, decline
+from workflows.accounts.records import User
+from workflows.bookings.actions import cancel, decline
+from workflows.bookings.records import Booking
 from workflows.catalog.courses import Course
 from workflows.events.delivery import DeliveryKey, SendResult
 from workflows.events.event_types import (
@@ -52,11 +52,11 @@ from workflows.notifications.kinds import OPERATOR_NOTICES
 from workflows.notifications.mails import Mail, Notice
 from workflows.notifications.push_subscriptions import subscribe_browser
 from workflows.notifications.pushes import PushMessage
-from workflows.sessions.after_the_fact import remind_to_complete, waive_fee
+from workflows.sessions.actions import complete
 from workflows.sessions.cancel import cancel as call_off
-from workflows.sessions.session import Session, SessionWithTerms, session_query, session_with_terms_query
-from workflows.sessions.steps import complete
-from workflows.webhooks.endpoints import create_endpoint
+from workflows.sessions.outcomes import remind_to_complete, waive_fee
+from workflows.sessions.records import Session, SessionWithTerms, session_query, session_with_terms_query
+from workflows.webhooks.actions import create_endpoint
 
 
 class Deaf:

@@ -18,7 +18,7 @@ from tests.api.test_email_changes import NEW, link_to
 from tests.application import World, as_mentor, as_user
 from tests.concurrency.racing import ROUNDS, Race
 from workflows.action_links.link import Action
-from workflows.bookings.booking import Booking
+from workflows.bookings.records import Booking
 
 FORMS = 4
 

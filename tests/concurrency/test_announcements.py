@@ -14,7 +14,7 @@ from models.events import deliveries, events
 from models.webhooks import EndpointState, webhook_endpoints
 from tests import factories
 from tests.concurrency.racing import ROUNDS, Race, codes, deadlocks
-from workflows.accounts.people import Mentor
+from workflows.accounts.records import Mentor
 from workflows.availability.changes import announce_held_back
 from workflows.availability.hours import Span, WeeklyHours, set_hours, weekly_hours_query
 from workflows.identity.actor import Actor

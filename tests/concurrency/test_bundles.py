@@ -14,10 +14,10 @@ from models.catalog import ProductKind
 from tests import factories
 from tests.concurrency.conftest import RACERS
 from tests.concurrency.racing import ROUNDS, Race, codes, deadlocks, winners
-from workflows.accounts.people import User
-from workflows.bundles.bundle import Bundle
+from workflows.accounts.records import User
 from workflows.bundles.ledger import give_back, spend
 from workflows.bundles.purchase import purchase
+from workflows.bundles.records import Bundle
 from workflows.identity.actor import SYSTEM
 
 

@@ -22,22 +22,22 @@ from models.sessions import sessions as sessions_table
 from tests import factories
 from tests.concurrency.racing import WAITING, Race, codes, deadlocks, meanwhile, winners
 from tests.eventually import eventually
-from workflows.accounts.people import Mentor, User
+from workflows.accounts.records import Mentor, User
 from workflows.availability.dates import CalendarDay, CalendarOwner, calendar_owner_query, set_date_hours
 from workflows.availability.hours import Span, WeeklyHours, set_hours, weekly_hours_query
 from workflows.availability.rules import BookingRules, RulesOfMentor, rules_query, set_rules
-from workflows.bookings.booking import Booking
-from workflows.bookings.decisions import cancel, decline
+from workflows.bookings.actions import cancel, decline
 from workflows.bookings.direct import WantedListing, book_directly
 from workflows.bookings.holds import Hold, hold
 from workflows.bookings.individual import IndividualRequest, book_individual
 from workflows.bookings.insert import NO_DRAFT_LIMITS, DraftLimits
+from workflows.bookings.records import Booking
 from workflows.bookings.series import Recurrence, SeriesParties, series_parties_query, withdraw_drafts
 from workflows.catalog.courses import Course
 from workflows.catalog.listings import Listing
 from workflows.invariants import check_all
 from workflows.kernel.errors import DomainError
-from workflows.sessions.steps import create_all
+from workflows.sessions.actions import create_all
 from workflows.sessions.time_off import take_time_off
 
 Call = Callable[[Connection], Any]

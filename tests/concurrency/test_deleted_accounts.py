@@ -21,19 +21,20 @@ from models.people import mentor_profiles, users
 from tests import factories
 from tests.concurrency.racing import WAITING, Race, codes, deadlocks, meanwhile, winners
 from tests.eventually import eventually
-from workflows.accounts.people import Mentor, User, change_mentor_profile, change_user, publish_mentor_profile
-from workflows.bookings.booking import Booking
-from workflows.bookings.decisions import accept, cancel, decline
+from workflows.accounts.actions import change_mentor_profile, change_user, publish_mentor_profile
+from workflows.accounts.records import Mentor, User
+from workflows.bookings.actions import accept, cancel, decline
+from workflows.bookings.records import Booking
 from workflows.bookings.request import request
-from workflows.bundles.bundle import Bundle
 from workflows.bundles.purchase import purchase
+from workflows.bundles.records import Bundle
 from workflows.catalog.courses import Course
 from workflows.catalog.listings import Listing, publish_listing
 from workflows.identity.actor import Actor
 from workflows.kernel.errors import Conflict, DomainError, NotFound
 from workflows.kernel.operator_policy import DEFAULT_POLICY
-from workflows.privacy.closing import delete_account
-from workflows.privacy.places import ERASED_NAME
+from workflows.privacy.deletion import delete_account
+from workflows.privacy.personal_columns import ERASED_NAME
 
 ROUNDS, RIVALS = 5, 5
 Call = Callable[[Connection], object]

@@ -16,13 +16,13 @@ from models.catalog import BookingMode, ProductKind
 from tests import factories
 from tests.concurrency.racing import ROUNDS, Race, codes, meanwhile, winners
 from tests.factories import OPERATOR
-from workflows.accounts.people import User
-from workflows.bookings.booking import Booking
+from workflows.accounts.records import User
 from workflows.bookings.direct import WantedListing, book_directly
 from workflows.bookings.individual import IndividualRequest, book_individual
+from workflows.bookings.records import Booking
 from workflows.bookings.series import OnConflict, Recurrence
-from workflows.bundles.bundle import Bundle
 from workflows.bundles.purchase import purchase
+from workflows.bundles.records import Bundle
 from workflows.catalog.listings import Listing, change_listing, listing_query
 from workflows.catalog.products import Product, change_product, product_query
 from workflows.identity.actor import Actor

@@ -16,15 +16,15 @@ from models.calendar import person_busy
 from models.events import events
 from tests import factories
 from tests.concurrency.racing import ROUNDS, Race, codes, deadlocks, winners
-from workflows.accounts.people import Mentor, User
-from workflows.bookings.booking import Booking
+from workflows.accounts.records import Mentor, User
 from workflows.bookings.individual import IndividualRequest, book_individual
+from workflows.bookings.records import Booking
 from workflows.bookings.series import OnConflict, Recurrence, Series
 from workflows.catalog.courses import Course
 from workflows.catalog.listings import Listing
 from workflows.invariants import check_all
+from workflows.sessions.actions import create_all
 from workflows.sessions.series import cancel_series
-from workflows.sessions.steps import create_all
 
 CHOOSING = 10
 

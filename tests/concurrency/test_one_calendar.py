@@ -14,7 +14,8 @@ from sqlalchemy import Connection, Engine
 from models.catalog import BookingMode
 from tests import factories
 from tests.concurrency.racing import ROUNDS, Race, codes, deadlocks, winners
-from workflows.accounts.people import Mentor, User, change_user, locked_user
+from workflows.accounts.actions import change_user, locked_user
+from workflows.accounts.records import Mentor, User
 from workflows.bookings.direct import WantedListing
 from workflows.bookings.holds import hold
 from workflows.catalog.listings import Listing
@@ -24,9 +25,9 @@ from workflows.identity.actor import Actor
 from workflows.invariants import check_all
 from workflows.kernel.errors import DomainError
 from workflows.kernel.operator_policy import DEFAULT_POLICY
+from workflows.sessions.actions import create
 from workflows.sessions.cancel import cancel
-from workflows.sessions.session import SESSION_WITH_TERMS, SessionWithTerms
-from workflows.sessions.steps import create
+from workflows.sessions.records import SESSION_WITH_TERMS, SessionWithTerms
 
 Call = Callable[[Connection], Any]
 

@@ -21,7 +21,7 @@ from tests.application import as_mentor, as_user
 from tests.concurrency.racing import BARRIER_SECONDS, deadlocks
 from tests.load import Answer, Connection
 from workflows.invariants import check_all
-from workflows.sessions.steps import create
+from workflows.sessions.actions import create
 
 EACH = 50
 HOUR = {"durationMinutes": 60}

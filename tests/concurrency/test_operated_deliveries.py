@@ -26,7 +26,7 @@ from workflows.events.store import status_query, webhook_status_query
 from workflows.notifications.mails import SEND_MAIL
 from workflows.operators.deliveries import cancel_delivery, retry_deliveries, retry_delivery
 from workflows.webhooks.deliveries import WebhookDelivery, recover, resend
-from workflows.webhooks.endpoints import Endpoint, endpoint_query
+from workflows.webhooks.records import Endpoint, endpoint_query
 
 EACH = 20
 LEASE = timedelta(seconds=45)

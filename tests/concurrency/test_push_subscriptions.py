@@ -12,7 +12,7 @@ from tests import factories
 from tests.concurrency.conftest import RACERS
 from tests.concurrency.racing import Race, codes
 from tests.integration.browsers import SubscribedBrowser
-from workflows.accounts.people import User
+from workflows.accounts.records import User
 from workflows.calendar.feed import create_feed_secret, digest_of
 from workflows.notifications.push_subscriptions import MAX_SUBSCRIPTIONS, Browser, subscribe_browser
 

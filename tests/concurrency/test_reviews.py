@@ -20,8 +20,8 @@ from workflows.identity.actor import Actor
 from workflows.invariants import check_all
 from workflows.reviews.actions import ReviewableSession, answer_review, moderate, reviewable_query, submit
 from workflows.reviews.permits import Permit
-from workflows.reviews.review import Review, review_query
-from workflows.sessions.session import Session, session_query
+from workflows.reviews.records import Review, review_query
+from workflows.sessions.records import Session, session_query
 
 
 def _permits(engine: Engine, count: int, listing: Listing | None = None) -> list[Permit]:

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, Engine, func, select
 from models.groups import group_sessions
 from tests import factories
 from tests.concurrency.racing import ROUNDS, Race, codes, deadlocks
-from workflows.accounts.people import Mentor
+from workflows.accounts.records import Mentor
 from workflows.groups.schedule import Schedule, schedule
 from workflows.groups.templates import GroupTemplate, create_template
 from workflows.invariants import check_all

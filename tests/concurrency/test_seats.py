@@ -22,18 +22,18 @@ from models.groups import group_sessions, waitlist_entries
 from models.sessions import session_id_of
 from tests import factories
 from tests.concurrency.racing import Race, codes, deadlocks, winners
-from workflows.accounts.people import Mentor, User
+from workflows.accounts.records import Mentor, User
 from workflows.catalog.courses import Course
 from workflows.groups.capacity import change_capacity
-from workflows.groups.group import Group
 from workflows.groups.place import lock_group, read_group
+from workflows.groups.records import Group
 from workflows.groups.seats import join, leave, refund_all, waive_seat_fee
 from workflows.groups.waitlist import join_waitlist, leave_waitlist, offer_seats
 from workflows.invariants import check_all
 from workflows.kernel.operator_policy import DEFAULT_POLICY
+from workflows.sessions.actions import create as create_session
 from workflows.sessions.cancel import cancel
-from workflows.sessions.session import SessionWithTerms, session_with_terms_query
-from workflows.sessions.steps import create as create_session
+from workflows.sessions.records import SessionWithTerms, session_with_terms_query
 
 MENTEES, SEATS = 50, 5
 # A race of fifty takes a quarter of a second; fifty rounds were run by hand.

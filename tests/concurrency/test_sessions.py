@@ -16,15 +16,15 @@ from models.events import deliveries, events
 from models.sessions import session_id_of, sessions
 from tests import factories
 from tests.concurrency.racing import ROUNDS, Race, codes, winners
-from workflows.bookings.booking import Booking, booking_query
-from workflows.bookings.decisions import accept, decline
-from workflows.bookings.decisions import cancel as cancel_booking
-from workflows.bundles.bundle import Bundle, bundle_query
+from workflows.bookings.actions import accept, decline
+from workflows.bookings.actions import cancel as cancel_booking
+from workflows.bookings.records import Booking, booking_query
+from workflows.bundles.records import Bundle, bundle_query
 from workflows.identity.actor import Actor
-from workflows.sessions.after_the_fact import waive_fee
+from workflows.sessions.actions import complete, create, start
 from workflows.sessions.cancel import cancel
-from workflows.sessions.session import Session, SessionWithTerms, session_query, session_with_terms_query
-from workflows.sessions.steps import complete, create, start
+from workflows.sessions.outcomes import waive_fee
+from workflows.sessions.records import Session, SessionWithTerms, session_query, session_with_terms_query
 
 Step = Callable[..., Session]
 

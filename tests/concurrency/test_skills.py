@@ -9,7 +9,7 @@ from sqlalchemy import Connection, Engine, select, update
 from models.people import mentor_profiles, skills
 from tests import factories
 from tests.concurrency.racing import ROUNDS, Race, deadlocks
-from workflows.accounts.people import Mentor
+from workflows.accounts.records import Mentor
 
 
 def _enter(db: Connection, mentor: Mentor, entered: list[str]) -> None:

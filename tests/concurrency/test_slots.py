@@ -16,9 +16,9 @@ from models.events import events
 from tests import factories
 from tests.concurrency.accept_race import race
 from tests.concurrency.racing import ROUNDS, Race, codes, deadlocks, winners
-from workflows.accounts.people import Mentor, User
+from workflows.accounts.records import Mentor, User
 from workflows.availability.hours import Span, WeeklyHours, set_hours, weekly_hours_query
-from workflows.bookings.booking import Booking
+from workflows.bookings.records import Booking
 from workflows.catalog.listings import Listing
 from workflows.invariants import check_all
 

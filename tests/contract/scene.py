@@ -18,19 +18,20 @@ from models.events import deliveries
 from models.notifications import Channel, notifications, push_subscriptions
 from tests import factories
 from tests.application import SECRET, as_mentor, as_operator, as_user, bearer, token
-from workflows.accounts.people import Mentor, User
+from workflows.accounts.records import Mentor, User
 from workflows.availability.dates import CalendarOwner, calendar_owner_query
 from workflows.bookings.direct import WantedListing
 from workflows.bookings.holds import hold
-from workflows.bundles.bundle import Bundle
 from workflows.bundles.purchase import purchase
+from workflows.bundles.records import Bundle
 from workflows.catalog.listings import Listing
 from workflows.catalog.products import Product
 from workflows.groups.templates import create_template
-from workflows.sessions.session import Session, session_query
-from workflows.sessions.steps import create as create_session
+from workflows.sessions.actions import create as create_session
+from workflows.sessions.records import Session, session_query
 from workflows.sessions.time_off import take_time_off
-from workflows.webhooks.endpoints import Endpoint, create_endpoint
+from workflows.webhooks.actions import create_endpoint
+from workflows.webhooks.records import Endpoint
 
 PARAMETER = re.compile(r"<(?:\w+:)?(\w+)>")
 DAY = date(2030, 5, 4)

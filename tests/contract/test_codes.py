@@ -18,9 +18,9 @@ from tests.api.links import signed
 from tests.api.test_server import REFUSED
 from tests.application import ApiResponse, World
 from workflows.action_links.link import Action
-from workflows.bookings.booking import Booking
-from workflows.sessions.session import Session
-from workflows.sessions.steps import create as create_session
+from workflows.bookings.records import Booking
+from workflows.sessions.actions import create as create_session
+from workflows.sessions.records import Session
 
 JSON = {"Content-Type": "application/json"}
 

@@ -9,7 +9,7 @@ import pytest
 
 from tests.api.conftest import Cast
 from tests.application import World, as_user, bearer, openapi_document
-from workflows.sessions.session import Session
+from workflows.sessions.records import Session
 
 # What is asked besides the values that the document enumerates: nothing, the edges of types and zones, and nonsense.
 ODD = ["", "0", "-1", "true", "null", "\x00", "\U0001f600", "9" * 30, "0001-01-01", "9999-12-31T23:59:59.999999-14:00"]

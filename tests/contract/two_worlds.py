@@ -25,7 +25,7 @@ from tests.contract.scene import Headers, Scene, have_things, set_scene, take_ti
 from workflows.catalog.products import Product, product_query
 from workflows.identity.actor import Actor
 from workflows.reviews.actions import moderate
-from workflows.reviews.review import Review, review_query
+from workflows.reviews.records import Review, review_query
 
 NOW = datetime.now(UTC)
 THEIR_KEY = "a key of theirs"

@@ -23,8 +23,8 @@ from workflows.analytics.counts import COUNTS, SUBJECTS, Grouping
 from workflows.availability.hours import Span
 from workflows.events.event_types import SessionCompleted
 from workflows.kernel.errors import InvalidTransition
-from workflows.sessions.session import Session as SessionRecord
-from workflows.sessions.steps import SESSION_MACHINE
+from workflows.sessions.actions import SESSION_MACHINE
+from workflows.sessions.records import Session as SessionRecord
 from workflows.webhooks.messages import body_of
 
 SESSION, REFUSAL = (json.loads(block) for block in blocks(DOCS / "sessions.md", "json"))

@@ -30,7 +30,7 @@ from workflows.kernel import constraints, errors
 from workflows.notifications.kinds import OFFERED
 from workflows.notifications.push_subscriptions import MAX_SUBSCRIPTIONS
 from workflows.sessions.time_off import MAX_TIME_OFF
-from workflows.webhooks.endpoints import MAX_VALID_SECRETS
+from workflows.webhooks.actions import MAX_VALID_SECRETS
 from workflows.webhooks.quotas import ENDPOINTS_PER_DAY, MAX_ENDPOINTS
 
 NOTIFICATIONS = DOCS / "notifications.md"

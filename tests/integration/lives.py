@@ -24,7 +24,7 @@ from tests.integration.marketplace import (
     overlaps,
     require_equal,
 )
-from workflows.accounts.people import User
+from workflows.accounts.records import User
 from workflows.bookings.individual import IndividualRequest, book_individual
 from workflows.bookings.series import OnConflict, Recurrence
 from workflows.catalog.listings import Listing
@@ -34,12 +34,12 @@ from workflows.groups.waitlist import close_waitlist
 from workflows.identity.actor import SYSTEM, Actor
 from workflows.reviews.actions import ReviewableSession, moderate, reviewable_query, submit
 from workflows.reviews.permits import unlock_all
-from workflows.reviews.review import Review, review_query
-from workflows.sessions.after_the_fact import cancel_not_held, report_no_show, void, waive_fee
+from workflows.reviews.records import Review, review_query
+from workflows.sessions.actions import complete, create, start
 from workflows.sessions.cancel import quote_for
+from workflows.sessions.outcomes import cancel_not_held, report_no_show, void, waive_fee
+from workflows.sessions.records import Session, SessionWithTerms, accepted_session
 from workflows.sessions.series import cancel_series
-from workflows.sessions.session import Session, SessionWithTerms, accepted_session
-from workflows.sessions.steps import complete, create, start
 
 EARLY, NO_SHOW_AFTER = timedelta(minutes=15), timedelta(minutes=15)
 SEVERAL = 3

@@ -24,16 +24,16 @@ from models.engine import driver_of
 from models.events import events
 from models.sessions import session_id_of
 from tests import factories
-from workflows.accounts.people import Mentor, User
-from workflows.bookings.booking import Booking, booking_query
-from workflows.bookings.decisions import accept, decline
-from workflows.bookings.decisions import cancel as withdraw
-from workflows.bookings.decisions import expire as expire_draft
+from workflows.accounts.records import Mentor, User
+from workflows.bookings.actions import accept, decline
+from workflows.bookings.actions import cancel as withdraw
+from workflows.bookings.actions import expire as expire_draft
 from workflows.bookings.individual import IndividualRequest, book_individual
+from workflows.bookings.records import Booking, booking_query
 from workflows.bundles.adjust import adjust
-from workflows.bundles.bundle import Bundle, bundle_query
 from workflows.bundles.expiry import expire as expire_bundle
 from workflows.bundles.purchase import purchase
+from workflows.bundles.records import Bundle, bundle_query
 from workflows.catalog.courses import Course
 from workflows.catalog.listings import Listing
 from workflows.catalog.products import Product
@@ -49,10 +49,10 @@ from workflows.identity.actor import Actor
 from workflows.invariants import check_all
 from workflows.kernel.errors import DomainError
 from workflows.kernel.operator_policy import DEFAULT_POLICY
+from workflows.sessions.actions import create
 from workflows.sessions.cancel import cancel as cancel_session
 from workflows.sessions.cancel import quote_for
-from workflows.sessions.session import Session, accepted_session
-from workflows.sessions.steps import create
+from workflows.sessions.records import Session, accepted_session
 from workflows.terms.cancellation import Quote
 
 DAY, HOUR, TICK = timedelta(days=1), timedelta(hours=1), timedelta(microseconds=1)

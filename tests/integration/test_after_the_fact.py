@@ -14,8 +14,8 @@ from models.events import deliveries, events
 from models.sessions import SessionStatus, sessions
 from tests import factories
 from tests.integration.harness import without_guards
-from workflows.sessions.after_the_fact import cancel_not_held, remind_to_complete
-from workflows.sessions.session import Session, session_query
+from workflows.sessions.outcomes import cancel_not_held, remind_to_complete
+from workflows.sessions.records import Session, session_query
 
 NOW = datetime.now(UTC)
 

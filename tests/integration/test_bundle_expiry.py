@@ -15,9 +15,9 @@ from models.notifications import notifications
 from tests import factories
 from tests.integration.harness import Harness
 from workflows.bundles.adjust import adjust
-from workflows.bundles.bundle import Bundle, bundle_query
+from workflows.bundles.records import Bundle, bundle_query
 from workflows.kernel.operator_policy import DEFAULT_POLICY
-from workflows.privacy.closing import delete_account
+from workflows.privacy.deletion import delete_account
 
 WEEK = timedelta(days=7)
 

@@ -13,8 +13,8 @@ from sqlalchemy import Connection, select
 from models.bundles import bundle_entries
 from models.events import events
 from tests import factories
-from workflows.bundles.bundle import Bundle, bundle_query
 from workflows.bundles.ledger import give_back, spend
+from workflows.bundles.records import Bundle, bundle_query
 from workflows.identity.actor import SYSTEM
 from workflows.kernel.errors import Conflict, DomainError, NotFound
 

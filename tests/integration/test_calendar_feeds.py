@@ -26,7 +26,7 @@ from tests.integration.harness import Harness, without_guards
 from tests.receivers import HttpReceiver, dripping, http_receiver, talker
 from workers.transports.calendars import LIMITS, CalendarTransport
 from workflows.accounts.email_change import confirm_email_change, confirmable, request_email_change
-from workflows.accounts.people import Mentor
+from workflows.accounts.records import Mentor
 from workflows.availability.dates import CalendarOwner, calendar_owner_query
 from workflows.availability.expansion import expand
 from workflows.availability.feeds import CalendarFeed, add_feed, feed_query, remove_feed

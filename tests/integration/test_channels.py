@@ -31,7 +31,7 @@ from workflows.notifications.kinds import OPERATOR_NOTICES
 from workflows.notifications.mails import Notice
 from workflows.notifications.texts import Words
 from workflows.sessions.cancel import cancel
-from workflows.sessions.session import SessionWithTerms, session_with_terms_query
+from workflows.sessions.records import SessionWithTerms, session_with_terms_query
 
 SECRET = "T00-very-secret"
 # Each read gets an answer in time, and the response never ends.

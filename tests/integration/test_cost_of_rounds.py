@@ -18,7 +18,7 @@ from workers.maintain import maintain
 from workflows.analytics.summary import summary_of
 from workflows.events.backfill import introduce
 from workflows.events.subscriptions import load
-from workflows.invariants import looks
+from workflows.invariants import continuous
 
 SHORT, LONG = 1_500, 6_000
 RECENT = 60
@@ -100,7 +100,7 @@ def test_nothing_large_is_read_as_a_whole(lived: Engine) -> None:
         assert maintain(harness.transactions)
         for _page in range(3):
             with harness.transactions() as db:
-                assert looks.look_through(db)
+                assert continuous.look_through(db)
         with lived.connect() as db:
             summary_of(db, now=datetime.now(UTC))
     asked = dict.fromkeys(made.statements)

@@ -38,17 +38,11 @@ from workflows.events.subscriptions import load
 from workflows.kernel.errors import Invalid
 from workflows.kernel.operator_policy import OperatorPolicy
 from workflows.notifications.mails import SEND_MAIL
+from workflows.webhooks.actions import change_endpoint, hasten_postponed, ping_endpoint, send_example
 from workflows.webhooks.deliveries import WebhookDelivery, recover, resend
-from workflows.webhooks.endpoints import (
-    Endpoint,
-    change_endpoint,
-    endpoint_query,
-    hasten_postponed,
-    ping_endpoint,
-    send_example,
-)
 from workflows.webhooks.health import OPENS_AFTER_FAILURES
 from workflows.webhooks.messages import utc
+from workflows.webhooks.records import Endpoint, endpoint_query
 
 SECOND = timedelta(seconds=1)
 NOTHING_AGAINST_IT = (0, None, None, None, None)

@@ -21,8 +21,8 @@ from models.people import users
 from models.prepared import PreparedStatement
 from tests.application import World, as_mentor
 from tests.factories import make_booking, make_listing, make_user
-from workflows.accounts.people import Mentor, mentor_query
-from workflows.bookings.booking import Booking
+from workflows.accounts.records import Mentor, mentor_query
+from workflows.bookings.records import Booking
 from workflows.catalog.listings import Listing
 
 NUMBERED = "SELECT users.id \nFROM users \nWHERE users.id = $1::UUID"

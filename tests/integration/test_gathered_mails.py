@@ -15,8 +15,8 @@ from models.notifications import notifications
 from tests.factories import acting_user, make_booking, make_event, make_listing, make_mentor, make_user, next_slot
 from tests.integration.harness import Harness, counted_statements
 from workers.transports.mail import MailIdentity, compose
-from workflows.bookings.booking import Booking
-from workflows.bookings.decisions import cancel
+from workflows.bookings.actions import cancel
+from workflows.bookings.records import Booking
 from workflows.events.delivery import Delivery, DeliveryKey, SendResult
 from workflows.events.subscriptions import load
 from workflows.kernel.operator_policy import OperatorPolicy

@@ -36,17 +36,17 @@ from tests.factories import (
 )
 from tests.integration.harness import Harness, without_guards
 from workflows.analytics.summary import add_up_changes
-from workflows.bookings.booking import Booking
-from workflows.bookings.decisions import accept, decline
+from workflows.bookings.actions import accept, decline
+from workflows.bookings.records import Booking
 from workflows.bundles.adjust import adjust
 from workflows.events.backfill import introduce
 from workflows.events.event_types import BookingRequested
 from workflows.events.subscriptions import load
 from workflows.invariants import ABOUT, About, Finding, check_all, check_part, check_state, finding_of, queries
 from workflows.reviews.permits import Permit
+from workflows.sessions.actions import complete, create, start
 from workflows.sessions.cancel import cancel
-from workflows.sessions.session import Session, SessionWithTerms, session_query, session_with_terms_query
-from workflows.sessions.steps import complete, create, start
+from workflows.sessions.records import Session, SessionWithTerms, session_query, session_with_terms_query
 
 
 @pytest.fixture

@@ -18,18 +18,18 @@ from models.sessions import sessions
 from tests.factories import acting_user, make_booking, make_group, make_listing, make_mentor, make_user, mentor_of
 from tests.integration.harness import Harness, counted_statements, prepared_message
 from workers.transports.mail import MailIdentity, compose
-from workflows.accounts.people import Mentor, User
-from workflows.bookings.decisions import accept
+from workflows.accounts.records import Mentor, User
+from workflows.bookings.actions import accept
 from workflows.events.delivery import Delivery
 from workflows.events.event_types import event_types
 from workflows.groups.place import read_group
 from workflows.groups.seats import join, leave
 from workflows.kernel.operator_policy import DEFAULT_POLICY
 from workflows.notifications.mails import SEND_MAIL, Mail
+from workflows.sessions.actions import complete, create, start
 from workflows.sessions.cancel import cancel
 from workflows.sessions.meeting import MeetingService
-from workflows.sessions.session import Session, SessionWithTerms, session_query, session_with_terms_query
-from workflows.sessions.steps import complete, create, start
+from workflows.sessions.records import Session, SessionWithTerms, session_query, session_with_terms_query
 
 IDENTITY = MailIdentity("Tutelage <no-reply@tutelage.example>", "operators@tutelage.example")
 NAME = 'Grace "Amazing" Hopper, Zoë; 👩‍💻'

@@ -22,16 +22,16 @@ from tests.factories import (
     mentor_of,
 )
 from tests.integration.harness import counted_statements
-from workflows.bookings.booking import BOOKINGS, Booking, ListedBooking
-from workflows.bookings.decisions import BOOKING_MACHINE, accept, cancel, decline
+from workflows.bookings.actions import BOOKING_MACHINE, accept, cancel, decline
 from workflows.bookings.insert import ACCEPTED, DRAFT, DRAFT_WITHIN_LIMITS
+from workflows.bookings.records import BOOKINGS, Booking, ListedBooking
 from workflows.catalog.listings import BOOKABLE, LISTINGS
 from workflows.catalog.mentors import MENTORS
 from workflows.events.record import recording
 from workflows.identity.actor import Actor
 from workflows.kernel.paging import Page, PagedList
-from workflows.sessions.session import SESSIONS
-from workflows.sessions.steps import SESSION_MACHINE, create, start
+from workflows.sessions.actions import SESSION_MACHINE, create, start
+from workflows.sessions.records import SESSIONS
 from workflows.webhooks.deliveries import FAN_OUT_ROWS
 
 NOW = datetime.now(UTC)

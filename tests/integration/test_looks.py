@@ -21,7 +21,7 @@ from tests.factories import make_group_session, make_session
 from tests.integration.harness import Harness, without_guards
 from workers import maintain as maintaining
 from workers.maintain import maintain
-from workflows.invariants import looks
+from workflows.invariants import continuous
 
 Look = Callable[[Connection], object]
 
@@ -34,7 +34,7 @@ def look(harness: Harness, how: Look) -> object:
 def known(harness: Harness) -> dict[str, int]:
     """How often each invariant is violated, as far as is known."""
     with harness.engine.connect() as db:
-        return {found.name: found.violations for found in looks.findings(db) if found.violations}
+        return {found.name: found.violations for found in continuous.findings(db) if found.violations}
 
 
 def spoil(harness: Harness, *, changed: timedelta) -> None:
@@ -70,17 +70,17 @@ def booked(harness: Harness) -> Harness:
     """A scheduled session that violates nothing; maintain has begun to look."""
     with harness.transactions() as db:
         make_session(db)
-    look(harness, looks.look_at_changes)
+    look(harness, continuous.look_at_changes)
     return harness
 
 
 def test_a_change_is_looked_at_once_it_has_settled(booked: Harness) -> None:
     spoil(booked, changed=timedelta(minutes=1))
     go_back(booked, timedelta(minutes=10))
-    look(booked, looks.look_at_changes)
+    look(booked, continuous.look_at_changes)
     assert known(booked) == {}, "transactions that began before it may still commit"
     spoil(booked, changed=timedelta(minutes=3))
-    look(booked, looks.look_at_changes)
+    look(booked, continuous.look_at_changes)
     assert known(booked) == {"open_session_without_block": 1}
 
 
@@ -95,7 +95,7 @@ def test_a_group_whose_seats_moved_is_looked_at(booked: Harness) -> None:
         of_group = group_sessions.c.booking_id == session.booking_id
         db.execute(update(group_sessions).where(of_group).values(seats_taken=1, updated_at=ago))
     go_back(booked, timedelta(minutes=10))
-    look(booked, looks.look_at_changes)
+    look(booked, continuous.look_at_changes)
     assert known(booked) == {"group_seats_differ": 1}
 
 
@@ -103,10 +103,10 @@ def test_a_change_is_looked_at_again_an_hour_later(booked: Harness) -> None:
     go_back(booked, timedelta(minutes=30))
     with booked.engine.begin() as db, without_guards(db):
         db.execute(update(bookings).values(updated_at=func.now() - timedelta(minutes=10)))
-    look(booked, looks.look_at_changes)
+    look(booked, continuous.look_at_changes)
     with booked.engine.begin() as db, without_guards(db):
         db.execute(delete(person_busy))
-    look(booked, looks.look_at_changes)
+    look(booked, continuous.look_at_changes)
     assert known(booked) == {}, "each change is looked at once by each look"
     with booked.engine.begin() as db, without_guards(db):
         later = timedelta(minutes=51)
@@ -114,21 +114,21 @@ def test_a_change_is_looked_at_again_an_hour_later(booked: Harness) -> None:
         db.execute(update(maintenance_cursors).values(moment=func.now() - timedelta(minutes=70)))
         soon = maintenance_cursors.c.name.contains("0:02:00 ago")
         db.execute(update(maintenance_cursors).where(soon).values(moment=func.now()))
-    look(booked, looks.look_at_changes)
+    look(booked, continuous.look_at_changes)
     assert known(booked) == {"open_session_without_block": 1}
 
 
 def test_a_violation_is_remembered_until_it_is_mended(booked: Harness) -> None:
     go_back(booked, timedelta(minutes=10))
     spoil(booked, changed=timedelta(minutes=3))
-    look(booked, looks.look_at_changes)
+    look(booked, continuous.look_at_changes)
     for _round in range(2):
-        look(booked, looks.look_at_changes)
-        look(booked, looks.look_again)
+        look(booked, continuous.look_at_changes)
+        look(booked, continuous.look_again)
         assert known(booked) == {"open_session_without_block": 1}
     mend(booked)
     assert known(booked) == {"open_session_without_block": 1}
-    look(booked, looks.look_again)
+    look(booked, continuous.look_again)
     assert known(booked) == {}
 
 
@@ -139,14 +139,14 @@ def test_changes_come_page_by_page(booked: Harness) -> None:
     go_back(booked, timedelta(minutes=10))
     spoil(booked, changed=timedelta(minutes=3))
     looked = 1
-    while look(booked, partial(looks.look_at_changes, page=2)):
+    while look(booked, partial(continuous.look_at_changes, page=2)):
         looked += 1
     assert looked == 3
     assert known(booked) == {"open_session_without_block": 5}
 
 
 def test_everything_is_looked_through_once_a_day(booked: Harness) -> None:
-    page_of_one = partial(looks.look_through, pages=dict.fromkeys(looks.WHOLE_PAGES, 1))
+    page_of_one = partial(continuous.look_through, pages=dict.fromkeys(continuous.WHOLE_PAGES, 1))
     with booked.transactions() as db:
         make_session(db)
 
@@ -157,7 +157,7 @@ def test_everything_is_looked_through_once_a_day(booked: Harness) -> None:
         return count
 
     spoil(booked, changed=timedelta(days=300))
-    look(booked, looks.look_at_changes)
+    look(booked, continuous.look_at_changes)
     assert known(booked) == {}
     # Two bookings, two mentors and a page behind each, no bundles, and one look that finds nothing left.
     assert pages() == 3 + 3 + 1 + 1
@@ -174,13 +174,13 @@ def test_a_mentors_numbers_are_looked_at(booked: Harness) -> None:
         db.execute(update(mentor_profiles).values(rating_sum=9, review_count=2))
         db.execute(text("INSERT INTO session_count_changes (mentor_profile_id, counter, amount)"
                         " SELECT id, 'completed', 1 FROM mentor_profiles"))  # fmt: skip
-    while look(booked, looks.look_through):
+    while look(booked, continuous.look_through):
         pass
     assert known(booked) == {"rating_differs_from_reviews": 1, "session_count_differs": 1}
     with booked.engine.begin() as db, without_guards(db):
         db.execute(update(mentor_profiles).values(rating_sum=0, review_count=0))
         db.execute(text("DELETE FROM session_count_changes WHERE counter = 'completed'"))
-    look(booked, looks.look_again)
+    look(booked, continuous.look_again)
     assert known(booked) == {}
 
 
@@ -189,7 +189,7 @@ def test_a_request_checks_the_latest_changes_anew(booked: Harness) -> None:
         with booked.engine.connect() as db:
             return {
                 found.name: found.violations
-                for found in looks.findings(db, newest=looks.NEWEST_CHANGES)
+                for found in continuous.findings(db, newest=continuous.NEWEST_CHANGES)
                 if found.violations
             }
 
@@ -197,7 +197,7 @@ def test_a_request_checks_the_latest_changes_anew(booked: Harness) -> None:
     assert (known(booked), asked()) == ({}, {"open_session_without_block": 1})
     spoil(booked, changed=timedelta(minutes=3))
     go_back(booked, timedelta(minutes=10))
-    look(booked, looks.look_at_changes)
+    look(booked, continuous.look_at_changes)
     assert known(booked) == asked() == {"open_session_without_block": 1}, "and counts nothing twice"
     mend(booked)
     assert (known(booked), asked()) == ({"open_session_without_block": 1}, {})
@@ -210,7 +210,8 @@ def test_a_request_checks_no_more_than_the_latest_changes(booked: Harness) -> No
         db.execute(delete(person_busy))
     with booked.engine.connect() as db:
         found = {
-            found.name: found.violations for found in looks.findings(db, newest=dict.fromkeys(looks.NEWEST_CHANGES, 1))
+            found.name: found.violations
+            for found in continuous.findings(db, newest=dict.fromkeys(continuous.NEWEST_CHANGES, 1))
         }
     assert found["open_session_without_block"] == 1
 
@@ -218,17 +219,17 @@ def test_a_request_checks_no_more_than_the_latest_changes(booked: Harness) -> No
 def test_it_is_known_when_everything_was_checked(booked: Harness) -> None:
     def checked() -> datetime | None:
         with booked.engine.connect() as db:
-            return looks.looked_through_at(db)
+            return continuous.looked_through_at(db)
 
     began = datetime.now(UTC)
     assert checked() is None
-    while look(booked, looks.look_through):
+    while look(booked, continuous.look_through):
         pass
     first = checked()
     assert first is not None
     assert abs(first - began) < timedelta(minutes=1)
     go_back(booked, timedelta(days=1))
-    while look(booked, looks.look_through):
+    while look(booked, continuous.look_through):
         pass
     again = checked()
     assert again is not None
@@ -240,8 +241,8 @@ def test_two_concurrent_checks_do_not_wait_for_each_other(booked: Harness) -> No
     spoil(booked, changed=timedelta(minutes=3))
     with booked.engine.begin() as first:
         first.execute(text("SET LOCAL lock_timeout = '1s'"))
-        assert not looks.look_at_changes(first)
-        assert look(booked, looks.look_at_changes) is False
+        assert not continuous.look_at_changes(first)
+        assert look(booked, continuous.look_at_changes) is False
         with booked.engine.connect() as db:
             assert db.execute(select(violations)).all() == [], "no other check ran"
     assert known(booked) == {"open_session_without_block": 1}

@@ -23,8 +23,8 @@ from workflows.action_links.buttons import AppPage, MailActions, Reader, actions
 from workflows.action_links.link import LINK_PURPOSE, Action, ActionLink
 from workflows.events.event_types import BookingRequested
 from workflows.notifications.mails import Mail
+from workflows.sessions.actions import create
 from workflows.sessions.meeting import MeetingService
-from workflows.sessions.steps import create
 
 SIGNER = Signer([SECRET], LINK_PURPOSE)
 PAGES = {page: f"https://app.example/{page}s/{{id}}" for page in AppPage}

@@ -16,18 +16,18 @@ from models.sessions import sessions
 from tests.factories import acting_user, make_booking, make_group, make_listing, make_mentor, make_user, mentor_of
 from tests.integration.harness import Harness
 from workers.transports.mail import MailIdentity, compose
-from workflows.accounts.people import Mentor, User
-from workflows.bookings.decisions import accept
+from workflows.accounts.records import Mentor, User
+from workflows.bookings.actions import accept
 from workflows.calendar.feed import create_feed_secret, find_feed, render_feed
 from workflows.groups.place import read_group
 from workflows.groups.seats import join
 from workflows.kernel.operator_policy import DEFAULT_POLICY
 from workflows.notifications.mails import Mail
 from workflows.notifications.preferences import replace_choices
+from workflows.sessions.actions import complete, create, start
 from workflows.sessions.cancel import cancel
 from workflows.sessions.meeting import MeetingService
-from workflows.sessions.session import SessionWithTerms, session_with_terms_query
-from workflows.sessions.steps import complete, create, start
+from workflows.sessions.records import SessionWithTerms, session_with_terms_query
 
 SENDER = "Tutelage <no-reply@tutelage.example>"
 JITSI = MeetingService("https://meet.jit.si/{room}")

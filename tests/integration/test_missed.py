@@ -26,7 +26,7 @@ from workflows.events.record import record
 from workflows.events.store import webhook_status_query
 from workflows.kernel.errors import NotFound
 from workflows.webhooks.deliveries import WebhookDelivery, recover, resend
-from workflows.webhooks.endpoints import Endpoint, endpoint_query
+from workflows.webhooks.records import Endpoint, endpoint_query
 
 NOT_ACTIVE = [EndpointState.PENDING, EndpointState.PAUSED, EndpointState.DISABLED]
 

@@ -15,7 +15,7 @@ from models.events import deliveries
 from tests.factories import acting_user, make_group_session, make_listing, make_mentor, make_user
 from tests.integration.browsers import SubscribedBrowser
 from tests.integration.harness import Harness, without_guards
-from workflows.accounts.people import User
+from workflows.accounts.records import User
 from workflows.events.event_types import (
     BookingCancelled,
     BookingDeclined,
@@ -33,7 +33,7 @@ from workflows.events.event_types import (
 from workflows.events.record import record
 from workflows.identity.actor import SYSTEM
 from workflows.notifications.push_subscriptions import subscribe_browser
-from workflows.sessions.session import Session
+from workflows.sessions.records import Session
 
 NO_PARTY = "The reader is no longer a party of it."
 OUTBOUND_EFFECTS = ("mail.send", "push.send")

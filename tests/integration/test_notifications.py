@@ -31,10 +31,10 @@ from tests.factories import (
 )
 from tests.integration.harness import Harness, without_guards
 from tests.statements import statements_of
-from workflows.accounts.people import Mentor, User
-from workflows.bookings.booking import Booking
-from workflows.bookings.decisions import accept, decline
-from workflows.bookings.decisions import cancel as cancel_booking
+from workflows.accounts.records import Mentor, User
+from workflows.bookings.actions import accept, decline
+from workflows.bookings.actions import cancel as cancel_booking
+from workflows.bookings.records import Booking
 from workflows.events.event_types import (
     BookingAccepted,
     BundleExhausted,
@@ -52,9 +52,9 @@ from workflows.identity.actor import SYSTEM, Actor
 from workflows.invariants import check_all
 from workflows.kernel.operator_policy import DEFAULT_POLICY
 from workflows.notifications.preferences import Choice, lock_choices, replace_choices, switch_off
+from workflows.sessions.actions import complete, create, start
 from workflows.sessions.cancel import cancel
-from workflows.sessions.session import Session, SessionWithTerms, effects_of, session_query, session_with_terms_query
-from workflows.sessions.steps import complete, create, start
+from workflows.sessions.records import Session, SessionWithTerms, effects_of, session_query, session_with_terms_query
 
 
 @dataclass

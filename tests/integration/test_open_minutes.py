@@ -13,7 +13,7 @@ import pytest
 from sqlalchemy import Connection
 
 from tests import factories
-from workflows.accounts.people import Mentor
+from workflows.accounts.records import Mentor
 from workflows.analytics.availability import availability_of
 from workflows.analytics.scope import Period, period_of
 from workflows.availability.dates import (

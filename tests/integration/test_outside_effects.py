@@ -26,7 +26,8 @@ from workflows.events.delivery import (
 )
 from workflows.events.subscriptions import Subscriptions, load
 from workflows.notifications.mails import SEND_MAIL
-from workflows.webhooks.endpoints import Endpoint, create_endpoint, endpoint_query, ping_endpoint
+from workflows.webhooks.actions import create_endpoint, ping_endpoint
+from workflows.webhooks.records import Endpoint, endpoint_query
 
 IN_TRANSACTION = text(
     "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"

@@ -17,9 +17,9 @@ from tests.eventually import eventually
 from tests.factories import acting_user, make_booking, make_listing, make_mentor, make_user, mentor_of
 from tests.integration.browsers import SubscribedBrowser
 from tests.integration.harness import Harness
-from workflows.accounts.people import User
-from workflows.bookings.booking import Booking
-from workflows.bookings.decisions import accept, cancel, decline, expire
+from workflows.accounts.records import User
+from workflows.bookings.actions import accept, cancel, decline, expire
+from workflows.bookings.records import Booking
 from workflows.catalog.listings import Listing
 from workflows.events import store
 from workflows.events.delivery import SendResult

@@ -46,25 +46,25 @@ from tests import servers
 from tests.application import World
 from tests.integration.harness import without_guards
 from workflows.accounts.email_change import CLOSE_EMAIL_CHANGE, FORGET_EMAIL_CHANGES, RECENT_CHANGES
-from workflows.accounts.people import user_query
+from workflows.accounts.records import user_query
 from workflows.action_links.link import FORGET_SPENT_LINKS, HOLDER_OF_LINK, SPENT_LINK
 from workflows.audit.chain import NEXT_ENTRIES, OLDEST_UNCHAINED
 from workflows.audit.log import AUDIT_ENTRIES
 from workflows.availability.calendar import BLOCKS, BLOCKS_WITHOUT_BOOKINGS, CALENDARS
 from workflows.availability.dates import DATES
+from workflows.availability.feed_reading import DELETE_TIMES, FEEDS_TO_READ, INSERT_TIMES, OWN_BOOKINGS
+from workflows.availability.feed_reading import END_HOLDS as END_HOLDS_ELSEWHERE
 from workflows.availability.feeds import FEEDS
-from workflows.availability.outside import DELETE_TIMES, FEEDS_TO_READ, INSERT_TIMES, OWN_BOOKINGS
-from workflows.availability.outside import END_HOLDS as END_HOLDS_ELSEWHERE
 from workflows.availability.slots import OF_COURSE, OF_LISTING, OF_LISTING_OF_COURSE, OF_MENTOR, OWN_TIME
-from workflows.bookings.booking import BOOKINGS, NEXT_BOOKINGS, narrow_bookings
-from workflows.bookings.choice import OFFER_OF_MENTOR, OFFERS_OF_COURSE
-from workflows.bookings.decisions import BOOKING_MACHINE
+from workflows.bookings.actions import BOOKING_MACHINE
+from workflows.bookings.candidates import OFFER_OF_MENTOR, OFFERS_OF_COURSE
 from workflows.bookings.direct import LISTING_OF_DURATION, LISTING_OF_ID
 from workflows.bookings.holds import DELETE_EXPIRED_HOLDS, RELEASE_HOLD, TAKE_HOLD
 from workflows.bookings.individual import NAMED, ONLY_PRODUCT, PRODUCT
 from workflows.bookings.insert import ACCEPTED, DRAFT
+from workflows.bookings.records import BOOKINGS, NEXT_BOOKINGS, narrow_bookings
 from workflows.bookings.series import DRAFTS_OF_SERIES
-from workflows.bundles.bundle import BUNDLES
+from workflows.bundles.records import BUNDLES
 from workflows.catalog.courses import COURSES, FOUND_COURSES
 from workflows.catalog.listings import BOOKABLE, LISTINGS
 from workflows.catalog.mentors import SKILLS, MentorSort, mentors_list, offers_statement
@@ -72,27 +72,27 @@ from workflows.catalog.products import PRODUCTS
 from workflows.events import store
 from workflows.events.delivery import Attempt, Delivery, DeliveryKey
 from workflows.events.record import recording
-from workflows.groups.group import GROUPS
+from workflows.groups.records import GROUPS
 from workflows.groups.support_options import OFFERS
 from workflows.identity.actor import ACTIVE_MENTOR, MENTOR, USER
 from workflows.invariants import About, check_part, looks, names
 from workflows.kernel.paging import PagedList
 from workflows.kernel.quotas import FORGET_UNUSED
 from workflows.notifications.gathering import HOLD
-from workflows.notifications.inbox import NOTIFICATIONS
 from workflows.notifications.mails import MAILS
 from workflows.notifications.push_subscriptions import BROWSERS
+from workflows.notifications.records import NOTIFICATIONS
 from workflows.operators.deliveries import DELIVERIES
 from workflows.reviews.permits import OPEN_PERMITS
-from workflows.reviews.review import REVIEWS_OF_MENTOR
+from workflows.reviews.records import REVIEWS_OF_MENTOR
+from workflows.sessions.actions import SESSION_MACHINE
+from workflows.sessions.records import NEXT_SESSIONS, SESSION, SESSION_WITH_TERMS, SESSIONS, narrow_sessions
 from workflows.sessions.series import SESSIONS_OF_SERIES
-from workflows.sessions.session import NEXT_SESSIONS, SESSION, SESSION_WITH_TERMS, SESSIONS, narrow_sessions
-from workflows.sessions.steps import SESSION_MACHINE
 from workflows.sessions.time_off import END_HOLDS, IN_THE_WAY, TIME_OFF
 from workflows.streams.changes import BUSY_TIMES, EVENTS_AFTER, LAST_EVENT_READ, OPEN_SESSIONS
 from workflows.webhooks.deliveries import FAN_OUT_ROWS as ROWS_OF_LISTENERS
 from workflows.webhooks.deliveries import WEBHOOK_DELIVERIES
-from workflows.webhooks.endpoints import ENDPOINTS
+from workflows.webhooks.records import ENDPOINTS
 
 ROWS = 20_000
 OWNERS = 400
@@ -512,9 +512,9 @@ def test_a_part_of_an_invariant_finds_its_rows_by_an_index(large: Connection, na
         assert scan.get("Index Cond") or scan.get("Recheck Cond"), scan
 
 
-@pytest.mark.parametrize("about", list(looks.NEWEST))
+@pytest.mark.parametrize("about", list(continuous.NEWEST))
 def test_the_newest_changes_are_found_by_an_index(large: Connection, about: About) -> None:
-    assert_indexed(large, looks.NEWEST[about], of_one_owner=False)
+    assert_indexed(large, continuous.NEWEST[about], of_one_owner=False)
 
 
 @pytest.mark.parametrize("statement", [EVENTS_AFTER, LAST_EVENT_READ], ids=["page", "end"])

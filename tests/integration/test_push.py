@@ -28,7 +28,7 @@ from tests.receivers import HttpReceiver, Request, http_receiver
 from workers.runner import DeliveryRunner
 from workers.transports import NotConfigured, Transport
 from workers.transports.web_push import SIGNATURE_SECONDS, WebPushTransport
-from workflows.accounts.people import User
+from workflows.accounts.records import User
 from workflows.events.delivery import PUSH_RETRY_POLICY, DeliveryKey
 from workflows.events.subscriptions import load
 from workflows.kernel.errors import Invalid

@@ -32,7 +32,7 @@ from workflows.events.subscriptions import Effect, Subscriptions, activate, acti
 from workflows.identity.actor import SYSTEM
 from workflows.kernel.operator_policy import OperatorPolicy
 from workflows.notifications.mails import SEND_MAIL
-from workflows.sessions.session import Session, session_query
+from workflows.sessions.records import Session, session_query
 from workflows.webhooks.deliveries import FAN_OUT_ROWS
 
 NOW = datetime.now(UTC)

@@ -16,9 +16,9 @@ from models.events import deliveries, events
 from models.notifications import notifications
 from tests.factories import make_booking, make_listing, make_mentor, make_user, mentor_of
 from tests.integration.harness import Harness, counted_statements, prepared_message
-from workflows.accounts.people import User
-from workflows.bookings.booking import Booking
-from workflows.bookings.decisions import accept, decline
+from workflows.accounts.records import User
+from workflows.bookings.actions import accept, decline
+from workflows.bookings.records import Booking
 from workflows.events.delivery import Cancel, Delivery, DeliveryKey
 from workflows.events.event_types import (
     BookingAccepted,
@@ -32,9 +32,9 @@ from workflows.events.record import flush_deferred
 from workflows.events.subscriptions import Effect, load
 from workflows.kernel.operator_policy import OperatorPolicy
 from workflows.notifications.mails import SEND_MAIL, Mail
+from workflows.sessions.actions import start
 from workflows.sessions.cancel import cancel
-from workflows.sessions.session import Session, SessionWithTerms, session_query, session_with_terms_query
-from workflows.sessions.steps import start
+from workflows.sessions.records import Session, SessionWithTerms, session_query, session_with_terms_query
 
 DAY, HOUR = timedelta(days=1), timedelta(hours=1)
 

@@ -26,15 +26,15 @@ from workflows.analytics.counts import Conversion, Grouping, conversion_query, s
 from workflows.analytics.scope import Period, Scope, period_of
 from workflows.analytics.summary import Summary, add_up_changes, summary_of
 from workflows.analytics.transition_times import Transition, histograms_of, transition_times_query
-from workflows.bookings.decisions import accept
+from workflows.bookings.actions import accept
 from workflows.bookings.request import request
 from workflows.events.event_types import SeatJoined, SeatLeft, SeatRefunded
 from workflows.identity.actor import Actor
 from workflows.invariants import check_all
 from workflows.kernel.paging import Page
+from workflows.sessions.actions import create
 from workflows.sessions.cancel import cancel
-from workflows.sessions.session import Session, SessionWithTerms, session_with_terms_query
-from workflows.sessions.steps import create
+from workflows.sessions.records import Session, SessionWithTerms, session_with_terms_query
 
 NOW = datetime(2027, 6, 1, tzinfo=UTC)
 

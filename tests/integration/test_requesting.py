@@ -25,7 +25,7 @@ from tests.factories import (
     make_mentor,
     make_user,
 )
-from workflows.bookings.booking import Booking
+from workflows.bookings.records import Booking
 from workflows.bookings.request import request
 from workflows.catalog.listings import Listing
 from workflows.kernel.errors import Conflict, DomainError, Forbidden, Invalid, NotFound

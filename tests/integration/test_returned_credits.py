@@ -13,17 +13,17 @@ from models.events import events
 from models.sessions import AbsentParty, session_id_of
 from tests import factories
 from tests.integration.harness import Harness
-from workflows.bookings.booking import Booking
-from workflows.bookings.decisions import cancel as withdraw
-from workflows.bookings.decisions import decline, expire
-from workflows.bundles.bundle import Bundle, bundle_query
+from workflows.bookings.actions import cancel as withdraw
+from workflows.bookings.actions import decline, expire
+from workflows.bookings.records import Booking
+from workflows.bundles.records import Bundle, bundle_query
 from workflows.events.record import flush_deferred
 from workflows.identity.actor import Actor
 from workflows.kernel.clock import rfc3339
-from workflows.sessions.after_the_fact import report_no_show, void, waive_fee
+from workflows.sessions.actions import create
 from workflows.sessions.cancel import cancel
-from workflows.sessions.session import Session, SessionWithTerms, session_with_terms_query
-from workflows.sessions.steps import create
+from workflows.sessions.outcomes import report_no_show, void, waive_fee
+from workflows.sessions.records import Session, SessionWithTerms, session_with_terms_query
 
 NOW = datetime.now(UTC)
 DAY, TICK = timedelta(days=1), timedelta(microseconds=1)

@@ -16,8 +16,8 @@ from tests.integration.harness import Harness, counted_statements
 from workflows.identity.actor import Actor
 from workflows.kernel.errors import Conflict, Forbidden
 from workflows.reviews.actions import ReviewableSession, moderate, reviewable_query, submit
-from workflows.reviews.review import Review, review_query, shown_name
-from workflows.sessions.session import Session
+from workflows.reviews.records import Review, review_query, shown_name
+from workflows.sessions.records import Session
 
 
 def unlocked(engine: Engine) -> dict[str, Any]:

@@ -18,19 +18,19 @@ from models.groups import group_sessions, seat_cancellations
 from models.sessions import session_id_of, sessions
 from tests import factories
 from tests.integration.harness import Harness, without_guards
-from workflows.accounts.people import User
-from workflows.bundles.bundle import Bundle, bundle_query
-from workflows.groups.group import Group
+from workflows.accounts.records import User
+from workflows.bundles.records import Bundle, bundle_query
 from workflows.groups.place import read_group
+from workflows.groups.records import Group
 from workflows.groups.seats import join, leave, refund_all, waive_seat_fee
 from workflows.identity.actor import Actor
 from workflows.invariants import check_all
 from workflows.kernel.errors import Conflict, DomainError, Invalid, InvalidTransition, NotFound
 from workflows.kernel.operator_policy import DEFAULT_POLICY, OperatorPolicy
-from workflows.sessions.after_the_fact import cancel_not_held, void
+from workflows.sessions.actions import create
 from workflows.sessions.cancel import cancel
-from workflows.sessions.session import SessionWithTerms, session_with_terms_query
-from workflows.sessions.steps import create
+from workflows.sessions.outcomes import cancel_not_held, void
+from workflows.sessions.records import SessionWithTerms, session_with_terms_query
 from workflows.terms.cancellation import Quote
 
 NOW = datetime.now(UTC)

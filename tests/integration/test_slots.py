@@ -19,7 +19,7 @@ from models.availability import time_off
 from models.catalog import BookingMode
 from models.people import mentor_profiles
 from tests import factories
-from workflows.accounts.people import Mentor, User
+from workflows.accounts.records import Mentor, User
 from workflows.availability.dates import CalendarDay, calendar_day_query, set_date_hours
 from workflows.availability.hours import Span, WeeklyHours, set_hours, weekly_hours_query
 from workflows.availability.rules import BookingRules, RulesOfMentor, rules_query, set_rules

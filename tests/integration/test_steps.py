@@ -29,13 +29,13 @@ from tests.factories import (
     make_user,
     mentor_of,
 )
-from workflows.bookings.booking import Booking, booking_query
-from workflows.bookings.decisions import accept, cancel, decline, expire
+from workflows.bookings.actions import accept, cancel, decline, expire
+from workflows.bookings.records import Booking, booking_query
 from workflows.identity.access import require_access, require_mentee
 from workflows.identity.actor import SYSTEM, Actor
 from workflows.kernel.errors import Conflict, DomainError, Forbidden, Invalid, InvalidTransition
-from workflows.sessions.session import Session, session_query, session_with_terms_query
-from workflows.sessions.steps import complete, create, start
+from workflows.sessions.actions import complete, create, start
+from workflows.sessions.records import Session, session_query, session_with_terms_query
 
 MINUTE, SECOND = timedelta(minutes=1), timedelta(seconds=1)
 Step = Callable[[Connection, Actor, Any, datetime], Any]

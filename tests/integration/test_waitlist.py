@@ -16,16 +16,16 @@ from models.sessions import session_id_of
 from tests import factories
 from tests.integration.harness import Harness
 from tests.integration.test_seats import NOW, START, TICK, Scene, refused
-from workflows.accounts.people import User
+from workflows.accounts.records import User
 from workflows.events.event_types import BookingAccepted
 from workflows.events.record import record
-from workflows.groups.group import Group
 from workflows.groups.place import lock_group, read_group
+from workflows.groups.records import Group
 from workflows.groups.seats import refund_all
 from workflows.groups.waitlist import WaitlistEntry, join_waitlist, leave_waitlist, offer_seats
 from workflows.kernel.errors import Conflict, Invalid, InvalidTransition
 from workflows.kernel.operator_policy import DEFAULT_POLICY, OperatorPolicy
-from workflows.sessions.session import Session, session_query
+from workflows.sessions.records import Session, session_query
 
 HOUR = timedelta(hours=1)
 

@@ -22,19 +22,18 @@ from tests.integration.harness import Harness
 from workflows.events.delivery import DeliveryKey
 from workflows.events.store import webhook_status_query
 from workflows.identity.actor import Actor
-from workflows.webhooks.deliveries import WebhookDelivery, recover, resend
-from workflows.webhooks.endpoints import (
-    Endpoint,
+from workflows.webhooks.actions import (
     activate,
     change_endpoint,
     create_endpoint,
     delete_endpoint,
-    endpoint_query,
     rotate_secret,
     send_example,
 )
+from workflows.webhooks.deliveries import WebhookDelivery, recover, resend
 from workflows.webhooks.messages import example_message
 from workflows.webhooks.quotas import MAX_ENDPOINTS
+from workflows.webhooks.records import Endpoint, endpoint_query
 
 OPERATOR = Actor(operator=True, name="operator:1")
 NOW = datetime.now(UTC)

@@ -11,13 +11,13 @@ from sqlalchemy import Connection, select
 
 from models.bundles import bundle_entries, bundle_purchases
 from tests import factories
-from workflows.bookings.booking import Booking
 from workflows.bookings.individual import IndividualRequest, book_individual
-from workflows.bundles.bundle import Bundle
+from workflows.bookings.records import Booking
+from workflows.bundles.records import Bundle
 from workflows.identity.actor import Actor
+from workflows.sessions.actions import create
 from workflows.sessions.cancel import cancel
-from workflows.sessions.session import accepted_session
-from workflows.sessions.steps import create
+from workflows.sessions.records import accepted_session
 
 NOW = datetime(2030, 5, 1, 9, tzinfo=UTC)
 START = NOW + timedelta(days=5)

@@ -14,7 +14,7 @@ from models.sessions import SessionStatus
 from workflows.identity.actor import Actor
 from workflows.kernel.errors import Conflict, Forbidden
 from workflows.sessions.cancel import as_stored, quote_for, require_allowed
-from workflows.sessions.session import SessionWithTerms
+from workflows.sessions.records import SessionWithTerms
 
 START = datetime(2030, 5, 4, 9, tzinfo=UTC)
 MENTOR, MENTEE = uuid4(), uuid4()

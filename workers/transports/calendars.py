@@ -15,8 +15,8 @@ from infrastructure.network import ResponseTooLong
 from models.events import ErrorClass
 from workers.calendar_expansion import expand_apart
 from workers.transports import Renew, Transport, no_lease
+from workflows.availability.feed_reading import CalendarCopy, FeedRequest
 from workflows.availability.occurrences import CalendarRefused, Occurrences
-from workflows.availability.outside import CalendarCopy, FeedRequest
 from workflows.events.delivery import SendResult
 from workflows.kernel.errors import Invalid
 

@@ -13,7 +13,7 @@ from enum import StrEnum
 from uuid import UUID
 
 from workflows.action_links.link import Action, ActionLink
-from workflows.bookings.decisions import expiry_of
+from workflows.bookings.actions import expiry_of
 from workflows.events.event_types import (
     BookingCancelled,
     BookingDeclined,

@@ -12,8 +12,8 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import Connection, Row, text
 
 from workflows.availability.changes import lock_calendar
-from workflows.bookings.booking import Booking
 from workflows.bookings.insert import NO_DRAFT_LIMITS, DraftLimits
+from workflows.bookings.records import Booking
 from workflows.bookings.request import request
 from workflows.bookings.series import Recurrence, Series, book_occurrences, occurrences
 from workflows.identity.access import require_person

@@ -12,11 +12,11 @@ from uuid import UUID
 
 from sqlalchemy import Connection, Row, text
 
-from workflows.accounts.people import mentee_for
+from workflows.accounts.actions import mentee_for
 from workflows.availability.check import require_bookable, require_start, with_present_calendar
-from workflows.bookings.booking import Booking
-from workflows.bookings.choice import Offer, is_lost_to_another, offer_of_mentor, offers_of_course
+from workflows.bookings.candidates import Offer, is_lost_to_another, offer_of_mentor, offers_of_course
 from workflows.bookings.insert import insert_booking
+from workflows.bookings.records import Booking
 from workflows.bookings.series import (
     Occurrence,
     OnConflict,

@@ -25,7 +25,7 @@ from workflows.availability.busy import (
     SHARE_MENTOR_UNCHANGED,
 )
 from workflows.availability.check import CalendarChanged
-from workflows.bookings.booking import Booking
+from workflows.bookings.records import Booking
 from workflows.identity.parties import shown_parties
 from workflows.kernel.constraints import constraint_errors
 from workflows.terms.expected_terms import NOTHING_EXPECTED, ExpectedTerms

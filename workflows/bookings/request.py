@@ -12,8 +12,8 @@ from models.bookings import BookingStatus
 from models.catalog import BookingMode
 from workflows.availability.calendar import MentorCalendar
 from workflows.availability.check import require_bookable, with_present_calendar
-from workflows.bookings.booking import Booking
 from workflows.bookings.insert import NO_DRAFT_LIMITS, DraftLimits, insert_booking
+from workflows.bookings.records import Booking
 from workflows.catalog.listings import BOOKABLE, Listing
 from workflows.events.event_types import BookingAccepted, BookingRequested
 from workflows.events.record import record

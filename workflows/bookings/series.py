@@ -17,8 +17,8 @@ from models.base import enum_literal
 from models.bookings import BookingStatus, bookings
 from workflows.availability.busy import LOCK_MENTOR_UNCHANGED, LOCK_PEOPLE
 from workflows.availability.check import CalendarChanged
-from workflows.bookings.booking import Booking
-from workflows.bookings.decisions import cancel, decline
+from workflows.bookings.actions import cancel, decline
+from workflows.bookings.records import Booking
 from workflows.events.record import savepoint
 from workflows.identity.access import is_mentor
 from workflows.identity.actor import Actor

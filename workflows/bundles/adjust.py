@@ -9,8 +9,8 @@ from typing import Any
 from sqlalchemy import Connection
 
 from workflows.audit.log import write_audit_entry
-from workflows.bundles.bundle import Bundle, BundleStatus, locked
 from workflows.bundles.ledger import entry_values, exhausted_events, moving, unusable, validity_events
+from workflows.bundles.records import Bundle, BundleStatus, locked
 from workflows.events.record import record
 from workflows.identity.access import require_operator
 from workflows.identity.actor import Actor

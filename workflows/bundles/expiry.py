@@ -8,8 +8,8 @@ from uuid import UUID
 from sqlalchemy import Connection, bindparam, exists, select
 
 from models.events import events
-from workflows.bundles.bundle import Bundle, BundleStatus, locked
 from workflows.bundles.ledger import entry_values, moving
+from workflows.bundles.records import Bundle, BundleStatus, locked
 from workflows.events.event_types import BundleExpired, BundleValiditySet
 from workflows.events.record import record
 from workflows.identity.actor import SYSTEM, Actor

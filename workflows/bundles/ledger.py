@@ -9,7 +9,7 @@ from sqlalchemy import Connection, TextClause, text
 from sqlalchemy.sql.expression import TextualSelect
 from uuid_utils.compat import uuid7
 
-from workflows.bundles.bundle import Bundle, bundle_query
+from workflows.bundles.records import Bundle, bundle_query
 from workflows.events.event_types import BundleExhausted, BundleValiditySet
 from workflows.events.record import record
 from workflows.identity.actor import Actor

@@ -8,8 +8,8 @@ from uuid import UUID
 from sqlalchemy import Connection, text
 from uuid_utils.compat import uuid7
 
-from workflows.bundles.bundle import Bundle
 from workflows.bundles.ledger import entry_values, moving, validity_events
+from workflows.bundles.records import Bundle
 from workflows.events.event_types import BundlePurchased
 from workflows.events.record import record
 from workflows.identity.actor import Actor

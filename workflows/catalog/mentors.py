@@ -31,7 +31,7 @@ from sqlalchemy.dialects.postgresql import distinct_on
 from models.catalog import listings
 from models.people import RATING_IN_HUNDREDTHS, mentor_profiles, skills, users
 from models.prepared import PreparedStatement
-from workflows.accounts.people import Mentor
+from workflows.accounts.records import Mentor
 from workflows.availability.slots import Offered, first_slots
 from workflows.catalog.search import MOST_RELEVANT_FIRST, Offer, matches, probed, relevance
 from workflows.kernel.paging import NEWEST_FIRST, Key, Order, Page, PagedList, PageResult, ascending, descending

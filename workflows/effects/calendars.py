@@ -12,7 +12,7 @@ from uuid import UUID
 from sqlalchemy import Connection, Row
 
 from models.events import ErrorClass
-from workflows.availability.outside import (
+from workflows.availability.feed_reading import (
     FEEDS_TO_READ,
     CalendarCopy,
     FeedRequest,

@@ -11,8 +11,8 @@ from sqlalchemy import Connection, select
 from models.bookings import BookingStatus
 from models.catalog import courses
 from models.sessions import OutcomeType, SessionStatus
-from workflows.bundles.bundle import Bundle, bundle_query
 from workflows.bundles.expiry import expiry_of, is_long, is_superseded, notice_of_expiry
+from workflows.bundles.records import Bundle, bundle_query
 from workflows.events.event_types import (
     BookingAccepted,
     BookingCancelled,

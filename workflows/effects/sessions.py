@@ -11,8 +11,8 @@ from sqlalchemy import Connection, exists, select
 
 from models.bookings import BookingStatus
 from models.events import events
-from workflows.bookings.booking import BOOKING_BY_ID, Booking
-from workflows.bookings.decisions import expire, expiry_of
+from workflows.bookings.actions import expire, expiry_of
+from workflows.bookings.records import BOOKING_BY_ID, Booking
 from workflows.bundles import expiry as bundles
 from workflows.events.event_types import (
     CLOCK_SKEW,
@@ -34,7 +34,7 @@ from workflows.groups.waitlist import close_waitlist, offer_seats
 from workflows.identity.actor import SYSTEM, Actor
 from workflows.kernel.operator_policy import DEFAULT_POLICY, OperatorPolicy
 from workflows.notifications.reminders import reminders_to_set
-from workflows.sessions.steps import create_all
+from workflows.sessions.actions import create_all
 
 log = structlog.get_logger(__name__)
 

@@ -29,8 +29,8 @@ from workflows.events.subscriptions import (
 )
 from workflows.kernel.errors import Invalid
 from workflows.kernel.operator_policy import OperatorPolicy
+from workflows.webhooks.actions import DELETED, activate, is_valid
 from workflows.webhooks.deliveries import FAN_OUT_ROWS, directly_to
-from workflows.webhooks.endpoints import DELETED, activate, is_valid
 from workflows.webhooks.health import admit, end_probe, record_failure, record_success
 from workflows.webhooks.messages import body_of
 

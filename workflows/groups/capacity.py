@@ -8,8 +8,8 @@ from sqlalchemy import Connection, text
 
 from workflows.events.event_types import GroupSessionChanged, GroupSessionFull
 from workflows.events.record import record
-from workflows.groups.group import Group, group_query
 from workflows.groups.place import read_group
+from workflows.groups.records import Group, group_query
 from workflows.groups.waitlist import offer_seats
 from workflows.identity.access import require_mentor_or_operator
 from workflows.identity.actor import Actor

@@ -12,7 +12,7 @@ from models.base import Timestamp
 from models.bookings import booking_participants
 from models.prepared import PreparedStatement
 from models.sessions import SessionStatus
-from workflows.groups.group import Group, group_query
+from workflows.groups.records import Group, group_query
 from workflows.kernel.errors import Conflict, Invalid, InvalidTransition, NotFound
 from workflows.kernel.records import Record
 

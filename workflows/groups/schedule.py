@@ -15,8 +15,8 @@ from models.bookings import BookingKind
 from models.groups import group_sessions
 from models.people import mentor_profiles
 from workflows.availability.rules import MAX_LEAD_TIME
-from workflows.bookings.booking import Booking
 from workflows.bookings.insert import insert_booking
+from workflows.bookings.records import Booking
 from workflows.events.event_types import BookingAccepted
 from workflows.events.record import record
 from workflows.groups.templates import GroupTemplate, require_teaches

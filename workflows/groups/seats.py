@@ -15,7 +15,6 @@ from workflows.audit.log import write_audit_entry
 from workflows.bundles.ledger import give_back, spend
 from workflows.events.event_types import GroupSessionFull, SeatJoined, SeatLeft, SeatRefunded
 from workflows.events.record import record
-from workflows.groups.group import Group
 from workflows.groups.place import (
     Place,
     is_open,
@@ -26,6 +25,7 @@ from workflows.groups.place import (
     require_on_sale,
     require_open,
 )
+from workflows.groups.records import Group
 from workflows.groups.waitlist import CANCELLED, after_offers, drop_waitlist, offer_seats
 from workflows.identity.access import require_operator
 from workflows.identity.actor import Actor

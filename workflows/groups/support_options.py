@@ -12,10 +12,10 @@ from sqlalchemy.sql.expression import bindparam
 from sqlalchemy.types import Uuid
 
 from models.people import RATING_IN_HUNDREDTHS
-from workflows.accounts.people import average_rating
+from workflows.accounts.records import average_rating
 from workflows.catalog.courses import Course
 from workflows.catalog.products import PRODUCTS, Product
-from workflows.groups.group import GROUPS, ListedGroup
+from workflows.groups.records import GROUPS, ListedGroup
 from workflows.identity.actor import Actor
 from workflows.kernel.paging import Page
 

@@ -13,7 +13,6 @@ from models.base import Timestamp
 from workflows.availability.busy import IS_BUSY, require_free
 from workflows.events.event_types import GroupSessionChanged, WaitlistDropped, WaitlistOffered
 from workflows.events.record import record
-from workflows.groups.group import Group
 from workflows.groups.place import (
     Place,
     lock_group,
@@ -24,6 +23,7 @@ from workflows.groups.place import (
     require_on_sale,
     require_open,
 )
+from workflows.groups.records import Group
 from workflows.identity.actor import SYSTEM, Actor
 from workflows.kernel.errors import Conflict
 from workflows.kernel.operator_policy import OperatorPolicy

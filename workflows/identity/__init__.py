@@ -1,1 +1,1 @@
-"""Users, mentor profiles, and the actor of a request."""
+"""The actor of a request, who may do what, and the parties of a booking."""

@@ -1,15 +1,33 @@
-"""The parties of a booking, a session or anything else that has a mentor and a mentee, as columns of its select."""
+"""The parties of a booking, a session or anything else that has a mentor and mentees: the mentees themselves, and both
+sides as columns of a select."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ARRAY, ColumnElement, Dialect, FromClause, Label, Uuid, case, func, literal_column, select
+from sqlalchemy import (
+    ARRAY,
+    ColumnElement,
+    Connection,
+    Dialect,
+    FromClause,
+    Label,
+    Select,
+    Uuid,
+    bindparam,
+    case,
+    func,
+    literal_column,
+    select,
+)
 from sqlalchemy.types import UserDefinedType
 
 from models.bookings import booking_participants
+from models.people import users
+from workflows.kernel.records import Record
 
 
 def participant_ids(of: FromClause, booking_id: ColumnElement[UUID]) -> Label[Any]:
@@ -62,3 +80,27 @@ def shown_parties(of: str) -> list[Label[Any]]:
     """
     columns = (("mentor", _MENTOR_OF, _MENTOR), ("mentee", _MENTEE_OF, _MENTEE))
     return [literal_column(sql.format(of=of), kind).label(name) for name, sql, kind in columns]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Participant(Record):
+    """A mentee of a booking; `present` is None until attendance is recorded."""
+
+    table = booking_participants
+
+    user_id: UUID
+    name: str
+    present: bool | None
+
+
+_PARTICIPANTS: Select[Any] = (
+    select(booking_participants.c.user_id, users.c.name, booking_participants.c.present)
+    .join_from(booking_participants, users, users.c.id == booking_participants.c.user_id)
+    .where(booking_participants.c.booking_id == bindparam("booking_id", type_=Uuid))
+    .order_by(booking_participants.c.created_at, booking_participants.c.user_id)
+)
+
+
+def participants_of(db: Connection, booking_id: UUID) -> list[Participant]:
+    """The mentees of a booking, in the order in which they joined."""
+    return [Participant.of(row) for row in db.execute(_PARTICIPANTS, {"booking_id": booking_id})]

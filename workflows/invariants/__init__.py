@@ -1,7 +1,7 @@
 """What must always be true: one query a file, each finding what must not exist. Its first line describes that.
 
 Each is asked about everything, on demand, or about a part: of what changed, of a page of the whole, of what was found
-before (workflows.invariants.looks). Lines that end in `-- part` limit a query to the rows that are asked about.
+before (workflows.invariants.continuous). Lines that end in `-- part` limit a query to the rows that are asked about.
 """
 
 from __future__ import annotations

@@ -36,7 +36,7 @@ from workflows.kernel.operator_policy import DEFAULT_POLICY, OperatorPolicy
 from workflows.notifications.endpoint_news import news_of
 from workflows.notifications.gathering import COUNTED_SINCE, MailToSend, hold_excess, sent_with, wait_for
 from workflows.notifications.kinds import KINDS
-from workflows.notifications.overtaken import EarlierMessages, requests_of, require_current, require_known_request
+from workflows.notifications.outdated import EarlierMessages, requests_of, require_current, require_known_request
 from workflows.notifications.preferences import Choice, UnsubscribeLink, can_be_stopped, is_stopped
 from workflows.notifications.recipients import IS_PARTY, require_recipient
 from workflows.notifications.reminders import words_now

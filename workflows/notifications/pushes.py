@@ -16,7 +16,7 @@ from models.notifications import Channel
 from workflows.events.delivery import PUSH_RETRY_POLICY, Cancel, Delivery, SendResult
 from workflows.events.event_types import BookingUndecided, Event, SessionReminderSet, SessionStarted, WaitlistOffered
 from workflows.events.subscriptions import OutboundEffect, prepare_each, register_outbound
-from workflows.notifications.overtaken import EarlierMessages, requests_of, require_current, require_known_request
+from workflows.notifications.outdated import EarlierMessages, requests_of, require_current, require_known_request
 from workflows.notifications.preferences import is_stopped
 from workflows.notifications.push_subscriptions import forget_browser
 from workflows.notifications.recipients import IS_PARTY, require_recipient

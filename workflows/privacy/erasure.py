@@ -16,7 +16,7 @@ from sqlalchemy import Connection, TextClause, Uuid, text
 
 from workflows.events import store
 from workflows.kernel.cursors import FIRST_ID, move_cursor, take_cursor
-from workflows.privacy.places import DELETED_ACCOUNT, assignments, holds_something
+from workflows.privacy.personal_columns import DELETED_ACCOUNT, assignments, holds_something
 
 PAGE_ROWS = 500
 # In which every transaction has ended that read the account before it was erased.

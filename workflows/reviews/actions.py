@@ -23,7 +23,7 @@ from workflows.identity.actor import Actor
 from workflows.kernel.errors import Conflict, Invalid, NotFound, Stale
 from workflows.kernel.records import Record
 from workflows.reviews.permits import permit_query
-from workflows.reviews.review import Review, review_query, reviews_of_session_query
+from workflows.reviews.records import Review, review_query, reviews_of_session_query
 
 _COLUMNS = ", ".join(f"reviews.{column.name}" for column in Review.columns())
 # The mentor's lock first, as everywhere. The second of two submissions for one permit writes nothing, and so counts

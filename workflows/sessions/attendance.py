@@ -11,10 +11,10 @@ from sqlalchemy import Boolean, Connection, Uuid, text
 from models.sessions import SessionStatus, sessions
 from workflows.identity.access import require_mentor_or_operator
 from workflows.identity.actor import Actor
-from workflows.identity.participants import Participant, participants_of
+from workflows.identity.parties import Participant, participants_of
 from workflows.kernel.errors import Invalid, InvalidTransition
 from workflows.reviews.permits import correct_permits
-from workflows.sessions.session import SESSION, Session
+from workflows.sessions.records import SESSION, Session
 
 CORRECTABLE_DAYS = 7
 

@@ -15,8 +15,8 @@ from workflows.identity.access import HasMentor, is_mentor, require_canceller
 from workflows.identity.actor import Actor
 from workflows.kernel.clock import rfc3339
 from workflows.kernel.errors import Conflict, Invalid, InvalidTransition
-from workflows.sessions.session import Session, SessionWithTerms
-from workflows.sessions.steps import SESSION_MACHINE
+from workflows.sessions.actions import SESSION_MACHINE
+from workflows.sessions.records import Session, SessionWithTerms
 from workflows.terms.cancellation import Quote, quote_at, quote_by_policy
 
 _DEFAULT_TYPE = {

@@ -15,7 +15,7 @@ from workflows.events.record import savepoint
 from workflows.identity.actor import Actor
 from workflows.kernel.errors import DomainError
 from workflows.sessions.cancel import cancel
-from workflows.sessions.session import SessionWithTerms, session_pending, with_terms
+from workflows.sessions.records import SessionWithTerms, session_pending, with_terms
 
 _LOCK_MENTOR = text("SELECT id FROM mentor_profiles WHERE id = :id FOR NO KEY UPDATE")
 # With nulls in place of a session that is still being created.

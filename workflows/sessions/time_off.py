@@ -21,7 +21,7 @@ from workflows.kernel.errors import Conflict, Invalid
 from workflows.kernel.paging import LATEST_START_FIRST, Page, PagedList
 from workflows.kernel.records import Record
 from workflows.sessions.cancel import cancel
-from workflows.sessions.session import SESSION_WITH_TERMS, SessionWithTerms
+from workflows.sessions.records import SESSION_WITH_TERMS, SessionWithTerms
 
 DEFAULT_REASON = "The mentor is not available at this time."
 # Of a mentor, past ones included, which stay until they are deleted.

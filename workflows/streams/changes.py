@@ -21,7 +21,7 @@ from models.base import Timestamp
 from models.calendar import person_busy
 from workflows.events.event_types import Event, event_types
 from workflows.identity.actor import Actor
-from workflows.sessions.session import Session
+from workflows.sessions.records import Session
 
 Position = tuple[int, int]
 BUSY_AHEAD = timedelta(days=92)

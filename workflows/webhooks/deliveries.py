@@ -18,8 +18,8 @@ from workflows.identity.actor import Actor
 from workflows.kernel.errors import Invalid, NotFound
 from workflows.kernel.paging import NEWEST_EVENT_FIRST, PagedList
 from workflows.kernel.records import Record
-from workflows.webhooks.endpoints import Endpoint, require_active
 from workflows.webhooks.quotas import NO_QUOTAS, MessageQuotas, use_recovery, use_resend
+from workflows.webhooks.records import Endpoint, require_active
 
 INTERNAL_ERROR = "Something went wrong on our side, not on yours."
 # What an endpoint misses while it is not active can be recovered for so long, and is deleted a little later.

@@ -16,7 +16,7 @@ from api.http.bodies import require_storable
 from api.pages.page import Page
 from api.schemas.base import EmptyBody, RequestSchema
 from workflows.action_links.link import NO_SUCH_LINK, ActionLink, holder_of
-from workflows.bookings.booking import Booking, booking_query
+from workflows.bookings.records import Booking, booking_query
 from workflows.kernel.clock import local_time
 from workflows.kernel.errors import InvalidTransition, NotFound
 from workflows.notifications.texts import money

@@ -14,7 +14,7 @@ from api.schemas.fields import OneLine, QueryFlag, Text
 from api.state import app_state
 from models.bookings import BookingKind, BookingStatus
 from models.sessions import SessionStatus
-from workflows.bookings.booking import Booking
+from workflows.bookings.records import Booking
 from workflows.groups.place import read_group, read_place, require_open
 from workflows.groups.seats import leave, quote_seat, require_leavable
 from workflows.identity.access import has_access
@@ -22,7 +22,7 @@ from workflows.kernel.clock import local_time
 from workflows.kernel.errors import InvalidTransition
 from workflows.notifications.texts import money, returned_credit
 from workflows.sessions.cancel import cancel, quote_for
-from workflows.sessions.session import SessionWithTerms, accepted_session
+from workflows.sessions.records import SessionWithTerms, accepted_session
 from workflows.terms.cancellation import Quote
 from workflows.terms.withdrawals import use_withdrawal
 

@@ -13,8 +13,8 @@ from config.sealing import shown_text
 from config.signed_links import Signer
 from models.bookings import BookingStatus
 from workflows.action_links.link import LINK_PURPOSE, Action
-from workflows.bookings.booking import Booking
-from workflows.bookings.decisions import accept, decline
+from workflows.bookings.actions import accept, decline
+from workflows.bookings.records import Booking
 from workflows.identity.access import require_mentor
 
 _DECIDED = {

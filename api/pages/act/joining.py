@@ -13,7 +13,7 @@ from models.sessions import SessionStatus
 from workflows.identity.access import has_access
 from workflows.kernel.clock import local_time
 from workflows.sessions.meeting import is_open, opens_at
-from workflows.sessions.session import accepted_session
+from workflows.sessions.records import accepted_session
 
 _OVER = {
     SessionStatus.COMPLETED: ("This session is over", "It has been completed."),

@@ -10,7 +10,7 @@ from api.schemas.base import RequestSchema
 from api.schemas.fields import QueryWhole, Text
 from models.reviews import MAX_TEXT_CHARACTERS
 from workflows.action_links.link import holder_of
-from workflows.bookings.booking import Booking, booking_query
+from workflows.bookings.records import Booking, booking_query
 from workflows.identity.access import require_reviewer
 from workflows.kernel.clock import local_time
 from workflows.reviews.actions import (

@@ -12,7 +12,7 @@ from api.schemas.base import RequestSchema
 from api.schemas.fields import OneLine
 from api.state import app_state
 from models.bookings import BookingKind
-from workflows.bookings.booking import Booking
+from workflows.bookings.records import Booking
 from workflows.groups.place import read_group, read_place, require_open
 from workflows.groups.seats import join
 from workflows.kernel.clock import local_time

@@ -1,90 +1,21 @@
-"""Users and mentor profiles: the records, the list of mentors, registration."""
+"""What is done with accounts: a user is registered, a mentor profile is published, and both are changed."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BindParameter, Connection, Select, Uuid, bindparam, func, insert, select, text, update
+from sqlalchemy import Connection, insert, select, text, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 from uuid_utils.compat import uuid7
 
-from models.people import email_changes, mentor_profiles, users
+from models.people import mentor_profiles, users
+from workflows.accounts.records import Mentor, User, mentor_query, user_query
 from workflows.identity.access import require_operator, require_own_profile, require_user_id
 from workflows.identity.actor import Actor
 from workflows.kernel.clock import zone
 from workflows.kernel.errors import Invalid, NotFound, Stale
-from workflows.kernel.records import Record
-
-
-@dataclass(frozen=True, kw_only=True)
-class User(Record):
-    """A person with an account; `time_zone` is an IANA name."""
-
-    table = users
-
-    id: UUID
-    email: str
-    name: str
-    time_zone: str
-    locale: str
-    mentor_profile_id: UUID | None
-    created_at: datetime
-    version: int
-    # Entered, and still to be confirmed.
-    pending_email: str | None = None
-
-    @classmethod
-    def query(cls) -> Select[Any]:
-        change = email_changes.c
-        pending = select(change.email).where(change.user_id == users.c.id, change.open, change.expires_at > func.now())
-        return select(
-            *cls.columns(),
-            mentor_profiles.c.id.label("mentor_profile_id"),
-            pending.scalar_subquery().label("pending_email"),
-        ).select_from(users.outerjoin(mentor_profiles, mentor_profiles.c.user_id == users.c.id))
-
-
-@dataclass(frozen=True, kw_only=True)
-class Mentor(Record):
-    """A mentor profile with its user's name."""
-
-    table = mentor_profiles
-
-    id: UUID
-    user_id: UUID
-    name: str
-    headline: str
-    bio: str | None
-    time_zone: str
-    skills: list[str]
-    languages: list[str]
-    avatar_url: str | None
-    rating_sum: int
-    review_count: int
-    active: bool
-    created_at: datetime
-    version: int
-
-    @property
-    def rating(self) -> float | None:
-        """The average of all reviews, 1 to 5, to two places; None before the first."""
-        return average_rating(self.rating_sum, self.review_count)
-
-    @classmethod
-    def query(cls) -> Select[Any]:
-        return select(*cls.columns(), users.c.name.label("name")).select_from(
-            mentor_profiles.join(users, users.c.id == mentor_profiles.c.user_id)
-        )
-
-
-def average_rating(rating_sum: int, review_count: int) -> float | None:
-    """The average of reviews to two places; None without any."""
-    return round(rating_sum / review_count, 2) if review_count else None
-
 
 _ERASED = text("SELECT erased_at IS NOT NULL FROM users WHERE id = CAST(:user_id AS uuid)")
 # The mentor profile first, as everywhere: a change of the name changes what finds the profile.
@@ -95,21 +26,6 @@ SELECT users.id FROM users, (SELECT count(*) FROM profile) AS locked
 WHERE users.id = CAST(:user_id AS uuid) FOR NO KEY UPDATE OF users
 """
 )
-
-
-def user_query(user_id: UUID | BindParameter[UUID]) -> Select[Any]:
-    """The user of that id."""
-    return User.query().where(users.c.id == user_id)
-
-
-def mentor_query(mentor_profile_id: UUID) -> Select[Any]:
-    """The mentor profile of that id, active or not."""
-    return Mentor.query().where(mentor_profiles.c.id == mentor_profile_id)
-
-
-def profile_of_user_query(user_id: UUID) -> Select[Any]:
-    """The id of a user's mentor profile, active or not."""
-    return select(mentor_profiles.c.id).where(mentor_profiles.c.user_id == user_id)
 
 
 def mentee_for(actor: Actor, student_id: UUID | None) -> UUID:
@@ -215,14 +131,6 @@ def publish_mentor_profile(
 def stored_skill(skill: str) -> str:
     """A skill as profiles hold it: in lower case."""
     return skill.strip().lower()
-
-
-_TIME_ZONE = select(users.c.time_zone).where(users.c.id == bindparam("user_id", type_=Uuid))
-
-
-def time_zone_of(db: Connection, actor: Actor) -> str:
-    """The IANA name of the caller's time zone; UTC for an operator."""
-    return "UTC" if actor.user_id is None else str(db.scalar(_TIME_ZONE, {"user_id": actor.user_id}))
 
 
 def change_mentor_profile(

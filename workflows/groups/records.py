@@ -31,10 +31,10 @@ from models.groups import group_sessions, seat_cancellations, waitlist_entries
 from models.people import mentor_profiles
 from models.prepared import PreparedStatement
 from models.sessions import SessionStatus, sessions
-from workflows.bookings.booking import SHOWN_WITH_BOOKING, Booking, booking_query
+from workflows.bookings.records import SHOWN_WITH_BOOKING, Booking, booking_query
 from workflows.identity.access import has_access, is_mentor
 from workflows.identity.actor import Actor
-from workflows.identity.participants import Participant, participants_of
+from workflows.identity.parties import Participant, participants_of
 from workflows.kernel.errors import DomainError, Invalid, NotFound
 from workflows.kernel.paging import EARLIEST_START_FIRST, Page, PagedList
 from workflows.kernel.records import Record

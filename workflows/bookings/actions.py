@@ -12,7 +12,7 @@ from models.bookings import BOOKING_TRANSITIONS, BookingStatus
 from models.prepared import PreparedStatement
 from models.sessions import session_id_of
 from workflows.availability.busy import BLOCK_TIME, LOCK_MENTOR, LOCK_PEOPLE
-from workflows.bookings.booking import Booking
+from workflows.bookings.records import Booking
 from workflows.bundles.ledger import give_back
 from workflows.events.event_types import BookingAccepted, BookingCancelled, BookingDeclined, BookingRequested
 from workflows.events.record import defer_write, record

@@ -18,9 +18,9 @@ from workflows.identity.access import require_operator, require_other_party
 from workflows.identity.actor import SYSTEM, Actor
 from workflows.kernel.clock import rfc3339
 from workflows.kernel.errors import Invalid, InvalidTransition
+from workflows.sessions.actions import SESSION_MACHINE
 from workflows.sessions.cancel import conclude, quote_of, require_scheduled
-from workflows.sessions.session import Session, SessionWithTerms, session_with_terms_query
-from workflows.sessions.steps import SESSION_MACHINE
+from workflows.sessions.records import Session, SessionWithTerms, session_with_terms_query
 from workflows.terms.cancellation import end_after_return
 
 NO_SHOW_AFTER = timedelta(minutes=15)

@@ -23,7 +23,7 @@ from workflows.kernel.errors import Conflict, Invalid
 from workflows.kernel.transitions import StateMachine, update_statement
 from workflows.sessions.attendance import write_attendance
 from workflows.sessions.meeting import opens_at
-from workflows.sessions.session import Session
+from workflows.sessions.records import Session
 
 # A booking that is not accepted is refused by the table's own trigger.
 _CREATE = text(

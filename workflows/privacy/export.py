@@ -19,8 +19,8 @@ from models.reviews import review_permits, reviews
 from workflows.catalog.listings import Listing
 from workflows.kernel.paging import NEWEST_FIRST, Order, Page, PagedList
 from workflows.kernel.records import Record
-from workflows.notifications.inbox import Notification
-from workflows.reviews.review import Review
+from workflows.notifications.records import Notification
+from workflows.reviews.records import Review
 
 
 @dataclass(frozen=True, kw_only=True)

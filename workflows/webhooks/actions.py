@@ -1,14 +1,13 @@
-"""Webhook endpoints: create, change, delete and ping them, and require their owner or that they are active."""
+"""What is done with webhook endpoints: they are created, changed, deleted and pinged, and get new secrets."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Connection, Select, delete, func, insert, or_, select, true, update
+from sqlalchemy import ColumnElement, Connection, delete, func, insert, or_, select, true, update
 from uuid_utils.compat import uuid7
 
 from models.webhooks import (
@@ -26,11 +25,10 @@ from workflows.identity.access import OPERATOR_OR_MENTOR, require_endpoint_owner
 from workflows.identity.actor import Actor
 from workflows.kernel.address import Network, checked_address
 from workflows.kernel.errors import Conflict, Invalid, InvalidTransition, NotFound, Stale
-from workflows.kernel.paging import NEWEST_FIRST, Page, PagedList
-from workflows.kernel.records import Record
 from workflows.webhooks.headers import checked_headers, sealed_headers
 from workflows.webhooks.messages import body_of
 from workflows.webhooks.quotas import NO_QUOTAS, MessageQuotas, require_room, use_ping
+from workflows.webhooks.records import Endpoint, endpoint_query, require_active
 from workflows.webhooks.secrets import checked_secret, new_secret
 
 MAX_VALID_SECRETS = 10
@@ -49,62 +47,6 @@ _HEALTHY: dict[str, Any] = {
     "warned_at": None,
     "exhausted_at": None,
 }
-
-
-@dataclass(frozen=True, kw_only=True)
-class Endpoint(Record):
-    """A partner's URL; `mentor_profile_id` is None for an operator's, which gets every event.
-
-    Of `headers` the values are sealed.
-    """
-
-    table = webhook_endpoints
-
-    id: UUID
-    mentor_profile_id: UUID | None
-    url: str
-    event_types: list[str]
-    description: str | None
-    headers: dict[str, Any]
-    rate_limit: int | None
-    state: EndpointState
-    disabled_reason: str | None
-    signing: Signing
-    failures: int
-    failing_since: datetime | None
-    open_until: datetime | None
-    created_at: datetime
-    version: int
-
-
-def endpoint_query(endpoint_id: UUID) -> Select[Any]:
-    """The endpoint of that id."""
-    return Endpoint.query().where(webhook_endpoints.c.id == endpoint_id)
-
-
-def endpoints_query(page: Page, *, mentor_profile_id: UUID | None = None) -> Select[Any]:
-    """The endpoints of that mentor, or for None those of the operators; the newest first."""
-    # With None, SQLAlchemy writes IS NULL; IS NOT DISTINCT FROM would know no index.
-    query = Endpoint.query().where(webhook_endpoints.c.mentor_profile_id == mentor_profile_id)
-    return NEWEST_FIRST.select_page(query, page, webhook_endpoints.c.id)
-
-
-ENDPOINTS = PagedList(Endpoint, NEWEST_FIRST, endpoints_query)
-
-
-def require_active(state: EndpointState | None) -> None:
-    """Require an endpoint that messages are sent to.
-
-    Args:
-        state: None for an endpoint that is deleted.
-
-    Raises:
-        Conflict: the endpoint is not active.
-    """
-    if state is None:
-        raise Conflict("The endpoint has been deleted.", code="endpoint_not_active")
-    if state is not EndpointState.ACTIVE:
-        raise Conflict(f"The endpoint is {state}; make it active first.", code="endpoint_not_active")
 
 
 def create_endpoint(

@@ -16,11 +16,11 @@ from sqlalchemy import Connection, Row, Uuid, text
 
 from models.bookings import BookingStatus
 from models.sessions import CancellationType, CancelledBy, SessionStatus
-from workflows.accounts.people import profile_of_user_query
+from workflows.accounts.records import profile_of_user_query
 from workflows.availability.changes import raise_version
-from workflows.bookings.booking import BOOKING_BY_ID, Booking
-from workflows.bookings.decisions import cancel as cancel_draft
-from workflows.bookings.decisions import decline
+from workflows.bookings.actions import cancel as cancel_draft
+from workflows.bookings.actions import decline
+from workflows.bookings.records import BOOKING_BY_ID, Booking
 from workflows.bundles.expiry import forfeit
 from workflows.events.record import savepoint
 from workflows.groups.place import read_group
@@ -30,9 +30,9 @@ from workflows.identity.actor import Actor
 from workflows.kernel.errors import Conflict
 from workflows.kernel.operator_policy import OperatorPolicy
 from workflows.privacy.erasure import erase
-from workflows.privacy.places import DELETED_ACCOUNT
+from workflows.privacy.personal_columns import DELETED_ACCOUNT
 from workflows.sessions.cancel import conclude, quote_for, quote_of
-from workflows.sessions.session import SESSION_WITH_TERMS, SessionWithTerms
+from workflows.sessions.records import SESSION_WITH_TERMS, SessionWithTerms
 
 # Each time with the mentors who were found the time before.
 MAX_LOCKING_ROUNDS = 5

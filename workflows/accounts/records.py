@@ -1,0 +1,103 @@
+"""Users and mentor profiles: the records, and how to find them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import BindParameter, Connection, Select, Uuid, bindparam, func, select
+
+from models.people import email_changes, mentor_profiles, users
+from workflows.identity.actor import Actor
+from workflows.kernel.records import Record
+
+
+@dataclass(frozen=True, kw_only=True)
+class User(Record):
+    """A person with an account; `time_zone` is an IANA name."""
+
+    table = users
+
+    id: UUID
+    email: str
+    name: str
+    time_zone: str
+    locale: str
+    mentor_profile_id: UUID | None
+    created_at: datetime
+    version: int
+    # Entered, and still to be confirmed.
+    pending_email: str | None = None
+
+    @classmethod
+    def query(cls) -> Select[Any]:
+        change = email_changes.c
+        pending = select(change.email).where(change.user_id == users.c.id, change.open, change.expires_at > func.now())
+        return select(
+            *cls.columns(),
+            mentor_profiles.c.id.label("mentor_profile_id"),
+            pending.scalar_subquery().label("pending_email"),
+        ).select_from(users.outerjoin(mentor_profiles, mentor_profiles.c.user_id == users.c.id))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Mentor(Record):
+    """A mentor profile with its user's name."""
+
+    table = mentor_profiles
+
+    id: UUID
+    user_id: UUID
+    name: str
+    headline: str
+    bio: str | None
+    time_zone: str
+    skills: list[str]
+    languages: list[str]
+    avatar_url: str | None
+    rating_sum: int
+    review_count: int
+    active: bool
+    created_at: datetime
+    version: int
+
+    @property
+    def rating(self) -> float | None:
+        """The average of all reviews, 1 to 5, to two places; None before the first."""
+        return average_rating(self.rating_sum, self.review_count)
+
+    @classmethod
+    def query(cls) -> Select[Any]:
+        return select(*cls.columns(), users.c.name.label("name")).select_from(
+            mentor_profiles.join(users, users.c.id == mentor_profiles.c.user_id)
+        )
+
+
+def average_rating(rating_sum: int, review_count: int) -> float | None:
+    """The average of reviews to two places; None without any."""
+    return round(rating_sum / review_count, 2) if review_count else None
+
+
+def user_query(user_id: UUID | BindParameter[UUID]) -> Select[Any]:
+    """The user of that id."""
+    return User.query().where(users.c.id == user_id)
+
+
+def mentor_query(mentor_profile_id: UUID) -> Select[Any]:
+    """The mentor profile of that id, active or not."""
+    return Mentor.query().where(mentor_profiles.c.id == mentor_profile_id)
+
+
+def profile_of_user_query(user_id: UUID) -> Select[Any]:
+    """The id of a user's mentor profile, active or not."""
+    return select(mentor_profiles.c.id).where(mentor_profiles.c.user_id == user_id)
+
+
+_TIME_ZONE = select(users.c.time_zone).where(users.c.id == bindparam("user_id", type_=Uuid))
+
+
+def time_zone_of(db: Connection, actor: Actor) -> str:
+    """The IANA name of the caller's time zone; UTC for an operator."""
+    return "UTC" if actor.user_id is None else str(db.scalar(_TIME_ZONE, {"user_id": actor.user_id}))
