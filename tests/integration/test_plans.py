@@ -75,7 +75,7 @@ from workflows.events.record import recording
 from workflows.groups.records import GROUPS
 from workflows.groups.support_options import OFFERS
 from workflows.identity.actor import ACTIVE_MENTOR, MENTOR, USER
-from workflows.invariants import About, check_part, looks, names
+from workflows.invariants import About, check_part, continuous, names
 from workflows.kernel.paging import PagedList
 from workflows.kernel.quotas import FORGET_UNUSED
 from workflows.notifications.gathering import HOLD
