@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from cli.database import open_database
-from cli.output import SummaryGroup
+from cli.output import SummaryGroup, counted
 from cli.run_file import DATA_DIR_OPTION
 from config.settings import settings
 from workflows.audit.chain import DIGEST_BYTES, Problem, is_known_hash, oldest_kept, verify
@@ -40,8 +40,11 @@ def verify_chain(expected: str | None, data_dir: Path) -> None:
         subject = f"entry {problem.entry_id}, " if problem.entry_id else ""
         click.echo(f"{subject}block {problem.block}: {problem.sentence}")
     if found.problems:
-        raise click.ClickException(f"The audit was tampered with: {len(found.problems)} problems.")
-    click.echo(f"{found.entries} entries in {found.blocks} blocks are as they were written.")
+        raise click.ClickException(
+            f"The audit was tampered with: {counted(len(found.problems), 'problem', 'problems')}."
+        )
+    entries, blocks = counted(found.entries, "entry", "entries"), counted(found.blocks, "block", "blocks")
+    click.echo(f"As they were written: {entries} in {blocks}.")
     click.echo(f"The chain ends with block {found.end.number}, hash {found.end.hash.hex()}.")
     if found.unchained:
         click.echo(f"Entries since {found.unchained:%Y-%m-%d %H:%M:%S} UTC are not chained yet.")

@@ -23,7 +23,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from api.authentication.jwks import JwksError, JwksKeys
 from cli.embedded import postgres_binary, valkey_binary
 from cli.migrate import TOO_OLD, is_too_old, newest_revision
-from cli.output import echo_labelled
+from cli.output import counted, echo_labelled
 from cli.plan import is_free
 from cli.reencrypt import present_recoding
 from cli.run_file import DATA_DIR_OPTION, read_run
@@ -325,7 +325,7 @@ def count_values(address: str, sealer: Sealer) -> tuple[dict[str, int], dict[str
 
 
 def _by_table(rows: dict[str, int]) -> str:
-    return ", ".join(f"{number} rows of {table}" for table, number in rows.items() if number)
+    return ", ".join(f"{counted(number, 'row', 'rows')} of {table}" for table, number in rows.items() if number)
 
 
 def _version(binary: Path) -> str:

@@ -12,7 +12,7 @@ from uuid_utils.compat import uuid7
 
 from cli.database import open_database
 from cli.operator import cli_operator, mark_as_command
-from cli.output import JSON_OPTION, SummaryGroup, print_records
+from cli.output import JSON_OPTION, SummaryGroup, counted, print_records
 from cli.run_file import DATA_DIR_OPTION
 from config.settings import settings
 from infrastructure.operator_policy import operator_policy
@@ -61,7 +61,8 @@ def backfill(since: datetime | None, data_dir: Path) -> None:
             data={"since": since.isoformat() if since else None, "deliveries": count},
             now=now,
         )
-    click.echo(f"{count} deliveries were missing and are written now." if count else "No delivery was missing.")
+    missing = counted(count, "missing delivery", "missing deliveries")
+    click.echo(f"Wrote {missing}." if count else "No delivery was missing.")
 
 
 def effect_rows(found: Subscriptions) -> Iterator[dict[str, object]]:

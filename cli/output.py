@@ -33,6 +33,11 @@ class SummaryGroup(click.Group):
                     formatter.write_dl([(name, each.get_short_help_str(_WHOLE_SUMMARY)) for name, each in found])
 
 
+def counted(number: int, one: str, many: str) -> str:
+    """A number with its noun, such as `1 entry` and `2 entries`."""
+    return f"{number} {one if number == 1 else many}"
+
+
 def print_records(records: Sequence[Mapping[str, object]], *, as_json: bool, title: str | None = None) -> None:
     """Print records that have the same keys: a table where it fits the terminal, else one paragraph a record.
 

@@ -10,6 +10,7 @@ from sqlalchemy import Engine, text
 
 from cli.database import open_database
 from cli.operator import audit_command
+from cli.output import counted
 from cli.run_file import DATA_DIR_OPTION
 from config.sealing import MARK, Sealer, UnsealError, without_mark
 from config.settings import settings
@@ -50,7 +51,7 @@ def reencrypt(count: bool, revert: bool, page_rows: int, data_dir: Path) -> None
             of_table = count_left(engine, sealed, recoding)
             left += of_table
             unreadable = f", {done.unreadable} of them under a key that is gone" if done.unreadable else ""
-            written = "" if count else f"{done.written} rows written, "
+            written = "" if count else f"{counted(done.written, 'row', 'rows')} written, "
             click.echo(f"{done.table}: {written}{of_table} left{unreadable}.")
     if left:
         raise click.ClickException("Rows are left: they were in use, or written meanwhile. Run it again.")
@@ -91,7 +92,7 @@ def _recode(engine: Engine, sealed: SealedTable, recoding: Recoding, page_rows: 
     for _round in range(MAX_ROUNDS):
         last = Progress(sealed.table.name, 0, 0)
         for last in recode_table(engine, sealed, recoding, page_rows=page_rows):
-            click.echo(f"{last.table}: {written + last.written} rows written", err=True)
+            click.echo(f"{last.table}: {counted(written + last.written, 'row', 'rows')} written", err=True)
         written, unreadable = written + last.written, last.unreadable
         if count_left(engine, sealed, recoding) <= unreadable:
             break

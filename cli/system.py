@@ -42,6 +42,7 @@ from cli.embedded import (
     wait_until,
 )
 from cli.migrate import upgrade
+from cli.output import counted
 from cli.plan import FOLDER_VARIABLE, HOST, ROOT, Part, Plan, make_plan
 from cli.run_file import Run, read_run, remove_run, write_private, write_run
 from config.settings import STARTED_BY_UP, misspelling, misspelt_settings
@@ -300,7 +301,7 @@ def running_system(
     with sole_owner(data_dir):
         remove_run(data_dir)
         if count := end_leftovers(data_dir):
-            say(f"Ended {count} processes that an earlier run had left behind.")
+            say(f"Ended {counted(count, 'process', 'processes')} that an earlier run had left behind.")
         plan = make_plan(
             data_dir,
             port=port,

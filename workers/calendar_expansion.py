@@ -13,6 +13,7 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 from uuid import UUID
 
 from workflows.availability.occurrences import CalendarRefused, Interval, Occurrences
@@ -56,6 +57,9 @@ def expand_apart(
         ran = subprocess.run(
             [sys.executable, "-m", "workers.calendar_expansion"],
             input=json.dumps(head).encode() + b"\n" + content,
+            # The content is hostile: the secrets in the environment of the worker are none of its process.
+            env={},
+            cwd=Path(__file__).parents[1],
             capture_output=True,
             timeout=seconds,
             check=False,

@@ -8,7 +8,7 @@ from typing import Any
 
 from marshmallow import ValidationError, fields, post_load, validate
 
-from api.schemas.base import RequestSchema, ResponseSchema, TimedListQuery, page_of
+from api.schemas.base import RequestSchema, ResponseSchema, TimedListQuery, fold_names, page_of
 from api.schemas.bookings import Booking, CancellationTypeBody, MenteeParty, MentorParty, NewRecurrence, Series
 from api.schemas.catalog import AgreedLocation
 from api.schemas.expected_terms import ListingOrDuration
@@ -251,8 +251,8 @@ class BookedIndividualSession(BookedSession):
 class NewSession(ListingOrDuration):
     """A session with a mentor at some time, of a listing or of some duration."""
 
-    mentor_profile_id = Id(metadata={"description": "Required, by this name or as `coachId`."})
-    coach_id = Id(metadata={"description": "Another name of `mentorProfileId`."})
+    mentor_profile_id = Id(allow_none=True, metadata={"description": "Required, by this name or as `coachId`."})
+    coach_id = Id(allow_none=True, metadata={"description": "Another name of `mentorProfileId`."})
     scheduled_at = MomentOrWallClock(
         required=True,
         metadata={
@@ -277,11 +277,9 @@ class NewSession(ListingOrDuration):
         Raises:
             ValidationError: neither name is given, or both with different ids.
         """
-        coach_id = body.pop("coach_id", None)
-        if body.setdefault("mentor_profile_id", coach_id) is None:
+        fold_names(body, "mentor_profile_id", "coach_id")
+        if body.get("mentor_profile_id") is None:
             raise ValidationError("Missing data for required field.", "mentorProfileId")
-        if coach_id not in (None, body["mentor_profile_id"]):
-            raise ValidationError("Is another name of mentorProfileId; give one of them.", "coachId")
         return body
 
 

@@ -49,7 +49,7 @@ def test_commands_of_operators_leave_entries(engine: Engine, command: str, actio
 def test_a_whole_audit_is_said_to_be_so(subject: UUID) -> None:
     done = verify()
     assert done.exit_code == 0, done.output
-    assert "1 entries in 1 blocks are as they were written." in done.output
+    assert "As they were written: 1 entry in 1 block." in done.output
     (head,) = [line.rpartition(" ")[2].rstrip(".") for line in done.output.splitlines() if "hash" in line]
     assert verify("--expect", head).exit_code == 0
     unknown = verify("--expect", "00" * 32)

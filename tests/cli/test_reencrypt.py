@@ -122,7 +122,7 @@ def test_everything_is_under_the_new_key_and_the_old_one_can_go(engine: Engine, 
     assert after == before
     use_keys(NEW)
     again = tutelage()
-    assert (again.exit_code, "rows written" in again.output, "1 rows" in again.output) == (0, True, False)
+    assert (again.exit_code, "rows written" in again.output, "1 row" in again.output) == (0, True, False)
 
 
 def test_doctor_names_what_is_under_other_keys(
@@ -131,7 +131,7 @@ def test_doctor_names_what_is_under_other_keys(
     monkeypatch.setenv("REDIS_URL", redis_url)
     fill(engine, Sealer([OLD]))
     use_keys(NEW, OLD)
-    assert "retired keys, or not encrypted yet: 3 rows of bookings, 1 rows of sessions" in examine(tmp_path).output
+    assert "retired keys, or not encrypted yet: 3 rows of bookings, 1 row of sessions" in examine(tmp_path).output
     assert tutelage().exit_code == 0
     assert "ok       Every encrypted value is under the first of ENCRYPTION_KEYS." in examine(tmp_path).output
     use_keys(OLD)
@@ -161,7 +161,7 @@ def test_rows_in_use_are_passed_over_and_written_later(engine: Engine, use_keys:
         assert "bookings: 2 rows written, 1 left." in result.output
         # Written meanwhile by a process that has only the old key.
         other.execute(update(bookings).where(bookings.c.id == held).values(notes=Sealer([OLD]).seal("later")))
-    assert "bookings: 1 rows written, 0 left." in tutelage().output
+    assert "bookings: 1 row written, 0 left." in tutelage().output
     with engine.connect() as db:
         notes = db.scalar(select(bookings.c.notes).where(bookings.c.id == held))
     assert Sealer([NEW]).unseal(str(notes)) == "later"

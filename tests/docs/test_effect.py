@@ -78,7 +78,7 @@ def test_backfill_writes_what_older_events_are_owed(engine: Engine, installed: P
     with engine.begin() as db:
         factories.accept_booking(db, factories.make_booking(db))
     backfill = ("-m", "cli.main", "effects", "backfill", "--since", "2026-01-31")
-    assert "1 deliveries were missing" in _run(engine, installed, *backfill)
+    assert "Wrote 1 missing delivery." in _run(engine, installed, *backfill)
     with engine.connect() as db:
         owed = db.scalars(select(deliveries.c.state).where(deliveries.c.effect == "one_offs.withdraw")).all()
     assert owed == ["pending"]

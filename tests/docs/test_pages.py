@@ -7,9 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.docs.pages import DOCS, PAGES, README, anchors, links, name_of
+from cli.plan import ROOT
+from tests.docs.pages import DOCS, PAGES, README, anchors, links, name_of, prose
 
 PICTURES = sorted(DOCS.rglob("*.svg"))
+# `package/module.py`: `name`, `name`
+NAMED_IN_MODULE = re.compile(r"`((?:\w+/)+\w+\.py)`: (`[\w.]+`(?:, `[\w.]+`)*)")
 # A home or mount of a developer's machine, and the addresses of package indexes.
 OF_ONE_MACHINE = re.compile(r"/(?:work|root|home|tmp|Users|mnt)/|index-url|pypi\.org|simple/")
 
@@ -34,6 +37,15 @@ def test_every_page_and_picture_can_be_reached_from_the_readme() -> None:
             reached.add(target)
             waiting += [target] if target.suffix == ".md" else []
     assert {*PAGES, *PICTURES} <= reached
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_every_name_in_a_module_is_there(page: Path) -> None:
+    for path, names in NAMED_IN_MODULE.findall(prose(page)):
+        source = (ROOT / path).read_text()
+        for name in re.findall(r"[\w.]+", names):
+            defined = (re.search(rf"\b(?:def|class) {part}\b", source) for part in name.split("."))
+            assert name in source or all(defined), f"{path} has no {name}"
 
 
 @pytest.mark.parametrize("page", [*PAGES, *PICTURES], ids=name_of)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import sys
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from time import monotonic
 from typing import Any
 from uuid import UUID
@@ -208,6 +211,27 @@ def test_a_process_that_takes_too_long_is_ended() -> None:
     with pytest.raises(CalendarRefused, match=TOO_MUCH):
         expand_apart(calendar(*BOMBS["never"]), START, END, BERLIN, seconds=0.5)
     assert monotonic() - began < 5
+
+
+def test_the_process_has_no_secrets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ENCRYPTION_KEYS", "a secret of this process")
+    python, environment = tmp_path / "python", tmp_path / "environment"
+    python.write_text(
+        f"#!{sys.executable}\nimport json, os\n"
+        f"open({str(environment)!r}, 'w').write(json.dumps(dict(os.environ)))\n"
+        'print(\'{"busy": [], "named": {}}\')\n'
+    )
+    python.chmod(0o700)
+    monkeypatch.setattr(sys, "executable", str(python))
+    expand_apart(calendar(AT_NINE, TO_TEN), START, END, BERLIN)
+    # The interpreter itself adds its own locale.
+    assert json.loads(environment.read_text()).keys() <= {"LC_CTYPE"}
+
+
+def test_the_process_finds_its_modules_from_any_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    content = calendar(AT_NINE, TO_TEN)
+    monkeypatch.chdir(tmp_path)
+    assert expand_apart(content, START, END, BERLIN) == expand(content, START, END, BERLIN)
 
 
 def test_a_process_returns_what_it_finds_and_refuses() -> None:
