@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid4
@@ -39,6 +40,15 @@ def take(tuition: Tuition, mentor: int, *weeks: int) -> None:
             tuition.cast.as_stranger, taId=str(tuition.mentors[mentor].id), startTime=shown(week), recurrence=None
         )
         assert answer.status_code == 202
+
+
+def be_away(tuition: Tuition, *weeks_of_mentors: Sequence[int]) -> None:
+    """Let each of the mentors take these weeks' times off."""
+    for mentor, weeks in zip(tuition.mentors, weeks_of_mentors, strict=True):
+        for week in weeks:
+            off = {"startTime": shown(week), "endTime": shown(week).replace("09:00", "10:00")}
+            taken = tuition.client.post(f"/mentors/{mentor.id}/time-off", json=off, headers=as_mentor(mentor))
+            assert taken.status_code == 201
 
 
 @pytest.mark.parametrize(("limited", "made"), [(1, 4), (3, 3)])
@@ -176,6 +186,13 @@ def test_no_mentor_is_free_at_all_times(engine: Engine, tuition: Tuition) -> Non
     assert len(skipping.json["series"]["made"]) == 3
 
 
+def test_a_refusal_names_the_times_of_the_mentor_who_has_most(tuition: Tuition) -> None:
+    be_away(tuition, (0, 1), (2,), (1, 3))
+    answer = weekly(tuition)
+    assert refusal(answer) == (409, "no_mentor_free")
+    assert answer.json["details"]["occurrences"] == [shown(2)]
+
+
 def test_the_mentees_own_conflict_ends_the_choice(tuition: Tuition) -> None:
     assert tuition.book(taId=str(tuition.mentors[2].id), startTime=shown(1)).status_code == 202
     answer = weekly(tuition)
@@ -187,15 +204,11 @@ def test_the_mentees_own_conflict_ends_the_choice(tuition: Tuition) -> None:
 
 
 def test_another_mentor_is_tried_where_the_mentee_is_busy(tuition: Tuition) -> None:
-    first, second, third = tuition.mentors
+    _first, second, third = tuition.mentors
     # The first is free in the last two weeks, in which the mentee is not; the second in the first week alone.
     for week in (2, 3):
         assert tuition.book(taId=str(third.id), startTime=shown(week)).status_code == 202
-    for mentor, weeks in ((first, (0, 1)), (second, (1, 2, 3)), (third, (0, 1))):
-        for week in weeks:
-            off = {"startTime": shown(week), "endTime": shown(week).replace("09:00", "10:00")}
-            taken = tuition.client.post(f"/mentors/{mentor.id}/time-off", json=off, headers=as_mentor(mentor))
-            assert taken.status_code == 201
+    be_away(tuition, (0, 1), (1, 2, 3), (0, 1))
     answer = weekly(tuition, recurrence={"onConflict": "skip"})
     assert [made["startTime"] for made in answer.json["series"]["made"]] == [shown(0)]
     assert answer.json["mentorProfileId"] == str(second.id)

@@ -242,12 +242,12 @@ class Lives(Marketplace):
             self._waive([(booking_id, kept)])
 
     def late_seats(self) -> list[tuple[UUID, ExpectedGroup, ExpectedBooking]]:
-        """The seats that would now cost something to leave."""
+        """The seats that would now be left late."""
         seats = [(key, group, seat) for key, group in self.groups_ahead() for seat in group.seats.values()]
-        return [each for each in seats if each[2].keeps(self.now)]
+        return [each for each in seats if each[2].cost(self.now, by_mentee=True)[0]]
 
     def leave_late(self) -> None:
-        """A mentee leaves a group for a fee, or for the credit."""
+        """A mentee leaves a group inside the window of its policy, mostly for a fee or for the credit."""
         group_id, group, seat = self.random.choice(self.late_seats())
         self._leave(group_id, group, seat.mentee, by_mentee=True)
 

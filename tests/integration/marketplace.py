@@ -525,7 +525,7 @@ class Marketplace:
         booking_id, kept = self.random.choice(list(self.sessions.items()))
         by = self.random.choice(["mentee", "mentee", "mentor", "operator"])
         # By chance alone, few cancellations would cost anything.
-        costly = [each for each in self.sessions.items() if each[1].cost(self.now, by_mentee=True)[1]]
+        costly = [each for each in self.sessions.items() if each[1].keeps(self.now)]
         if costly and self.random.random() < 0.5:
             (booking_id, kept), by = self.random.choice(costly), "mentee"
         refund_requested = self.random.random() < 0.5

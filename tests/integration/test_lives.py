@@ -117,7 +117,7 @@ class Recount:
                 times = {"created_at": made, "updated_at": decided}
                 self.db.execute(update(bookings).where(bookings.c.id == booking.id).values(times))
                 for session in self.db.execute(select(sessions).where(sessions.c.booking_id == booking.id)).all():
-                    created = decided + self.random.choice([-1, 1, 1]) * self.random.random() * MINUTE
+                    created = decided + self.random.choice([-1, 0, 1]) * self.random.random() * MINUTE
                     steps = [created, session.started_at, session.completed_at, session.cancelled_at]
                     times = {"created_at": created, "updated_at": max(filter(None, steps))}
                     self.db.execute(update(sessions).where(sessions.c.id == session.id).values(times))
@@ -140,7 +140,9 @@ class Recount:
 
     def _any_period(self) -> Period:
         """One that begins and ends where something happens, or covers whole days."""
-        moments = [_begin(moment, QUARTER) for moment, _of, _counts in self._steps() if moment]
+        happened = [moment for moment, _of, _counts in self._steps() if moment]
+        happened += [booking.created_at for booking in self.bookings.values()]
+        moments = [_begin(moment, QUARTER) for moment in happened]
         first, last = sorted(self.random.sample(moments, 2))
         if first == last or self.random.random() < 0.3:
             return period_of(first.date(), last.date(), self.zone, now=self.lives.now)

@@ -92,6 +92,8 @@ def test_a_request_can_be_answered(engine: Engine, harness: Harness) -> None:
         assert (link.action, link.subject_id, link.user_id) == (action, draft.id, mentor.user_id)
         assert link.expires_at <= draft.start_time
     assert buttons(mail, TO_APP) == {"Answer the request": f"https://app.example/bookings/{draft.id}"}
+    gathered = replace(mail, actions=MailActions(), gathered=(mail,))
+    assert ["do not forward" in parts(gathered, identity)[0] for identity in (IDENTITY, TO_APP)] == [True, False]
 
 
 def test_both_parties_can_join_and_cancel_a_session(engine: Engine, harness: Harness) -> None:

@@ -146,7 +146,7 @@ def test_an_unreachable_push_service_costs_no_attempt(trouble: Trouble, service:
     assert len(trouble.subscriptions()) == 1
 
 
-@pytest.mark.parametrize("status", [302, 400, 401, 403, 413, 429, 500])
+@pytest.mark.parametrize("status", [300, 302, 400, 401, 403, 413, 429, 500])
 def test_no_other_refusal_forgets_a_browser(trouble: Trouble, service: HttpReceiver, status: int) -> None:
     service.status = status
     (push,) = trouble.asked_at(f"{service.url}/x")
