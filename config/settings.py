@@ -7,7 +7,6 @@ import logging
 import os
 import re
 import sys
-import warnings
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, fields
@@ -39,7 +38,6 @@ NOTICE_KINDS = ("session_created", "session_cancelled", "webhook_endpoint_disabl
 LOOPBACK: list[Network] = [ip_network("127.0.0.0/8"), ip_network("::1/128")]
 MAIL_AS_FILES = "files"
 DEFAULT_MEETING_URL = "https://meet.jit.si/{room}"
-FORMER_RETRY_SCHEDULE = "WEBHOOK_RETRY_PAUSES"
 # The name is the target of deliveries, and shown in them.
 NAMED_CHANNEL = re.compile("([a-z][a-z0-9_-]{0,31})=(.+)")
 # As a listing's own reminders are bounded, which stands where config may not look: a test holds them equal.
@@ -71,14 +69,6 @@ def exit_on_refused_settings() -> Iterator[None]:
     except SettingsError as error:
         print(error, file=sys.stderr)
         raise SystemExit(2) from None
-
-
-def _retry_schedule(env: Env) -> tuple[float, ...] | None:
-    schedule = _optional_tuple(env.list("WEBHOOK_RETRY_SCHEDULE", None, subcast=float, validate=_RETRIES))
-    former = _optional_tuple(env.list(FORMER_RETRY_SCHEDULE, None, subcast=float, validate=_RETRIES))
-    if former is not None:
-        warnings.warn(f"{FORMER_RETRY_SCHEDULE} is now called WEBHOOK_RETRY_SCHEDULE.", FutureWarning, stacklevel=2)
-    return former if schedule is None else schedule
 
 
 def _optional_tuple(values: list[Value] | None) -> tuple[Value, ...] | None:
@@ -355,7 +345,9 @@ class Settings:
     webhook_allowed_networks: tuple[Network, ...] = _setting(
         lambda env: tuple(env.list("WEBHOOK_ALLOWED_NETWORKS", _in_development(env) * LOOPBACK, subcast=_network))
     )
-    webhook_retry_schedule: tuple[float, ...] | None = _setting(lambda env: _retry_schedule(env))
+    webhook_retry_schedule: tuple[float, ...] | None = _setting(
+        lambda env: _optional_tuple(env.list("WEBHOOK_RETRY_SCHEDULE", None, subcast=float, validate=_RETRIES))
+    )
     public_url: str = _setting(lambda env: _public_url(env))
     app_url_booking: str | None = _app_url("APP_URL_BOOKING")
     app_url_session: str | None = _app_url("APP_URL_SESSION")
@@ -471,8 +463,7 @@ def settings() -> Settings:
 
 def known_settings() -> frozenset[str]:
     """The names of all settings, as they stand in the environment."""
-    names = (each.metadata["variable"] or each.name.upper() for each in fields(Settings))
-    return frozenset({*names, FORMER_RETRY_SCHEDULE})
+    return frozenset(each.metadata["variable"] or each.name.upper() for each in fields(Settings))
 
 
 def misspelt_settings(environment: Iterable[str]) -> dict[str, str]:

@@ -1,12 +1,13 @@
-"""Links out of mails, as tests make them."""
+"""Links out of mails as tests make them, and the pages that they lead to."""
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 from config.signed_links import Signer
-from tests.application import SECRET
+from tests.application import SECRET, ApiResponse
 from workflows.action_links.link import LINK_PURPOSE, Action, ActionLink
 
 SIGNER = Signer([SECRET], LINK_PURPOSE)
@@ -24,3 +25,22 @@ def signed(
         links_version=None if action is Action.CONFIRM_MAIL else links_version,
     )
     return f"/act/{SIGNER.sign(link.to_text())}"
+
+
+def shown(page: ApiResponse, status: int = 200) -> str:
+    """The text of a page, which is one for people, and not to be cached."""
+    assert (page.status_code, page.mimetype) == (status, "text/html"), page.text
+    assert page.headers["Cache-Control"] == "no-store"
+    assert page.headers["Referrer-Policy"] == "no-referrer"
+    assert page.headers["X-Robots-Tag"] == "noindex, nofollow"
+    policy = page.headers["Content-Security-Policy"]
+    assert policy.startswith("default-src 'none'; style-src 'sha256-")
+    assert "unsafe" not in policy
+    assert "<script" not in page.text
+    return str(page.text)
+
+
+def heading(page: ApiResponse, status: int = 200) -> str:
+    """The heading of a page."""
+    (title,) = re.findall(r"<h1>(.*?)</h1>", shown(page, status))
+    return str(title)

@@ -14,8 +14,7 @@ from sqlalchemy import Engine, func, select, update
 
 from models.people import email_changes, users
 from tests.api.conftest import Cast, counts, refusal
-from tests.api.links import SIGNER, signed
-from tests.api.test_action_links import heading, shown
+from tests.api.links import SIGNER, heading, shown, signed
 from tests.application import ApiClient, ApiResponse, World, as_user
 from tests.integration.harness import Harness
 from workers.transports.mail import MailIdentity, compose

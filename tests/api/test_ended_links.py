@@ -15,8 +15,8 @@ from config.signed_links import Signer
 from models.people import users
 from tests import factories
 from tests.api.conftest import Cast, counts
-from tests.api.links import SIGNER
-from tests.api.test_action_links import heading, shown, status_of
+from tests.api.links import SIGNER, heading, shown
+from tests.api.test_action_links import status_of
 from tests.api.test_audit import entries
 from tests.api.test_email_changes import NEW, change, link_to
 from tests.api.test_notifications import preferences

@@ -3,36 +3,27 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from http.client import HTTPConnection, HTTPResponse
 from itertools import count
-from typing import Any, NamedTuple
+from typing import Any
 from uuid import UUID
 
 import pytest
 from sqlalchemy import Engine, func, select, text, update
 from structlog.testing import capture_logs
-from tornado.httpserver import HTTPServer
-from tornado.netutil import bind_sockets
 
-from api.http.headers import CLOSED_POLICY
 from api.state import state_of
-from api.streams.handlers import make_application
 from api.streams.hub import Hub
-from config.limits import RateLimit, TrustedProxies
-from config.settings import Settings
 from models.calendar import person_busy
-from models.engine import create
 from models.events import deliveries, events
 from models.groups import waitlist_entries
 from tests import factories
 from tests.api.conftest import Cast
-from tests.application import World, as_user, bearer, token
+from tests.api.streaming import SECONDS, Streams, availability, serving
+from tests.application import World
 from tests.eventually import eventually
 from tests.integration.harness import without_guards
 from tests.statements import statements_of
@@ -43,107 +34,14 @@ from workflows.sessions import actions
 from workflows.sessions.records import Session
 from workflows.streams.changes import LAST_SEQUENCE, Position, Snapshot, latest_changes, present_of, settle, snapshot_of
 
-SECONDS = 20.0
 CHANGES, CUTS = 500, 20
 HOURS = count()
-
-HubMaker = Callable[[Engine, Settings], Hub]
-
-
-class Event(NamedTuple):
-    """One server-sent event."""
-
-    id: str | None
-    name: str
-    data: Any
-
-
-class Client:
-    """An open stream."""
-
-    def __init__(self, port: int, path: str, headers: dict[str, str]) -> None:
-        self._connection = HTTPConnection("127.0.0.1", port, timeout=SECONDS)
-        self._connection.request("GET", path, headers=headers)
-        self.response: HTTPResponse = self._connection.getresponse()
-
-    def error(self) -> tuple[int, str]:
-        """The refusal's status and code."""
-        status = self.response.status
-        return status, json.loads(self.response.read())["code"]
-
-    def next(self) -> Event:
-        """The next event; waits for it."""
-        fields: dict[str, str] = {}
-        while True:
-            raw = self.response.readline()
-            assert raw, "The stream has ended."
-            line = raw.decode().rstrip("\n")
-            if line and not line.startswith(":"):
-                name, _, value = line.partition(": ")
-                fields[name] = value
-            elif not line and "event" in fields:
-                return Event(fields.get("id"), fields["event"], json.loads(fields["data"]))
-
-    def close(self) -> None:
-        """Cut the connection."""
-        self.response.close()
-        self._connection.close()
-
-
-class Streams:
-    """The process of live updates, in a thread of the test's."""
-
-    def __init__(self, settings: Settings, make_hub: HubMaker) -> None:
-        self._settings, self._make_hub = settings, make_hub
-        self._ready = threading.Event()
-        self._thread = threading.Thread(target=lambda: asyncio.run(self._serve()))
-        self._thread.start()
-        assert self._ready.wait(SECONDS)
-
-    async def _serve(self) -> None:
-        self._loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
-        engine = create(self._settings.database_url, name="streams", pool_size=4)
-        hub = self._make_hub(engine, self._settings)
-        await hub.start()
-        server, sockets = HTTPServer(make_application(hub)), bind_sockets(0, "127.0.0.1")
-        server.add_sockets(sockets)
-        self.port: int = sockets[0].getsockname()[1]
-        following = asyncio.create_task(hub.follow())
-        self._ready.set()
-        await self._stop.wait()
-        following.cancel()
-        server.stop()
-        await server.close_all_connections()
-        engine.dispose()
-
-    def open(self, path: str, headers: dict[str, str], last_id: str | None = None) -> Client:
-        """Open a stream."""
-        return Client(self.port, path, headers | ({"Last-Event-ID": last_id} if last_id else {}))
-
-    def stop(self) -> None:
-        """End it, and cut its connections."""
-        self._loop.call_soon_threadsafe(self._stop.set)
-        self._thread.join(SECONDS)
-
-
-@contextmanager
-def serving(world: World, make_hub: HubMaker = Hub) -> Iterator[Streams]:
-    """The process of live updates on the world's database."""
-    streams = Streams(state_of(world.app).settings, make_hub)
-    try:
-        yield streams
-    finally:
-        streams.stop()
 
 
 @pytest.fixture
 def streams(world: World) -> Iterator[Streams]:
     with serving(world) as running:
         yield running
-
-
-def availability(cast: Cast) -> str:
-    return f"/streams/availability?mentorProfileId={cast.mentor.id}"
 
 
 def accepted(engine: Engine, cast: Cast) -> Booking:
@@ -563,173 +461,6 @@ def test_a_transaction_that_commits_late_is_not_passed_over(streams: Streams, ca
     assert client.next()[1:] == ("busy", block(booking))
     assert other.mentor_profile_id != booking.mentor_profile_id
     client.close()
-
-
-@pytest.mark.parametrize(
-    ("path", "who", "refusal"),
-    [
-        ("/streams/sessions", {}, (401, "unauthenticated")),
-        ("/streams/sessions", "operator", (403, "forbidden")),
-        ("/streams/availability", "mentee", (400, "invalid_request")),
-        ("/streams/availability?mentorProfileId=1", "mentee", (400, "invalid_request")),
-        (f"/streams/availability?mentorProfileId={UUID(int=7)}", "mentee", (404, "not_found")),
-        ("/streams/others", "mentee", (404, "not_found")),
-    ],
-)
-def test_refusals_have_the_shape_of_every_error(
-    streams: Streams, cast: Cast, path: str, who: str, refusal: tuple[int, str]
-) -> None:
-    headers = getattr(cast, f"as_{who}") if who else {}
-    assert streams.open(path, headers).error() == refusal
-
-
-@pytest.mark.parametrize(
-    ("method", "path", "status", "allow"),
-    [
-        ("POST", "/streams/sessions", 405, "GET, OPTIONS"),
-        ("PUT", "/api/streams/availability", 405, "GET, OPTIONS"),
-        ("OPTIONS", "/streams/sessions", 200, "GET, OPTIONS"),
-        ("POST", "/streams/others", 404, None),
-    ],
-)
-def test_other_methods_are_answered_with_those_allowed(
-    streams: Streams, cast: Cast, method: str, path: str, status: int, allow: str | None
-) -> None:
-    connection = HTTPConnection("127.0.0.1", streams.port, timeout=SECONDS)
-    connection.request(method, path, headers=cast.as_mentee)
-    answer = connection.getresponse()
-    assert (answer.status, answer.getheader("Allow")) == (status, allow)
-    connection.close()
-
-
-def test_the_sixth_connection_of_a_user_is_refused(streams: Streams, cast: Cast) -> None:
-    clients = [streams.open("/streams/sessions", cast.as_mentee) for _ in range(5)]
-    for client in clients:
-        client.next()
-    assert streams.open("/streams/sessions", cast.as_mentee).error() == (429, "rate_limited")
-    assert streams.open("/streams/sessions", cast.as_stranger).next().name == "snapshot"
-    clients[0].close()
-    eventually(lambda: streams.open("/streams/sessions", cast.as_mentee).response.status == 200, "a free place")
-
-
-def test_streams_are_counted_as_requests_are(world: World, cast: Cast) -> None:
-    limits = {"rate_limit_caller": RateLimit(2, 60), "rate_limit_auth_failures": RateLimit(1, 60)}
-    counted = World.on(world.engine, redis_url="", trusted_proxies=TrustedProxies(hops=1), **limits)
-    unknown = as_user(UUID(int=7)) | {"X-Forwarded-For": "203.0.113.7"}
-    with serving(counted) as streams:
-        for _ in range(2):
-            streams.open("/streams/sessions", cast.as_mentee).next()
-        refused = streams.open("/streams/sessions", cast.as_mentee)
-        assert refused.response.getheader("RateLimit-Policy") == '"caller";q=2;w=60'
-        assert 0 < int(refused.response.getheader("Retry-After") or 0) <= 60
-        assert refused.error() == (429, "rate_limited")
-        assert streams.open("/streams/sessions", unknown).error() == (401, "unauthenticated")
-        assert streams.open("/streams/sessions", unknown).error() == (429, "rate_limited")
-        elsewhere = as_user(UUID(int=8)) | {"X-Forwarded-For": "203.0.113.8"}
-        assert streams.open("/streams/sessions", elsewhere).error() == (401, "unauthenticated")
-
-
-def test_a_stream_ends_with_its_token(world: World, cast: Cast) -> None:
-    claims = {"sub": str(cast.mentee.id)}
-    with serving(World.on(world.engine, jwt_leeway_seconds=0)) as streams:
-        short = {"Authorization": f"Bearer {token(claims, lifetime=2)}"}
-        client = streams.open("/streams/sessions", short)
-        seen = client.next()
-        assert seen.name == "snapshot"
-        while line := client.response.readline():
-            assert line != b": hb\n"
-        assert streams.open("/streams/sessions", short).error() == (401, "unauthenticated")
-        assert streams.open("/streams/sessions", bearer(claims), seen.id).response.status == 200
-
-
-def test_the_api_redirects_to_live_updates(world: World, cast: Cast) -> None:
-    assert world.client.get("/streams/sessions", headers=cast.as_mentee).status_code == 404
-    there = World.on(world.engine, streams_url="http://127.0.0.1:8001/")
-    answer = there.client.get(f"/api{availability(cast)}", headers=cast.as_mentee)
-    assert (answer.status_code, answer.location) == (307, f"http://127.0.0.1:8001{availability(cast)}")
-    document = there.client.get("/openapi.json").json
-    for path in ("/streams/availability", "/streams/sessions"):
-        assert "Location" in document["paths"][path]["get"]["responses"]["307"]["headers"]
-
-
-def test_every_answer_is_closed_to_browsers(streams: Streams, cast: Cast) -> None:
-    for path, headers in (("/streams/sessions", cast.as_mentee), ("/streams/sessions", {}), ("/nowhere", {})):
-        client = streams.open(path, headers)
-        sent = client.response.headers
-        assert sent.get_all("Content-Security-Policy") == [CLOSED_POLICY]
-        assert (sent["X-Content-Type-Options"], sent["Cache-Control"], sent["Server"]) == ("nosniff", "no-store", None)
-        assert sent["Access-Control-Allow-Origin"] is None
-        client.close()
-
-
-def test_listed_origins_may_follow(world: World, cast: Cast) -> None:
-    app = "https://app.example.org"
-    with serving(World.on(world.engine, cors_origins=(app,))) as shared:
-        for origin, allowed in ((app, app), ("https://evil.example.org", None)):
-            client = shared.open("/streams/sessions", cast.as_mentee | {"Origin": origin})
-            assert client.response.getheader("Access-Control-Allow-Origin") == allowed
-            assert client.response.getheader("Vary") == "Origin"
-            client.close()
-            connection = HTTPConnection("127.0.0.1", shared.port, timeout=SECONDS)
-            asked = {"Origin": origin, "Access-Control-Request-Method": "GET"}
-            connection.request("OPTIONS", "/api/streams/sessions", headers=asked)
-            answer = connection.getresponse()
-            assert answer.getheader("Access-Control-Allow-Origin") == allowed
-            assert answer.status == (204 if allowed else 200)
-            assert ("Last-Event-ID" in (answer.getheader("Access-Control-Allow-Headers") or "")) == bool(allowed)
-            connection.close()
-
-
-def test_visitors_follow_availability_alone(world: World, cast: Cast) -> None:
-    key = "tpk_" + "0123456789abcdefABCDEFGH"
-    by_key = {"Authorization": f"Bearer {key}"}
-    chosen = {"publishable_keys": (key,), "streams_per_visitor": 2, "trusted_proxies": TrustedProxies(hops=1)}
-    with serving(World.on(world.engine, **chosen)) as streams:
-        assert streams.open("/streams/sessions", by_key).error() == (401, "unauthenticated")
-        open_here = [streams.open(availability(cast), by_key | {"X-Forwarded-For": "192.0.2.1"}) for _ in range(2)]
-        assert [client.next().name for client in open_here] == ["snapshot", "snapshot"]
-        third = streams.open(availability(cast), by_key | {"X-Forwarded-For": "192.0.2.1"})
-        assert third.error() == (429, "rate_limited")
-        # In the query, it is the same key.
-        by_query = f"{availability(cast)}&key={key}"
-        assert streams.open(by_query, {"X-Forwarded-For": "192.0.2.1"}).error() == (429, "rate_limited")
-        elsewhere = streams.open(by_query, {"X-Forwarded-For": "192.0.2.2"})
-        assert elsewhere.next().name == "snapshot"
-        assert streams.open(f"{by_query}x", {}).error() == (401, "unauthenticated")
-        assert streams.open(by_query, cast.as_mentee).error() == (400, "invalid_request")
-        assert streams.open(f"/streams/sessions?key={key}", {}).error() == (401, "unauthenticated")
-        for client in (*open_here, elsewhere):
-            client.close()
-
-
-def test_an_open_catalogue_is_followed_without_credentials(world: World, cast: Cast) -> None:
-    with serving(World.on(world.engine, open_catalogue=True)) as streams:
-        client = streams.open(availability(cast), {})
-        assert client.next().name == "snapshot"
-        client.close()
-        assert streams.open("/streams/sessions", {}).error() == (401, "unauthenticated")
-
-
-def test_pages_of_the_api_may_follow_at_another_address(world: World, cast: Cast) -> None:
-    chosen = {"streams_url": "http://127.0.0.1:8001", "public_url": "http://127.0.0.1:8000/booking"}
-    with serving(World.on(world.engine, **chosen)) as streams:
-        for origin, allowed in (("http://127.0.0.1:8000", "http://127.0.0.1:8000"), ("http://127.0.0.1:9", None)):
-            client = streams.open(availability(cast), cast.as_mentee | {"Origin": origin})
-            assert client.response.getheader("Access-Control-Allow-Origin") == allowed
-            client.close()
-
-
-def test_a_stream_leaves_one_line_when_it_ends(world: World, cast: Cast) -> None:
-    with capture_logs() as lines, serving(world) as streams:
-        client = streams.open("/streams/sessions?name=Ada", cast.as_mentee | {"X-Request-Id": "the-stream"})
-        client.next()
-        client.close()
-    (line,) = [line for line in lines if line["event"] == "request"]
-    named = {"method": "GET", "route": "/streams/sessions", "status": 200, "request_id": "the-stream"}
-    assert line == named | {
-        **{"event": "request", "log_level": "info", "actor": f"user:{cast.mentee.id}"},
-        **{"duration_ms": line["duration_ms"]},
-    }
 
 
 def test_what_a_mentor_attends_takes_their_time_without_its_buffers(

@@ -11,7 +11,6 @@ from sqlalchemy import Engine
 
 from cli.main import COMMANDS
 from cli.plan import ROOT
-from config.settings import FORMER_RETRY_SCHEDULE
 from tests.application import World
 from tests.docs.pages import DOCS, PAGES, README, name_of
 
@@ -34,7 +33,7 @@ def test_every_command_that_is_named_is_there(page: Path) -> None:
 
 
 # Read by libraries from the environment, and the former name of a setting.
-NOT_IN_ENV_FILE = {"PROMETHEUS_MULTIPROC_DIR", "FLOWER_UNAUTHENTICATED_API", FORMER_RETRY_SCHEDULE}
+NOT_IN_ENV_FILE = {"PROMETHEUS_MULTIPROC_DIR", "FLOWER_UNAUTHENTICATED_API"}
 
 
 @pytest.mark.parametrize("page", PAGES, ids=name_of)

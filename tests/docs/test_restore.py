@@ -21,7 +21,7 @@ from api.streams.hub import Hub
 from cli.embedded import postgres_binary
 from models.engine import create, missing_settings
 from tests import servers
-from tests.api.test_streams import Event, Streams
+from tests.api.streaming import Event, Streams
 from tests.application import as_user, settings_for
 from tests.audit import chain_all, written
 from tests.embedded_servers import EmbeddedServer, start_postgres

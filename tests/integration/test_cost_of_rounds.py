@@ -12,7 +12,7 @@ from models.engine import create
 from tests import servers
 from tests.history import analyze, make_history
 from tests.integration.harness import Harness
-from tests.integration.test_plans import plan_as_sent
+from tests.integration.plans import plan_as_sent
 from tests.statements import statements_of
 from workers.maintain import maintain
 from workflows.analytics.summary import summary_of

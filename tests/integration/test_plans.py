@@ -5,14 +5,11 @@ from __future__ import annotations
 import inspect
 import itertools
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
-from datetime import timedelta
+from collections.abc import Iterator
 from typing import Any
-from uuid import UUID
 
 import pytest
-from sqlalchemy import ARRAY, ClauseElement, Column, Connection, Engine, Enum, Table, Uuid, bindparam, event, text
+from sqlalchemy import ARRAY, ClauseElement, Column, Connection, Engine, Enum, Table, Uuid, bindparam
 from sqlalchemy.dialects.postgresql import JSONB
 
 from api.http import idempotency
@@ -31,20 +28,18 @@ from models.bookings import BookingKind, BookingStatus, booking_participants, bo
 from models.bundles import bundle_entries, bundle_purchases
 from models.calendar import person_busy
 from models.catalog import courses, listings, products
-from models.engine import create, driver_of
 from models.events import DeliveryState, deliveries, events
 from models.groups import group_sessions, waitlist_entries
 from models.idempotency import idempotency_keys
 from models.links import spent_links
 from models.notifications import notifications, push_subscriptions
 from models.people import email_changes, mentor_profiles, skills, users
-from models.prepared import PreparedStatement, observe_prepared
+from models.prepared import PreparedStatement
 from models.reviews import review_permits, reviews
 from models.sessions import SessionStatus, sessions
 from models.webhooks import deleted_webhook_endpoints, webhook_endpoints
-from tests import servers
 from tests.application import World
-from tests.integration.harness import without_guards
+from tests.integration.plans import SOME_ID, filled_once, plan_as_sent, plan_of, statements_of
 from workflows.accounts.email_change import CLOSE_EMAIL_CHANGE, FORGET_EMAIL_CHANGES, RECENT_CHANGES
 from workflows.accounts.records import user_query
 from workflows.action_links.link import FORGET_SPENT_LINKS, HOLDER_OF_LINK, SPENT_LINK
@@ -56,12 +51,10 @@ from workflows.availability.feed_reading import DELETE_TIMES, FEEDS_TO_READ, INS
 from workflows.availability.feed_reading import END_HOLDS as END_HOLDS_ELSEWHERE
 from workflows.availability.feeds import FEEDS
 from workflows.availability.slots import OF_COURSE, OF_LISTING, OF_LISTING_OF_COURSE, OF_MENTOR, OWN_TIME
-from workflows.bookings.actions import BOOKING_MACHINE
 from workflows.bookings.candidates import OFFER_OF_MENTOR, OFFERS_OF_COURSE
 from workflows.bookings.direct import LISTING_OF_DURATION, LISTING_OF_ID
 from workflows.bookings.holds import DELETE_EXPIRED_HOLDS, RELEASE_HOLD, TAKE_HOLD
 from workflows.bookings.individual import NAMED, ONLY_PRODUCT, PRODUCT
-from workflows.bookings.insert import ACCEPTED, DRAFT
 from workflows.bookings.records import BOOKINGS, NEXT_BOOKINGS, narrow_bookings
 from workflows.bookings.series import DRAFTS_OF_SERIES
 from workflows.bundles.records import BUNDLES
@@ -69,8 +62,6 @@ from workflows.catalog.courses import COURSES, FOUND_COURSES
 from workflows.catalog.listings import BOOKABLE, LISTINGS
 from workflows.catalog.mentors import SKILLS, MentorSort, mentors_list, offers_statement
 from workflows.catalog.products import PRODUCTS
-from workflows.events import store
-from workflows.events.delivery import Attempt, Delivery, DeliveryKey
 from workflows.events.record import recording
 from workflows.groups.records import GROUPS
 from workflows.groups.support_options import OFFERS
@@ -85,7 +76,6 @@ from workflows.notifications.records import NOTIFICATIONS
 from workflows.operators.deliveries import DELIVERIES
 from workflows.reviews.permits import OPEN_PERMITS
 from workflows.reviews.records import REVIEWS_OF_MENTOR
-from workflows.sessions.actions import SESSION_MACHINE
 from workflows.sessions.records import NEXT_SESSIONS, SESSION, SESSION_WITH_TERMS, SESSIONS, narrow_sessions
 from workflows.sessions.series import SESSIONS_OF_SERIES
 from workflows.sessions.time_off import END_HOLDS, IN_THE_WAY, TIME_OFF
@@ -170,7 +160,6 @@ LARGE: dict[Table, dict[str, str]] = {
 }
 # Rows of a partitioned table lie in its partitions: those whose ids are made up, in the default one.
 LARGE_NAMES = {table.name for table in LARGE} | {"audit_entries_default"}
-SOME_ID = UUID(int=7)
 OFFER: dict[str, Any] = {"skills": ["go"], "max_price": 1, "currency": "USD", "duration_minutes": 60}
 
 NARROWED = {
@@ -335,30 +324,6 @@ STATEMENTS: dict[str, ClauseElement] = {
 }
 
 
-@contextmanager
-def filled_once(name: str, template: str, statements: Iterable[str]) -> Iterator[Connection]:
-    """A connection to a database of these tests alone: no other test's rows are in its statistics.
-
-    What fills it is committed. A transaction that has written and stays open would hold up the live updates of every
-    other test: changes are handed on in the order of transactions, and these are counted by the whole server.
-    """
-    with servers.temporary_database(name, template) as address:
-        engine = create(address)
-        with engine.connect() as db:
-            db.exec_driver_sql("SET statement_timeout = '60s'; SET idle_in_transaction_session_timeout = 0")
-            # An index has to be the better way by itself.
-            db.exec_driver_sql("SET enable_seqscan = on")
-            db.commit()
-            for statement in statements:
-                with db.begin(), without_guards(db):
-                    driver_of(db).execute(statement)
-            # As PostgreSQL does by itself after a minute: what is planned must not depend on when that is.
-            with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as vacuuming:
-                vacuuming.exec_driver_sql("VACUUM")
-            yield db
-        engine.dispose()
-
-
 @pytest.fixture(scope="module")
 def large(worker_id: str, template_database: str) -> Iterator[Connection]:
     """A connection to large tables, which are only read."""
@@ -394,34 +359,6 @@ def usual(column: Column[Any]) -> str:
         return "jsonb_build_object()"
     names = {str: "'x' || n", int: "1", bool: "true", bytes: "'x'::bytea"}
     return names.get(kind.python_type, "now() + n * interval '1 minute'")
-
-
-def plan_of(db: Connection, statement: ClauseElement | PreparedStatement) -> list[dict[str, Any]]:
-    """The nodes of the plan that is good for any parameters."""
-    if isinstance(statement, PreparedStatement):
-        return plan_as_sent(db, statement.text)
-    return plan_as_sent(db, statement.compile(dialect=db.dialect).string)
-
-
-def plan_as_sent(db: Connection, sent: str) -> list[dict[str, Any]]:
-    """The same for a statement as psycopg is given it."""
-    return list(nodes(explained(db, sent, "JSON")[0][0]["Plan"]))
-
-
-def explained(db: Connection, sent: str, form: str) -> list[Any]:
-    numbers: dict[str, str] = {}
-    numbered = re.sub(r"%\((\w+)\)s", lambda found: numbers.setdefault(found[1], f"${len(numbers) + 1}"), sent).replace(
-        "%%", "%"
-    )
-    # Explained once and then again, it would be prepared, and want its parameters.
-    explain = f"EXPLAIN (GENERIC_PLAN, FORMAT {form}) {numbered}"
-    return [row[0] for row in driver_of(db).execute(explain.encode(), prepare=False)]
-
-
-def nodes(node: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    yield node
-    for below in node.get("Plans", ()):
-        yield from nodes(below)
 
 
 # Columns that name one owner or one row.
@@ -524,207 +461,3 @@ def test_the_next_events_are_read_in_the_order_of_an_index(large: Connection, st
         "Index",
         "ix_events_xid_sequence",
     )
-
-
-DONE, PENDING = 8_000, 400
-SOON = timedelta(seconds=30)
-
-# Most rows are done, as they are in a system that has run for long; hundreds of mails wait in the same queue.
-_FILL = """
-INSERT INTO events (id, type, subject_type, subject_id, actor, data, occurred_at)
-SELECT gen_random_uuid(), 'booking.accepted', 'booking', gen_random_uuid(), 'system',
-       jsonb_build_object('booking_id', gen_random_uuid(), 'listing_id', gen_random_uuid(),
-           'mentor_profile_id', gen_random_uuid(), 'mentee_user_id', NULL, 'kind', 'individual', 'status', 'accepted',
-           'start_time', '2026-01-01T00:00:00+00:00', 'end_time', '2026-01-01T01:00:00+00:00', 'session_id', NULL,
-           'version', 2),
-       now()
-FROM generate_series(1, {done});
-INSERT INTO deliveries (event_id, effect, target, id, queue, state, due_at, nudge_at, done_at)
-SELECT e.id, 'analytics.session_completed', '', gen_random_uuid(), 'analytics', 'done', now(), now(), now()
-FROM events e;
-INSERT INTO deliveries (event_id, effect, target, id, queue, due_at, nudge_at)
-SELECT e.id, kind.effect, '', gen_random_uuid(), 'notifications', now() - interval '5 seconds', now()
-FROM (SELECT id FROM events LIMIT {pending}) e
-CROSS JOIN (VALUES ('mail.send'), ('notifications.booking_accepted')) AS kind(effect);
-"""
-
-# Ids in an order: which of two indexes of an empty table is a little cheaper follows from that of their columns.
-_EMPTIED_SYSTEM = """
-TRUNCATE events CASCADE;
-INSERT INTO notifications (id, event_id, user_id, kind, channel, title, body, gathered_until)
-SELECT id, id, id, 'booking_accepted', 'email', '', '', CASE WHEN n %% 2 = 0 THEN now() END
-FROM generate_series(1, 300) n, CAST(lpad(n::text, 32, '0') AS uuid) id;
-ANALYZE notifications;
-TRUNCATE events CASCADE;
-"""
-
-
-@pytest.fixture(scope="module")
-def filled(worker_id: str, template_database: str) -> Iterator[Connection]:
-    """A connection to a database of that many deliveries, on which nothing more is kept."""
-    statements = [_FILL.format(done=DONE, pending=PENDING), "ANALYZE deliveries, events"]
-    with filled_once(f"tutelage_filled_{worker_id}", template_database, statements) as db:
-        yield db
-
-
-def statements_of(db: Connection, call: Callable[[], Any]) -> list[tuple[str, Any]]:
-    """All statements that a call makes, with their parameters."""
-    made: list[tuple[str, Any]] = []
-
-    def keep(_db: Any, _cursor: Any, statement: str, parameters: Any, *_rest: Any) -> None:
-        if "the test's own" not in statement:
-            made.append((statement, parameters))
-
-    event.listen(db, "before_cursor_execute", keep)
-    observe_prepared(db, lambda statement, _seconds: made.append((statement, None)))
-    try:
-        call()
-    finally:
-        event.remove(db, "before_cursor_execute", keep)
-        observe_prepared(db, None)
-    return made
-
-
-def plans(db: Connection, call: Callable[[], Any]) -> list[str]:
-    """The generic plans of all statements that a call makes, each as text."""
-    return ["\n".join(explained(db, statement, "TEXT")) for statement, _parameters in statements_of(db, call)]
-
-
-def some(db: Connection, effect: str, count: int = 20) -> list[DeliveryKey]:
-    rows = db.execute(
-        text(
-            "SELECT /* the test's own */ event_id, effect, target FROM deliveries"
-            " WHERE effect = :effect AND state = 'pending' LIMIT :limit"
-        ),
-        {"effect": effect, "limit": count},
-    )
-    return [DeliveryKey(**row._mapping) for row in rows]
-
-
-def claimed(db: Connection) -> list[Delivery]:
-    return store.claim(db, some(db, "notifications.booking_accepted"))
-
-
-SHARED_EFFECTS = ["notifications.booking_requested", "notifications.booking_accepted", "notifications.session_created"]
-SHARED = dict.fromkeys(SHARED_EFFECTS, store.ALWAYS)
-RETRY = Attempt(outcome="retry", took=SOON, error="no")
-DELIVERY_STATEMENTS: dict[str, Callable[[Connection], Any]] = {
-    "claim_batch": lambda db: store.claim(db, some(db, SHARED_EFFECTS[1]), shared=SHARED, limit=50, batch=True),
-    "claim": claimed,
-    "lease": lambda db: store.lease(db, claimed(db), SOON),
-    "hold": lambda db: store.hold(db, claimed(db), batch=True),
-    "mark_done": lambda db: store.mark_done(db, claimed(db)),
-    "again": lambda db: store.settle(db, claimed(db)[0], RETRY, after=SOON),
-    "claim_leased": lambda db: store.claim_leased(db, "mail.send", some(db, "mail.send"), SOON),
-    "overdue": lambda db: store.overdue(db, "notifications", list_is_empty=False),
-    "overdue, empty list": lambda db: store.overdue(db, "notifications", list_is_empty=True),
-    "share_effect": lambda db: store.share_effect(db, SHARED_EFFECTS[1], "booking.accepted", [SOME_ID]),
-    "earlier_messages": lambda db: store.earlier_messages(db, "booking.accepted", claimed(db)),
-    "gathered": lambda db: store.gathered(db, user_id=SOME_ID, kind="x", until=store.ALWAYS, limit=9),
-    "mark_gathered_done": lambda db: store.mark_gathered_done(db, [SOME_ID]),
-    "backlogs": lambda db: store.backlogs(db, ["sessions", "notifications"]),
-    "oldest undelivered": lambda db: store.oldest_undelivered(db, ["webhooks"], ["webhooks.send"]),
-}
-
-
-@pytest.mark.parametrize("name", DELIVERY_STATEMENTS)
-def test_no_statement_of_a_delivery_reads_a_whole_table(filled: Connection, name: str) -> None:
-    with filled.begin() as transaction:
-        found = plans(filled, lambda: DELIVERY_STATEMENTS[name](filled))
-        transaction.rollback()
-    assert found
-    for plan in found:
-        assert "Seq Scan on deliveries" not in plan, plan
-        assert "Seq Scan on events" not in plan, plan
-
-
-BY_KEY: Sequence[str] = ("claim", "lease", "hold", "mark_done", "again")
-
-
-@pytest.mark.parametrize("name", BY_KEY)
-def test_what_is_named_is_found_by_its_primary_key(filled: Connection, name: str) -> None:
-    """Not by an index over all that is pending, which is short only as long as there is no backlog."""
-    with filled.begin() as transaction:
-        *_before, last = plans(filled, lambda: DELIVERY_STATEMENTS[name](filled))
-        transaction.rollback()
-    assert "pk_deliveries" in last, last
-    assert "ix_deliveries_queue_nudge_at" not in last
-
-
-@pytest.mark.parametrize("name", DELIVERY_STATEMENTS)
-def test_plans_made_on_empty_tables_use_indexes(filled: Connection, name: str) -> None:
-    """A new system plans its statements before it has rows, and keeps these plans until the first ANALYZE."""
-    with filled.begin() as transaction:
-        made = statements_of(filled, lambda: DELIVERY_STATEMENTS[name](filled))
-        # As the role's connections begin.
-        filled.exec_driver_sql("SET LOCAL enable_seqscan TO DEFAULT; TRUNCATE events CASCADE")
-        planned = [node for statement, _parameters in made for node in plan_as_sent(filled, statement)]
-        transaction.rollback()
-    assert_looked_up(planned)
-
-
-def assert_looked_up(planned: Iterable[dict[str, Any]]) -> None:
-    of_tables = [node for node in planned if node.get("Relation Name") in ("deliveries", "events")]
-    scans = [node for node in of_tables if "Scan" in node["Node Type"]]
-    assert scans
-    for scan in scans:
-        assert scan.get("Index Cond") or scan.get("Recheck Cond") or scan.get("TID Cond"), scan
-
-
-@pytest.mark.parametrize("name", ["claim_batch", "claim", "claim_leased"])
-def test_a_claim_planned_with_few_events_reads_its_own(filled: Connection, name: str) -> None:
-    """It is kept while thousands are written, until the next ANALYZE."""
-    with filled.begin() as transaction:
-        with without_guards(filled):
-            filled.exec_driver_sql("TRUNCATE events CASCADE")
-            filled.exec_driver_sql(_FILL.format(done=1_000, pending=1_000))
-        filled.exec_driver_sql("ANALYZE events, deliveries")
-        made = statements_of(filled, lambda: DELIVERY_STATEMENTS[name](filled))
-        planned = [node for statement, _parameters in made for node in plan_as_sent(filled, statement)]
-        transaction.rollback()
-    assert_looked_up(planned)
-
-
-def test_single_rows_are_found_by_their_key_in_plans_made_on_empty_tables(filled: Connection, engine: Engine) -> None:
-    """Not by a walk through an index of all drafts, which costs as little as long as there are none."""
-    changes = [*BOOKING_MACHINE.statements.values(), *SESSION_MACHINE.statements.values(), DRAFT, ACCEPTED]
-    with filled.begin() as transaction:
-        filled.exec_driver_sql("SET LOCAL enable_seqscan TO DEFAULT; TRUNCATE users, events CASCADE")
-        statements: list[ClauseElement | PreparedStatement] = [*changes, *STATEMENTS.values()]
-        statements += subject_statements(engine)
-        planned = [node for statement in statements for node in plan_of(filled, statement)]
-        transaction.rollback()
-    scans = [node for node in planned if NAMING.search(node.get("Filter", ""))]
-    assert scans
-    for scan in scans:
-        assert scan.get("Index Cond") or scan.get("Recheck Cond") or "CTE" in scan["Node Type"], scan
-
-
-def test_held_mails_are_found_by_an_index_of_theirs(filled: Connection) -> None:
-    """Not by a walk through all notifications, where the statistics are those of rows that are gone."""
-    with filled.begin() as transaction:
-        with without_guards(filled):
-            filled.exec_driver_sql(_EMPTIED_SYSTEM)
-        filled.exec_driver_sql("SET LOCAL enable_seqscan TO DEFAULT")
-        (made,) = statements_of(filled, lambda: DELIVERY_STATEMENTS["gathered"](filled))
-        scans = [node for node in plan_as_sent(filled, made[0]) if "Relation Name" in node]
-        transaction.rollback()
-    found = {scan["Relation Name"]: scan["Index Name"] for scan in scans}
-    assert found == {
-        "notifications": "ix_notifications_gathered",
-        "deliveries": "pk_deliveries",
-        "events": "pk_events",
-    }
-
-
-@pytest.mark.parametrize("name", ["overdue", "overdue, empty list"])
-def test_the_sweep_reads_the_index_of_what_is_pending(filled: Connection, name: str) -> None:
-    """Also while so much is pending that a page of it seems to be found soon anywhere."""
-    with filled.begin() as transaction:
-        with without_guards(filled):
-            filled.exec_driver_sql("UPDATE deliveries SET state = 'pending', done_at = NULL, queue = 'notifications'")
-        filled.exec_driver_sql("ANALYZE deliveries")
-        made = statements_of(filled, lambda: DELIVERY_STATEMENTS[name](filled))
-        scans = [node for node in plan_as_sent(filled, made[0][0]) if node.get("Relation Name") == "deliveries"]
-        transaction.rollback()
-    assert "pk_deliveries" not in {scan.get("Index Name") for scan in scans}, scans

@@ -31,10 +31,7 @@ from config.vapid import new_private_key, vapid
 from infrastructure.operator_policy import operator_policy
 from models import catalog
 from tests.api.identity_provider import pem, private_key
-from workers.routes import routes_of
-from workflows.events import QUEUES
 from workflows.events.delivery import WEBHOOK_RETRY_POLICY
-from workflows.events.subscriptions import OutboundEffect, Subscriptions, load
 
 VAPID_KEY = new_private_key()
 PRIVATE_PEM = (
@@ -51,38 +48,13 @@ PRODUCTION = {
     "MAIL": "files",
     "REDIS_URL": "redis://redis.example/0",
 }
-NAMES = (
-    *("TUTELAGE_ENV", "DATABASE_URL", "REDIS_URL", "JWT_SECRET", "JWT_AUDIENCE", "JWT_ISSUER", "IDENTITY_HEADERS"),
-    *(
-        "GATEWAY_SECRET",
-        "ENCRYPTION_KEYS",
-        "SIGNING_KEYS",
-        "SMTP_URL",
-        "MAIL",
-        "MAIL_FROM",
-        "MAIL_FOLDER",
-        "WEBHOOK_ALLOWED_NETWORKS",
-    ),
-    *("PUBLIC_URL", "LOG_LEVEL", "DATABASE_POOL_SIZE", "API_WORKERS", "API_THREADS", "WORKER_THREADS"),
-    *("METRICS_TOKEN", "METRICS_PORT", "METRICS_HOST", "FLOWER_BASIC_AUTH", "VAPID_PRIVATE_KEY", "VAPID_SUBJECT"),
-    *("APPRISE_URLS", "APPRISE_KINDS", "TEMPLATES_FOLDER", "REMINDER_MINUTES"),
-    "MEETING_URL",
-    *("APP_URL_BOOKING", "APP_URL_SESSION", "APP_URL_REVIEW", "APP_URL_BUNDLE"),
-    "WEBHOOK_RETRY_SCHEDULE",
-    "WEBHOOK_RETRY_PAUSES",
-    *("JWT_PUBLIC_KEY", "JWT_JWKS_URL", "JWT_LEEWAY_SECONDS", "JWT_PROVISION_USERS", "TRUSTED_PROXIES"),
-    *("RATE_LIMIT_CALLER", "RATE_LIMIT_ADDRESS", "RATE_LIMIT_BOOKING", "RATE_LIMIT_AUTH_FAILURES"),
-    "CONNECTIONS_PER_ADDRESS",
-    *("PUBLISHABLE_KEYS", "OPEN_CATALOGUE", "COMPONENT_DEMO", "COMPONENT_FRAME_ANCESTORS"),
-    *("CORS_ORIGINS", "CORS_CREDENTIALS", "HSTS_SECONDS", "SENTRY_DSN", "OTEL_EXPORTER_OTLP_ENDPOINT"),
-)
 
 
 @pytest.fixture(autouse=True)
 def _no_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     # A copy, so that what a .env file adds to the environment goes away with the test.
     monkeypatch.setattr(os, "environ", os.environ.copy())
-    for name in NAMES:
+    for name in known_settings():
         os.environ.pop(name, None)
     monkeypatch.chdir(tmp_path)
 
@@ -97,6 +69,11 @@ def test_the_defaults_are_those_of_development() -> None:
     assert settings.smtp_url is None
     assert (settings.jwt_audience, settings.jwt_issuer, settings.gateway_secret) == (None, None, None)
     assert settings.log_level == "INFO"
+    assert (settings.publishable_keys, settings.open_catalogue) == ((), False)
+    assert (settings.cors_origins, settings.cors_credentials) == ((), False)
+    assert (settings.vapid_private_key, settings.apprise_channels, settings.templates_folder) == (None, {}, None)
+    assert settings.apprise_kinds == NOTICE_KINDS
+    assert vapid(settings.vapid_private_key, settings.vapid_subject) is None
 
 
 def test_production_has_no_development_defaults() -> None:
@@ -514,26 +491,10 @@ def test_reminders_are_bounded_as_a_listings_own_are() -> None:
     assert (MAX_REMINDERS, REMINDER_LIMIT_MINUTES) == (catalog.MAX_REMINDERS, catalog.MAX_REMINDER_MINUTES)
 
 
-def test_the_former_name_of_the_retry_schedule_is_read_with_a_warning() -> None:
-    os.environ["WEBHOOK_RETRY_PAUSES"] = "60"
-    with pytest.warns(FutureWarning, match="WEBHOOK_RETRY_SCHEDULE"):
-        assert read_settings().webhook_retry_schedule == (60,)
-    os.environ["WEBHOOK_RETRY_SCHEDULE"] = "30"
-    with pytest.warns(FutureWarning):
-        assert read_settings().webhook_retry_schedule == (30,)
-
-
 def test_the_webhook_retry_schedule_defaults_to_the_policy() -> None:
     assert operator_policy(read_settings()).webhook_retry_schedule == WEBHOOK_RETRY_POLICY.pauses
     os.environ["WEBHOOK_RETRY_SCHEDULE"] = "0.5, 60,3600"
     assert operator_policy(read_settings()).webhook_retry_schedule == (0.5, 60, 3600)
-
-
-def test_nothing_is_pushed_and_operators_have_no_channels_by_default() -> None:
-    settings = read_settings()
-    assert (settings.vapid_private_key, settings.apprise_channels, settings.templates_folder) == (None, {}, None)
-    assert settings.apprise_kinds == NOTICE_KINDS
-    assert vapid(settings.vapid_private_key, settings.vapid_subject) is None
 
 
 def test_channels_have_a_name_or_a_digest() -> None:
@@ -563,27 +524,6 @@ def test_a_generated_key_can_be_used() -> None:
     assert CliRunner().invoke(main, ["vapid", "--subject", "me"]).exit_code == 2
 
 
-def test_every_transport_of_an_effect_has_a_route(tmp_path: Path) -> None:
-    os.environ["MAIL_FOLDER"] = str(tmp_path)
-    for queue in QUEUES:
-        routes = routes_of([queue], read_settings(), load())
-        assert set(routes) == {effect.transport for effect in load().outbound_effects() if effect.queue == queue}
-        for route in routes.values():
-            route.transport.close()
-
-
-@pytest.mark.parametrize(("queue", "transport"), [("reviews", "pigeon"), ("webhooks", "mail")])
-def test_an_effect_without_a_transport_is_refused(queue: str, transport: str) -> None:
-    known = Subscriptions()
-    known.add(OutboundEffect(name="partner.send", queue=queue, transport=transport, prepare=lambda _db, _found: []))
-    with pytest.raises(ValueError, match=f"partner.send asks for the transport {transport}, which workers of"):
-        routes_of([queue], read_settings(), known)
-
-
-def test_the_catalogue_is_closed_by_default() -> None:
-    assert (read_settings().publishable_keys, read_settings().open_catalogue) == ((), False)
-
-
 def test_publishable_keys_are_recognised_by_their_form() -> None:
     good = ["tpk_" + "0123456789abcdefABCDEFGH", "tpk_" + "x" * 64]
     os.environ["PUBLISHABLE_KEYS"] = f" {good[0]},{good[1]} ,{good[0]}"
@@ -592,10 +532,6 @@ def test_publishable_keys_are_recognised_by_their_form() -> None:
         os.environ["PUBLISHABLE_KEYS"] = f"{good[0]},{bad}"
         with pytest.raises(SettingsError, match="PUBLISHABLE_KEYS"):
             read_settings()
-
-
-def test_no_site_may_call_the_api_by_default() -> None:
-    assert (read_settings().cors_origins, read_settings().cors_credentials) == ((), False)
 
 
 def test_origins_are_kept_as_browsers_write_them() -> None:

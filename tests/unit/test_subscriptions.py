@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
+from config.settings import read_settings
+from workers.routes import routes_of
+from workflows.events import QUEUES
 from workflows.events.event_types import BookingAccepted, Event, SessionCompleted, SessionCreated, WebhookPinged
-from workflows.events.subscriptions import Effect, Subscriptions, load
+from workflows.events.subscriptions import Effect, OutboundEffect, Subscriptions, load
 from workflows.kernel.operator_policy import OperatorPolicy
 
 # effect → event, queue, attempts. A line that changes here changes rows in every database there is: write a migration
@@ -166,3 +170,20 @@ def test_a_queue_without_a_worker_is_refused() -> None:
 
 def test_an_unknown_effect_name_is_no_error() -> None:
     assert load().named("reviews.celebrate") is None
+
+
+def test_every_transport_of_an_effect_has_a_route(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MAIL_FOLDER", str(tmp_path))
+    for queue in QUEUES:
+        routes = routes_of([queue], read_settings(), load())
+        assert set(routes) == {effect.transport for effect in load().outbound_effects() if effect.queue == queue}
+        for route in routes.values():
+            route.transport.close()
+
+
+@pytest.mark.parametrize(("queue", "transport"), [("reviews", "pigeon"), ("webhooks", "mail")])
+def test_an_effect_without_a_transport_is_refused(queue: str, transport: str) -> None:
+    known = Subscriptions()
+    known.add(OutboundEffect(name="partner.send", queue=queue, transport=transport, prepare=lambda _db, _found: []))
+    with pytest.raises(ValueError, match=f"partner.send asks for the transport {transport}, which workers of"):
+        routes_of([queue], read_settings(), known)
