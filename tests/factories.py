@@ -17,6 +17,7 @@ from models.catalog import ProductKind, listings
 from models.events import deliveries
 from models.groups import group_session_templates, group_sessions
 from models.people import mentor_profiles
+from models.sessions import sessions
 from workflows.accounts.actions import publish_mentor_profile, register_user
 from workflows.accounts.records import Mentor, User
 from workflows.availability.dates import CalendarOwner, calendar_owner_query
@@ -105,10 +106,18 @@ def accept_booking(db: Connection, booking: Booking) -> Booking:
     return accept(db, actor=mentor_of(booking), booking=booking, now=datetime.now(UTC))
 
 
-def make_session(db: Connection, *, listing: Listing | None = None, mentee: User | None = None) -> Session:
-    """The scheduled session of an accepted booking that starts within the next hours."""
+def make_session(
+    db: Connection,
+    *,
+    listing: Listing | None = None,
+    mentee: User | None = None,
+    accepted_before: timedelta = timedelta(0),
+) -> Session:
+    """The scheduled session of a booking, accepted so long ago, that starts within the next hours."""
     booking = accept_booking(db, make_booking(db, listing=listing, mentee=mentee))
     created = create(db, booking_id=booking.id)
+    accepted = sessions.c.created_at - accepted_before
+    db.execute(update(sessions).where(sessions.c.id == created.id).values(created_at=accepted))
     return Session.of(db.execute(session_query(created.id)).one())
 
 

@@ -474,6 +474,15 @@ it("names no share of a price of nothing", async () => {
   expect(form.textContent).not.toContain("%");
 });
 
+it("says that for an hour after the confirmation a late cancellation costs nothing", async () => {
+  const late = { ...LISTING, cancellation: { windowHours: 8784, lateFeePercent: 50 } };
+  offeringApi().on("GET /listings", { status: 200, body: { items: [late], nextCursor: null } });
+  const element = shown();
+  await filledIn(element, "Mine");
+  const form = await one(element, "form");
+  expect(form.textContent).toContain("Free of charge for an hour after it is confirmed, at most until it starts. After that, 50% of");
+});
+
 it("says of a series of requests what it costs in all, and which button withdraws which", async () => {
   const draft = booking({ status: "draft", sessionId: null, price: LISTING.price, bundlePurchaseId: null });
   const made = [0, 1, 2].map((week) => ({

@@ -13,10 +13,13 @@ from sqlalchemy import Engine, select
 from models.events import events
 from tests import factories
 from tests.api.conftest import Cast, version_of
+from tests.api.links import signed
 from tests.application import World
 from tests.statements import statements_of
+from workflows.action_links.link import Action
 from workflows.bookings.records import Booking
 from workflows.events.event_types import event_types
+from workflows.kernel.clock import local_time, rfc3339
 from workflows.sessions.records import Session
 from workflows.webhooks.messages import body_of
 
@@ -93,7 +96,8 @@ def test_a_mentee_inside_the_window_pays_what_they_were_quoted(world: World, cas
         listing = factories.make_listing(
             db, cast.mentor, price_amount=4001, cancellation_window_hours=8784, late_fee_percent=50
         )
-        session = factories.make_session(db, listing=listing, mentee=cast.mentee)
+        earlier = timedelta(hours=2)
+        session = factories.make_session(db, listing=listing, mentee=cast.mentee, accepted_before=earlier)
     path = f"/sessions/{session.id}"
     quote = world.client.get(f"{path}/cancellation-quote", headers=cast.as_mentee).json
     assert (quote["allowed"], quote["late"], quote["fee"]["amount"], quote["refund"]["amount"]) == (
@@ -129,17 +133,32 @@ def test_the_policy_is_that_of_the_request(world: World, cast: Cast, scheduled: 
 def test_a_quote_says_from_when_the_fee_changes(world: World, cast: Cast, engine: Engine, hours: int | None) -> None:
     with engine.begin() as db:
         listing = factories.make_listing(db, cast.mentor, cancellation_window_hours=hours)
-        session = factories.make_session(db, listing=listing, mentee=cast.mentee)
+        earlier = timedelta(hours=2)
+        session = factories.make_session(db, listing=listing, mentee=cast.mentee, accepted_before=earlier)
     path = f"/sessions/{session.id}/cancellation-quote"
     quote = world.client.get(path, headers=cast.as_mentee).json
     if hours is None:
         assert (quote["allowed"], quote["freeUntil"], quote["policy"]) == (False, None, None)
     else:
-        changes = session.start_time - timedelta(hours=hours)
-        assert quote["freeUntil"] == f"{changes:%Y-%m-%dT%H:%M:%SZ}"
+        changes = max(session.start_time - timedelta(hours=hours), session.created_at + timedelta(hours=1))
+        assert quote["freeUntil"] == rfc3339(changes)
         assert (quote["late"], quote["fee"]["amount"]) == ((True, 2000) if hours > 24 else (False, 0))
     of_mentor = world.client.get(path, headers=cast.as_mentor).json
     assert (of_mentor["fee"]["amount"], of_mentor["freeUntil"]) == (0, None)
+
+
+def test_an_accepted_request_is_cancelled_for_nothing_for_an_hour(world: World, cast: Cast, engine: Engine) -> None:
+    with engine.begin() as db:
+        listing = factories.make_listing(db, cast.mentor, cancellation_window_hours=8784)
+        session = factories.make_session(db, listing=listing, mentee=cast.mentee)
+    path = f"/sessions/{session.id}"
+    quote = world.client.get(f"{path}/cancellation-quote", headers=cast.as_mentee).json
+    until = min(session.created_at + timedelta(hours=1), session.start_time)
+    assert (quote["late"], quote["fee"]["amount"], quote["freeUntil"]) == (False, 0, rfc3339(until))
+    page = world.client.get(signed(Action.CANCEL, session.booking_id, cast.mentee.id)).text
+    assert f"There is no fee until {local_time(until, cast.mentee.time_zone)}." in page
+    kept = world.client.patch(f"{path}/cancel", json=ILL, headers=cast.as_mentee).json["cancellation"]
+    assert (kept["late"], kept["fee"]["amount"], kept["refund"]["amount"]) == (False, 0, 4000)
 
 
 def test_where_the_mentee_cannot_cancel_there_is_no_policy(world: World, cast: Cast, engine: Engine) -> None:

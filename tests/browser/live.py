@@ -145,13 +145,17 @@ class Stage:
         )
 
     def session(self, listing: Listing | None = None) -> Session:
-        """A scheduled session of the mentee with the mentor: the day after tomorrow at noon UTC."""
+        """A session of the mentee with the mentor, accepted two hours ago: the day after tomorrow at noon UTC."""
         start = datetime.combine(tomorrow() + timedelta(days=1), time(12), tzinfo=UTC)
         with self.live.engine.begin() as db:
             booking = factories.make_booking(
                 db, listing=listing or self.on_request, mentee=self.mentee, start_time=start, title="The first weeks"
             )
-            return create(db, booking_id=factories.accept_booking(db, booking).id)
+            session = create(db, booking_id=factories.accept_booking(db, booking).id)
+            # Without the hour in which an accepted session can be cancelled for nothing.
+            earlier = sessions.c.created_at - timedelta(hours=2)
+            db.execute(update(sessions).where(sessions.c.id == session.id).values(created_at=earlier))
+            return session
 
     def bookings_of(self, user: User) -> list[tuple[UUID, str, datetime]]:
         """The bookings of a user with this mentor: id, status, start."""

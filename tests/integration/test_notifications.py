@@ -155,7 +155,8 @@ def called_off(parties: Parties, actor: Actor, *, hours: int = 24, refund: bool 
     session = parties.session(cancellation_window_hours=hours, price_currency=currency)
     with parties.harness.transactions() as db:
         found = SessionWithTerms.of(db.execute(session_with_terms_query(session.id)).one())
-        now = datetime.now(UTC)
+        # After the hour in which an accepted session can be cancelled for nothing.
+        now = found.created_at + timedelta(hours=1.5)
         cancel(db, actor=actor, session=found, reason="I am ill.", refund_requested=refund, now=now)
     parties.harness.run_all()
 

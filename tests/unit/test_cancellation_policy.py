@@ -33,7 +33,7 @@ def a_session(**changed: Any) -> SessionWithTerms:
     values |= dict.fromkeys(("started_at", "completed_at", "cancelled_at", "cancellation", "location", "room"))
     values |= {"id": uuid4(), "booking_id": uuid4(), "mentor_profile_id": MENTOR, "mentee_user_id": MENTEE}
     values |= {"start_time": START, "end_time": START + timedelta(hours=1), "status": SessionStatus.SCHEDULED}
-    values |= {"created_at": START, "updated_at": START, "version": 1}
+    values |= {"created_at": START - timedelta(days=100), "updated_at": START, "version": 1}
     values |= {"price_amount": 4000, "price_currency": "USD", "cancellation_window_hours": 24, "late_fee_percent": 50}
     values |= {"early_start_minutes": 15, "bundle_purchase_id": None, "bundle_valid_to": None}
     return SessionWithTerms(**(values | changed))
@@ -80,6 +80,39 @@ def test_a_late_cancellation_with_a_fee_costs_the_credit(
     assert (quote.credit_returned, quote.fee_amount, quote.refund_amount) == (returned, 0, 0)
     stored = as_stored(quote, reason="Ill", kind="other", refund_requested=False)
     assert stored["creditReturned"] is returned
+
+
+@pytest.mark.parametrize(
+    ("accepted", "window", "cancelled", "late"),
+    [
+        # Hours before the start, of a policy of so many hours.
+        (10, 24, 9, False),
+        (10, 24, 8.99, True),
+        (10, 720, 9, False),
+        (0.5, 24, 0, False),
+        (0.5, 24, -0.01, True),
+        (30, 24, 24, False),
+        (30, 24, 23.99, True),
+        (10, 0, 0, False),
+    ],
+)
+def test_an_hour_after_the_acceptance_nothing_is_due(
+    accepted: float, window: int, cancelled: float, late: bool
+) -> None:
+    session = a_session(created_at=START - timedelta(hours=accepted), cancellation_window_hours=window)
+    quote = quote_for(AS["mentee"], session, now=START - timedelta(hours=cancelled))
+    assert (quote.late, quote.fee_amount, quote.refund_amount) == (late, 2000 * late, 4000 - 2000 * late)
+    last = min(START, max(START - timedelta(hours=window), session.created_at + timedelta(hours=1)))
+    assert quote.free_until == last
+    paid = a_session(**{**vars(session), "bundle_purchase_id": uuid4(), "price_amount": 0})
+    assert quote_for(AS["mentee"], paid, now=START - timedelta(hours=cancelled)).credit_returned is not late
+
+
+def test_no_hour_after_the_acceptance_where_none_may_cancel() -> None:
+    accepted = START - timedelta(hours=10)
+    session = a_session(created_at=accepted, cancellation_window_hours=None)
+    quote = quote_for(AS["mentee"], session, now=accepted)
+    assert (quote.allowed, quote.free_until) == (False, None)
 
 
 def test_no_credit_returns_where_none_paid_or_none_may_cancel() -> None:

@@ -68,6 +68,7 @@ def words(kind: str, *, zone: str = "UTC", start: datetime = datetime(2030, 5, 4
         "starts_in": "1 hour",
         "fee_amount": 2000,
         "left": 2,
+        "free_until": None,
         "expires_in": "7 days",
     }
     return compose(kind, **(about | told))
@@ -206,6 +207,14 @@ def test_a_request_that_ends_says_that_its_credit_is_back(kind: str) -> None:
     event = SimpleNamespace(start_time=datetime(2030, 5, 4, 9, tzinfo=UTC), **(ENDED | {"credit_returned": True}))
     assert "The session that you paid with is back in your bundle.\n" in words(kind, event=event, expired=True).body
     assert "bundle" not in words(kind, expired=True).body
+
+
+def test_a_booked_session_says_until_when_cancelling_is_free() -> None:
+    end = datetime(2030, 5, 3, 9, tzinfo=UTC)
+    said = "You can cancel it without a fee until Friday, 3 May 2030, 09:00 (UTC)."
+    assert words("session_created", free_until=end).body.endswith(said)
+    assert said not in words("session_created", free_until=end, reader_is_mentor=True).body
+    assert "cancel" not in words("session_created").body
 
 
 def test_a_missing_variable_raises() -> None:

@@ -57,6 +57,7 @@ from workflows.notifications.notify import BookingNotification, notify, notify_p
 from workflows.notifications.recipients import Parties, Person, parties_of, person_of, variables_about
 from workflows.notifications.reminders import in_words, is_of_use, is_undecided
 from workflows.notifications.texts import Quotation, compose
+from workflows.terms.cancellation import end_of_free_time
 
 
 def _all(_event: Event, parties: Parties, _now: datetime) -> Sequence[Person]:
@@ -141,6 +142,14 @@ def _waiver(_event: SessionFeeWaived, parties: Parties, _now: datetime) -> Mappi
     return {"fee_amount": parties.cancellation["fee"]["amount"]}
 
 
+def _free_until(event: SessionCreated, parties: Parties, _now: datetime) -> Mapping[str, Any]:
+    """Until when the mentee can cancel without a fee; None for a group, of whose seats the mail does not speak."""
+    hours = parties.fee_window_hours if event.mentee_user_id is not None else None
+    if hours is None:
+        return {"free_until": None}
+    return {"free_until": end_of_free_time(event.start_time, window_hours=hours, accepted_at=event.occurred_at)}
+
+
 def _starts_in(event: SessionReminderSet, _parties: Parties, now: datetime) -> Mapping[str, Any]:
     """The time that is left, which a late reminder names."""
     return {"starts_in": in_words(event.start_time - now)}
@@ -172,7 +181,7 @@ BOOKING_NOTIFICATIONS: tuple[tuple[type[Event], BookingNotification], ...] = (
             follows=(BookingRequested, "notifications.booking_requested"),
         ),
     ),
-    (SessionCreated, BookingNotification(kind="session_created", recipients=_unless_cancelled)),
+    (SessionCreated, BookingNotification(kind="session_created", recipients=_unless_cancelled, variables=_free_until)),
     (SessionReminderSet, BookingNotification(kind="session_reminder", recipients=_all_in_time, variables=_starts_in)),
     (SessionStarted, BookingNotification(kind="session_started", recipients=_others)),
     (SessionCompleted, BookingNotification(kind="session_completed", recipients=_all)),

@@ -375,6 +375,7 @@ def quote_seat(group: Group, place: Place, *, actor: Actor, now: datetime) -> Qu
         price_amount=place.price_amount or 0,
         paid_by_credit=place.bundle_purchase_id is not None,
         bundle_valid_to=place.bundle_valid_to,
+        accepted_at=None,
         is_open=is_open(group, place, now=now),
         now=now,
     )

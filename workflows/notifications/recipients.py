@@ -88,6 +88,8 @@ class Parties:
         cancel_reason: written by the mentee, or a word of ours.
         session_status: None while there is no session.
         cancellation: of the session, as it is stored with it.
+        fee_window_hours: how long before the start a cancellation costs the mentee something; None where it never does,
+            or where the mentee cannot cancel.
         request_notified: of a cancelled booking, whether its mentor was notified that it was requested.
     """
 
@@ -99,6 +101,7 @@ class Parties:
     cancel_reason: str | None
     session_status: SessionStatus | None
     cancellation: Mapping[str, Any]
+    fee_window_hours: int | None
     request_notified: bool
 
     @property
@@ -121,7 +124,9 @@ _TYPES: dict[str, Any] = {"user_id": Uuid(), "mentor_profile_id": Uuid(), "choic
 _PARTIES = text(
     f"""
 SELECT b.id AS booking_id, b.title, b.status AS booking_status, b.decline_reason, b.cancel_reason,
-       s.status AS session_status, s.cancellation, party.is_mentor, party.present, party.seat_price,
+       s.status AS session_status, s.cancellation,
+       CASE WHEN b.late_fee_percent > 0 AND (b.price_amount > 0 OR b.bundle_purchase_id IS NOT NULL)
+            THEN b.cancellation_window_hours END AS fee_window_hours, party.is_mentor, party.present, party.seat_price,
        party.bundle_purchase_id IS NOT NULL AS seat_paid_by_credit,
        CASE WHEN b.status = 'cancelled' AND party.is_mentor THEN EXISTS (
            SELECT FROM events e JOIN notifications n ON n.event_id = e.id AND n.user_id = party.user_id
@@ -211,6 +216,7 @@ def _parties(rows: Sequence[Row[Any]]) -> Parties:
         cancel_reason=first.cancel_reason,
         session_status=SessionStatus(first.session_status) if first.session_status else None,
         cancellation=first.cancellation or {},
+        fee_window_hours=first.fee_window_hours,
         request_notified=any(row.request_notified for row in rows),
     )
 

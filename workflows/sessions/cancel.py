@@ -128,6 +128,8 @@ def quote_for(actor: Actor, session: SessionWithTerms, *, now: datetime) -> Quot
         price_amount=session.price_amount,
         paid_by_credit=session.bundle_purchase_id is not None,
         bundle_valid_to=session.bundle_valid_to,
+        # The session follows the acceptance within moments, and cannot be cancelled before it is there.
+        accepted_at=session.created_at,
         is_open=session.status is SessionStatus.SCHEDULED,
         now=now,
     )

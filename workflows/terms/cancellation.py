@@ -8,6 +8,8 @@ from typing import Protocol
 
 from models.sessions import CancelledBy
 
+# How long a mentee can cancel without a fee after the booking was accepted, but not after the start.
+FREE_AFTER_ACCEPTANCE = timedelta(hours=1)
 # By how much a bundle that has ended is extended for a credit that returns without the mentee's doing.
 BUNDLE_EXTENSION = timedelta(days=30)
 
@@ -52,6 +54,18 @@ class Quote:
     credit_valid_to: datetime | None
 
 
+def end_of_free_time(start_time: datetime, *, window_hours: int, accepted_at: datetime | None) -> datetime:
+    """Until when a mentee can cancel without a fee: until the window, and for an hour after the acceptance.
+
+    Args:
+        accepted_at: None for seats, which nobody accepts.
+    """
+    before_window = start_time - timedelta(hours=window_hours)
+    if accepted_at is None:
+        return before_window
+    return min(start_time, max(before_window, accepted_at + FREE_AFTER_ACCEPTANCE))
+
+
 def end_after_return(valid_to: datetime | None, *, by_mentee: bool, now: datetime) -> datetime | None:
     """The end of a bundle's validity after a credit has returned: another one if it lies in the past.
 
@@ -69,6 +83,7 @@ def quote_by_policy(
     price_amount: int,
     paid_by_credit: bool,
     bundle_valid_to: datetime | None,
+    accepted_at: datetime | None,
     is_open: bool,
     now: datetime,
 ) -> Quote:
@@ -76,10 +91,13 @@ def quote_by_policy(
 
     Args:
         price_amount: what was paid, in minor units: for the session, or for the seat.
+        accepted_at: as of `end_of_free_time`.
         is_open: whether its state lets anyone cancel.
     """
     by_mentee, hours = cancelled_by is CancelledBy.MENTEE, terms.cancellation_window_hours
-    free_until = terms.start_time - timedelta(hours=hours) if by_mentee and hours is not None else None
+    free_until = None
+    if by_mentee and hours is not None:
+        free_until = end_of_free_time(terms.start_time, window_hours=hours, accepted_at=accepted_at)
     allowed = is_open and not (by_mentee and hours is None)
     late = allowed and free_until is not None and now > free_until
     return quote_at(

@@ -122,11 +122,11 @@ function termsOf(view: View, listing: Listing, price: Money | null): string {
   const fee = price && Math.floor((price.amount * lateFeePercent + 50) / 100);
   if (!lateFeePercent || !state.slot || fee === 0) return words.form.alwaysFree;
   const freeUntil = startOf(state.slot) - windowHours * HOUR_MS;
-  const free = freeUntil > now ? `${words.form.freeUntil(formatMoment(freeUntil, locale, state.zone))} ` : "";
+  const free = freeUntil > now ? `${words.form.freeUntil(formatMoment(freeUntil, locale, state.zone))} ` : `${words.form.freeAtFirst} `;
   if (!price || fee === null) return free + (flow.context.course?.courseWords(view).lateCredit ?? "");
   const percent = new Intl.NumberFormat(locale, { style: "percent" }).format(lateFeePercent / 100);
   const due = priceOf(view, { ...price, amount: fee });
-  return free + (free ? words.form.lateFee(due, percent) : words.form.feeNow(due, percent));
+  return free + words.form.lateFee(due, percent);
 }
 
 function renderHold(view: View): Rendered {

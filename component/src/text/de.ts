@@ -70,7 +70,7 @@ export const de: Words = {
     freeUntil: (time) => `Kostenlos bis ${time}.`,
     lateFee: (fee, percent) => `Danach fallen ${percent} des Preises an: ${fee}.`,
     alwaysFree: "Kostenlos bis zum Beginn.",
-    feeNow: (fee, percent) => `Eine Stornierung kostet ${percent} des Preises: ${fee}.`,
+    freeAtFirst: "Kostenlos bis eine Stunde nach der Bestätigung, längstens bis zum Beginn.",
     noCancelling: "Diese Sitzung kann nach der Buchung nicht storniert werden.",
     book: "Jetzt buchen",
     inAll: (total, each) => `zusammen ${total}, je Sitzung ${each}`,

@@ -64,7 +64,7 @@ export const en = {
     freeUntil: (time: string) => `Free of charge until ${time}.`,
     lateFee: (fee: string, percent: string) => `After that, ${percent} of the price is due: ${fee}.`,
     alwaysFree: "Free of charge until the start.",
-    feeNow: (fee: string, percent: string) => `A cancellation costs ${percent} of the price: ${fee}.`,
+    freeAtFirst: "Free of charge for an hour after it is confirmed, at most until it starts.",
     noCancelling: "This session cannot be cancelled.",
     book: "Book now",
     inAll: (total: string, each: string) => `${total} in all, ${each} per session`,
