@@ -25,6 +25,7 @@ from config.settings import STARTED_BY_UP
 from tests import servers
 from tests.api.identity_provider import pem
 from tests.cli.running import Up, await_end, tutelage_up
+from tests.embedded_servers import start_postgres
 from tests.eventually import eventually
 from tests.processes import kill_all
 
@@ -119,6 +120,19 @@ def test_kills_of_up_and_of_everything_lose_no_data(present: Callable[[], Up]) -
     second.ends()
     with psycopg.connect(present().run()["database_url"]) as db:
         assert db.execute("SELECT one FROM kept").fetchone() == (1,)
+
+
+def test_a_data_folder_from_before_the_first_revision_is_refused(data_dir: Path) -> None:
+    servers.prepare_data_folder(data_dir)
+    server = start_postgres(data_dir / "postgres")
+    with psycopg.connect(server.url) as db:
+        db.execute("UPDATE alembic_version SET version_num = '0062'")
+    server.stop()
+    with tutelage_up(data_dir) as up:
+        assert up.ends() == 1
+    assert "move the data folder away and run `tutelage up` again." in up.said()
+    assert "Traceback" not in up.said()
+    assert find_leftovers(data_dir) == []
 
 
 def test_without_its_process_manager_it_ends_everything(present: Callable[[], Up]) -> None:
