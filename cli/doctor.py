@@ -268,9 +268,7 @@ def values_are_under_the_present_key(setup: Setup) -> str:
             f"Values are under keys that ENCRYPTION_KEYS does not hold: {_by_table(unknown)}. Add those keys."
         )
     if any(left.values()):
-        raise Problem(
-            f"Values are under retired keys, or not encrypted yet: {_by_table(left)}. Run `tutelage reencrypt`."
-        )
+        raise Problem(f"Values are under retired keys: {_by_table(left)}. Run `tutelage reencrypt`.")
     return "Every encrypted value is under the first of ENCRYPTION_KEYS."
 
 

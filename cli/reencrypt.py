@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 import click
@@ -12,7 +11,7 @@ from cli.database import open_database
 from cli.operator import audit_command
 from cli.output import counted
 from cli.run_file import DATA_DIR_OPTION
-from config.sealing import MARK, Sealer, UnsealError, without_mark
+from config.sealing import Sealer, UnsealError
 from config.settings import settings
 from workflows.privacy.reencryption import (
     MAX_ROUNDS,
@@ -31,21 +30,18 @@ COUNT_TIMEOUT_SECONDS = 600
 
 @click.command()
 @click.option("--count", is_flag=True, help="Only tell how many rows are left.")
-@click.option(
-    "--revert", is_flag=True, help="Write what the release before can read, plain notes among it, before a step back."
-)
 @click.option("--page", "page_rows", type=click.IntRange(1, 10_000), default=PAGE_ROWS, show_default=True)
 @DATA_DIR_OPTION
-def reencrypt(count: bool, revert: bool, page_rows: int, data_dir: Path) -> None:
+def reencrypt(count: bool, page_rows: int, data_dir: Path) -> None:
     """Encrypt stored notes, addresses and secrets with the first of ENCRYPTION_KEYS.
 
     In pages, beside all that runs; it can be ended and begun again at any time. Exits with 1 while rows are left.
     """
-    recoding = revert_recoding() if revert else present_recoding(Sealer(settings().encryption_keys))
+    recoding = present_recoding(Sealer(settings().encryption_keys))
     left = 0
     with open_database(data_dir, "reencrypt") as engine:
         if not count:
-            audit_command(engine, "stored_secrets.reencrypted", "reencryption", {"revert": revert})
+            audit_command(engine, "stored_secrets.reencrypted", "reencryption", {})
         for sealed in SEALED_TABLES:
             done = Progress(sealed.table.name, 0, 0) if count else _recode(engine, sealed, recoding, page_rows)
             of_table = count_left(engine, sealed, recoding)
@@ -59,25 +55,14 @@ def reencrypt(count: bool, revert: bool, page_rows: int, data_dir: Path) -> None
 
 def present_recoding(sealer: Sealer) -> Recoding:
     """Everything under the first key."""
-    return Recoding(
-        mark=sealer.mark,
-        has_mark=False,
-        text=_readable(lambda stored: sealer.seal(sealer.read(stored))),
-        secret=_readable(lambda stored: sealer.seal(sealer.unseal(stored))),
-        plain_header=sealer.seal,
-    )
 
+    def value(stored: str) -> str:
+        try:
+            return sealer.seal(sealer.unseal(stored))
+        except UnsealError as error:
+            raise Unreadable from error
 
-def revert_recoding() -> Recoding:
-    """What the release before reads: notes in plain text, all else encrypted without the mark of a key."""
-    sealer = Sealer(settings().encryption_keys)
-    return Recoding(
-        mark=MARK,
-        has_mark=True,
-        text=_readable(sealer.read),
-        secret=without_mark,
-        plain_header=lambda plain: without_mark(sealer.seal(plain)),
-    )
+    return Recoding(sealer.mark, value)
 
 
 def count_left(engine: Engine, sealed: SealedTable, recoding: Recoding) -> int:
@@ -97,13 +82,3 @@ def _recode(engine: Engine, sealed: SealedTable, recoding: Recoding, page_rows: 
         if count_left(engine, sealed, recoding) <= unreadable:
             break
     return Progress(sealed.table.name, written, unreadable)
-
-
-def _readable(value: Callable[[str], str]) -> Callable[[str], str]:
-    def recode(stored: str) -> str:
-        try:
-            return value(stored)
-        except UnsealError as error:
-            raise Unreadable from error
-
-    return recode

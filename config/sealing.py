@@ -1,13 +1,12 @@
 """Encryption of stored values: notes and feedback, secrets, and responses that hold them.
 
 A sealed value reads `sealed:<id of its key>:<Fernet token>`, by which the database can tell under which key it is
-without being able to read it. Tokens without that beginning are of earlier releases, and are under any of the keys.
+without being able to read it.
 """
 
 from __future__ import annotations
 
 import logging
-import re
 from base64 import urlsafe_b64encode
 from collections.abc import Sequence
 
@@ -21,7 +20,7 @@ log = logging.getLogger(__name__)
 
 KEY_ID_BYTES = 4
 MARK = "sealed:"
-_MARKED = re.compile(MARK + r"[0-9a-f]{8}:")
+MARK_CHARACTERS = len(MARK) + 2 * KEY_ID_BYTES + 1
 
 
 class UnsealError(Exception):
@@ -57,26 +56,12 @@ class Sealer:
         """The value that was sealed.
 
         Raises:
-            UnsealError: no passphrase fits.
+            UnsealError: no passphrase fits, or it is no sealed value.
         """
         try:
-            return self._fernet.decrypt(without_mark(sealed).encode()).decode()
+            return self._fernet.decrypt(sealed[MARK_CHARACTERS:].encode()).decode()
         except InvalidToken as error:
             raise UnsealError("A stored secret was sealed with a key that ENCRYPTION_KEYS no longer holds.") from error
-
-    def read(self, stored: str) -> str:
-        """The text of a column that may still hold what releases without encryption wrote: then as it is.
-
-        Raises:
-            UnsealError: it is sealed, and no passphrase fits.
-        """
-        return self.unseal(stored) if _MARKED.match(stored) else stored
-
-
-def without_mark(sealed: str) -> str:
-    """The Fernet token alone, as earlier releases stored it."""
-    mark = _MARKED.match(sealed)
-    return sealed[mark.end() :] if mark else sealed
 
 
 _of_this_process: list[Sealer] = []
@@ -95,7 +80,7 @@ def seal_text(text: str) -> str:
 def shown_text(stored: str) -> str | None:
     """A text that people wrote, as it is shown; None, with a line in the log, where its key is gone."""
     try:
-        return _of_this_process[0].read(stored)
+        return _of_this_process[0].unseal(stored)
     except UnsealError:
         log.error("A stored text is under a key that ENCRYPTION_KEYS no longer holds, and is shown as empty.")
         return None

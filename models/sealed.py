@@ -22,7 +22,7 @@ class Form(StrEnum):
 
     TEXT = "text"
     TEXTS = "texts"  # a JSON array, each element by itself
-    HEADERS = "headers"  # a JSON object of {"sealed": …}; of early releases, of plain strings
+    HEADERS = "headers"  # a JSON object of {"sealed": …}
     BYTES = "bytes"
 
 
@@ -30,22 +30,17 @@ class Form(StrEnum):
 VALUES = {
     Form.TEXT: "SELECT {column}",
     Form.TEXTS: "SELECT jsonb_array_elements_text({column})",
-    Form.HEADERS: "SELECT coalesce(h.value ->> 'sealed', h.value #>> '{{}}') FROM jsonb_each({column}) AS h",
+    Form.HEADERS: "SELECT h.value ->> 'sealed' FROM jsonb_each({column}) AS h",
     Form.BYTES: "SELECT convert_from({column}, 'UTF8')",
 }
 
 
 @dataclass(frozen=True)
 class SealedColumn:
-    """One column of encrypted values.
-
-    Args:
-        once_plain: whether earlier releases wrote plain text, which is read as it is; else all of it is encrypted.
-    """
+    """One column of encrypted values."""
 
     column: Column[Any]
     form: Form
-    once_plain: bool = False
 
     @property
     def table(self) -> Table:
@@ -59,13 +54,8 @@ class SealedColumn:
         """A select of the row's encrypted values."""
         return VALUES[self.form].format(column=f"{self.table.name}.{self.column.name}")
 
-    def rewrite(self, stored: Any, value: Callable[[str], str], plain_header: Callable[[str], str]) -> Any:
-        """What the column holds once each of its values has been replaced; null stays null.
-
-        Args:
-            value: replaces a value.
-            plain_header: encrypts a header's value of early releases.
-        """
+    def rewrite(self, stored: Any, value: Callable[[str], str]) -> Any:
+        """The column's content once `value` has replaced each of its values; null stays null."""
         if stored is None:
             return None
         match self.form:
@@ -74,20 +64,17 @@ class SealedColumn:
             case Form.TEXTS:
                 return [value(each) for each in stored]
             case Form.HEADERS:
-                return {
-                    name: {"sealed": plain_header(each) if isinstance(each, str) else value(each["sealed"])}
-                    for name, each in stored.items()
-                }
+                return {name: {"sealed": value(each["sealed"])} for name, each in stored.items()}
             case Form.BYTES:
                 return value(stored.decode()).encode()
 
 
 SEALED_COLUMNS = (
-    SealedColumn(bookings.c.notes, Form.TEXT, once_plain=True),
-    SealedColumn(sessions.c.description, Form.TEXT, once_plain=True),
-    SealedColumn(sessions.c.notes, Form.TEXT, once_plain=True),
-    SealedColumn(sessions.c.feedback, Form.TEXT, once_plain=True),
-    SealedColumn(sessions.c.action_items, Form.TEXTS, once_plain=True),
+    SealedColumn(bookings.c.notes, Form.TEXT),
+    SealedColumn(sessions.c.description, Form.TEXT),
+    SealedColumn(sessions.c.notes, Form.TEXT),
+    SealedColumn(sessions.c.feedback, Form.TEXT),
+    SealedColumn(sessions.c.action_items, Form.TEXTS),
     SealedColumn(calendar_feeds.c.sealed_url, Form.TEXT),
     SealedColumn(push_subscriptions.c.sealed, Form.TEXT),
     SealedColumn(webhook_endpoints.c.headers, Form.HEADERS),

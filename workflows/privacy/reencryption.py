@@ -1,4 +1,4 @@
-"""Encrypt stored values anew, in pages while the system runs: after a new key, or a release that wrote plain text.
+"""Encrypt stored values with a new key, in pages while the system runs.
 
 A value under the present key begins with that key's mark, by which the database finds all others. Nothing else is kept
 of how far it came: a second run passes over what the first one has done.
@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Engine, RowMapping, Table, TextClause, Update, bindparam, text, update
+from sqlalchemy import Connection, Engine, Table, TextClause, Update, bindparam, text, update
 from sqlalchemy.sql.expression import TextualSelect
 
 from models.sealed import SEALED_COLUMNS, SealedColumn
@@ -28,20 +28,15 @@ class Unreadable(Exception):
 
 @dataclass(frozen=True)
 class Recoding:
-    """What becomes of stored values.
+    """How stored values are encrypted under the present key.
 
     Args:
-        mark: how values begin that are done, or, with `has_mark`, those that are not.
-        text: replaces a value that may be plain text.
-        secret: replaces a value that never is. Both raise Unreadable.
-        plain_header: encrypts a webhook header's value of early releases.
+        mark: the beginning of values that are under it.
+        value: replaces a value; raises Unreadable.
     """
 
     mark: str
-    has_mark: bool
-    text: Callable[[str], str]
-    secret: Callable[[str], str]
-    plain_header: Callable[[str], str]
+    value: Callable[[str], str]
 
 
 @dataclass(frozen=True)
@@ -83,7 +78,7 @@ def _sealed_table(table: Table, columns: Sequence[SealedColumn]) -> SealedTable:
     stale, unknown = (
         " OR ".join(found.format(values=each.values, condition=condition) for each in columns)
         for condition in (
-            "starts_with(value, :mark) = :has_mark",
+            "NOT starts_with(value, :mark)",
             "starts_with(value, 'sealed:') AND left(value, 16) <> ALL (:marks)",
         )
     )
@@ -134,7 +129,7 @@ def recode_table(
 
 def rows_left(db: Connection, sealed: SealedTable, recoding: Recoding) -> int:
     """How many rows of a table hold a value that is still to be written anew."""
-    return int(db.scalar(sealed.left, {"mark": recoding.mark, "has_mark": recoding.has_mark}) or 0)
+    return int(db.scalar(sealed.left, {"mark": recoding.mark}) or 0)
 
 
 def rows_under_unknown_keys(db: Connection, sealed: SealedTable, marks: Sequence[str]) -> int:
@@ -153,12 +148,15 @@ def _last_of_page(
 def _recode_page(
     db: Connection, sealed: SealedTable, recoding: Recoding, after: Mapping[str, Any] | None, last: Mapping[str, Any]
 ) -> tuple[int, int]:
-    values = {"mark": recoding.mark, "has_mark": recoding.has_mark, **_bound("after", after), **_bound("until", last)}
+    values = {"mark": recoding.mark, **_bound("after", after), **_bound("until", last)}
     rows = db.execute(sealed.stale if after is None else sealed.stale_after, values).all()
     written = []
     for row in rows:
         try:
-            columns = {each.column.name: _recoded(each, row._mapping, recoding) for each in sealed.columns}
+            columns = {
+                each.column.name: each.rewrite(row._mapping[each.column.name], recoding.value)
+                for each in sealed.columns
+            }
         except Unreadable:
             continue
         written.append({**columns, **{f"key_{name}": row._mapping[name] for name in sealed.key}})
@@ -166,11 +164,6 @@ def _recode_page(
         db.execute(_KEEP_VERSIONS)
         db.execute(sealed.write, written)
     return len(written), len(rows) - len(written)
-
-
-def _recoded(sealed: SealedColumn, row: RowMapping, recoding: Recoding) -> Any:
-    value = recoding.text if sealed.once_plain else recoding.secret
-    return sealed.rewrite(row[sealed.column.name], value, recoding.plain_header)
 
 
 def _bound(side: str, key: Mapping[str, Any] | None) -> dict[str, Any]:

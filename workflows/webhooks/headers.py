@@ -70,12 +70,12 @@ def sealed_headers(headers: Mapping[str, str], seal: Callable[[str], str]) -> di
 
 
 def opened_headers(stored: Mapping[str, Any], unseal: Callable[[str], str]) -> dict[str, str]:
-    """Stored headers as they are sent along. What an older version stored is plain text, until it is next written.
+    """Stored headers as they are sent along.
 
     Args:
         unseal: opens an encrypted value; whatever it raises is raised.
     """
-    return {name: value if isinstance(value, str) else unseal(value[SEALED]) for name, value in stored.items()}
+    return {name: unseal(value[SEALED]) for name, value in stored.items()}
 
 
 def headers_of(
