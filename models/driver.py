@@ -3,6 +3,7 @@
 Psycopg sends, waits and reads in Python, step by step, and gives the interpreter's lock away several times on the way:
 a select that PostgreSQL answers in 20 µs takes twice as much processor time there (psycopg 3.3.9). Here, libpq does all
 of it while other threads run. What the short way leaves out is that Ctrl-C would end a statement that is waited for.
+All of this is psycopg's public interface, `psycopg.pq` included; psycopg's own prepared statements are others.
 
 Nor does libpq end a wait: a server that is stopped, or whose disk stalls, keeps its connections, and its kernel goes on
 to acknowledge. So each statement has a deadline here: one thread of the process looks at all connections, and shuts
@@ -13,6 +14,7 @@ from __future__ import annotations
 
 import os
 import socket
+from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from threading import Lock, Thread
@@ -28,13 +30,17 @@ from psycopg.errors import error_from_result
 from psycopg.pq import DiagnosticField, ExecStatus, TransactionStatus
 from psycopg.pq.abc import PGresult
 
-_IDLE_OR_OPEN = (TransactionStatus.IDLE, TransactionStatus.INTRANS, TransactionStatus.INERROR)
+_OPEN = (TransactionStatus.INTRANS, TransactionStatus.INERROR)
 _SUCCESSES = (ExecStatus.TUPLES_OK, ExecStatus.COMMAND_OK)
 LOOK_SECONDS = 0.25
 # A server that answers ends a statement before its client does: that keeps the connection.
 MARGIN_SECONDS = 0.3
 # Of a statement where the server has no limit.
 UNLIMITED_SECONDS = 9.0
+# Of prepared statements on a connection; the least recently used one is closed for another.
+MAX_PREPARED = 100
+# Commands after which psycopg has the server forget all prepared statements, since objects that they name may be gone.
+_FORGETTING = ("DROP", "ALTER", "ROLLBACK", "DISCARD ALL", "DEALLOCATE ALL")
 _STATEMENT_SECONDS = b"SELECT extract(epoch FROM current_setting('statement_timeout')::interval)"
 
 T = TypeVar("T")
@@ -45,7 +51,7 @@ class ServerStalled(psycopg.OperationalError):
 
 
 class DriverConnection(psycopg.Connection[tuple[Any, ...]]):
-    """A connection of psycopg, whose names of prepared statements and whose transactions it shares.
+    """A connection of psycopg, with prepared statements of its own.
 
     Attributes:
         limit_seconds: for how long an answer is waited for; None for any time. Up to LOOK_SECONDS may come on top.
@@ -59,6 +65,8 @@ class DriverConnection(psycopg.Connection[tuple[Any, ...]]):
     _given_up = False
     _socket: socket.socket | None = None
     _kept_transformer: Transformer | None = None
+    _statements: OrderedDict[tuple[bytes, tuple[int, ...]], bytes] | None = None
+    _last_number = 0
 
     @classmethod
     def connect_watched(cls, *words: Any, connect_timeout: int, **options: Any) -> Self:
@@ -90,8 +98,8 @@ class DriverConnection(psycopg.Connection[tuple[Any, ...]]):
         pgconn = self.pgconn
         self.waits_since = monotonic()
         try:
-            if not self._autocommit and pgconn.transaction_status == TransactionStatus.IDLE:
-                self._require(pgconn.exec_(self._get_tx_start_command()))
+            if pgconn.transaction_status == TransactionStatus.IDLE and not self.autocommit:
+                self._begin()
             # One for each connection: a new one looks up again how each type is read and written.
             transformer = self._kept_transformer
             if transformer is None:
@@ -132,48 +140,57 @@ class DriverConnection(psycopg.Connection[tuple[Any, ...]]):
             with suppress(OSError):
                 self._socket.shutdown(socket.SHUT_RDWR)
 
-    def set_autocommit(self, value: bool) -> None:
-        """As psycopg has it."""
-        if self.pgconn.transaction_status == TransactionStatus.IDLE:
-            self._autocommit = value
-        else:
-            super().set_autocommit(value)
-
     def commit(self) -> None:
         """As psycopg has it."""
-        status = self.pgconn.transaction_status
-        if self._num_transactions or status not in (TransactionStatus.IDLE, TransactionStatus.INTRANS):
+        if self.pgconn.transaction_status == TransactionStatus.INTRANS:
+            self.run(b"COMMIT")
+        elif self.pgconn.transaction_status != TransactionStatus.IDLE:
             super().commit()
-        elif status == TransactionStatus.INTRANS:
-            with self._deadline():
-                self._require(self.pgconn.exec_(b"COMMIT"))
 
     def rollback(self) -> None:
         """As psycopg has it, but that statements stay prepared.
 
         Psycopg has the server forget them all, for those that name what the transaction has created: ours name tables.
-        Each refused change would have the next ones prepare and plan theirs anew.
+        Each refused change would have the next ones prepare and plan theirs again.
         """
-        status = self.pgconn.transaction_status
-        if self._num_transactions or status not in _IDLE_OR_OPEN:
+        if self.pgconn.transaction_status in _OPEN:
+            self.run(b"ROLLBACK")
+        elif self.pgconn.transaction_status != TransactionStatus.IDLE:
             super().rollback()
-        elif status != TransactionStatus.IDLE:
-            with self._deadline():
-                self._require(self.pgconn.exec_(b"ROLLBACK"))
+
+    def run(self, command: bytes) -> None:
+        """Run a command without parameters, after which statements stay prepared, ROLLBACK TO SAVEPOINT included."""
+        with self._deadline():
+            self._require(self.pgconn.exec_(command))
+
+    def forget_prepared(self, command: str) -> None:
+        """Note that a command of this status has made the server forget all prepared statements, if it has."""
+        if command.startswith(_FORGETTING):
+            self._statements = None
+
+    def _begin(self) -> None:
+        if self.isolation_level is None and self.read_only is None and self.deferrable is None:
+            self._require(self.pgconn.exec_(b"BEGIN"))
+        else:
+            # Psycopg begins a transaction of this kind before any statement.
+            self.execute(b"SELECT")
 
     def _name_of(self, query: bytes, types: tuple[int, ...]) -> bytes:
-        # Psycopg's own list: it knows when the server has been told to forget them all.
-        prepared, key = self._prepared, (query, types)
-        name = prepared._names.get(key)
+        statements = self._statements
+        if statements is None:
+            statements = self._statements = OrderedDict()
+        key = (query, types)
+        name = statements.get(key)
         if name is not None:
-            prepared._names.move_to_end(key)
+            statements.move_to_end(key)
             return name
-        name = f"_pg3_{prepared._prepared_idx}".encode()
-        prepared._prepared_idx += 1
+        if len(statements) >= MAX_PREPARED:
+            self._require(self.pgconn.close_prepared(statements.popitem(last=False)[1]))
+        # No number is used twice: after an error, the server may or may not have the statement.
+        self._last_number += 1
+        name = b"tutelage_%d" % self._last_number
         self._require(self.pgconn.prepare(name, query, types))
-        prepared._names[key] = name
-        prepared._rotate()
-        super().wait(prepared.maintain_gen(self))
+        statements[key] = name
         return name
 
     @contextmanager

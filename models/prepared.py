@@ -55,11 +55,14 @@ class PreparedStatement:
 
     def all(self, db: Connection, values: Mapping[str, Any]) -> list[dict[str, Any]]:
         """Every row's values by the names of its columns."""
-        compiled = self._compiled
+        compiled, driver = self._compiled, driver_of(db)
         bound = compiled.constants | compiled.bound(values)
+        if not db.in_transaction() and not driver.autocommit:
+            # As for every other statement: else nobody would commit the transaction that the driver begins.
+            db.begin()
         began = perf_counter()
         try:
-            rows = driver_of(db).fetch(compiled.numbered, [bound[name] for name in compiled.parameters])
+            rows = driver.fetch(compiled.numbered, [bound[name] for name in compiled.parameters])
         except psycopg.Error as error:
             # SQLAlchemy raises it as its own, tells its listeners, and replaces connections that are broken.
             db.exec_driver_sql(compiled.text, bound, execution_options={DRIVER_ERROR: error})

@@ -10,6 +10,7 @@ from uuid import uuid4
 import pytest
 from sqlalchemy import Engine, func, select, update
 
+from config.sealing import Sealer
 from config.signed_links import Signer
 from models.bookings import bookings
 from models.events import events
@@ -513,7 +514,8 @@ def test_links_outlive_the_rotation_of_keys(engine: Engine, cast: Cast, draft: B
 def test_names_and_notes_are_escaped(client: ApiClient, cast: Cast, engine: Engine) -> None:
     with engine.begin() as db:
         mentee = factories.make_user(db, name=HOSTILE)
-        draft = factories.make_booking(db, listing=cast.listing, mentee=mentee, title=HOSTILE, notes=f"a\n{HOSTILE}")
+        notes = Sealer([SECRET]).seal(f"a\n{HOSTILE}")
+        draft = factories.make_booking(db, listing=cast.listing, mentee=mentee, title=HOSTILE, notes=notes)
     for path in (link_to_accept(cast, draft), link_to_decline(cast, draft)):
         text = shown(client.get(path))
         assert "<img" not in text

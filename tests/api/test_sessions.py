@@ -246,10 +246,9 @@ def test_who_else_listens_is_shown_to_operators_alone(world: World, cast: Cast, 
         # Beside what the endpoints missed, as they have not answered their pings yet: a resend.
         db.execute(
             text(
-                "INSERT INTO deliveries (event_id, effect, target, id, queue, due_at, nudge_at)"
-                " SELECT events.id, 'webhooks.send', endpoints.id || suffix, gen_random_uuid(), 'webhooks',"
-                " now(), now()"
-                " FROM events, webhook_endpoints endpoints, (VALUES ('\\:1')) suffixes (suffix)"
+                "INSERT INTO deliveries (event_id, effect, target, endpoint_id, resend, id, queue, due_at, nudge_at)"
+                " SELECT events.id, 'webhooks.send', endpoints.id || '\\:1', endpoints.id, 1, gen_random_uuid(),"
+                " 'webhooks', now(), now() FROM events, webhook_endpoints endpoints"
                 " WHERE events.type = 'session.created'"
             )
         )

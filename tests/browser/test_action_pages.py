@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from playwright.sync_api import Page, expect
 from sqlalchemy import Engine, select
 
+from config.sealing import Sealer
 from models.bookings import bookings
 from models.people import users
 from models.reviews import reviews
@@ -16,7 +17,7 @@ from tests.api.conftest import Cast
 from tests.api.links import signed
 from tests.api.test_email_changes import link_to
 from tests.api.test_unsubscribing import link as unsubscribe_link
-from tests.application import World, as_user
+from tests.application import SECRET, World, as_user
 from tests.browser.conftest import Shown
 from workflows.action_links.link import Action
 from workflows.bookings.records import Booking
@@ -30,8 +31,9 @@ def require_heading(page: Page, text: str) -> None:
 
 
 def request_with_notes(engine: Engine, cast: Cast) -> Booking:
+    notes = Sealer([SECRET]).seal(NOTES)
     with engine.begin() as db:
-        return factories.make_booking(db, listing=cast.listing, mentee=cast.mentee, title="Leading a team", notes=NOTES)
+        return factories.make_booking(db, listing=cast.listing, mentee=cast.mentee, title="Leading a team", notes=notes)
 
 
 def test_a_request_is_accepted(sized: Page, site: str, engine: Engine, cast: Cast, keep: Shown) -> None:

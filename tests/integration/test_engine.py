@@ -2,19 +2,39 @@
 
 from __future__ import annotations
 
+import inspect
 import logging
 import os
+import re
 import socket
 import traceback
 from collections.abc import Iterator
+from types import ModuleType
 from uuid import uuid4
 
 import psycopg
 import pytest
-from sqlalchemy import Engine, Enum, Integer, Text, bindparam, column, literal, select, text
+from psycopg.adapt import Transformer
+from sqlalchemy import (
+    Engine,
+    Enum,
+    Integer,
+    Text,
+    bindparam,
+    column,
+    insert,
+    literal,
+    literal_column,
+    select,
+    text,
+)
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.exc import DBAPIError, NotSupportedError
 
+import models.driver
+import models.engine
+import models.prepared
+from models.driver import MAX_PREPARED
 from models.engine import SESSION_SETTINGS, autocommit, create, driver_of, missing_settings, set_up_role
 from models.events import DeliveryState
 from models.people import users
@@ -106,13 +126,68 @@ def test_statements_stay_prepared_over_a_rollback(engine: Engine) -> None:
     assert named == 1
 
 
-def test_statements_are_prepared_anew_when_the_server_has_forgotten_them(engine: Engine) -> None:
+def test_statements_stay_prepared_over_a_savepoint_that_is_undone(engine: Engine) -> None:
+    found = PreparedStatement(select(users.c.id).where(users.c.id == bindparam("id")))
+    with engine.begin() as db:
+        for _ in range(3):
+            savepoint = db.begin_nested()
+            make_user(db)
+            assert found.all(db, {"id": uuid4()}) == []
+            savepoint.rollback()
+        assert db.scalar(text("SELECT count(*) FROM users")) == 0
+        ours = "FROM pg_prepared_statements WHERE statement = :it"
+        executions = list(db.scalars(text(f"SELECT generic_plans + custom_plans {ours}"), {"it": NUMBERED}))
+    assert executions == [3]
+
+
+@pytest.mark.parametrize("command", ["DEALLOCATE ALL", "ALTER TABLE users ALTER COLUMN name SET STATISTICS 100"])
+def test_statements_are_prepared_again_when_the_server_has_forgotten_them(engine: Engine, command: str) -> None:
     found = PreparedStatement(select(users.c.id).where(users.c.id == bindparam("id")))
     with engine.connect() as db:
+        for _ in range(3):
+            assert found.all(db, {"id": uuid4()}) == []
+            # Psycopg has something prepared that it has the server forget.
+            for _ in range(3):
+                db.execute(text("SELECT 1"))
+            db.execute(text(command))
         assert found.all(db, {"id": uuid4()}) == []
-        # So does psycopg after DROP, ALTER and ROLLBACK TO SAVEPOINT.
-        db.execute(text("DEALLOCATE ALL"))
-        assert found.all(db, {"id": uuid4()}) == []
+
+
+def test_a_connection_keeps_the_statements_that_it_used_last(engine: Engine) -> None:
+    with engine.connect() as db:
+        for number in range(MAX_PREPARED + 5):
+            assert PreparedStatement(select(literal_column(str(number)).label("n"))).all(db, {}) == [{"n": number}]
+        kept = list(db.scalars(text("SELECT statement FROM pg_prepared_statements WHERE name LIKE 'tutelage_%'")))
+    assert sorted(kept) == sorted(f"SELECT {number} AS n" for number in range(5, MAX_PREPARED + 5))
+
+
+def test_a_prepared_statement_begins_the_transaction_that_is_committed(engine: Engine) -> None:
+    insert_user = PreparedStatement(
+        insert(users).values(id=uuid4(), email="ada@example.org", name="Ada").returning(users.c.name)
+    )
+    with engine.connect() as db:
+        assert insert_user.all(db, {}) == [{"name": "Ada"}]
+        db.commit()
+    with engine.connect() as db:
+        assert db.scalar(text("SELECT name FROM users")) == "Ada"
+
+
+@pytest.mark.parametrize("level", ["REPEATABLE READ", "SERIALIZABLE"])
+def test_a_prepared_statement_begins_at_the_chosen_isolation(engine: Engine, level: str) -> None:
+    shown = PreparedStatement(text("SHOW transaction_isolation").columns(column("transaction_isolation", Text)))
+    with engine.connect() as db:
+        db.execution_options(isolation_level=level)
+        assert shown.one_or_none(db, {}) == {"transaction_isolation": level.lower()}
+
+
+@pytest.mark.parametrize("module", [models.driver, models.engine, models.prepared], ids=lambda module: module.__name__)
+def test_psycopgs_public_interface_is_enough(engine: Engine, module: ModuleType) -> None:
+    """A private name may be gone in its next release, and one of ours would hide it."""
+    address = engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
+    with psycopg.connect(address) as plain, plain.cursor() as cursor:
+        psycopgs = {name for each in (plain, cursor, Transformer(plain)) for name in dir(each)}
+    names = set(re.findall(r"\b_[a-z]\w*", inspect.getsource(module)))
+    assert {name for name in psycopgs if re.match("_[a-z]", name)} & names == set()
 
 
 @pytest.fixture

@@ -159,9 +159,7 @@ def look_again(db: Connection) -> bool:
         if name not in queries():
             _remember(db, name, abouts, [])
         else:
-            # A row that belonged to no booking cannot be asked about: the next look at the whole finds it again.
-            ids = [UUID(about) for about in abouts if about != "None"]
-            _remember(db, name, abouts, check_part(db, name, ids))
+            _remember(db, name, abouts, check_part(db, name, [UUID(about) for about in abouts]))
     return False
 
 
