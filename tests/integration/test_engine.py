@@ -137,7 +137,8 @@ def test_statements_stay_prepared_over_a_savepoint_that_is_undone(engine: Engine
         assert db.scalar(text("SELECT count(*) FROM users")) == 0
         ours = "FROM pg_prepared_statements WHERE statement = :it"
         executions = list(db.scalars(text(f"SELECT generic_plans + custom_plans {ours}"), {"it": NUMBERED}))
-    assert executions == [3]
+    assert len(executions) == 1
+    assert executions[0] >= 3
 
 
 @pytest.mark.parametrize("command", ["DEALLOCATE ALL", "ALTER TABLE users ALTER COLUMN name SET STATISTICS 100"])
