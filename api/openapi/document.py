@@ -20,6 +20,7 @@ from werkzeug.routing import BaseConverter, Rule
 
 from api.authentication.authenticator import QUERY_KEY, identifier
 from api.http.etags import revalidated
+from api.openapi.examples import add_example
 from api.openapi.links import links_of
 from api.routes.blueprints import register_components
 from api.schemas.base import Error, camel
@@ -153,6 +154,7 @@ def make_api(app: Flask) -> Api:
     api.register_converter(IdConverter, lambda _converter: {"type": "string", "format": "uuid"})
     api.register_converter(DayConverter, lambda _converter: {"type": "string", "format": "date"})
     api.ma_plugin.converter.add_attribute_function(_open_dictionary)
+    api.ma_plugin.converter.add_attribute_function(add_example)
     register_components(api)
 
     @cache

@@ -1,679 +1,199 @@
-"""Examples for the documentation: one booking with one mentor through its whole life, and what belongs to it."""
+"""Examples of the OpenAPI document: each field has one, by its metadata, its type or its name, and bodies have theirs.
+
+Tools make the example of an answer from its fields' examples. The document has further ones for what is sent, and for
+answers in which a step of a life cycle shows.
+"""
 
 from __future__ import annotations
 
+from enum import Enum
 from typing import Any
+from uuid import NAMESPACE_URL, uuid5
 
-_BOOKING_ID = "01985f3a-7c1e-7d20-9b54-2f6f0c8e1a01"
-_SESSION_ID = "3c0f8b0e-52c7-5a55-8d0e-6a6f5f0f7b11"
-_MENTOR = "01985f39-11aa-7b31-8c22-0a4b7e5d9f02"
-_MENTEE = "01985f38-02bc-7f42-a1d3-5b8c9e7f1a03"
-_LISTING = "01985f39-9fdd-7c53-b2e4-7c9d0f8a2b04"
-_GROUP_ID = "01985f3b-2a4c-7e31-8c65-3d7e8f9a0b05"
-_TEMPLATE_ID = "01985f3b-1b2d-7c42-9d76-4e8f9a0b1c06"
-_TIMES = {"startTime": "2030-05-04T09:00:00Z", "endTime": "2030-05-04T10:00:00Z"}
+import marshmallow as ma
 
-_MENTOR_PARTY = {
-    "id": _MENTOR,
-    "name": "Grace Hopper",
-    "headline": "Engineering manager, 12 years",
-    "avatarUrl": None,
-}
+from api.schemas.base import camel
 
-_ONLINE = {"kind": "online", "value": None}
-
-NEW_BOOKING: dict[str, Any] = {
-    "listingId": _LISTING,
-    "startTime": _TIMES["startTime"],
-    "title": "From engineer to manager",
-    "notes": "I would like to talk about my first weeks.",
-    "metadata": {"source": "website"},
-}
-
-DRAFT: dict[str, Any] = {
-    "id": _BOOKING_ID,
-    "listingId": _LISTING,
-    "mentorProfileId": _MENTOR,
-    "menteeUserId": _MENTEE,
-    "mentor": _MENTOR_PARTY,
-    "mentee": {"id": _MENTEE, "name": "Ada Lovelace"},
-    "kind": "individual",
-    **_TIMES,
-    "durationMinutes": 60,
-    "status": "draft",
-    "title": NEW_BOOKING["title"],
-    "notes": NEW_BOOKING["notes"],
-    "metadata": NEW_BOOKING["metadata"],
-    "price": {"amount": 4000, "currency": "USD"},
-    "courseId": None,
-    "productId": None,
-    "bundlePurchaseId": None,
-    "seriesId": None,
-    "location": _ONLINE,
-    "sessionId": None,
-    "declineReason": None,
-    "cancelReason": None,
-    "createdAt": "2030-05-01T08:00:00Z",
-    "updatedAt": "2030-05-01T08:00:00Z",
-}
-
-ACCEPTED = {**DRAFT, "status": "accepted", "sessionId": _SESSION_ID, "updatedAt": "2030-05-01T12:30:00Z"}
-
-SESSION: dict[str, Any] = {
-    "id": _SESSION_ID,
-    "bookingId": _BOOKING_ID,
-    "mentorProfileId": _MENTOR,
-    "menteeUserId": _MENTEE,
-    "mentor": _MENTOR_PARTY,
-    "mentee": {"id": _MENTEE, "name": "Ada Lovelace"},
-    "title": NEW_BOOKING["title"],
-    "description": None,
-    **_TIMES,
-    "status": "scheduled",
-    "notes": None,
-    "metadata": NEW_BOOKING["metadata"],
-    "rating": None,
-    "feedback": None,
-    "actionItems": None,
-    "startedAt": None,
-    "completedAt": None,
-    "cancelledAt": None,
-    "cancellation": None,
-    "location": _ONLINE,
-    "earlyStartMinutes": 15,
-    "joinUrl": None,
-    "createdAt": "2030-05-01T12:30:00.120000Z",
-    "updatedAt": "2030-05-01T12:30:00.120000Z",
-}
-
-STARTED = {
-    **SESSION,
-    "status": "in_progress",
-    "startedAt": "2030-05-04T08:58:12Z",
-    "joinUrl": "https://meet.jit.si/9d0cbd1f4c5e4c2f8a4b7f1e2d3c4b5a",
-    "updatedAt": "2030-05-04T08:58:12Z",
-}
-
-COMPLETION: dict[str, Any] = {
-    "notes": "We went through the first ninety days.",
-    "rating": 5,
-    "feedback": "Well prepared.",
-    "actionItems": ["Write down three goals", "Meet every report alone"],
-}
-
-ATTENDANCE: dict[str, Any] = {"attendance": [{"userId": _MENTEE, "present": True}]}
-
-PARTICIPANTS: dict[str, Any] = {"items": [{"userId": _MENTEE, "name": "Ada Lovelace", "present": True}]}
-
-COMPLETED = {
-    **STARTED,
-    **COMPLETION,
-    "status": "completed",
-    "completedAt": "2030-05-04T10:01:40Z",
-    "joinUrl": None,
-    "updatedAt": "2030-05-04T10:01:40Z",
-}
-
-CANCELLATION: dict[str, Any] = {"reason": "I have fallen ill.", "type": "client_request", "refundRequested": True}
-
-_HALF = {"amount": 2000, "currency": "USD"}
-
-CANCELLED: dict[str, Any] = {
-    **SESSION,
-    "status": "cancelled",
-    "cancelledAt": "2030-05-03T18:00:00Z",
-    "cancellation": {
-        "cancelledBy": "mentee",
-        **CANCELLATION,
-        "late": True,
-        "fee": _HALF,
-        "refund": _HALF,
-        "creditReturned": None,
-        "creditValidTo": None,
-        "policy": {"windowHours": 24, "lateFeePercent": 50},
-        "waivedAt": None,
-    },
-    "fee": _HALF,
-    "refund": _HALF,
-    "updatedAt": "2030-05-03T18:00:00Z",
-}
-
-_PRICE = {"amount": 4000, "currency": "USD"}
-_NOTHING = {"amount": 0, "currency": "USD"}
-
-NO_SHOW = {"who": "mentee"}
-
-NOT_ATTENDED: dict[str, Any] = {
-    **CANCELLED,
-    "cancelledAt": "2030-05-04T09:20:00Z",
-    "cancellation": {
-        **CANCELLED["cancellation"],
-        "type": "no_show",
-        "reason": "The mentee did not come.",
-        "refundRequested": False,
-    },
-    "updatedAt": "2030-05-04T09:20:00Z",
-}
-
-VOIDING = {"reason": "The mentor fell ill during the session."}
-
-VOIDED: dict[str, Any] = {
-    **STARTED,
-    "status": "cancelled",
-    "cancelledAt": "2030-05-06T08:00:00Z",
-    "cancellation": {
-        **NOT_ATTENDED["cancellation"],
-        "cancelledBy": "operator",
-        "type": "void",
-        **VOIDING,
-        "late": False,
-        "fee": _NOTHING,
-        "refund": _PRICE,
-    },
-    "fee": _NOTHING,
-    "refund": _PRICE,
-    "updatedAt": "2030-05-06T08:00:00Z",
-}
-
-WAIVING = {"reason": "The mentee was in hospital."}
-
-WAIVED: dict[str, Any] = {
-    **CANCELLED,
-    "cancellation": {**CANCELLED["cancellation"], "refund": _PRICE, "waivedAt": "2030-05-07T10:00:00Z"},
-    "refund": _PRICE,
-    "updatedAt": "2030-05-07T10:00:00Z",
-}
-
-QUOTE: dict[str, Any] = {
-    "sessionId": _SESSION_ID,
+MOMENT, DAY = "2030-05-04T09:00:00Z", "2030-05-04"
+MENTOR_ID, SESSION_ID = (str(uuid5(NAMESPACE_URL, name)) for name in ("mentorProfileId", "sessionId"))
+# By the names of fields that have none of their own.
+BY_NAME: dict[str, str | int | float | dict[str, Any]] = {
+    "accepted": 160,
+    "acceptedBookings": 160,
+    "actionItems": "Write down three goals",
+    "active": True,
+    "addressHash": "1f0e5c2b7a9d4836b1c4e7f20a5d9386",
     "allowed": True,
-    "cancelledBy": "mentee",
-    "late": True,
-    "fee": _HALF,
-    "refund": _HALF,
-    "freeUntil": "2030-05-03T09:00:00Z",
-    "creditReturned": None,
-    "creditValidTo": None,
-    "policy": {"windowHours": 24, "lateFeePercent": 50},
-}
-
-SESSION_OF_MENTEE = {**COMPLETED, "rating": None, "feedback": None}
-
-BOOKED = {"booking": ACCEPTED, "session": SESSION}
-
-NEW_SESSION: dict[str, Any] = {
-    "mentorProfileId": _MENTOR,
-    "scheduledAt": _TIMES["startTime"],
+    "always": "inApp",
+    "answer": "Thank you, I enjoyed it too.",
+    "attempts": 2,
+    "auth": "BTBZMqHH6r4Tts7J_aSIgg",
+    "avatarUrl": "https://tutelage.example/grace.png",
+    "averageSeconds": 5400.0,
+    "balance": 5,
+    "bio": "I have led teams of five to fifty.",
+    "body": "From engineer to manager, on 4 May 2030 from 10:00 to 11:00 (Europe/London).",
+    "bookedMinutes": 180,
+    "bufferBeforeMinutes": 0,
+    "bufferMinutes": 10,
+    "cancelled": 2,
+    "capacity": 6,
+    "comment": "I left with a plan for my first ninety days.",
+    "completed": 140,
+    "connectedSeconds": 312.5,
+    "consecutiveFailures": 0,
+    "count": 80,
+    "created": 14,
+    "credits": 5,
+    "description": "Vectors, matrices, and what they are for.",
+    "disconnectedSeconds": 1.5,
     "durationMinutes": 60,
-    "title": NEW_BOOKING["title"],
-    "description": NEW_BOOKING["notes"],
-    "metadata": NEW_BOOKING["metadata"],
-}
-
-REQUESTED_DIRECTLY = {"booking": DRAFT, "session": None}
-BOOKED_DIRECTLY = {"booking": ACCEPTED, "session": None}
-_COURSE_ID = "01985f30-1c2d-7e40-9fa2-5e6f7a8b9c06"
-_PRODUCT_ID = "01985f31-2d3e-7f51-8ab3-6f7a8b9c0d0c"
-_SERIES_ID = "01985f3a-8d2f-7e31-8c65-3a7b1d9f2b0d"
-_NEXT_BOOKING_ID = "01985f3a-7c1e-7d20-9b54-2f6f0c8e1a0e"
-
-NEW_INDIVIDUAL_BOOKING: dict[str, Any] = {
-    "courseId": _COURSE_ID,
-    "startTime": _TIMES["startTime"],
-    "durationMinutes": 60,
-    "productId": _PRODUCT_ID,
-    "notes": "Eigenvalues, please.",
-    "recurrence": {"count": 3, "onConflict": "skip"},
-    "timeZone": "Europe/Berlin",
-}
-
-INDIVIDUAL_BOOKING: dict[str, Any] = {
-    **ACCEPTED,
-    "title": None,
-    "notes": NEW_INDIVIDUAL_BOOKING["notes"],
-    "metadata": None,
-    "courseId": _COURSE_ID,
-    "productId": _PRODUCT_ID,
-    "seriesId": _SERIES_ID,
-    "series": {
-        "id": _SERIES_ID,
-        "made": [
-            {"startTime": _TIMES["startTime"], "bookingId": _BOOKING_ID, "sessionId": _SESSION_ID},
-            {
-                "startTime": "2030-05-18T09:00:00Z",
-                "bookingId": _NEXT_BOOKING_ID,
-                "sessionId": "3c0f8b0e-52c7-5a55-8d0e-6a6f5f0f7b0f",
-            },
-        ],
-        "skipped": [
-            {
-                "startTime": "2030-05-11T09:00:00Z",
-                "code": "slot_taken",
-                "message": "The mentor is already booked at this time; choose another time.",
-            }
-        ],
-    },
-}
-
-BOOKED_INDIVIDUALLY = {
-    "booking": {name: value for name, value in INDIVIDUAL_BOOKING.items() if name != "series"},
-    "session": {
-        **SESSION,
-        "title": None,
-        "description": NEW_INDIVIDUAL_BOOKING["notes"],
-        "metadata": None,
-    },
-    "series": INDIVIDUAL_BOOKING["series"],
-}
-
-SERIES_CANCELLATION = {"from": "2030-05-11T00:00:00Z", "reason": "I have moved to another course."}
-CANCELLED_SERIES = {"cancelled": [_NEXT_BOOKING_ID], "kept": []}
-
-EFFECTS = {
-    "items": [
-        {
-            "effect": "sessions.create",
-            "event": "booking.accepted",
-            "target": "",
-            "state": "done",
-            "attempts": 1,
-            "dueAt": "2030-05-01T12:30:00Z",
-            "doneAt": "2030-05-01T12:30:00.120000Z",
-        },
-        {
-            "effect": "reviews.unlock",
-            "event": "session.completed",
-            "target": "",
-            "state": "pending",
-            "attempts": 0,
-            "dueAt": "2030-05-04T10:01:40Z",
-            "doneAt": None,
-        },
-    ]
-}
-
-
-CALENDAR_SECRET = {
-    "secret": "pK7bT0yq3mVhO2c9XwZ5sLr8dNfEaGu1iJtR4kYvQ6A",
-    "url": "https://tutelage.example/calendar/pK7bT0yq3mVhO2c9XwZ5sLr8dNfEaGu1iJtR4kYvQ6A.ics",
-}
-
-CALENDAR_FEED = "\r\n".join(
-    (
-        "BEGIN:VCALENDAR",
-        "VERSION:2.0",
-        "PRODID:-//Tutelage//Tutelage//EN",
-        "BEGIN:VEVENT",
-        f"UID:{_BOOKING_ID}",
-        "SEQUENCE:0",
-        "DTSTAMP:20300501T123000Z",
-        "DTSTART:20300504T090000Z",
-        "DTEND:20300504T100000Z",
-        "SUMMARY:From engineer to manager\\, with Grace Hopper",
-        "STATUS:CONFIRMED",
-        "END:VEVENT",
-        "END:VCALENDAR",
-        "",
-    )
-)
-
-_MORNING = {"weekday": 0, "startTime": "09:00", "endTime": "12:30"}
-_EVENING = {"weekday": 3, "startTime": "18:00", "endTime": "24:00"}
-
-NEW_HOURS: dict[str, Any] = {"timeZone": "Europe/Berlin", "hours": [_MORNING, _EVENING]}
-
-WEEKLY_HOURS: dict[str, Any] = {"mentorProfileId": COMPLETED["mentorProfileId"], **NEW_HOURS}
-
-NEW_DATE_HOURS: dict[str, Any] = {"hours": [{"startTime": "10:00", "endTime": "14:00"}]}
-
-DATE_HOURS: dict[str, Any] = {
-    "mentorProfileId": COMPLETED["mentorProfileId"],
-    "date": "2030-05-04",
-    "timeZone": "Europe/Berlin",
-    **NEW_DATE_HOURS,
-}
-
-NEW_TIME_OFF: dict[str, Any] = {
-    "startTime": "2030-07-01T00:00:00Z",
-    "endTime": "2030-07-15T00:00:00Z",
-    "reason": "Summer holidays",
-}
-
-TIME_OFF: dict[str, Any] = {"id": "01985f3c-4b5d-7e61-8f82-6a7b8c9d0e07", **NEW_TIME_OFF}
-
-NEW_BOOKING_RULES: dict[str, Any] = {
-    "stepMinutes": 30,
+    "durationMs": 84,
+    "earlyStartMinutes": 15,
+    "effect": "mail.send",
+    "email": "ada@example.org",
+    "eventType": "session.completed",
+    "eventTypes": "session.created",
+    "firstSlotSeconds": 0.87,
+    "formerEmail": "ada@former.example",
+    "graceHours": 24,
+    "headline": "Engineering manager, 12 years",
     "horizonDays": 60,
+    "hour": 9,
+    "kind": "online",
+    "languages": "en",
+    "lastStatusCode": 204,
+    "lateCancellations": 1,
+    "lateFeePercent": 50,
+    "loadSeconds": 0.41,
+    "locale": "en-GB",
     "maxPerDay": 5,
-    "maxPerWeek": None,
     "maxPerMenteePerDay": 1,
     "maxPerMenteePerWeek": 2,
-    "staleCalendars": "ignore",
-}
-
-BOOKING_RULES: dict[str, Any] = {"mentorProfileId": COMPLETED["mentorProfileId"], **NEW_BOOKING_RULES}
-
-NEW_CALENDAR_FEED: dict[str, Any] = {"url": "https://calendar.example/private-8f2c/basic.ics", "name": "Private"}
-
-NEW_FEED: dict[str, Any] = {
-    "id": "01985f3c-6d7f-7083-8ba4-8c9d0e1f2a09",
-    "name": "Private",
-    "url": "https://calendar.example/…",
-    "status": "pending",
-    "lastFetchedAt": None,
-    "lastError": None,
-    "nextFetchAt": "2030-05-01T08:00:00Z",
-    "createdAt": "2030-05-01T08:00:00Z",
-}
-
-CALENDAR_FEED_READ: dict[str, Any] = {
-    **NEW_FEED,
-    "status": "fresh",
-    "lastFetchedAt": "2030-05-01T09:30:02Z",
-    "nextFetchAt": "2030-05-01T09:45:31Z",
-}
-
-NEW_HOLD: dict[str, Any] = {"startTime": _TIMES["startTime"], "durationMinutes": 60}
-
-HOLD: dict[str, Any] = {
-    "id": "01985f3c-5c6e-7f72-9a93-7b8c9d0e1f08",
-    "mentorProfileId": COMPLETED["mentorProfileId"],
-    **_TIMES,
-    "expiresAt": "2030-05-01T08:05:00Z",
-    "createdAt": "2030-05-01T08:00:00Z",
-}
-
-_REVIEW_ID = "01986a10-5a21-7f30-8b91-4d5e6f7a8b05"
-
-PERMIT: dict[str, Any] = {
-    "sessionId": COMPLETED["id"],
-    "mentorProfileId": COMPLETED["mentorProfileId"],
-    "unlockedAt": "2030-05-04T10:01:40Z",
-    "expiresAt": "2030-06-03T10:01:40Z",
-}
-
-NEW_REVIEW: dict[str, Any] = {"rating": 5, "comment": "I left with a plan for my first ninety days."}
-
-REVIEW: dict[str, Any] = {
-    "id": _REVIEW_ID,
-    "mentorProfileId": COMPLETED["mentorProfileId"],
-    "sessionId": COMPLETED["id"],
-    "menteeUserId": COMPLETED["menteeUserId"],
-    "reviewer": "Ada L.",
-    **NEW_REVIEW,
-    "answer": None,
-    "answeredAt": None,
-    "hidden": False,
-    "hiddenReason": None,
-    "createdAt": "2030-05-05T08:12:00Z",
-}
-
-ANSWER_TO_REVIEW = {"answer": "Thank you, I enjoyed it too."}
-
-ANSWERED_REVIEW = {**REVIEW, **ANSWER_TO_REVIEW, "answeredAt": "2030-05-06T07:30:00Z"}
-
-REVIEW_IN_PUBLIC = {**ANSWERED_REVIEW, "sessionId": None, "menteeUserId": None}
-
-MODERATION = {"hidden": True, "reason": "It names another mentee."}
-
-HIDDEN_REVIEW = {**ANSWERED_REVIEW, "hidden": True, "hiddenReason": MODERATION["reason"]}
-
-AUDIT_ENTRY: dict[str, Any] = {
-    "id": "01986f00-7b32-7a41-9c02-6f7a8b9c0d07",
-    "occurredAt": "2030-05-07T09:00:00Z",
-    "actor": "operator:jo",
-    "action": "review.hidden",
-    "subjectType": "review",
-    "subjectId": _REVIEW_ID,
-    "result": "ok",
-    "method": "PATCH",
-    "route": "/reviews/<id:review_id>",
-    "addressHash": "1f0e5c2b7a9d4836b1c4e7f20a5d9386",
-    "requestId": "5f0c7e0d9b6b4a0e8f7d1c2b3a495867",
-    "reason": MODERATION["reason"],
-    "data": {"mentorProfileId": COMPLETED["mentorProfileId"], "rating": 5},
-    "count": 1,
-}
-
-NEW_COURSE: dict[str, Any] = {"title": "Linear algebra I", "description": "Vectors, matrices, and what they are for."}
-
-COURSE: dict[str, Any] = {"id": _COURSE_ID, **NEW_COURSE, "active": True, "createdAt": "2030-04-01T08:00:00Z"}
-
-_LIBRARY = {"kind": "address", "value": "Library, room 2"}
-
-_LEAVER = "01985f30-1c2d-7e40-9fa2-5e6f7a8b9c21"
-
-LISTED_GROUP: dict[str, Any] = {
-    **DRAFT,
-    "id": _GROUP_ID,
-    "listingId": None,
-    "menteeUserId": None,
-    "mentee": None,
-    "kind": "group",
-    "status": "accepted",
-    "title": "Exercises in linear algebra",
-    "notes": None,
-    "metadata": None,
-    "price": {"amount": 1500, "currency": "USD"},
-    "courseId": _COURSE_ID,
-    "seriesId": None,
-    "location": {**_LIBRARY, "value": None},
-    "sessionId": "8f4d2a61-0c3b-5e77-9a15-2b6c7d8e9f12",
-    "templateId": _TEMPLATE_ID,
-    "date": "2030-05-04",
-    "capacity": 6,
-    "seatsTaken": 4,
-    "seatsOffered": 1,
-    "full": False,
-    "cancellationPolicy": {"windowHours": 24, "lateFeePercent": 50},
-    "cancelledAt": None,
-    "joined": True,
-    "waitlistPosition": None,
-}
-
-GROUP: dict[str, Any] = {**LISTED_GROUP, "participants": None, "cancellations": []}
-
-GROUP_OF_MENTOR: dict[str, Any] = {
-    **LISTED_GROUP,
-    "joined": False,
-    "participants": [{"userId": _MENTEE, "name": "Ada Lovelace", "present": None}],
-    "cancellations": [
-        {
-            "userId": _LEAVER,
-            "name": "Ben Hall",
-            "late": True,
-            "fee": {"amount": 750, "currency": "USD"},
-            "refund": {"amount": 750, "currency": "USD"},
-            "creditReturned": None,
-            "reason": "I am travelling.",
-            "leftAt": "2030-05-03T20:12:00Z",
-            "waivedAt": None,
-        }
-    ],
-}
-
-NEW_GROUP_TEMPLATE: dict[str, Any] = {
-    "courseId": _COURSE_ID,
-    "title": "Exercises in linear algebra",
-    "weekday": 5,
-    "startTime": "11:00",
-    "timeZone": "Europe/Berlin",
-    "durationMinutes": 60,
-    "capacity": 6,
-    "price": {"amount": 1500, "currency": "USD"},
-    "location": _LIBRARY,
-}
-
-GROUP_TEMPLATE: dict[str, Any] = {
-    "id": _TEMPLATE_ID,
-    "mentorProfileId": _MENTOR,
-    "productId": None,
-    **NEW_GROUP_TEMPLATE,
-    "earlyStartMinutes": 15,
-    "bufferMinutes": 0,
-    "cancellation": {"windowHours": 24, "lateFeePercent": 50},
-    "active": True,
-    "createdAt": "2030-04-20T08:00:00Z",
-}
-
-SCHEDULE_PERIOD: dict[str, Any] = {"from": "2030-05-01", "to": "2030-05-31"}
-
-SCHEDULE: dict[str, Any] = {
-    "made": [{"date": "2030-05-04", "bookingId": _GROUP_ID}],
-    "conflicts": [{"date": "2030-05-11", "code": "slot_taken", "with": _BOOKING_ID}],
-    "skipped": [{"date": "2030-05-18", "code": "exists"}],
-}
-
-PAYMENT: dict[str, Any] = {"bundlePurchaseId": "01985f3c-1d2e-7f40-8a51-6b7c8d9e0f13"}
-JOINING = PAYMENT
-JOINED_GROUP: dict[str, Any] = {**GROUP, "seatsTaken": 5, "full": True, "joined": True}
-LEAVING = {"reason": "I have fallen ill."}
-LEFT_GROUP: dict[str, Any] = {
-    **GROUP,
-    "joined": False,
-    "cancellation": {
-        "late": True,
-        "fee": {"amount": 750, "currency": "USD"},
-        "refund": {"amount": 750, "currency": "USD"},
-        "creditReturned": None,
-        "creditValidTo": None,
-        "policy": {"windowHours": 24, "lateFeePercent": 50},
-    },
-}
-WAITING: dict[str, Any] = {"position": 3, "offer": None}
-OFFERED: dict[str, Any] = {"position": 1, "offer": {"expiresAt": "2030-05-03T18:00:00Z"}}
-
-SKILL = {"skill": "linear algebra", "mentors": 12}
-
-NEW_PRODUCT: dict[str, Any] = {
-    "kind": "bundle",
-    "title": "Five sessions",
-    "sessionCount": 5,
-    "durationMinutes": 60,
-    "price": {"amount": 18000, "currency": "USD"},
-    "validDays": 180,
-}
-
-PRODUCT: dict[str, Any] = {
-    "id": "01985f31-2d3e-7f50-8ab3-6f7a8b9c0d0b",
-    "courseId": _COURSE_ID,
-    **NEW_PRODUCT,
-    "active": True,
-}
-
-SUPPORT_OPTIONS: dict[str, Any] = {
-    "course": COURSE,
-    "mentors": [
-        {
-            "id": _MENTOR,
-            "name": "Grace Hopper",
-            "headline": "Engineering manager, 12 years",
-            "rating": 4.8,
-            "reviewCount": 12,
-            "listings": [{"id": _LISTING, "durationMinutes": 60, "price": {"amount": 4000, "currency": "USD"}}],
-        }
-    ],
-    "products": [PRODUCT],
-    "groupSessions": [LISTED_GROUP],
-}
-
-DEAD_DELIVERY: dict[str, Any] = {
-    "id": "6f0b7c0e-2f4d-5b1a-9a50-8d6f1e2c3b08",
-    "effect": "mail.send",
-    "queue": "notifications",
-    "target": "01986f21-3b44-7c52-8d13-7a8b9c0d1e09",
-    "eventId": "01986f20-9a33-7b41-9c02-6f7a8b9c0d0a",
-    "eventType": "session.completed",
-    "subjectType": "session",
-    "subjectId": COMPLETED["id"],
-    "state": "dead",
-    "attempts": 8,
-    "dueAt": "2030-05-05T11:20:00Z",
-    "nextAttemptAt": None,
-    "doneAt": None,
-    "lastError": "550 Mailbox unavailable",
-    "createdAt": "2030-05-04T10:01:40Z",
-}
-
-_NOW = "2030-05-06T07:30:00Z"
-RETRIED_DELIVERY = {**DEAD_DELIVERY, "state": "pending", "dueAt": _NOW, "nextAttemptAt": _NOW}
-
-DELIVERY_CANCELLATION = {"reason": "The mail address no longer exists."}
-CANCELLED_DELIVERY = {
-    **DEAD_DELIVERY,
-    "state": "cancelled",
-    "attempts": 3,
-    "lastError": DELIVERY_CANCELLATION["reason"],
-}
-
-DELIVERIES_TO_RETRY = {"state": "dead", "effect": "mail.send", "since": "2030-05-04T00:00:00Z"}
-RETRIED_DELIVERIES = {"id": "01986f30-5c55-7d63-9e24-8b9c0d1e2f0b", "retried": 132}
-
-
-def page(item: dict[str, Any]) -> dict[str, Any]:
-    """A page with one item, and nothing after it."""
-    return {"items": [item], "nextCursor": None}
-
-
-_BUNDLE_ID = "01985f31-4d5e-7a61-8b72-6c7d8e9f0a11"
-
-NEW_BUNDLE: dict[str, Any] = {"productId": PRODUCT["id"]}
-
-LISTED_BUNDLE: dict[str, Any] = {
-    "id": _BUNDLE_ID,
-    "menteeUserId": _MENTEE,
-    "courseId": _COURSE_ID,
-    "productId": PRODUCT["id"],
-    "totalSessions": 5,
+    "mentorName": "Grace Hopper",
+    "mentors": 12,
+    "message": "The mentor is already booked at this time; choose another time.",
+    "minNoticeMinutes": 0,
+    "minutes": 630,
+    "name": "Ada Lovelace",
+    "network": 1,
+    "nextCursor": "WyI3NTMiLCI0NzExIl0.x7Qk",
+    "notes": "I would like to talk about my first weeks.",
+    "number": 1,
+    "openMinutes": 240,
+    "p256dh": "BCVxsr7N_eNgVRqvHtD0zTZsEc6-VV-JvLexhqUzORcxaOzi6-AYWXvTBHm4bjyPjs7Vd8pZGH6SRpkNtoIAiw4",
+    "p50Seconds": 3600.0,
+    "p90Seconds": 14400.0,
+    "p99Seconds": 72000.0,
+    "position": 1,
+    "publicKey": "BP4z9KsN6nGRTbVYI_c7VJSPQTBtkgcy27mlmlMoZIIgDll6e3vCYLocInmYWAmS6TlzAC8wEqKK6PBru3jl7A8",
+    "rate": 1.0,
+    "rateLimit": 10,
+    "rating": 5,
+    "read": 3,
+    "reason": "I have fallen ill.",
+    "reconnections": 1,
+    "recovered": 42,
     "remainingSessions": 4,
-    "durationMinutes": 60,
-    "price": {"amount": 18000, "currency": "USD"},
-    "validFrom": "2030-04-02T08:00:00Z",
-    "validTo": "2030-09-29T08:00:00Z",
-    "status": "active",
-    "createdAt": "2030-04-02T08:00:00Z",
+    "reminderMinutes": 60,
+    "requestId": "5f0c7e0d9b6b4a0e8f7d1c2b3a495867",
+    "requests": 200,
+    "retried": 132,
+    "reviewCount": 12,
+    "reviewed": 70,
+    "seats": 3,
+    "seatsJoined": 6,
+    "seatsLeft": 1,
+    "seatsLeftLate": 1,
+    "seatsOffered": 1,
+    "seatsRefunded": 2,
+    "seatsTaken": 4,
+    "sessionCount": 5,
+    "sessions": 160,
+    "skill": "go",
+    "skills": "go",
+    "started": 11,
+    "statusCode": 204,
+    "stepMinutes": 30,
+    "target": "01986f21-3b44-7c52-8d13-7a8b9c0d1e09",
+    "telemetryPercent": 10,
+    "timeZone": "Europe/Berlin",
+    "title": "From engineer to manager",
+    "totalSessions": 5,
+    "type": "review.unlocked",
+    "unread": 3,
+    "url": "https://partner.example/webhooks",
+    "validDays": 180,
+    "violations": 0,
+    "weekday": 5,
+    "windowHours": 24,
 }
+_LEAVES = {ma.fields.String: str, ma.fields.Integer: int, ma.fields.Float: float, ma.fields.Boolean: bool}
 
-BUNDLE: dict[str, Any] = {
-    **LISTED_BUNDLE,
-    "ledger": [
-        {
-            "id": "01985f31-4d5e-7a61-8b72-6c7d8e9f0a12",
-            "kind": "purchase",
-            "credits": 5,
-            "balance": 5,
-            "bookingId": None,
-            "reason": None,
-            "createdAt": "2030-04-02T08:00:00Z",
-        },
-        {
-            "id": "01985f3a-7c1e-7d20-9b54-2f6f0c8e1a13",
-            "kind": "spend",
-            "credits": -1,
-            "balance": 4,
-            "bookingId": _BOOKING_ID,
-            "reason": None,
-            "createdAt": "2030-05-01T08:00:00Z",
-        },
-    ],
-}
 
-BUNDLE_ADJUSTMENT: dict[str, Any] = {"credits": 1, "reason": "The connection broke down in the last session."}
+def example_of(schema: ma.Schema | type[ma.Schema], **changed: Any) -> dict[str, Any]:
+    """The example of a body: its required fields, and those whose metadata has an example.
 
-ADJUSTED_BUNDLE: dict[str, Any] = {
-    **BUNDLE,
-    "totalSessions": 6,
-    "remainingSessions": 5,
-    "ledger": [
-        *BUNDLE["ledger"],
-        {
-            "id": "01985f3f-9a0b-7c31-8d42-1e2f3a4b5c14",
-            "kind": "adjust",
-            "credits": 1,
-            "balance": 5,
-            "bookingId": None,
-            "reason": BUNDLE_ADJUSTMENT["reason"],
-            "createdAt": "2030-05-05T08:00:00Z",
-        },
-    ],
-}
+    Args:
+        changed: fields with values of their own, by the names that clients know.
+    """
+    known = schema() if isinstance(schema, type) else schema
+    shown = {
+        field.data_key or name: value_of(field)
+        for name, field in known.fields.items()
+        if field.required or "example" in field.metadata
+    }
+    return {**shown, **changed}
+
+
+def value_of(field: ma.fields.Field[Any]) -> Any:
+    """The example of a field."""
+    if (given := given_of(field)) is not None:
+        return given
+    if isinstance(field, ma.fields.Nested):
+        return [example_of(field.schema)] if field.many else example_of(field.schema)
+    if field.allow_none:
+        return None
+    match field:
+        case ma.fields.List():
+            return [value_of(field.inner)]
+        case ma.fields.Enum():
+            member: Enum = next(iter(field.enum.__members__.values()))
+            return member.value if field.by_value else member.name
+        case ma.fields.UUID():
+            return str(uuid5(NAMESPACE_URL, _key_of(field)))
+        case ma.fields.DateTime():
+            return MOMENT
+        case ma.fields.Date():
+            return DAY
+        case ma.fields.Boolean():
+            return False
+        case _:
+            return {}
+
+
+def _key_of(field: ma.fields.Field[Any]) -> str:
+    # The element of a list has the list's name.
+    return field.data_key or camel(field.name or "")
+
+
+def given_of(field: ma.fields.Field[Any]) -> Any:
+    """The example that a field is given by its metadata, or by its name where that is of its type; None without one."""
+    if "example" in field.metadata:
+        return field.metadata["example"]
+    for each in field.validators:
+        if isinstance(each, ma.validate.OneOf):
+            return next(iter(each.choices))
+    named = BY_NAME.get(_key_of(field))
+    kind = next((kind for base, kind in _LEAVES.items() if isinstance(field, base)), None)
+    is_plain = not isinstance(field, ma.fields.UUID | ma.fields.Enum)
+    return named if is_plain and kind is not None and type(named) in (kind, int if kind is float else kind) else None
+
+
+def add_example(_converter: Any, field: ma.fields.Field[Any], **_options: Any) -> dict[str, Any]:
+    """The example of a field, for its schema in the document."""
+    given = given_of(field)
+    if given is not None:
+        return {"example": given}
+    is_leaf = isinstance(field, ma.fields.String | ma.fields.Number | ma.fields.DateTime | ma.fields.Dict)
+    return {"example": None} if field.allow_none and is_leaf else {}

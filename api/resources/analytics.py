@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from api.database import database
-from api.openapi import report_examples
-from api.openapi.examples import page
+from api.openapi.examples import MENTOR_ID
 from api.routes.blueprints import Area, refuses
 from api.routes.context import OPERATOR_OR_MENTOR
 from api.routes.csv_tables import CSV
@@ -44,8 +43,12 @@ _PERCENTILES = {"p50_seconds": 0.5, "p90_seconds": 0.9, "p99_seconds": 0.99}
 
 
 @analytics.route("/analytics/sessions")
-@_as_table(report_examples.SESSION_COUNTS_AS_TABLE)
-@analytics.response(200, shapes.SessionCounts, example=page(report_examples.SESSION_COUNT))
+@_as_table(
+    "day,created,started,completed,cancelled,lateCancellations,minutes,seats,seatsJoined,seatsLeft,"
+    "seatsLeftLate,seatsRefunded\r\n"
+    "2030-05-04,14,11,11,2,1,630,3,6,1,1,2\r\n"
+)
+@analytics.response(200, shapes.SessionCounts)
 @reports(OPERATOR_OR_MENTOR, shapes.SessionReportFilters)
 def count_sessions(question: Question, *, group_by: Grouping) -> Report:
     """Count what happened to sessions, by hour, day or week on the clocks of a zone, by mentor or by course.
@@ -65,8 +68,11 @@ def count_sessions(question: Question, *, group_by: Grouping) -> Report:
 
 
 @analytics.route("/analytics/conversion")
-@_as_table(report_examples.CONVERSION_AS_TABLE)
-@analytics.response(200, shapes.Conversion, example=report_examples.CONVERSION)
+@_as_table(
+    "from,to,requests,accepted,sessions,completed,reviewed,acceptedRate,sessionsRate,completedRate,reviewedRate\r\n"
+    "2030-05-01T00:00:00Z,2030-06-01T00:00:00Z,200,160,160,140,70,0.8,0.8,0.7,0.35\r\n"
+)
+@analytics.response(200, shapes.Conversion)
 @reports(OPERATOR_OR_MENTOR, shapes.InZone)
 def get_conversion(question: Question) -> Report:
     """Tell how many of the requests made in the period were accepted, became sessions, were completed and reviewed.
@@ -86,8 +92,12 @@ def get_conversion(question: Question) -> Report:
 
 
 @analytics.route("/analytics/transition-times")
-@_as_table(report_examples.TRANSITION_TIMES_AS_TABLE)
-@analytics.response(200, shapes.TransitionTimes, example=report_examples.TRANSITION_TIMES)
+@_as_table(
+    "transition,transitionCount,averageSeconds,p50Seconds,p90Seconds,p99Seconds,fromSeconds,toSeconds,count\r\n"
+    "request_to_decision,160,5400.0,3600.0,14400.0,72000.0,,3600.0,80\r\n"
+    "request_to_decision,160,5400.0,3600.0,14400.0,72000.0,3600.0,,80\r\n"
+)
+@analytics.response(200, shapes.TransitionTimes)
 @reports(OPERATOR_OR_MENTOR, shapes.OfDays)
 def get_transition_times(question: Question) -> Report:
     """Tell how long steps took: deciding, making the session, starting late or early, and the meeting itself.
@@ -114,8 +124,11 @@ def get_transition_times(question: Question) -> Report:
 
 @analytics.route("/analytics/availability")
 @refuses("not_found")
-@_as_table(report_examples.AVAILABILITY_AS_TABLE)
-@analytics.response(200, shapes.Availability, example=report_examples.AVAILABILITY)
+@_as_table(
+    "mentorProfileId,timeZone,from,to,weekday,hour,openMinutes,bookedMinutes\r\n"
+    f"{MENTOR_ID},America/New_York,2030-05-01T00:00:00Z,2030-06-01T00:00:00Z,0,9,240,180\r\n"
+)
+@analytics.response(200, shapes.Availability)
 @reports(OPERATOR_OR_MENTOR, shapes.AvailabilityFilters)
 def get_availability(question: Question) -> Report:
     """Tell how many minutes of each hour of the week a mentor is open and booked in the period, on the mentor's clocks.

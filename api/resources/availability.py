@@ -8,7 +8,7 @@ from typing import Any
 from flask import request
 
 from api.http.etags import WithHeaders, any_version_will_do, tagged
-from api.openapi import examples
+from api.openapi.examples import MOMENT
 from api.routes.blueprints import Area, refuses, versioned
 from api.routes.context import ANYONE, MENTOR, PERSON, RequestContext, Subject
 from api.routes.lists import list_route
@@ -68,7 +68,7 @@ OWN_HOLD = Subject(name="hold", query=hold_query, record=Hold, access=require_ho
 @availability.route("/mentors/<id:mentor_profile_id>/hours")
 @versioned
 @reads(ANYONE, HOURS)
-@availability.response(200, shapes.WeeklyHours, example=examples.WEEKLY_HOURS)
+@availability.response(200, shapes.WeeklyHours)
 def get_weekly_hours(context: RequestContext[WeeklyHours]) -> WithHeaders[WeeklyHours]:
     """Get a mentor's weekly hours."""
     return tagged(context.subject)
@@ -76,8 +76,8 @@ def get_weekly_hours(context: RequestContext[WeeklyHours]) -> WithHeaders[Weekly
 
 @availability.route("/mentors/<id:mentor_profile_id>/hours", methods=["PUT"])
 @changes(MENTOR, OWN_HOURS, action="hours.changed")
-@availability.arguments(shapes.NewWeeklyHours, example=examples.NEW_HOURS)
-@availability.response(200, shapes.WeeklyHours, example=examples.WEEKLY_HOURS)
+@availability.arguments(shapes.NewWeeklyHours)
+@availability.response(200, shapes.WeeklyHours)
 def update_weekly_hours(context: RequestContext[WeeklyHours], body: dict[str, Any]) -> WithHeaders[WeeklyHours]:
     """Set the caller's weekly hours; bookings can then only be requested within them.
 
@@ -98,7 +98,7 @@ def update_weekly_hours(context: RequestContext[WeeklyHours], body: dict[str, An
 
 
 @availability.route("/mentors/<id:mentor_profile_id>/dates")
-@availability.response(200, shapes.Dates, example=examples.page(examples.DATE_HOURS))
+@availability.response(200, shapes.Dates)
 @list_route(ANYONE, DATES, shapes.DateFilters, within=CALENDAR)
 def list_dates(context: RequestContext[CalendarOwner], **filters: date | None) -> dict[str, Any]:
     """List a mentor's dates that have hours of their own, earliest first."""
@@ -108,8 +108,8 @@ def list_dates(context: RequestContext[CalendarOwner], **filters: date | None) -
 @availability.route("/mentors/<id:mentor_profile_id>/dates/<day:day>", methods=["PUT"])
 @refuses("quota_reached")
 @changes(MENTOR, OWN_DAY, action="date_hours.changed")
-@availability.arguments(shapes.NewDateHours, example=examples.NEW_DATE_HOURS)
-@availability.response(200, shapes.DateHours, example=examples.DATE_HOURS)
+@availability.arguments(shapes.NewDateHours)
+@availability.response(200, shapes.DateHours)
 def update_date(context: RequestContext[CalendarDay], body: dict[str, Any]) -> WithHeaders[DateHours]:
     """Set the hours of one date, in place of the weekly hours.
 
@@ -145,8 +145,8 @@ def delete_date(context: RequestContext[CalendarDay]) -> None:
 @availability.route("/mentors/<id:mentor_profile_id>/time-off", methods=["POST"])
 @refuses("sessions_in_the_way", "quota_reached")
 @changes(MENTOR, OWN_CALENDAR, action="time_off.created", about="time_off")
-@availability.arguments(shapes.NewTimeOff, example=examples.NEW_TIME_OFF)
-@availability.response(201, shapes.TimeOff, example=examples.TIME_OFF)
+@availability.arguments(shapes.NewTimeOff)
+@availability.response(201, shapes.TimeOff)
 def create_time_off(context: RequestContext[CalendarOwner], body: dict[str, Any]) -> WithHeaders[TimeOff]:
     """Take time off: nothing can be booked or accepted in it.
 
@@ -161,7 +161,7 @@ def _as_seen(context: RequestContext[object], taken: TimeOff) -> TimeOff:
 
 
 @availability.route("/mentors/<id:mentor_profile_id>/time-off")
-@availability.response(200, shapes.TimesOff, example=examples.page(examples.TIME_OFF))
+@availability.response(200, shapes.TimesOff)
 @list_route(ANYONE, TIME_OFF, shapes.TimeOffFilters, seen_by=_as_seen, within=CALENDAR)
 def list_time_off(context: RequestContext[CalendarOwner], **filters: datetime | None) -> dict[str, Any]:
     """List a mentor's time off, latest start first; only the mentor and operators see the reasons."""
@@ -179,7 +179,7 @@ def delete_time_off(context: RequestContext[TimeOff]) -> None:
 @availability.route("/mentors/<id:mentor_profile_id>/booking-rules")
 @versioned
 @reads(ANYONE, RULES)
-@availability.response(200, shapes.BookingRules, example=examples.BOOKING_RULES)
+@availability.response(200, shapes.BookingRules)
 def get_booking_rules(context: RequestContext[RulesOfMentor]) -> WithHeaders[RulesOfMentor]:
     """Get a mentor's rules of booking."""
     return tagged(context.subject)
@@ -187,8 +187,8 @@ def get_booking_rules(context: RequestContext[RulesOfMentor]) -> WithHeaders[Rul
 
 @availability.route("/mentors/<id:mentor_profile_id>/booking-rules", methods=["PUT"])
 @changes(MENTOR, OWN_RULES, action="booking_rules.changed")
-@availability.arguments(shapes.NewBookingRules, example=examples.NEW_BOOKING_RULES)
-@availability.response(200, shapes.BookingRules, example=examples.BOOKING_RULES)
+@availability.arguments(shapes.NewBookingRules, example={"stepMinutes": 30, "horizonDays": 60, "maxPerDay": 5})
+@availability.response(200, shapes.BookingRules)
 def update_booking_rules(context: RequestContext[RulesOfMentor], body: dict[str, Any]) -> WithHeaders[RulesOfMentor]:
     """Set the caller's rules of booking; what is left out takes its default. Existing bookings stay as they are."""
     rules = set_rules(
@@ -208,8 +208,8 @@ def update_booking_rules(context: RequestContext[RulesOfMentor], body: dict[str,
     *("price_changed", "terms_changed"),
 )
 @changes(PERSON, CALENDAR, action="hold.created", about="hold", limit="booking")
-@availability.arguments(shapes.NewHold, example=examples.NEW_HOLD)
-@availability.response(201, shapes.Hold, example=examples.HOLD)
+@availability.arguments(shapes.NewHold, example={"startTime": MOMENT, "durationMinutes": 60})
+@availability.response(201, shapes.Hold)
 def create_hold(context: RequestContext[CalendarOwner], body: dict[str, Any]) -> WithHeaders[Hold]:
     """Hold a time of a mentor for some minutes, while the mentee decides.
 

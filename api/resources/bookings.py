@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from api.http.etags import WithHeaders, WithStatus, tag_of, tagged
-from api.openapi import account_examples, examples
 from api.openapi.document import BOOKINGS_DESCRIPTION
+from api.openapi.examples import SESSION_ID, example_of
 from api.routes.blueprints import PREFER, STEPS, Area, accepts_headers, refuses, versioned
 from api.routes.context import ANYONE, MENTOR, PERSON, RequestContext, Subject, require_role
 from api.routes.declaration import LARGE_BODY_LIMIT_BYTES
@@ -52,13 +52,16 @@ SERIES = Subject(name="series", query=series_parties_query, record=SeriesParties
 )
 @changes(PERSON, action="booking.requested", limit="booking", body_limit_bytes=LARGE_BODY_LIMIT_BYTES)
 @accepts_headers(PREFER)
-@bookings.arguments(shapes.NewBooking, example=examples.NEW_BOOKING)
-@bookings.response(201, shapes.Booking, description="A draft, for the mentor to decide.", example=examples.DRAFT)
+@bookings.arguments(
+    shapes.NewBooking,
+    example=example_of(shapes.NewBooking, title="From engineer to manager", metadata={"source": "website"}),
+)
+@bookings.response(201, shapes.Booking, description="A draft, for the mentor to decide.")
 @bookings.alt_response(
     202,
     schema=shapes.Booking,
     description="Accepted immediately (instant listing); the session will be at `Location`.",
-    example=examples.ACCEPTED,
+    example=example_of(shapes.Booking, status="accepted", sessionId=SESSION_ID),
     success=True,
 )
 def create_booking(context: RequestContext[None], body: dict[str, Any]) -> Made:
@@ -87,18 +90,22 @@ def create_booking(context: RequestContext[None], body: dict[str, Any]) -> Made:
 )
 @changes(ANYONE, action="booking.requested", limit="booking", body_limit_bytes=LARGE_BODY_LIMIT_BYTES)
 @accepts_headers(PREFER)
-@bookings.arguments(shapes.NewIndividualBooking, example=examples.NEW_INDIVIDUAL_BOOKING)
+@bookings.arguments(
+    shapes.NewIndividualBooking,
+    example=example_of(
+        shapes.NewIndividualBooking, notes="Eigenvalues, please.", recurrence={"count": 3, "onConflict": "skip"}
+    ),
+)
 @bookings.response(
     202,
     shapes.IndividualBooking,
     description="Accepted; the session will be at `Location`.",
-    example=examples.INDIVIDUAL_BOOKING,
+    example=example_of(shapes.IndividualBooking, status="accepted", sessionId=SESSION_ID),
 )
 @bookings.alt_response(
     201,
     schema=BookedIndividualSession,
     description="Accepted, and the session was created in time (`Prefer: wait`).",
-    example=examples.BOOKED_INDIVIDUALLY,
     success=True,
 )
 def create_individual_booking(context: RequestContext[None], body: IndividualRequest) -> Made:
@@ -120,7 +127,7 @@ def _in_order(filters: dict[str, Any]) -> PagedList[ListedBooking]:
 
 
 @bookings.route("/bookings")
-@bookings.response(200, shapes.Bookings, example=examples.page(examples.DRAFT))
+@bookings.response(200, shapes.Bookings)
 @list_route(PERSON, _in_order, shapes.BookingFilters)
 def list_bookings(
     context: RequestContext[None],
@@ -146,7 +153,7 @@ def list_bookings(
 @bookings.route("/bookings/<id:booking_id>")
 @versioned
 @reads(ANYONE, BOOKING)
-@bookings.response(200, shapes.Booking, example=examples.DRAFT)
+@bookings.response(200, shapes.Booking)
 def get_booking(context: RequestContext[Booking]) -> WithHeaders[Booking] | WithHeaders[Group]:
     """Get a booking; that of a group with its seats."""
     booking = context.subject
@@ -163,13 +170,15 @@ def get_booking(context: RequestContext[Booking]) -> WithHeaders[Booking] | With
 @accepts_headers(PREFER)
 @bookings.arguments(EmptyBody, required=False, example={})
 @bookings.response(
-    202, shapes.Booking, description="Accepted; the session will be at `Location`.", example=examples.ACCEPTED
+    202,
+    shapes.Booking,
+    description="Accepted; the session will be at `Location`.",
+    example=example_of(shapes.Booking, status="accepted", sessionId=SESSION_ID),
 )
 @bookings.alt_response(
     201,
     schema=BookedSession,
     description="Accepted, and the session was created in time (`Prefer: wait`).",
-    example=examples.BOOKED,
     success=True,
 )
 def accept_booking(context: RequestContext[Booking], _body: dict[str, Any]) -> Made:
@@ -185,8 +194,12 @@ def accept_booking(context: RequestContext[Booking], _body: dict[str, Any]) -> M
 @bookings.route("/bookings/<id:booking_id>/decline", methods=STEPS)
 @refuses("invalid_transition")
 @changes(MENTOR, FOR_ITS_MENTOR, action="booking.declined")
-@bookings.arguments(shapes.Reason, required=False, example=account_examples.DECLINING)
-@bookings.response(200, shapes.Booking, example=account_examples.DECLINED)
+@bookings.arguments(shapes.Reason, required=False, example={"reason": "I am travelling that week."})
+@bookings.response(
+    200,
+    shapes.Booking,
+    example=example_of(shapes.Booking, status="declined", declineReason="I am travelling that week."),
+)
 def decline_booking(context: RequestContext[Booking], body: dict[str, Any]) -> WithHeaders[Booking]:
     """Decline a booking request, as its mentor. The mentee is notified."""
     return tagged(decline(context.db, actor=context.actor, booking=context.subject, now=context.now, **body))
@@ -195,8 +208,12 @@ def decline_booking(context: RequestContext[Booking], body: dict[str, Any]) -> W
 @bookings.route("/bookings/<id:booking_id>/cancel", methods=STEPS)
 @refuses("invalid_transition", "session_pending", "not_cancellable")
 @changes(PERSON, FOR_ITS_MENTEE, action="booking.cancelled")
-@bookings.arguments(shapes.BookingCancellation, required=False, example=account_examples.WITHDRAWING)
-@bookings.response(200, shapes.CancelledBooking, example=account_examples.WITHDRAWN)
+@bookings.arguments(shapes.BookingCancellation, required=False, example={"reason": "I have found another time."})
+@bookings.response(
+    200,
+    shapes.CancelledBooking,
+    example=example_of(shapes.CancelledBooking, status="cancelled", cancelReason="I have found another time."),
+)
 def cancel_booking(
     context: RequestContext[Booking], body: dict[str, Any]
 ) -> WithHeaders[Booking] | WithHeaders[shapes.BookingOfCancelledSession]:
@@ -220,8 +237,10 @@ def cancel_booking(
 
 @bookings.route("/series/<id:series_id>/cancel", methods=["POST"])
 @changes(ANYONE, SERIES, action="series.cancelled")
-@bookings.arguments(shapes.SeriesCancellation, example=examples.SERIES_CANCELLATION)
-@bookings.response(200, shapes.CancelledSeries, example=examples.CANCELLED_SERIES)
+@bookings.arguments(
+    shapes.SeriesCancellation, example={"from": "2030-05-11T00:00:00Z", "reason": "I have moved to another course."}
+)
+@bookings.response(200, shapes.CancelledSeries)
 def cancel_series(context: RequestContext[SeriesParties], body: dict[str, Any]) -> CancelledSeries:
     """Cancel a series from a time on: each of its bookings as its session, by its own policy; drafts are withdrawn.
 

@@ -8,7 +8,6 @@ from uuid import UUID
 from flask import request
 
 from api.http.etags import WithHeaders, any_version_will_do, tagged
-from api.openapi import examples
 from api.resources.catalog import COURSE
 from api.routes.blueprints import Area, refuses, versioned
 from api.routes.context import ANYONE, OPERATOR, RequestContext, Subject, this_moment
@@ -44,8 +43,8 @@ OWN_BUNDLE = Subject(
 @bundles.route("/bundles/courses/<id:course_id>/purchase", methods=["POST"])
 @refuses("forbidden", "already_purchased", "price_changed")
 @changes(ANYONE, COURSE, action="bundle.purchased", about="bundle_purchase")
-@bundles.arguments(shapes.BundlePurchase, example=examples.NEW_BUNDLE)
-@bundles.response(201, shapes.Bundle, example=examples.BUNDLE)
+@bundles.arguments(shapes.BundlePurchase)
+@bundles.response(201, shapes.Bundle)
 def purchase_bundle(context: RequestContext[Course], body: dict[str, Any]) -> Any:
     """Buy a bundle of a course.
 
@@ -66,7 +65,7 @@ def purchase_bundle(context: RequestContext[Course], body: dict[str, Any]) -> An
 
 @bundles.route("/bundles")
 @refuses("forbidden")
-@bundles.response(200, shapes.Bundles, example=examples.page(examples.LISTED_BUNDLE))
+@bundles.response(200, shapes.Bundles)
 @list_route(ANYONE, BUNDLES, shapes.BundleFilters, seen_by=lambda _actor, bundle: at_moment(bundle, this_moment()))
 def list_bundles(context: RequestContext[None], mentee_user_id: UUID | None = None) -> dict[str, Any]:
     """List the caller's bundles, newest first; operators see all, or those of one mentee."""
@@ -76,7 +75,7 @@ def list_bundles(context: RequestContext[None], mentee_user_id: UUID | None = No
 @bundles.route("/bundles/<id:bundle_id>")
 @versioned
 @reads(ANYONE, OWN_BUNDLE)
-@bundles.response(200, shapes.Bundle, example=examples.BUNDLE)
+@bundles.response(200, shapes.Bundle)
 def get_bundle(context: RequestContext[Bundle]) -> WithHeaders[BundleAtMoment]:
     """Get a bundle with its ledger. Only its owner and operators find it."""
     return _tagged(context, context.subject)
@@ -85,8 +84,8 @@ def get_bundle(context: RequestContext[Bundle]) -> WithHeaders[BundleAtMoment]:
 @bundles.route("/bundles/<id:bundle_id>/adjust", methods=["POST"])
 @refuses("bundle_unusable")
 @changes(OPERATOR, BUNDLE, action="bundle.adjusted")
-@bundles.arguments(shapes.BundleAdjustment, example=examples.BUNDLE_ADJUSTMENT)
-@bundles.response(200, shapes.Bundle, example=examples.ADJUSTED_BUNDLE)
+@bundles.arguments(shapes.BundleAdjustment)
+@bundles.response(200, shapes.Bundle)
 def adjust_bundle(context: RequestContext[Bundle], body: dict[str, Any]) -> Any:
     """Give or take credits of a bundle, or move the end of its validity.
 

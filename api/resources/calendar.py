@@ -8,7 +8,6 @@ from flask import Response, request
 
 from api.database import database
 from api.http.etags import WithHeaders
-from api.openapi import examples
 from api.routes.blueprints import Area, refuses, versioned
 from api.routes.context import PERSON, RequestContext, this_moment
 from api.routes.loaders import changes
@@ -25,10 +24,30 @@ ICALENDAR = "text/calendar"
 CONTENT_TYPE = f"{ICALENDAR}; charset=utf-8"
 
 
+_EXAMPLE = "\r\n".join(
+    (
+        "BEGIN:VCALENDAR",
+        "VERSION:2.0",
+        "PRODID:-//Tutelage//Tutelage//EN",
+        "BEGIN:VEVENT",
+        "UID:01985f3a-7c1e-7d20-9b54-2f6f0c8e1a01",
+        "SEQUENCE:0",
+        "DTSTAMP:20300501T123000Z",
+        "DTSTART:20300504T090000Z",
+        "DTEND:20300504T100000Z",
+        "SUMMARY:From engineer to manager\\, with Grace Hopper",
+        "STATUS:CONFIRMED",
+        "END:VEVENT",
+        "END:VCALENDAR",
+        "",
+    )
+)
+
+
 @calendar.route("/calendar/secret", methods=["POST"])
 @changes(PERSON, action="calendar_secret.created", about="user")
 @calendar.arguments(EmptyBody, required=False, example={})
-@calendar.response(201, shapes.CalendarSecret, example=examples.CALENDAR_SECRET)
+@calendar.response(201, shapes.CalendarSecret)
 def create_calendar_secret(context: RequestContext[None], _body: dict[str, Any]) -> WithHeaders[dict[str, str]]:
     """Create the secret address of the caller's calendar feed.
 
@@ -42,9 +61,7 @@ def create_calendar_secret(context: RequestContext[None], _body: dict[str, Any])
 @calendar.route("/calendar/<secret>.ics")
 @refuses("not_found", "internal_error", "unavailable")
 @versioned
-@calendar.response(
-    200, {"type": "string"}, content_type=ICALENDAR, description="The calendar.", example=examples.CALENDAR_FEED
-)
+@calendar.response(200, {"type": "string"}, content_type=ICALENDAR, description="The calendar.", example=_EXAMPLE)
 def get_calendar_feed(secret: str) -> Response:
     """Get a calendar feed.
 

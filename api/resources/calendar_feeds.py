@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from api.http.etags import tagged
-from api.openapi import examples
 from api.resources.availability import OWN_CALENDAR
 from api.resources.slots import availability
 from api.routes.blueprints import refuses
@@ -36,8 +35,8 @@ OWN_FEED = Subject(
 @availability.route("/mentors/<id:mentor_profile_id>/calendar-feeds", methods=["POST"])
 @refuses("calendar_feed_exists", "calendar_feed_limit")
 @changes(MENTOR, OWN_CALENDAR, action="calendar_feed.created", about="calendar_feed")
-@availability.arguments(shapes.NewCalendarFeed, example=examples.NEW_CALENDAR_FEED)
-@availability.response(201, shapes.CalendarFeed, example=examples.NEW_FEED)
+@availability.arguments(shapes.NewCalendarFeed)
+@availability.response(201, shapes.CalendarFeed)
 def create_calendar_feed(context: RequestContext[CalendarOwner], body: dict[str, Any]) -> Any:
     """Add an outside calendar, whose entries keep the mentor from being booked.
 
@@ -57,7 +56,7 @@ def create_calendar_feed(context: RequestContext[CalendarOwner], body: dict[str,
 
 
 @availability.route("/mentors/<id:mentor_profile_id>/calendar-feeds")
-@availability.response(200, shapes.CalendarFeeds, example=examples.page(examples.CALENDAR_FEED_READ))
+@availability.response(200, shapes.CalendarFeeds)
 @list_route(OPERATOR_OR_MENTOR, FEEDS, shapes.CalendarFeedFilters, within=READABLE)
 def list_calendar_feeds(context: RequestContext[CalendarOwner]) -> dict[str, Any]:
     """List a mentor's outside calendars, newest first, with when each was read and why it was not."""

@@ -8,7 +8,7 @@ from uuid import UUID
 from flask import request
 
 from api.http.etags import WithHeaders, any_version_will_do, cacheable, tagged
-from api.openapi import account_examples, examples
+from api.openapi.examples import example_of
 from api.routes.blueprints import Area, refuses
 from api.routes.context import MENTOR, OPERATOR, VISITOR, RequestContext, Subject
 from api.routes.lists import list_route
@@ -37,8 +37,17 @@ def _as_seen(context: RequestContext[object], listing: Listing) -> Listing:
 @listings.route("/listings", methods=["POST"])
 @refuses("not_found", "listing_exists", "quota_reached")
 @changes(MENTOR, action="listing.created")
-@listings.arguments(shapes.NewListing, example=account_examples.NEW_LISTING)
-@listings.response(201, shapes.Listing, example=account_examples.LISTING)
+@listings.arguments(
+    shapes.NewListing,
+    example=example_of(
+        shapes.NewListing,
+        description="An hour about your next step.",
+        bookingMode="request",
+        cancellation={"windowHours": 24, "lateFeePercent": 50},
+        location={"kind": "address", "value": "12 Market Street, second bell"},
+    ),
+)
+@listings.response(201, shapes.Listing)
 def create_listing(context: RequestContext[None], body: dict[str, Any]) -> WithHeaders[Listing]:
     """Publish a listing.
 
@@ -53,8 +62,10 @@ def create_listing(context: RequestContext[None], body: dict[str, Any]) -> WithH
 @listings.route("/listings/<id:listing_id>", methods=["PATCH"])
 @refuses("listing_exists")
 @changes(MENTOR, OWN_LISTING, action="listing.changed")
-@listings.arguments(shapes.ListingChanges, example=account_examples.LISTING_CHANGES)
-@listings.response(200, shapes.Listing, example=account_examples.CHANGED_LISTING)
+@listings.arguments(
+    shapes.ListingChanges, example={"price": {"amount": 4500, "currency": "USD"}, "minNoticeMinutes": 120}
+)
+@listings.response(200, shapes.Listing)
 def update_listing(context: RequestContext[Listing], body: dict[str, Any]) -> WithHeaders[Listing]:
     """Update a listing. Existing bookings keep their time and price."""
     changed = change_listing(
@@ -69,7 +80,7 @@ def update_listing(context: RequestContext[Listing], body: dict[str, Any]) -> Wi
 
 @listings.route("/listings")
 @cacheable
-@listings.response(200, shapes.Listings, example=examples.page(account_examples.LISTING))
+@listings.response(200, shapes.Listings)
 @list_route(VISITOR, LISTINGS, shapes.ListingFilters, seen_by=_as_seen)
 def list_listings(_context: RequestContext[None], **filters: UUID | None) -> dict[str, Any]:
     """List active listings, newest first."""
@@ -79,7 +90,7 @@ def list_listings(_context: RequestContext[None], **filters: UUID | None) -> dic
 @listings.route("/listings/<id:listing_id>")
 @cacheable
 @reads(VISITOR, LISTING)
-@listings.response(200, shapes.Listing, example=account_examples.LISTING)
+@listings.response(200, shapes.Listing)
 def get_listing(context: RequestContext[Listing]) -> WithHeaders[Listing]:
     """Get a listing, active or not."""
     return tagged(_as_seen(context, context.subject))
@@ -92,8 +103,8 @@ COURSE = Subject(name="course", query=catalog.course_query, record=catalog.Cours
 
 @courses.route("/courses", methods=["POST"])
 @changes(OPERATOR, action="course.created")
-@courses.arguments(shapes.NewCourse, example=examples.NEW_COURSE)
-@courses.response(201, shapes.Course, example=examples.COURSE)
+@courses.arguments(shapes.NewCourse)
+@courses.response(201, shapes.Course)
 def create_course(context: RequestContext[None], body: dict[str, Any]) -> WithHeaders[catalog.Course]:
     """Create a course."""
     course = catalog.create_course(context.db, actor=context.actor, **body)
@@ -106,7 +117,7 @@ def _courses_list(filters: dict[str, Any]) -> PagedList[Any]:
 
 @courses.route("/courses")
 @cacheable
-@courses.response(200, shapes.Courses, example=examples.page(examples.COURSE))
+@courses.response(200, shapes.Courses)
 @list_route(VISITOR, _courses_list, shapes.CourseFilters)
 def list_courses(_context: RequestContext[None], **filters: Any) -> dict[str, Any]:
     """List active courses, newest first; with `q`, the most relevant first.
@@ -120,7 +131,7 @@ def list_courses(_context: RequestContext[None], **filters: Any) -> dict[str, An
 @courses.route("/courses/<id:course_id>")
 @cacheable
 @reads(VISITOR, COURSE)
-@courses.response(200, shapes.Course, example=examples.COURSE)
+@courses.response(200, shapes.Course)
 def get_course(context: RequestContext[catalog.Course]) -> WithHeaders[catalog.Course]:
     """Get a course, active or not."""
     return tagged(context.subject)
@@ -129,7 +140,7 @@ def get_course(context: RequestContext[catalog.Course]) -> WithHeaders[catalog.C
 @courses.route("/courses/<id:course_id>", methods=["PATCH"])
 @changes(OPERATOR, COURSE, action="course.changed")
 @courses.arguments(shapes.CourseChanges, example={"active": False})
-@courses.response(200, shapes.Course, example={**examples.COURSE, "active": False})
+@courses.response(200, shapes.Course, example=example_of(shapes.Course, active=False))
 def update_course(context: RequestContext[catalog.Course], body: dict[str, Any]) -> WithHeaders[catalog.Course]:
     """Update or deactivate a course. Its listings and bookings stay as they are."""
     changed = catalog.change_course(
@@ -148,8 +159,11 @@ PRODUCT_ON_SALE = Subject(name="product", query=product_query, record=Product, a
 
 @courses.route("/courses/<id:course_id>/products", methods=["POST"])
 @changes(OPERATOR, COURSE, action="product.created", about="product")
-@courses.arguments(shapes.NewProduct, example=examples.NEW_PRODUCT)
-@courses.response(201, shapes.Product, example=examples.PRODUCT)
+@courses.arguments(
+    shapes.NewProduct,
+    example=example_of(shapes.NewProduct, kind="bundle", price={"amount": 18000, "currency": "USD"}),
+)
+@courses.response(201, shapes.Product)
 def create_product(context: RequestContext[catalog.Course], body: dict[str, Any]) -> WithHeaders[Product]:
     """Put a product on sale: a `single` session, a `bundle` of `sessionCount`, or a `group_seat`."""
     product = sold.create_product(context.db, actor=context.actor, course_id=context.subject.id, **body)
@@ -158,7 +172,7 @@ def create_product(context: RequestContext[catalog.Course], body: dict[str, Any]
 
 @courses.route("/courses/<id:course_id>/products")
 @cacheable
-@courses.response(200, shapes.Products, example=examples.page(examples.PRODUCT))
+@courses.response(200, shapes.Products)
 @list_route(VISITOR, PRODUCTS, ListQuery, within=COURSE)
 def list_products(context: RequestContext[catalog.Course]) -> dict[str, Any]:
     """List what is sold for a course, newest first; operators also see what is no longer sold."""
@@ -168,7 +182,7 @@ def list_products(context: RequestContext[catalog.Course]) -> dict[str, Any]:
 @courses.route("/courses/<id:course_id>/products/<id:product_id>")
 @cacheable
 @reads(VISITOR, PRODUCT_ON_SALE)
-@courses.response(200, shapes.Product, example=examples.PRODUCT)
+@courses.response(200, shapes.Product)
 def get_product(context: RequestContext[Product]) -> WithHeaders[Product]:
     """Get a product; only operators find one that is no longer sold."""
     return tagged(context.subject)
@@ -177,7 +191,7 @@ def get_product(context: RequestContext[Product]) -> WithHeaders[Product]:
 @courses.route("/courses/<id:course_id>/products/<id:product_id>", methods=["PATCH"])
 @changes(OPERATOR, PRODUCT, action="product.changed")
 @courses.arguments(shapes.ProductChanges, example={"active": False})
-@courses.response(200, shapes.Product, example={**examples.PRODUCT, "active": False})
+@courses.response(200, shapes.Product, example=example_of(shapes.Product, active=False))
 def update_product(context: RequestContext[Product], body: dict[str, Any]) -> WithHeaders[Product]:
     """Update or deactivate a product. What has been bought stays as it was bought.
 
@@ -196,7 +210,7 @@ def update_product(context: RequestContext[Product], body: dict[str, Any]) -> Wi
 @courses.route("/courses/<id:course_id>/support-options")
 @cacheable
 @reads(VISITOR, COURSE)
-@courses.response(200, support.SupportOptions, example=examples.SUPPORT_OPTIONS)
+@courses.response(200, support.SupportOptions)
 def get_support_options(context: RequestContext[catalog.Course]) -> SupportOptions:
     """Get what can be booked and bought for a course.
 

@@ -9,7 +9,7 @@ from uuid import UUID
 from flask import request
 
 from api.http.etags import WithHeaders, any_version_will_do, tagged
-from api.openapi import examples
+from api.openapi.examples import example_of
 from api.routes.blueprints import Area, refuses, versioned
 from api.routes.context import ANYONE, OPERATOR_OR_MENTOR, RequestContext, Subject
 from api.routes.lists import list_route
@@ -51,7 +51,7 @@ TEMPLATE = Subject(
 
 
 @group_sessions.route("/group-sessions")
-@group_sessions.response(200, shapes.GroupSessions, example=examples.page(examples.LISTED_GROUP))
+@group_sessions.response(200, shapes.GroupSessions)
 @list_route(ANYONE, GROUPS, shapes.GroupSessionFilters)
 def list_group_sessions(
     context: RequestContext[None],
@@ -76,7 +76,7 @@ def list_group_sessions(
 @versioned
 @refuses("not_a_group")
 @reads(ANYONE, GROUP)
-@group_sessions.response(200, shapes.GroupSession, example=examples.GROUP)
+@group_sessions.response(200, shapes.GroupSession)
 def get_group_session(context: RequestContext[Group]) -> WithHeaders[SeenGroup]:
     """Get a group session. Its mentor and operators see the participants."""
     return shown(context, context.subject)
@@ -86,7 +86,7 @@ def get_group_session(context: RequestContext[Group]) -> WithHeaders[SeenGroup]:
 @refuses("not_a_group", "invalid_transition", "group_full")
 @changes(OPERATOR_OR_MENTOR, OWN_GROUP, action="group_session.changed")
 @group_sessions.arguments(shapes.Capacity, example={"capacity": 8})
-@group_sessions.response(200, shapes.GroupSession, example={**examples.GROUP_OF_MENTOR, "capacity": 8})
+@group_sessions.response(200, shapes.GroupSession)
 def update_group_session(context: RequestContext[Group], body: dict[str, Any]) -> Any:
     """Change the number of seats of a group session that has not begun.
 
@@ -107,8 +107,10 @@ def update_group_session(context: RequestContext[Group], body: dict[str, Any]) -
 @group_sessions.route("/group-session-templates", methods=["POST"])
 @refuses("not_found", "mentor_does_not_teach", "quota_reached")
 @changes(OPERATOR_OR_MENTOR, action="group_session_template.created")
-@group_sessions.arguments(shapes.NewGroupTemplate, example=examples.NEW_GROUP_TEMPLATE)
-@group_sessions.response(201, shapes.GroupTemplate, example=examples.GROUP_TEMPLATE)
+@group_sessions.arguments(
+    shapes.NewGroupTemplate, example=example_of(shapes.NewGroupTemplate, price={"amount": 1500, "currency": "USD"})
+)
+@group_sessions.response(201, shapes.GroupTemplate)
 def create_group_session_template(context: RequestContext[None], body: dict[str, Any]) -> WithHeaders[GroupTemplate]:
     """Create a template of weekly group sessions.
 
@@ -122,7 +124,7 @@ def create_group_session_template(context: RequestContext[None], body: dict[str,
 
 
 @group_sessions.route("/group-session-templates")
-@group_sessions.response(200, shapes.GroupTemplates, example=examples.page(examples.GROUP_TEMPLATE))
+@group_sessions.response(200, shapes.GroupTemplates)
 @list_route(OPERATOR_OR_MENTOR, TEMPLATES, shapes.GroupTemplateFilters)
 def list_group_session_templates(
     context: RequestContext[None], *, mentor_profile_id: UUID | None = None, **filters: Any
@@ -137,7 +139,7 @@ def list_group_session_templates(
 @group_sessions.route("/group-session-templates/<id:template_id>")
 @versioned
 @reads(OPERATOR_OR_MENTOR, TEMPLATE)
-@group_sessions.response(200, shapes.GroupTemplate, example=examples.GROUP_TEMPLATE)
+@group_sessions.response(200, shapes.GroupTemplate)
 def get_group_session_template(context: RequestContext[GroupTemplate]) -> WithHeaders[GroupTemplate]:
     """Get a template, active or not."""
     return tagged(context.subject)
@@ -147,7 +149,7 @@ def get_group_session_template(context: RequestContext[GroupTemplate]) -> WithHe
 @refuses("mentor_does_not_teach")
 @changes(OPERATOR_OR_MENTOR, TEMPLATE, action="group_session_template.changed")
 @group_sessions.arguments(shapes.GroupTemplateChanges, example={"capacity": 8})
-@group_sessions.response(200, shapes.GroupTemplate, example={**examples.GROUP_TEMPLATE, "capacity": 8})
+@group_sessions.response(200, shapes.GroupTemplate)
 def update_group_session_template(
     context: RequestContext[GroupTemplate], body: dict[str, Any]
 ) -> WithHeaders[GroupTemplate]:
@@ -179,10 +181,14 @@ def delete_group_session_template(context: RequestContext[GroupTemplate]) -> Non
 @group_sessions.route("/group-session-templates/<id:template_id>/schedule", methods=["POST"])
 @refuses("mentor_does_not_teach", "template_inactive")
 @changes(OPERATOR_OR_MENTOR, TEMPLATE, action="group_sessions.scheduled")
-@group_sessions.arguments(shapes.SchedulePeriod, example=examples.SCHEDULE_PERIOD)
-@group_sessions.response(201, shapes.Schedule, description="At least one was made.", example=examples.SCHEDULE)
+@group_sessions.arguments(shapes.SchedulePeriod)
+@group_sessions.response(201, shapes.Schedule, description="At least one was made.")
 @group_sessions.alt_response(
-    200, schema=shapes.Schedule, description="None was made.", success=True, example={**examples.SCHEDULE, "made": []}
+    200,
+    schema=shapes.Schedule,
+    description="None was made.",
+    success=True,
+    example=example_of(shapes.Schedule, made=[]),
 )
 def schedule_group_sessions(context: RequestContext[GroupTemplate], body: dict[str, Any]) -> tuple[Schedule, int]:
     """Make the group sessions of a template's dates in a period of at most 366 days.

@@ -8,8 +8,7 @@ from flask import request
 from sqlalchemy import select
 
 from api.http.etags import WithHeaders, require_match, tag_of, tagged
-from api.openapi import message_examples
-from api.openapi.examples import page
+from api.openapi.examples import MOMENT, example_of
 from api.routes.blueprints import IF_MATCH, Area, accepts_headers, refuses, versioned
 from api.routes.context import PERSON, RequestContext, Subject
 from api.routes.lists import list_route
@@ -48,7 +47,7 @@ NOTIFICATION = Subject(
 
 
 @notifications.route("/notifications")
-@notifications.response(200, shapes.Notifications, example=page(message_examples.NOTIFICATION))
+@notifications.response(200, shapes.Notifications)
 @list_route(PERSON, NOTIFICATIONS, shapes.NotificationFilters)
 def list_notifications(context: RequestContext[None], *, unread: bool | None = None) -> dict[str, Any]:
     """List the caller's notifications, newest first."""
@@ -57,7 +56,7 @@ def list_notifications(context: RequestContext[None], *, unread: bool | None = N
 
 @notifications.route("/notifications/unread-count")
 @reads(PERSON)
-@notifications.response(200, shapes.UnreadCount, example=message_examples.UNREAD_COUNT)
+@notifications.response(200, shapes.UnreadCount)
 def get_unread_notification_count(context: RequestContext[None]) -> dict[str, int]:
     """Get the number of the caller's unread notifications."""
     return {"unread": count_unread(context.db, actor=context.actor)}
@@ -66,7 +65,7 @@ def get_unread_notification_count(context: RequestContext[None]) -> dict[str, in
 @notifications.route("/notifications/<id:notification_id>/read", methods=["POST"])
 @changes(PERSON, NOTIFICATION, action="notification.read")
 @notifications.arguments(EmptyBody, required=False, example={})
-@notifications.response(200, shapes.Notification, example=message_examples.READ_NOTIFICATION)
+@notifications.response(200, shapes.Notification, example=example_of(shapes.Notification, readAt=MOMENT))
 def mark_notification_read(context: RequestContext[Notification], _body: dict[str, Any]) -> WithHeaders[Notification]:
     """Mark a notification as read."""
     return tagged(read(context.db, notification=context.subject, now=context.now))
@@ -75,7 +74,7 @@ def mark_notification_read(context: RequestContext[Notification], _body: dict[st
 @notifications.route("/notifications/read-all", methods=["POST"])
 @changes(PERSON, action="notifications.read", about="user")
 @notifications.arguments(EmptyBody, required=False, example={})
-@notifications.response(200, shapes.ReadCount, example=message_examples.READ_COUNT)
+@notifications.response(200, shapes.ReadCount)
 def mark_all_notifications_read(context: RequestContext[None], _body: dict[str, Any]) -> dict[str, int]:
     """Mark all of the caller's notifications as read."""
     return {"read": read_all(context.db, actor=context.actor, now=context.now)}
@@ -84,7 +83,7 @@ def mark_all_notifications_read(context: RequestContext[None], _body: dict[str, 
 @notifications.route("/notification-preferences")
 @versioned
 @reads(PERSON)
-@notifications.response(200, shapes.NotificationPreferences, example=message_examples.PREFERENCES)
+@notifications.response(200, shapes.NotificationPreferences)
 def get_notification_preferences(context: RequestContext[None]) -> WithHeaders[dict[str, Any]]:
     """Get the caller's channels for each kind of notification."""
     found = context.db.execute(
@@ -98,8 +97,11 @@ def get_notification_preferences(context: RequestContext[None]) -> WithHeaders[d
 @refuses("stale")
 @accepts_headers(IF_MATCH)
 @changes(PERSON, action="notification_preferences.changed", about="user")
-@notifications.arguments(shapes.NotificationPreferencesUpdate, example=message_examples.PREFERENCES_UPDATE)
-@notifications.response(200, shapes.NotificationPreferences, example=message_examples.PREFERENCES)
+@notifications.arguments(
+    shapes.NotificationPreferencesUpdate,
+    example={"items": [{"kind": "session_created", "channels": {"email": False, "push": True}}]},
+)
+@notifications.response(200, shapes.NotificationPreferences)
 def update_notification_preferences(context: RequestContext[None], body: dict[str, Any]) -> WithHeaders[dict[str, Any]]:
     """Replace the caller's notification preferences. Omitted kinds and channels get their defaults."""
     assert context.actor.user_id is not None
@@ -120,7 +122,7 @@ SUBSCRIPTION = Subject(name="push subscription", query=browser_query, record=Bro
 @push.route("/push-subscriptions/key")
 @refuses("push_off")
 @reads(PERSON)
-@push.response(200, shapes.PushKey, example=message_examples.PUSH_KEY)
+@push.response(200, shapes.PushKey)
 def get_push_key(_context: RequestContext[None]) -> dict[str, str]:
     """Get the public key with which browsers subscribe."""
     return {"public_key": _vapid().public_key}
@@ -129,8 +131,8 @@ def get_push_key(_context: RequestContext[None]) -> dict[str, str]:
 @push.route("/push-subscriptions", methods=["POST"])
 @refuses("push_off")
 @changes(PERSON, action="push_subscription.created")
-@push.arguments(shapes.NewPushSubscription, example=message_examples.NEW_BROWSER)
-@push.response(201, shapes.PushSubscription, example=message_examples.BROWSER)
+@push.arguments(shapes.NewPushSubscription)
+@push.response(201, shapes.PushSubscription)
 def create_push_subscription(context: RequestContext[None], body: dict[str, Any]) -> WithHeaders[Browser]:
     """Subscribe a browser to the caller's notifications.
 
@@ -150,7 +152,7 @@ def create_push_subscription(context: RequestContext[None], body: dict[str, Any]
 
 
 @push.route("/push-subscriptions")
-@push.response(200, shapes.PushSubscriptions, example=page(message_examples.BROWSER))
+@push.response(200, shapes.PushSubscriptions)
 @list_route(PERSON, BROWSERS, shapes.PushFilters)
 def list_push_subscriptions(context: RequestContext[None]) -> dict[str, Any]:
     """List the caller's push subscriptions, newest first."""

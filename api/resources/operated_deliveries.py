@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from api.http.etags import WithHeaders, tagged
-from api.openapi import examples
+from api.openapi.examples import example_of
 from api.routes.blueprints import Area, refuses
 from api.routes.context import OPERATOR, RequestContext, Subject
 from api.routes.lists import list_route
@@ -23,7 +23,7 @@ DELIVERY = Subject(name="delivery", query=status_query, record=DeliveryStatus)
 
 
 @operated_deliveries.route("/operations/deliveries")
-@operated_deliveries.response(200, shapes.OperatedDeliveries, example=examples.page(examples.DEAD_DELIVERY))
+@operated_deliveries.response(200, shapes.OperatedDeliveries)
 @list_route(OPERATOR, DELIVERIES, shapes.OperatedDeliveryFilters)
 def list_deliveries(_context: RequestContext[None], **filters: DeliveryState | str | None) -> dict[str, Any]:
     """List deliveries of every effect, those of the newest events first."""
@@ -34,7 +34,9 @@ def list_deliveries(_context: RequestContext[None], **filters: DeliveryState | s
 @refuses("invalid_transition", "endpoint_not_active")
 @changes(OPERATOR, DELIVERY, action="delivery.retried")
 @operated_deliveries.arguments(EmptyBody, required=False, example={})
-@operated_deliveries.response(200, shapes.OperatedDelivery, example=examples.RETRIED_DELIVERY)
+@operated_deliveries.response(
+    200, shapes.OperatedDelivery, example=example_of(shapes.OperatedDelivery, state="pending")
+)
 def retry_dead_delivery(context: RequestContext[DeliveryStatus], _body: dict[str, Any]) -> WithHeaders[DeliveryStatus]:
     """Retry a dead delivery: at once, and with all its attempts again."""
     return tagged(retry_delivery(context.db, actor=context.actor, delivery=context.subject, now=context.now))
@@ -43,8 +45,12 @@ def retry_dead_delivery(context: RequestContext[DeliveryStatus], _body: dict[str
 @operated_deliveries.route("/operations/deliveries/<id:delivery_id>/cancel", methods=["POST"])
 @refuses("invalid_transition", "delivery_in_progress")
 @changes(OPERATOR, DELIVERY, action="delivery.cancelled")
-@operated_deliveries.arguments(shapes.DeliveryCancellation, required=False, example=examples.DELIVERY_CANCELLATION)
-@operated_deliveries.response(200, shapes.OperatedDelivery, example=examples.CANCELLED_DELIVERY)
+@operated_deliveries.arguments(
+    shapes.DeliveryCancellation, required=False, example={"reason": "The mail address no longer exists."}
+)
+@operated_deliveries.response(
+    200, shapes.OperatedDelivery, example=example_of(shapes.OperatedDelivery, state="cancelled")
+)
 def cancel_unfinished_delivery(
     context: RequestContext[DeliveryStatus], body: dict[str, Any]
 ) -> WithHeaders[DeliveryStatus]:
@@ -58,8 +64,10 @@ def cancel_unfinished_delivery(
 
 @operated_deliveries.route("/operations/deliveries/retry", methods=["POST"])
 @changes(OPERATOR, action="deliveries.retried", about="retry")
-@operated_deliveries.arguments(shapes.DeliveryRetry, example=examples.DELIVERIES_TO_RETRY)
-@operated_deliveries.response(202, shapes.RetriedCount, example=examples.RETRIED_DELIVERIES)
+@operated_deliveries.arguments(
+    shapes.DeliveryRetry, example={"state": "dead", "effect": "mail.send", "since": "2030-05-04T00:00:00Z"}
+)
+@operated_deliveries.response(202, shapes.RetriedCount)
 def retry_dead_deliveries(context: RequestContext[None], body: dict[str, Any]) -> Retried:
     """Retry what is dead: at most 10,000, the oldest events first, 25 a second of each effect.
 

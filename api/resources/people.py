@@ -9,7 +9,6 @@ from flask import Response, request
 
 from api.export import Export
 from api.http.etags import WithHeaders, any_version_will_do, cacheable, require_match, tagged
-from api.openapi import account_examples, examples, privacy_examples
 from api.routes.blueprints import IF_MATCH, Area, accepts_headers, refuses, versioned
 from api.routes.context import ANYONE, OPERATOR, PERSON, VISITOR, RequestContext, Subject
 from api.routes.lists import list_route
@@ -48,8 +47,8 @@ MENTOR_PROFILE = Subject(name="mentor", kind="mentor_profile", query=mentor_quer
 @users.route("/users", methods=["POST"])
 @refuses("email_taken")
 @changes(OPERATOR, action="user.created")
-@users.arguments(shapes.NewUser, example=account_examples.NEW_USER)
-@users.response(201, shapes.User, example=account_examples.USER)
+@users.arguments(shapes.NewUser)
+@users.response(201, shapes.User)
 def create_user(context: RequestContext[None], body: dict[str, Any]) -> WithHeaders[User]:
     """Create a user.
 
@@ -62,7 +61,7 @@ def create_user(context: RequestContext[None], body: dict[str, Any]) -> WithHead
 @users.route("/users/<id:user_id>")
 @versioned
 @reads(ANYONE, USER)
-@users.response(200, shapes.User, example=account_examples.USER)
+@users.response(200, shapes.User)
 def get_user(context: RequestContext[User]) -> WithHeaders[User]:
     """Get a user."""
     return tagged(context.subject)
@@ -71,7 +70,7 @@ def get_user(context: RequestContext[User]) -> WithHeaders[User]:
 @users.route("/me")
 @versioned
 @reads(PERSON)
-@users.response(200, shapes.User, example=account_examples.USER)
+@users.response(200, shapes.User)
 def get_me(context: RequestContext[None]) -> WithHeaders[User]:
     """Get the caller's user account."""
     assert context.actor.user_id is not None
@@ -82,8 +81,8 @@ def get_me(context: RequestContext[None]) -> WithHeaders[User]:
 @refuses("rate_limited", "stale")
 @accepts_headers(IF_MATCH)
 @changes(PERSON, action="user.changed")
-@users.arguments(shapes.UserChanges, example=account_examples.USER_CHANGES)
-@users.response(200, shapes.User, example=account_examples.CHANGED_USER)
+@users.arguments(shapes.UserChanges, example={"name": "Ada King", "locale": "en-GB"})
+@users.response(200, shapes.User)
 def update_me(context: RequestContext[None], body: dict[str, Any]) -> WithHeaders[User]:
     """Update the caller's name, mail address, time zone or locale.
 
@@ -141,7 +140,7 @@ def revoke_links(context: RequestContext[None], _body: dict[str, Any]) -> None:
 
 @users.route("/me/export")
 @reads(PERSON)
-@users.response(200, privacy_shapes.Export, example=privacy_examples.EXPORT)
+@users.response(200, privacy_shapes.Export)
 def export_me(context: RequestContext[None]) -> Response:
     """Get all that is kept of the caller, as one object.
 
@@ -164,8 +163,10 @@ def export_me(context: RequestContext[None]) -> Response:
 
 @mentors.route("/mentor-profiles/<id:mentor_profile_id>", methods=["PATCH"])
 @changes(ANYONE, OWN_PROFILE, action="mentor_profile.changed")
-@mentors.arguments(shapes.MentorProfileChanges, example=account_examples.PROFILE_CHANGES)
-@mentors.response(200, shapes.MentorProfile, example=account_examples.CHANGED_PROFILE)
+@mentors.arguments(
+    shapes.MentorProfileChanges, example={"headline": "Director of engineering", "skills": ["go", "hiring"]}
+)
+@mentors.response(200, shapes.MentorProfile)
 def update_mentor_profile(context: RequestContext[Mentor], body: dict[str, Any]) -> WithHeaders[Mentor]:
     """Update a mentor profile, as its user or an operator."""
     changed = change_mentor_profile(
@@ -181,8 +182,8 @@ def update_mentor_profile(context: RequestContext[Mentor], body: dict[str, Any])
 @mentors.route("/mentor-profiles", methods=["POST"])
 @refuses("forbidden", "not_found", "profile_exists")
 @changes(ANYONE, action="mentor_profile.created")
-@mentors.arguments(shapes.NewMentorProfile, example=account_examples.NEW_MENTOR_PROFILE)
-@mentors.response(201, shapes.MentorProfile, example=account_examples.NEW_PROFILE_OF_MENTOR)
+@mentors.arguments(shapes.NewMentorProfile)
+@mentors.response(201, shapes.MentorProfile)
 def create_mentor_profile(context: RequestContext[None], body: dict[str, Any]) -> WithHeaders[Mentor]:
     """Create a mentor profile.
 
@@ -201,7 +202,7 @@ def _mentors_list(filters: dict[str, Any]) -> PagedList[Any]:
 
 @mentors.route("/mentors")
 @cacheable
-@mentors.response(200, shapes.MentorProfiles, example=examples.page(account_examples.MENTOR_PROFILE))
+@mentors.response(200, shapes.MentorProfiles)
 @list_route(VISITOR, _mentors_list, shapes.MentorFilters)
 def list_mentors(context: RequestContext[None], sort: MentorSort | None = None, **filters: Any) -> dict[str, Any]:
     """List active mentors, newest first unless `sort` or `q` asks for another order.
@@ -213,7 +214,7 @@ def list_mentors(context: RequestContext[None], sort: MentorSort | None = None, 
 
 @mentors.route("/skills")
 @cacheable
-@mentors.response(200, shapes.Skills, example=examples.page(examples.SKILL))
+@mentors.response(200, shapes.Skills)
 @list_route(VISITOR, SKILLS, ListQuery)
 def list_skills(_context: RequestContext[None]) -> dict[str, Any]:
     """List the skills of active mentors with how many have them, the commonest first."""
@@ -223,7 +224,7 @@ def list_skills(_context: RequestContext[None]) -> dict[str, Any]:
 @mentors.route("/mentors/<id:mentor_profile_id>")
 @cacheable
 @reads(VISITOR, MENTOR_PROFILE)
-@mentors.response(200, shapes.MentorProfile, example=account_examples.MENTOR_PROFILE)
+@mentors.response(200, shapes.MentorProfile)
 def get_mentor(context: RequestContext[Mentor]) -> WithHeaders[Mentor]:
     """Get a mentor profile."""
     return tagged(context.subject)

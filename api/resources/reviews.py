@@ -8,7 +8,7 @@ from uuid import UUID
 from flask import request
 
 from api.http.etags import WithHeaders, any_version_will_do, cacheable, tag_of
-from api.openapi import examples
+from api.openapi.examples import example_of
 from api.resources.people import MENTOR_PROFILE
 from api.resources.sessions import FOR_ITS_MENTOR, pending
 from api.routes.blueprints import Area, refuses
@@ -44,7 +44,7 @@ REVIEW = Subject(name="review", query=review_query, record=Review, access=requir
 
 
 @reviews.route("/reviews/permits")
-@reviews.response(200, shapes.ReviewPermits, example=examples.page(examples.PERMIT))
+@reviews.response(200, shapes.ReviewPermits)
 @list_route(PERSON, OPEN_PERMITS, ListQuery)
 def list_review_permits(context: RequestContext[None]) -> dict[str, Any]:
     """List the sessions that the caller may still review, latest first."""
@@ -54,8 +54,8 @@ def list_review_permits(context: RequestContext[None]) -> dict[str, Any]:
 @reviews.route("/sessions/<id:session_id>/review", methods=["POST"])
 @refuses("already_reviewed", "review_not_open")
 @changes(PERSON, REVIEWABLE, action="review.submitted", about="review")
-@reviews.arguments(shapes.NewReview, example=examples.NEW_REVIEW)
-@reviews.response(201, shapes.Review, example=examples.REVIEW)
+@reviews.arguments(shapes.NewReview)
+@reviews.response(201, shapes.Review)
 def create_review(context: RequestContext[ReviewableSession], body: dict[str, Any]) -> Any:
     """Review a completed session.
 
@@ -68,8 +68,8 @@ def create_review(context: RequestContext[ReviewableSession], body: dict[str, An
 @reviews.route("/sessions/<id:session_id>/review/answer", methods=["POST"])
 @refuses("already_answered")
 @changes(MENTOR, FOR_ITS_MENTOR, action="review.answered", about="review")
-@reviews.arguments(shapes.ReviewAnswer, example=examples.ANSWER_TO_REVIEW)
-@reviews.response(201, shapes.Review, example=examples.ANSWERED_REVIEW)
+@reviews.arguments(shapes.ReviewAnswer)
+@reviews.response(201, shapes.Review)
 def create_review_answer(context: RequestContext[Session], body: dict[str, Any]) -> Any:
     """Answer a review, once, as the session's mentor.
 
@@ -85,7 +85,7 @@ def _as_seen(context: RequestContext[object], review: Review) -> dict[str, Any]:
 
 @reviews.route("/mentors/<id:mentor_profile_id>/reviews")
 @cacheable
-@reviews.response(200, shapes.Reviews, example=examples.page(examples.REVIEW_IN_PUBLIC))
+@reviews.response(200, shapes.Reviews)
 @list_route(VISITOR, REVIEWS_OF_MENTOR, shapes.ReviewFilters, seen_by=_as_seen, within=MENTOR_PROFILE)
 def list_mentor_reviews(context: RequestContext[Mentor], session_id: UUID | None = None) -> dict[str, Any]:
     """List a mentor's reviews, newest first.
@@ -107,7 +107,7 @@ def list_mentor_reviews(context: RequestContext[Mentor], session_id: UUID | None
 @reviews.route("/reviews/<id:review_id>")
 @cacheable
 @reads(ANYONE, REVIEW)
-@reviews.response(200, shapes.Review, example=examples.REVIEW_IN_PUBLIC)
+@reviews.response(200, shapes.Review)
 def get_review(context: RequestContext[Review]) -> WithHeaders[dict[str, Any]]:
     """Get a review."""
     return _shown(context.actor, context.subject)
@@ -115,8 +115,10 @@ def get_review(context: RequestContext[Review]) -> WithHeaders[dict[str, Any]]:
 
 @reviews.route("/reviews/<id:review_id>", methods=["PATCH"])
 @changes(OPERATOR, REVIEW, action="review.moderated")
-@reviews.arguments(shapes.Moderation, example=examples.MODERATION)
-@reviews.response(200, shapes.Review, example=examples.HIDDEN_REVIEW)
+@reviews.arguments(shapes.Moderation, example={"hidden": True, "reason": "It names another mentee."})
+@reviews.response(
+    200, shapes.Review, example=example_of(shapes.Review, hidden=True, hiddenReason="It names another mentee.")
+)
 def moderate_review(context: RequestContext[Review], body: dict[str, Any]) -> Any:
     """Hide a review, or show it again.
 

@@ -8,7 +8,6 @@ from uuid import UUID
 from flask import Response, jsonify, request
 
 from api.http.etags import WithHeaders, any_version_will_do, require_match
-from api.openapi import examples
 from api.resources.groups import GROUP, group_sessions, shown
 from api.routes.blueprints import refuses
 from api.routes.context import ANYONE, PERSON, RequestContext
@@ -35,8 +34,10 @@ _PAYING = ("not_found", "slot_taken", "bundle_unusable", "price_changed", "terms
 @group_sessions.route("/group-sessions/<id:booking_id>/join", methods=["POST"])
 @refuses("forbidden", *_CLOSED, "group_full", *_PAYING)
 @changes(ANYONE, GROUP, action="seat.joined", limit="booking")
-@group_sessions.arguments(shapes.Joining, required=False, example=examples.JOINING)
-@group_sessions.response(200, group_shapes.GroupSession, example=examples.JOINED_GROUP)
+@group_sessions.arguments(
+    shapes.Joining, required=False, example={"bundlePurchaseId": "01985f3c-1d2e-7f40-8a51-6b7c8d9e0f13"}
+)
+@group_sessions.response(200, group_shapes.GroupSession)
 def join_group_session(context: RequestContext[Group], body: dict[str, Any]) -> Any:
     """Take a seat in a group session, for the group's price or with a bundle of its course.
 
@@ -49,8 +50,8 @@ def join_group_session(context: RequestContext[Group], body: dict[str, Any]) -> 
 @group_sessions.route("/group-sessions/<id:booking_id>/leave", methods=["POST"])
 @refuses("forbidden", "not_a_group", "invalid_transition", "not_cancellable")
 @changes(ANYONE, GROUP, action="seat.left")
-@group_sessions.arguments(shapes.Leaving, required=False, example=examples.LEAVING)
-@group_sessions.response(200, shapes.LeftGroupSession, example=examples.LEFT_GROUP)
+@group_sessions.arguments(shapes.Leaving, required=False, example={"reason": "I have fallen ill."})
+@group_sessions.response(200, shapes.LeftGroupSession)
 def leave_group_session(context: RequestContext[Group], body: dict[str, Any]) -> WithHeaders[shapes.LeftGroup]:
     """Leave a group session before it begins, by its cancellation policy.
 
@@ -78,12 +79,11 @@ def leave_group_session(context: RequestContext[Group], body: dict[str, Any]) ->
 @refuses(*_CLOSED, "seats_free", "slot_taken")
 @changes(PERSON, GROUP, action="waitlist.joined")
 @group_sessions.arguments(EmptyBody, required=False, example={})
-@group_sessions.response(201, shapes.WaitlistEntry, description="At the end of the line.", example=examples.WAITING)
+@group_sessions.response(201, shapes.WaitlistEntry, description="At the end of the line.")
 @group_sessions.alt_response(
     200,
     schema=shapes.WaitlistEntry,
     description="The caller is on the waiting list already.",
-    example=examples.OFFERED,
     success=True,
 )
 def join_group_session_waitlist(context: RequestContext[Group], _body: dict[str, Any]) -> tuple[Response, int]:
@@ -121,8 +121,10 @@ def leave_group_session_waitlist(context: RequestContext[Group]) -> None:
 @group_sessions.route("/group-sessions/<id:booking_id>/waitlist/accept-offer", methods=["POST"])
 @refuses(*_CLOSED, "no_offer", *_PAYING)
 @changes(PERSON, GROUP, action="waitlist.offer_accepted")
-@group_sessions.arguments(shapes.Payment, required=False, example=examples.PAYMENT)
-@group_sessions.response(200, group_shapes.GroupSession, example=examples.JOINED_GROUP)
+@group_sessions.arguments(
+    shapes.Payment, required=False, example={"bundlePurchaseId": "01985f3c-1d2e-7f40-8a51-6b7c8d9e0f13"}
+)
+@group_sessions.response(200, group_shapes.GroupSession)
 def accept_group_session_offer(context: RequestContext[Group], body: dict[str, Any]) -> Any:
     """Take the seat that is kept for the caller, for the group's price or with a bundle of its course."""
     assert context.actor.user_id is not None

@@ -10,8 +10,8 @@ from flask import Response, jsonify
 from sqlalchemy import Connection, Select
 
 from api.http.etags import WithHeaders, WithStatus, tag_of, tagged
-from api.openapi import examples
 from api.openapi.document import SESSIONS_DESCRIPTION
+from api.openapi.examples import MENTOR_ID, MOMENT, example_of
 from api.routes.blueprints import PREFER, STEPS, Area, accepts_headers, refuses, versioned
 from api.routes.context import ANYONE, MENTOR, OPERATOR, OPERATOR_OR_MENTOR, PERSON, RequestContext, Subject
 from api.routes.declaration import LARGE_BODY_LIMIT_BYTES
@@ -85,6 +85,9 @@ def _as_seen(context: RequestContext[object], session: Session) -> Session:
     return shapes.as_seen_by(context.actor, session, meetings=app_state().meetings, now=context.now)
 
 
+_CANCELLED = example_of(shapes.CancelledSession, status="cancelled", cancelledAt=MOMENT)
+
+
 def _tagged(context: RequestContext[object], session: Session) -> WithHeaders[Session]:
     return tagged(_as_seen(context, session))
 
@@ -96,18 +99,18 @@ def _tagged(context: RequestContext[object], session: Session) -> WithHeaders[Se
 )
 @changes(PERSON, action="booking.requested", limit="booking", body_limit_bytes=LARGE_BODY_LIMIT_BYTES)
 @accepts_headers(PREFER)
-@sessions.arguments(shapes.NewSession, example=examples.NEW_SESSION)
+@sessions.arguments(
+    shapes.NewSession, example=example_of(shapes.NewSession, mentorProfileId=MENTOR_ID, durationMinutes=60)
+)
 @sessions.response(
     201,
     shapes.DirectBooking,
     description="A draft, for the mentor to decide; or, with `Prefer: wait`, the accepted booking with its session.",
-    example=examples.REQUESTED_DIRECTLY,
 )
 @sessions.alt_response(
     202,
     schema=shapes.DirectBooking,
     description="Accepted immediately (instant listing); the session will be at `Location`.",
-    example=examples.BOOKED_DIRECTLY,
     success=True,
 )
 def create_session_booking(
@@ -143,7 +146,7 @@ def _in_order(filters: dict[str, Any]) -> PagedList[Session]:
 
 
 @sessions.route("/sessions/mentee/my-sessions")
-@sessions.response(200, shapes.Sessions, example=examples.page(examples.SESSION_OF_MENTEE))
+@sessions.response(200, shapes.Sessions)
 @list_route(PERSON, _in_order, shapes.SessionFilters, seen_by=_as_seen)
 def list_mentee_sessions(context: RequestContext[None], order: object = None, **filters: Any) -> dict[str, Any]:  # noqa: ARG001
     """List the caller's sessions as a mentee, latest start first unless `order` is `asc`."""
@@ -151,7 +154,7 @@ def list_mentee_sessions(context: RequestContext[None], order: object = None, **
 
 
 @sessions.route("/sessions/mentor/my-sessions")
-@sessions.response(200, shapes.Sessions, example=examples.page(examples.SESSION))
+@sessions.response(200, shapes.Sessions)
 @list_route(MENTOR, _in_order, shapes.MentorSessionFilters, seen_by=_as_seen)
 def list_mentor_sessions(context: RequestContext[None], order: object = None, **filters: Any) -> dict[str, Any]:  # noqa: ARG001
     """List the caller's sessions as a mentor, latest start first unless `order` is `asc`."""
@@ -161,7 +164,7 @@ def list_mentor_sessions(context: RequestContext[None], order: object = None, **
 @sessions.route("/sessions/mentee/<id:session_id>")
 @versioned
 @reads(PERSON, FOR_ITS_MENTEE)
-@sessions.response(200, shapes.Session, example=examples.SESSION_OF_MENTEE)
+@sessions.response(200, shapes.Session)
 def get_mentee_session(context: RequestContext[Session]) -> WithHeaders[Session]:
     """Get a session as its mentee."""
     return _tagged(context, context.subject)
@@ -170,7 +173,7 @@ def get_mentee_session(context: RequestContext[Session]) -> WithHeaders[Session]
 @sessions.route("/sessions/mentor/<id:session_id>")
 @versioned
 @reads(MENTOR, FOR_ITS_MENTOR)
-@sessions.response(200, shapes.Session, example=examples.SESSION)
+@sessions.response(200, shapes.Session)
 def get_mentor_session(context: RequestContext[Session]) -> WithHeaders[Session]:
     """Get a session as its mentor."""
     return _tagged(context, context.subject)
@@ -179,7 +182,7 @@ def get_mentor_session(context: RequestContext[Session]) -> WithHeaders[Session]
 @sessions.route("/sessions/<id:session_id>")
 @versioned
 @reads(ANYONE, OBSERVED)
-@sessions.response(200, shapes.Session, example=examples.SESSION)
+@sessions.response(200, shapes.Session)
 def get_session(context: RequestContext[Session]) -> WithHeaders[Session]:
     """Get a session, as one of its parties or as an operator."""
     return _tagged(context, context.subject)
@@ -189,7 +192,7 @@ def get_session(context: RequestContext[Session]) -> WithHeaders[Session]:
 @refuses("invalid_transition", "too_early")
 @changes(PERSON, FOR_EITHER_PARTY, action="session.started")
 @sessions.arguments(EmptyBody, required=False, example={})
-@sessions.response(200, shapes.Session, example=examples.STARTED)
+@sessions.response(200, shapes.Session, example=example_of(shapes.Session, status="in_progress", startedAt=MOMENT))
 def start_session(context: RequestContext[SessionWithTerms], _body: dict[str, Any]) -> Any:
     """Start a scheduled session.
 
@@ -208,8 +211,14 @@ def start_session(context: RequestContext[SessionWithTerms], _body: dict[str, An
 @sessions.route("/sessions/<id:session_id>/complete", methods=STEPS)
 @refuses("invalid_transition")
 @changes(OPERATOR_OR_MENTOR, TO_COMPLETE, action="session.completed", body_limit_bytes=LARGE_BODY_LIMIT_BYTES)
-@sessions.arguments(shapes.SessionCompletion, required=False, example=examples.COMPLETION)
-@sessions.response(200, shapes.Session, example=examples.COMPLETED)
+@sessions.arguments(
+    shapes.SessionCompletion, required=False, example={"notes": "We went through the first ninety days.", "rating": 5}
+)
+@sessions.response(
+    200,
+    shapes.Session,
+    example=example_of(shapes.Session, status="completed", startedAt=MOMENT, completedAt="2030-05-04T10:01:40Z"),
+)
 def complete_session(context: RequestContext[Session], body: dict[str, Any]) -> Any:
     """Complete a session in progress.
 
@@ -222,8 +231,8 @@ def complete_session(context: RequestContext[Session], body: dict[str, Any]) -> 
 @sessions.route("/sessions/<id:session_id>/attendance", methods=["POST"])
 @refuses("invalid_transition")
 @changes(OPERATOR_OR_MENTOR, TO_COMPLETE, action="session.attendance_recorded", body_limit_bytes=LARGE_BODY_LIMIT_BYTES)
-@sessions.arguments(shapes.Attendance, example=examples.ATTENDANCE)
-@sessions.response(200, shapes.Participants, example=examples.PARTICIPANTS)
+@sessions.arguments(shapes.Attendance)
+@sessions.response(200, shapes.Participants)
 def record_session_attendance(context: RequestContext[Session], body: dict[str, Any]) -> dict[str, list[Participant]]:
     """Record which mentees were present: while the session is in progress, or within seven days of its completion.
 
@@ -237,8 +246,8 @@ def record_session_attendance(context: RequestContext[Session], body: dict[str, 
 @sessions.route("/sessions/<id:session_id>/cancel", methods=STEPS)
 @refuses("invalid_transition", "not_cancellable")
 @changes(ANYONE, TO_CANCEL, action="session.cancelled")
-@sessions.arguments(shapes.SessionCancellation, example=examples.CANCELLATION)
-@sessions.response(200, shapes.CancelledSession, example=examples.CANCELLED)
+@sessions.arguments(shapes.SessionCancellation)
+@sessions.response(200, shapes.CancelledSession, example=_CANCELLED)
 def cancel_session(context: RequestContext[SessionWithTerms], body: dict[str, Any]) -> Any:
     """Cancel a scheduled session, by its listing's policy.
 
@@ -256,8 +265,8 @@ def cancel_session(context: RequestContext[SessionWithTerms], body: dict[str, An
 @sessions.route("/sessions/<id:session_id>/no-show", methods=["POST"])
 @refuses("invalid_transition", "too_early", "forbidden")
 @changes(ANYONE, TO_CANCEL, action="session.no_show_reported")
-@sessions.arguments(shapes.NoShow, example=examples.NO_SHOW)
-@sessions.response(200, shapes.CancelledSession, example=examples.NOT_ATTENDED)
+@sessions.arguments(shapes.NoShow, example={"who": "mentee"})
+@sessions.response(200, shapes.CancelledSession, example=_CANCELLED)
 def report_session_no_show(context: RequestContext[SessionWithTerms], body: dict[str, Any]) -> Any:
     """Report that a party did not come, as the other one or an operator, from 15 minutes after the start on.
 
@@ -271,8 +280,8 @@ def report_session_no_show(context: RequestContext[SessionWithTerms], body: dict
 @sessions.route("/sessions/<id:session_id>/void", methods=["POST"])
 @refuses("invalid_transition")
 @changes(OPERATOR, TO_CANCEL, action="session.voided")
-@sessions.arguments(shapes.OperatorsReason, example=examples.VOIDING)
-@sessions.response(200, shapes.CancelledSession, example=examples.VOIDED)
+@sessions.arguments(shapes.OperatorsReason)
+@sessions.response(200, shapes.CancelledSession, example=_CANCELLED)
 def void_session(context: RequestContext[SessionWithTerms], body: dict[str, Any]) -> Any:
     """Cancel a scheduled session, or one in progress, as an operator: everything goes back to the mentee."""
     voided = void(context.db, actor=context.actor, session=context.subject, now=context.now, **body)
@@ -282,8 +291,10 @@ def void_session(context: RequestContext[SessionWithTerms], body: dict[str, Any]
 @sessions.route("/sessions/<id:session_id>/waive-fee", methods=["POST"])
 @refuses("invalid_transition", "not_found")
 @changes(OPERATOR, TO_CANCEL, action="session.fee_waived")
-@sessions.arguments(shapes.Waiver, example=examples.WAIVING)
-@sessions.response(200, shapes.WaivedSession, example=examples.WAIVED)
+@sessions.arguments(shapes.Waiver)
+@sessions.response(
+    200, shapes.WaivedSession, example=example_of(shapes.WaivedSession, status="cancelled", cancelledAt=MOMENT)
+)
 def waive_session_fee(context: RequestContext[SessionWithTerms], body: dict[str, Any]) -> Any:
     """Waive the fee of a cancelled session: the refund becomes the whole price, or the credit returns.
 
@@ -300,7 +311,7 @@ def waive_session_fee(context: RequestContext[SessionWithTerms], body: dict[str,
 
 @sessions.route("/sessions/<id:session_id>/cancellation-quote")
 @reads(ANYONE, TO_CANCEL)
-@sessions.response(200, shapes.CancellationQuote, example=examples.QUOTE)
+@sessions.response(200, shapes.CancellationQuote)
 def get_cancellation_quote(context: RequestContext[SessionWithTerms]) -> Response:
     """Get what it would cost the caller to cancel the session now; a participant of a group, to leave their seat."""
     actor, session = context.actor, context.subject
@@ -316,7 +327,7 @@ def get_cancellation_quote(context: RequestContext[SessionWithTerms]) -> Respons
 
 @sessions.route("/sessions/<id:session_id>/effects")
 @reads(ANYONE, OBSERVED)
-@sessions.response(200, shapes.SessionEffects, example=examples.EFFECTS)
+@sessions.response(200, shapes.SessionEffects)
 def list_session_effects(context: RequestContext[Session]) -> Response:
     """List a session's effects (notifications, webhooks, …) and their state.
 

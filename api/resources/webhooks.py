@@ -10,8 +10,7 @@ from flask import Response, request
 
 from api.errors import unavailable
 from api.http.etags import WithHeaders, any_version_will_do, tagged
-from api.openapi import message_examples
-from api.openapi.examples import page
+from api.openapi.examples import example_of
 from api.routes import cursors
 from api.routes.blueprints import Area, refuses, versioned
 from api.routes.context import OPERATOR, OPERATOR_OR_MENTOR, RequestContext, Subject
@@ -64,8 +63,8 @@ NOT_KEPT = {"Cache-Control": "no-store"}
 @webhooks.route("/webhook-endpoints", methods=["POST"])
 @refuses("endpoint_exists", "endpoint_limit")
 @changes(OPERATOR_OR_MENTOR, action="webhook_endpoint.created")
-@webhooks.arguments(shapes.NewWebhookEndpoint, example=message_examples.NEW_ENDPOINT)
-@webhooks.response(201, shapes.WebhookEndpoint, example=message_examples.NEW_ENDPOINT_ANSWER)
+@webhooks.arguments(shapes.NewWebhookEndpoint)
+@webhooks.response(201, shapes.WebhookEndpoint, example=example_of(shapes.WebhookEndpoint, state="pending"))
 def create_webhook_endpoint(context: RequestContext[None], body: dict[str, Any]) -> WithHeaders[Endpoint]:
     """Create an endpoint; it is pinged at once, and events are sent to it from its first 2xx answer on."""
     endpoint = create_endpoint(
@@ -80,7 +79,7 @@ def create_webhook_endpoint(context: RequestContext[None], body: dict[str, Any])
 
 
 @webhooks.route("/webhook-endpoints")
-@webhooks.response(200, shapes.WebhookEndpoints, example=page(message_examples.ENDPOINT))
+@webhooks.response(200, shapes.WebhookEndpoints)
 @list_route(OPERATOR_OR_MENTOR, ENDPOINTS, shapes.WebhookEndpointFilters)
 def list_webhook_endpoints(context: RequestContext[None]) -> dict[str, Any]:
     """List the caller's endpoints, the newest first; operators share theirs."""
@@ -90,7 +89,7 @@ def list_webhook_endpoints(context: RequestContext[None]) -> dict[str, Any]:
 @webhooks.route("/webhook-endpoints/<id:endpoint_id>")
 @versioned
 @reads(OPERATOR_OR_MENTOR, ENDPOINT)
-@webhooks.response(200, shapes.WebhookEndpoint, example=message_examples.ENDPOINT)
+@webhooks.response(200, shapes.WebhookEndpoint)
 def get_webhook_endpoint(context: RequestContext[Endpoint]) -> WithHeaders[Endpoint]:
     """Read an endpoint."""
     return tagged(context.subject)
@@ -99,8 +98,8 @@ def get_webhook_endpoint(context: RequestContext[Endpoint]) -> WithHeaders[Endpo
 @webhooks.route("/webhook-endpoints/<id:endpoint_id>", methods=["PATCH"])
 @refuses("endpoint_exists", "invalid_transition")
 @changes(OPERATOR_OR_MENTOR, ENDPOINT, action="webhook_endpoint.changed")
-@webhooks.arguments(shapes.WebhookEndpointChanges, example=message_examples.ENDPOINT_CHANGES)
-@webhooks.response(200, shapes.WebhookEndpoint, example=message_examples.CHANGED_ENDPOINT)
+@webhooks.arguments(shapes.WebhookEndpointChanges, example={"eventTypes": ["*"], "state": "paused"})
+@webhooks.response(200, shapes.WebhookEndpoint)
 def update_webhook_endpoint(context: RequestContext[Endpoint], body: dict[str, Any]) -> WithHeaders[Endpoint]:
     """Change an endpoint.
 
@@ -132,7 +131,7 @@ def delete_webhook_endpoint(context: RequestContext[Endpoint]) -> None:
 
 @webhooks.route("/webhook-endpoints/<id:endpoint_id>/secret")
 @reads(OPERATOR_OR_MENTOR, ENDPOINT)
-@webhooks.response(200, shapes.WebhookSecret, example=message_examples.SECRET)
+@webhooks.response(200, shapes.WebhookSecret)
 def get_webhook_secret(context: RequestContext[Endpoint]) -> WithHeaders[dict[str, str]]:
     """Read what verifies the endpoint's messages: its newest secret, or for Ed25519 the public key."""
     sealed = sealed_secrets(context.db, context.subject.id)
@@ -144,8 +143,8 @@ def get_webhook_secret(context: RequestContext[Endpoint]) -> WithHeaders[dict[st
 @webhooks.route("/webhook-endpoints/<id:endpoint_id>/secret/rotate", methods=["POST"])
 @refuses("secret_limit")
 @changes(OPERATOR_OR_MENTOR, ENDPOINT, action="webhook_endpoint.secret_rotated")
-@webhooks.arguments(shapes.SecretRotation, required=False, example=message_examples.SECRET_ROTATION)
-@webhooks.response(200, shapes.WebhookSecret, example=message_examples.SECRET)
+@webhooks.arguments(shapes.SecretRotation, required=False, example={"graceHours": 24})
+@webhooks.response(200, shapes.WebhookSecret)
 def rotate_webhook_secret(context: RequestContext[Endpoint], body: dict[str, Any]) -> WithHeaders[dict[str, str]]:
     """Replace the secret; for `graceHours`, messages are signed with the old ones, too."""
     secret = rotate_secret(
@@ -162,7 +161,7 @@ def rotate_webhook_secret(context: RequestContext[Endpoint], body: dict[str, Any
 @webhooks.route("/webhook-endpoints/<id:endpoint_id>/ping", methods=["POST"])
 @changes(OPERATOR_OR_MENTOR, ENDPOINT, action="webhook_endpoint.pinged")
 @webhooks.arguments(EmptyBody, required=False, example={})
-@webhooks.response(202, shapes.WebhookPing, example=message_examples.MESSAGE)
+@webhooks.response(202, shapes.WebhookPing)
 def ping_webhook_endpoint(context: RequestContext[Endpoint], _body: dict[str, Any]) -> dict[str, UUID]:
     """Send a signed ping; the first 2xx answer makes the endpoint active."""
     ping = ping_endpoint(
@@ -178,8 +177,8 @@ def ping_webhook_endpoint(context: RequestContext[Endpoint], _body: dict[str, An
 @webhooks.route("/webhook-endpoints/<id:endpoint_id>/example", methods=["POST"])
 @refuses("endpoint_not_active")
 @changes(OPERATOR_OR_MENTOR, ENDPOINT, action="webhook_endpoint.example_sent")
-@webhooks.arguments(shapes.WebhookExampleRequest, example=message_examples.EXAMPLE_REQUEST)
-@webhooks.response(202, shapes.WebhookPing, example=message_examples.MESSAGE)
+@webhooks.arguments(shapes.WebhookExampleRequest)
+@webhooks.response(202, shapes.WebhookPing)
 def send_webhook_example(context: RequestContext[Endpoint], body: dict[str, Any]) -> dict[str, UUID]:
     """Send an example message to an active endpoint, and to no other."""
     example = send_example(
@@ -196,8 +195,8 @@ def send_webhook_example(context: RequestContext[Endpoint], body: dict[str, Any]
 @webhooks.route("/webhook-endpoints/<id:endpoint_id>/recover", methods=["POST"])
 @refuses("endpoint_not_active")
 @changes(OPERATOR_OR_MENTOR, ENDPOINT, action="webhook_endpoint.recovered")
-@webhooks.arguments(shapes.WebhookRecovery, example=message_examples.RECOVERY)
-@webhooks.response(202, shapes.RecoveredCount, example=message_examples.RECOVERED)
+@webhooks.arguments(shapes.WebhookRecovery, example={"since": "2030-05-01T00:00:00Z", "until": "2030-05-02T00:00:00Z"})
+@webhooks.response(202, shapes.RecoveredCount)
 def recover_webhook_endpoint(context: RequestContext[Endpoint], body: dict[str, Any]) -> dict[str, int]:
     """Send again what an active endpoint missed: what is dead of that time, and what was not sent as it was not active.
 
@@ -216,7 +215,7 @@ def recover_webhook_endpoint(context: RequestContext[Endpoint], body: dict[str, 
 
 
 @webhook_deliveries.route("/webhook-deliveries")
-@webhook_deliveries.response(200, shapes.WebhookDeliveries, example=page(message_examples.DELIVERY))
+@webhook_deliveries.response(200, shapes.WebhookDeliveries)
 @list_route(OPERATOR_OR_MENTOR, WEBHOOK_DELIVERIES, shapes.WebhookDeliveryFilters)
 def list_webhook_deliveries(
     context: RequestContext[None], *, endpoint_id: UUID | None = None, state: DeliveryState | None = None
@@ -234,7 +233,7 @@ def list_webhook_deliveries(
 @webhook_deliveries.route("/webhook-deliveries/<id:delivery_id>")
 @versioned
 @reads(OPERATOR_OR_MENTOR, DELIVERY)
-@webhook_deliveries.response(200, shapes.WebhookDeliveryDetails, example=message_examples.DELIVERY_DETAILS)
+@webhook_deliveries.response(200, shapes.WebhookDeliveryDetails)
 def get_webhook_delivery(context: RequestContext[WebhookDelivery]) -> WithHeaders[dict[str, Any]]:
     """Read a delivery with every attempt."""
     return _with_attempts(context, context.subject), {"ETag": f'"{context.subject.version}"'}
@@ -244,7 +243,7 @@ def get_webhook_delivery(context: RequestContext[WebhookDelivery]) -> WithHeader
 @refuses("endpoint_not_active")
 @changes(OPERATOR_OR_MENTOR, DELIVERY, action="delivery.resent")
 @webhook_deliveries.arguments(EmptyBody, required=False, example={})
-@webhook_deliveries.response(202, shapes.WebhookDelivery, example=message_examples.RESENT_DELIVERY)
+@webhook_deliveries.response(202, shapes.WebhookDelivery)
 def resend_webhook_delivery(
     context: RequestContext[WebhookDelivery], _body: dict[str, Any]
 ) -> WithHeaders[WebhookDelivery]:
@@ -260,7 +259,7 @@ def resend_webhook_delivery(
 
 @webhook_deliveries.route("/event-types")
 @reads(OPERATOR_OR_MENTOR)
-@webhook_deliveries.response(200, shapes.EventTypes, example=message_examples.EVENT_TYPES)
+@webhook_deliveries.response(200, shapes.EventTypes)
 def list_event_types(_context: RequestContext[None]) -> dict[str, tuple[EventType, ...]]:
     """List the event types, each with the JSON Schema of its messages and an example."""
     return {"items": described_event_types()}
@@ -270,7 +269,7 @@ def list_event_types(_context: RequestContext[None]) -> dict[str, tuple[EventTyp
 @refuses("unavailable")
 @reads(OPERATOR)
 @webhook_deliveries.arguments(shapes.EventQuery, location="query")
-@webhook_deliveries.response(200, shapes.Events, example=message_examples.EVENTS)
+@webhook_deliveries.response(200, shapes.Events)
 def list_events(context: RequestContext[None], query: dict[str, Any]) -> dict[str, Any] | Response:
     """List events in the order of their commits, to synchronise: none is ever skipped by a slow transaction.
 

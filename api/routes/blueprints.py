@@ -15,6 +15,7 @@ from apispec import APISpec
 from flask_smorest import Api, Blueprint
 
 from api.http.bodies import StrictParser
+from api.openapi.examples import example_of
 from api.refusals import REFUSALS
 from api.routes.context import Role
 from api.routes.declaration import NOTHING_DECLARED, Declaration
@@ -103,8 +104,13 @@ class Area(Blueprint):
         self._prepare_doc_cbks.append(describe_refusals)
 
     def arguments(self, schema: ma.Schema | type[ma.Schema], **options: Any) -> Callable[[View], View]:
-        """As of flask-smorest, with one schema instance: of a class, webargs would make one for every request."""
+        """As of flask-smorest, with an example of a body where none is given.
+
+        The schema is one instance: of a class, webargs would make one for every request.
+        """
         parsed = schema() if isinstance(schema, type) else schema
+        if "location" not in options:
+            options.setdefault("example", example_of(parsed))
         decorator: Callable[[View], View] = super().arguments(parsed, **options)
         return decorator
 

@@ -175,5 +175,16 @@ PushSubscriptions = page_of(PushSubscription, "PushSubscriptions")
 class CalendarSecret(ResponseSchema):
     """The secret address of a calendar feed. Only its hash is stored."""
 
-    secret = fields.String(metadata={"description": "Gives access to the feed; create a new one to revoke it."})
-    url = fields.String(metadata={"format": "uri", "description": "The address to subscribe to."})
+    secret = fields.String(
+        metadata={
+            "description": "Gives access to the feed; create a new one to revoke it.",
+            "example": "pK7bT0yq3mVhO2c9XwZ5sLr8dNfEaGu1iJtR4kYvQ6A",
+        }
+    )
+    url = fields.String(
+        metadata={
+            "format": "uri",
+            "description": "The address to subscribe to.",
+            "example": "https://tutelage.example/calendar/pK7bT0yq3mVhO2c9XwZ5sLr8dNfEaGu1iJtR4kYvQ6A.ics",
+        }
+    )

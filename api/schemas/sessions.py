@@ -130,7 +130,9 @@ class Session(ResponseSchema):
     status = fields.Enum(SessionStatus, by_value=True)
     notes = ShownText(allow_none=True)
     metadata = fields.Dict(allow_none=True)
-    rating = fields.Integer(allow_none=True, metadata={"description": "For mentor and operators only."})
+    rating = fields.Integer(
+        allow_none=True, metadata={"description": "For mentor and operators only.", "example": None}
+    )
     feedback = ShownText(allow_none=True, metadata={"description": "For mentor and operators only."})
     action_items = fields.List(ShownText(), allow_none=True)
     started_at = Moment(allow_none=True)

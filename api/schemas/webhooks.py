@@ -76,7 +76,12 @@ class WebhookEndpoint(ResponseSchema):
     description = fields.String(allow_none=True)
     header_names = fields.Function(
         lambda endpoint: list(endpoint.headers),
-        metadata={"type": "array", "items": {"type": "string"}, "description": "The names of its own headers."},
+        metadata={
+            "type": "array",
+            "items": {"type": "string"},
+            "description": "The names of its own headers.",
+            "example": [],
+        },
     )
     rate_limit = fields.Integer(allow_none=True)
     signing = fields.Enum(Signing, by_value=True)
