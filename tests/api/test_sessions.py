@@ -196,6 +196,8 @@ def test_sessions_are_listed_in_either_order_and_narrowed(client: ApiClient, eng
     assert listed(f"courseId={course.id}") == listed(f"listingId={taught.id}") == [ids[1]]
     assert (listed("kind=group"), listed("kind=individual&order=asc")) == ([], ids)
     assert listed("updatedSince=2999-01-01T00:00:00Z") == []
+    latest = client.get(f"/sessions/{ids[2]}", headers=cast.as_mentee).json["updatedAt"]
+    assert ids[2] in listed(f"updatedSince={latest}"), "at or after"
     assert listed(f"menteeUserId={cast.stranger.id}", "mentor") == [str(other.id)]
     first = client.get("/sessions/mentee/my-sessions?order=asc&limit=2", headers=cast.as_mentee).json
     cursor = first["nextCursor"]
@@ -218,6 +220,8 @@ def test_bookings_are_listed_in_either_order_and_narrowed(client: ApiClient, eng
     start = made[1].start_time.strftime("%Y-%m-%dT%H:%M:%SZ")
     assert listed("order=asc", cast.as_mentee) == ids
     assert listed(f"from={start}", cast.as_mentee) == [ids[1]]
+    latest = client.get(f"/bookings/{ids[1]}", headers=cast.as_mentee).json["updatedAt"]
+    assert ids[1] in listed(f"updatedSince={latest}", cast.as_mentee), "at or after"
     assert listed("order=asc", cast.as_mentor) == [*ids, str(other.id)]
     assert listed(f"menteeUserId={cast.stranger.id}", cast.as_mentor) == [str(other.id)]
     assert client.get(f"/bookings?menteeUserId={cast.mentee.id}", headers=cast.as_mentee).status_code == 403

@@ -14,6 +14,7 @@ from uuid import UUID
 
 import pytest
 from sqlalchemy import Connection, Engine, func, select, text, update
+from sqlalchemy.exc import OperationalError
 from structlog.testing import capture_logs
 
 from models.engine import create
@@ -38,17 +39,18 @@ POLICY = RetryPolicy((60, 60, 60), jitter=0)
 PROCESS_SECONDS = 30
 A_WORKER = "a-worker"
 # At the commit.
-SERIALIZATION_FAILURE_OF_SEVERAL_RUNS = """
-CREATE OR REPLACE FUNCTION refuse_several() RETURNS trigger LANGUAGE plpgsql AS $$
+SERIALIZATION_FAILURE = """
+CREATE OR REPLACE FUNCTION fail_commit() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-    IF (SELECT count(*) FROM runs WHERE xmin = pg_current_xact_id()::xid) > 1 THEN
+    IF {condition} THEN
         RAISE EXCEPTION 'lost' USING ERRCODE = '40001';
     END IF;
     RETURN NULL;
 END $$;
-CREATE CONSTRAINT TRIGGER refuse_several AFTER INSERT ON runs DEFERRABLE INITIALLY DEFERRED
-    FOR EACH ROW EXECUTE FUNCTION refuse_several();
+CREATE CONSTRAINT TRIGGER fail_commit AFTER INSERT ON runs DEFERRABLE INITIALLY DEFERRED
+    FOR EACH ROW EXECUTE FUNCTION fail_commit();
 """
+SEVERAL_RUNS = "(SELECT count(*) FROM runs WHERE xmin = pg_current_xact_id()::xid) > 1"
 
 
 def no_trouble(_db: Connection) -> None:
@@ -184,11 +186,20 @@ def test_a_deadlock_runs_each_alone_and_the_victim_last(batch_harness: Harness, 
 def test_a_commit_that_fails_runs_each_alone(batch_harness: Harness) -> None:
     keys = recorded(batch_harness, 3)
     with batch_harness.engine.begin() as db:
-        db.exec_driver_sql(SERIALIZATION_FAILURE_OF_SEVERAL_RUNS)
+        db.exec_driver_sql(SERIALIZATION_FAILURE.format(condition=SEVERAL_RUNS))
     batch_harness.deliverer.deliver(keys[0])
     assert states(batch_harness, keys) == {"done": 3}
     assert runs(batch_harness) == dict.fromkeys((key.event_id for key in keys), 1)
     assert started(batch_harness) == 3
+
+
+def test_a_commit_that_fails_alone_is_raised_and_tried_again_later(batch_harness: Harness) -> None:
+    keys = recorded(batch_harness, 1)
+    with batch_harness.engine.begin() as db:
+        db.exec_driver_sql(SERIALIZATION_FAILURE.format(condition="true"))
+    with pytest.raises(OperationalError):
+        batch_harness.deliverer.deliver(*keys)
+    assert (states(batch_harness, keys), runs(batch_harness)) == ({"pending": 1}, {})
 
 
 def test_a_batch_whose_time_is_up_is_followed_by_another(batch_harness: Harness) -> None:
