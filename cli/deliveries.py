@@ -18,7 +18,7 @@ from cli.output import JSON_OPTION, SummaryGroup, print_records
 from cli.run_file import DATA_DIR_OPTION
 from models.events import DeliveryState
 from workflows.events.delivery import DeliveryStatus
-from workflows.events.store import statuses_by_id_query
+from workflows.events.status import statuses_by_id_query
 from workflows.kernel.errors import DomainError
 from workflows.kernel.paging import Page
 from workflows.operators.deliveries import DELIVERIES, cancel_delivery, retry_deliveries, retry_delivery

@@ -26,8 +26,8 @@ from workflows.audit.retention import drop_old_partition, make_partitions
 from workflows.bookings.holds import delete_expired_holds
 from workflows.events import QUEUES
 from workflows.events.backfill import fill_new_gaps, introduce
-from workflows.events.store import backlogs, dead_by_effect, oldest_undelivered
 from workflows.events.subscriptions import load
+from workflows.events.sweep import backlogs, dead_by_effect, oldest_undelivered
 from workflows.invariants import continuous
 from workflows.kernel.quotas import forget_unused_quotas
 from workflows.privacy.erasure import go_on_erasing

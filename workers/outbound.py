@@ -33,8 +33,9 @@ from workers.outcomes import (
     success_log,
 )
 from workers.transports import Transport
-from workflows.events import store
+from workflows.events import claim, settle
 from workflows.events.delivery import Delivery, DeliveryKey, Postpone, SendResult, Success
+from workflows.events.rows import NIL
 from workflows.events.subscriptions import OutboundEffect
 
 log = structlog.get_logger(__name__)
@@ -207,7 +208,7 @@ class Drain:
     """
 
     lock: Lock = field(default_factory=Lock)
-    after: UUID = store.NIL
+    after: UUID = NIL
 
     def end(self) -> bool:
         """Leave it to another thread; returns that this one drains no more."""
@@ -321,18 +322,18 @@ class OutboundRunner:
     def _claim(
         self, db: Connection, effect: OutboundEffect[M], keys: Sequence[DeliveryKey], slots: int, drain: Drain | None
     ) -> list[Delivery]:
-        after = drain.after if drain else store.NIL
-        claimed = store.claim_leased(db, effect.name, keys, LEASE, limit=slots, others=drain is not None, after=after)
+        after = drain.after if drain else NIL
+        claimed = claim.claim_leased(db, effect.name, keys, LEASE, limit=slots, others=drain is not None, after=after)
         waiting = [delivery for delivery in claimed if delivery.turn_at is not None]
         for delivery in waiting:
             assert delivery.turn_at is not None
-            postponed_log(delivery, delivery.turn_at, store.RATE_LIMIT_REACHED).log()
+            postponed_log(delivery, delivery.turn_at, claim.RATE_LIMIT_REACHED).log()
         if drain is not None:
             named = set(keys)
             others = [each.endpoint_id for each in claimed if each.key not in named and each.endpoint_id]
-            drain.after = max(others, default=store.NIL)
+            drain.after = max(others, default=NIL)
             for endpoint_id in set(others).intersection(each.endpoint_id for each in waiting):
-                log.info("webhooks.turns_given", endpoint_id=endpoint_id, messages=store.give_turns(db, endpoint_id))
+                log.info("webhooks.turns_given", endpoint_id=endpoint_id, messages=claim.give_turns(db, endpoint_id))
         return claimed
 
     def _start(self, waiting: deque[LeasedMessage[M]], route: Route[M]) -> None:
@@ -390,7 +391,7 @@ class OutboundRunner:
             return
         try:
             with self._transactions.autocommit() as db:
-                store.renew(db, [leased.delivery], LEASE)
+                claim.renew(db, [leased.delivery], LEASE)
         except SQLAlchemyError as error:
             if not is_unavailable(error):
                 raise
@@ -460,7 +461,7 @@ class OutcomeBatcher:
         transactions: Transactions,
         settle: Callable[[LeasedMessage[Any], SendResult], None],
         *,
-        write_successes: WriteSuccesses = store.done_outbound,
+        write_successes: WriteSuccesses = settle.done_outbound,
         max_together: int = MAX_SETTLED_TOGETHER,
         database_retry_seconds: Sequence[float] = DATABASE_RETRY_SECONDS,
     ) -> None:

@@ -14,7 +14,7 @@ from sqlalchemy.exc import DBAPIError
 
 from config import telemetry
 from models.events import CANCEL_REASONS, ErrorClass
-from workflows.events import store
+from workflows.events import settle
 from workflows.events.delivery import Attempt, Cancel, Delivery, Postpone, Retry, SendResult
 from workflows.events.subscriptions import AnyOutboundEffect, Effect, OutboundEffect
 
@@ -59,7 +59,7 @@ class OutcomeLog:
 
 def settle_success(db: Connection, delivery: Delivery, took: timedelta, sent: SendResult) -> OutcomeLog:
     """Mark an outbound delivery done, and keep the receiver's response."""
-    return success_log(delivery, took, sent, ours=store.settle(db, delivery, attempt_of(sent, took)))
+    return success_log(delivery, took, sent, ours=settle.settle(db, delivery, attempt_of(sent, took)))
 
 
 def success_log(
@@ -78,7 +78,7 @@ def settle_error(
         case Postpone():
             # The owner of an endpoint reads there why a message waits.
             kept = str(error) if error.unavailable or delivery.endpoint_id is not None else None
-            until = store.postpone(db, delivery, error.until, reason=kept)
+            until = settle.postpone(db, delivery, error.until, reason=kept)
             # A calendar is read again and again: it is no news that this time is not yet.
             is_repeated = isinstance(effect, OutboundEffect) and effect.repeat_at is not None
             level = logging.DEBUG if is_repeated else logging.INFO
@@ -115,7 +115,7 @@ def settle_repeated(
 ) -> OutcomeLog:
     """Leave a delivery pending that is due again and again."""
     # After a success, its policy counts our own failures anew.
-    ours = store.postpone(db, delivery, again_at, forgives=result.error is None) is not None
+    ours = settle.postpone(db, delivery, again_at, forgives=result.error is None) is not None
     fields: dict[str, Any] = {"until": again_at.isoformat(timespec="milliseconds"), **_result_fields(result)}
     if result.error is None:
         return _line(delivery, "done", took, ours=ours, **fields)
@@ -167,14 +167,14 @@ def _result_fields(result: SendResult) -> dict[str, Any]:
 
 
 def _retry(db: Connection, delivery: Delivery, after: timedelta, result: SendResult, took: timedelta) -> OutcomeLog:
-    ours = store.settle(db, delivery, attempt_of(result, took, "retry"), after=after)
+    ours = settle.settle(db, delivery, attempt_of(result, took, "retry"), after=after)
     seconds = round(after.total_seconds())
     fields = {"error": result.error or "", "after_seconds": seconds, **_result_fields(result)}
     return _line(delivery, "retry", took, ours=ours, level=logging.WARNING, **fields)
 
 
 def _end(db: Connection, delivery: Delivery, outcome: str, result: SendResult, took: timedelta) -> OutcomeLog:
-    ours = store.settle(db, delivery, attempt_of(result, took, outcome))
+    ours = settle.settle(db, delivery, attempt_of(result, took, outcome))
     level = logging.ERROR if outcome == "dead" else logging.INFO
     return _line(delivery, outcome, took, ours=ours, level=level, error=result.error or "", **_result_fields(result))
 

@@ -21,9 +21,10 @@ from infrastructure.transactions import Transactions, is_unavailable
 from models.sqlstates import LOCK_NOT_AVAILABLE, LOST_RACES, QUERY_CANCELED, sqlstate_of
 from workers.outbound import OutboundRunner, Route
 from workers.outcomes import OutcomeLog, settle_error, settle_exhausted, success_log
-from workflows.events import QUEUES, store
+from workflows.events import QUEUES, claim, settle
 from workflows.events.delivery import Delivery, DeliveryKey
 from workflows.events.record import flush_deferred, recorded
+from workflows.events.rows import ALWAYS
 from workflows.events.subscriptions import AnyOutboundEffect, Effect, OutboundEffect, Subscriptions
 
 log = structlog.get_logger("workers.deliver")
@@ -145,7 +146,7 @@ class Positions:
     """
 
     def __init__(self, effects: Iterable[str], seconds: float = POSITION_SECONDS) -> None:
-        self._beginning = dict.fromkeys(effects, store.ALWAYS)
+        self._beginning = dict.fromkeys(effects, ALWAYS)
         self._seconds = seconds
         self._since = dict(self._beginning)
         self._ends = 0.0
@@ -190,7 +191,7 @@ class DatabaseRunner:
                 claimed = self._claim(db, queue, step)
                 alone, swept, batch.waiting = self._sorted(step, claimed)
                 # A worker may have died of one of these: the attempts are counted before they are made.
-                if leased := store.lease(db, swept, LEASE):
+                if leased := claim.lease(db, swept, LEASE):
                     following.append(Step(_keys(leased), leased, alone=step.alone))
                 lines = self._run_and_settle(db, batch, alone=step.alone)
         except (BatchFailed, DBAPIError) as error:
@@ -205,13 +206,13 @@ class DatabaseRunner:
 
     def _claim(self, db: Connection, queue: str, step: Step) -> list[Delivery]:
         if step.leased:
-            return store.hold(db, step.leased, batch=not step.alone)
+            return claim.hold(db, step.leased, batch=not step.alone)
         if step.alone:
-            return store.claim(db, step.keys)
+            return claim.claim(db, step.keys)
         if not step.drains:
-            return store.claim(db, step.keys, limit=MAX_BATCH, batch=True)
+            return claim.claim(db, step.keys, limit=MAX_BATCH, batch=True)
         positions = self._shared[queue]
-        claimed = store.claim(db, step.keys, shared=positions.begin(), limit=MAX_BATCH, batch=True)
+        claimed = claim.claim(db, step.keys, shared=positions.begin(), limit=MAX_BATCH, batch=True)
         positions.move([each for each in claimed if each.key not in step.keys])
         return claimed
 
@@ -293,7 +294,7 @@ class DatabaseRunner:
             batch.failed.append((delivery, error, took))
 
     def _settle(self, db: Connection, batch: Batch) -> list[OutcomeLog]:
-        if batch.done and store.mark_done(db, [each for each, _took in batch.done]) != len(batch.done):
+        if batch.done and settle.mark_done(db, [each for each, _took in batch.done]) != len(batch.done):
             raise BatchFailed("rows that were leased are no longer this worker's")
         lines = [success_log(delivery, took) for delivery, took in batch.done]
         lines += [

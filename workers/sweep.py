@@ -19,8 +19,9 @@ from infrastructure.transactions import metered
 from infrastructure.wakeups import BROKER_TROUBLE, MAX_IN_MESSAGE, Publisher
 from models import engine
 from workflows.events import QUEUES
+from workflows.events.claim import turns_due
 from workflows.events.record import Wakeup
-from workflows.events.store import SWEEP_PAGE, mark_published, mark_unpublished, overdue, turns_due
+from workflows.events.sweep import SWEEP_PAGE, mark_published, mark_unpublished, overdue
 
 log = structlog.get_logger(__name__)
 

@@ -14,7 +14,7 @@ from api.schemas import operated_deliveries as shapes
 from api.schemas.base import EmptyBody
 from models.events import DeliveryState
 from workflows.events.delivery import DeliveryStatus
-from workflows.events.store import status_query
+from workflows.events.status import status_query
 from workflows.operators.deliveries import DELIVERIES, Retried, cancel_delivery, retry_deliveries, retry_delivery
 
 operated_deliveries = Area("Deliveries", "Deliveries of every effect: operators list, retry and cancel them.")

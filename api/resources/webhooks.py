@@ -20,7 +20,7 @@ from api.schemas import webhooks as shapes
 from api.schemas.base import EmptyBody
 from api.state import app_state
 from models.events import DeliveryState
-from workflows.events.store import webhook_status_query
+from workflows.events.status import webhook_status_query
 from workflows.identity.access import require_endpoint_owner
 from workflows.kernel.errors import NotFound
 from workflows.streams.changes import OtherCluster, events_after, present_of

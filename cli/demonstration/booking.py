@@ -38,7 +38,7 @@ from models.notifications import notifications
 from models.reviews import review_permits
 from models.sessions import sessions
 from workflows.events.event_types import SessionCompleted, SessionCreated, SessionStarted
-from workflows.events.store import statuses_of_subjects
+from workflows.events.status import statuses_of_subjects
 
 MINUTES = 60
 OFFER: dict[str, Any] = {

@@ -30,10 +30,11 @@ from models.catalog import BookingMode
 from workflows.bookings.actions import accept, cancel, decline
 from workflows.bookings.records import Booking
 from workflows.bookings.request import request
+from workflows.events.claim import claim
 from workflows.events.delivery import DeliveryKey
 from workflows.events.event_types import Event
 from workflows.events.record import drain_recorded, flush_deferred
-from workflows.events.store import claim, mark_done
+from workflows.events.settle import mark_done
 from workflows.events.subscriptions import Effect, load
 from workflows.identity.actor import Actor
 from workflows.reviews.actions import ReviewableSession, answer_review, reviewable_query, submit

@@ -139,7 +139,7 @@ def test_recovering_makes_as_many_statements_for_sixty_as_for_one(world: World, 
 
 
 def test_ten_thousand_are_recovered_at_most(world: World, cast: Cast, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("workflows.events.store.MAX_REQUEUED", 2)
+    monkeypatch.setattr("workflows.events.repair.MAX_REQUEUED", 2)
     partner = asking(world, cast.as_mentor)
     dead = [partner.told(DEAD, ago=hours * HOUR) for hours in (3, 2, 1)]
     assert recovered(partner, since=ago(DAY)) == 2

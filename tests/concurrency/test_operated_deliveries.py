@@ -19,10 +19,10 @@ from models.webhooks import EndpointState, webhook_endpoints
 from tests.concurrency.conftest import RACERS
 from tests.concurrency.racing import ROUNDS, Race, codes, deadlocks, winners
 from tests.factories import OPERATOR, make_event, make_webhook
-from workflows.events import store
+from workflows.events import claim, settle
 from workflows.events.delivery import Attempt, Delivery, DeliveryKey, DeliveryStatus, Success
 from workflows.events.record import follow_up
-from workflows.events.store import status_query, webhook_status_query
+from workflows.events.status import status_query, webhook_status_query
 from workflows.notifications.mails import SEND_MAIL
 from workflows.operators.deliveries import cancel_delivery, retry_deliveries, retry_delivery
 from workflows.webhooks.deliveries import WebhookDelivery, recover, resend
@@ -32,13 +32,13 @@ EACH = 20
 LEASE = timedelta(seconds=45)
 TOOK = timedelta(milliseconds=5)
 SETTLES: dict[str, Callable[..., Any]] = {
-    "done": lambda db, leased: store.settle(db, leased, Attempt(outcome="done", took=TOOK)),
-    "done together": lambda db, leased: store.done_outbound(
+    "done": lambda db, leased: settle.settle(db, leased, Attempt(outcome="done", took=TOOK)),
+    "done together": lambda db, leased: settle.done_outbound(
         db, [Success(delivery=leased, attempt=Attempt(outcome="done", took=TOOK))]
     ),
-    "again": lambda db, leased: store.settle(db, leased, Attempt(outcome="retry", took=TOOK, error="No."), after=TOOK),
-    "dead": lambda db, leased: store.settle(db, leased, Attempt(outcome="dead", took=TOOK, error="No.")),
-    "postponed": lambda db, leased: store.postpone(db, leased, datetime.now(UTC)),
+    "again": lambda db, leased: settle.settle(db, leased, Attempt(outcome="retry", took=TOOK, error="No."), after=TOOK),
+    "dead": lambda db, leased: settle.settle(db, leased, Attempt(outcome="dead", took=TOOK, error="No.")),
+    "postponed": lambda db, leased: settle.postpone(db, leased, datetime.now(UTC)),
 }
 
 
@@ -59,7 +59,7 @@ def _leased(engine: Engine) -> Delivery:
     with engine.begin() as db:
         key = _delivery(db)
     with engine.begin() as db:
-        (leased,) = store.claim_leased(db, key.effect, [key], LEASE)
+        (leased,) = claim.claim_leased(db, key.effect, [key], LEASE)
     return leased
 
 
@@ -122,7 +122,7 @@ def test_settling_a_cancelled_delivery_changes_nothing(
         _cancel(db, delivery=_seen(db, leased.key))
         before = _row(db, leased.key)
     with engine.begin() as db:
-        assert not store.hold(db, [leased])
+        assert not claim.hold(db, [leased])
         assert not settle(db, leased)
         assert _row(db, leased.key) == before
         of_target = delivery_attempts.c.target == leased.key.target

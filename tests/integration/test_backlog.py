@@ -17,7 +17,7 @@ from tests.integration.harness import Harness
 from tests.scraping import Figures
 from workers.maintain import CHORES, maintain
 from workflows.events import QUEUES
-from workflows.events.store import _BACKLOG, backlogs, dead_by_effect, oldest_undelivered
+from workflows.events.sweep import _BACKLOG, backlogs, dead_by_effect, oldest_undelivered
 from workflows.invariants import queries
 
 

@@ -25,11 +25,12 @@ from tests.factories import OPERATOR, accept_booking, make_booking, make_listing
 from tests.integration.harness import Harness, counted_statements, without_guards
 from tests.integration.test_record import an_event, private
 from workers.runner import LEASE, MAX_BATCH, DeliveryRunner, Positions
-from workflows.events import store
+from workflows.events import claim, settle
 from workflows.events.delivery import Cancel, DeliveryKey, DeliveryStatus, Retry, RetryPolicy
 from workflows.events.event_types import SessionCompleted, SessionStarted
 from workflows.events.record import defer_write, record
-from workflows.events.store import status_query
+from workflows.events.rows import ALWAYS
+from workflows.events.status import status_query
 from workflows.events.subscriptions import Effect
 from workflows.kernel.errors import Conflict
 from workflows.operators.deliveries import cancel_delivery
@@ -397,7 +398,7 @@ def test_a_claim_takes_only_the_effects_asked_for(harness: Harness) -> None:
     with harness.transactions() as db:
         accept_booking(db, make_booking(db))
     with harness.engine.connect() as db:
-        claimed = store.claim(db, [], shared={"notifications.booking_accepted": store.ALWAYS}, limit=50, batch=True)
+        claimed = claim.claim(db, [], shared={"notifications.booking_accepted": ALWAYS}, limit=50, batch=True)
     assert {delivery.key.effect for delivery in claimed} == {"notifications.booking_accepted"}
 
 
@@ -405,10 +406,10 @@ def next_batch(db: Connection, positions: Positions) -> int:
     """Do the next deliveries of a backlog; returns how many entries of their index were read to find them."""
     read = text("SELECT pg_stat_get_xact_tuples_returned(CAST('ix_deliveries_effect_due_at' AS regclass))")
     before: int = db.execute(read).scalar_one()
-    claimed = store.claim(db, [], shared=positions.begin(), limit=MAX_BATCH, batch=True)
+    claimed = claim.claim(db, [], shared=positions.begin(), limit=MAX_BATCH, batch=True)
     positions.move(claimed)
     found: int = db.execute(read).scalar_one()
-    assert store.mark_done(db, claimed) == MAX_BATCH
+    assert settle.mark_done(db, claimed) == MAX_BATCH
     return found - before
 
 
@@ -432,12 +433,12 @@ def test_a_position_ends_and_what_it_left_out_is_found(batch_harness: Harness) -
         positions = Positions([EFFECT], seconds)
         with batch_harness.engine.connect() as db:
             row = batch_harness.row(keys[0])
-            claimed = store.claim(db, [], shared={EFFECT: row.due_at}, limit=MAX_BATCH)
+            claimed = claim.claim(db, [], shared={EFFECT: row.due_at}, limit=MAX_BATCH)
             positions.begin()
             positions.move(claimed)
             assert {each.key for each in claimed} == set(keys)
             db.rollback()
-            again = store.claim(db, [], shared=positions.begin(), limit=MAX_BATCH)
+            again = claim.claim(db, [], shared=positions.begin(), limit=MAX_BATCH)
         assert {each.key for each in again} == expected
 
 

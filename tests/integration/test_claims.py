@@ -17,7 +17,7 @@ from tests.statements import statements_of
 from tests.unit.test_circuit_breaker import DOWN, News, StubTransport, protected
 from workers.outbound import LEASE
 from workers.outcomes import settle_error
-from workflows.events import store
+from workflows.events import claim, settle
 from workflows.events.delivery import Attempt, Delivery, DeliveryKey, Postpone
 from workflows.events.subscriptions import load
 
@@ -35,13 +35,13 @@ def key(harness: Harness) -> DeliveryKey:
 def claimed(harness: Harness, key: DeliveryKey) -> Delivery | None:
     """Claim it in a transaction of its own that ends at once."""
     with harness.transactions() as db:
-        return next(iter(store.claim(db, [key])), None)
+        return next(iter(claim.claim(db, [key])), None)
 
 
 def leased(harness: Harness, key: DeliveryKey, duration: timedelta = MINUTE) -> Delivery:
     """Claim and lease it, as a worker does that then dies or goes outside."""
     with harness.transactions() as db:
-        (delivery,) = store.lease(db, store.claim(db, [key]), duration)
+        (delivery,) = claim.lease(db, claim.claim(db, [key]), duration)
         return delivery
 
 
@@ -58,8 +58,8 @@ def test_a_second_claimer_gets_nothing_and_does_not_wait(harness: Harness, key: 
     with harness.transactions() as one, harness.transactions() as two:
         # Waiting for the lock at all would end in an error.
         two.exec_driver_sql("SET LOCAL lock_timeout = '1ms'")
-        assert store.claim(one, [key])
-        assert not store.claim(two, [key])
+        assert claim.claim(one, [key])
+        assert not claim.claim(two, [key])
     assert claimed(harness, key) is not None, "free again"
 
 
@@ -97,11 +97,11 @@ def test_a_lease_keeps_others_away_until_it_is_over(harness: Harness, key: Deliv
 def test_a_lease_is_held_until_another_worker_takes_it(harness: Harness, key: DeliveryKey) -> None:
     first = leased(harness, key, timedelta(seconds=-1))
     with harness.transactions() as db:
-        assert store.hold(db, [first]), "late, but not taken over"
+        assert claim.hold(db, [first]), "late, but not taken over"
     second = leased(harness, key)
     with harness.transactions() as db:
-        assert not store.hold(db, [first])
-        assert store.hold(db, [second])
+        assert not claim.hold(db, [first])
+        assert claim.hold(db, [second])
 
 
 def test_a_late_settler_changes_nothing_whatever_it_has_to_say(harness: Harness, key: DeliveryKey) -> None:
@@ -109,11 +109,11 @@ def test_a_late_settler_changes_nothing_whatever_it_has_to_say(harness: Harness,
     leased(harness, key)
     before = harness.row(key)[:-1]
     with harness.transactions() as db:
-        assert not store.mark_done(db, [late])
-        assert not store.settle(db, late, Attempt(outcome="done", took=SECOND))
-        assert not store.settle(db, late, Attempt(outcome="retry", took=SECOND, error="late"), after=MINUTE)
-        assert not store.settle(db, late, Attempt(outcome="dead", took=SECOND, error="late"))
-        assert not store.postpone(db, late, late.now + MINUTE)
+        assert not settle.mark_done(db, [late])
+        assert not settle.settle(db, late, Attempt(outcome="done", took=SECOND))
+        assert not settle.settle(db, late, Attempt(outcome="retry", took=SECOND, error="late"), after=MINUTE)
+        assert not settle.settle(db, late, Attempt(outcome="dead", took=SECOND, error="late"))
+        assert not settle.postpone(db, late, late.now + MINUTE)
         assert db.execute(select(delivery_attempts)).all() == []
     assert harness.row(key)[:-1] == before
 
@@ -122,7 +122,7 @@ def test_a_retry_is_due_after_its_pause_and_keeps_its_attempt(harness: Harness, 
     delivery = leased(harness, key)
     failed = Attempt(outcome="retry", took=1.5 * SECOND, error="x" * 5000, status_code=503, response="r" * 9000)
     with harness.transactions() as db:
-        assert store.settle(db, delivery, failed, after=MINUTE)
+        assert settle.settle(db, delivery, failed, after=MINUTE)
         kept = db.execute(select(delivery_attempts)).one()
     row = harness.row(key)
     assert (row.state, row.lease_until, row.due_at) == ("pending", None, row.nudge_at)
@@ -136,7 +136,7 @@ def test_a_retry_is_due_after_its_pause_and_keeps_its_attempt(harness: Harness, 
 def test_a_postponement_counts_no_attempt(harness: Harness, key: DeliveryKey, error: str | None) -> None:
     delivery = leased(harness, key)
     with harness.transactions() as db:
-        assert store.postpone(db, delivery, delivery.now + MINUTE, reason=error)
+        assert settle.postpone(db, delivery, delivery.now + MINUTE, reason=error)
         assert db.execute(select(delivery_attempts)).all() == []
     row = harness.row(key)
     assert (row.state, row.attempts, row.lease_until, row.last_error) == ("pending", 0, None, error)
@@ -145,12 +145,12 @@ def test_a_postponement_counts_no_attempt(harness: Harness, key: DeliveryKey, er
 
 def test_an_outbound_delivery_is_claimed_and_leased_at_once(harness: Harness, key: DeliveryKey) -> None:
     with harness.transactions() as db:
-        (delivery,) = store.claim_leased(db, key.effect, [key], MINUTE)
+        (delivery,) = claim.claim_leased(db, key.effect, [key], MINUTE)
         assert (delivery.attempt, delivery.fence) == (1, 1)
     assert (harness.row(key).attempts, harness.row(key).nudge_at) == (1, harness.row(key).lease_until)
     with harness.transactions() as db:
-        assert store.claim_leased(db, key.effect, [key], MINUTE) == []
-        assert store.mark_done(db, [delivery])
+        assert claim.claim_leased(db, key.effect, [key], MINUTE) == []
+        assert settle.mark_done(db, [delivery])
 
 
 def test_an_event_of_an_unknown_type_is_left_pending(harness: Harness, key: DeliveryKey) -> None:
@@ -175,7 +175,7 @@ def mails(harness: Harness) -> list[Delivery]:
         harness.deliverer.deliver(key)
     keys = [key for key in harness._due() if key.effect == "mail.send"]
     with harness.engine.begin() as db:
-        return store.claim_leased(db, "mail.send", keys, SOME)
+        return claim.claim_leased(db, "mail.send", keys, SOME)
 
 
 def left(harness: Harness, key: DeliveryKey) -> timedelta:
@@ -190,7 +190,7 @@ def is_renewed(harness: Harness, delivery: Delivery) -> Callable[[], bool]:
 
 def test_all_are_renewed_by_one_statement(harness: Harness, mails: list[Delivery]) -> None:
     with harness.transactions.autocommit() as db, statements_of(harness.engine) as made:
-        store.renew(db, mails, LEASE)
+        claim.renew(db, mails, LEASE)
     assert len(made.statements) == 1
     assert all(is_renewed(harness, each)() for each in mails)
 
@@ -200,7 +200,7 @@ def test_what_is_no_longer_ours_is_left_as_it_is(harness: Harness, mails: list[D
     harness.change(taken.key, attempts=taken.fence + 1)
     harness.change(over.key, state="cancelled", lease_until=None)
     with harness.transactions.autocommit() as db:
-        store.renew(db, mails, LEASE)
+        claim.renew(db, mails, LEASE)
     assert left(harness, taken.key) <= SOME
     assert harness.row(over.key).lease_until is None
     assert is_renewed(harness, ours)()
@@ -211,7 +211,7 @@ def test_a_delivery_between_attempts_is_not_renewed(harness: Harness, mails: lis
     harness.change(failed.key, lease_until=None, due_at=func.now() + SOME, nudge_at=func.now() + SOME)
     before = harness.row(failed.key)
     with harness.transactions.autocommit() as db:
-        store.renew(db, [failed], LEASE)
+        claim.renew(db, [failed], LEASE)
     row = harness.row(failed.key)
     assert (row.state, row.attempts) == ("pending", failed.fence), "only the lease shows that it is free"
     assert (row.lease_until, row.nudge_at) == (None, before.nudge_at)
@@ -222,7 +222,7 @@ def test_a_locked_row_keeps_no_other_from_being_renewed(harness: Harness, mails:
     with harness.engine.begin() as onlooker:
         onlooker.exec_driver_sql("SELECT FROM deliveries WHERE event_id = %s FOR UPDATE", (held.key.event_id,))
         with harness.transactions.autocommit() as db:
-            store.renew(db, mails, LEASE)
+            claim.renew(db, mails, LEASE)
     assert is_renewed(harness, other)()
     assert left(harness, held.key) <= SOME
 

@@ -15,8 +15,10 @@ from tests.integration.plans import SOME_ID, explained, filled_once, plan_as_sen
 from tests.integration.test_plans import NAMING, STATEMENTS, subject_statements
 from workflows.bookings.actions import BOOKING_MACHINE
 from workflows.bookings.insert import ACCEPTED, DRAFT
-from workflows.events import store
+from workflows.events import claim, settle, sweep
 from workflows.events.delivery import Attempt, Delivery, DeliveryKey
+from workflows.events.rows import ALWAYS
+from workflows.notifications.deliveries import earlier_messages, gathered, mark_gathered_done, share_effect
 from workflows.sessions.actions import SESSION_MACHINE
 
 DONE, PENDING = 8_000, 400
@@ -77,28 +79,28 @@ def some(db: Connection, effect: str, count: int = 20) -> list[DeliveryKey]:
 
 
 def claimed(db: Connection) -> list[Delivery]:
-    return store.claim(db, some(db, "notifications.booking_accepted"))
+    return claim.claim(db, some(db, "notifications.booking_accepted"))
 
 
 SHARED_EFFECTS = ["notifications.booking_requested", "notifications.booking_accepted", "notifications.session_created"]
-SHARED = dict.fromkeys(SHARED_EFFECTS, store.ALWAYS)
+SHARED = dict.fromkeys(SHARED_EFFECTS, ALWAYS)
 RETRY = Attempt(outcome="retry", took=SOON, error="no")
 DELIVERY_STATEMENTS: dict[str, Callable[[Connection], Any]] = {
-    "claim_batch": lambda db: store.claim(db, some(db, SHARED_EFFECTS[1]), shared=SHARED, limit=50, batch=True),
+    "claim_batch": lambda db: claim.claim(db, some(db, SHARED_EFFECTS[1]), shared=SHARED, limit=50, batch=True),
     "claim": claimed,
-    "lease": lambda db: store.lease(db, claimed(db), SOON),
-    "hold": lambda db: store.hold(db, claimed(db), batch=True),
-    "mark_done": lambda db: store.mark_done(db, claimed(db)),
-    "again": lambda db: store.settle(db, claimed(db)[0], RETRY, after=SOON),
-    "claim_leased": lambda db: store.claim_leased(db, "mail.send", some(db, "mail.send"), SOON),
-    "overdue": lambda db: store.overdue(db, "notifications", list_is_empty=False),
-    "overdue, empty list": lambda db: store.overdue(db, "notifications", list_is_empty=True),
-    "share_effect": lambda db: store.share_effect(db, SHARED_EFFECTS[1], "booking.accepted", [SOME_ID]),
-    "earlier_messages": lambda db: store.earlier_messages(db, "booking.accepted", claimed(db)),
-    "gathered": lambda db: store.gathered(db, user_id=SOME_ID, kind="x", until=store.ALWAYS, limit=9),
-    "mark_gathered_done": lambda db: store.mark_gathered_done(db, [SOME_ID]),
-    "backlogs": lambda db: store.backlogs(db, ["sessions", "notifications"]),
-    "oldest undelivered": lambda db: store.oldest_undelivered(db, ["webhooks"], ["webhooks.send"]),
+    "lease": lambda db: claim.lease(db, claimed(db), SOON),
+    "hold": lambda db: claim.hold(db, claimed(db), batch=True),
+    "mark_done": lambda db: settle.mark_done(db, claimed(db)),
+    "again": lambda db: settle.settle(db, claimed(db)[0], RETRY, after=SOON),
+    "claim_leased": lambda db: claim.claim_leased(db, "mail.send", some(db, "mail.send"), SOON),
+    "overdue": lambda db: sweep.overdue(db, "notifications", list_is_empty=False),
+    "overdue, empty list": lambda db: sweep.overdue(db, "notifications", list_is_empty=True),
+    "share_effect": lambda db: share_effect(db, SHARED_EFFECTS[1], "booking.accepted", [SOME_ID]),
+    "earlier_messages": lambda db: earlier_messages(db, "booking.accepted", claimed(db)),
+    "gathered": lambda db: gathered(db, user_id=SOME_ID, kind="x", until=ALWAYS, limit=9),
+    "mark_gathered_done": lambda db: mark_gathered_done(db, [SOME_ID]),
+    "backlogs": lambda db: sweep.backlogs(db, ["sessions", "notifications"]),
+    "oldest undelivered": lambda db: sweep.oldest_undelivered(db, ["webhooks"], ["webhooks.send"]),
 }
 
 

@@ -33,7 +33,7 @@ from tests.integration.endpoints import (
 )
 from tests.integration.harness import Harness
 from workflows.events.delivery import WEBHOOK_RETRY_POLICY, Postpone, SendResult
-from workflows.events.store import webhook_status_query
+from workflows.events.status import webhook_status_query
 from workflows.events.subscriptions import load
 from workflows.kernel.errors import Invalid
 from workflows.kernel.operator_policy import OperatorPolicy

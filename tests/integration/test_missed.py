@@ -20,10 +20,10 @@ from tests.integration.endpoints import an_event, attempts_kept, endpoint, liste
 from tests.integration.harness import Harness
 from workers.maintain import forget_missed_messages, maintain
 from workflows.effects.webhooks import SEND_WEBHOOK
-from workflows.events import store
+from workflows.events import repair
 from workflows.events.delivery import DeliveryKey
 from workflows.events.record import record
-from workflows.events.store import webhook_status_query
+from workflows.events.status import webhook_status_query
 from workflows.kernel.errors import NotFound
 from workflows.webhooks.deliveries import WebhookDelivery, recover, resend
 from workflows.webhooks.records import Endpoint, endpoint_query
@@ -143,7 +143,7 @@ def test_maintain_deletes_missed_deliveries_that_cannot_be_recovered(harness: Ha
 def test_missed_deliveries_are_found_by_an_index(harness: Harness) -> None:
     with harness.engine.begin() as db:
         db.execute(text("SET LOCAL enable_seqscan = off"))
-        explain = text(f"EXPLAIN {store._DELETE_MISSED.text}")
+        explain = text(f"EXPLAIN {repair._DELETE_MISSED.text}")
         plan = db.execute(explain, {"before": UUID(int=0), "limit": 9}).scalars().all()
     assert any("ix_deliveries_missed" in line for line in plan), plan
 

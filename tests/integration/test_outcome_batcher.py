@@ -19,7 +19,7 @@ from tests.integration.endpoints import YES, attempts_kept, listening, messages
 from tests.integration.harness import CallersThread, Harness
 from workers.outbound import LeasedMessage, OutboundRunner, OutcomeBatcher, Route
 from workflows.effects.webhooks import SEND_WEBHOOK
-from workflows.events import store
+from workflows.events import claim, settle
 from workflows.events.delivery import DeliveryKey, Success
 
 MINUTE = timedelta(minutes=1)
@@ -42,7 +42,7 @@ class SlowWriter:
         assert self.go.wait(20)
         if self._errors:
             raise self._errors.pop(0)
-        return store.done_outbound(db, successes)
+        return settle.done_outbound(db, successes)
 
 
 @pytest.fixture
@@ -75,7 +75,7 @@ class Sending:
         keys = messages(harness, listening(harness), count)
         route = Route(harness.http, CallersThread())
         with harness.engine.begin() as db:
-            leased = store.claim_leased(db, "webhooks.send", keys, MINUTE)
+            leased = claim.claim_leased(db, "webhooks.send", keys, MINUTE)
             sent = SEND_WEBHOOK.prepare(db, leased)
         self.sent = [
             LeasedMessage(SEND_WEBHOOK, delivery, message, monotonic(), route)

@@ -21,7 +21,7 @@ from workflows.accounts.records import User
 from workflows.bookings.actions import accept, cancel, decline, expire
 from workflows.bookings.records import Booking
 from workflows.catalog.listings import Listing
-from workflows.events import store
+from workflows.events import claim, settle
 from workflows.events.delivery import SendResult
 from workflows.events.record import flush_deferred
 from workflows.events.subscriptions import Effect
@@ -204,12 +204,12 @@ def test_an_end_sees_a_request_that_is_being_written(asking: Asking) -> None:
     booking, harness = asking.request(), asking.harness
     with ThreadPoolExecutor(1) as other:
         with harness.engine.begin() as writer:
-            (claimed,) = store.claim(writer, [harness.key(REQUESTED)], batch=False)
+            (claimed,) = claim.claim(writer, [harness.key(REQUESTED)], batch=False)
             effect = harness.effects.named(REQUESTED)
             assert isinstance(effect, Effect)
             effect.run(writer, claimed.event, now=claimed.now)
             flush_deferred(writer)
-            store.mark_done(writer, [claimed])
+            settle.mark_done(writer, [claimed])
             asking.end(booking, "cancelled")
             ending = other.submit(harness.deliver, CANCELLED)
             with harness.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as db:

@@ -28,8 +28,8 @@ from workers.runner import DeliveryRunner
 from workers.transports.protection import MAX_PAUSE_SECONDS
 from workers.transports.web_push import WebPushTransport
 from workflows.events.delivery import PUSH_RETRY_POLICY, DeliveryKey
-from workflows.events.store import backlogs
 from workflows.events.subscriptions import load
+from workflows.events.sweep import backlogs
 from workflows.notifications.pushes import PUSH_USEFUL_FOR
 
 __all__ = ["key"]

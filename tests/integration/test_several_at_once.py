@@ -24,7 +24,7 @@ from workers import outbound
 from workers.outbound import OutboundRunner, Route, SenderPool, Senders
 from workers.runner import DeliveryRunner
 from workflows.effects.webhooks import SEND_WEBHOOK, WebhookMessage, prepare_webhooks
-from workflows.events import store
+from workflows.events import claim
 from workflows.events.delivery import Delivery, DeliveryKey, Postpone, SendResult
 from workflows.events.subscriptions import Subscriptions, load
 
@@ -208,7 +208,7 @@ def test_workers_woken_up_for_the_same_deliveries_share_them(harness: Harness) -
 def test_named_deliveries_are_leased_in_their_order(harness: Harness) -> None:
     keys = messages(harness, listening(harness), 8)[::-1]
     with harness.engine.begin() as db:
-        leased = store.claim_leased(db, "webhooks.send", keys, timedelta(minutes=1))
+        leased = claim.claim_leased(db, "webhooks.send", keys, timedelta(minutes=1))
     assert [delivery.key for delivery in leased] == keys
     assert {(delivery.attempt, delivery.fence) for delivery in leased} == {(1, 1)}
 
@@ -223,7 +223,7 @@ def test_only_free_and_due_deliveries_are_leased(harness: Harness) -> None:
     harness.change(gone, state="cancelled")
     with harness.engine.begin() as onlooker, harness.engine.begin() as db:
         onlooker.exec_driver_sql("SELECT FROM deliveries WHERE event_id = %s FOR UPDATE", (locked.event_id,))
-        taken = store.claim_leased(db, "webhooks.send", keys, timedelta(minutes=1))
+        taken = claim.claim_leased(db, "webhooks.send", keys, timedelta(minutes=1))
     assert [delivery.key for delivery in taken] == [free]
 
 
@@ -245,8 +245,8 @@ def test_others_are_leased_oldest_first(harness: Harness) -> None:
     harness.change(done, state="done", done_at=row.now)
     minute = timedelta(minutes=1)
     with harness.engine.begin() as db:
-        first = store.claim_leased(db, "webhooks.send", [named], minute, limit=2)
-        rest = store.claim_leased(db, "webhooks.send", [named], minute, limit=9)
+        first = claim.claim_leased(db, "webhooks.send", [named], minute, limit=2)
+        rest = claim.claim_leased(db, "webhooks.send", [named], minute, limit=9)
     assert [delivery.key for delivery in first] == [named, older]
     assert [delivery.key for delivery in rest] == [old]
 

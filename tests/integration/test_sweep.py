@@ -24,7 +24,7 @@ from workers.sweep import HIGH_WATER_MESSAGES, Sweep
 from workflows.events import QUEUES
 from workflows.events.delivery import DeliveryKey
 from workflows.events.record import Wakeup, record
-from workflows.events.store import _EMPTY_LIST, _PATIENT, SWEEP_PAGE
+from workflows.events.sweep import _EMPTY_LIST, _PATIENT, SWEEP_PAGE
 
 
 class Bell(Publisher):
@@ -265,7 +265,7 @@ def test_a_statement_that_fails_ends_no_sweep(
     harness: Harness, key: DeliveryKey, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     overdue(harness, key)
-    monkeypatch.setattr("workflows.events.store._EMPTY_LIST", text("SELECT 1/0"))
+    monkeypatch.setattr("workflows.events.sweep._EMPTY_LIST", text("SELECT 1/0"))
     sweep = Sweep(harness.engine, Bell())
     assert sweep.once() == 0
     monkeypatch.undo()

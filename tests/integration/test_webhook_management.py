@@ -20,7 +20,7 @@ from tests.factories import make_booking
 from tests.integration.endpoints import messages
 from tests.integration.harness import Harness
 from workflows.events.delivery import DeliveryKey
-from workflows.events.store import webhook_status_query
+from workflows.events.status import webhook_status_query
 from workflows.identity.actor import Actor
 from workflows.webhooks.actions import (
     activate,

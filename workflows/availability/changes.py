@@ -15,7 +15,7 @@ from sqlalchemy import Connection, Uuid, text
 from models.base import Timestamp
 from workflows.events.event_types import AvailabilityAnnouncementSet, AvailabilityChanged
 from workflows.events.record import fan_out, record
-from workflows.events.store import read_event
+from workflows.events.repair import read_event
 from workflows.identity.actor import SYSTEM, Actor
 from workflows.kernel.quotas import DAY, Quota, use_quota
 

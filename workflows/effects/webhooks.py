@@ -18,7 +18,7 @@ from models.webhooks import EndpointState, webhook_endpoints, webhook_secrets
 from workflows.availability.changes import announce_held_back
 from workflows.events.delivery import WEBHOOK_RETRY_POLICY, Cancel, Delivery, RetryPolicy, SendResult
 from workflows.events.event_types import AvailabilityAnnouncementSet, WebhookPinged
-from workflows.events.store import hasten_postponed
+from workflows.events.repair import hasten_postponed
 from workflows.events.subscriptions import (
     FanOut,
     OutboundEffect,

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, func, select
 from sqlalchemy.dialects.postgresql import insert
 
 from models.events import effect_catalogues, events, subscriptions
-from workflows.events import store
+from workflows.events import repair
 from workflows.events.event_types import CLOCK_SKEW, CalendarFreed, CalendarTaken, event_types, smallest_event_id
 from workflows.events.record import fill_in
 from workflows.events.subscriptions import Effect, Subscriptions
@@ -60,7 +60,7 @@ def fill_gaps(
     filled = 0
     for effect, event_type in _pairs(known):
         begin = since or max(earliest, first_seen.get((effect.name, event_type), now))
-        page = partial(store.events_without, whatever_was_known=since is not None, limit=page_size)
+        page = partial(repair.events_without, whatever_was_known=since is not None, limit=page_size)
         after = smallest_event_id(begin - CLOCK_SKEW)
         while missing := page(db, effect.name, event_type, since=begin, after=after, before=before):
             filled += sum(fill_in(db, event, effect) for event in missing)

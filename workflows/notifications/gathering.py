@@ -16,8 +16,8 @@ from uuid import UUID
 from sqlalchemy import Connection, Uuid, text
 
 from models.base import Timestamp
-from workflows.events import store
 from workflows.events.delivery import Delivery, DeliveryKey, Postpone
+from workflows.notifications.deliveries import gathered
 from workflows.notifications.kinds import KINDS
 
 # From the first mail that is held on; less where what it is about is near.
@@ -117,7 +117,7 @@ def _length(delivery: Delivery) -> timedelta:
 
 def sent_with(db: Connection, *, user_id: UUID, kind: str, until: datetime) -> list[Delivery]:
     """The mails of a kind to a person that were held until then and are still to be sent."""
-    return store.gathered(db, user_id=user_id, kind=kind, until=until, limit=MAX_GATHERED)
+    return gathered(db, user_id=user_id, kind=kind, until=until, limit=MAX_GATHERED)
 
 
 def wait_for(first: Delivery | None, *, now: datetime) -> Postpone:

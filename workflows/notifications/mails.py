@@ -23,7 +23,6 @@ from workflows.action_links.buttons import MailActions, Reader, actions_of
 from workflows.action_links.link import Action, ActionLink
 from workflows.calendar.icalendar import CalendarEntry
 from workflows.calendar.invitation import Guest, Invitation, calendar_entries, entry_to_join, invitation_for
-from workflows.events import store
 from workflows.events.delivery import Cancel, Delivery, Postpone, SendResult
 from workflows.events.event_types import (
     EmailChangeRequested,
@@ -33,6 +32,7 @@ from workflows.events.event_types import (
 )
 from workflows.events.subscriptions import OutboundEffect, prepare_each, register_outbound
 from workflows.kernel.operator_policy import DEFAULT_POLICY, OperatorPolicy
+from workflows.notifications.deliveries import MAILED_LATELY, mark_gathered_done
 from workflows.notifications.endpoint_news import news_of
 from workflows.notifications.gathering import COUNTED_SINCE, MailToSend, hold_excess, sent_with, wait_for
 from workflows.notifications.kinds import KINDS
@@ -57,7 +57,7 @@ SELECT n.event_id, n.user_id, n.kind, n.title, n.body, n.created_at, n.gathered_
        u.name, u.email, u.time_zone, u.links_version, p.wanted,
        {IS_PARTY} AS party, mentor.user_id IS NOT DISTINCT FROM n.user_id AS is_mentor, seat.present,
        b.cancellation_window_hours IS NOT NULL AS mentee_cancels, CAST(b.status AS text) AS booking_status,
-       {store.MAILED_LATELY} AS mailed
+       {MAILED_LATELY} AS mailed
 FROM asked
 JOIN notifications n ON n.event_id = asked.event_id AND n.user_id = asked.user_id AND n.channel = 'email'
 JOIN users u ON u.id = n.user_id AND u.erased_at IS NULL
@@ -232,7 +232,7 @@ def _gathered(delivery: Delivery, kind: str, together: Sequence[tuple[Delivery, 
 def settle_mail(db: Connection, delivery: Delivery, mail: Mail, sent: SendResult) -> None:
     """Mark the mails done that were sent as a part of this one."""
     if sent.error is None and mail.gathered:
-        store.mark_gathered_done(db, [each.delivery_id for each in mail.gathered if each.delivery_id != delivery.id])
+        mark_gathered_done(db, [each.delivery_id for each in mail.gathered if each.delivery_id != delivery.id])
 
 
 def with_mail_policy(effect: OutboundEffect[Mail], policy: OperatorPolicy) -> OutboundEffect[Mail]:

@@ -19,7 +19,7 @@ from uuid_utils.compat import uuid7
 from models.notifications import Channel
 from workflows.events.event_types import Event
 from workflows.events.record import defer_write, follow_up_all
-from workflows.events.store import share_effect
+from workflows.notifications.deliveries import share_effect
 from workflows.notifications.mails import SEND_MAIL
 from workflows.notifications.pushes import SEND_PUSH
 from workflows.notifications.recipients import Parties, Person, parties_by_booking, variables_about

@@ -10,9 +10,9 @@ from sqlalchemy import Connection
 
 from models.bookings import BookingStatus
 from models.sessions import SessionStatus
-from workflows.events import store
 from workflows.events.delivery import Cancel, Delivery, EarlierMessage, Postpone
 from workflows.events.event_types import BookingCancelled, BookingRequested, Event, SessionCreated
+from workflows.notifications.deliveries import earlier_messages
 
 # How long the message of a cancellation waits before it looks again what became of that of the request.
 LOOK_AGAIN_AFTER = timedelta(seconds=5)
@@ -40,7 +40,7 @@ def require_current(event: Event, *, booking_status: str | None, session_status:
 def requests_of(db: Connection, deliveries: Sequence[Delivery]) -> EarlierMessages:
     """What became of the messages of the requests whose cancellation some of these messages report."""
     ends = [each for each in deliveries if isinstance(each.event, BookingCancelled)]
-    return store.earlier_messages(db, BookingRequested.type, ends) if ends else {}
+    return earlier_messages(db, BookingRequested.type, ends) if ends else {}
 
 
 def require_known_request(delivery: Delivery, requests: EarlierMessages) -> None:

@@ -13,7 +13,7 @@ from uuid_utils.compat import uuid7
 from models.events import DeliveryState
 from models.sqlstates import LOCK_NOT_AVAILABLE, sqlstate_of
 from workflows.audit.log import write_audit_entry
-from workflows.events import store
+from workflows.events import repair, status
 from workflows.events.delivery import DeliveryStatus
 from workflows.events.subscriptions import load
 from workflows.identity.access import require_operator
@@ -22,7 +22,7 @@ from workflows.kernel.errors import Conflict, Invalid, InvalidTransition
 from workflows.kernel.paging import NEWEST_EVENT_FIRST, PagedList
 from workflows.webhooks.deliveries import WebhookDelivery, require_sendable
 
-DELIVERIES = PagedList(DeliveryStatus, NEWEST_EVENT_FIRST, store.statuses_query)
+DELIVERIES = PagedList(DeliveryStatus, NEWEST_EVENT_FIRST, status.statuses_query)
 DEFAULT_REASON = "An operator cancelled it."
 
 
@@ -44,9 +44,9 @@ def retry_delivery(db: Connection, *, actor: Actor, delivery: DeliveryStatus, no
     """
     require_operator(actor)
     if delivery.effect == "webhooks.send" and delivery.state is DeliveryState.DEAD:
-        require_sendable(WebhookDelivery.of(db.execute(store.webhook_status_query(delivery.id)).one()))
+        require_sendable(WebhookDelivery.of(db.execute(status.webhook_status_query(delivery.id)).one()))
     # Of two at once, the later one waits for the row, and finds it pending.
-    if not store.requeue(db, delivery.id, DeliveryState.DEAD):
+    if not repair.requeue(db, delivery.id, DeliveryState.DEAD):
         raise InvalidTransition("Only a dead delivery is retried.")
     write_audit_entry(
         db,
@@ -78,7 +78,7 @@ def retry_deliveries(
     known = [each.name for each in load().all()]
     if effect is not None and effect not in known:
         raise Invalid("There is no such effect.", details={"effect": [f"unknown effect {effect}"]})
-    requeued = store.requeue_dead(
+    requeued = repair.requeue_dead(
         db,
         known if effect is None else [effect],
         since=since or datetime.min.replace(tzinfo=UTC),
@@ -113,13 +113,13 @@ def cancel_delivery(
     """
     require_operator(actor)
     try:
-        cancelled = store.cancel(db, delivery.id, reason or DEFAULT_REASON)
+        cancelled = repair.cancel(db, delivery.id, reason or DEFAULT_REASON)
     except OperationalError as error:
         if sqlstate_of(error) != LOCK_NOT_AVAILABLE:
             raise
         raise _in_progress() from error
     if not cancelled:
-        if store.is_leased(db, delivery.id):
+        if repair.is_leased(db, delivery.id):
             raise _in_progress()
         raise InvalidTransition("Only a pending or a dead delivery is cancelled.")
     write_audit_entry(
@@ -135,7 +135,7 @@ def cancel_delivery(
 
 
 def _status(db: Connection, delivery_id: UUID) -> DeliveryStatus:
-    return DeliveryStatus.of(db.execute(store.status_query(delivery_id)).one())
+    return DeliveryStatus.of(db.execute(status.status_query(delivery_id)).one())
 
 
 def _in_progress() -> Conflict:

@@ -14,8 +14,9 @@ from uuid import UUID
 
 from sqlalchemy import Connection, TextClause, Uuid, text
 
-from workflows.events import store
+from workflows.events import repair
 from workflows.kernel.cursors import FIRST_ID, move_cursor, take_cursor
+from workflows.notifications.deliveries import FORGET_MAILS_ABOUT_USER, FORGET_MESSAGES_TO_USER
 from workflows.privacy.personal_columns import DELETED_ACCOUNT, assignments, holds_something
 
 PAGE_ROWS = 500
@@ -39,7 +40,7 @@ def _of_mentor(table: str) -> TextClause:
 # The account itself, and what there is little of. In an order in which nothing is deleted that others refer to.
 ACCOUNT = (
     _update("users", f"id = {_USER}"),
-    store.FORGET_MAILS_ABOUT_USER,
+    FORGET_MAILS_ABOUT_USER,
     text(f"DELETE FROM email_changes WHERE user_id = {_USER}"),
     text(f"DELETE FROM calendar_secrets WHERE user_id = {_USER}"),
     text(f"DELETE FROM push_subscriptions WHERE user_id = {_USER}"),
@@ -99,7 +100,7 @@ id IN (
 """,
     ),
 )
-NOTIFICATIONS = (_update("notifications", "id = ANY(:ids)"), store.FORGET_MESSAGES_TO_USER)
+NOTIFICATIONS = (_update("notifications", "id = ANY(:ids)"), FORGET_MESSAGES_TO_USER)
 
 
 @dataclass(frozen=True)
@@ -140,7 +141,7 @@ PARTS = (
         NOTIFICATIONS,
     ),
     # Of the mentor's own endpoints, which may be other people's servers.
-    Part("webhooks", store.EVENTS_TO_DELETED_ENDPOINTS, (store.FORGET_ENDPOINT_ANSWERS,)),
+    Part("webhooks", repair.EVENTS_TO_DELETED_ENDPOINTS, (repair.FORGET_ENDPOINT_ANSWERS,)),
 )
 _MARK = text("UPDATE users SET erased_at = now() WHERE id = CAST(:user_id AS uuid) AND erased_at IS NULL")
 _NEXT = text(

@@ -28,7 +28,7 @@ from models.bookings import BookingKind, booking_participants, bookings
 from models.bundles import bundle_purchases
 from models.sessions import SessionStatus, sessions
 from workflows.events.delivery import DeliveryStatus
-from workflows.events.store import statuses_of_subjects
+from workflows.events.status import statuses_of_subjects
 from workflows.identity.access import is_mentor
 from workflows.identity.actor import Actor
 from workflows.identity.parties import participant_ids, shown_parties

@@ -18,7 +18,7 @@ from models.webhooks import (
     webhook_endpoints,
     webhook_secrets,
 )
-from workflows.events import store
+from workflows.events import claim, repair
 from workflows.events.event_types import WebhookExampleAsked, WebhookPinged, announced_types
 from workflows.events.record import record
 from workflows.identity.access import OPERATOR_OR_MENTOR, require_endpoint_owner, require_role
@@ -152,7 +152,7 @@ def change_endpoint(
     ).one()
     changed = Endpoint.of(row)
     if values.get("hastens"):
-        store.hasten_postponed(db, endpoint.id)
+        repair.hasten_postponed(db, endpoint.id)
     if moved:
         # What was postponed for the old address becomes due when the new one answers.
         ping_endpoint(db, actor=actor, endpoint=changed, now=now, quotas=quotas)
@@ -189,8 +189,8 @@ def delete_endpoint(db: Connection, *, actor: Actor, endpoint: Endpoint, any_ver
 
 def cancel_of_deleted(db: Connection, endpoint_id: UUID, *, limit: int = MAX_CANCELLED) -> bool:
     """Cancel a page of what is pending for a deleted endpoint; returns whether the page was full."""
-    full = store.cancel_of_deleted_endpoint(db, endpoint_id, DELETED, limit=limit) == limit
-    if not full and not store.has_pending_of_endpoint(db, endpoint_id):
+    full = repair.cancel_of_deleted_endpoint(db, endpoint_id, DELETED, limit=limit) == limit
+    if not full and not repair.has_pending_of_endpoint(db, endpoint_id):
         of_endpoint = deleted_webhook_endpoints.c.id == endpoint_id
         db.execute(update(deleted_webhook_endpoints).where(of_endpoint).values(deliveries_left=False))
     return full
@@ -245,12 +245,12 @@ def activate(db: Connection, endpoint_id: UUID, *, url: str) -> None:
     )
 
 
-def hasten_postponed(db: Connection, *, limit: int = store.TURNS_PAGE) -> bool:
+def hasten_postponed(db: Connection, *, limit: int = claim.TURNS_PAGE) -> bool:
     """Hasten a page of what was postponed for each of some endpoints; returns whether there may be more at once."""
     endpoints = webhook_endpoints.c
     waited_for = select(endpoints.id).where(endpoints.hastens).order_by(endpoints.id).limit(ENDPOINTS_AT_ONCE)
     ids = list(db.scalars(waited_for.with_for_update(skip_locked=True, key_share=True)))
-    return any([store.hasten_postponed(db, endpoint_id, limit=limit) for endpoint_id in ids])
+    return any([repair.hasten_postponed(db, endpoint_id, limit=limit) for endpoint_id in ids])
 
 
 def send_example(

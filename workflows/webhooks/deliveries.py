@@ -10,7 +10,7 @@ from sqlalchemy import Connection, bindparam, literal_column
 
 from models.events import DeliveryState, ErrorClass, delivery_attempts
 from models.webhooks import EndpointState
-from workflows.events import store
+from workflows.events import repair, status
 from workflows.events.delivery import DeliveryStatus
 from workflows.events.event_types import Event, WebhookExampleAsked, WebhookPinged
 from workflows.identity.access import require_endpoint_owner
@@ -106,7 +106,7 @@ class AttemptRecord(Record):
 
 # Of a message that is sent again and again.
 MAX_SHOWN_ATTEMPTS = 100
-WEBHOOK_DELIVERIES = PagedList(WebhookDelivery, NEWEST_EVENT_FIRST, store.webhook_statuses_query)
+WEBHOOK_DELIVERIES = PagedList(WebhookDelivery, NEWEST_EVENT_FIRST, status.webhook_statuses_query)
 _ATTEMPTS = (
     AttemptRecord.query()
     .where(
@@ -155,7 +155,7 @@ def resend(
     require_endpoint_owner(actor, delivery)
     require_sendable(delivery)
     use_resend(db, delivery.endpoint_id, quotas)
-    states = store.lock_runs(db, event_id=delivery.event_id, endpoint_id=delivery.endpoint_id)
+    states = repair.lock_runs(db, event_id=delivery.event_id, endpoint_id=delivery.endpoint_id)
     if delivery.id not in states:
         raise NotFound("This delivery is so old that it has just been deleted.")
     unfinished = [id for id, state in states.items() if state is DeliveryState.PENDING]
@@ -163,10 +163,10 @@ def resend(
         unfinished = [delivery.id]
     if unfinished:
         pending_id = unfinished[0]
-        store.requeue(db, pending_id, DeliveryState.PENDING, DeliveryState.DEAD)
+        repair.requeue(db, pending_id, DeliveryState.PENDING, DeliveryState.DEAD)
     else:
-        pending_id = store.add_run(db, delivery.id)
-    return WebhookDelivery.of(db.execute(store.webhook_status_query(pending_id)).one())
+        pending_id = repair.add_run(db, delivery.id)
+    return WebhookDelivery.of(db.execute(status.webhook_status_query(pending_id)).one())
 
 
 def recover(
@@ -204,7 +204,7 @@ def recover(
         raise _invalid_time("until", "Must be after since.")
     require_active(endpoint.state)
     use_recovery(db, endpoint.id, quotas)
-    return store.recover(
+    return repair.recover(
         db,
         endpoint.id,
         endpoint.event_types,
@@ -216,7 +216,7 @@ def recover(
 def delete_missed(db: Connection, *, now: datetime, limit: int) -> bool:
     """Delete a batch of what was missed too long ago to be recovered; returns whether the batch was full."""
     before = now - RECOVERABLE_FOR - DELETION_GRACE
-    return store.delete_missed(db, before=before, limit=limit) == limit
+    return repair.delete_missed(db, before=before, limit=limit) == limit
 
 
 def _invalid_time(field: str, reason: str) -> Invalid:

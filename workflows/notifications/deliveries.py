@@ -1,0 +1,159 @@
+"""Statements on the deliveries of mails and pushes: gathering, what may have left, and erasure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import Connection, Uuid, text
+
+from models.prepared import PreparedStatement
+from workflows.events.delivery import Delivery, EarlierMessage
+from workflows.events.rows import EVENT, PENDING, ROW, SAME_KEY, TYPES, deliveries_of, text_array
+
+# Of a mail `n` to be sent, one of those in `asked`: how many others of its kind its reader was sent within an hour, or
+# has under way, counted up to a bound. All of `asked` have been leased, and that is committed: of two workers one at
+# least sees what the other sends. What was written before `:since` is not counted.
+MAILED_LATELY = """(
+    SELECT count(*) FROM (
+        SELECT FROM notifications o
+        JOIN deliveries d ON d.event_id = o.event_id AND d.effect = 'mail.send' AND d.target = CAST(o.user_id AS text)
+        WHERE o.user_id = n.user_id AND o.kind = n.kind AND o.channel = 'email' AND o.id > :since
+          AND (o.event_id, o.user_id) NOT IN (SELECT asked.event_id, asked.user_id FROM asked)
+          AND (d.done_at > now() - interval '1 hour'
+               OR (CAST(d.state AS text) = 'pending' AND d.attempts > 0 AND o.gathered_until IS NULL))
+        ORDER BY o.id DESC
+        LIMIT :gather_after
+    ) AS few
+)"""
+# The mails that are sent as one, in the order in which it lists them. Each is looked up for itself, however small the
+# tables seem to the planner: in the order of their ids, it would walk through all notifications or events.
+_GATHERED = PreparedStatement(
+    text(
+        f"""
+WITH held AS MATERIALIZED (
+    SELECT event_id, CAST(user_id AS text) AS target FROM notifications
+    WHERE user_id = :user_id AND kind = :kind AND gathered_until = :until
+)
+SELECT mail.* FROM held CROSS JOIN LATERAL (
+    SELECT {ROW}, {EVENT}
+    FROM deliveries d JOIN events e ON e.id = d.event_id
+    WHERE d.event_id = held.event_id AND d.effect = 'mail.send' AND d.target = held.target AND {PENDING}
+    OFFSET 0
+) AS mail
+ORDER BY mail.event_id
+LIMIT :limit
+"""
+    ).columns(**TYPES)
+)
+# A worker that has leased one of them only puts it off, and changes nothing then.
+_DONE_TOGETHER = text(
+    f"""
+UPDATE deliveries d SET state = 'done', done_at = now(), lease_until = NULL, last_error = NULL
+WHERE d.id = ANY(CAST(:ids AS uuid[])) AND {PENDING}
+"""
+)
+# Waits for those that run these, and keeps others from running them until the transaction's end.
+_SHARE_EFFECT = text(
+    """
+SELECT FROM events e JOIN deliveries d ON d.event_id = e.id AND d.effect = :effect
+WHERE e.subject_id = ANY(CAST(:subject_ids AS uuid[])) AND e.type = :event_type
+ORDER BY d.event_id
+FOR SHARE OF d
+"""
+)
+# The messages of an earlier event of the same subjects, by the same effect to the same targets. What a receiver refused
+# with a status, and what was cancelled, has not left; of any other attempt that is not certain.
+_EARLIER = text(
+    f"""
+SELECT e.subject_id, d.effect, d.target,
+       CAST(d.state AS text) = 'done' OR d.attempts > (
+           SELECT count(*) FROM delivery_attempts a
+           WHERE {SAME_KEY.format("a")} AND a.outcome <> 'done'
+             AND (a.outcome = 'cancelled' OR a.status_code IS NOT NULL)
+       ) AS may_have_left,
+       coalesce(d.lease_until > now(), false) OR ({PENDING} AND EXISTS (
+           SELECT FROM notifications n
+           WHERE n.event_id = d.event_id AND CAST(n.user_id AS text) = d.target AND n.gathered_until <= now()
+       )) AS is_leaving
+FROM unnest(CAST(:subject_ids AS uuid[]), CAST(:effects AS text[]), CAST(:targets AS text[]))
+     AS asked(subject_id, effect, target)
+JOIN events e ON e.subject_id = asked.subject_id AND e.type = :event_type
+JOIN deliveries d ON d.event_id = e.id AND d.effect = asked.effect AND d.target = asked.target
+"""
+).columns(subject_id=Uuid())
+
+
+# What was sent, or is to be sent, to a person whose account is erased: it is cancelled, and what servers answered goes,
+# since they repeat addresses. Rows that a worker holds are passed over.
+_FORGET_MESSAGES = """
+WITH sent AS (
+    SELECT d.event_id, d.effect, d.target FROM deliveries d
+    WHERE {where} AND (d.state IN ('pending', 'dead') OR d.last_error <> :reason)
+    FOR UPDATE OF d SKIP LOCKED
+), attempts AS (
+    UPDATE delivery_attempts a SET error = NULL, response = NULL FROM sent
+    WHERE (a.event_id, a.effect, a.target) = (sent.event_id, sent.effect, sent.target)
+)
+UPDATE deliveries d SET last_error = CASE WHEN d.state IN ('pending', 'dead') THEN :reason END,
+    state = CASE WHEN d.state IN ('pending', 'dead') THEN 'cancelled' ELSE d.state END, lease_until = NULL
+FROM sent WHERE (d.event_id, d.effect, d.target) = (sent.event_id, sent.effect, sent.target)
+"""
+FORGET_MAILS_ABOUT_USER = text(
+    _FORGET_MESSAGES.format(
+        where="d.event_id IN (SELECT e.id FROM events e WHERE e.subject_id = CAST(:user_id AS uuid))"
+        " AND d.effect = 'mail.send'"
+    )
+)
+# Of notifications: a push whose browser is another person's was not for this one.
+FORGET_MESSAGES_TO_USER = text(
+    _FORGET_MESSAGES.format(
+        where="""
+d.event_id IN (SELECT n.event_id FROM notifications n WHERE n.id = ANY(:ids) AND n.channel <> 'in_app')
+AND (
+    (d.effect = 'mail.send' AND d.target = CAST(:user_id AS text))
+    OR (d.effect = 'push.send' AND NOT EXISTS (
+        SELECT FROM push_subscriptions s
+        WHERE s.id = CASE WHEN d.effect = 'push.send' THEN CAST(d.target AS uuid) END
+          AND s.user_id <> CAST(:user_id AS uuid)
+    ))
+)
+"""
+    )
+)
+
+
+def gathered(db: Connection, *, user_id: UUID, kind: str, until: datetime, limit: int) -> list[Delivery]:
+    """The pending mails of a kind to a person that were held until then, the first of them, without leasing them."""
+    values = {"user_id": user_id, "kind": kind, "until": until, "limit": limit}
+    return deliveries_of(_GATHERED.all(db, values))
+
+
+def mark_gathered_done(db: Connection, delivery_ids: Iterable[UUID]) -> None:
+    """Mark those done that were sent as a part of another one."""
+    db.execute(_DONE_TOGETHER, {"ids": text_array(delivery_ids)})
+
+
+def share_effect(db: Connection, effect: str, event_type: str, subject_ids: Iterable[UUID]) -> None:
+    """Wait until no transaction runs an effect of these subjects' events, and have none run it before this one ends."""
+    db.execute(_SHARE_EFFECT, {"effect": effect, "event_type": event_type, "subject_ids": text_array(subject_ids)})
+
+
+def earlier_messages(
+    db: Connection, event_type: str, deliveries: Iterable[Delivery]
+) -> dict[tuple[UUID, str, str], EarlierMessage]:
+    """What became of the messages of an earlier event of the same subjects, by subject, effect and target."""
+    asked = list(deliveries)
+    values = {
+        "event_type": event_type,
+        "subject_ids": text_array(each.event.subject_id for each in asked),
+        "effects": text_array(each.key.effect for each in asked),
+        "targets": text_array(each.target for each in asked),
+    }
+    return {
+        (row.subject_id, row.effect, row.target): EarlierMessage(
+            may_have_left=row.may_have_left, is_leaving=row.is_leaving
+        )
+        for row in db.execute(_EARLIER, values)
+    }
