@@ -20,6 +20,9 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
 from models.base import Timestamp, Xid8, created, id_column, metadata
+from models.personal import IMPERSONAL, kept
+
+_KEPT_AUDIT = kept("the audit holds ids and no names, and nothing of it is ever changed")
 
 # Partitioned by the UUIDv7 of its key, which begins with the time: `make_audit_partition` makes the months.
 audit_entries = Table(
@@ -28,22 +31,22 @@ audit_entries = Table(
     id_column(),
     # Before `sequence`, and so taken before it: who has a number has a transaction id that the chain can wait for.
     Column("xid", Xid8, nullable=False, server_default=text("pg_current_xact_id()")),
-    Column("sequence", BigInteger, Identity(always=True), nullable=False),
+    Column("sequence", BigInteger, Identity(always=True), nullable=False, info=IMPERSONAL),
     Column("occurred_at", Timestamp, nullable=False),
-    Column("actor", Text, nullable=False),
-    Column("action", Text, nullable=False),
-    Column("subject_type", Text),
+    Column("actor", Text, nullable=False, info=_KEPT_AUDIT),
+    Column("action", Text, nullable=False, info=IMPERSONAL),
+    Column("subject_type", Text, info=IMPERSONAL),
     Column("subject_id", Uuid),
     # `ok`, or the code of the refusal.
-    Column("result", Text, nullable=False, server_default=text("'ok'")),
-    Column("method", Text),
-    Column("route", Text),
-    Column("address_hash", LargeBinary),
-    Column("request_id", Text),
-    Column("reason", Text),
-    Column("data", JSONB, nullable=False, server_default=text("'{}'")),
+    Column("result", Text, nullable=False, server_default=text("'ok'"), info=IMPERSONAL),
+    Column("method", Text, info=IMPERSONAL),
+    Column("route", Text, info=IMPERSONAL),
+    Column("address_hash", LargeBinary, info=_KEPT_AUDIT),
+    Column("request_id", Text, info=IMPERSONAL),
+    Column("reason", Text, info=_KEPT_AUDIT),
+    Column("data", JSONB, nullable=False, server_default=text("'{}'"), info=_KEPT_AUDIT),
     # How many equal refusals the entry stands for.
-    Column("count", Integer, nullable=False, server_default=text("1")),
+    Column("count", Integer, nullable=False, server_default=text("1"), info=IMPERSONAL),
     created(),
     CheckConstraint("jsonb_typeof(data) = 'object'", name="data_is_an_object"),
     CheckConstraint("count >= 1", name="count"),
@@ -62,23 +65,23 @@ audit_entries = Table(
 audit_blocks = Table(
     "audit_blocks",
     metadata,
-    Column("number", BigInteger, primary_key=True, autoincrement=False),
+    Column("number", BigInteger, primary_key=True, autoincrement=False, info=IMPERSONAL),
     # The latest month of its entries and of the blocks before, with whose partition it goes.
-    Column("month", Date, nullable=False),
+    Column("month", Date, nullable=False, info=IMPERSONAL),
     # It covers the entries after the block before, up to this sequence.
-    Column("up_to", BigInteger, nullable=False),
-    Column("previous", LargeBinary, nullable=False),
-    Column("hash", LargeBinary, nullable=False),
-    Column("entry_ids", ARRAY(Uuid), nullable=False),
+    Column("up_to", BigInteger, nullable=False, info=IMPERSONAL),
+    Column("previous", LargeBinary, nullable=False, info=IMPERSONAL),
+    Column("hash", LargeBinary, nullable=False, info=IMPERSONAL),
+    Column("entry_ids", ARRAY(Uuid), nullable=False, info=IMPERSONAL),
     # 32 bytes for each of the entries, in their order.
-    Column("digests", LargeBinary, nullable=False),
+    Column("digests", LargeBinary, nullable=False, info=IMPERSONAL),
     # Of a block that stands for a dropped month: the month, its last block, from which the chain goes on, and how many
     # entries its blocks had.
-    Column("dropped_month", Date),
-    Column("dropped_number", BigInteger),
-    Column("dropped_up_to", BigInteger),
-    Column("dropped_hash", LargeBinary),
-    Column("dropped_entries", BigInteger),
+    Column("dropped_month", Date, info=IMPERSONAL),
+    Column("dropped_number", BigInteger, info=IMPERSONAL),
+    Column("dropped_up_to", BigInteger, info=IMPERSONAL),
+    Column("dropped_hash", LargeBinary, info=IMPERSONAL),
+    Column("dropped_entries", BigInteger, info=IMPERSONAL),
     created(),
     CheckConstraint("octet_length(digests) = 32 * cardinality(entry_ids)", name="digests"),
     CheckConstraint(
@@ -95,12 +98,12 @@ audit_blocks = Table(
 audit_chain = Table(
     "audit_chain",
     metadata,
-    Column("id", Boolean, primary_key=True, server_default=text("true")),
-    Column("noted", BigInteger, nullable=False, server_default=text("0")),
+    Column("id", Boolean, primary_key=True, server_default=text("true"), info=IMPERSONAL),
+    Column("noted", BigInteger, nullable=False, server_default=text("0"), info=IMPERSONAL),
     Column("horizon", Xid8, nullable=False, server_default=text("'0'::xid8")),
-    Column("checked", BigInteger, nullable=False, server_default=text("0")),
-    Column("number", BigInteger, nullable=False, server_default=text("0")),
-    Column("hash", LargeBinary, nullable=False, server_default=text(rf"'\x{'00' * 32}'::bytea")),
+    Column("checked", BigInteger, nullable=False, server_default=text("0"), info=IMPERSONAL),
+    Column("number", BigInteger, nullable=False, server_default=text("0"), info=IMPERSONAL),
+    Column("hash", LargeBinary, nullable=False, server_default=text(rf"'\x{'00' * 32}'::bytea"), info=IMPERSONAL),
     created(),
     CheckConstraint("id", name="one_row"),
 )

@@ -23,6 +23,9 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB, TSTZRANGE, ExcludeConstraint
 
 from models.base import Timestamp, changing, created, id_column, metadata
+from models.personal import DELETED, ERASED, IMPERSONAL, kept
+
+_KEPT_HOURS = kept("reports of past hours are made of it; it names no one")
 
 MINUTES_OF_A_DAY = 1440
 # Also in the checks of booking_rules.
@@ -37,9 +40,9 @@ weekly_hours = Table(
     metadata,
     id_column(),
     Column("mentor_profile_id", Uuid, ForeignKey("mentor_profiles.id"), nullable=False),
-    Column("revision", Integer, nullable=False),
+    Column("revision", Integer, nullable=False, info=IMPERSONAL),
     # The wall-clock time of the hours; it does not follow the profile's time zone.
-    Column("time_zone", Text, nullable=False),
+    Column("time_zone", Text, nullable=False, info=_KEPT_HOURS),
     Column("since", Timestamp, nullable=False),
     Column("until", Timestamp),
     created(),
@@ -59,9 +62,9 @@ availability_rules = Table(
     "availability_rules",
     metadata,
     Column("weekly_hours_id", Uuid, ForeignKey("weekly_hours.id"), nullable=False),
-    Column("weekday", SmallInteger, nullable=False),  # 0 for Monday
-    Column("opens", SmallInteger, nullable=False),
-    Column("closes", SmallInteger, nullable=False),
+    Column("weekday", SmallInteger, nullable=False, info=_KEPT_HOURS),  # 0 for Monday
+    Column("opens", SmallInteger, nullable=False, info=_KEPT_HOURS),
+    Column("closes", SmallInteger, nullable=False, info=_KEPT_HOURS),
     created(),
     PrimaryKeyConstraint("weekly_hours_id", "weekday", "opens"),
     CheckConstraint("weekday BETWEEN 0 AND 6", name="weekday"),
@@ -81,10 +84,10 @@ date_hours = Table(
     "date_hours",
     metadata,
     Column("mentor_profile_id", Uuid, ForeignKey("mentor_profiles.id"), nullable=False),
-    Column("day", Date, nullable=False),
+    Column("day", Date, nullable=False, info=IMPERSONAL),
     # Whose date it is: that of the weekly hours or, without any, of the mentor's profile when the hours were set.
-    Column("time_zone", Text, nullable=False),
-    Column("spans", JSONB, nullable=False),
+    Column("time_zone", Text, nullable=False, info=_KEPT_HOURS),
+    Column("spans", JSONB, nullable=False, info=_KEPT_HOURS),
     created(),
     PrimaryKeyConstraint("mentor_profile_id", "day"),
     CheckConstraint("jsonb_typeof(spans) = 'array'", name="spans_are_an_array"),
@@ -98,7 +101,7 @@ time_off = Table(
     Column("mentor_profile_id", Uuid, ForeignKey("mentor_profiles.id"), nullable=False),
     Column("start_time", Timestamp, nullable=False),
     Column("end_time", Timestamp, nullable=False),
-    Column("reason", Text),
+    Column("reason", Text, info=ERASED),
     created(),
     CheckConstraint("end_time > start_time", name="ends_after_it_starts"),
     CheckConstraint("char_length(reason) <= 1000", name="reason_length"),
@@ -114,7 +117,7 @@ availability_announcements = Table(
     metadata,
     Column("mentor_profile_id", Uuid, ForeignKey("mentor_profiles.id"), primary_key=True),
     Column("announced_at", Timestamp, nullable=False),
-    Column("held_back", Integer, nullable=False, server_default=text("0")),
+    Column("held_back", Integer, nullable=False, server_default=text("0"), info=IMPERSONAL),
     Column("event_id", Uuid),
     created(),
     CheckConstraint("held_back >= 0 AND (held_back > 0) = (event_id IS NOT NULL)", name="held_back"),
@@ -125,14 +128,14 @@ booking_rules = Table(
     "booking_rules",
     metadata,
     Column("mentor_profile_id", Uuid, ForeignKey("mentor_profiles.id"), primary_key=True),
-    Column("step_minutes", Integer, nullable=False, server_default=text("15")),
-    Column("horizon_days", Integer),
-    Column("max_per_day", Integer),
-    Column("max_per_week", Integer),
-    Column("max_per_mentee_per_day", Integer),
-    Column("max_per_mentee_per_week", Integer),
+    Column("step_minutes", Integer, nullable=False, server_default=text("15"), info=IMPERSONAL),
+    Column("horizon_days", Integer, info=IMPERSONAL),
+    Column("max_per_day", Integer, info=IMPERSONAL),
+    Column("max_per_week", Integer, info=IMPERSONAL),
+    Column("max_per_mentee_per_day", Integer, info=IMPERSONAL),
+    Column("max_per_mentee_per_week", Integer, info=IMPERSONAL),
     # What happens to bookings while an outside calendar cannot be read.
-    Column("stale_calendars", Text, nullable=False, server_default=text("'ignore'")),
+    Column("stale_calendars", Text, nullable=False, server_default=text("'ignore'"), info=IMPERSONAL),
     *changing(),
     CheckConstraint("step_minutes BETWEEN 5 AND 1440", name="step_minutes"),
     CheckConstraint("horizon_days BETWEEN 1 AND 1830", name="horizon_days"),
@@ -149,12 +152,12 @@ calendar_feeds = Table(
     metadata,
     id_column(),
     Column("mentor_profile_id", Uuid, ForeignKey("mentor_profiles.id"), nullable=False),
-    Column("name", Text),
-    Column("sealed_url", Text, nullable=False),
+    Column("name", Text, info=DELETED),
+    Column("sealed_url", Text, nullable=False, info=DELETED),
     # SHA-256 of the address and the mentor's id, to know an address again.
-    Column("url_digest", LargeBinary, nullable=False),
+    Column("url_digest", LargeBinary, nullable=False, info=DELETED),
     # Scheme, host and port of the address, which may be shown.
-    Column("origin", Text, nullable=False),
+    Column("origin", Text, nullable=False, info=DELETED),
     # The event whose delivery reads it; deliveries of earlier ones end.
     Column("scheduled_by", Uuid, nullable=False),
     Column("next_fetch_at", Timestamp, nullable=False),
@@ -162,14 +165,14 @@ calendar_feeds = Table(
     Column("fetched_at", Timestamp),
     # From when on the last copy is too old to be relied on; at first, from the beginning.
     Column("stale_at", Timestamp, nullable=False),
-    Column("failures", Integer, nullable=False, server_default=text("0")),
-    Column("last_error", Text),
+    Column("failures", Integer, nullable=False, server_default=text("0"), info=IMPERSONAL),
+    Column("last_error", Text, info=DELETED),
     # Of the last copy: validators of HTTP, a digest of its content, and by what its busy times were found.
-    Column("etag", Text),
-    Column("last_modified", Text),
-    Column("content_digest", LargeBinary),
+    Column("etag", Text, info=DELETED),
+    Column("last_modified", Text, info=DELETED),
+    Column("content_digest", LargeBinary, info=DELETED),
     Column("busy_until", Timestamp),
-    Column("time_zone", Text),
+    Column("time_zone", Text, info=DELETED),
     *changing(),
     UniqueConstraint("mentor_profile_id", "url_digest"),
     # For the mentor's list, and for the busy times, which name both.
@@ -186,7 +189,7 @@ outside_busy = Table(
     metadata,
     Column("mentor_profile_id", Uuid, nullable=False),
     Column("calendar_feed_id", Uuid, nullable=False),
-    Column("busy", TSTZRANGE, nullable=False),
+    Column("busy", TSTZRANGE, nullable=False, info=DELETED),
     created(),
     ForeignKeyConstraint(
         ["mentor_profile_id", "calendar_feed_id"], ["calendar_feeds.mentor_profile_id", "calendar_feeds.id"]

@@ -7,6 +7,8 @@ from enum import StrEnum
 from sqlalchemy import Column, ColumnElement, DateTime, Enum, Integer, MetaData, Uuid, literal_column, text
 from sqlalchemy.types import UserDefinedType
 
+from models.personal import IMPERSONAL
+
 # Names are a contract: workflows.kernel.constraints maps a violated constraint to its domain error by name.
 metadata = MetaData(
     naming_convention={
@@ -55,5 +57,5 @@ def changing() -> tuple[Column[object], Column[object], Column[object]]:
     return (
         created(),
         Column("updated_at", Timestamp, nullable=False, server_default=text("now()")),
-        Column("version", Integer, nullable=False, server_default=text("1")),
+        Column("version", Integer, nullable=False, server_default=text("1"), info=IMPERSONAL),
     )

@@ -23,6 +23,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
 from models.base import Timestamp, changing, created, enum, id_column, metadata
+from models.personal import ERASED, IMPERSONAL, KEPT_ACCOUNT, OWN_LOCATION, kept, own_reason, replaced_by
 
 
 class BookingStatus(StrEnum):
@@ -62,28 +63,28 @@ bookings = Table(
     Column("start_time", Timestamp, nullable=False),
     Column("end_time", Timestamp, nullable=False),
     Column("status", enum(BookingStatus, "booking_status"), nullable=False),
-    Column("title", Text),
-    Column("notes", Text),
-    Column("metadata", JSONB(none_as_null=True)),
-    Column("price_amount", BigInteger, nullable=False),
-    Column("price_currency", Text, nullable=False),
+    Column("title", Text, info=ERASED),
+    Column("notes", Text, info=ERASED),
+    Column("metadata", JSONB(none_as_null=True), info=ERASED),
+    Column("price_amount", BigInteger, nullable=False, info=KEPT_ACCOUNT),
+    Column("price_currency", Text, nullable=False, info=KEPT_ACCOUNT),
     # What it was paid with: a product's price, or a credit.
     Column("product_id", Uuid, ForeignKey("products.id")),
     Column("bundle_purchase_id", Uuid, ForeignKey("bundle_purchases.id")),
     # The recurring bookings that were made by one request.
     Column("series_id", Uuid),
     # The terms of the listing or template as they were at the request; a later change of those is of no concern.
-    Column("buffer_before_minutes", Integer, nullable=False, server_default=text("0")),
-    Column("buffer_minutes", Integer, nullable=False, server_default=text("0")),
-    Column("early_start_minutes", Integer),
-    Column("cancellation_window_hours", Integer),
-    Column("late_fee_percent", Integer, nullable=False),
-    Column("reminder_minutes", ARRAY(Integer)),
+    Column("buffer_before_minutes", Integer, nullable=False, server_default=text("0"), info=IMPERSONAL),
+    Column("buffer_minutes", Integer, nullable=False, server_default=text("0"), info=IMPERSONAL),
+    Column("early_start_minutes", Integer, info=IMPERSONAL),
+    Column("cancellation_window_hours", Integer, info=IMPERSONAL),
+    Column("late_fee_percent", Integer, nullable=False, info=IMPERSONAL),
+    Column("reminder_minutes", ARRAY(Integer), info=IMPERSONAL),
     # As a listing's.
-    Column("location", JSONB(none_as_null=True)),
+    Column("location", JSONB(none_as_null=True), info=replaced_by(OWN_LOCATION)),
     Column("session_id", Uuid, unique=True),
-    Column("decline_reason", Text),
-    Column("cancel_reason", Text),
+    Column("decline_reason", Text, info=replaced_by(own_reason("decline_reason"))),
+    Column("cancel_reason", Text, info=replaced_by(own_reason("cancel_reason"))),
     *changing(),
     # A booking's mentor is its listing's.
     ForeignKeyConstraint(["listing_id", "mentor_profile_id"], ["listings.id", "listings.mentor_profile_id"]),
@@ -156,12 +157,12 @@ booking_participants = Table(
     Column("user_id", Uuid, ForeignKey("users.id"), nullable=False),
     # A participant of a group holds a seat, with what was paid for it; the mentee of an individual booking has none.
     Column("seat_id", Uuid, unique=True),
-    Column("price_amount", BigInteger),
-    Column("price_currency", Text),
+    Column("price_amount", BigInteger, info=KEPT_ACCOUNT),
+    Column("price_currency", Text, info=KEPT_ACCOUNT),
     Column("product_id", Uuid, ForeignKey("products.id")),
     Column("bundle_purchase_id", Uuid, ForeignKey("bundle_purchases.id")),
     # Null until attendance is recorded.
-    Column("present", Boolean),
+    Column("present", Boolean, info=kept("what a session was")),
     # Of the booking, which a trigger copies to a seat: the group sessions of a person are listed by it.
     Column("start_time", Timestamp),
     created(),

@@ -20,6 +20,7 @@ from sqlalchemy import (
 )
 
 from models.base import Timestamp, changing, created, enum, id_column, metadata
+from models.personal import ERASED, IMPERSONAL, KEPT_ACCOUNT
 
 
 class BundleEntryKind(StrEnum):
@@ -39,13 +40,13 @@ bundle_purchases = Table(
     Column("mentee_user_id", Uuid, ForeignKey("users.id"), nullable=False),
     Column("course_id", Uuid, nullable=False),
     Column("product_id", Uuid, nullable=False),
-    Column("total_sessions", Integer, nullable=False),
+    Column("total_sessions", Integer, nullable=False, info=IMPERSONAL),
     # Moves with an entry in the ledger, in one statement.
-    Column("remaining_sessions", Integer, nullable=False),
+    Column("remaining_sessions", Integer, nullable=False, info=IMPERSONAL),
     # Of its product at the time of purchase, as the price is; null for sessions of any duration.
-    Column("duration_minutes", Integer),
-    Column("price_amount", BigInteger, nullable=False),
-    Column("price_currency", Text, nullable=False),
+    Column("duration_minutes", Integer, info=IMPERSONAL),
+    Column("price_amount", BigInteger, nullable=False, info=KEPT_ACCOUNT),
+    Column("price_currency", Text, nullable=False, info=KEPT_ACCOUNT),
     Column("valid_from", Timestamp, nullable=False),
     # Exclusive; null for no end.
     Column("valid_to", Timestamp),
@@ -75,17 +76,17 @@ bundle_entries = Table(
     metadata,
     id_column(),
     # Given under the lock of the bundle's row: the order of the entries of one bundle.
-    Column("sequence", BigInteger, Identity(always=True), nullable=False),
+    Column("sequence", BigInteger, Identity(always=True), nullable=False, info=IMPERSONAL),
     Column("bundle_purchase_id", Uuid, ForeignKey("bundle_purchases.id"), nullable=False),
     Column("kind", enum(BundleEntryKind, "bundle_entry_kind"), nullable=False),
-    Column("credits", Integer, nullable=False),
+    Column("credits", Integer, nullable=False, info=IMPERSONAL),
     # What remains after this entry.
-    Column("balance", Integer, nullable=False),
+    Column("balance", Integer, nullable=False, info=IMPERSONAL),
     Column("booking_id", Uuid, ForeignKey("bookings.id")),
     # The seat of a group for which the credit was used; seats that were left are deleted.
     Column("seat_id", Uuid),
-    Column("reason", Text),
-    Column("actor", Text, nullable=False),
+    Column("reason", Text, info=ERASED),
+    Column("actor", Text, nullable=False, info=IMPERSONAL),
     created(),
     CheckConstraint("balance >= 0", name="balance"),
     CheckConstraint(

@@ -17,6 +17,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import TSTZRANGE, ExcludeConstraint
 
 from models.base import Timestamp, changing, created, id_column, metadata
+from models.personal import DELETED, IMPERSONAL
 
 # The one calendar of each person, whichever part they take: what a mentor holds sessions at, or is held for, and what a
 # mentee attends. Every writer locks the rows of its people in `users` first, by id: two inserts that meet inside the
@@ -29,17 +30,17 @@ person_busy = Table(
     # Where the person is the mentor; null for a mentee.
     Column("mentor_profile_id", Uuid, ForeignKey("mentor_profiles.id")),
     # A mentor's with the buffers of the booking, a mentee's without.
-    Column("busy", TSTZRANGE, nullable=False),
+    Column("busy", TSTZRANGE, nullable=False, info=IMPERSONAL),
     Column("booking_id", Uuid, ForeignKey("bookings.id")),
     # Of a mentee: whether other sessions as a mentee may overlap, by the setting when it was booked, or an overlapping
     # one was.
-    Column("may_overlap", Boolean, nullable=False, server_default=text("false")),
+    Column("may_overlap", Boolean, nullable=False, server_default=text("false"), info=IMPERSONAL),
     # A hold of a mentor's time: who has it, and for which time without the buffers.
-    Column("hold_id", Uuid),
-    Column("expires_at", Timestamp),
-    Column("held_by_user_id", Uuid, ForeignKey("users.id")),
-    Column("held_start", Timestamp),
-    Column("held_end", Timestamp),
+    Column("hold_id", Uuid, info=DELETED),
+    Column("expires_at", Timestamp, info=DELETED),
+    Column("held_by_user_id", Uuid, ForeignKey("users.id"), info=DELETED),
+    Column("held_start", Timestamp, info=DELETED),
+    Column("held_end", Timestamp, info=DELETED),
     created(),
     UniqueConstraint("booking_id", "user_id"),
     # No person is busy twice at one time. All that may overlap has one lane for each person, all else one of its own.
@@ -76,9 +77,9 @@ calendar_secrets = Table(
     "calendar_secrets",
     metadata,
     # One per user: a new secret replaces the old one.
-    Column("user_id", Uuid, ForeignKey("users.id"), primary_key=True),
+    Column("user_id", Uuid, ForeignKey("users.id"), primary_key=True, info=DELETED),
     # SHA-256 of 32 random bytes, which cannot be guessed; a dump does not disclose the secret.
-    Column("digest", LargeBinary, nullable=False, unique=True),
+    Column("digest", LargeBinary, nullable=False, unique=True, info=DELETED),
     *changing(),
     CheckConstraint("octet_length(digest) = 32", name="digest"),
 )

@@ -21,6 +21,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB, TSVECTOR
 
 from models.base import changing, enum, id_column, metadata
+from models.personal import ERASED, IMPERSONAL, replaced_by
 
 # Of a listing or the operator policy; also in the table's check.
 MAX_REMINDERS = 5
@@ -57,11 +58,11 @@ courses = Table(
     "courses",
     metadata,
     id_column(),
-    Column("title", Text, nullable=False),
-    Column("description", Text),
-    Column("active", Boolean, nullable=False, server_default=text("true")),
+    Column("title", Text, nullable=False, info=IMPERSONAL),
+    Column("description", Text, info=IMPERSONAL),
+    Column("active", Boolean, nullable=False, server_default=text("true"), info=IMPERSONAL),
     # The words of title and description, by a trigger.
-    Column("search", TSVECTOR, nullable=False, server_default=text("''")),
+    Column("search", TSVECTOR, nullable=False, server_default=text("''"), info=IMPERSONAL),
     *changing(),
     CheckConstraint("char_length(title) BETWEEN 1 AND 200", name="title_length"),
     # Without a list of pending entries, which each search would read.
@@ -74,15 +75,15 @@ products = Table(
     id_column(),
     Column("course_id", Uuid, ForeignKey("courses.id"), nullable=False),
     Column("kind", enum(ProductKind, "product_kind"), nullable=False),
-    Column("title", Text, nullable=False),
-    Column("session_count", Integer, nullable=False, server_default=text("1")),
+    Column("title", Text, nullable=False, info=IMPERSONAL),
+    Column("session_count", Integer, nullable=False, server_default=text("1"), info=IMPERSONAL),
     # Of the sessions that it pays for; null for any.
-    Column("duration_minutes", Integer),
-    Column("price_amount", BigInteger, nullable=False),
-    Column("price_currency", Text, nullable=False),
+    Column("duration_minutes", Integer, info=IMPERSONAL),
+    Column("price_amount", BigInteger, nullable=False, info=IMPERSONAL),
+    Column("price_currency", Text, nullable=False, info=IMPERSONAL),
     # How long a bundle lasts; null for no end.
-    Column("valid_days", Integer),
-    Column("active", Boolean, nullable=False, server_default=text("true")),
+    Column("valid_days", Integer, info=IMPERSONAL),
+    Column("active", Boolean, nullable=False, server_default=text("true"), info=IMPERSONAL),
     *changing(),
     CheckConstraint("char_length(title) BETWEEN 1 AND 200", name="title_length"),
     CheckConstraint("session_count BETWEEN 1 AND 1000", name="session_count"),
@@ -103,23 +104,23 @@ listings = Table(
     Column("mentor_profile_id", Uuid, ForeignKey("mentor_profiles.id"), nullable=False),
     # A mentor teaches a course by holding a listing of it.
     Column("course_id", Uuid, ForeignKey("courses.id")),
-    Column("title", Text, nullable=False),
-    Column("description", Text),
-    Column("duration_minutes", Integer, nullable=False),
-    Column("price_amount", BigInteger, nullable=False),
-    Column("price_currency", Text, nullable=False),
+    Column("title", Text, nullable=False, info=replaced_by("'Deleted'")),
+    Column("description", Text, info=ERASED),
+    Column("duration_minutes", Integer, nullable=False, info=IMPERSONAL),
+    Column("price_amount", BigInteger, nullable=False, info=IMPERSONAL),
+    Column("price_currency", Text, nullable=False, info=IMPERSONAL),
     Column("booking_mode", enum(BookingMode, "booking_mode"), nullable=False, server_default=text("'request'")),
-    Column("early_start_minutes", Integer, server_default=text("15")),
-    Column("min_notice_minutes", Integer, nullable=False, server_default=text("0")),
-    Column("buffer_before_minutes", Integer, nullable=False, server_default=text("0")),
-    Column("buffer_minutes", Integer, nullable=False, server_default=text("0")),
-    Column("cancellation_window_hours", Integer, server_default=text("24")),
-    Column("late_fee_percent", Integer, nullable=False, server_default=text("50")),
+    Column("early_start_minutes", Integer, server_default=text("15"), info=IMPERSONAL),
+    Column("min_notice_minutes", Integer, nullable=False, server_default=text("0"), info=IMPERSONAL),
+    Column("buffer_before_minutes", Integer, nullable=False, server_default=text("0"), info=IMPERSONAL),
+    Column("buffer_minutes", Integer, nullable=False, server_default=text("0"), info=IMPERSONAL),
+    Column("cancellation_window_hours", Integer, server_default=text("24"), info=IMPERSONAL),
+    Column("late_fee_percent", Integer, nullable=False, server_default=text("50"), info=IMPERSONAL),
     # How long before the start both sides are reminded; null for what the operator has chosen.
-    Column("reminder_minutes", ARRAY(Integer)),
+    Column("reminder_minutes", ARRAY(Integer), info=IMPERSONAL),
     # {"kind": a LocationKind, "value": text, if there is one}
-    Column("location", JSONB(none_as_null=True)),
-    Column("active", Boolean, nullable=False, server_default=text("true")),
+    Column("location", JSONB(none_as_null=True), info=ERASED),
+    Column("active", Boolean, nullable=False, server_default=text("true"), info=replaced_by("false")),
     *changing(),
     CheckConstraint("char_length(title) BETWEEN 1 AND 200", name="title_length"),
     CheckConstraint("duration_minutes BETWEEN 5 AND 1440", name="duration_minutes"),

@@ -23,6 +23,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
 from models.base import Timestamp, Xid8, created, enum, id_column, metadata
+from models.personal import ERASED, IMPERSONAL, kept
 
 
 class DeliveryState(StrEnum):
@@ -91,15 +92,20 @@ events = Table(
     metadata,
     id_column(),
     Column("xid", Xid8, nullable=False, server_default=text("pg_current_xact_id()")),
-    Column("sequence", BigInteger, Identity(always=True), nullable=False),
-    Column("type", Text, nullable=False),
-    Column("subject_type", Text, nullable=False),
+    Column("sequence", BigInteger, Identity(always=True), nullable=False, info=IMPERSONAL),
+    Column("type", Text, nullable=False, info=IMPERSONAL),
+    Column("subject_type", Text, nullable=False, info=IMPERSONAL),
     Column("subject_id", Uuid, nullable=False),
-    Column("actor", Text, nullable=False),
-    Column("data", JSONB, nullable=False),
+    Column("actor", Text, nullable=False, info=kept("an id")),
+    Column(
+        "data",
+        JSONB,
+        nullable=False,
+        info=kept("ids, states, times and amounts; what an endpoint answered, without its address"),
+    ),
     Column("occurred_at", Timestamp, nullable=False),
     # Which effects its writer knew; null for writers before there were catalogues.
-    Column("catalogue", BigInteger),
+    Column("catalogue", BigInteger, info=IMPERSONAL),
     created(),
     Index("ix_events_subject_id", "subject_id"),
     Index("ix_events_type_id", "type", "id"),
@@ -113,9 +119,9 @@ events = Table(
 clusters = Table(
     "clusters",
     metadata,
-    Column("number", Integer, primary_key=True, autoincrement=False),
-    Column("system_identifier", BigInteger, nullable=False),
-    Column("events_up_to", BigInteger, nullable=False),
+    Column("number", Integer, primary_key=True, autoincrement=False, info=IMPERSONAL),
+    Column("system_identifier", BigInteger, nullable=False, info=IMPERSONAL),
+    Column("events_up_to", BigInteger, nullable=False, info=IMPERSONAL),
     created(),
 )
 
@@ -123,29 +129,29 @@ deliveries = Table(
     "deliveries",
     metadata,
     Column("event_id", Uuid, ForeignKey("events.id"), nullable=False),
-    Column("effect", Text, nullable=False),
-    Column("target", Text, nullable=False, server_default=text("''")),
+    Column("effect", Text, nullable=False, info=IMPERSONAL),
+    Column("target", Text, nullable=False, server_default=text("''"), info=IMPERSONAL),
     Column("id", Uuid, nullable=False),
-    Column("queue", Text, nullable=False),
+    Column("queue", Text, nullable=False, info=IMPERSONAL),
     Column("state", enum(DeliveryState, "delivery_state"), nullable=False, server_default=text("'pending'")),
     Column("due_at", Timestamp, nullable=False),
     Column("nudge_at", Timestamp, nullable=False),
-    Column("nudges", Integer, nullable=False, server_default=text("0")),
-    Column("attempts", Integer, nullable=False, server_default=text("0")),
+    Column("nudges", Integer, nullable=False, server_default=text("0"), info=IMPERSONAL),
+    Column("attempts", Integer, nullable=False, server_default=text("0"), info=IMPERSONAL),
     # Attempts before an operator's retry, which the retry policy does not count (`attempts_reset` in the code).
-    Column("forgiven", Integer, nullable=False, server_default=text("0")),
+    Column("forgiven", Integer, nullable=False, server_default=text("0"), info=IMPERSONAL),
     Column("lease_until", Timestamp),
-    Column("last_error", Text),
+    Column("last_error", Text, info=ERASED),
     # Why it was cancelled: what was `not_listening` can be recovered.
-    Column("cancel_reason", Text),
+    Column("cancel_reason", Text, info=IMPERSONAL),
     # Equal to due_at for as long as it waits for an unavailable receiver, and not after an attempt of its own.
     Column("put_off_until", Timestamp),
     Column("done_at", Timestamp),
     # Of webhook deliveries: to which endpoint, and which of the resends of its event; 0 for the first run.
     Column("endpoint_id", Uuid),
     # The endpoint's rate limit under which it has got its turn, which is when it is due; null without one.
-    Column("turn_rate", Integer),
-    Column("resend", Integer, nullable=False, server_default=text("0")),
+    Column("turn_rate", Integer, info=IMPERSONAL),
+    Column("resend", Integer, nullable=False, server_default=text("0"), info=IMPERSONAL),
     created(),
     PrimaryKeyConstraint("event_id", "effect", "target"),
     CheckConstraint("nudges >= 0 AND attempts >= 0", name="counters"),
@@ -211,15 +217,15 @@ delivery_attempts = Table(
     "delivery_attempts",
     metadata,
     Column("event_id", Uuid, nullable=False),
-    Column("effect", Text, nullable=False),
-    Column("target", Text, nullable=False),
-    Column("attempt", Integer, nullable=False),
-    Column("outcome", Text, nullable=False),
-    Column("error", Text),
-    Column("error_class", Text),
-    Column("status_code", Integer),
-    Column("response", Text),
-    Column("duration_ms", Integer, nullable=False),
+    Column("effect", Text, nullable=False, info=IMPERSONAL),
+    Column("target", Text, nullable=False, info=IMPERSONAL),
+    Column("attempt", Integer, nullable=False, info=IMPERSONAL),
+    Column("outcome", Text, nullable=False, info=IMPERSONAL),
+    Column("error", Text, info=ERASED),
+    Column("error_class", Text, info=IMPERSONAL),
+    Column("status_code", Integer, info=IMPERSONAL),
+    Column("response", Text, info=ERASED),
+    Column("duration_ms", Integer, nullable=False, info=IMPERSONAL),
     created(),
     PrimaryKeyConstraint("event_id", "effect", "target", "attempt"),
     ForeignKeyConstraint(
@@ -236,8 +242,8 @@ delivery_attempts = Table(
 effect_catalogues = Table(
     "effect_catalogues",
     metadata,
-    Column("id", BigInteger, primary_key=True, autoincrement=False),
-    Column("effects", ARRAY(Text), nullable=False),
+    Column("id", BigInteger, primary_key=True, autoincrement=False, info=IMPERSONAL),
+    Column("effects", ARRAY(Text), nullable=False, info=IMPERSONAL),
     created(),
 )
 
@@ -246,9 +252,9 @@ effect_catalogues = Table(
 subscriptions = Table(
     "subscriptions",
     metadata,
-    Column("effect", Text, nullable=False),
-    Column("event_type", Text, nullable=False),
-    Column("queue", Text, nullable=False),
+    Column("effect", Text, nullable=False, info=IMPERSONAL),
+    Column("event_type", Text, nullable=False, info=IMPERSONAL),
+    Column("queue", Text, nullable=False, info=IMPERSONAL),
     Column("first_seen_at", Timestamp, nullable=False, server_default=text("now()")),
     created(),
     PrimaryKeyConstraint("effect", "event_type"),

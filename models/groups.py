@@ -23,6 +23,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB
 
 from models.base import Timestamp, changing, created, id_column, metadata
+from models.personal import DELETED, ERASED, IMPERSONAL, KEPT_ACCOUNT, replaced_by
 
 MAX_CAPACITY = 1000
 
@@ -34,22 +35,22 @@ group_session_templates = Table(
     Column("course_id", Uuid, ForeignKey("courses.id")),
     # The group_seat product whose price was taken, where none was given.
     Column("product_id", Uuid),
-    Column("title", Text, nullable=False),
+    Column("title", Text, nullable=False, info=replaced_by("'Deleted'")),
     # 0 for Monday, with the wall-clock time in `time_zone`, an IANA name.
-    Column("weekday", SmallInteger, nullable=False),
-    Column("start_time", Time, nullable=False),
-    Column("time_zone", Text, nullable=False),
-    Column("duration_minutes", Integer, nullable=False),
-    Column("capacity", Integer, nullable=False),
+    Column("weekday", SmallInteger, nullable=False, info=IMPERSONAL),
+    Column("start_time", Time, nullable=False, info=IMPERSONAL),
+    Column("time_zone", Text, nullable=False, info=IMPERSONAL),
+    Column("duration_minutes", Integer, nullable=False, info=IMPERSONAL),
+    Column("capacity", Integer, nullable=False, info=IMPERSONAL),
     # Of one seat.
-    Column("price_amount", BigInteger, nullable=False),
-    Column("price_currency", Text, nullable=False),
-    Column("early_start_minutes", Integer, server_default=text("15")),
-    Column("buffer_minutes", Integer, nullable=False, server_default=text("0")),
-    Column("cancellation_window_hours", Integer, server_default=text("24")),
-    Column("late_fee_percent", Integer, nullable=False, server_default=text("50")),
-    Column("location", JSONB(none_as_null=True)),
-    Column("active", Boolean, nullable=False, server_default=text("true")),
+    Column("price_amount", BigInteger, nullable=False, info=IMPERSONAL),
+    Column("price_currency", Text, nullable=False, info=IMPERSONAL),
+    Column("early_start_minutes", Integer, server_default=text("15"), info=IMPERSONAL),
+    Column("buffer_minutes", Integer, nullable=False, server_default=text("0"), info=IMPERSONAL),
+    Column("cancellation_window_hours", Integer, server_default=text("24"), info=IMPERSONAL),
+    Column("late_fee_percent", Integer, nullable=False, server_default=text("50"), info=IMPERSONAL),
+    Column("location", JSONB(none_as_null=True), info=ERASED),
+    Column("active", Boolean, nullable=False, server_default=text("true"), info=replaced_by("false")),
     *changing(),
     ForeignKeyConstraint(["product_id", "course_id"], ["products.id", "products.course_id"]),
     CheckConstraint("char_length(title) BETWEEN 1 AND 200", name="title_length"),
@@ -73,11 +74,11 @@ group_sessions = Table(
     Column("booking_id", Uuid, ForeignKey("bookings.id"), primary_key=True),
     Column("template_id", Uuid, ForeignKey("group_session_templates.id"), nullable=False),
     # The date of the occurrence in the template's zone.
-    Column("occurs_on", Date, nullable=False),
-    Column("capacity", Integer, nullable=False),
+    Column("occurs_on", Date, nullable=False, info=IMPERSONAL),
+    Column("capacity", Integer, nullable=False, info=IMPERSONAL),
     # Move with the rows of booking_participants and waitlist_entries, in one statement.
-    Column("seats_taken", Integer, nullable=False, server_default=text("0")),
-    Column("seats_offered", Integer, nullable=False, server_default=text("0")),
+    Column("seats_taken", Integer, nullable=False, server_default=text("0"), info=IMPERSONAL),
+    Column("seats_offered", Integer, nullable=False, server_default=text("0"), info=IMPERSONAL),
     # Set with its session's cancellation: from then on it can be neither joined nor left, and be scheduled again.
     Column("cancelled_at", Timestamp),
     *changing(),
@@ -103,7 +104,7 @@ waitlist_entries = Table(
     # A UUIDv7: the order of the line.
     id_column(),
     Column("booking_id", Uuid, ForeignKey("group_sessions.booking_id"), nullable=False),
-    Column("user_id", Uuid, ForeignKey("users.id"), nullable=False),
+    Column("user_id", Uuid, ForeignKey("users.id"), nullable=False, info=DELETED),
     # Until then a seat is kept for this person; null while they wait for one.
     Column("offered_until", Timestamp),
     created(),
@@ -119,12 +120,12 @@ seat_cancellations = Table(
     Column("seat_id", Uuid, primary_key=True),
     Column("booking_id", Uuid, ForeignKey("bookings.id"), nullable=False),
     Column("user_id", Uuid, ForeignKey("users.id"), nullable=False),
-    Column("late", Boolean, nullable=False),
-    Column("fee_amount", BigInteger, nullable=False),
-    Column("refund_amount", BigInteger, nullable=False),
-    Column("currency", Text, nullable=False),
+    Column("late", Boolean, nullable=False, info=KEPT_ACCOUNT),
+    Column("fee_amount", BigInteger, nullable=False, info=KEPT_ACCOUNT),
+    Column("refund_amount", BigInteger, nullable=False, info=KEPT_ACCOUNT),
+    Column("currency", Text, nullable=False, info=KEPT_ACCOUNT),
     # For the mentor alone.
-    Column("reason", Text),
+    Column("reason", Text, info=ERASED),
     # From then on the refund is the whole price, or the credit has returned.
     Column("waived_at", Timestamp),
     created(),

@@ -6,18 +6,24 @@ from sqlalchemy import Column, Index, Integer, LargeBinary, PrimaryKeyConstraint
 from sqlalchemy.dialects.postgresql import JSONB
 
 from models.base import Timestamp, created, metadata
+from models.personal import DELETED, IMPERSONAL, kept
 
 idempotency_keys = Table(
     "idempotency_keys",
     metadata,
-    Column("caller", Text, nullable=False),
-    Column("method", Text, nullable=False),
-    Column("route", Text, nullable=False),
-    Column("key", Text, nullable=False),
-    Column("fingerprint", LargeBinary, nullable=False),
-    Column("status_code", Integer, nullable=False),
-    Column("headers", JSONB, nullable=False),
-    Column("body", LargeBinary, nullable=False),
+    Column("caller", Text, nullable=False, info=DELETED),
+    Column("method", Text, nullable=False, info=IMPERSONAL),
+    Column("route", Text, nullable=False, info=IMPERSONAL),
+    Column("key", Text, nullable=False, info=IMPERSONAL),
+    Column("fingerprint", LargeBinary, nullable=False, info=IMPERSONAL),
+    Column("status_code", Integer, nullable=False, info=IMPERSONAL),
+    Column(
+        "headers",
+        JSONB,
+        nullable=False,
+        info=kept("encrypted, and deleted after 72 hours; the person's own are deleted at once"),
+    ),
+    Column("body", LargeBinary, nullable=False, info=DELETED),
     Column("expires_at", Timestamp, nullable=False, server_default=text("now() + interval '72 hours'")),
     created(),
     PrimaryKeyConstraint("caller", "method", "route", "key"),

@@ -5,12 +5,13 @@ from __future__ import annotations
 from sqlalchemy import Column, Index, PrimaryKeyConstraint, Table, Text, Uuid
 
 from models.base import Timestamp, created, metadata
+from models.personal import IMPERSONAL
 
 # Written in the transaction that acts, and deleted once the link would have expired.
 spent_links = Table(
     "spent_links",
     metadata,
-    Column("action", Text, nullable=False),
+    Column("action", Text, nullable=False, info=IMPERSONAL),
     Column("subject_id", Uuid, nullable=False),
     Column("user_id", Uuid, nullable=False),
     Column("expires_at", Timestamp, nullable=False),

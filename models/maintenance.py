@@ -5,12 +5,13 @@ from __future__ import annotations
 from sqlalchemy import BigInteger, Column, ForeignKey, Identity, Integer, PrimaryKeyConstraint, Table, Text, Uuid, text
 
 from models.base import Timestamp, created, metadata
+from models.personal import IMPERSONAL
 
 # How far something has been looked through: up to a moment, and of that moment up to an id.
 maintenance_cursors = Table(
     "maintenance_cursors",
     metadata,
-    Column("name", Text, primary_key=True),
+    Column("name", Text, primary_key=True, info=IMPERSONAL),
     Column("moment", Timestamp, nullable=False),
     Column("id", Uuid, nullable=False, server_default=text("'00000000-0000-0000-0000-000000000000'")),
     created(),
@@ -20,11 +21,11 @@ maintenance_cursors = Table(
 violations = Table(
     "violations",
     metadata,
-    Column("invariant", Text, nullable=False),
+    Column("invariant", Text, nullable=False, info=IMPERSONAL),
     # What is wrong, as the invariant's query names it, and what is looked at again to see whether it still is: the id
     # of a booking or of a mentor, or the moment at which a stretch of time begins.
-    Column("subject", Text, nullable=False),
-    Column("about", Text, nullable=False),
+    Column("subject", Text, nullable=False, info=IMPERSONAL),
+    Column("about", Text, nullable=False, info=IMPERSONAL),
     Column("looked_at", Timestamp, nullable=False, server_default=text("now()")),
     created(),
     PrimaryKeyConstraint("invariant", "subject"),
@@ -35,8 +36,8 @@ session_counts = Table(
     "session_counts",
     metadata,
     Column("mentor_profile_id", Uuid, ForeignKey("mentor_profiles.id"), nullable=False),
-    Column("counter", Text, nullable=False),
-    Column("amount", Integer, nullable=False),
+    Column("counter", Text, nullable=False, info=IMPERSONAL),
+    Column("amount", Integer, nullable=False, info=IMPERSONAL),
     created(),
     PrimaryKeyConstraint("mentor_profile_id", "counter"),
 )
@@ -45,10 +46,10 @@ session_counts = Table(
 session_count_changes = Table(
     "session_count_changes",
     metadata,
-    Column("id", BigInteger, Identity(always=True), primary_key=True),
+    Column("id", BigInteger, Identity(always=True), primary_key=True, info=IMPERSONAL),
     Column("mentor_profile_id", Uuid, nullable=False),
-    Column("counter", Text, nullable=False),
-    Column("amount", Integer, nullable=False),
+    Column("counter", Text, nullable=False, info=IMPERSONAL),
+    Column("amount", Integer, nullable=False, info=IMPERSONAL),
     created(),
     # Emptied twice a minute: what is gone must not be read for long.
     postgresql_with={"autovacuum_vacuum_scale_factor": "0", "autovacuum_vacuum_threshold": "5000"},

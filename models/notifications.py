@@ -19,6 +19,7 @@ from sqlalchemy import (
 )
 
 from models.base import Timestamp, changing, created, enum, id_column, metadata
+from models.personal import DELETED, IMPERSONAL, replaced_by
 
 
 class Channel(StrEnum):
@@ -36,9 +37,9 @@ notifications = Table(
     Column("event_id", Uuid, ForeignKey("events.id"), nullable=False),
     Column("user_id", Uuid, ForeignKey("users.id"), nullable=False),
     Column("channel", enum(Channel, "notification_channel"), nullable=False),
-    Column("kind", Text, nullable=False),
-    Column("title", Text, nullable=False),
-    Column("body", Text, nullable=False),
+    Column("kind", Text, nullable=False, info=IMPERSONAL),
+    Column("title", Text, nullable=False, info=replaced_by("'About a person who has deleted their account'")),
+    Column("body", Text, nullable=False, info=replaced_by("''")),
     Column("booking_id", Uuid, ForeignKey("bookings.id")),
     Column("session_id", Uuid, ForeignKey("sessions.id")),
     Column("read_at", Timestamp),
@@ -67,10 +68,10 @@ notification_preferences = Table(
     metadata,
     # Only choices that were made; all else is the kind's default. A choice that was taken back stays, as the default:
     # its `updated_at` tells since when notifications may differ from it.
-    Column("user_id", Uuid, ForeignKey("users.id"), nullable=False),
-    Column("kind", Text, nullable=False),
-    Column("channel", enum(Channel, "notification_channel"), nullable=False),
-    Column("wanted", Boolean, nullable=False),
+    Column("user_id", Uuid, ForeignKey("users.id"), nullable=False, info=DELETED),
+    Column("kind", Text, nullable=False, info=DELETED),
+    Column("channel", enum(Channel, "notification_channel"), nullable=False, info=DELETED),
+    Column("wanted", Boolean, nullable=False, info=DELETED),
     *changing(),
     PrimaryKeyConstraint("user_id", "kind", "channel"),
 )
@@ -79,12 +80,12 @@ push_subscriptions = Table(
     "push_subscriptions",
     metadata,
     id_column(),
-    Column("user_id", Uuid, ForeignKey("users.id"), nullable=False),
+    Column("user_id", Uuid, ForeignKey("users.id"), nullable=False, info=DELETED),
     # Address and keys suffice to write to that browser: they are stored encrypted, and found by a digest.
-    Column("endpoint_digest", Text, nullable=False, unique=True),
-    Column("sealed", Text, nullable=False),
+    Column("endpoint_digest", Text, nullable=False, unique=True, info=DELETED),
+    Column("sealed", Text, nullable=False, info=DELETED),
     # The push service alone, to tell one's browsers apart by.
-    Column("host", Text, nullable=False),
+    Column("host", Text, nullable=False, info=DELETED),
     *changing(),
     Index("ix_push_subscriptions_user_id_id", "user_id", "id"),
 )

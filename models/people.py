@@ -6,7 +6,9 @@ from sqlalchemy import Boolean, CheckConstraint, Column, ForeignKey, Index, Inte
 from sqlalchemy.dialects.postgresql import ARRAY, TSVECTOR
 
 from models.base import Timestamp, changing, created, id_column, metadata
+from models.personal import DELETED, ERASED, IMPERSONAL, kept, replaced_by
 
+ERASED_NAME = "Deleted user"
 # A mentor's average in hundredths, rounded down, and 0 before the first review: what mentors are ordered by. As literal
 # text, by which the index is found.
 RATING_IN_HUNDREDTHS = text("(100 * rating_sum / GREATEST(review_count, 1))")
@@ -15,15 +17,15 @@ users = Table(
     "users",
     metadata,
     id_column(),
-    Column("email", Text, nullable=False),
-    Column("name", Text, nullable=False),
-    Column("time_zone", Text, nullable=False, server_default=text("'UTC'")),
+    Column("email", Text, nullable=False, info=replaced_by("'erased-' || users.id || '@erased.invalid'")),
+    Column("name", Text, nullable=False, info=replaced_by(f"'{ERASED_NAME}'")),
+    Column("time_zone", Text, nullable=False, server_default=text("'UTC'"), info=replaced_by("'UTC'")),
     # A language tag (BCP 47).
-    Column("locale", Text, nullable=False, server_default=text("'en'")),
+    Column("locale", Text, nullable=False, server_default=text("'en'"), info=replaced_by("'en'")),
     *changing(),
     # Links in mails hold the one that they were mailed with, and are dead once it has been raised: by the user, and, by
     # a trigger, with every change of the address.
-    Column("links_version", Integer, nullable=False, server_default=text("0")),
+    Column("links_version", Integer, nullable=False, server_default=text("0"), info=IMPERSONAL),
     # When the account was erased: from then on it cannot be acted as. Then, when the last of what was kept of them
     # had gone.
     Column("erased_at", Timestamp),
@@ -46,13 +48,13 @@ email_changes = Table(
     "email_changes",
     metadata,
     id_column(),
-    Column("user_id", Uuid, ForeignKey("users.id"), nullable=False),
-    Column("email", Text, nullable=False),
+    Column("user_id", Uuid, ForeignKey("users.id"), nullable=False, info=DELETED),
+    Column("email", Text, nullable=False, info=DELETED),
     # Which the notice of the change goes to, whatever the account has by then.
-    Column("former_email", Text, nullable=False),
+    Column("former_email", Text, nullable=False, info=DELETED),
     Column("expires_at", Timestamp, nullable=False),
     # Until it is confirmed, withdrawn or replaced.
-    Column("open", Boolean, nullable=False, server_default=text("true")),
+    Column("open", Boolean, nullable=False, server_default=text("true"), info=IMPERSONAL),
     created(),
     CheckConstraint("char_length(email) BETWEEN 3 AND 320", name="email_length"),
     Index("uq_email_changes_open", "user_id", unique=True, postgresql_where=text("open")),
@@ -65,21 +67,33 @@ mentor_profiles = Table(
     metadata,
     id_column(),
     Column("user_id", Uuid, ForeignKey("users.id"), nullable=False, unique=True),
-    Column("headline", Text, nullable=False),
-    Column("bio", Text),
-    Column("time_zone", Text, nullable=False, server_default=text("'UTC'")),
-    Column("skills", ARRAY(Text), nullable=False, server_default=text("'{}'")),
-    Column("avatar_url", Text),
+    Column("headline", Text, nullable=False, info=replaced_by("'Deleted profile'")),
+    Column("bio", Text, info=ERASED),
+    Column(
+        "time_zone",
+        Text,
+        nullable=False,
+        server_default=text("'UTC'"),
+        info=kept("the days of reports and rules are counted in it"),
+    ),
+    Column("skills", ARRAY(Text), nullable=False, server_default=text("'{}'"), info=replaced_by("'{}'")),
+    Column("avatar_url", Text, info=ERASED),
     # Language tags (BCP 47).
-    Column("languages", ARRAY(Text), nullable=False, server_default=text("'{}'")),
-    Column("rating_sum", Integer, nullable=False, server_default=text("0")),
-    Column("review_count", Integer, nullable=False, server_default=text("0")),
-    Column("active", Boolean, nullable=False, server_default=text("true")),
+    Column("languages", ARRAY(Text), nullable=False, server_default=text("'{}'"), info=replaced_by("'{}'")),
+    Column("rating_sum", Integer, nullable=False, server_default=text("0"), info=kept("a count")),
+    Column("review_count", Integer, nullable=False, server_default=text("0"), info=kept("a count")),
+    Column("active", Boolean, nullable=False, server_default=text("true"), info=replaced_by("false")),
     # Raised under the mentor's lock with every change of when they can be booked, so that a booking can require that
     # nothing of it has changed since it was read.
-    Column("calendar_version", Integer, nullable=False, server_default=text("0")),
+    Column("calendar_version", Integer, nullable=False, server_default=text("0"), info=IMPERSONAL),
     # The words of name, skills, headline and bio, by triggers; a change of the user's name is one of the profile.
-    Column("search", TSVECTOR, nullable=False, server_default=text("''")),
+    Column(
+        "search",
+        TSVECTOR,
+        nullable=False,
+        server_default=text("''"),
+        info=kept("by a trigger, the words of what is left"),
+    ),
     *changing(),
     CheckConstraint("char_length(headline) BETWEEN 1 AND 200", name="headline_length"),
     CheckConstraint("avatar_url ~ '^https?://' AND char_length(avatar_url) <= 2000", name="avatar_url"),
@@ -94,8 +108,8 @@ mentor_profiles = Table(
 skills = Table(
     "skills",
     metadata,
-    Column("skill", Text, primary_key=True),
-    Column("mentors", Integer, nullable=False),
+    Column("skill", Text, primary_key=True, info=IMPERSONAL),
+    Column("mentors", Integer, nullable=False, info=IMPERSONAL),
     created(),
     CheckConstraint("mentors >= 0", name="mentors"),
     Index("ix_skills_mentors_skill", text("mentors DESC"), "skill"),

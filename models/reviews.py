@@ -16,6 +16,7 @@ from sqlalchemy import (
 )
 
 from models.base import Timestamp, changing, created, id_column, metadata
+from models.personal import DELETED_ACCOUNT, ERASED, kept, replaced_by
 
 MAX_TEXT_CHARACTERS = 5000  # also in the table's checks
 
@@ -46,14 +47,16 @@ reviews = Table(
     Column("mentee_user_id", Uuid, nullable=False),
     Column("mentor_profile_id", Uuid, nullable=False),
     # Counted in the mentor's average as it is, which is why a trigger keeps it from ever changing.
-    Column("rating", SmallInteger, nullable=False),
-    Column("comment", Text),
-    Column("answer", Text),
+    Column("rating", SmallInteger, nullable=False, info=kept("counted in the mentor's average")),
+    Column("comment", Text, info=ERASED),
+    Column("answer", Text, info=ERASED),
     # Stays when an erasure takes the answer away: a review is answered once.
     Column("answered_at", Timestamp),
     # By an operator; what is hidden does not count.
     Column("hidden_at", Timestamp),
-    Column("hidden_reason", Text),
+    Column(
+        "hidden_reason", Text, info=replaced_by(f"CASE WHEN hidden_reason IS NOT NULL THEN '{DELETED_ACCOUNT}' END")
+    ),
     *changing(),
     ForeignKeyConstraint(
         ["session_id", "mentee_user_id", "mentor_profile_id"],

@@ -21,6 +21,12 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB
 
 from models.base import Timestamp, changing, enum, id_column, metadata
+from models.personal import DELETED_ACCOUNT, ERASED, IMPERSONAL, OWN_LOCATION, replaced_by
+
+_CANCELLATION = (
+    f"CASE WHEN cancellation ->> 'reason' = '{DELETED_ACCOUNT}' THEN cancellation"
+    " ELSE jsonb_set(cancellation, '{reason}', 'null') END"
+)
 
 SESSION_NAMESPACE = UUID("6f1d3c2e-8a57-5b0e-9c44-0e7b1f6d2a93")
 
@@ -91,26 +97,26 @@ sessions = Table(
     Column("start_time", Timestamp, nullable=False),
     Column("end_time", Timestamp, nullable=False),
     Column("status", enum(SessionStatus, "session_status"), nullable=False),
-    Column("title", Text),
-    Column("description", Text),
-    Column("notes", Text),
-    Column("metadata", JSONB(none_as_null=True)),
-    Column("rating", SmallInteger),
-    Column("feedback", Text),
-    Column("action_items", JSONB(none_as_null=True)),
+    Column("title", Text, info=ERASED),
+    Column("description", Text, info=ERASED),
+    Column("notes", Text, info=ERASED),
+    Column("metadata", JSONB(none_as_null=True), info=ERASED),
+    Column("rating", SmallInteger, info=ERASED),
+    Column("feedback", Text, info=ERASED),
+    Column("action_items", JSONB(none_as_null=True), info=ERASED),
     Column("started_at", Timestamp),
     Column("completed_at", Timestamp),
     Column("cancelled_at", Timestamp),
-    Column("cancellation", JSONB(none_as_null=True)),
+    Column("cancellation", JSONB(none_as_null=True), info=replaced_by(_CANCELLATION)),
     # Names its meeting online; unguessable, unlike the id, which follows from the booking's.
     Column("room", Uuid, server_default=text("gen_random_uuid()")),
     # Its booking's, written by a trigger: where it takes place, and how long before its start it can be joined.
-    Column("location", JSONB(none_as_null=True)),
-    Column("early_start_minutes", Integer),
+    Column("location", JSONB(none_as_null=True), info=replaced_by(OWN_LOCATION)),
+    Column("early_start_minutes", Integer, info=IMPERSONAL),
     # When the mentor was reminded to complete it, a day after its end.
     Column("completion_reminded_at", Timestamp),
     # The SEQUENCE of its invitations (RFC 5545), raised by a trigger when it is cancelled.
-    Column("calendar_sequence", Integer, nullable=False, server_default=text("0")),
+    Column("calendar_sequence", Integer, nullable=False, server_default=text("0"), info=IMPERSONAL),
     *changing(),
     # Neither side can drift from the other: a trigger alone could be raced.
     ForeignKeyConstraint(

@@ -20,6 +20,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
 from models.base import Timestamp, changing, created, enum, id_column, metadata
+from models.personal import DELETED, IMPERSONAL
 
 
 class EndpointState(StrEnum):
@@ -53,16 +54,16 @@ webhook_endpoints = Table(
     id_column(),
     # Null for an operator's endpoint, which gets every event; a mentor's gets that mentor's alone.
     Column("mentor_profile_id", Uuid, ForeignKey("mentor_profiles.id")),
-    Column("url", Text, nullable=False),
-    Column("event_types", ARRAY(Text), nullable=False),
-    Column("description", Text),
-    Column("headers", JSONB, nullable=False, server_default=text("'{}'")),
-    Column("rate_limit", Integer),
+    Column("url", Text, nullable=False, info=DELETED),
+    Column("event_types", ARRAY(Text), nullable=False, info=IMPERSONAL),
+    Column("description", Text, info=DELETED),
+    Column("headers", JSONB, nullable=False, server_default=text("'{}'"), info=DELETED),
+    Column("rate_limit", Integer, info=IMPERSONAL),
     Column("state", enum(EndpointState, "webhook_endpoint_state"), nullable=False, server_default=text("'pending'")),
-    Column("disabled_reason", Text),
+    Column("disabled_reason", Text, info=DELETED),
     Column("signing", enum(Signing, "webhook_signing"), nullable=False, server_default=text("'hmac-sha256'")),
     # Failed attempts in a row, the first of them, and until when the circuit breaker lets none through.
-    Column("failures", Integer, nullable=False, server_default=text("0")),
+    Column("failures", Integer, nullable=False, server_default=text("0"), info=IMPERSONAL),
     Column("failing_since", Timestamp),
     Column("open_until", Timestamp),
     # When its owner was notified that it will be disabled.
@@ -74,7 +75,7 @@ webhook_endpoints = Table(
     # The next turn that nobody has, under the rate limit or of what is hastened.
     Column("next_send_at", Timestamp),
     # Whether messages that were postponed for its sake may still be due too late.
-    Column("hastens", Boolean, nullable=False, server_default=text("false")),
+    Column("hastens", Boolean, nullable=False, server_default=text("false"), info=IMPERSONAL),
     *changing(),
     UniqueConstraint("mentor_profile_id", "url", postgresql_nulls_not_distinct=True),
     CheckConstraint("char_length(url) BETWEEN 8 AND 2048", name="url_length"),
@@ -94,7 +95,7 @@ deleted_webhook_endpoints = Table(
     id_column(),
     Column("mentor_profile_id", Uuid, ForeignKey("mentor_profiles.id")),
     # Whether there may be pending ones.
-    Column("deliveries_left", Boolean, nullable=False, server_default=text("false")),
+    Column("deliveries_left", Boolean, nullable=False, server_default=text("false"), info=IMPERSONAL),
     created(),
     Index("ix_deleted_webhook_endpoints_deliveries_left", "id", postgresql_where=text("deliveries_left")),
 )
@@ -105,7 +106,7 @@ webhook_secrets = Table(
     id_column(),
     Column("endpoint_id", Uuid, ForeignKey("webhook_endpoints.id", ondelete="CASCADE"), nullable=False),
     # Encrypted with the settings' key: a stolen dump signs nothing.
-    Column("sealed_secret", Text, nullable=False),
+    Column("sealed_secret", Text, nullable=False, info=DELETED),
     Column("expires_at", Timestamp),
     created(),
     Index("ix_webhook_secrets_endpoint_id", "endpoint_id"),

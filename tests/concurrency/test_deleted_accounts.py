@@ -17,7 +17,7 @@ from models.bookings import BookingStatus, bookings
 from models.bundles import bundle_purchases
 from models.catalog import BookingMode, ProductKind
 from models.catalog import listings as listings_table
-from models.people import mentor_profiles, users
+from models.people import ERASED_NAME, mentor_profiles, users
 from tests import factories
 from tests.concurrency.racing import WAITING, Race, codes, deadlocks, meanwhile, winners
 from tests.eventually import eventually
@@ -34,7 +34,6 @@ from workflows.identity.actor import Actor
 from workflows.kernel.errors import Conflict, DomainError, NotFound
 from workflows.kernel.operator_policy import DEFAULT_POLICY
 from workflows.privacy.deletion import delete_account
-from workflows.privacy.personal_columns import ERASED_NAME
 
 ROUNDS, RIVALS = 5, 5
 Call = Callable[[Connection], object]

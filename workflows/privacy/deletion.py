@@ -15,6 +15,7 @@ from uuid import UUID
 from sqlalchemy import Connection, Row, Uuid, text
 
 from models.bookings import BookingStatus
+from models.personal import DELETED_ACCOUNT
 from models.sessions import CancellationType, CancelledBy, SessionStatus
 from workflows.accounts.records import profile_of_user_query
 from workflows.availability.changes import raise_version
@@ -30,7 +31,6 @@ from workflows.identity.actor import Actor
 from workflows.kernel.errors import Conflict
 from workflows.kernel.operator_policy import OperatorPolicy
 from workflows.privacy.erasure import erase
-from workflows.privacy.personal_columns import DELETED_ACCOUNT
 from workflows.sessions.cancel import conclude, quote_for, quote_of
 from workflows.sessions.records import SESSION_WITH_TERMS, SessionWithTerms
 

@@ -14,10 +14,11 @@ from uuid import UUID
 
 from sqlalchemy import Connection, TextClause, Uuid, text
 
+from models import metadata
+from models.personal import DELETED_ACCOUNT, replacements
 from workflows.events import repair
 from workflows.kernel.cursors import FIRST_ID, move_cursor, take_cursor
 from workflows.notifications.deliveries import FORGET_MAILS_ABOUT_USER, FORGET_MESSAGES_TO_USER
-from workflows.privacy.personal_columns import DELETED_ACCOUNT, assignments, holds_something
 
 PAGE_ROWS = 500
 # In which every transaction has ended that read the account before it was erased.
@@ -30,7 +31,11 @@ _USER = "CAST(:user_id AS uuid)"
 
 
 def _update(table: str, where: str) -> TextClause:
-    return text(f"UPDATE {table} SET {assignments(table)} WHERE ({where}) AND ({holds_something(table)})")
+    """Write what the columns say of themselves, where a row still holds something else."""
+    written = replacements(metadata.tables[table])
+    assignments = ", ".join(f"{column} = {value}" for column, value in written.items())
+    unwritten = " OR ".join(f"{table}.{column} IS DISTINCT FROM {value}" for column, value in written.items())
+    return text(f"UPDATE {table} SET {assignments} WHERE ({where}) AND ({unwritten})")
 
 
 def _of_mentor(table: str) -> TextClause:

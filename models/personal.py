@@ -1,0 +1,70 @@
+"""Whether a column is personal, and what an erasure of the account makes of it: each column says so in its `info`.
+
+Ids, moments and states are no personal data by themselves: they lead to nothing once names, addresses and texts are
+gone. Such columns say nothing unless they go with their row; every other one says something, or a test fails.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Column, Table
+
+DELETED_ACCOUNT = "The account was deleted."
+_KEY = "personal"
+
+
+@dataclass(frozen=True)
+class Personal:
+    """What an erasure makes of a column.
+
+    Args:
+        is_personal: whether the column tells of a person.
+        replacement: the SQL of its value after an erasure; None where nothing is written.
+        goes_with_row: whether the whole row is deleted.
+        reason: why a personal column is kept.
+    """
+
+    is_personal: bool = True
+    replacement: str | None = None
+    goes_with_row: bool = False
+    reason: str | None = None
+
+
+Info = dict[Any, Any]
+IMPERSONAL: Info = {_KEY: Personal(is_personal=False)}
+ERASED: Info = {_KEY: Personal(replacement="NULL")}
+DELETED: Info = {_KEY: Personal(goes_with_row=True)}
+
+
+def replaced_by(sql: str) -> Info:
+    """Personal; an erasure writes this SQL expression over the table's columns."""
+    return {_KEY: Personal(replacement=sql)}
+
+
+def kept(reason: str) -> Info:
+    """Personal, and kept for a reason."""
+    return {_KEY: Personal(reason=reason)}
+
+
+KEPT_ACCOUNT = kept("an account of what was paid, which outlasts the person")
+# The mentor's address, number or link.
+OWN_LOCATION = "CASE WHEN mentor_profile_id IS DISTINCT FROM CAST(:mentor_profile_id AS uuid) THEN location END"
+
+
+def own_reason(column: str) -> str:
+    """The SQL of a reason after an erasure: a word of ours stays, and nothing else."""
+    return f"CASE WHEN {column} IN ('expired', '{DELETED_ACCOUNT}') THEN {column} END"
+
+
+def personal(column: Column[Any]) -> Personal | None:
+    """What a column says of itself; None where it says nothing."""
+    said: Personal | None = column.info.get(_KEY)
+    return said
+
+
+def replacements(table: Table) -> dict[str, str]:
+    """The SQL that an erasure writes, by the names of the table's columns."""
+    said = ((column.name, personal(column)) for column in table.columns)
+    return {name: each.replacement for name, each in said if each is not None and each.replacement is not None}
