@@ -35,7 +35,7 @@ from workflows.identity.actor import SYSTEM, Actor
 from workflows.reviews.actions import ReviewableSession, moderate, reviewable_query, submit
 from workflows.reviews.permits import unlock_all
 from workflows.reviews.records import Review, review_query
-from workflows.sessions.actions import complete, create, start
+from workflows.sessions.actions import complete, start
 from workflows.sessions.cancel import quote_for
 from workflows.sessions.outcomes import cancel_not_held, report_no_show, void, waive_fee
 from workflows.sessions.records import Session, SessionWithTerms, accepted_session
@@ -306,9 +306,8 @@ class Lives(Marketplace):
         self.series[series.id] = [booking.id for booking in series.made]
         for booking in series.made:
             price = 0 if bundle_id else product.price_amount
-            self.sessions[booking.id] = self._booked(mentee, listing, booking.start_time, price, bundle_id)
             self._spend(bundle_id)
-            create(self.db, booking_id=booking.id)
+            self._create(booking.id, self._booked(mentee, listing, booking.start_time, price, bundle_id))
 
     def _bookable(
         self, mentee: User, listing: Listing, starts: list[datetime], bundle_id: UUID | None, course_id: UUID

@@ -16,13 +16,13 @@ from random import Random
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, select, update
 
 from api.schemas.sessions import shown_quote, shown_session
 from models.catalog import ProductKind
 from models.engine import driver_of
 from models.events import events
-from models.sessions import session_id_of
+from models.sessions import session_id_of, sessions
 from tests import factories
 from workflows.accounts.records import Mentor, User
 from workflows.bookings.actions import accept, decline
@@ -194,10 +194,17 @@ class ExpectedBooking(Terms):
     mentee: User
     price: int
     bundle_id: UUID | None
+    # When its session was made; None for a draft and for a seat, which nobody accepts.
+    accepted: datetime | None = None
+
+    def free_until(self) -> datetime:
+        """Until when its mentee cancels without a fee: before the window, or within an hour of the acceptance."""
+        before_window = self.start - timedelta(hours=self.window or 0)
+        return before_window if self.accepted is None else min(self.start, max(before_window, self.accepted + HOUR))
 
     def cost(self, now: datetime, *, by_mentee: bool) -> tuple[bool, int, bool]:
         """Whether a cancellation is late, its fee, and whether a credit returns, by rules 4 and 5."""
-        late = by_mentee and self.window is not None and self.start - now < timedelta(hours=self.window)
+        late = by_mentee and self.window is not None and now > self.free_until()
         fee = (Decimal(self.price) * self.percent / 100).quantize(Decimal(1), ROUND_HALF_UP) if late else Decimal(0)
         return late, int(fee), self.bundle_id is not None and (not late or self.percent == 0)
 
@@ -310,7 +317,7 @@ class Marketplace:
     def edges(self) -> list[datetime]:
         """The moments at which something changes by itself."""
         kept = [*self.sessions.values(), *(seat for group in self.groups.values() for seat in group.seats.values())]
-        edges = [each.start - timedelta(hours=each.window or 0) for each in kept]
+        edges = [each.free_until() for each in kept]
         edges += [bundle.valid_to for bundle in self.bundles.values() if bundle.valid_to is not None]
         return edges + [until for group in self.groups.values() for until in group.line.values() if until is not None]
 
@@ -441,9 +448,8 @@ class Marketplace:
         require_equal("The mentor", booking.mentor_profile_id, listing.mentor_profile_id)
         require_equal("The price", booking.price_amount, price)
         kept = self._booked(mentee, listing, start, price, bundle_id)
-        self.sessions[booking.id] = kept
         self._spend(bundle_id)
-        create(self.db, booking_id=booking.id)
+        self._create(booking.id, kept)
 
     def _choice(
         self, mentee: User, course: Course, named: Listing | None, start: datetime
@@ -502,8 +508,15 @@ class Marketplace:
         actor = factories.mentor_of(booking)
         accepted = self._expect("accept", expected, lambda: accept(self.db, actor=actor, booking=booking, now=self.now))
         if accepted is not None:
-            self.sessions[booking_id] = self.drafts.pop(booking_id)
-            create(self.db, booking_id=booking_id)
+            self._create(booking_id, self.drafts.pop(booking_id))
+
+    def _create(self, booking_id: UUID, kept: ExpectedBooking) -> None:
+        """The session of an accepted booking, by the marketplace's clock."""
+        create(self.db, booking_id=booking_id)
+        made = update(sessions).where(sessions.c.booking_id == booking_id).values(created_at=self.now)
+        self.db.execute(made)
+        kept.accepted = self.now
+        self.sessions[booking_id] = kept
 
     def end_draft(self) -> None:
         """A draft is declined, withdrawn, or expires; its credit comes back."""
@@ -560,7 +573,7 @@ class Marketplace:
         require_equal("The credit's return", cost["creditReturned"] or False, returned)
         self.cancelled[booking_id] = self.sessions.pop(booking_id)
         if returned:
-            self._give_back(kept.bundle_id, by_mentee=by == "mentee")
+            self._give_back(kept.bundle_id, by_mentee=by == "mentee", valid_to=quote.credit_valid_to)
 
     # Groups
 
@@ -688,7 +701,7 @@ class Marketplace:
         group.line = self._offered(group)
         group.left.append((place.seat_id, seat))
         if returned:
-            self._give_back(seat.bundle_id, by_mentee=by_mentee)
+            self._give_back(seat.bundle_id, by_mentee=by_mentee, valid_to=quote.credit_valid_to)
 
     def wait(self) -> None:
         """A mentee joins the waiting list."""
@@ -913,7 +926,8 @@ class Marketplace:
         if bundle_id is not None:
             self.bundles[bundle_id].move(-1)
 
-    def _give_back(self, bundle_id: UUID | None, *, by_mentee: bool) -> None:
+    def _give_back(self, bundle_id: UUID | None, *, by_mentee: bool, valid_to: datetime | None = None) -> None:
+        """A credit returns, and with that an end of its bundle; `valid_to` is the one that was quoted, if any was."""
         if bundle_id is None:
             return
         bundle = self.bundles[bundle_id]
@@ -921,6 +935,8 @@ class Marketplace:
         if bundle.expired(self.now) and not by_mentee:
             bundle.valid_to, bundle.ended = self.now + 30 * DAY, False
             self.outcomes["extend a bundle", "done"] += 1
+        if valid_to is not None:
+            require_equal("The end of a bundle", bundle.valid_to, valid_to)
 
     def _booking(self, booking_id: UUID) -> Booking:
         return Booking.of(self.db.execute(booking_query(booking_id)).one())
