@@ -10,20 +10,19 @@ from uuid import UUID
 
 from models.sessions import AbsentParty, CancelledBy, session_id_of
 from tests import factories
-from tests.integration.marketplace import (
+from tests.integration.expectations import (
     DAY,
     HOUR,
     MINUTES,
-    Action,
     ExpectedBooking,
     ExpectedGroup,
-    Marketplace,
     Promise,
-    Subjects,
     blocked_by,
     overlaps,
     require_equal,
 )
+from tests.integration.marketplace import Action, Subjects, often
+from tests.integration.marketplace_groups import Groups
 from workflows.accounts.records import User
 from workflows.bookings.individual import IndividualRequest, book_individual
 from workflows.bookings.series import OnConflict, Recurrence
@@ -45,7 +44,7 @@ EARLY, NO_SHOW_AFTER = timedelta(minutes=15), timedelta(minutes=15)
 SEVERAL = 3
 
 
-class Lives(Marketplace):
+class Lives(Groups):
     """Also keeps who has completed what, the individual sessions that were cancelled, and each series."""
 
     def __init__(self, *arguments: Any) -> None:
@@ -56,21 +55,21 @@ class Lives(Marketplace):
         self.reviews: dict[UUID, tuple[UUID, UUID]] = {}
 
     def actions(self) -> list[tuple[Action, Subjects | None]]:
-        own: list[tuple[int, Action, Subjects | None]] = [
-            (5, Lives.start, Lives.startable),
-            (4, Lives.complete, lambda lives: lives.in_progress),
-            (4, Lives.review, lambda lives: lives.completed),
-            (1, Lives.hide, lambda lives: lives.reviews),
-            (1, Lives.void, lambda lives: lives.sessions or lives.in_progress),
-            (6, Lives.report_no_show, Lives.missed),
-            (3, Lives.waive, lambda lives: lives.cancelled),
-            (8, Lives.leave_late, Lives.late_seats),
-            (3, Lives.waive_seat, Lives.seats_left),
-            (6, Lives.end_what_was_not_held, Lives.not_held),
-            (3, Lives.book_series, None),
-            (2, Lives.cancel_series, lambda lives: lives.series),
+        return [
+            *super().actions(),
+            *often(5, Lives.start, Lives.startable),
+            *often(4, Lives.complete, lambda lives: lives.in_progress),
+            *often(4, Lives.review, lambda lives: lives.completed),
+            *often(1, Lives.hide, lambda lives: lives.reviews),
+            *often(1, Lives.void, lambda lives: lives.sessions or lives.in_progress),
+            *often(6, Lives.report_no_show, Lives.missed),
+            *often(3, Lives.waive, lambda lives: lives.cancelled),
+            *often(8, Lives.leave_late, Lives.late_seats),
+            *often(3, Lives.waive_seat, Lives.seats_left),
+            *often(6, Lives.end_what_was_not_held, Lives.not_held),
+            *often(3, Lives.book_series, None),
+            *often(2, Lives.cancel_series, lambda lives: lives.series),
         ]
-        return [*super().actions(), *((action, subjects) for often, action, subjects in own for _ in range(often))]
 
     def edges(self) -> list[datetime]:
         starts = [each.start for each in self.sessions.values()]

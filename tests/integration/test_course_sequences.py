@@ -9,7 +9,8 @@ from collections.abc import Sequence
 import pytest
 from sqlalchemy import Engine
 
-from tests.integration.marketplace import Disagreement, Marketplace
+from tests.integration.expectations import Disagreement
+from tests.integration.marketplace_groups import Groups
 
 STEPS = 120
 # How many are played at most for all of them to succeed once, and for a broken rule to show itself.
@@ -28,7 +29,7 @@ def play(engine: Engine, seed: int, faults: Sequence[str] = ()) -> Counter[tuple
     with engine.connect() as db:
         for fault in faults:
             db.exec_driver_sql(fault)
-        marketplace = Marketplace(db, seed)
+        marketplace = Groups(db, seed)
         try:
             marketplace.play(STEPS)
         except Disagreement as found:

@@ -20,9 +20,9 @@ from models.people import mentor_profiles
 from models.reviews import reviews
 from models.sessions import sessions
 from tests import factories
+from tests.integration.expectations import DAY, MINUTES, Disagreement, require_equal
 from tests.integration.harness import without_guards
 from tests.integration.lives import Lives
-from tests.integration.marketplace import DAY, MINUTES, Disagreement, require_equal
 from workflows.analytics.availability import availability_of
 from workflows.analytics.counts import (
     COUNTS,
