@@ -9,7 +9,7 @@ BENCH_READY := .venv/.bench-ready
 BROWSER_READY := .venv/.browser-ready
 JOBS ?= 3
 BROWSERS ?= 2
-# Whatever the environment says: a system is a dozen processes, and each would compile our modules anew at its start.
+# Overrides the environment: each of a system's dozen processes would otherwise compile our modules at its start.
 export PYTHONDONTWRITEBYTECODE :=
 # Evaluated only where the environment has to be made.
 FIND_PYTHON = for candidate in $(PYTHON) python3 python3.14 python3.13 python3.12 python3.11; do \
@@ -48,10 +48,10 @@ dev: $(READY) ## Run the system and start its parts again when their code change
 test: $(READY) ## Run all tests against a real PostgreSQL and a real Valkey (ARGS=... goes to pytest)
 	@$(BIN)/python -m pytest -n $(JOBS) --dist loadfile $(ARGS)
 
-test-browser: $(BROWSER_READY) ## Test pages in an installed Chromium (CHROMIUM=... or FIREFOX=... names it, PICTURES=... keeps what they look like)
+test-browser: $(BROWSER_READY) ## Test pages in an installed Chromium (CHROMIUM=... or FIREFOX=... names it, PICTURES=... stores screenshots)
 	@$(BIN)/python -m pytest -n $(BROWSERS) --dist worksteal --browser $(or $(FIREFOX),$(CHROMIUM),chromium) $(if $(PICTURES),--pictures $(PICTURES)) tests/browser $(ARGS)
 
-test-alerts: $(READY) ## Play each alert of Prometheus with and without its fault, by an installed promtool
+test-alerts: $(READY) ## Test each alert of Prometheus with and without its fault, with an installed promtool
 	@$(BIN)/python -m tests.deploy.alert_cases
 
 # Playwright drives the browser that is installed: it downloads none.
@@ -69,13 +69,13 @@ check: $(READY) ## Check style, formatting, types, the direction of imports and 
 fuzz: $(READY) ## Send generated requests and play random lives for minutes (ARGS="--minutes 5 --seed N")
 	@$(BIN)/python -m tests.fuzz $(ARGS)
 
-pentest: $(READY) ## Attack a running address, or a system of its own (ARGS="--url http://... --token ...")
+pentest: $(READY) ## Attack a running address, or a new system (ARGS="--url http://... --token ...")
 	@$(BIN)/python -m tests.pentest $(ARGS)
 
-faults-long: $(READY) ## Kill every part under full load for five minutes, then look for what was lost (ARGS="--seed N --seconds 300")
+faults-long: $(READY) ## Kill every part under full load for five minutes, then look for losses (ARGS="--seed N --seconds 300")
 	@$(BIN)/python -m tests.faults $(ARGS)
 
-bench: $(BENCH_READY) ## Measure beside other ways to do the same (ARGS="--only life --rounds 1": under two minutes)
+bench: $(BENCH_READY) ## Measure, and compare with other designs (ARGS="--only life --rounds 1": under two minutes)
 	@$(BIN)/python -m bench $(ARGS)
 
 $(BENCH_READY): $(READY) requirements-bench.lock
@@ -91,7 +91,7 @@ lock: $(READY) ## Resolve pyproject.toml into the four locks (ARGS=--upgrade: to
 	@$(COMPILE) $(ARGS) --extra bench -c requirements-dev.lock -o requirements-bench.lock
 	@$(COMPILE) $(ARGS) --extra browser -c requirements-dev.lock -o requirements-browser.lock
 
-component: ## Build the booking component into api/component (node 20 or later; ARGS=test runs its tests and those of @tutelage/react)
+component: ## Build the booking component into api/component (node 20 or later; ARGS=test also tests it and @tutelage/react)
 	@command -v npm >/dev/null || { echo "The component is built with node 20 or later and npm."; exit 1; }
 	@cd component && npm ci --silent && npm run --silent build $(if $(filter test,$(ARGS)),&& npm test --silent)
 
