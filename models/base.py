@@ -2,9 +2,23 @@
 
 from __future__ import annotations
 
+import re
 from enum import StrEnum
+from typing import Any
 
-from sqlalchemy import Column, ColumnElement, DateTime, Enum, Integer, MetaData, Uuid, literal_column, text
+from sqlalchemy import (
+    Column,
+    ColumnElement,
+    DateTime,
+    Enum,
+    Integer,
+    MetaData,
+    TextClause,
+    Uuid,
+    bindparam,
+    literal_column,
+    text,
+)
 from sqlalchemy.types import UserDefinedType
 
 from models.personal import IMPERSONAL
@@ -59,3 +73,26 @@ def changing() -> tuple[Column[object], Column[object], Column[object]]:
         Column("updated_at", Timestamp, nullable=False, server_default=text("now()")),
         Column("version", Integer, nullable=False, server_default=text("1"), info=IMPERSONAL),
     )
+
+
+_PARAMETER = re.compile(r"(?<![:\w\\]):([a-z]\w*)(?!:)")
+
+
+def sql(statement: str) -> TextClause:
+    """A statement as text, whose parameters have the types that their names say.
+
+    `id` and `…_id` are UUIDs; `now`, `…_time` and `…_at` are moments. All others are as the driver sends them, or have
+    their types by `bindparams` or a CAST, as arrays do.
+    """
+    typed = [
+        bindparam(name, type_=kind)
+        for name in dict.fromkeys(_PARAMETER.findall(statement))
+        if (kind := _type_by_name(name)) is not None and not re.search(rf"CAST\(:{name} AS \w+\[]\)", statement)
+    ]
+    return text(statement).bindparams(*typed)
+
+
+def _type_by_name(name: str) -> Uuid[Any] | DateTime | None:
+    if name == "id" or name.endswith("_id"):
+        return Uuid()
+    return Timestamp if name == "now" or name.endswith(("_time", "_at")) else None

@@ -50,7 +50,7 @@ def kept(reason: str) -> Info:
 
 KEPT_ACCOUNT = kept("an account of what was paid, which outlasts the person")
 # The mentor's address, number or link.
-OWN_LOCATION = "CASE WHEN mentor_profile_id IS DISTINCT FROM CAST(:mentor_profile_id AS uuid) THEN location END"
+OWN_LOCATION = "CASE WHEN mentor_profile_id IS DISTINCT FROM :mentor_profile_id THEN location END"
 
 
 def own_reason(column: str) -> str:

@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, insert, select, text, update
+from sqlalchemy import Connection, insert, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 from uuid_utils.compat import uuid7
 
+from models.base import sql
 from models.people import mentor_profiles, users
 from workflows.accounts.records import Mentor, User, mentor_query, user_query
 from workflows.identity.access import require_operator, require_own_profile, require_user_id
@@ -17,13 +18,13 @@ from workflows.identity.actor import Actor
 from workflows.kernel.clock import zone
 from workflows.kernel.errors import Invalid, NotFound, Stale
 
-_ERASED = text("SELECT erased_at IS NOT NULL FROM users WHERE id = CAST(:user_id AS uuid)")
+_ERASED = sql("SELECT erased_at IS NOT NULL FROM users WHERE id = :user_id")
 # The mentor profile first, as everywhere: a change of the name changes what finds the profile.
-_LOCK_USER = text(
+_LOCK_USER = sql(
     """
-WITH profile AS (SELECT id FROM mentor_profiles WHERE user_id = CAST(:user_id AS uuid) FOR NO KEY UPDATE)
+WITH profile AS (SELECT id FROM mentor_profiles WHERE user_id = :user_id FOR NO KEY UPDATE)
 SELECT users.id FROM users, (SELECT count(*) FROM profile) AS locked
-WHERE users.id = CAST(:user_id AS uuid) FOR NO KEY UPDATE OF users
+WHERE users.id = :user_id FOR NO KEY UPDATE OF users
 """
 )
 

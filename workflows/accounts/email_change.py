@@ -7,10 +7,10 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, Select, text, update
+from sqlalchemy import Connection, Select, update
 from uuid_utils.compat import uuid7
 
-from models.base import Timestamp
+from models.base import Timestamp, sql
 from models.people import email_changes, users
 from workflows.events.event_types import EmailChanged, EmailChangeRequested
 from workflows.events.record import record
@@ -41,34 +41,34 @@ class EmailChange(Record):
 
 _COLUMNS = ", ".join(f"email_changes.{column.name}" for column in EmailChange.columns())
 # The user's row first: two changes of one user follow one another, and each counts those before.
-_LOCK_USER = text("SELECT email FROM users WHERE id = CAST(:user_id AS uuid) FOR NO KEY UPDATE")
+_LOCK_USER = sql("SELECT email FROM users WHERE id = :user_id FOR NO KEY UPDATE")
 # For itself: a form behind a link that ends with the address has acted by then, or does not act.
-LOCK_AGAINST_LINKS = text("SELECT id FROM users WHERE id = CAST(:user_id AS uuid) FOR UPDATE")
-RECENT_CHANGES = text(
+LOCK_AGAINST_LINKS = sql("SELECT id FROM users WHERE id = :user_id FOR UPDATE")
+RECENT_CHANGES = sql(
     """
 SELECT count(*) AS changes, min(expires_at) AS first_expiry
-FROM email_changes WHERE user_id = CAST(:user_id AS uuid) AND expires_at > :now
+FROM email_changes WHERE user_id = :user_id AND expires_at > :now
 """
 ).columns(first_expiry=Timestamp)
-_CLOSE = text("UPDATE email_changes SET open = false WHERE user_id = CAST(:user_id AS uuid) AND open")
-_REQUEST = text(
+_CLOSE = sql("UPDATE email_changes SET open = false WHERE user_id = :user_id AND open")
+_REQUEST = sql(
     f"""
 INSERT INTO email_changes (id, user_id, email, former_email, expires_at)
-VALUES (CAST(:id AS uuid), CAST(:user_id AS uuid), :email, :former_email, :expires_at)
+VALUES (:id, :user_id, :email, :former_email, :expires_at)
 RETURNING {_COLUMNS}
 """
 ).columns(*EmailChange.columns())
-CLOSE_EMAIL_CHANGE = text(
-    "UPDATE email_changes SET open = false WHERE id = CAST(:id AS uuid) AND open AND expires_at > :now RETURNING id"
+CLOSE_EMAIL_CHANGE = sql(
+    "UPDATE email_changes SET open = false WHERE id = :id AND open AND expires_at > :now RETURNING id"
 )
 # What a mentor has declined in outside calendars is known by their address: no earlier copy holds.
-_READ_CALENDARS_ANEW = text(
+_READ_CALENDARS_ANEW = sql(
     """
 UPDATE calendar_feeds SET busy_until = NULL
-WHERE mentor_profile_id = (SELECT id FROM mentor_profiles WHERE user_id = CAST(:user_id AS uuid))
+WHERE mentor_profile_id = (SELECT id FROM mentor_profiles WHERE user_id = :user_id)
 """
 )
-FORGET_EMAIL_CHANGES = text(
+FORGET_EMAIL_CHANGES = sql(
     """
 DELETE FROM email_changes WHERE id = ANY(ARRAY(
     SELECT id FROM email_changes WHERE expires_at < now() ORDER BY expires_at LIMIT :at_once FOR UPDATE SKIP LOCKED

@@ -8,16 +8,17 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection
 
+from models.base import sql
 from workflows.accounts.email_change import lock_against_links, withdraw_email_change
 
-_VALID = "SELECT id FROM users WHERE id = CAST(:user_id AS uuid) AND erased_at IS NULL AND links_version = :version"
-VALID_LINKS = text(_VALID)
+_VALID = "SELECT id FROM users WHERE id = :user_id AND erased_at IS NULL AND links_version = :version"
+VALID_LINKS = sql(_VALID)
 # What ends links locks the row for itself, waits for what acts by one of them, and from then on none does. KEY SHARE
 # keeps no booking of the person waiting, which locks the row after the mentor's.
-VALID_LINKS_LOCKED = text(f"{_VALID} FOR KEY SHARE")
-END_LINKS = text("UPDATE users SET links_version = links_version + 1 WHERE id = CAST(:user_id AS uuid)")
+VALID_LINKS_LOCKED = sql(f"{_VALID} FOR KEY SHARE")
+END_LINKS = sql("UPDATE users SET links_version = links_version + 1 WHERE id = :user_id")
 
 
 def are_links_valid(db: Connection, user_id: UUID, links_version: int | None, *, lock: bool = False) -> bool:

@@ -11,8 +11,9 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from uuid import UUID
 
-from sqlalchemy import Connection, Uuid, text
+from sqlalchemy import Connection, Uuid
 
+from models.base import sql
 from workflows.accounts.mailed_links import are_links_valid
 from workflows.identity.actor import Actor
 from workflows.kernel.errors import Gone, NotFound
@@ -92,34 +93,34 @@ class Holder:
     time_zone: str
 
 
-SPEND_LINK = text(
+SPEND_LINK = sql(
     """
 INSERT INTO spent_links (action, subject_id, user_id, expires_at)
-VALUES (:action, CAST(:subject_id AS uuid), CAST(:user_id AS uuid), CAST(:expires_at AS timestamptz))
+VALUES (:action, :subject_id, :user_id, :expires_at)
 ON CONFLICT DO NOTHING
 RETURNING action
 """
 )
-SPENT_LINK = text(
+SPENT_LINK = sql(
     """
 SELECT action FROM spent_links
-WHERE action = :action AND subject_id = CAST(:subject_id AS uuid) AND user_id = CAST(:user_id AS uuid)
-  AND expires_at = CAST(:expires_at AS timestamptz)
+WHERE action = :action AND subject_id = :subject_id AND user_id = :user_id
+  AND expires_at = :expires_at
 """
 )
 # A day after their time, which the clocks of two machines tell differently by far less.
-FORGET_SPENT_LINKS = text(
+FORGET_SPENT_LINKS = sql(
     """
 DELETE FROM spent_links WHERE ctid = ANY(ARRAY(
     SELECT ctid FROM spent_links WHERE expires_at < now() - interval '1 day' ORDER BY expires_at LIMIT :at_once
 ))
 """
 )
-HOLDER_OF_LINK = text(
+HOLDER_OF_LINK = sql(
     """
 SELECT u.name, u.time_zone, m.id AS mentor_profile_id, m.active
-FROM users u LEFT JOIN mentor_profiles m ON m.user_id = u.id AND m.id = CAST(:mentor_profile_id AS uuid)
-WHERE u.id = CAST(:user_id AS uuid) AND u.erased_at IS NULL
+FROM users u LEFT JOIN mentor_profiles m ON m.user_id = u.id AND m.id = :mentor_profile_id
+WHERE u.id = :user_id AND u.erased_at IS NULL
 """
 ).columns(mentor_profile_id=Uuid())
 

@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection
+
+from models.base import sql
 
 BUSIEST = 100
 CHANGES_AT_ONCE = 10_000
@@ -41,7 +43,7 @@ SELECT (SELECT coalesce(json_object_agg(counter, amount), '{{}}')
               ORDER BY start_time LIMIT {BUSIEST}) AS overdue) AS to_complete
 """
 
-_STATEMENT = text(_SUMMARY)
+_STATEMENT = sql(_SUMMARY)
 
 # Of a batch, in the order of the keys, so that two who add up never wait in a circle. An array, since a plan may look a
 # subquery up anew for each row, which would take the next few each time.
@@ -97,5 +99,5 @@ def summary_of(db: Connection, *, now: datetime) -> Summary:
 
 def add_up_changes(db: Connection, *, limit: int = CHANGES_AT_ONCE) -> bool:
     """Add a batch of what has changed to the counts; returns whether the batch was full."""
-    added: int = db.execute(text(_ADD_UP), {"limit": limit}).scalar_one()
+    added: int = db.execute(sql(_ADD_UP), {"limit": limit}).scalar_one()
     return added == limit

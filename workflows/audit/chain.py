@@ -16,10 +16,10 @@ from hashlib import sha256
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, Row, RowMapping, Text, Uuid, bindparam, cast, delete, func, insert, select, text
+from sqlalchemy import Connection, Row, RowMapping, Text, Uuid, bindparam, cast, delete, func, insert, select
 
 from models.audit import audit_blocks, audit_entries
-from models.base import Timestamp
+from models.base import Timestamp, sql
 from workflows.events.event_types import smallest_event_id
 
 BLOCK_ENTRIES = 1_000
@@ -48,10 +48,10 @@ _LAST_DROPPED = (
     .limit(1)
 )
 _BLOCK = _BLOCKS.where(audit_blocks.c.number == bindparam("number"))
-_TAKE = text("SELECT FROM audit_chain FOR UPDATE SKIP LOCKED")
+_TAKE = sql("SELECT FROM audit_chain FOR UPDATE SKIP LOCKED")
 # The horizon of another cluster, from which a dump was restored, may lie above all transactions of this one. With the
 # row taken in the same statement, that of another process which has just committed would do so, too.
-_TAKEN = text(
+_TAKEN = sql(
     """
 SELECT noted, checked, number, hash,
        horizon <= pg_snapshot_xmin(s) OR horizon > pg_snapshot_xmax(s) AS settled
@@ -59,26 +59,26 @@ FROM audit_chain, pg_current_snapshot() AS s
 """
 )
 # An insert would wait for another process that holds the row.
-_BEGIN = text("INSERT INTO audit_chain SELECT WHERE NOT EXISTS (SELECT FROM audit_chain) ON CONFLICT DO NOTHING")
-_LATEST = text("SELECT coalesce(max(sequence), 0) FROM audit_entries")
-_NOTE = text("UPDATE audit_chain SET noted = greatest(noted, :latest), horizon = pg_current_xact_id()")
+_BEGIN = sql("INSERT INTO audit_chain SELECT WHERE NOT EXISTS (SELECT FROM audit_chain) ON CONFLICT DO NOTHING")
+_LATEST = sql("SELECT coalesce(max(sequence), 0) FROM audit_entries")
+_NOTE = sql("UPDATE audit_chain SET noted = greatest(noted, :latest), horizon = pg_current_xact_id()")
 # Where the row says another end than the chain has, it stays so: that shows what was cut off.
-_END = text(
+_END = sql(
     "UPDATE audit_chain SET number = :number, hash = :hash WHERE :drops OR number = :before AND hash = :previous"
 )
-_CHECKED = text("UPDATE audit_chain SET checked = :checked")
-OLDEST_UNCHAINED = text(
+_CHECKED = sql("UPDATE audit_chain SET checked = :checked")
+OLDEST_UNCHAINED = sql(
     "SELECT created_at FROM audit_entries WHERE sequence > :after ORDER BY sequence LIMIT 1"
 ).columns(created_at=Timestamp)
-_BEFORE_CHAIN = text(
+_BEFORE_CHAIN = sql(
     "SELECT id FROM audit_entries WHERE sequence <= :up_to AND id >= :kept_from ORDER BY sequence LIMIT :limit"
 ).bindparams(bindparam("kept_from", type_=Uuid))
-_KNOWN_HASH = text("SELECT EXISTS (SELECT FROM audit_blocks WHERE :hash IN (hash, dropped_hash))")
-_STATE = text(
+_KNOWN_HASH = sql("SELECT EXISTS (SELECT FROM audit_blocks WHERE :hash IN (hash, dropped_hash))")
+_STATE = sql(
     "SELECT noted, checked, number, hash, pg_sequence_last_value('audit_entries_sequence_seq') AS numbered"
     " FROM audit_chain"
 )
-_MISSING_GUARDS = text(
+_MISSING_GUARDS = sql(
     """
 WITH guards (relid, name) AS (
     SELECT relid, unnest(ARRAY['tr_audit_entries_change', 'tr_audit_entries_truncate'])

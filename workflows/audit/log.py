@@ -9,10 +9,11 @@ from operator import eq, ge, lt
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Connection, Select, bindparam, literal_column, text
+from sqlalchemy import ColumnElement, Connection, Select, bindparam, literal_column
 from sqlalchemy.dialects.postgresql import JSONB
 
 from models.audit import audit_entries
+from models.base import sql
 from models.prepared import PreparedStatement
 from workflows.events.audit_entry import INSERT_ENTRIES, NOWHERE, OK, NewEntry
 from workflows.events.event_types import smallest_event_id
@@ -48,7 +49,7 @@ class AuditEntry(Record):
 
 
 _WRITE = PreparedStatement(
-    text(f"{INSERT_ENTRIES} RETURNING id").bindparams(bindparam("entries", type_=JSONB)).columns(audit_entries.c.id)
+    sql(f"{INSERT_ENTRIES} RETURNING id").bindparams(bindparam("entries", type_=JSONB)).columns(audit_entries.c.id)
 )
 
 

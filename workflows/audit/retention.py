@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from datetime import date, datetime, timedelta
 
-from sqlalchemy import Connection, Uuid, bindparam, column, func, select, table, text
+from sqlalchemy import Connection, column, func, select, table
 
+from models.base import sql
 from workflows.audit.chain import (
     append_drop,
     beginning_of_chain,
@@ -22,18 +23,18 @@ LOCK_TIMEOUT = "200ms"
 _PREFIX = "audit_entries_"
 _DEFAULT = f"{_PREFIX}default"
 
-_MAKE = text("SELECT make_audit_partition(:month)")
-_PARTITIONS = text(
+_MAKE = sql("SELECT make_audit_partition(:month)")
+_PARTITIONS = sql(
     """
 SELECT c.relname AS name FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
 WHERE i.inhparent = CAST('audit_entries' AS regclass) ORDER BY c.relname
 """
 )
 # What lies in no month's partition, for want of one or by a wrong clock.
-_IS_DEFAULT_OLD = text(
+_IS_DEFAULT_OLD = sql(
     "SELECT EXISTS (SELECT FROM audit_entries_default)"
     " AND NOT EXISTS (SELECT FROM audit_entries_default WHERE id >= :id)"
-).bindparams(bindparam("id", type_=Uuid))
+)
 
 
 def make_partitions(db: Connection, *, now: datetime) -> list[date]:
@@ -67,7 +68,7 @@ def drop_old_partition(db: Connection, *, now: datetime, keep_days: int) -> str 
     if last is not None and last > end_of_chain(db).up_to:
         return None
     _limit_waits(db)
-    db.execute(text(f"DROP TABLE {name}"))
+    db.execute(sql(f"DROP TABLE {name}"))
     if name == _DEFAULT:
         db.execute(_MAKE, {"month": None})
         # The partitions of all months before are gone by now.
@@ -85,4 +86,4 @@ def _name(month: date) -> str:
 
 
 def _limit_waits(db: Connection) -> None:
-    db.execute(text(f"SET LOCAL lock_timeout = '{LOCK_TIMEOUT}'"))
+    db.execute(sql(f"SET LOCAL lock_timeout = '{LOCK_TIMEOUT}'"))

@@ -5,15 +5,16 @@ from __future__ import annotations
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection
 
+from models.base import sql
 from workflows.kernel.constraints import mentee_taken
 
 # Every writer of a mentor's hours and calendar takes this lock first (order everywhere: mentor, people by id, booking,
 # session, bundle). NO KEY, so that what only refers to the mentor is not kept waiting.
 LOCK_MENTOR = """
 mentor AS (
-    SELECT id, user_id FROM mentor_profiles WHERE id = CAST(:mentor_profile_id AS uuid) FOR NO KEY UPDATE
+    SELECT id, user_id FROM mentor_profiles WHERE id = :mentor_profile_id FOR NO KEY UPDATE
 )
 """
 
@@ -22,7 +23,7 @@ mentor AS (
 LOCK_MENTOR_UNCHANGED = """
 mentor AS (
     SELECT id, user_id FROM mentor_profiles
-    WHERE id = CAST(:mentor_profile_id AS uuid) AND calendar_version = :calendar_version FOR NO KEY UPDATE
+    WHERE id = :mentor_profile_id AND calendar_version = :calendar_version FOR NO KEY UPDATE
 )
 """
 
@@ -33,7 +34,7 @@ SHARE_MENTOR_UNCHANGED = LOCK_MENTOR_UNCHANGED.replace("FOR NO KEY UPDATE", "FOR
 LOCK_MENTEE = """
 mentee AS (
     SELECT users.id FROM users, mentor
-    WHERE users.id = CAST(:mentee_user_id AS uuid) AND users.erased_at IS NULL FOR NO KEY UPDATE OF users
+    WHERE users.id = :mentee_user_id AND users.erased_at IS NULL FOR NO KEY UPDATE OF users
 )
 """
 
@@ -42,12 +43,12 @@ mentee AS (
 # before anything follows; `people` has no row where the mentee's account has been erased meanwhile.
 LOCK_PEOPLE = """
 locked AS (
-    SELECT users.id = CAST(:mentee_user_id AS uuid) AND users.erased_at IS NULL AS is_mentee FROM users, mentor
-    WHERE users.id IN (mentor.user_id, CAST(:mentee_user_id AS uuid))
+    SELECT users.id = :mentee_user_id AND users.erased_at IS NULL AS is_mentee FROM users, mentor
+    WHERE users.id IN (mentor.user_id, :mentee_user_id)
     ORDER BY users.id FOR NO KEY UPDATE OF users
 ),
 people AS (
-    SELECT count(*) FROM locked HAVING CAST(:mentee_user_id AS uuid) IS NULL OR bool_or(is_mentee)
+    SELECT count(*) FROM locked HAVING :mentee_user_id IS NULL OR bool_or(is_mentee)
 )
 """
 
@@ -56,12 +57,12 @@ people AS (
 BLOCK_TIME = """
 blocked AS (
     INSERT INTO person_busy (id, user_id, mentor_profile_id, busy, booking_id, may_overlap)
-    SELECT CAST(:busy_id AS uuid), mentor.user_id, mentor.id, tstzrange(
+    SELECT :busy_id, mentor.user_id, mentor.id, tstzrange(
         start_time - buffer_before_minutes * interval '1 minute', end_time + buffer_minutes * interval '1 minute'
     ), booking.id, false
     FROM booking, mentor
     UNION ALL
-    SELECT CAST(:attending_id AS uuid), mentee_user_id, NULL, tstzrange(start_time, end_time), id,
+    SELECT :attending_id, mentee_user_id, NULL, tstzrange(start_time, end_time), id,
            CAST(:mentee_overlap AS boolean)
     FROM booking WHERE mentee_user_id IS NOT NULL
 )
@@ -79,12 +80,12 @@ IS_BUSY = """
 EXISTS (
     SELECT FROM person_busy
     WHERE person_busy.user_id = {user_id}
-      AND person_busy.busy && tstzrange(CAST(:start_time AS timestamptz), CAST(:end_time AS timestamptz))
+      AND person_busy.busy && tstzrange(:start_time, :end_time)
       AND (person_busy.expires_at IS NULL OR person_busy.expires_at > now())
       AND (person_busy.mentor_profile_id IS NOT NULL OR NOT CAST(:mentee_overlap AS boolean))
 )
 """
-_IS_BUSY = text("SELECT " + IS_BUSY.format(user_id="CAST(:user_id AS uuid)"))
+_IS_BUSY = sql("SELECT " + IS_BUSY.format(user_id=":user_id"))
 
 
 def require_free(

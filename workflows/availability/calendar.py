@@ -10,10 +10,11 @@ from typing import Any, NamedTuple
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.sql.expression import column
 
+from models.base import sql
 from workflows.availability.hours import Dates, DayHours, Hours
 from workflows.availability.open_times import DAY, Interval, moment_of, open_times
 from workflows.availability.rules import DEFAULT_RULES, BookingRules
@@ -64,7 +65,7 @@ def calendar_as_json(start: str, end: str) -> str:
     return _AS_JSON.format(start=f"CAST({start} AS timestamptz)", end=f"CAST({end} AS timestamptz)")
 
 
-CALENDARS = text(
+CALENDARS = sql(
     f"SELECT {calendar_as_json(':start', ':end')} FROM mentor_profiles AS mentor {JOIN_CALENDAR}"
     " WHERE mentor.id = ANY(CAST(:mentor_profile_ids AS uuid[]))"
 ).columns(column("calendar", JSONB))
@@ -85,7 +86,7 @@ CROSS JOIN LATERAL (
 WHERE mentor.id = ANY(CAST(:mentor_profile_ids AS uuid[]))
 ORDER BY lower(block.busy)
 """
-BLOCKS = text(
+BLOCKS = sql(
     _BLOCKS.format(
         session_start="coalesce(booking.start_time, block.held_start)",
         mentee_user_id="coalesce(booking.mentee_user_id, block.held_by_user_id)",
@@ -93,7 +94,7 @@ BLOCKS = text(
     )
 )
 # For those who need not know what takes the time: a third of the work.
-BLOCKS_WITHOUT_BOOKINGS = text(
+BLOCKS_WITHOUT_BOOKINGS = sql(
     _BLOCKS.format(session_start="CAST(NULL AS timestamptz)", mentee_user_id="block.held_by_user_id", join="")
 )
 

@@ -10,9 +10,9 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import Connection, Uuid, text
+from sqlalchemy import Connection, Uuid
 
-from models.base import Timestamp
+from models.base import Timestamp, sql
 from workflows.events.event_types import AvailabilityAnnouncementSet, AvailabilityChanged
 from workflows.events.record import fan_out, record
 from workflows.events.repair import read_event
@@ -29,30 +29,29 @@ _CHANGES = Quota(
     DAY,
     "You have changed your availability very many times today; wait before you change it again.",
 )
-_LOCK = text("SELECT time_zone FROM mentor_profiles WHERE id = CAST(:id AS uuid) FOR NO KEY UPDATE")
-_SHARE = text("SELECT id FROM mentor_profiles WHERE id = CAST(:id AS uuid) FOR SHARE")
-_RAISE = text(
-    "UPDATE mentor_profiles SET calendar_version = calendar_version + 1 WHERE id = CAST(:id AS uuid)"
-    " RETURNING calendar_version"
+_LOCK = sql("SELECT time_zone FROM mentor_profiles WHERE id = :id FOR NO KEY UPDATE")
+_SHARE = sql("SELECT id FROM mentor_profiles WHERE id = :id FOR SHARE")
+_RAISE = sql(
+    "UPDATE mentor_profiles SET calendar_version = calendar_version + 1 WHERE id = :id RETURNING calendar_version"
 )
 # Whether the last announcement is long enough ago; if not, the change is the latest of those that are held back.
-_HOLD_BACK = text(
+_HOLD_BACK = sql(
     """
-INSERT INTO availability_announcements AS own (mentor_profile_id, announced_at) VALUES (CAST(:id AS uuid), now())
+INSERT INTO availability_announcements AS own (mentor_profile_id, announced_at) VALUES (:id, now())
 ON CONFLICT (mentor_profile_id) DO UPDATE SET (announced_at, held_back, event_id) = (
     SELECT CASE WHEN free THEN now() ELSE own.announced_at END, CASE WHEN free THEN 0 ELSE own.held_back + 1 END,
-           CASE WHEN free THEN NULL ELSE CAST(:event_id AS uuid) END
+           CASE WHEN free THEN NULL ELSE :event_id END
     FROM (SELECT own.announced_at + CAST(:pause AS interval) <= now() AS free) AS pause
 )
 RETURNING held_back, announced_at + CAST(:pause AS interval) AS announce_at
 """
 ).columns(announce_at=Timestamp)
-_HELD_BACK = text(
-    "SELECT event_id FROM availability_announcements WHERE mentor_profile_id = CAST(:id AS uuid) AND held_back > 0"
+_HELD_BACK = sql(
+    "SELECT event_id FROM availability_announcements WHERE mentor_profile_id = :id AND held_back > 0"
 ).columns(event_id=Uuid())
-_ANNOUNCED = text(
+_ANNOUNCED = sql(
     "UPDATE availability_announcements SET announced_at = now(), held_back = 0, event_id = NULL"
-    " WHERE mentor_profile_id = CAST(:id AS uuid)"
+    " WHERE mentor_profile_id = :id"
 )
 
 

@@ -9,10 +9,11 @@ from itertools import pairwise
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, Date, Select, cast, delete, func, select, text
+from sqlalchemy import Connection, Date, Select, cast, delete, func, select
 from sqlalchemy.dialects.postgresql import insert
 
 from models.availability import date_hours, weekly_hours
+from models.base import sql
 from models.people import mentor_profiles
 from workflows.availability.changes import lock_calendar, raise_version
 from workflows.availability.hours import Span, from_to, present_of
@@ -73,7 +74,7 @@ class DateHours(Record):
 
 # Of a mentor: five years and some, past ones included, which stay until they are deleted.
 MAX_DATES = 2_000
-_COUNT = text("SELECT count(*) FROM date_hours WHERE mentor_profile_id = CAST(:mentor_profile_id AS uuid)")
+_COUNT = sql("SELECT count(*) FROM date_hours WHERE mentor_profile_id = :mentor_profile_id")
 _TIME_ZONE = func.coalesce(weekly_hours.c.time_zone, mentor_profiles.c.time_zone).label("time_zone")
 
 

@@ -9,8 +9,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, Row, text
+from sqlalchemy import Connection, Row
 
+from models.base import sql
 from workflows.availability.changes import lock_calendar, raise_version
 from workflows.availability.feeds import refuses_stale_calendars
 from workflows.availability.open_times import DAY, Interval
@@ -27,7 +28,7 @@ LONGEST_PAUSE = timedelta(days=1)
 # So that no event of long ago is needed for a calendar that is read for years.
 SCHEDULED_ANEW_AFTER = timedelta(days=7)
 
-FEEDS_TO_READ = text(
+FEEDS_TO_READ = sql(
     """
 SELECT feed.id, feed.mentor_profile_id, feed.sealed_url, feed.origin, feed.scheduled_by, feed.failures, feed.etag,
        feed.last_modified, feed.content_digest, feed.busy_until, feed.time_zone AS read_in_time_zone,
@@ -38,8 +39,8 @@ JOIN users AS owner ON owner.id = mentor.user_id
 WHERE feed.id = ANY(CAST(:ids AS uuid[]))
 """
 )
-_FEED = text("SELECT * FROM calendar_feeds WHERE id = CAST(:id AS uuid)")
-OWN_BOOKINGS = text("SELECT id FROM bookings WHERE id = ANY(CAST(:ids AS uuid[]))")
+_FEED = sql("SELECT * FROM calendar_feeds WHERE id = :id")
+OWN_BOOKINGS = sql("SELECT id FROM bookings WHERE id = ANY(CAST(:ids AS uuid[]))")
 _WANTED = """
 WITH wanted AS (
     SELECT tstzrange(start_time, end_time) AS busy
@@ -47,67 +48,67 @@ WITH wanted AS (
 )
 """
 # In two statements: one that deletes and inserts in any order could meet its own rows in the constraint.
-DELETE_TIMES = text(
+DELETE_TIMES = sql(
     f"""
 {_WANTED}
 , gone AS (
     DELETE FROM outside_busy
-    WHERE mentor_profile_id = CAST(:mentor_profile_id AS uuid) AND calendar_feed_id = CAST(:id AS uuid)
+    WHERE mentor_profile_id = :mentor_profile_id AND calendar_feed_id = :id
       AND busy NOT IN (SELECT busy FROM wanted)
     RETURNING busy
 )
-SELECT count(*) FROM gone WHERE upper(busy) > CAST(:now AS timestamptz)
+SELECT count(*) FROM gone WHERE upper(busy) > :now
 """
 )
-INSERT_TIMES = text(
+INSERT_TIMES = sql(
     f"""
 {_WANTED}
 , made AS (
     INSERT INTO outside_busy (mentor_profile_id, calendar_feed_id, busy)
-    SELECT CAST(:mentor_profile_id AS uuid), CAST(:id AS uuid), busy FROM wanted
+    SELECT :mentor_profile_id, :id, busy FROM wanted
     WHERE busy NOT IN (
         SELECT busy FROM outside_busy
-        WHERE mentor_profile_id = CAST(:mentor_profile_id AS uuid) AND calendar_feed_id = CAST(:id AS uuid)
+        WHERE mentor_profile_id = :mentor_profile_id AND calendar_feed_id = :id
     )
     RETURNING busy
 )
-SELECT count(*) FROM made WHERE upper(busy) > CAST(:now AS timestamptz)
+SELECT count(*) FROM made WHERE upper(busy) > :now
 """
 )
 # As of time off.
-END_HOLDS = text(
+END_HOLDS = sql(
     """
 DELETE FROM person_busy USING mentor_profiles AS mentor, outside_busy AS elsewhere
-WHERE mentor.id = CAST(:mentor_profile_id AS uuid)
+WHERE mentor.id = :mentor_profile_id
   AND person_busy.user_id = mentor.user_id AND person_busy.hold_id IS NOT NULL
   AND elsewhere.mentor_profile_id = mentor.id
-  AND elsewhere.calendar_feed_id = CAST(:id AS uuid) AND elsewhere.busy && person_busy.busy
+  AND elsewhere.calendar_feed_id = :id AND elsewhere.busy && person_busy.busy
 """
 )
-_READ = text(
+_READ = sql(
     """
 UPDATE calendar_feeds
 SET attempted_at = :now, fetched_at = :now, next_fetch_at = :next_fetch_at, stale_at = :stale_at, failures = 0,
     last_error = NULL
-WHERE id = CAST(:id AS uuid)
+WHERE id = :id
 """
 )
-_KEEP_COPY = text(
+_KEEP_COPY = sql(
     """
 UPDATE calendar_feeds
 SET etag = :etag, last_modified = :last_modified, content_digest = :content_digest, busy_until = :busy_until,
     time_zone = :time_zone
-WHERE id = CAST(:id AS uuid)
+WHERE id = :id
 """
 )
-_FAILED = text(
+_FAILED = sql(
     """
 UPDATE calendar_feeds
 SET attempted_at = :now, next_fetch_at = :next_fetch_at, failures = failures + 1, last_error = :error
-WHERE id = CAST(:id AS uuid)
+WHERE id = :id
 """
 )
-_SCHEDULE_ANEW = text("UPDATE calendar_feeds SET scheduled_by = CAST(:event_id AS uuid) WHERE id = CAST(:id AS uuid)")
+_SCHEDULE_ANEW = sql("UPDATE calendar_feeds SET scheduled_by = :event_id WHERE id = :id")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,10 +11,11 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, Select, delete, func, insert, select, text
+from sqlalchemy import Connection, Select, delete, func, insert, select
 from uuid_utils.compat import uuid7
 
 from models.availability import calendar_feeds, outside_busy
+from models.base import sql
 from workflows.availability.changes import lock_calendar, raise_version
 from workflows.availability.dates import CalendarOwner
 from workflows.events.event_types import CalendarFeedScheduled
@@ -39,9 +40,8 @@ _ADDED = Quota(
 )
 # What calendar applications write for a calendar to be subscribed to; it is fetched like any other.
 _WEBCAL = re.compile("^webcals?://", re.IGNORECASE)
-_REFUSES_STALE = text(
-    "SELECT 1 FROM booking_rules"
-    " WHERE mentor_profile_id = CAST(:mentor_profile_id AS uuid) AND stale_calendars = 'refuse'"
+_REFUSES_STALE = sql(
+    "SELECT 1 FROM booking_rules WHERE mentor_profile_id = :mentor_profile_id AND stale_calendars = 'refuse'"
 )
 
 

@@ -10,12 +10,13 @@ from typing import Any, NamedTuple, Self
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import ColumnElement, Connection, Select, and_, func, select, text
+from sqlalchemy import ColumnElement, Connection, Select, and_, func, select
 from sqlalchemy.dialects.postgresql import JSONB, aggregate_order_by
 from sqlalchemy.sql.expression import bindparam
 from uuid_utils.compat import uuid7
 
 from models.availability import MINUTES_OF_A_DAY, availability_rules, weekly_hours
+from models.base import sql
 from models.people import mentor_profiles
 from workflows.availability.changes import lock_calendar, raise_version
 from workflows.identity.access import require_mentor
@@ -35,7 +36,7 @@ Dates = Mapping[date, DayHours]
 NO_DATES: Dates = {}
 WEEKDAYS = ("Mondays", "Tuesdays", "Wednesdays", "Thursdays", "Fridays", "Saturdays", "Sundays")
 # Hours end when the next ones begin; `greatest`, since the transaction that began first may get the lock second.
-_REPLACE = text(
+_REPLACE = sql(
     """
 WITH ended AS (
     UPDATE weekly_hours SET until = greatest(since, :now)
@@ -129,7 +130,7 @@ def spans_as_json() -> ColumnElement[Any]:
     each = func.jsonb_build_array(span.weekday, span.opens, span.closes)
     in_order = func.jsonb_agg(aggregate_order_by(each, span.weekday, span.opens))
     of_row = select(in_order).where(span.weekly_hours_id == weekly_hours.c.id).scalar_subquery()
-    return func.coalesce(of_row, text("'[]'::jsonb"))
+    return func.coalesce(of_row, sql("'[]'::jsonb"))
 
 
 def set_hours(

@@ -7,9 +7,10 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, Select, func, select, text
+from sqlalchemy import Connection, Select, func, select
 
 from models.availability import MAX_HORIZON_DAYS, booking_rules
+from models.base import sql
 from models.people import mentor_profiles
 from workflows.availability.changes import lock_calendar, raise_version
 from workflows.identity.access import require_mentor
@@ -20,7 +21,7 @@ from workflows.kernel.records import Record
 DEFAULT_STEP_MINUTES = 15
 # How far ahead anything can be booked.
 MAX_LEAD_TIME = timedelta(days=MAX_HORIZON_DAYS)
-_SET = text(
+_SET = sql(
     """
 INSERT INTO booking_rules (mentor_profile_id, step_minutes, horizon_days, max_per_day, max_per_week,
                            max_per_mentee_per_day, max_per_mentee_per_week, stale_calendars)

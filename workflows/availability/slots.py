@@ -16,9 +16,10 @@ from math import ceil, floor
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection
 from sqlalchemy.sql.expression import TextualSelect
 
+from models.base import sql
 from models.catalog import listings
 from workflows.availability.calendar import Block, MentorCalendar, load_blocks, load_calendars
 from workflows.availability.open_times import DAY, Interval, moment_of
@@ -124,7 +125,7 @@ class ListingsStatement:
 # Of what the caller can book, if there is anything.
 _SHORTEST = """coalesce(
     min(listing.duration_minutes) FILTER (
-        WHERE listing.mentor_profile_id IS DISTINCT FROM CAST(:own_mentor_profile_id AS uuid)
+        WHERE listing.mentor_profile_id IS DISTINCT FROM :own_mentor_profile_id
     ),
     min(listing.duration_minutes)
 )"""
@@ -143,7 +144,7 @@ WHERE {condition} AND listing.active"""
 def _cheapest(among: str, duration: str) -> TextualSelect:
     """Of each mentor the cheapest listing of a duration, then the one with the smallest id, as direct booking takes."""
     columns = ", ".join(f"listing.{column.name}" for column in Offered.columns())
-    return text(
+    return sql(
         f"""
 SELECT DISTINCT ON (listing.mentor_profile_id) {columns} {among} AND listing.duration_minutes = {duration}
 ORDER BY listing.mentor_profile_id, listing.price_amount, listing.id
@@ -151,15 +152,13 @@ ORDER BY listing.mentor_profile_id, listing.price_amount, listing.id
     ).columns(*Offered.columns())
 
 
-OF_MENTOR = _listings_where("listing.mentor_profile_id = CAST(:id AS uuid)")
-OF_COURSE = _listings_where("listing.course_id = CAST(:id AS uuid)")
-OF_LISTING = _listings_where("listing.id = CAST(:listing_id AS uuid) AND listing.mentor_profile_id = CAST(:id AS uuid)")
-OF_LISTING_OF_COURSE = _listings_where(
-    "listing.id = CAST(:listing_id AS uuid) AND listing.course_id = CAST(:id AS uuid)"
-)
-OWN_TIME = text(
+OF_MENTOR = _listings_where("listing.mentor_profile_id = :id")
+OF_COURSE = _listings_where("listing.course_id = :id")
+OF_LISTING = _listings_where("listing.id = :listing_id AND listing.mentor_profile_id = :id")
+OF_LISTING_OF_COURSE = _listings_where("listing.id = :listing_id AND listing.course_id = :id")
+OWN_TIME = sql(
     "SELECT lower(busy), upper(busy) FROM person_busy"
-    " WHERE user_id = CAST(:user_id AS uuid) AND busy && tstzrange(:start, :end)"
+    " WHERE user_id = :user_id AND busy && tstzrange(:start, :end)"
     " AND (expires_at IS NULL OR expires_at > now())"
     " AND (mentor_profile_id IS NOT NULL OR NOT CAST(:mentee_overlap AS boolean)) ORDER BY 1"
 )

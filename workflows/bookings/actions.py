@@ -5,9 +5,10 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection
 from uuid_utils.compat import uuid7
 
+from models.base import sql
 from models.bookings import BOOKING_TRANSITIONS, BookingStatus
 from models.prepared import PreparedStatement
 from models.sessions import session_id_of
@@ -29,9 +30,9 @@ ACCEPT = f"""
 WITH {LOCK_MENTOR},
 {LOCK_PEOPLE},
 booking AS (
-    UPDATE bookings SET status = 'accepted', session_id = CAST(:session_id AS uuid)
+    UPDATE bookings SET status = 'accepted', session_id = :session_id
     FROM mentor, people
-    WHERE bookings.mentor_profile_id = mentor.id AND bookings.id = CAST(:id AS uuid)
+    WHERE bookings.mentor_profile_id = mentor.id AND bookings.id = :id
       AND CAST(bookings.status AS text) = 'draft' AND bookings.version = :version
     RETURNING {", ".join(f"bookings.{column.name}" for column in Booking.columns())}
 ),
@@ -43,7 +44,7 @@ BOOKING_MACHINE = StateMachine(
     BOOKING_TRANSITIONS,
     Booking,
     {
-        BookingStatus.ACCEPTED: PreparedStatement(text(ACCEPT).columns(*Booking.columns())),
+        BookingStatus.ACCEPTED: PreparedStatement(sql(ACCEPT).columns(*Booking.columns())),
         BookingStatus.DECLINED: update_statement(
             Booking, BookingStatus.DRAFT, BookingStatus.DECLINED, "decline_reason"
         ),

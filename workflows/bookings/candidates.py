@@ -8,11 +8,11 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, Row, Uuid, text
+from sqlalchemy import Connection, Row, Uuid
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.sql.expression import TextualSelect, column
 
-from models.base import Timestamp
+from models.base import Timestamp, sql
 from workflows.availability.calendar import JOIN_CALENDAR, MentorCalendar, calendar_as_json
 from workflows.availability.check import require_offered
 from workflows.catalog.listings import Listing
@@ -33,16 +33,16 @@ SELECT {", ".join(f"listings.{each.name}" for each in Listing.columns())},
                      wanted + (duration_minutes + buffer_minutes) * interval '1 minute'
                  )
                  AND (expires_at IS NULL OR expires_at > now())
-                 AND held_by_user_id IS DISTINCT FROM CAST(:mentee_user_id AS uuid)
+                 AND held_by_user_id IS DISTINCT FROM :mentee_user_id
            )
        ) AS taken
 FROM listings
 JOIN mentor_profiles AS mentor ON mentor.id = listings.mentor_profile_id AND mentor.active
 {JOIN_CALENDAR}
-WHERE listings.course_id = CAST(:course_id AS uuid) AND listings.duration_minutes = :duration_minutes
+WHERE listings.course_id = :course_id AND listings.duration_minutes = :duration_minutes
   AND listings.active
 """
-_OF_MENTOR = "AND listings.mentor_profile_id = CAST(:mentor_profile_id AS uuid)"
+_OF_MENTOR = "AND listings.mentor_profile_id = :mentor_profile_id"
 # Accepted bookings whose session is cancelled hold no block.
 _LEAST_BOOKED_FIRST = """
 ORDER BY (
@@ -54,8 +54,8 @@ ORDER BY (
 """
 
 
-def _statement(sql: str) -> TextualSelect:
-    return text(sql).columns(
+def _statement(statement: str) -> TextualSelect:
+    return sql(statement).columns(
         *Listing.columns(),
         column("user_id", Uuid),
         column("calendar", JSONB),

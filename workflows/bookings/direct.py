@@ -9,8 +9,9 @@ from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import Connection, Row, text
+from sqlalchemy import Connection, Row
 
+from models.base import sql
 from workflows.availability.changes import lock_calendar
 from workflows.bookings.insert import NO_DRAFT_LIMITS, DraftLimits
 from workflows.bookings.records import Booking
@@ -25,16 +26,16 @@ from workflows.terms.expected_terms import NOTHING_EXPECTED, ExpectedTerms
 _CHOSEN = """
 SELECT mentor.user_id, mentee.time_zone, listing.id AS listing_id, listing.duration_minutes
 FROM mentor_profiles AS mentor
-JOIN users AS mentee ON mentee.id = CAST(:mentee_user_id AS uuid) AND mentee.erased_at IS NULL
+JOIN users AS mentee ON mentee.id = :mentee_user_id AND mentee.erased_at IS NULL
 LEFT JOIN LATERAL (
     SELECT id, duration_minutes FROM listings
     WHERE mentor_profile_id = mentor.id AND active AND {which}
     ORDER BY price_amount, id LIMIT 1
 ) AS listing ON true
-WHERE mentor.id = CAST(:mentor_profile_id AS uuid) AND mentor.active
+WHERE mentor.id = :mentor_profile_id AND mentor.active
 """
-LISTING_OF_DURATION = text(_CHOSEN.format(which="duration_minutes = :duration_minutes"))
-LISTING_OF_ID = text(_CHOSEN.format(which="id = CAST(:listing_id AS uuid)"))
+LISTING_OF_DURATION = sql(_CHOSEN.format(which="duration_minutes = :duration_minutes"))
+LISTING_OF_ID = sql(_CHOSEN.format(which="id = :listing_id"))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,9 +7,10 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, Select, func, literal_column, select, text
+from sqlalchemy import Connection, Select, func, literal_column, select
 from uuid_utils.compat import uuid7
 
+from models.base import sql
 from models.calendar import person_busy
 from models.catalog import BookingMode
 from workflows.availability.busy import LOCK_MENTOR, LOCK_MENTOR_UNCHANGED, LOCK_PEOPLE, require_free
@@ -27,47 +28,47 @@ from workflows.kernel.records import Record
 from workflows.terms.expected_terms import NOTHING_EXPECTED, ExpectedTerms
 
 EXPIRED_AT_ONCE = 1_000
-_LOCK = text(
+_LOCK = sql(
     f"WITH {LOCK_MENTOR_UNCHANGED}, {LOCK_PEOPLE} SELECT mentor.user_id FROM mentor, people"
-    " WHERE guard_open_drafts(CAST(:mentee_user_id AS uuid), mentor.id, NULL, :max_drafts_per_mentor, :max_drafts)"
+    " WHERE guard_open_drafts(:mentee_user_id, mentor.id, NULL, :max_drafts_per_mentor, :max_drafts)"
 )
 # What has expired gives way, as does an own hold of an overlapping time, which counts no more. The insert counts what
 # was deleted, so that it comes after.
-TAKE_HOLD = text(
+TAKE_HOLD = sql(
     """
 WITH wanted AS (
     SELECT tstzrange(
-        CAST(:start_time AS timestamptz) - :buffer_before_minutes * interval '1 minute',
-        CAST(:end_time AS timestamptz) + :buffer_minutes * interval '1 minute'
+        :start_time - :buffer_before_minutes * interval '1 minute',
+        :end_time + :buffer_minutes * interval '1 minute'
     ) AS busy
 ),
 ended AS (
     DELETE FROM person_busy USING wanted
-    WHERE person_busy.user_id = CAST(:mentor_user_id AS uuid) AND person_busy.busy && wanted.busy
-      AND (person_busy.expires_at <= now() OR person_busy.held_by_user_id = CAST(:mentee_user_id AS uuid))
+    WHERE person_busy.user_id = :mentor_user_id AND person_busy.busy && wanted.busy
+      AND (person_busy.expires_at <= now() OR person_busy.held_by_user_id = :mentee_user_id)
     RETURNING person_busy.id
 ),
 own AS (
     SELECT count(*) FROM person_busy
-    WHERE held_by_user_id = CAST(:mentee_user_id AS uuid) AND expires_at > now()
+    WHERE held_by_user_id = :mentee_user_id AND expires_at > now()
       AND id NOT IN (SELECT id FROM ended)
 )
 INSERT INTO person_busy (
     id, user_id, mentor_profile_id, busy, hold_id, expires_at, held_by_user_id, held_start, held_end
 )
-SELECT CAST(:id AS uuid), CAST(:mentor_user_id AS uuid), CAST(:mentor_profile_id AS uuid), wanted.busy,
-       CAST(:id AS uuid), now() + :minutes * interval '1 minute', CAST(:mentee_user_id AS uuid),
-       CAST(:start_time AS timestamptz), CAST(:end_time AS timestamptz)
+SELECT :id, :mentor_user_id, :mentor_profile_id, wanted.busy,
+       :id, now() + :minutes * interval '1 minute', :mentee_user_id,
+       :start_time, :end_time
 FROM wanted, own, (SELECT count(*) FROM ended) AS swept
 WHERE own.count < :max_holds
 RETURNING expires_at, created_at
 """
 )
-RELEASE_HOLD = text(
+RELEASE_HOLD = sql(
     f"WITH {LOCK_MENTOR} DELETE FROM person_busy USING mentor"
-    " WHERE person_busy.mentor_profile_id = mentor.id AND person_busy.hold_id = CAST(:id AS uuid)"
+    " WHERE person_busy.mentor_profile_id = mentor.id AND person_busy.hold_id = :id"
 )
-DELETE_EXPIRED_HOLDS = text(
+DELETE_EXPIRED_HOLDS = sql(
     """
 DELETE FROM person_busy WHERE id = ANY(ARRAY(
     SELECT id FROM person_busy WHERE expires_at <= now() LIMIT :at_once FOR UPDATE SKIP LOCKED

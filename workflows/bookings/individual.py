@@ -10,8 +10,9 @@ from functools import partial
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, Row, text
+from sqlalchemy import Connection, Row
 
+from models.base import sql
 from workflows.accounts.actions import mentee_for
 from workflows.availability.check import require_bookable, require_start, with_present_calendar
 from workflows.bookings.candidates import Offer, is_lost_to_another, offer_of_mentor, offers_of_course
@@ -37,7 +38,7 @@ from workflows.terms.expected_terms import NOTHING_EXPECTED, ExpectedTerms
 
 # All that a request names, each by its key. Mentors' listings of an inactive course can still be booked for money, so
 # that a bundle of it pays, too; its products are no longer sold.
-NAMED = text(
+NAMED = sql(
     """
 SELECT mentee.time_zone, course.id AS course_id, mentor.id AS mentor_profile_id, mentor.user_id AS mentor_user_id,
        mentor.active AND EXISTS (
@@ -46,21 +47,21 @@ SELECT mentee.time_zone, course.id AS course_id, mentor.id AS mentor_profile_id,
        ) AS teaches,
        bundle.id AS bundle_purchase_id
 FROM (VALUES (true)) AS request
-LEFT JOIN users AS mentee ON mentee.id = CAST(:mentee_user_id AS uuid) AND mentee.erased_at IS NULL
-LEFT JOIN courses AS course ON course.id = CAST(:course_id AS uuid)
-    AND (course.active OR CAST(:bundle_purchase_id AS uuid) IS NOT NULL)
-LEFT JOIN mentor_profiles AS mentor ON mentor.id = CAST(:mentor_profile_id AS uuid)
+LEFT JOIN users AS mentee ON mentee.id = :mentee_user_id AND mentee.erased_at IS NULL
+LEFT JOIN courses AS course ON course.id = :course_id
+    AND (course.active OR :bundle_purchase_id IS NOT NULL)
+LEFT JOIN mentor_profiles AS mentor ON mentor.id = :mentor_profile_id
 LEFT JOIN bundle_purchases AS bundle
-    ON bundle.id = CAST(:bundle_purchase_id AS uuid) AND bundle.mentee_user_id = mentee.id
+    ON bundle.id = :bundle_purchase_id AND bundle.mentee_user_id = mentee.id
 """
 )
 _SINGLE = """
 SELECT id, price_amount, price_currency FROM products
-WHERE course_id = CAST(:course_id AS uuid) AND kind = 'single' AND active
+WHERE course_id = :course_id AND kind = 'single' AND active
   AND (duration_minutes IS NULL OR duration_minutes = :duration_minutes)
 """
-PRODUCT = text(f"{_SINGLE} AND id = CAST(:product_id AS uuid)")
-ONLY_PRODUCT = text(f"{_SINGLE} LIMIT 2")
+PRODUCT = sql(f"{_SINGLE} AND id = :product_id")
+ONLY_PRODUCT = sql(f"{_SINGLE} LIMIT 2")
 
 
 @dataclass(frozen=True, kw_only=True)

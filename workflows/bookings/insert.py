@@ -8,11 +8,12 @@ from datetime import datetime
 from typing import Any, Protocol
 from uuid import UUID
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.sql.expression import bindparam
 from uuid_utils.compat import uuid7
 
+from models.base import sql
 from models.bookings import BookingKind, BookingStatus
 from models.prepared import PreparedStatement
 from models.sessions import session_id_of
@@ -38,14 +39,14 @@ booking AS (
         buffer_before_minutes, buffer_minutes, early_start_minutes, cancellation_window_hours, late_fee_percent,
         reminder_minutes, location, session_id
     )
-    SELECT CAST(:id AS uuid), CAST(:listing_id AS uuid), CAST(:mentor_profile_id AS uuid),
-           CAST(:mentee_user_id AS uuid), CAST(:course_id AS uuid), CAST(:kind AS booking_kind),
-           CAST(:start_time AS timestamptz), CAST(:end_time AS timestamptz), CAST(:status AS booking_status),
+    SELECT :id, :listing_id, :mentor_profile_id,
+           :mentee_user_id, :course_id, CAST(:kind AS booking_kind),
+           :start_time, :end_time, CAST(:status AS booking_status),
            :title, :notes, CAST(:metadata AS jsonb), :price_amount, :price_currency,
-           CAST(:product_id AS uuid), CAST(:bundle_purchase_id AS uuid), CAST(:series_id AS uuid),
+           :product_id, :bundle_purchase_id, :series_id,
            :buffer_before_minutes, :buffer_minutes, CAST(:early_start_minutes AS integer),
            CAST(:cancellation_window_hours AS integer), :late_fee_percent, CAST(:reminder_minutes AS integer[]),
-           CAST(:location AS jsonb), CAST(:session_id AS uuid)
+           CAST(:location AS jsonb), :session_id
     {source}
     RETURNING *
 ),
@@ -62,14 +63,14 @@ _JSON = [bindparam(name, type_=JSONB(none_as_null=True)) for name in ("metadata"
 
 
 def _statement(ctes: str) -> PreparedStatement:
-    statement = text(f"WITH {ctes} SELECT {_COLUMNS}, {_SHOWN} FROM booking")
+    statement = sql(f"WITH {ctes} SELECT {_COLUMNS}, {_SHOWN} FROM booking")
     return PreparedStatement(statement.bindparams(*_JSON).columns(*Booking.columns(), *_PARTIES))
 
 
 # The function refuses by the name of a rule. Its look at the mentee's drafts is younger than the mentee's lock.
 _WITHIN_LIMITS = """
 FROM mentor, mentee
-WHERE guard_open_drafts(mentee.id, mentor.id, CAST(:series_id AS uuid), :max_drafts_per_mentor, :max_drafts)
+WHERE guard_open_drafts(mentee.id, mentor.id, :series_id, :max_drafts_per_mentor, :max_drafts)
 """
 DRAFT_WITHIN_LIMITS = _statement(f"{SHARE_MENTOR_UNCHANGED}, {LOCK_MENTEE}, {_INSERT.format(source=_WITHIN_LIMITS)}")
 # Without limits, nothing is counted.

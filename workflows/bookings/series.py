@@ -10,10 +10,10 @@ from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import Connection, Select, bindparam, literal_column, select, text
+from sqlalchemy import Connection, Select, bindparam, literal_column, select
 from uuid_utils.compat import uuid7
 
-from models.base import enum_literal
+from models.base import enum_literal, sql
 from models.bookings import BookingStatus, bookings
 from workflows.availability.busy import LOCK_MENTOR_UNCHANGED, LOCK_PEOPLE
 from workflows.availability.check import CalendarChanged
@@ -29,7 +29,7 @@ from workflows.kernel.records import Record
 MAX_OCCURRENCES = 52
 MAX_WEEKS_APART = 52
 
-_LOCK_PARTIES = text(f"WITH {LOCK_MENTOR_UNCHANGED}, {LOCK_PEOPLE} SELECT count FROM people")
+_LOCK_PARTIES = sql(f"WITH {LOCK_MENTOR_UNCHANGED}, {LOCK_PEOPLE} SELECT count FROM people")
 
 # One that is just being decided on its own is waited for, and left out then.
 DRAFTS_OF_SERIES = (

@@ -23,8 +23,8 @@ _ADJUST = moving(
         total_sessions = total_sessions + greatest(CAST(:credits AS integer), 0),
         valid_to = CAST(:valid_to AS timestamptz),
         closed_at = CASE WHEN remaining_sessions + CAST(:credits AS integer) = 0
-                         THEN coalesce(closed_at, CAST(:now AS timestamptz)) ELSE closed_at END
-    WHERE id = CAST(:id AS uuid)
+                         THEN coalesce(closed_at, :now) ELSE closed_at END
+    WHERE id = :id
     RETURNING *
     """,
     kind="adjust",

@@ -18,8 +18,8 @@ NOTICE_BEFORE_EXPIRY = timedelta(days=7)
 
 _EXPIRE = moving(
     """
-    UPDATE bundle_purchases SET remaining_sessions = 0, closed_at = coalesce(closed_at, CAST(:now AS timestamptz))
-    WHERE id = CAST(:id AS uuid)
+    UPDATE bundle_purchases SET remaining_sessions = 0, closed_at = coalesce(closed_at, :now)
+    WHERE id = :id
     RETURNING *
     """,
     kind="expire",

@@ -5,10 +5,11 @@ from __future__ import annotations
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import Connection, TextClause, text
+from sqlalchemy import Connection, TextClause
 from sqlalchemy.sql.expression import TextualSelect
 from uuid_utils.compat import uuid7
 
+from models.base import sql
 from workflows.bundles.records import Bundle, bundle_query
 from workflows.events.event_types import BundleExhausted, BundleValiditySet
 from workflows.events.record import record
@@ -28,15 +29,15 @@ def moving(changed: str, *, kind: str, credits: str) -> TextualSelect:
         credits: an expression for how many credits came or went.
     """
     # The entry is numbered by its insert, under the lock of the bundle's row: entries are in the order of their moves.
-    return text(
+    return sql(
         f"""
 WITH bundle AS ({changed}),
 entry AS (
     INSERT INTO bundle_entries (
         id, bundle_purchase_id, kind, credits, balance, booking_id, seat_id, reason, actor, created_at
     )
-    SELECT CAST(:entry_id AS uuid), id, '{kind}', {credits}, remaining_sessions, CAST(:booking_id AS uuid),
-           CAST(:seat_id AS uuid), :reason, :actor, CAST(:now AS timestamptz)
+    SELECT :entry_id, id, '{kind}', {credits}, remaining_sessions, :booking_id,
+           :seat_id, :reason, :actor, :now
     FROM bundle
 )
 SELECT {_COLUMNS} FROM bundle
@@ -48,24 +49,24 @@ SELECT {_COLUMNS} FROM bundle
 _SPEND = moving(
     """
     UPDATE bundle_purchases SET remaining_sessions = remaining_sessions - 1,
-        closed_at = CASE WHEN remaining_sessions = 1 THEN coalesce(closed_at, CAST(:now AS timestamptz))
+        closed_at = CASE WHEN remaining_sessions = 1 THEN coalesce(closed_at, :now)
                          ELSE closed_at END
-    WHERE id = CAST(:id AS uuid) AND mentee_user_id = CAST(:mentee_user_id AS uuid)
-      AND course_id = CAST(:course_id AS uuid)
+    WHERE id = :id AND mentee_user_id = :mentee_user_id
+      AND course_id = :course_id
       AND (duration_minutes IS NULL OR duration_minutes = CAST(:duration_minutes AS integer))
-      AND remaining_sessions > 0 AND (valid_to IS NULL OR valid_to > CAST(:now AS timestamptz))
+      AND remaining_sessions > 0 AND (valid_to IS NULL OR valid_to > :now)
     RETURNING *
     """,
     kind="spend",
     credits="-1",
 )
 # Spent credits are found by two unique indexes, of bookings and of seats, each by a statement of its own.
-_OF_BOOKING = "{entry}.booking_id = CAST(:booking_id AS uuid) AND {entry}.seat_id IS NULL"
-_OF_SEAT = "{entry}.seat_id = CAST(:seat_id AS uuid) AND {entry}.booking_id = CAST(:booking_id AS uuid)"
+_OF_BOOKING = "{entry}.booking_id = :booking_id AND {entry}.seat_id IS NULL"
+_OF_SEAT = "{entry}.seat_id = :seat_id AND {entry}.booking_id = :booking_id"
 
 
 def _lock_spent(of: str) -> TextClause:
-    return text(
+    return sql(
         f"""
 SELECT bundle.id, bundle.valid_to
 FROM bundle_entries spent JOIN bundle_purchases bundle ON bundle.id = spent.bundle_purchase_id
@@ -79,7 +80,7 @@ def _giving_back(of: str) -> TextualSelect:
     return moving(
         f"""
     UPDATE bundle_purchases SET remaining_sessions = remaining_sessions + 1, valid_to = CAST(:valid_to AS timestamptz)
-    WHERE id = CAST(:id AS uuid) AND NOT EXISTS (
+    WHERE id = :id AND NOT EXISTS (
         SELECT FROM bundle_entries returned WHERE {of.format(entry="returned")} AND returned.kind = 'give_back'
     )
     RETURNING *

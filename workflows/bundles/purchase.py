@@ -5,9 +5,10 @@ from __future__ import annotations
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection
 from uuid_utils.compat import uuid7
 
+from models.base import sql
 from workflows.bundles.ledger import entry_values, moving, validity_events
 from workflows.bundles.records import Bundle
 from workflows.events.event_types import BundlePurchased
@@ -18,11 +19,11 @@ from workflows.kernel.errors import NotFound
 from workflows.terms.expected_terms import NOTHING_EXPECTED, ExpectedTerms
 
 # A constraint cannot know the time: an expired purchase is closed by the one that follows it.
-_CLOSE_EXPIRED = text(
+_CLOSE_EXPIRED = sql(
     """
-UPDATE bundle_purchases SET closed_at = CAST(:now AS timestamptz)
-WHERE mentee_user_id = CAST(:mentee_user_id AS uuid) AND course_id = CAST(:course_id AS uuid)
-  AND product_id = CAST(:product_id AS uuid) AND closed_at IS NULL AND valid_to <= CAST(:now AS timestamptz)
+UPDATE bundle_purchases SET closed_at = :now
+WHERE mentee_user_id = :mentee_user_id AND course_id = :course_id
+  AND product_id = :product_id AND closed_at IS NULL AND valid_to <= :now
 """
 )
 # The lock has a purchase wait for a deletion of the account.
@@ -32,12 +33,12 @@ _PURCHASE = moving(
         id, mentee_user_id, course_id, product_id, total_sessions, remaining_sessions, duration_minutes,
         price_amount, price_currency, valid_from, valid_to
     )
-    WITH mentee AS (SELECT erased_at FROM users WHERE id = CAST(:mentee_user_id AS uuid) FOR SHARE)
-    SELECT CAST(:id AS uuid), CAST(:mentee_user_id AS uuid), p.course_id, p.id, p.session_count, p.session_count,
-           p.duration_minutes, p.price_amount, p.price_currency, CAST(:now AS timestamptz),
-           CAST(:now AS timestamptz) + p.valid_days * interval '24 hours'
+    WITH mentee AS (SELECT erased_at FROM users WHERE id = :mentee_user_id FOR SHARE)
+    SELECT :id, :mentee_user_id, p.course_id, p.id, p.session_count, p.session_count,
+           p.duration_minutes, p.price_amount, p.price_currency, :now,
+           :now + p.valid_days * interval '24 hours'
     FROM products p JOIN courses c ON c.id = p.course_id
-    WHERE p.id = CAST(:product_id AS uuid) AND p.course_id = CAST(:course_id AS uuid)
+    WHERE p.id = :product_id AND p.course_id = :course_id
       AND p.kind = 'bundle' AND p.active AND c.active
       AND NOT EXISTS (SELECT FROM mentee WHERE erased_at IS NOT NULL)
     RETURNING *

@@ -7,11 +7,12 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, Select, Uuid, insert, text
+from sqlalchemy import Connection, Select, Uuid, insert
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.sql.expression import column
 from uuid_utils.compat import uuid7
 
+from models.base import sql
 from models.catalog import BookingMode, listings
 from models.people import mentor_profiles
 from models.prepared import PreparedStatement
@@ -26,11 +27,11 @@ from workflows.kernel.transitions import VersionedRecord, update_record
 # Of a mentor: none is ever deleted, since bookings name them.
 MAX_LISTINGS = 500
 # None for a mentor whose account has been erased.
-_COUNT = text(
+_COUNT = sql(
     """
 SELECT (SELECT count(*) FROM listings WHERE mentor_profile_id = m.id)
 FROM mentor_profiles m JOIN users u ON u.id = m.user_id AND u.erased_at IS NULL
-WHERE m.id = CAST(:mentor_profile_id AS uuid)
+WHERE m.id = :mentor_profile_id
 """
 )
 
@@ -72,13 +73,13 @@ def listing_query(listing_id: UUID) -> Select[Any]:
 # The listing of that id, if it and its mentor are active; with the mentor's `user_id`, and their `calendar` for the
 # longest session that can start then.
 BOOKABLE = PreparedStatement(
-    text(
+    sql(
         f"""
 SELECT {", ".join(f"listings.{each.name}" for each in Listing.columns())}, mentor.user_id,
-       {calendar_as_json(":start_time", "CAST(:start_time AS timestamptz) + interval '1 day'")}
+       {calendar_as_json(":start_time", ":start_time + interval '1 day'")}
 FROM listings JOIN mentor_profiles AS mentor ON mentor.id = listings.mentor_profile_id AND mentor.active
 {JOIN_CALENDAR}
-WHERE listings.id = CAST(:listing_id AS uuid) AND listings.active
+WHERE listings.id = :listing_id AND listings.active
 """
     ).columns(*Listing.columns(), column("user_id", Uuid), column("calendar", JSONB))
 )

@@ -9,9 +9,9 @@ from types import MappingProxyType
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Boolean, Connection, Text, text
+from sqlalchemy import Boolean, Connection, Text
 
-from models.base import Timestamp
+from models.base import Timestamp, sql
 from models.prepared import PreparedStatement
 from workflows.events.delivery import Delivery, DeliveryKey
 from workflows.events.event_types import known_types
@@ -60,7 +60,7 @@ _TIMEOUTS = (
 # ones, those of each effect are read by an index of their own (`ix_deliveries_effect_due_at`), in the order of
 # `:shared`: a backlog of mails in the same queue is not even looked at. A lease that ran out is taken by name alone.
 _CLAIM = PreparedStatement(
-    text(
+    sql(
         f"""
 WITH named AS MATERIALIZED (
     SELECT {ROW}, true AS named
@@ -87,7 +87,7 @@ FROM (SELECT * FROM named UNION ALL SELECT * FROM others) AS claimed CROSS JOIN 
     ).columns(**ROW_TYPES, named=Boolean(), **EVENT_TYPES, timeouts=Text())
 )
 # Leases, and renews leases that are still held. A locked row is left for the next time.
-_LEASE = text(
+_LEASE = sql(
     f"""
 WITH ours AS (
     SELECT d.event_id, d.effect, d.target FROM {_FENCED_KEYS} JOIN deliveries d ON {SAME_KEY.format("given")}
@@ -101,7 +101,7 @@ FROM ours WHERE {SAME_KEY.format("ours")}
 )
 # Waits for the rows: a late copy of the message locks them for a moment, too, just to find them leased.
 _HOLD = PreparedStatement(
-    text(
+    sql(
         f"""
 SELECT d.event_id, d.effect, d.target, {_TIMEOUTS}
 FROM {_FENCED_KEYS} JOIN deliveries d ON {SAME_KEY.format("given")}
@@ -133,7 +133,7 @@ _OTHER = f"""
 _OTHERS_ROOM = "LIMIT greatest(0, :others - (SELECT count(*) FROM named))"
 _LEASED = "lease_until = now() + :duration, nudge_at = now() + :duration"
 _CLAIM_LEASED = PreparedStatement(
-    text(
+    sql(
         f"""{_LEASABLE}, others AS MATERIALIZED ({_OTHER.format(effect=":effect")}
     ORDER BY d.due_at
     {_OTHERS_ROOM}
@@ -161,7 +161,7 @@ _RESERVED = f"""
 # stands before another's messages. And of an endpoint with a rate limit each message takes a turn, once: one whose turn
 # has not come is not leased, and is due then. The sweep names turns in time, and counts no wake-up for that.
 _CLAIM_BY_ENDPOINT = PreparedStatement(
-    text(
+    sql(
         f"""{_LEASABLE}, endpoints(endpoint_id, found, wrapped) AS (
     SELECT CAST(:after AS uuid), false, false WHERE :others > 0
     UNION ALL
@@ -220,7 +220,7 @@ FROM (SELECT * FROM leased UNION ALL SELECT * FROM postponed) AS taken
 )
 # A page of the turns of one endpoint's messages that are due and have none: those of a backlog are not claimed one by
 # one for that.
-_GIVE_TURNS = text(
+_GIVE_TURNS = sql(
     f"""
 WITH turns AS MATERIALIZED ({_TURNS}
     FROM webhook_endpoints w WHERE w.id = :endpoint_id AND w.rate_limit IS NOT NULL FOR NO KEY UPDATE OF w
@@ -244,7 +244,7 @@ FROM placed WHERE d.ctid = placed.place
 )
 
 # What is not claimed in time is named again as anything else is.
-_TURNS_DUE = text(
+_TURNS_DUE = sql(
     f"""
 SELECT d.event_id, d.effect, d.target, d.queue, e.subject_type, e.subject_id
 FROM deliveries d JOIN events e ON e.id = d.event_id

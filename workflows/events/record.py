@@ -11,10 +11,11 @@ from functools import cache
 from typing import Any, Self, TypeVar
 from uuid import UUID
 
-from sqlalchemy import Connection, Row, text
+from sqlalchemy import Connection, Row
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.sql.expression import bindparam
 
+from models.base import sql
 from models.events import DELIVERY_ID, DeliveryState, deliveries
 from models.prepared import PreparedStatement
 from workflows.events.audit_entry import INSERT_ENTRIES, NewEntry, Origin
@@ -63,16 +64,16 @@ _FANNED_OUT_COLUMNS = deliveries.c["id", "event_id", "target", "endpoint_id", "s
 # One JSON document for each relation: the driver writes arrays element by element, in Python.
 _JSON = {name: bindparam(name, type_=JSONB) for name in ("plans", "events", "announced")}
 _ENTRIES = bindparam("entries", type_=JSONB)
-_RECORD = text(f"WITH event AS ({_EVENTS}) {_PLANNED}").bindparams(_JSON["plans"], _JSON["events"])
-_RECORD_AUDITED = text(f"WITH event AS ({_EVENTS}), entry AS ({INSERT_ENTRIES}) {_PLANNED}").bindparams(
+_RECORD = sql(f"WITH event AS ({_EVENTS}) {_PLANNED}").bindparams(_JSON["plans"], _JSON["events"])
+_RECORD_AUDITED = sql(f"WITH event AS ({_EVENTS}), entry AS ({INSERT_ENTRIES}) {_PLANNED}").bindparams(
     _JSON["plans"], _JSON["events"], _ENTRIES
 )
-_FOLLOW_UP = text(f"{_PLANNED} ON CONFLICT DO NOTHING RETURNING event_id, effect, target").bindparams(_JSON["plans"])
+_FOLLOW_UP = sql(f"{_PLANNED} ON CONFLICT DO NOTHING RETURNING event_id, effect, target").bindparams(_JSON["plans"])
 
 
 @cache
 def _fan_out(rows: str) -> PreparedStatement:
-    statement = text(_FANNED_OUT.format(rows=rows))
+    statement = sql(_FANNED_OUT.format(rows=rows))
     return PreparedStatement(statement.bindparams(_JSON["announced"]).columns(*_FANNED_OUT_COLUMNS))
 
 
@@ -85,7 +86,7 @@ def recording(rows: str, *, audited: bool = False) -> PreparedStatement:
     """
     fanned_out = _FANNED_OUT.format(rows=rows)
     entry = f"entry AS ({INSERT_ENTRIES})," if audited else ""
-    statement = text(
+    statement = sql(
         f"WITH event AS ({_EVENTS}), {entry} planned AS ({_PLANNED}), fanned_out AS ({fanned_out})"
         " SELECT * FROM fanned_out"
     )

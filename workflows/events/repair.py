@@ -7,8 +7,9 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Boolean, Connection, Executable, Uuid, bindparam, func, select, text
+from sqlalchemy import Boolean, Connection, Executable, Uuid, bindparam, func, select
 
+from models.base import sql
 from models.events import DELIVERY_ID, DeliveryState, deliveries, states_before
 from models.prepared import PreparedStatement
 from workflows.events.claim import TURNS_PAGE
@@ -36,7 +37,7 @@ _REQUEUED = (
     " forgiven = CASE WHEN d.state = 'dead' THEN d.attempts ELSE d.forgiven END"
 )
 # What is leased is being sent this very moment.
-_REQUEUE = text(
+_REQUEUE = sql(
     f"""
 UPDATE deliveries d SET due_at = now(), nudge_at = now(), {_REQUEUED}
 FROM events e
@@ -71,7 +72,7 @@ FROM (VALUES (1)) AS always LEFT JOIN (
 """
 _DEAD_PACED = {"values": f", {_REQUEUED}", "same": SAME_KEY.format("p"), "which": "p.state = 'dead'"}
 _NONE_ADDED = {"added": "", "count_added": "", "due": "SELECT * FROM requeued"}
-_REQUEUE_DEAD = text(
+_REQUEUE_DEAD = sql(
     _REQUEUE_PACED.format(
         **_DEAD_PACED,
         failed="""d.state = 'dead' AND d.effect = ANY(:effects) AND e.occurred_at >= :since
@@ -93,7 +94,7 @@ _ADD_RUNS = f"""
 """
 _ADDED = " ON CONFLICT DO NOTHING RETURNING event_id, effect, target, queue, due_at"
 _ONE_RUN = "(SELECT event_id, effect, endpoint_id, queue, now() AS due_at FROM deliveries WHERE id = :id)"
-_ADD_RUN = text(
+_ADD_RUN = sql(
     f"""
 WITH added AS ({_ADD_RUNS.format(source=_ONE_RUN)} RETURNING id, event_id, effect, target, queue)
 SELECT added.*, e.subject_type, e.subject_id FROM added JOIN events e ON e.id = added.event_id
@@ -101,7 +102,7 @@ SELECT added.*, e.subject_type, e.subject_id FROM added JOIN events e ON e.id = 
 ).columns(event_id=Uuid(), id=Uuid(), subject_id=Uuid())
 # The bounds of the ids alone keep the index scan short. What was cancelled stays so, and another run follows: one,
 # however many runs there were, and none once one arrived or is pending.
-_RECOVER = text(
+_RECOVER = sql(
     _REQUEUE_PACED.format(
         **_DEAD_PACED,
         failed="""d.effect = 'webhooks.send' AND d.endpoint_id = :endpoint_id
@@ -121,7 +122,7 @@ _RECOVER = text(
 
 # A page of the messages that were postponed for their endpoint's sake; a failed one keeps its own pause, and what is
 # recovered its pace. None is due later for that. While the endpoint's circuit breaker is open again, they wait for it.
-_HASTEN = text(
+_HASTEN = sql(
     f"""
 WITH line AS MATERIALIZED (
     SELECT w.id, w.rate_limit, interval '1 second' / least(w.rate_limit, :per_second) AS step,
@@ -161,7 +162,7 @@ SELECT moved.hastens, first.* FROM moved LEFT JOIN (
 
 # A worker holds the rows of a batch until its commit, and an operator's request does not wait for that. What is leased
 # is being sent this very moment.
-_CANCEL = text(
+_CANCEL = sql(
     """
 UPDATE deliveries SET state = 'cancelled', lease_until = NULL, last_error = :reason
 WHERE id = (SELECT id FROM deliveries WHERE id = :id FOR UPDATE NOWAIT)
@@ -172,7 +173,7 @@ _IS_LEASED = select(deliveries.c.lease_until > func.now()).where(deliveries.c.id
 
 # What is leased is being sent this very moment: its sender writes what came of it. A locked row is left out, since its
 # sender may be waiting for the endpoint's row.
-_CANCEL_OF_ENDPOINT = text(
+_CANCEL_OF_ENDPOINT = sql(
     f"""
 WITH unsent AS (
     SELECT d.event_id, d.effect, d.target FROM deliveries d
@@ -186,13 +187,13 @@ FROM unsent WHERE {SAME_KEY.format("unsent")}
 """
 )
 
-_PENDING_OF_ENDPOINT = text(
+_PENDING_OF_ENDPOINT = sql(
     "SELECT 1 FROM deliveries d WHERE d.effect = 'webhooks.send' AND d.endpoint_id = :endpoint_id"
     " AND d.queue = 'webhooks' AND d.state = 'pending' LIMIT 1"
 )
 
 # What endpoints missed and no worker ever held: attempts are kept.
-_DELETE_MISSED = text(
+_DELETE_MISSED = sql(
     f"""
 WITH old AS MATERIALIZED (
     SELECT event_id, effect, target FROM deliveries
@@ -217,7 +218,7 @@ _RUNS = (
 )
 # What an event's writer knew it planned, or had a reason not to plan.
 _EVENTS_WITHOUT = PreparedStatement(
-    text(
+    sql(
         f"""
 SELECT e.id AS event_id, {EVENT} FROM events e
 WHERE e.type = :event_type AND e.created_at >= :since AND e.id > :after AND e.id < :before
@@ -232,28 +233,28 @@ LIMIT :limit
 )
 
 _READ_EVENT = PreparedStatement(
-    text(f"SELECT e.id AS event_id, {EVENT} FROM events e WHERE e.id = CAST(:event_id AS uuid)").columns(
+    sql(f"SELECT e.id AS event_id, {EVENT} FROM events e WHERE e.id = :event_id").columns(
         event_id=Uuid(), **EVENT_TYPES
     )
 )
 # Of a mentor's deleted endpoints: the events that were sent to them, and then what the endpoints answered.
-EVENTS_TO_DELETED_ENDPOINTS = text(
+EVENTS_TO_DELETED_ENDPOINTS = sql(
     """
 SELECT DISTINCT sent.event_id FROM deleted_webhook_endpoints w CROSS JOIN LATERAL (
     SELECT d.event_id FROM deliveries d
     WHERE d.endpoint_id = w.id AND d.effect = 'webhooks.send' AND d.event_id > :after
     ORDER BY d.event_id LIMIT :size
 ) AS sent
-WHERE w.mentor_profile_id = CAST(:mentor_profile_id AS uuid)
+WHERE w.mentor_profile_id = :mentor_profile_id
 ORDER BY sent.event_id LIMIT :size
 """
 )
-FORGET_ENDPOINT_ANSWERS = text(
+FORGET_ENDPOINT_ANSWERS = sql(
     """
 WITH sent AS (
     SELECT d.event_id, d.effect, d.target, d.last_error FROM deliveries d
     JOIN deleted_webhook_endpoints w ON w.id = d.endpoint_id
-    WHERE w.mentor_profile_id = CAST(:mentor_profile_id AS uuid)
+    WHERE w.mentor_profile_id = :mentor_profile_id
       AND d.event_id = ANY(:ids) AND d.effect = 'webhooks.send'
 ), attempts AS (
     UPDATE delivery_attempts a SET error = NULL, response = NULL FROM sent

@@ -7,8 +7,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from sqlalchemy import Connection, Uuid, text
+from sqlalchemy import Connection, Uuid
 
+from models.base import sql
 from models.events import CANCEL_REASONS, DeliveryState
 from models.prepared import PreparedStatement
 from workflows.events.delivery import Attempt, Delivery, DeliveryKey, Success
@@ -26,7 +27,7 @@ from workflows.events.rows import (
 MAX_RESPONSE_CHARACTERS = 4_096
 
 _DONE = PreparedStatement(
-    text(
+    sql(
         f"""
 UPDATE deliveries d
 SET state = 'done', done_at = now(), attempts = given.attempt, lease_until = NULL, last_error = NULL
@@ -41,7 +42,7 @@ RETURNING d.event_id
 )
 
 # An outcome and its attempt, in one statement. Without `:after` the row is not due again.
-_OUTCOME = text(
+_OUTCOME = sql(
     f"""
 WITH ours AS (
     UPDATE deliveries d
@@ -61,7 +62,7 @@ SELECT event_id, effect, target, :attempt, :outcome, CAST(:error AS text), CAST(
 FROM ours
 """
 )
-_POSTPONE = text(
+_POSTPONE = sql(
     f"""
 UPDATE deliveries d
 SET attempts = :attempts, forgiven = CASE WHEN :forgives THEN :attempts ELSE least(d.forgiven, :attempts) END,
@@ -75,7 +76,7 @@ RETURNING d.due_at
 
 # Locked rows are left out rather than waited for: one of them would hold up all the others.
 _DONE_OUTBOUND = PreparedStatement(
-    text(
+    sql(
         f"""
 WITH ours AS (
     SELECT given.*, d.ctid AS place

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from datetime import timedelta
 
-from sqlalchemy import Connection, Interval, text
+from sqlalchemy import Connection, Interval
 
+from models.base import sql
 from workflows.events.delivery import Backlog
 from workflows.events.record import Wakeup
 from workflows.events.rows import KEYS, PENDING, SAME_KEY, keys_as_arrays
@@ -31,8 +32,8 @@ SELECT page.*, e.subject_type, e.subject_id FROM (
     FOR UPDATE SKIP LOCKED
 ) AS page CROSS JOIN LATERAL (SELECT subject_type, subject_id FROM events WHERE id = page.event_id OFFSET 0) AS e
 """
-_PATIENT = text(_OVERDUE.format(waiting="d.nudge_at <= now()"))
-_EMPTY_LIST = text(
+_PATIENT = sql(_OVERDUE.format(waiting="d.nudge_at <= now()"))
+_EMPTY_LIST = sql(
     _OVERDUE.format(
         waiting="d.nudge_at <= now() + interval '30 seconds' AND (d.nudge_at <= now() OR (d.nudges > 0 AND"
         " d.due_at + interval '2 seconds' <= now()"
@@ -41,7 +42,7 @@ _EMPTY_LIST = text(
     )
 )
 # `:by` is 1, or -1 for what could not be published after all.
-_NUDGED = text(
+_NUDGED = sql(
     f"""
 UPDATE deliveries d SET nudges = d.nudges + :by, nudge_at = now()
     + CASE WHEN :by > 0 THEN {_PAUSE.replace("d.nudges", "(d.nudges + 1)")} ELSE interval '0' END
@@ -56,7 +57,7 @@ d.put_off_until = d.due_at AND d.last_error IS NOT NULL AND d.effect NOT IN ('we
           AND d.attempts = CASE WHEN d.lease_until > now() THEN 1 ELSE 0 END
 """
 # Timers that are due some day are not read: what is due has been nudged, or leased, for less than a minute ahead.
-_BACKLOG = text(
+_BACKLOG = sql(
     f"""
 SELECT asked.queue, due.deliveries, due.age
 FROM unnest(CAST(:queues AS text[])) AS asked(queue)
@@ -74,7 +75,7 @@ CROSS JOIN LATERAL (
 ).columns(age=Interval())
 # Outbound messages that have not left, by when they were recorded, since each postponement moves what is due. A message
 # whose time has not come for the first time is none of them.
-_UNDELIVERED = text(
+_UNDELIVERED = sql(
     """
 SELECT asked.queue, coalesce(now() - pending.since, interval '0') AS age
 FROM unnest(CAST(:queues AS text[])) AS asked(queue)
@@ -91,7 +92,7 @@ CROSS JOIN LATERAL (
 """
 ).columns(age=Interval())
 # Dead messages to partners stay for good: however many there are, so many of each effect are read.
-_DEAD = text(
+_DEAD = sql(
     """
 SELECT asked.effect, dead.deliveries
 FROM unnest(CAST(:effects AS text[])) AS asked(effect)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection
 
+from models.base import sql
 from workflows.events.event_types import GroupSessionChanged, GroupSessionFull
 from workflows.events.record import record
 from workflows.groups.place import read_group
@@ -16,19 +17,17 @@ from workflows.identity.actor import Actor
 from workflows.kernel.errors import Conflict, InvalidTransition, Stale
 from workflows.kernel.operator_policy import OperatorPolicy
 
-_CHANGE = text(
+_CHANGE = sql(
     """
 UPDATE group_sessions SET capacity = :capacity
-WHERE booking_id = CAST(:booking_id AS uuid) AND cancelled_at IS NULL
+WHERE booking_id = :booking_id AND cancelled_at IS NULL
   AND seats_taken + seats_offered <= CAST(:capacity AS integer)
   AND (CAST(:any_version AS boolean) OR version = :version)
 RETURNING booking_id
 """
 )
 # However early it was started.
-_HAS_STARTED = text(
-    "SELECT EXISTS (SELECT FROM sessions WHERE booking_id = CAST(:booking_id AS uuid) AND status <> 'scheduled')"
-)
+_HAS_STARTED = sql("SELECT EXISTS (SELECT FROM sessions WHERE booking_id = :booking_id AND status <> 'scheduled')")
 
 
 def change_capacity(

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import Connection, Uuid, bindparam, text
+from sqlalchemy import Connection, Uuid, bindparam
 
-from models.base import Timestamp
+from models.base import Timestamp, sql
 from models.bookings import booking_participants
 from models.prepared import PreparedStatement
 from models.sessions import SessionStatus
@@ -18,20 +18,18 @@ from workflows.kernel.records import Record
 
 # Every change of a group's seats and waiting list locks the group's row, after those of mentor and mentee and before
 # those of its session and of bundles. None of them needs the mentor's lock: the group holds the mentor's time already.
-_LOCK_GROUP = text(
-    "SELECT booking_id FROM group_sessions WHERE booking_id = CAST(:booking_id AS uuid) FOR NO KEY UPDATE"
-)
+_LOCK_GROUP = sql("SELECT booking_id FROM group_sessions WHERE booking_id = :booking_id FOR NO KEY UPDATE")
 # The lock of the mentee's calendar too, since a seat blocks their time.
-_LOCK = text(
+_LOCK = sql(
     """
-WITH mentee AS (SELECT id FROM users WHERE id = CAST(:user_id AS uuid) AND erased_at IS NULL FOR NO KEY UPDATE)
-SELECT g.booking_id FROM group_sessions g, mentee WHERE g.booking_id = CAST(:booking_id AS uuid)
+WITH mentee AS (SELECT id FROM users WHERE id = :user_id AND erased_at IS NULL FOR NO KEY UPDATE)
+SELECT g.booking_id FROM group_sessions g, mentee WHERE g.booking_id = :booking_id
 FOR NO KEY UPDATE OF g
 """
 )
-_READ = text(
+_READ = sql(
     """
-SELECT b.id AS booking_id, CAST(:user_id AS uuid) AS user_id, m.user_id AS mentor_user_id, m.active AS mentor_active,
+SELECT b.id AS booking_id, :user_id AS user_id, m.user_id AS mentor_user_id, m.active AS mentor_active,
        g.cancelled_at,
        s.status AS session_status, p.seat_id, p.price_amount, p.price_currency, p.bundle_purchase_id,
        bundle.valid_to AS bundle_valid_to,
@@ -42,10 +40,10 @@ FROM bookings b
 JOIN group_sessions g ON g.booking_id = b.id
 JOIN mentor_profiles m ON m.id = b.mentor_profile_id
 LEFT JOIN sessions s ON s.booking_id = b.id
-LEFT JOIN booking_participants p ON p.booking_id = b.id AND p.user_id = CAST(:user_id AS uuid)
+LEFT JOIN booking_participants p ON p.booking_id = b.id AND p.user_id = :user_id
 LEFT JOIN bundle_purchases bundle ON bundle.id = p.bundle_purchase_id
-LEFT JOIN waitlist_entries w ON w.booking_id = b.id AND w.user_id = CAST(:user_id AS uuid)
-WHERE b.id = CAST(:booking_id AS uuid)
+LEFT JOIN waitlist_entries w ON w.booking_id = b.id AND w.user_id = :user_id
+WHERE b.id = :booking_id
 """
 ).columns(
     booking_id=Uuid(),

@@ -21,11 +21,10 @@ from sqlalchemy import (
     not_,
     null,
     select,
-    text,
 )
 from sqlalchemy.sql.expression import TextualSelect
 
-from models.base import Timestamp, enum_literal
+from models.base import Timestamp, enum_literal, sql
 from models.bookings import BookingKind, booking_participants, bookings
 from models.groups import group_sessions, seat_cancellations, waitlist_entries
 from models.people import mentor_profiles
@@ -233,14 +232,14 @@ def _left_seats(which: str) -> TextualSelect:
 SELECT c.seat_id, c.user_id, u.name, c.late, c.fee_amount, c.refund_amount, c.currency, c.reason, c.created_at,
        c.waived_at, ({entries}) AS credit_returned
 FROM seat_cancellations c JOIN users u ON u.id = c.user_id
-WHERE c.booking_id = CAST(:booking_id AS uuid) {which}
+WHERE c.booking_id = :booking_id {which}
 ORDER BY c.created_at DESC, c.seat_id DESC LIMIT {MAX_LEFT_SEATS}
 """
-    return text(statement).columns(seat_id=Uuid(), user_id=Uuid(), created_at=Timestamp, waived_at=Timestamp)
+    return sql(statement).columns(seat_id=Uuid(), user_id=Uuid(), created_at=Timestamp, waived_at=Timestamp)
 
 
 _LEFT_SEATS = _left_seats("")
-_OWN_LEFT_SEATS = _left_seats("AND c.user_id = CAST(:user_id AS uuid)")
+_OWN_LEFT_SEATS = _left_seats("AND c.user_id = :user_id")
 
 
 def seen_by(db: Connection, actor: Actor, group: Group) -> SeenGroup:

@@ -9,8 +9,9 @@ from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import Connection, insert, select, text
+from sqlalchemy import Connection, insert, select
 
+from models.base import sql
 from models.bookings import BookingKind
 from models.groups import group_sessions
 from models.people import mentor_profiles
@@ -28,19 +29,19 @@ MAX_DAYS = 366
 WEEK_DAYS = 7
 
 # What of the mentor's calendar overlaps a time, with the buffer after it; a hold counts until it expires.
-_BUSY = text(
+_BUSY = sql(
     """
 SELECT coalesce(booking_id, hold_id) FROM person_busy
-WHERE user_id = (SELECT user_id FROM mentor_profiles WHERE id = CAST(:mentor_profile_id AS uuid))
+WHERE user_id = (SELECT user_id FROM mentor_profiles WHERE id = :mentor_profile_id)
   AND busy && tstzrange(CAST(:start AS timestamptz), CAST(:buffered_end AS timestamptz))
   AND (expires_at IS NULL OR expires_at > now())
 ORDER BY lower(busy) LIMIT 1
 """
 )
-_TIME_OFF = text(
+_TIME_OFF = sql(
     """
 SELECT id FROM time_off
-WHERE mentor_profile_id = CAST(:mentor_profile_id AS uuid)
+WHERE mentor_profile_id = :mentor_profile_id
   AND end_time > CAST(:start AS timestamptz) AND start_time < CAST(:end AS timestamptz)
 ORDER BY start_time LIMIT 1
 """

@@ -7,9 +7,10 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, Row, Uuid, text
+from sqlalchemy import Connection, Row, Uuid
 from uuid_utils.compat import uuid7
 
+from models.base import sql
 from models.sessions import CancelledBy
 from workflows.audit.log import write_audit_entry
 from workflows.bundles.ledger import give_back, spend
@@ -36,40 +37,40 @@ from workflows.terms.cancellation import Quote, quote_at, quote_by_policy
 from workflows.terms.expected_terms import NOTHING_EXPECTED, ExpectedTerms
 
 # `offered` is 1 where the seat is the one that is kept for this person, whose entry in the waiting list then goes.
-_TAKE = text(
+_TAKE = sql(
     """
 WITH entry AS (
     DELETE FROM waitlist_entries
-    WHERE booking_id = CAST(:booking_id AS uuid) AND user_id = CAST(:user_id AS uuid)
+    WHERE booking_id = :booking_id AND user_id = :user_id
 ),
 seat AS (
     UPDATE group_sessions SET seats_taken = seats_taken + 1, seats_offered = seats_offered - :offered
-    WHERE booking_id = CAST(:booking_id AS uuid) AND seats_taken + seats_offered < capacity + :offered
+    WHERE booking_id = :booking_id AND seats_taken + seats_offered < capacity + :offered
     RETURNING booking_id
 ),
 participant AS (
     INSERT INTO booking_participants (
         booking_id, user_id, seat_id, price_amount, price_currency, product_id, bundle_purchase_id
     )
-    SELECT booking_id, CAST(:user_id AS uuid), CAST(:seat_id AS uuid), :price_amount, :price_currency,
-           CAST(:product_id AS uuid), CAST(:bundle_purchase_id AS uuid)
+    SELECT booking_id, :user_id, :seat_id, :price_amount, :price_currency,
+           :product_id, :bundle_purchase_id
     FROM seat
 ),
 attending AS (
     INSERT INTO person_busy (id, user_id, busy, booking_id, may_overlap)
-    SELECT CAST(:busy_id AS uuid), CAST(:user_id AS uuid),
-           tstzrange(CAST(:start_time AS timestamptz), CAST(:end_time AS timestamptz)), booking_id,
+    SELECT :busy_id, :user_id,
+           tstzrange(:start_time, :end_time), booking_id,
            CAST(:mentee_overlap AS boolean)
     FROM seat
 )
 SELECT booking_id FROM seat
 """
 )
-_LEAVE = text(
+_LEAVE = sql(
     """
 WITH participant AS (
     DELETE FROM booking_participants
-    WHERE booking_id = CAST(:booking_id AS uuid) AND user_id = CAST(:user_id AS uuid)
+    WHERE booking_id = :booking_id AND user_id = :user_id
     RETURNING seat_id, booking_id, user_id
 ),
 kept AS (
@@ -79,22 +80,20 @@ kept AS (
     SELECT seat_id, booking_id, user_id, :late, :fee_amount, :refund_amount, :currency, :reason FROM participant
 ),
 released AS (
-    DELETE FROM person_busy WHERE booking_id = CAST(:booking_id AS uuid) AND user_id = CAST(:user_id AS uuid)
+    DELETE FROM person_busy WHERE booking_id = :booking_id AND user_id = :user_id
 )
 UPDATE group_sessions SET seats_taken = seats_taken - 1 FROM participant
 WHERE group_sessions.booking_id = participant.booking_id
 """
 )
-_REASON = text("SELECT reason FROM seat_cancellations WHERE seat_id = CAST(:seat_id AS uuid)")
-_RELEASE_ALL = text(
-    "DELETE FROM person_busy WHERE booking_id = CAST(:booking_id AS uuid) AND mentor_profile_id IS NULL"
-)
+_REASON = sql("SELECT reason FROM seat_cancellations WHERE seat_id = :seat_id")
+_RELEASE_ALL = sql("DELETE FROM person_busy WHERE booking_id = :booking_id AND mentor_profile_id IS NULL")
 # Bundles are locked in the order of their ids: one person may have paid for seats in two groups that are cancelled.
 _WAIVE = """
 waived AS (
-    UPDATE seat_cancellations SET waived_at = CAST(:now AS timestamptz), refund_amount = refund_amount + fee_amount
-    WHERE booking_id = CAST(:booking_id AS uuid) AND waived_at IS NULL
-      AND user_id = coalesce(CAST(:user_id AS uuid), user_id)
+    UPDATE seat_cancellations SET waived_at = :now, refund_amount = refund_amount + fee_amount
+    WHERE booking_id = :booking_id AND waived_at IS NULL
+      AND user_id = coalesce(:user_id, user_id)
       AND (fee_amount > 0 OR EXISTS (
           SELECT FROM bundle_entries e WHERE e.seat_id = seat_cancellations.seat_id
           HAVING bool_and(e.kind = 'spend')
@@ -108,19 +107,19 @@ fee AS (
 """
 _IN_ORDER = "ORDER BY bundle_purchase_id, user_id, seat_id"
 _OWED = {"user_id": Uuid(), "seat_id": Uuid(), "bundle_purchase_id": Uuid()}
-_FEES = text(f"WITH {_WAIVE} SELECT * FROM fee {_IN_ORDER}").columns(**_OWED)
-_PAID_AND_FEES = text(
+_FEES = sql(f"WITH {_WAIVE} SELECT * FROM fee {_IN_ORDER}").columns(**_OWED)
+_PAID_AND_FEES = sql(
     f"""
 WITH {_WAIVE}
 SELECT user_id, seat_id, price_amount AS amount, price_currency AS currency, bundle_purchase_id, false AS waived
-FROM booking_participants WHERE booking_id = CAST(:booking_id AS uuid) AND seat_id IS NOT NULL
+FROM booking_participants WHERE booking_id = :booking_id AND seat_id IS NOT NULL
 UNION ALL SELECT * FROM fee {_IN_ORDER}
 """
 ).columns(**_OWED)
-_WAS_WAIVED = text(
+_WAS_WAIVED = sql(
     """
 SELECT bool_or(waived_at IS NOT NULL) FROM seat_cancellations
-WHERE booking_id = CAST(:booking_id AS uuid) AND user_id = CAST(:user_id AS uuid)
+WHERE booking_id = :booking_id AND user_id = :user_id
 """
 )
 

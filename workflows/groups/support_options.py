@@ -7,10 +7,9 @@ from datetime import datetime
 from itertools import groupby
 from uuid import UUID
 
-from sqlalchemy import Connection, text
-from sqlalchemy.sql.expression import bindparam
-from sqlalchemy.types import Uuid
+from sqlalchemy import Connection
 
+from models.base import sql
 from models.people import RATING_IN_HUNDREDTHS
 from workflows.accounts.records import average_rating
 from workflows.catalog.courses import Course
@@ -23,7 +22,7 @@ MAX_MENTORS = 100
 MAX_PRODUCTS = 100
 MAX_GROUP_SESSIONS = 20
 
-OFFERS = text(
+OFFERS = sql(
     f"""
 WITH teaching AS (
     SELECT id, user_id, headline, rating_sum, review_count, {RATING_IN_HUNDREDTHS} AS average FROM mentor_profiles
@@ -36,7 +35,7 @@ FROM teaching JOIN users ON users.id = user_id
 JOIN listings ON mentor_profile_id = teaching.id AND course_id = :course_id AND listings.active
 ORDER BY average DESC, review_count DESC, teaching.id DESC, duration_minutes
 """
-).bindparams(bindparam("course_id", type_=Uuid))
+)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,9 +7,10 @@ from datetime import datetime, time
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, Select, exists, insert, or_, select, text
+from sqlalchemy import Connection, Select, exists, insert, or_, select
 from uuid_utils.compat import uuid7
 
+from models.base import sql
 from models.catalog import ProductKind, courses, listings, products
 from models.groups import group_session_templates
 from models.people import mentor_profiles
@@ -22,7 +23,7 @@ from workflows.kernel.transitions import VersionedRecord, update_record
 
 # Of a mentor: none is ever deleted, since groups name them.
 MAX_TEMPLATES = 500
-_COUNT = text("SELECT count(*) FROM group_session_templates WHERE mentor_profile_id = CAST(:mentor_profile_id AS uuid)")
+_COUNT = sql("SELECT count(*) FROM group_session_templates WHERE mentor_profile_id = :mentor_profile_id")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import Connection, TextualSelect, Uuid, text
+from sqlalchemy import Connection, TextualSelect, Uuid
 from uuid_utils.compat import uuid7
 
-from models.base import Timestamp
+from models.base import Timestamp, sql
 from workflows.availability.busy import IS_BUSY, require_free
 from workflows.events.event_types import GroupSessionChanged, WaitlistDropped, WaitlistOffered
 from workflows.events.record import record
@@ -35,35 +35,29 @@ BEGUN = "begun"
 
 def _deleting(which: str) -> TextualSelect:
     """The statement that deletes entries of a group's waiting list with the seats that are offered to them."""
-    return text(
+    return sql(
         f"""
 WITH dropped AS (
-    DELETE FROM waitlist_entries WHERE booking_id = CAST(:booking_id AS uuid) {which}
+    DELETE FROM waitlist_entries WHERE booking_id = :booking_id {which}
     RETURNING id, user_id, offered_until
 ),
 counted AS (
     UPDATE group_sessions SET seats_offered = seats_offered - (SELECT count(offered_until) FROM dropped)
-    WHERE booking_id = CAST(:booking_id AS uuid) AND EXISTS (SELECT FROM dropped WHERE offered_until IS NOT NULL)
+    WHERE booking_id = :booking_id AND EXISTS (SELECT FROM dropped WHERE offered_until IS NOT NULL)
 )
 SELECT user_id FROM dropped ORDER BY id
 """
     ).columns(user_id=Uuid())
 
 
-_DROP_LAPSED = _deleting("AND offered_until <= CAST(:now AS timestamptz)")
-_DROP_OWN = _deleting("AND user_id = CAST(:user_id AS uuid)")
+_DROP_LAPSED = _deleting("AND offered_until <= :now")
+_DROP_OWN = _deleting("AND user_id = :user_id")
 _DROP_ALL = _deleting("")
-_ENTER = text(
-    "INSERT INTO waitlist_entries (id, booking_id, user_id)"
-    " VALUES (CAST(:id AS uuid), CAST(:booking_id AS uuid), CAST(:user_id AS uuid))"
-)
-_OFFERED_UNTIL = text(
-    "SELECT offered_until FROM waitlist_entries"
-    " WHERE booking_id = CAST(:booking_id AS uuid) AND user_id = CAST(:user_id AS uuid)"
-)
+_ENTER = sql("INSERT INTO waitlist_entries (id, booking_id, user_id) VALUES (:id, :booking_id, :user_id)")
+_OFFERED_UNTIL = sql("SELECT offered_until FROM waitlist_entries WHERE booking_id = :booking_id AND user_id = :user_id")
 # Nothing is offered once the session has been started, however early, nor by an inactive mentor, nor to a person who is
 # busy at that time: they keep their position, and the next in line gets the seat.
-_OFFER = text(
+_OFFER = sql(
     f"""
 WITH free AS (
     SELECT greatest(g.capacity - g.seats_taken - g.seats_offered, 0) AS seats
@@ -71,12 +65,12 @@ WITH free AS (
     JOIN bookings b ON b.id = g.booking_id
     JOIN mentor_profiles m ON m.id = b.mentor_profile_id AND m.active
     LEFT JOIN sessions s ON s.booking_id = g.booking_id
-    WHERE g.booking_id = CAST(:booking_id AS uuid) AND g.cancelled_at IS NULL
+    WHERE g.booking_id = :booking_id AND g.cancelled_at IS NULL
       AND coalesce(s.status, 'scheduled') = 'scheduled'
 ),
 first AS (
     SELECT id FROM waitlist_entries
-    WHERE booking_id = CAST(:booking_id AS uuid) AND offered_until IS NULL
+    WHERE booking_id = :booking_id AND offered_until IS NULL
       AND NOT {IS_BUSY.format(user_id="waitlist_entries.user_id")}
     ORDER BY id LIMIT coalesce((SELECT seats FROM free), 0)
 ),
@@ -87,7 +81,7 @@ offered AS (
 ),
 counted AS (
     UPDATE group_sessions SET seats_offered = seats_offered + (SELECT count(*) FROM offered)
-    WHERE booking_id = CAST(:booking_id AS uuid) AND EXISTS (SELECT FROM offered)
+    WHERE booking_id = :booking_id AND EXISTS (SELECT FROM offered)
 )
 SELECT user_id, offered_until FROM offered ORDER BY id
 """

@@ -13,7 +13,9 @@ from functools import cache
 from importlib.resources import files
 from uuid import UUID
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection
+
+from models.base import sql
 
 SAMPLE = 5
 MAX_COUNTED_VIOLATIONS = 10_000
@@ -67,8 +69,8 @@ class Violation:
 
 def check_all(db: Connection) -> list[Finding]:
     """Ask every invariant about everything, in the order of their names, however long that takes."""
-    db.execute(text(f"SELECT set_config('statement_timeout', '{WHOLE_TIMEOUT}', true)"))
-    return [finding_of(name, [str(row[0]) for row in db.execute(text(query))]) for name, query in queries().items()]
+    db.execute(sql(f"SELECT set_config('statement_timeout', '{WHOLE_TIMEOUT}', true)"))
+    return [finding_of(name, [str(row[0]) for row in db.execute(sql(query))]) for name, query in queries().items()]
 
 
 def finding_of(name: str, subjects: list[str], violations: int | None = None) -> Finding:
@@ -85,14 +87,14 @@ def finding_of(name: str, subjects: list[str], violations: int | None = None) ->
 
 def check_part(db: Connection, name: str, ids: Collection[UUID]) -> list[Violation]:
     """Ask one invariant about these bookings, mentors or bundles alone."""
-    rows = db.execute(text(_sources()[name]), {"ids": list(ids)})
+    rows = db.execute(sql(_sources()[name]), {"ids": list(ids)})
     return [Violation(str(row.id), str(row.about)) for row in rows]
 
 
 def check_state(db: Connection, name: str) -> list[str]:
     """Ask one invariant that reads no more than what is wrong; the ids of up to MAX_COUNTED_VIOLATIONS."""
     query = f"SELECT id FROM ({_sources()[name]}) AS found LIMIT {MAX_COUNTED_VIOLATIONS}"
-    return [str(row.id) for row in db.execute(text(query))]
+    return [str(row.id) for row in db.execute(sql(query))]
 
 
 def names(about: About) -> list[str]:

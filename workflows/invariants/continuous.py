@@ -11,8 +11,9 @@ from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import Connection, Row, text
+from sqlalchemy import Connection, Row
 
+from models.base import sql
 from workflows.invariants import (
     SAMPLE,
     About,
@@ -53,7 +54,7 @@ _CHANGING = {
 # Of all other tables it is `id`.
 _KEYS = {"group_sessions": "booking_id"}
 NEWEST = {
-    about: text(
+    about: sql(
         " UNION ".join(
             f"(SELECT {column} AS about FROM {table}"
             f" ORDER BY updated_at DESC, {_KEYS.get(table, 'id')} DESC LIMIT :limit)"
@@ -66,19 +67,19 @@ NEWEST = {
         About.BUNDLES: {"bundle_purchases": "id"},
     }.items()
 }
-_WITH_FEW_REVIEWS = text("SELECT id FROM mentor_profiles WHERE id = ANY(:ids) AND review_count <= :limit")
+_WITH_FEW_REVIEWS = sql("SELECT id FROM mentor_profiles WHERE id = ANY(:ids) AND review_count <= :limit")
 _WHOLE = {
-    About.BOOKINGS: text("SELECT id FROM bookings WHERE id > :id ORDER BY id LIMIT :page"),
-    About.MENTORS: text("SELECT id FROM mentor_profiles WHERE id > :id ORDER BY id LIMIT :page"),
-    About.BUNDLES: text("SELECT id FROM bundle_purchases WHERE id > :id ORDER BY id LIMIT :page"),
+    About.BOOKINGS: sql("SELECT id FROM bookings WHERE id > :id ORDER BY id LIMIT :page"),
+    About.MENTORS: sql("SELECT id FROM mentor_profiles WHERE id > :id ORDER BY id LIMIT :page"),
+    About.BUNDLES: sql("SELECT id FROM bundle_purchases WHERE id > :id ORDER BY id LIMIT :page"),
 }
-_KNOWN = text("SELECT invariant, about FROM violations ORDER BY looked_at LIMIT :page")
-_FORGET = text(
+_KNOWN = sql("SELECT invariant, about FROM violations ORDER BY looked_at LIMIT :page")
+_FORGET = sql(
     """
 DELETE FROM violations WHERE invariant = :name AND about = ANY(:ids) AND NOT subject = ANY(:subjects)
 """
 )
-_REMEMBER = text(
+_REMEMBER = sql(
     """
 INSERT INTO violations (invariant, subject, about)
 SELECT :name, found.subject, found.about
@@ -86,13 +87,13 @@ FROM unnest(CAST(:subjects AS text[]), CAST(:abouts AS text[])) AS found(subject
 ON CONFLICT (invariant, subject) DO UPDATE SET about = excluded.about, looked_at = now()
 """
 )
-_REMEMBERED = text(
+_REMEMBERED = sql(
     f"""
 SELECT invariant, count(*) AS violations, (array_agg(subject ORDER BY created_at, subject))[1:{SAMPLE}] AS sample
 FROM violations WHERE about <> ALL(CAST(:besides AS text[])) GROUP BY invariant
 """
 )
-_LOOKED_THROUGH_AT = text("SELECT max(moment) FROM maintenance_cursors WHERE name = :name")
+_LOOKED_THROUGH_AT = sql("SELECT max(moment) FROM maintenance_cursors WHERE name = :name")
 
 
 def findings(db: Connection, *, newest: Mapping[About, int] = {}) -> list[Finding]:
@@ -138,7 +139,7 @@ def look_at_changes(db: Connection, *, page: int = CHANGES_PAGE) -> bool:
                 continue
             position = {"moment": cursor.moment, "id": cursor.id, "age": age, "page": page}
             rows = db.execute(
-                text(_CHANGED.format(table=table, about=column, key=_KEYS.get(table, "id"))), position
+                sql(_CHANGED.format(table=table, about=column, key=_KEYS.get(table, "id"))), position
             ).all()
             if rows:
                 move_cursor(db, name, rows[-1].updated_at, rows[-1].id)
@@ -212,5 +213,5 @@ def _cursor_of_today(db: Connection, name: str) -> Cursor | None:
 
 def _now(db: Connection) -> datetime:
     """By the database's clock, which is the one of every `updated_at`."""
-    now: datetime = db.execute(text("SELECT now()")).scalar_one()
+    now: datetime = db.execute(sql("SELECT now()")).scalar_one()
     return now

@@ -6,17 +6,19 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection
+
+from models.base import sql
 
 FIRST_ID = UUID(int=0)
 LAST_ID = UUID(int=2**128 - 1)
 
-_TAKE = text("SELECT moment, id FROM maintenance_cursors WHERE name = :name FOR UPDATE SKIP LOCKED")
+_TAKE = sql("SELECT moment, id FROM maintenance_cursors WHERE name = :name FOR UPDATE SKIP LOCKED")
 # An insert would wait for another process that holds the row.
-_EXISTS = text("SELECT FROM maintenance_cursors WHERE name = :name")
-_BEGIN = text("INSERT INTO maintenance_cursors (name, moment) VALUES (:name, :moment) ON CONFLICT DO NOTHING")
-_MOVE = text("UPDATE maintenance_cursors SET moment = :moment, id = :id WHERE name = :name")
-_LATEST = text("SELECT max(moment) FROM maintenance_cursors WHERE starts_with(name, :prefix)")
+_EXISTS = sql("SELECT FROM maintenance_cursors WHERE name = :name")
+_BEGIN = sql("INSERT INTO maintenance_cursors (name, moment) VALUES (:name, :moment) ON CONFLICT DO NOTHING")
+_MOVE = sql("UPDATE maintenance_cursors SET moment = :moment, id = :id WHERE name = :name")
+_LATEST = sql("SELECT max(moment) FROM maintenance_cursors WHERE starts_with(name, :prefix)")
 
 
 @dataclass(frozen=True)

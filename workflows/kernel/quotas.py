@@ -7,8 +7,9 @@ from datetime import timedelta
 from math import ceil
 from uuid import UUID
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection
 
+from models.base import sql
 from workflows.kernel.errors import RateLimited
 
 HOUR = timedelta(hours=1)
@@ -17,23 +18,23 @@ FORGOTTEN_AT_ONCE = 1_000
 # The generic cell rate algorithm: each use moves `used_until` by a share of the period, and it never runs further ahead
 # than one period. One row a subject, whose lock decides a race; `greatest`, since the transaction that began first may
 # get it second.
-_USE = text(
+_USE = sql(
     """
 INSERT INTO quota_usage AS own (kind, subject_id, used_until)
-VALUES (:kind, CAST(:subject_id AS uuid), now() + CAST(:share AS interval))
+VALUES (:kind, :subject_id, now() + CAST(:share AS interval))
 ON CONFLICT (kind, subject_id) DO UPDATE SET used_until = greatest(own.used_until, now()) + CAST(:share AS interval)
 WHERE greatest(own.used_until, now()) + CAST(:share AS interval) <= now() + CAST(:period AS interval)
 RETURNING 1
 """
 )
-_WAIT = text(
+_WAIT = sql(
     """
 SELECT extract(epoch FROM used_until + CAST(:share AS interval) - CAST(:period AS interval) - clock_timestamp())
-FROM quota_usage WHERE kind = :kind AND subject_id = CAST(:subject_id AS uuid)
+FROM quota_usage WHERE kind = :kind AND subject_id = :subject_id
 """
 )
 # Chosen once: a plan may run a subquery of IN again for each row, which finds others then.
-FORGET_UNUSED = text(
+FORGET_UNUSED = sql(
     """
 WITH unused AS (
     SELECT kind, subject_id FROM quota_usage WHERE used_until < now() LIMIT :limit FOR UPDATE SKIP LOCKED

@@ -8,9 +8,10 @@ from enum import StrEnum
 from typing import Any, Generic, TypeVar
 from uuid import UUID
 
-from sqlalchemy import Connection, text, update
+from sqlalchemy import Connection, update
 from sqlalchemy.sql.expression import bindparam
 
+from models.base import sql
 from models.prepared import PreparedStatement
 from workflows.kernel.constraints import constraint_errors
 from workflows.kernel.errors import InvalidTransition, Stale
@@ -100,11 +101,11 @@ def update_statement(record: type[Record], before: StrEnum, status: StrEnum, *co
     # a plan made while the table was nearly empty would look through all of them, each time.
     statement = f"""
 UPDATE {record.table.name} SET status = '{status}'{assignments}
-WHERE id = CAST(:id AS uuid) AND CAST(status AS text) = '{before}' AND version = :version
+WHERE id = :id AND CAST(status AS text) = '{before}' AND version = :version
 RETURNING {", ".join(column.name for column in record.columns())}
 """
     parameters = [bindparam(column, type_=record.table.c[column].type) for column in columns]
-    return PreparedStatement(text(statement).bindparams(*parameters).columns(*record.columns()))
+    return PreparedStatement(sql(statement).bindparams(*parameters).columns(*record.columns()))
 
 
 def update_record(db: Connection, before: V, changes: Mapping[str, Any], *, subject: str, any_version: bool) -> V:

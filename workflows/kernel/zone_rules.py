@@ -12,19 +12,21 @@ from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import tzdata  # type: ignore[import-untyped]
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection
+
+from models.base import sql
 
 VERSION = tzdata.IANA_VERSION
 COMPARED_YEARS = 10
 WEEK, SECOND = timedelta(days=7), timedelta(seconds=1)
-_USED = text(
+_USED = sql(
     """
 SELECT time_zone FROM users UNION SELECT time_zone FROM mentor_profiles UNION SELECT time_zone FROM weekly_hours
 UNION SELECT time_zone FROM date_hours UNION SELECT time_zone FROM group_session_templates
 """
 )
 # A zone that PostgreSQL does not know is an error to AT TIME ZONE, and some names are abbreviations to it.
-_DIFFERING = text(
+_DIFFERING = sql(
     """
 SELECT ours.name
 FROM unnest(CAST(:names AS text[]), CAST(:moments AS timestamptz[]), CAST(:offsets AS interval[]))

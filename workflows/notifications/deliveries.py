@@ -6,8 +6,9 @@ from collections.abc import Iterable
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import Connection, Uuid, text
+from sqlalchemy import Connection, Uuid
 
+from models.base import sql
 from models.prepared import PreparedStatement
 from workflows.events.delivery import Delivery, EarlierMessage
 from workflows.events.rows import EVENT, PENDING, ROW, SAME_KEY, TYPES, deliveries_of, text_array
@@ -30,7 +31,7 @@ MAILED_LATELY = """(
 # The mails that are sent as one, in the order in which it lists them. Each is looked up for itself, however small the
 # tables seem to the planner: in the order of their ids, it would walk through all notifications or events.
 _GATHERED = PreparedStatement(
-    text(
+    sql(
         f"""
 WITH held AS MATERIALIZED (
     SELECT event_id, CAST(user_id AS text) AS target FROM notifications
@@ -48,14 +49,14 @@ LIMIT :limit
     ).columns(**TYPES)
 )
 # A worker that has leased one of them only puts it off, and changes nothing then.
-_DONE_TOGETHER = text(
+_DONE_TOGETHER = sql(
     f"""
 UPDATE deliveries d SET state = 'done', done_at = now(), lease_until = NULL, last_error = NULL
 WHERE d.id = ANY(CAST(:ids AS uuid[])) AND {PENDING}
 """
 )
 # Waits for those that run these, and keeps others from running them until the transaction's end.
-_SHARE_EFFECT = text(
+_SHARE_EFFECT = sql(
     """
 SELECT FROM events e JOIN deliveries d ON d.event_id = e.id AND d.effect = :effect
 WHERE e.subject_id = ANY(CAST(:subject_ids AS uuid[])) AND e.type = :event_type
@@ -65,7 +66,7 @@ FOR SHARE OF d
 )
 # The messages of an earlier event of the same subjects, by the same effect to the same targets. What a receiver refused
 # with a status, and what was cancelled, has not left; of any other attempt that is not certain.
-_EARLIER = text(
+_EARLIER = sql(
     f"""
 SELECT e.subject_id, d.effect, d.target,
        CAST(d.state AS text) = 'done' OR d.attempts > (
@@ -100,14 +101,13 @@ UPDATE deliveries d SET last_error = CASE WHEN d.state IN ('pending', 'dead') TH
     state = CASE WHEN d.state IN ('pending', 'dead') THEN 'cancelled' ELSE d.state END, lease_until = NULL
 FROM sent WHERE (d.event_id, d.effect, d.target) = (sent.event_id, sent.effect, sent.target)
 """
-FORGET_MAILS_ABOUT_USER = text(
+FORGET_MAILS_ABOUT_USER = sql(
     _FORGET_MESSAGES.format(
-        where="d.event_id IN (SELECT e.id FROM events e WHERE e.subject_id = CAST(:user_id AS uuid))"
-        " AND d.effect = 'mail.send'"
+        where="d.event_id IN (SELECT e.id FROM events e WHERE e.subject_id = :user_id) AND d.effect = 'mail.send'"
     )
 )
 # Of notifications: a push whose browser is another person's was not for this one.
-FORGET_MESSAGES_TO_USER = text(
+FORGET_MESSAGES_TO_USER = sql(
     _FORGET_MESSAGES.format(
         where="""
 d.event_id IN (SELECT n.event_id FROM notifications n WHERE n.id = ANY(:ids) AND n.channel <> 'in_app')
@@ -116,7 +116,7 @@ AND (
     OR (d.effect = 'push.send' AND NOT EXISTS (
         SELECT FROM push_subscriptions s
         WHERE s.id = CASE WHEN d.effect = 'push.send' THEN CAST(d.target AS uuid) END
-          AND s.user_id <> CAST(:user_id AS uuid)
+          AND s.user_id <> :user_id
     ))
 )
 """

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import Connection, Uuid, text
+from sqlalchemy import Connection, Uuid
 
-from models.base import Timestamp
+from models.base import Timestamp, sql
 from workflows.events.delivery import Delivery, DeliveryKey, Postpone
 from workflows.notifications.deliveries import gathered
 from workflows.notifications.kinds import KINDS
@@ -34,7 +34,7 @@ COUNTED_SINCE = timedelta(days=3)
 # To the minute, so that workers that hold at the same moment hold until the same. Mails that are held already may have
 # an earlier time, which has room for the commit of this. The notifications are found by their events, and not by the
 # index of mails alone, however short that is.
-HOLD = text(
+HOLD = sql(
     """
 WITH wanted AS (
     SELECT n.id, date_trunc('minute', now() + given.length) AS until, (

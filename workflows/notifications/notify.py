@@ -11,11 +11,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.sql.expression import bindparam
 from uuid_utils.compat import uuid7
 
+from models.base import sql
 from models.notifications import Channel
 from workflows.events.event_types import Event
 from workflows.events.record import defer_write, follow_up_all
@@ -60,7 +61,7 @@ class _Deferred:
     now: datetime
 
 
-_WRITE = text(
+_WRITE = sql(
     """
 INSERT INTO notifications (id, event_id, user_id, channel, kind, title, body, booking_id, session_id)
 SELECT row.*

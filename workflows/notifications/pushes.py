@@ -8,9 +8,9 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, Row, Uuid, text
+from sqlalchemy import Connection, Row, Uuid
 
-from models.base import Timestamp
+from models.base import Timestamp, sql
 from models.events import ErrorClass
 from models.notifications import Channel
 from workflows.events.delivery import PUSH_RETRY_POLICY, Cancel, Delivery, SendResult
@@ -24,7 +24,7 @@ from workflows.notifications.reminders import words_now
 from workflows.notifications.texts import Words
 
 PUSH_USEFUL_FOR = timedelta(hours=24)
-_PUSHES = text(
+_PUSHES = sql(
     f"""
 SELECT n.event_id, n.id, n.user_id, n.kind, n.title, n.body, n.session_id, n.booking_id, n.created_at,
        s.id AS subscription_id, s.sealed, s.host, p.wanted, {IS_PARTY} AS party,

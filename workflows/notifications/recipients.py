@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ARRAY, Connection, Row, Uuid, text
+from sqlalchemy import ARRAY, Connection, Row, Uuid
 from sqlalchemy.dialects.postgresql import JSONB
 
+from models.base import sql
 from models.bookings import BookingStatus
 from models.notifications import Channel
 from models.sessions import SessionStatus
@@ -121,7 +122,7 @@ u.id AS user_id, u.name, u.time_zone, u.erased_at IS NOT NULL AS erased, own.id 
 ARRAY(SELECT browser.id FROM push_subscriptions browser WHERE browser.user_id = u.id ORDER BY browser.id) AS browsers
 """
 _TYPES: dict[str, Any] = {"user_id": Uuid(), "mentor_profile_id": Uuid(), "choices": JSONB(), "browsers": ARRAY(Uuid())}
-_PARTIES = text(
+_PARTIES = sql(
     f"""
 SELECT b.id AS booking_id, b.title, b.status AS booking_status, b.decline_reason, b.cancel_reason,
        s.status AS session_status, s.cancellation,
@@ -147,7 +148,7 @@ JOIN users u ON u.id = party.user_id
 LEFT JOIN mentor_profiles own ON own.user_id = u.id
 """
 ).columns(booking_id=Uuid(), cancellation=JSONB(), **_TYPES)
-_USER = text(
+_USER = sql(
     f"SELECT {_PERSON} FROM users u LEFT JOIN mentor_profiles own ON own.user_id = u.id WHERE u.id = :user_id"
 ).columns(**_TYPES)
 

@@ -12,8 +12,9 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, Row, Uuid, text
+from sqlalchemy import Connection, Row, Uuid
 
+from models.base import sql
 from models.bookings import BookingStatus
 from models.personal import DELETED_ACCOUNT
 from models.sessions import CancellationType, CancelledBy, SessionStatus
@@ -36,9 +37,9 @@ from workflows.sessions.records import SESSION_WITH_TERMS, SessionWithTerms
 
 # Each time with the mentors who were found the time before.
 MAX_LOCKING_ROUNDS = 5
-_USER, _MENTOR = "CAST(:user_id AS uuid)", "CAST(:mentor_profile_id AS uuid)"
+_USER, _MENTOR = ":user_id", ":mentor_profile_id"
 # Sessions of bookings that were accepted a moment ago have a status of null. In the order in which credits go back.
-OPEN = text(
+OPEN = sql(
     f"""
 SELECT 'draft' AS kind, b.id, b.mentor_profile_id, b.mentee_user_id, b.bundle_purchase_id, CAST(NULL AS text) AS status
 FROM bookings b WHERE b.mentee_user_id = {_USER} AND b.status = 'draft'
@@ -71,19 +72,19 @@ WHERE p.mentee_user_id = {_USER} AND p.remaining_sessions > 0 AND (p.valid_to IS
 ORDER BY bundle_purchase_id NULLS FIRST, id
 """
 ).columns(id=Uuid(), mentor_profile_id=Uuid(), mentee_user_id=Uuid(), bundle_purchase_id=Uuid())
-_LOCK_MENTORS = text("SELECT id FROM mentor_profiles WHERE id = ANY(:ids) ORDER BY id FOR NO KEY UPDATE")
-_LOCK_USER = text("SELECT version, erased_at FROM users WHERE id = CAST(:user_id AS uuid) FOR NO KEY UPDATE")
+_LOCK_MENTORS = sql("SELECT id FROM mentor_profiles WHERE id = ANY(:ids) ORDER BY id FOR NO KEY UPDATE")
+_LOCK_USER = sql("SELECT version, erased_at FROM users WHERE id = :user_id FOR NO KEY UPDATE")
 # To withdraw or decline a request, to let it expire and to start a session takes none of these locks. Groups go before
 # their sessions, as everywhere.
 _LOCK_OPEN = (
-    text("SELECT id FROM bookings WHERE id = ANY(CAST(:drafts AS uuid[])) ORDER BY id FOR NO KEY UPDATE"),
-    text(
+    sql("SELECT id FROM bookings WHERE id = ANY(CAST(:drafts AS uuid[])) ORDER BY id FOR NO KEY UPDATE"),
+    sql(
         """
 SELECT g.booking_id FROM group_sessions g JOIN bookings b ON b.id = g.booking_id
 WHERE b.session_id = ANY(CAST(:sessions AS uuid[])) ORDER BY g.booking_id FOR NO KEY UPDATE OF g
 """
     ),
-    text("SELECT id FROM sessions WHERE id = ANY(CAST(:sessions AS uuid[])) ORDER BY id FOR NO KEY UPDATE"),
+    sql("SELECT id FROM sessions WHERE id = ANY(CAST(:sessions AS uuid[])) ORDER BY id FOR NO KEY UPDATE"),
 )
 
 

@@ -12,9 +12,10 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, TextClause, Uuid, text
+from sqlalchemy import Connection, TextClause, Uuid
 
 from models import metadata
+from models.base import sql
 from models.personal import DELETED_ACCOUNT, replacements
 from workflows.events import repair
 from workflows.kernel.cursors import FIRST_ID, move_cursor, take_cursor
@@ -24,10 +25,10 @@ PAGE_ROWS = 500
 # In which every transaction has ended that read the account before it was erased.
 SETTLED_AFTER = timedelta(minutes=1)
 # The version and the time of a booking stay: reports are made of when it was decided.
-_KEEP_VERSIONS = text("SELECT set_config('tutelage.keep_versions', :kept, true)")
+_KEEP_VERSIONS = sql("SELECT set_config('tutelage.keep_versions', :kept, true)")
 
-_MENTOR = "CAST(:mentor_profile_id AS uuid)"
-_USER = "CAST(:user_id AS uuid)"
+_MENTOR = ":mentor_profile_id"
+_USER = ":user_id"
 
 
 def _update(table: str, where: str) -> TextClause:
@@ -35,7 +36,7 @@ def _update(table: str, where: str) -> TextClause:
     written = replacements(metadata.tables[table])
     assignments = ", ".join(f"{column} = {value}" for column, value in written.items())
     unwritten = " OR ".join(f"{table}.{column} IS DISTINCT FROM {value}" for column, value in written.items())
-    return text(f"UPDATE {table} SET {assignments} WHERE ({where}) AND ({unwritten})")
+    return sql(f"UPDATE {table} SET {assignments} WHERE ({where}) AND ({unwritten})")
 
 
 def _of_mentor(table: str) -> TextClause:
@@ -46,12 +47,12 @@ def _of_mentor(table: str) -> TextClause:
 ACCOUNT = (
     _update("users", f"id = {_USER}"),
     FORGET_MAILS_ABOUT_USER,
-    text(f"DELETE FROM email_changes WHERE user_id = {_USER}"),
-    text(f"DELETE FROM calendar_secrets WHERE user_id = {_USER}"),
-    text(f"DELETE FROM push_subscriptions WHERE user_id = {_USER}"),
-    text(f"DELETE FROM notification_preferences WHERE user_id = {_USER}"),
-    text(f"DELETE FROM person_busy WHERE held_by_user_id = {_USER}"),
-    text(
+    sql(f"DELETE FROM email_changes WHERE user_id = {_USER}"),
+    sql(f"DELETE FROM calendar_secrets WHERE user_id = {_USER}"),
+    sql(f"DELETE FROM push_subscriptions WHERE user_id = {_USER}"),
+    sql(f"DELETE FROM notification_preferences WHERE user_id = {_USER}"),
+    sql(f"DELETE FROM person_busy WHERE held_by_user_id = {_USER}"),
+    sql(
         "DELETE FROM idempotency_keys WHERE caller = 'user:' || CAST(:user_id AS text)"
         " OR caller = 'mentor:' || CAST(:mentor_profile_id AS text)"
     ),
@@ -63,10 +64,10 @@ ACCOUNT = (
     _of_mentor("listings"),
     _of_mentor("group_session_templates"),
     _of_mentor("time_off"),
-    text(f"DELETE FROM outside_busy WHERE mentor_profile_id = {_MENTOR}"),
-    text(f"DELETE FROM calendar_feeds WHERE mentor_profile_id = {_MENTOR}"),
+    sql(f"DELETE FROM outside_busy WHERE mentor_profile_id = {_MENTOR}"),
+    sql(f"DELETE FROM calendar_feeds WHERE mentor_profile_id = {_MENTOR}"),
     # What is pending for them is cancelled by `maintain`, or when it is due.
-    text(
+    sql(
         f"""
 WITH deleted AS (DELETE FROM webhook_endpoints WHERE mentor_profile_id = {_MENTOR} RETURNING id, mentor_profile_id)
 INSERT INTO deleted_webhook_endpoints (id, mentor_profile_id, deliveries_left)
@@ -96,7 +97,7 @@ id IN (
     SELECT n.id FROM bookings b JOIN mentor_profiles m ON m.id = b.mentor_profile_id
     JOIN events e ON e.subject_id = ANY (ARRAY[b.id, b.session_id])
     JOIN notifications n ON n.event_id = e.id
-    JOIN users erased ON erased.id = CAST(:user_id AS uuid) AND erased.erased_at <> e.created_at
+    JOIN users erased ON erased.id = :user_id AND erased.erased_at <> e.created_at
     WHERE b.id = ANY(:ids) AND (
         {_OWN.format(of="b")} OR e.data ->> 'user_id' = CAST(:user_id AS text)
         OR (n.user_id = m.user_id AND e.data ->> 'user_id' IS NULL)
@@ -125,7 +126,7 @@ class Part:
 
 
 def _ids(*selects: str) -> TextClause:
-    return text(f"{' UNION '.join(selects)} ORDER BY 1 LIMIT :size")
+    return sql(f"{' UNION '.join(selects)} ORDER BY 1 LIMIT :size")
 
 
 PARTS = (
@@ -148,8 +149,8 @@ PARTS = (
     # Of the mentor's own endpoints, which may be other people's servers.
     Part("webhooks", repair.EVENTS_TO_DELETED_ENDPOINTS, (repair.FORGET_ENDPOINT_ANSWERS,)),
 )
-_MARK = text("UPDATE users SET erased_at = now() WHERE id = CAST(:user_id AS uuid) AND erased_at IS NULL")
-_NEXT = text(
+_MARK = sql("UPDATE users SET erased_at = now() WHERE id = :user_id AND erased_at IS NULL")
+_NEXT = sql(
     """
 SELECT u.id AS user_id, m.id AS mentor_profile_id, u.erased_at
 FROM users u LEFT JOIN mentor_profiles m ON m.user_id = u.id
@@ -157,8 +158,8 @@ WHERE u.erased_at IS NOT NULL AND u.erasure_ended_at IS NULL AND u.erased_at < n
 ORDER BY u.erased_at LIMIT 1 FOR NO KEY UPDATE OF u SKIP LOCKED
 """
 ).columns(user_id=Uuid(), mentor_profile_id=Uuid())
-_ENDED = text("UPDATE users SET erasure_ended_at = now() WHERE id = CAST(:user_id AS uuid)")
-_FORGET_CURSORS = text("DELETE FROM maintenance_cursors WHERE name = ANY(:names)")
+_ENDED = sql("UPDATE users SET erasure_ended_at = now() WHERE id = :user_id")
+_FORGET_CURSORS = sql("DELETE FROM maintenance_cursors WHERE name = ANY(:names)")
 
 
 def erase(db: Connection, *, user_id: UUID, mentor_profile_id: UUID | None, page_rows: int = PAGE_ROWS) -> None:

@@ -10,16 +10,17 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Table, TextClause, Update, bindparam, text, update
+from sqlalchemy import Connection, Engine, Table, TextClause, Update, bindparam, update
 from sqlalchemy.sql.expression import TextualSelect
 
+from models.base import sql
 from models.sealed import SEALED_COLUMNS, SealedColumn
 
 PAGE_ROWS = 500
 # Of what is left after a round, most was locked by another transaction for a moment.
 MAX_ROUNDS = 5
 # Neither the version nor `updated_at` of a row tells of it: nothing changes that anybody could read.
-_KEEP_VERSIONS = text("SELECT set_config('tutelage.keep_versions', 'on', true)")
+_KEEP_VERSIONS = sql("SELECT set_config('tutelage.keep_versions', 'on', true)")
 
 
 class Unreadable(Exception):
@@ -90,12 +91,12 @@ def _sealed_table(table: Table, columns: Sequence[SealedColumn]) -> SealedTable:
     return SealedTable(
         table=table,
         columns=tuple(columns),
-        first=text(last.format(where="")),
-        next=text(last.format(where=f"WHERE ({shown}) > {after}")),
-        stale=text(f"{rows} {locked}").columns(**types),
-        stale_after=text(f"{rows} {in_order} {locked}").columns(**types),
-        left=text(f"SELECT count(*) FROM {name} WHERE {stale}"),
-        unknown=text(f"SELECT count(*) FROM {name} WHERE {unknown}"),
+        first=sql(last.format(where="")),
+        next=sql(last.format(where=f"WHERE ({shown}) > {after}")),
+        stale=sql(f"{rows} {locked}").columns(**types),
+        stale_after=sql(f"{rows} {in_order} {locked}").columns(**types),
+        left=sql(f"SELECT count(*) FROM {name} WHERE {stale}"),
+        unknown=sql(f"SELECT count(*) FROM {name} WHERE {unknown}"),
         write=update(table).where(*same_row).values({each.column: bindparam(each.column.name) for each in columns}),
     )
 

@@ -7,9 +7,10 @@ from datetime import datetime
 from typing import Any, Protocol
 from uuid import UUID
 
-from sqlalchemy import ARRAY, Connection, Row, Select, Uuid, exists, func, select, text, update
+from sqlalchemy import ARRAY, Connection, Row, Select, Uuid, exists, func, select, update
 from uuid_utils.compat import uuid7
 
+from models.base import sql
 from models.bookings import booking_participants
 from models.people import users
 from models.reviews import reviews
@@ -28,19 +29,19 @@ from workflows.reviews.records import Review, review_query, reviews_of_session_q
 _COLUMNS = ", ".join(f"reviews.{column.name}" for column in Review.columns())
 # The mentor's lock first, as everywhere. The second of two submissions for one permit writes nothing, and so counts
 # nothing.
-_SUBMIT = text(
+_SUBMIT = sql(
     f"""
 WITH {LOCK_MENTOR},
 permit AS (
     SELECT permits.session_id, permits.mentee_user_id, permits.mentor_profile_id
     FROM review_permits AS permits, mentor
-    WHERE permits.session_id = CAST(:session_id AS uuid) AND permits.mentee_user_id = CAST(:mentee_user_id AS uuid)
+    WHERE permits.session_id = :session_id AND permits.mentee_user_id = :mentee_user_id
       AND permits.mentor_profile_id = mentor.id AND permits.expires_at > :now
       AND permits.withdrawn_at IS NULL
 ),
 review AS (
     INSERT INTO reviews (id, session_id, mentee_user_id, mentor_profile_id, rating, comment, created_at)
-    SELECT CAST(:id AS uuid), session_id, mentee_user_id, mentor_profile_id, CAST(:rating AS smallint), :comment, :now
+    SELECT :id, session_id, mentee_user_id, mentor_profile_id, CAST(:rating AS smallint), :comment, :now
     FROM permit
     ON CONFLICT (session_id, mentee_user_id) DO NOTHING
     RETURNING {_COLUMNS}
@@ -53,13 +54,13 @@ counted AS (
 SELECT review.*, users.name AS reviewer_name FROM review JOIN users ON users.id = review.mentee_user_id
 """
 ).columns(*Review.columns(), users.c.name.label("reviewer_name"))
-_MODERATE = text(
+_MODERATE = sql(
     f"""
 WITH {LOCK_MENTOR},
 review AS (
     UPDATE reviews SET hidden_at = :hidden_at, hidden_reason = :hidden_reason
     FROM mentor
-    WHERE reviews.mentor_profile_id = mentor.id AND reviews.id = CAST(:review_id AS uuid)
+    WHERE reviews.mentor_profile_id = mentor.id AND reviews.id = :review_id
       AND reviews.version = :version
     RETURNING {_COLUMNS}
 ),
@@ -72,7 +73,7 @@ counted AS (
 SELECT * FROM review
 """
 ).columns(*Review.columns())
-_LOCK_MENTOR = text(f"WITH {LOCK_MENTOR} SELECT id FROM mentor")
+_LOCK_MENTOR = sql(f"WITH {LOCK_MENTOR} SELECT id FROM mentor")
 
 
 @dataclass(frozen=True, kw_only=True)

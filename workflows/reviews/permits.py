@@ -8,9 +8,10 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, Exists, Select, Uuid, exists, text
+from sqlalchemy import Connection, Exists, Select, Uuid, exists
 from uuid_utils.compat import uuid7
 
+from models.base import sql
 from models.reviews import review_permits, reviews
 from workflows.events.event_types import ReviewUnlocked, SessionCompleted
 from workflows.events.record import record
@@ -35,19 +36,19 @@ class Permit(Record):
     expires_at: datetime
 
 
-_MENTEES = text(
+_MENTEES = sql(
     "SELECT booking_id, user_id FROM booking_participants WHERE booking_id = ANY(CAST(:booking_ids AS uuid[]))"
 ).columns(booking_id=Uuid(), user_id=Uuid())
 # For the session's mentees whose attendance was corrected after its completion. An upsert, so that it makes no
 # difference whether the permits of all mentees have been written yet.
-_CORRECT = text(
+_CORRECT = sql(
     f"""
 INSERT INTO review_permits (
     id, session_id, mentee_user_id, mentor_profile_id, unlocked_at, expires_at, withdrawn_at
 )
-SELECT permit.id, CAST(:session_id AS uuid), permit.mentee, CAST(:mentor_profile_id AS uuid),
-       CAST(:unlocked_at AS timestamptz), CAST(:expires_at AS timestamptz),
-       CASE WHEN NOT permit.present THEN CAST(:now AS timestamptz) END
+SELECT permit.id, :session_id, permit.mentee, :mentor_profile_id,
+       :unlocked_at, :expires_at,
+       CASE WHEN NOT permit.present THEN :now END
 FROM unnest(CAST(:ids AS uuid[]), CAST(:mentees AS uuid[]), CAST(:present AS boolean[])) AS permit(id, mentee, present)
 ORDER BY permit.mentee
 ON CONFLICT (session_id, mentee_user_id) DO UPDATE SET withdrawn_at = excluded.withdrawn_at
@@ -55,7 +56,7 @@ RETURNING {", ".join(column.name for column in Permit.columns())}, withdrawn_at
 """
 ).columns(*Permit.columns(), review_permits.c.withdrawn_at)
 # In one order, so that two transactions that write the same permits wait for one another without a deadlock.
-_UNLOCK = text(
+_UNLOCK = sql(
     f"""
 INSERT INTO review_permits (id, session_id, mentee_user_id, mentor_profile_id, unlocked_at, expires_at)
 SELECT permit.*

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.sql.expression import bindparam
 
+from models.base import sql
 from models.bookings import bookings
 from models.prepared import PreparedStatement
 from models.sessions import SESSION_TRANSITIONS, SessionStatus
@@ -26,7 +27,7 @@ from workflows.sessions.meeting import opens_at
 from workflows.sessions.records import Session
 
 # A booking that is not accepted is refused by the table's own trigger.
-_CREATE = text(
+_CREATE = sql(
     f"""
 WITH booking AS (
     SELECT * FROM bookings WHERE id = ANY(CAST(:booking_ids AS uuid[]))
@@ -48,18 +49,18 @@ FROM created JOIN booking ON booking.id = created.booking_id
 # A group's row is locked before its session and the calendars of its participants: who joins or leaves meanwhile holds
 # it, and writes those calendars. It is counted so that its lock comes first.
 _CANCEL = (
-    text(
+    sql(
         f"""
 WITH {LOCK_MENTOR},
 locked_group AS (
     SELECT g.booking_id FROM mentor, sessions s JOIN group_sessions g ON g.booking_id = s.booking_id
-    WHERE s.id = CAST(:id AS uuid)
+    WHERE s.id = :id
     FOR NO KEY UPDATE OF g
 ),
 session AS (
     UPDATE sessions SET status = 'cancelled', cancelled_at = :cancelled_at, cancellation = :cancellation
     FROM mentor, (SELECT count(*) FROM locked_group) AS locked
-    WHERE sessions.mentor_profile_id = mentor.id AND sessions.id = CAST(:id AS uuid)
+    WHERE sessions.mentor_profile_id = mentor.id AND sessions.id = :id
       AND sessions.status IN ('scheduled', 'in_progress') AND sessions.version = :version
     RETURNING {", ".join(f"sessions.{column.name}" for column in Session.columns())}
 ),

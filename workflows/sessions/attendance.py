@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import Boolean, Connection, Uuid, text
+from sqlalchemy import Boolean, Connection, Uuid
 
+from models.base import sql
 from models.sessions import SessionStatus, sessions
 from workflows.identity.access import require_mentor_or_operator
 from workflows.identity.actor import Actor
@@ -19,11 +20,11 @@ from workflows.sessions.records import SESSION, Session
 CORRECTABLE_DAYS = 7
 
 # In the order of the ids, so that two transactions that record the same people wait for one another.
-_RECORD = text(
+_RECORD = sql(
     """
 WITH before AS (
     SELECT p.booking_id, p.user_id, p.present FROM booking_participants p
-    WHERE p.booking_id = CAST(:booking_id AS uuid) AND p.user_id = ANY(CAST(:user_ids AS uuid[]))
+    WHERE p.booking_id = :booking_id AND p.user_id = ANY(CAST(:user_ids AS uuid[]))
     ORDER BY p.user_id FOR NO KEY UPDATE
 )
 UPDATE booking_participants SET present = given.present

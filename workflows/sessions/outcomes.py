@@ -6,9 +6,10 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, bindparam, text
+from sqlalchemy import Connection, bindparam
 from sqlalchemy.dialects.postgresql import JSONB
 
+from models.base import sql
 from models.sessions import AbsentParty, CancelledBy, OutcomeType, SessionStatus, sessions
 from workflows.audit.log import write_audit_entry
 from workflows.bundles.ledger import give_back
@@ -34,20 +35,20 @@ _NO_SHOW_REASON = {
 }
 
 # The first condition alone bounds the index scan.
-NOT_HELD = text(
+NOT_HELD = sql(
     """
 SELECT id, mentor_profile_id FROM sessions
 WHERE status = 'scheduled' AND start_time < :ended_before AND end_time < :ended_before
 ORDER BY start_time LIMIT :limit
 """
 )
-_LOCK_MENTORS = text(
+_LOCK_MENTORS = sql(
     """
 SELECT id FROM mentor_profiles WHERE id = ANY(CAST(:ids AS uuid[])) ORDER BY id FOR NO KEY UPDATE
 """
 )
 _SESSION = session_with_terms_query(bindparam("id", type_=sessions.c.id.type))
-TO_COMPLETE = text(
+TO_COMPLETE = sql(
     f"""
 UPDATE sessions SET completion_reminded_at = :now
 WHERE id = ANY(ARRAY(
@@ -60,10 +61,10 @@ RETURNING {", ".join(column.name for column in Session.columns())}
 """
 ).columns(*Session.columns())
 _WAIVE = (
-    text(
+    sql(
         f"""
 UPDATE sessions SET cancellation = :cancellation
-WHERE id = CAST(:id AS uuid) AND version = :version
+WHERE id = :id AND version = :version
 RETURNING {", ".join(column.name for column in Session.columns())}
 """
     )

@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import Connection, bindparam, text
+from sqlalchemy import Connection, bindparam
 
-from models.base import enum_literal
+from models.base import enum_literal, sql
 from models.bookings import BookingStatus, bookings
 from models.sessions import CancellationType, SessionStatus, sessions
 from workflows.events.record import savepoint
@@ -17,7 +17,7 @@ from workflows.kernel.errors import DomainError
 from workflows.sessions.cancel import cancel
 from workflows.sessions.records import SessionWithTerms, session_pending, with_terms
 
-_LOCK_MENTOR = text("SELECT id FROM mentor_profiles WHERE id = :id FOR NO KEY UPDATE")
+_LOCK_MENTOR = sql("SELECT id FROM mentor_profiles WHERE id = :id FOR NO KEY UPDATE")
 # With nulls in place of a session that is still being created.
 SESSIONS_OF_SERIES = (
     with_terms()

@@ -7,10 +7,11 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, Select, delete, insert, literal_column, select, text
+from sqlalchemy import Connection, Select, delete, insert, literal_column, select
 from uuid_utils.compat import uuid7
 
 from models.availability import MAX_HORIZON_DAYS, time_off
+from models.base import sql
 from models.sessions import SessionStatus, sessions
 from workflows.availability.changes import lock_calendar, raise_version
 from workflows.availability.dates import CalendarOwner
@@ -26,33 +27,33 @@ from workflows.sessions.records import SESSION_WITH_TERMS, SessionWithTerms
 DEFAULT_REASON = "The mentor is not available at this time."
 # Of a mentor, past ones included, which stay until they are deleted.
 MAX_TIME_OFF = 5_000
-_COUNT = text("SELECT count(*) FROM time_off WHERE mentor_profile_id = CAST(:mentor_profile_id AS uuid)")
+_COUNT = sql("SELECT count(*) FROM time_off WHERE mentor_profile_id = :mentor_profile_id")
 MAX_DURATION = timedelta(days=MAX_HORIZON_DAYS)
 _OWN = """
-user_id = (SELECT user_id FROM mentor_profiles WHERE id = CAST(:mentor_profile_id AS uuid))
+user_id = (SELECT user_id FROM mentor_profiles WHERE id = :mentor_profile_id)
   AND block.mentor_profile_id IS NOT NULL
 """
 # A session in progress, or over, is not in the way. A session that is accepted but not created has no status. One
 # that the mentor attends as a mentee stays.
-IN_THE_WAY = text(
+IN_THE_WAY = sql(
     f"""
 SELECT booking.session_id, session.status
 FROM person_busy AS block
 JOIN bookings AS booking ON booking.id = block.booking_id
 LEFT JOIN sessions AS session ON session.booking_id = booking.id
-WHERE block.{_OWN}  AND block.busy && tstzrange(CAST(:start_time AS timestamptz), CAST(:end_time AS timestamptz))
-  AND booking.start_time < CAST(:end_time AS timestamptz) AND booking.end_time > CAST(:start_time AS timestamptz)
-  AND booking.end_time > CAST(:now AS timestamptz) AND coalesce(session.status, 'scheduled') = 'scheduled'
+WHERE block.{_OWN}  AND block.busy && tstzrange(:start_time, :end_time)
+  AND booking.start_time < :end_time AND booking.end_time > :start_time
+  AND booking.end_time > :now AND coalesce(session.status, 'scheduled') = 'scheduled'
 ORDER BY booking.start_time
 """
 )
 # To start a session takes no lock of the mentor.
 _TO_CANCEL = SESSION_WITH_TERMS.with_for_update(key_share=True, of=sessions)
-END_HOLDS = text(
+END_HOLDS = sql(
     f"""
 DELETE FROM person_busy AS block
-WHERE {_OWN}  AND busy && tstzrange(CAST(:start_time AS timestamptz), CAST(:end_time AS timestamptz))
-  AND held_start < CAST(:end_time AS timestamptz) AND held_end > CAST(:start_time AS timestamptz)
+WHERE {_OWN}  AND busy && tstzrange(:start_time, :end_time)
+  AND held_start < :end_time AND held_end > :start_time
 """
 )
 

@@ -14,10 +14,10 @@ from hashlib import sha256
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ARRAY, BigInteger, Connection, Integer, Row, Text, Uuid, text
+from sqlalchemy import ARRAY, BigInteger, Connection, Integer, Row, Text, Uuid
 from sqlalchemy.dialects.postgresql import JSONB
 
-from models.base import Timestamp
+from models.base import Timestamp, sql
 from models.calendar import person_busy
 from workflows.events.event_types import Event, event_types
 from workflows.identity.actor import Actor
@@ -82,7 +82,7 @@ _TYPES: dict[str, Any] = {
     "mentee_user_ids": ARRAY(Uuid()),
     "mentees_profile_ids": ARRAY(Uuid()),
 }
-_AFTER = text(_CHANGES.format(where="AND (e.xid, e.sequence) > (CAST(:xid AS xid8), :sequence)", direction="")).columns(
+_AFTER = sql(_CHANGES.format(where="AND (e.xid, e.sequence) > (CAST(:xid AS xid8), :sequence)", direction="")).columns(
     **_TYPES
 )
 _NEXT_EVENTS = """
@@ -90,18 +90,18 @@ FROM events WHERE xid < CAST(:horizon AS xid8) AND sequence > :older
   AND (xid, sequence) > (CAST(:xid AS xid8), :sequence)
 ORDER BY events.xid, sequence
 """
-EVENTS_AFTER = text(
+EVENTS_AFTER = sql(
     f"""
 SELECT CAST(CAST(xid AS text) AS bigint) AS xid, id, type, actor, sequence, data, occurred_at
 FROM (SELECT * {_NEXT_EVENTS} LIMIT :max_read) AS next
 WHERE type = ANY(:types) ORDER BY next.xid, sequence LIMIT :limit
 """
 ).columns(xid=BigInteger(), id=Uuid(), occurred_at=Timestamp, data=JSONB())
-LAST_EVENT_READ = text(
+LAST_EVENT_READ = sql(
     f"SELECT CAST(CAST(xid AS text) AS bigint) AS xid, sequence {_NEXT_EVENTS} OFFSET :max_read - 1 LIMIT 1"
 )
-_LATEST = text(_CHANGES.format(where="", direction="DESC")).columns(**_TYPES)
-_SNAPSHOT = text(
+_LATEST = sql(_CHANGES.format(where="", direction="DESC")).columns(**_TYPES)
+_SNAPSHOT = sql(
     """
 SELECT CAST(CAST(pg_snapshot_xmin(s) AS text) AS bigint) AS xmin,
        CAST(CAST(pg_snapshot_xmax(s) AS text) AS bigint) AS xmax,
@@ -110,7 +110,7 @@ FROM pg_current_snapshot() AS s
 """
 )
 # A server that recovers to an earlier moment, or takes over from another one, begins a new timeline.
-_PRESENT = text(
+_PRESENT = sql(
     """
 SELECT CAST(CAST(pg_snapshot_xmin(pg_current_snapshot()) AS text) AS bigint) AS horizon,
        system_identifier AS cluster,
@@ -124,11 +124,11 @@ FROM pg_control_system() AS s LEFT JOIN LATERAL (
 ) AS latest ON true
 """
 )
-_IS_SETTLED = text(
+_IS_SETTLED = sql(
     "SELECT coalesce((SELECT c.system_identifier = s.system_identifier FROM clusters c ORDER BY c.number DESC LIMIT 1),"
     " false) FROM pg_control_system() AS s"
 )
-_SETTLE = text(
+_SETTLE = sql(
     """
 INSERT INTO clusters (number, system_identifier, events_up_to)
 SELECT coalesce((SELECT max(number) FROM clusters), 0) + 1, s.system_identifier,
@@ -137,7 +137,7 @@ FROM pg_control_system() AS s
 RETURNING number
 """
 )
-BUSY_TIMES = text(
+BUSY_TIMES = sql(
     """
 SELECT busy FROM person_busy
 WHERE user_id = (SELECT user_id FROM mentor_profiles WHERE id = :mentor_profile_id)
@@ -151,12 +151,12 @@ SELECT busy FROM outside_busy WHERE mentor_profile_id = :mentor_profile_id AND b
 ORDER BY 1
 """
 ).columns(person_busy.c.busy)
-_SEATS = text(
+_SEATS = sql(
     "SELECT booking_id, capacity, seats_taken, seats_offered, seats_taken + seats_offered >= capacity AS is_full"
     " FROM group_sessions WHERE booking_id = ANY(:booking_ids)"
 ).columns(booking_id=Uuid())
 _COLUMNS = ", ".join(f"s.{column.name}" for column in Session.columns())
-OPEN_SESSIONS = text(
+OPEN_SESSIONS = sql(
     f"""
 SELECT * FROM (
     SELECT {_COLUMNS} FROM sessions s
@@ -355,7 +355,7 @@ def settle(db: Connection) -> int | None:
     if is_settled(db):
         return None
     # Whatever has a number by then is committed.
-    db.execute(text("LOCK TABLE events IN SHARE ROW EXCLUSIVE MODE"))
+    db.execute(sql("LOCK TABLE events IN SHARE ROW EXCLUSIVE MODE"))
     return int(db.scalar(_SETTLE) or 0)
 
 

@@ -8,8 +8,9 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, Row, func, text, update
+from sqlalchemy import Connection, Row, func, update
 
+from models.base import sql
 from models.webhooks import EndpointState, webhook_endpoints
 from workflows.events.delivery import Postpone, SendResult
 from workflows.events.event_types import WebhookEndpointDisabled, WebhookEndpointExhausted, WebhookEndpointFailing
@@ -28,7 +29,7 @@ _NOTIFIED_COLUMNS = "id AS webhook_endpoint_id, mentor_profile_id, state, failin
 
 # The breaker stays open for 30 s after the tenth failure in a row, and for an hour at most. A message that was on its
 # way already when another's failure opened it adds nothing to that, and neither does a ping or an example.
-_COUNT_FAILURE = text(
+_COUNT_FAILURE = sql(
     f"""
 UPDATE webhook_endpoints
 SET failures = failures + 1,
@@ -41,7 +42,7 @@ RETURNING {_NOTIFIED_COLUMNS}
 """
 )
 # Locked, so that of several failures at once one alone notifies the owner.
-_LOCK_ENDPOINT = text(f"SELECT {_NOTIFIED_COLUMNS} FROM webhook_endpoints WHERE id = :id FOR NO KEY UPDATE")
+_LOCK_ENDPOINT = sql(f"SELECT {_NOTIFIED_COLUMNS} FROM webhook_endpoints WHERE id = :id FOR NO KEY UPDATE")
 
 
 def admit(db: Connection, endpoint: Mapping[str, Any], *, now: datetime) -> datetime | None:
