@@ -184,7 +184,9 @@ GUARDED = {
     " SELECT number + 2, month, up_to, hash, hash, '{}', '' FROM audit_blocks": "tr_audit_blocks_chain",
     "INSERT INTO audit_blocks (number, month, up_to, previous, hash, entry_ids, digests)"
     " SELECT number + 1, month, up_to, previous, hash, '{}', '' FROM audit_blocks": "tr_audit_blocks_chain",
-    "INSERT INTO audit_blocks SELECT number + 1, month, up_to, hash, hash, '{}', '', now(), month, number, up_to, hash,"
+    "INSERT INTO audit_blocks (number, month, up_to, previous, hash, entry_ids, digests, dropped_month, dropped_number,"
+    " dropped_up_to, dropped_hash, dropped_entries)"
+    " SELECT number + 1, month, up_to, hash, hash, '{}', '', month, number, up_to, hash,"
     " 1 FROM audit_blocks": "tr_audit_blocks_chain",
     "TRUNCATE audit_chain": "tr_audit_entries_append_only",
     "DELETE FROM audit_chain": "tr_audit_chain_forward",
