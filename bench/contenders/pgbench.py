@@ -36,9 +36,9 @@ FROM generate_series(1, {count}) n, (SELECT count(*) FROM listings) offers,
 WHERE listings.number = n % offers.count AND mentees.number = listings.number;
 ALTER TABLE bench_drafts ADD PRIMARY KEY (n);
 INSERT INTO bookings (id, listing_id, mentor_profile_id, mentee_user_id, start_time, end_time, status, price_amount,
-                      price_currency)
+                      price_currency, late_fee_percent)
 SELECT booking_id, listing_id, mentor_profile_id, mentee_user_id, start_time, start_time + interval '1 hour',
-       'draft', 4000, 'USD'
+       'draft', 4000, 'USD', 50
 FROM bench_drafts;
 INSERT INTO booking_participants (booking_id, user_id) SELECT booking_id, mentee_user_id FROM bench_drafts;
 SELECT setval('bench_turn', 1, false);

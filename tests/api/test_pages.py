@@ -41,6 +41,7 @@ def write_bookings(engine: Engine, cast: Cast, mentee: User, count: int, days: f
                     "session_id": session_id_of(id),
                     "price_amount": 1,
                     "price_currency": "USD",
+                    "late_fee_percent": original.late_fee_percent,
                 }
                 for id, begin in zip(made, start, strict=True)
             ],

@@ -43,9 +43,9 @@ ALTER TABLE race_drafts ADD PRIMARY KEY (n);
 CREATE SEQUENCE race_turn MINVALUE 0 MAXVALUE {last} CYCLE CACHE 1;
 CREATE SEQUENCE race_refusals;
 INSERT INTO bookings (id, listing_id, mentor_profile_id, mentee_user_id, start_time, end_time, status, price_amount,
-                      price_currency)
+                      price_currency, late_fee_percent)
 SELECT booking_id, listing_id, mentor_profile_id, mentee_user_id, start_time, start_time + interval '1 hour',
-       'draft', 4000, 'USD'
+       'draft', 4000, 'USD', 50
 FROM race_drafts;
 INSERT INTO booking_participants (booking_id, user_id) SELECT booking_id, mentee_user_id FROM race_drafts;
 ANALYZE;
