@@ -60,6 +60,7 @@ REFUSALS: dict[str, Refusal] = {
     "duplicate_session": Refusal(409, "The booking already has a session."),
     "email_taken": Refusal(409, "The mail address is already in use."),
     "listing_exists": Refusal(409, "The mentor already has an active listing of this course and duration."),
+    "currency_differs": Refusal(409, "The mentor's other active listings of this duration have another currency."),
     "already_reviewed": Refusal(409, "The mentee has already reviewed the session."),
     "review_not_open": Refusal(409, "The session is not completed, or was completed more than 30 days ago."),
     "already_answered": Refusal(409, "The mentor has already answered the review."),

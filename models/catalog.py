@@ -18,7 +18,7 @@ from sqlalchemy import (
     Uuid,
     text,
 )
-from sqlalchemy.dialects.postgresql import ARRAY, JSONB, TSVECTOR
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB, TSVECTOR, ExcludeConstraint
 
 from models.base import changing, enum, id_column, metadata
 from models.personal import ERASED, IMPERSONAL, replaced_by
@@ -148,6 +148,15 @@ listings = Table(
         "duration_minutes",
         unique=True,
         postgresql_where=text("active"),
+    ),
+    # The cheapest of several is in one currency.
+    ExcludeConstraint(
+        ("mentor_profile_id", "="),
+        ("duration_minutes", "="),
+        ("price_currency", "<>"),
+        where=text("active"),
+        using="gist",
+        name="ex_listings_mentor_profile_id_duration_minutes_price_currency",
     ),
     Index("ix_listings_mentor_profile_id_id", "mentor_profile_id", "id"),
     Index(

@@ -116,8 +116,9 @@ def make_session(
     """The scheduled session of a booking, accepted so long ago, that starts within the next hours."""
     booking = accept_booking(db, make_booking(db, listing=listing, mentee=mentee))
     created = create(db, booking_id=booking.id)
-    accepted = sessions.c.created_at - accepted_before
-    db.execute(update(sessions).where(sessions.c.id == created.id).values(created_at=accepted))
+    if accepted_before:
+        accepted = sessions.c.created_at - accepted_before
+        db.execute(update(sessions).where(sessions.c.id == created.id).values(created_at=accepted))
     return Session.of(db.execute(session_query(created.id)).one())
 
 

@@ -35,7 +35,7 @@ def _as_seen(context: RequestContext[object], listing: Listing) -> Listing:
 
 
 @listings.route("/listings", methods=["POST"])
-@refuses("not_found", "listing_exists", "quota_reached")
+@refuses("not_found", "listing_exists", "currency_differs", "quota_reached")
 @changes(MENTOR, action="listing.created")
 @listings.arguments(
     shapes.NewListing,
@@ -60,7 +60,7 @@ def create_listing(context: RequestContext[None], body: dict[str, Any]) -> WithH
 
 
 @listings.route("/listings/<id:listing_id>", methods=["PATCH"])
-@refuses("listing_exists")
+@refuses("listing_exists", "currency_differs")
 @changes(MENTOR, OWN_LISTING, action="listing.changed")
 @listings.arguments(
     shapes.ListingChanges, example={"price": {"amount": 4500, "currency": "USD"}, "minNoticeMinutes": 120}

@@ -255,11 +255,12 @@ def test_mentors_are_ordered_by_the_lowest_price_that_fits(world: World, empty: 
                     db, mentor, price_amount=price, duration_minutes=30 + number, course_id=course.id
                 )
         db.execute(update(listings).where(listings.c.price_amount == 300).values(price_currency="EUR"))
-    assert found(world, empty, "/mentors", sort="price") == ids_of(first, second, third)
-    assert found(world, empty, "/mentors", sort="price", durationMinutes=30) == ids_of(second, third, first)
+    # EUR comes before USD: amounts of different currencies are not compared.
+    assert found(world, empty, "/mentors", sort="price") == ids_of(third, first, second)
+    assert found(world, empty, "/mentors", sort="price", durationMinutes=30) == ids_of(third, second, first)
     assert found(world, empty, "/mentors", sort="price", currency="EUR") == ids_of(third)
     assert found(world, empty, "/mentors", sort="price", maxPrice=250) == ids_of(first, second)
-    assert found(world, empty, "/mentors", sort="price", courseId=course.id, q="grace") == ids_of(first, second, third)
+    assert found(world, empty, "/mentors", sort="price", courseId=course.id, q="grace") == ids_of(third, first, second)
 
 
 def set_hours(world: World, mentor: Mentor, zone: str, *spans: tuple[int, str, str]) -> None:

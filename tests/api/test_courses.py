@@ -10,7 +10,7 @@ from sqlalchemy import Engine
 
 from tests import factories
 from tests.api.conftest import Cast, version_of
-from tests.application import World
+from tests.application import ApiResponse, World
 from tests.statements import statements_of
 from workflows.catalog.courses import Course
 
@@ -127,6 +127,29 @@ def test_a_mentor_offers_a_course_once_for_each_duration(world: World, cast: Cas
     assert world.client.patch(hour, json={"durationMinutes": 30}, headers=cast.as_mentor).status_code == 200
     again = world.client.patch(half_hour, json={"active": True}, headers=cast.as_mentor)
     assert (again.status_code, again.json["code"]) == (409, "listing_exists")
+
+
+def test_a_mentors_listings_of_a_duration_have_one_currency(world: World, cast: Cast, course: Course) -> None:
+    # The cast's own listing is an hour for dollars.
+    euros = {"price": {"amount": 1, "currency": "EUR"}, "courseId": str(course.id)}
+
+    def published(minutes: int, **changed: Any) -> ApiResponse:
+        offer = offer_of(course, durationMinutes=minutes, **{**euros, **changed})
+        return world.client.post("/listings", json=offer, headers=cast.as_mentor)
+
+    assert (published(60).status_code, published(60).json["code"]) == (409, "currency_differs")
+    half = published(30)
+    assert half.status_code == 201
+    longer = world.client.patch(f"/listings/{half.json['id']}", json={"durationMinutes": 60}, headers=cast.as_mentor)
+    assert (longer.status_code, longer.json["code"]) == (409, "currency_differs")
+    own = f"/listings/{cast.listing.id}"
+    # The only one of its duration changes its currency, and an inactive one has any.
+    assert world.client.patch(own, json={"price": euros["price"]}, headers=cast.as_mentor).status_code == 200
+    dollars = {"price": {"amount": 1, "currency": "USD"}}
+    changed = {"durationMinutes": 30, **dollars}
+    assert world.client.patch(own, json=changed, headers=cast.as_mentor).json["code"] == "currency_differs"
+    assert world.client.patch(own, json={"active": False, **changed}, headers=cast.as_mentor).status_code == 200
+    assert world.client.patch(own, json={"active": True}, headers=cast.as_mentor).json["code"] == "currency_differs"
 
 
 def test_a_booking_and_its_session_belong_to_the_listings_course(world: World, cast: Cast, course: Course) -> None:

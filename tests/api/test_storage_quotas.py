@@ -34,7 +34,7 @@ def fill(engine: Engine, table: Table, count: int) -> None:
 
 
 def listing(client: ApiClient, cast: Cast, number: int) -> ApiResponse:
-    offer = {"title": f"Advice {number}", "durationMinutes": 60, "price": {"amount": 1, "currency": "EUR"}}
+    offer = {"title": f"Advice {number}", "durationMinutes": 60, "price": {"amount": 1, "currency": "USD"}}
     return client.post("/listings", json=offer, headers=cast.as_other_mentor)
 
 

@@ -200,7 +200,7 @@ def join_and_leave(db: Connection, life: Life) -> None:
     known: dict[str, Any] = {"booking_id": held.id, "mentor_profile_id": held.mentor_profile_id}
     known |= {"seat_id": uuid4(), "user_id": held.mentee_user_id, "capacity": 8, "seats_taken": 1, "currency": "USD"}
     known |= {"start_time": held.start_time, "end_time": held.end_time, "price_amount": 4000}
-    known |= {"late": False, "fee_amount": 0, "refund_amount": 4000, "credit_returned": False}
+    known |= {"late": False, "fee_amount": 0, "refund_amount": 4000, "credit_returned": False, "credit_valid_to": None}
     known |= {"bundle_purchase_id": uuid4(), "course_id": uuid4(), "product_id": uuid4(), "status": "exhausted"}
     known |= {"total_sessions": 5, "remaining_sessions": 0, "valid_from": now, "valid_to": None}
     known |= {"session_id": session_id_of(held.id), "mentee_user_id": held.mentee_user_id, "review_id": uuid4()}
@@ -268,7 +268,7 @@ def leave_group(db: Connection, life: CourseLife) -> None:
         policy=DEFAULT_POLICY,
     )
     seat: dict[str, Any] = {"user_id": life.ada.id, "seat_id": uuid4(), "bundle_purchase_id": None}
-    fee: dict[str, Any] = {"refund_amount": 2000, "currency": "USD", "credit_returned": None}
+    fee: dict[str, Any] = {"refund_amount": 2000, "currency": "USD", "credit_returned": None, "credit_valid_to": None}
     record(db, SeatRefunded.about(group, actor=factories.OPERATOR, now=now, **seat, **fee, waived=True))
 
 

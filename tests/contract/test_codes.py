@@ -81,7 +81,7 @@ def no_listing(stage: Stage) -> ApiResponse:
 
 
 def not_cancellable(stage: Stage) -> ApiResponse:
-    offer = {"title": "Firm", "durationMinutes": 60, "price": {"amount": 1, "currency": "EUR"}, "cancellation": None}
+    offer = {"title": "Firm", "durationMinutes": 60, "price": {"amount": 1, "currency": "USD"}, "cancellation": None}
     listing = stage.client.post("/listings", json=offer, headers=stage.cast.as_mentor).json["id"]
     booking = stage.client.post("/bookings", json=stage.cast.body(listingId=listing), headers=stage.cast.as_mentee)
     accepted = stage.client.patch(f"/bookings/{booking.json['id']}/accept", headers=stage.cast.as_mentor)
@@ -95,10 +95,15 @@ def still_open(stage: Stage) -> ApiResponse:
     return stage.client.delete("/me", headers=stage.cast.as_mentee)
 
 
+def currency_differs(stage: Stage) -> ApiResponse:
+    offer = {"title": "Algebra", "durationMinutes": 60, "price": {"amount": 1, "currency": "EUR"}}
+    return stage.client.post("/listings", json=offer, headers=stage.cast.as_mentor)
+
+
 def listing_exists(stage: Stage) -> ApiResponse:
     with stage.world.engine.begin() as db:
         course = factories.make_course(db)
-    offer = {"title": "Algebra", "durationMinutes": 60, "price": {"amount": 1, "currency": "EUR"}}
+    offer = {"title": "Algebra", "durationMinutes": 60, "price": {"amount": 1, "currency": "USD"}}
     offers = [{**offer, "courseId": str(course.id)}] * 2
     return [stage.client.post("/listings", json=each, headers=stage.cast.as_mentor) for each in offers][1]
 
@@ -229,7 +234,7 @@ def quota_reached(stage: Stage) -> ApiResponse:
     with stage.world.engine.begin() as db:
         for number in range(490):
             factories.make_listing(db, stage.cast.mentor, title=f"Offer {number}")
-    offer = {"title": "One more", "durationMinutes": 60, "price": {"amount": 1, "currency": "EUR"}}
+    offer = {"title": "One more", "durationMinutes": 60, "price": {"amount": 1, "currency": "USD"}}
     return [stage.client.post("/listings", json=offer, headers=stage.cast.as_mentor) for _ in range(11)][-1]
 
 
@@ -363,6 +368,7 @@ PRODUCED: dict[str, Callable[[Stage], ApiResponse]] = {
     "not_cancellable": not_cancellable,
     "still_open": still_open,
     "listing_exists": listing_exists,
+    "currency_differs": currency_differs,
     "already_reviewed": already_reviewed,
     "review_not_open": review,
     "already_answered": already_answered,

@@ -496,6 +496,8 @@ def test_a_duplicate_is_refused_by_its_constraints_name(db: Connection) -> None:
         db.execute(insert(weekly_hours).values({**rows.hours, "id": uuid4(), "revision": 2}))
     with refused(db, "ex_availability_rules_weekly_hours_id_weekday"):
         db.execute(insert(availability_rules).values({**rows.of(availability_rules), "opens": 600}))
+    with refused(db, "ex_listings_mentor_profile_id_duration_minutes_price_currency"):
+        db.execute(insert(listings).values({**rows.of(listings), "id": uuid4(), "price_currency": "EUR"}))
     with refused(db, "pk_booking_participants"):
         db.execute(insert(booking_participants).values(joined))
     with refused(db, "uq_deliveries_id"):

@@ -65,6 +65,7 @@ class FoundMentor(Mentor):
 class OfferingMentor(Mentor):
     """A mentor with the cheapest of their listings that fit; the price in minor units."""
 
+    price_currency: str
     price_amount: int
     listing_id: UUID
 
@@ -99,7 +100,10 @@ def _commonest_first(query: Select[Any], page: Page, mentors: ColumnElement[Any]
 
 
 HIGHEST_RATED_FIRST = Order((int, int, UUID), _rating_key, descending)
-LOWEST_PRICE_FIRST = Order((int, UUID), lambda mentor: (mentor.price_amount, mentor.listing_id), ascending)
+# Amounts of different currencies are not compared.
+LOWEST_PRICE_FIRST = Order(
+    (str, int, UUID), lambda mentor: (mentor.price_currency, mentor.price_amount, mentor.listing_id), ascending
+)
 # Ordered by `SoonestFreeMentors`.
 SOONEST_FREE_FIRST = Order(
     (datetime, datetime, int, int, UUID),
@@ -190,23 +194,24 @@ def priced_mentors_query(
     currency: str | None = None,
     duration_minutes: int | None = None,
 ) -> Select[Any]:
-    """The lowest price of a listing that fits first; without such a listing a mentor has no price and is left out."""
+    """The lowest price of a listing that fits first, currency by currency; who has no such listing is left out."""
     offer = Offer(course_id=course_id, max_price=max_price, currency=currency, duration_minutes=duration_minutes)
     offered, cheaper = listings.c, listings.alias("cheaper")
     another = exists().where(
         cheaper.c.mentor_profile_id == offered.mentor_profile_id,
         cheaper.c.active,
-        tuple_(cheaper.c.price_amount, cheaper.c.id) < tuple_(offered.price_amount, offered.id),
+        tuple_(cheaper.c.price_currency, cheaper.c.price_amount, cheaper.c.id)
+        < tuple_(offered.price_currency, offered.price_amount, offered.id),
         *offer.conditions(cheaper),
     )
     query = (
         Mentor.query()
-        .add_columns(offered.price_amount, offered.id.label("listing_id"))
+        .add_columns(offered.price_currency, offered.price_amount, offered.id.label("listing_id"))
         .join(listings, offered.mentor_profile_id == mentor_profiles.c.id)
         .where(offered.active, ~another, *offer.conditions())
     )
     query = _wanted(query, q, skills, Offer())
-    return LOWEST_PRICE_FIRST.select_page(query, page, offered.price_amount, offered.id)
+    return LOWEST_PRICE_FIRST.select_page(query, page, offered.price_currency, offered.price_amount, offered.id)
 
 
 class SoonestFreeMentors(PagedList[FreeMentor]):

@@ -72,6 +72,11 @@ _MEANINGS: dict[str, Callable[[], DomainError]] = {
         "You already have an active listing of this duration for this course; change that one.",
         code="listing_exists",
     ),
+    "ex_listings_mentor_profile_id_duration_minutes_price_currency": partial(
+        Conflict,
+        "Your other active listings of this duration have another currency; use theirs, or change them first.",
+        code="currency_differs",
+    ),
     "fk_bundle_purchases_mentee_user_id": partial(NotFound, "There is no such student."),
     "uq_bundle_purchases_open": partial(
         Conflict,
