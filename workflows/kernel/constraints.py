@@ -74,7 +74,7 @@ _MEANINGS: dict[str, Callable[[], DomainError]] = {
     ),
     "ex_listings_mentor_profile_id_duration_minutes_price_currency": partial(
         Conflict,
-        "Your other active listings of this duration have another currency; use theirs, or change them first.",
+        "Your other active listings of this duration have another currency; use it, or make them inactive first.",
         code="currency_differs",
     ),
     "fk_bundle_purchases_mentee_user_id": partial(NotFound, "There is no such student."),
