@@ -55,7 +55,7 @@ joined AS (
     SELECT id, mentee_user_id FROM booking WHERE mentee_user_id IS NOT NULL
 )
 """
-# By name: the order of `RETURNING *` is the one in which migrations added the columns.
+# By name: a migration adds its columns at the end of the table.
 _COLUMNS = ", ".join(column.name for column in Booking.columns())
 _PARTIES = shown_parties("booking")
 _SHOWN = ", ".join(f"{column.element} AS {column.name}" for column in _PARTIES)
