@@ -326,7 +326,9 @@ def test_the_next_free_time_is_the_first_slot(world: World, empty: Cast) -> None
         headers = as_mentor(mentor)
         for _ in range(3):
             day = (NOW + timedelta(days=random.randrange(3))).date()
-            world.client.put(f"/mentors/{mentor.id}/dates/{day}", json={"hours": []}, headers=headers)
+            hours = random.choice([[], [{"startTime": "03:30", "endTime": "05:00"}]])
+            put = world.client.put(f"/mentors/{mentor.id}/dates/{day}", json={"hours": hours}, headers=headers)
+            assert put.status_code == 200, put.json
         rules = {"stepMinutes": random.choice([15, 25]), "maxPerDay": random.choice([None, 1])}
         assert world.client.put(f"/mentors/{mentor.id}/booking-rules", json=rules, headers=headers).status_code == 200
         for slot in slots_of(world, empty, mentor)[:2]:

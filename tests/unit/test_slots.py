@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from workflows.availability.calendar import Block, MentorCalendar
 from workflows.availability.hours import Dates, DayHours, Hours, Span
-from workflows.availability.open_times import Interval, moment_of
+from workflows.availability.open_times import Interval, moment_of_day
 from workflows.availability.rules import BookingRules
 from workflows.availability.slots import Offered, Search, Wanted
 
@@ -170,7 +170,7 @@ def expected_grid(calendar: MentorCalendar, wanted: Wanted, step: timedelta) -> 
     grid = []
     first = (wanted.start - DAY).astimezone(there).date()
     for number in range((wanted.end - wanted.start).days + 4):
-        midnight, following = (moment_of(first + (number + later) * DAY, 0, there) for later in (0, 1))
+        midnight, following = (moment_of_day(first + (number + later) * DAY, 0, there) for later in (0, 1))
         for opens, closes in openings:
             time = max(opens, midnight)
             while time < min(closes, following):

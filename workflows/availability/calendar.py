@@ -16,7 +16,7 @@ from sqlalchemy.sql.expression import column
 
 from models.base import sql
 from workflows.availability.hours import Dates, DayHours, Hours
-from workflows.availability.open_times import DAY, Interval, moment_of, open_times
+from workflows.availability.open_times import DAY, Interval, moment_of_day, open_times
 from workflows.availability.rules import DEFAULT_RULES, BookingRules
 
 # The calendar of the mentor `mentor`, of whom `hours` are the present hours and `rules` the rules, both null if there
@@ -216,7 +216,7 @@ class MentorCalendar:
 
     def _days(self, first: date, number: int) -> Interval:
         there = ZoneInfo(self.time_zone)
-        return moment_of(first, 0, there), moment_of(first + number * DAY, 0, there)
+        return moment_of_day(first, 0, there), moment_of_day(first + number * DAY, 0, there)
 
 
 def _intervals(found: Iterable[Iterable[str]] | None) -> list[Interval]:

@@ -9,6 +9,7 @@ from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 from workflows.availability.hours import NO_DATES, Dates, Hours
+from workflows.kernel.clock import moment_of
 
 DAY, MINUTE = timedelta(days=1), timedelta(minutes=1)
 
@@ -76,9 +77,9 @@ def _on_dates(dates: Dates) -> tuple[list[Interval], list[Interval]]:
     closed: list[Interval] = []
     for day, (time_zone, spans) in dates.items():
         there = ZoneInfo(time_zone)
-        periods = [(moment_of(day, opens, there), moment_of(day, closes, there)) for opens, closes in spans]
+        periods = [(moment_of_day(day, opens, there), moment_of_day(day, closes, there)) for opens, closes in spans]
         opened += periods
-        closed += without(periods, [(moment_of(day, 0, there), moment_of(day + DAY, 0, there))])
+        closed += without(periods, [(moment_of_day(day, 0, there), moment_of_day(day + DAY, 0, there))])
     return sorted(opened), sorted(closed)
 
 
@@ -89,21 +90,21 @@ def _week_by_week(hours: Hours, start: datetime, end: datetime) -> Iterator[Inte
     # Clocks that are put back at midnight show the end of a day once more after the next one has begun.
     while day <= last + DAY:
         for opens, closes in of_weekday[day.weekday()]:
-            yield moment_of(day, opens, there), moment_of(day, closes, there)
+            yield moment_of_day(day, opens, there), moment_of_day(day, closes, there)
         day += DAY
 
 
 # A search for slots asks for each edge of each day's hours, and the next one for nearly the same.
 @lru_cache(maxsize=16_384)
-def moment_of(day: date, minutes: int, there: ZoneInfo) -> datetime:
+def moment_of_day(day: date, minutes: int, there: ZoneInfo) -> datetime:
     """The first moment at which the clocks of a zone show a time of a day, or a later time where they skip it.
 
     Args:
         minutes: since midnight.
     """
     shown = datetime.combine(day, time(0)) + minutes * MINUTE
-    moment = shown.replace(tzinfo=there).astimezone(UTC)
-    if moment.astimezone(there).replace(tzinfo=None) == shown:
+    moment, exists = moment_of(shown, there)
+    if exists:
         return moment
     # A skipped time lies behind the change by the offset before it, and before the change by the other one (PEP 495).
     before = shown.replace(tzinfo=there, fold=1).astimezone(UTC)

@@ -22,7 +22,7 @@ from sqlalchemy.sql.expression import TextualSelect
 from models.base import sql
 from models.catalog import listings
 from workflows.availability.calendar import Block, MentorCalendar, load_blocks, load_calendars
-from workflows.availability.open_times import DAY, Interval, moment_of
+from workflows.availability.open_times import DAY, Interval, moment_of_day
 from workflows.identity.actor import Actor
 from workflows.kernel.errors import Conflict, Invalid
 from workflows.kernel.records import Record
@@ -443,7 +443,7 @@ class Search:
         edges = (self._wanted.start - around, self._wanted.end + around)
         day, last = (edge.astimezone(there).date() for edge in edges)
         days = [day + number * DAY for number in range((last - day).days + 2)]
-        return [int(moment_of(each, 0, there).timestamp()) for each in days]
+        return [int(moment_of_day(each, 0, there).timestamp()) for each in days]
 
 
 def _no_listing(duration_minutes: int | None) -> Conflict:

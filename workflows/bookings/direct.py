@@ -19,6 +19,7 @@ from workflows.bookings.request import request
 from workflows.bookings.series import Recurrence, Series, book_occurrences, occurrences
 from workflows.identity.access import require_person
 from workflows.identity.actor import Actor
+from workflows.kernel.clock import moment_of
 from workflows.kernel.errors import Conflict, Invalid, NotFound
 from workflows.terms.expected_terms import NOTHING_EXPECTED, ExpectedTerms
 
@@ -102,7 +103,8 @@ def book_directly(
     Of several listings of a duration the cheapest is booked, then the one with the smallest id.
 
     Args:
-        scheduled_at: the start; one without a zone is a wall-clock time in `time_zone`.
+        scheduled_at: the start; one without a zone is a wall-clock time in `time_zone`,
+            the first of two such times.
         time_zone: an IANA name, also of a series' wall-clock time; None for the caller's own.
         description: kept as the booking's notes.
         mentee_overlap: whether the mentee may have another session at that time.
@@ -124,7 +126,7 @@ def book_directly(
         raise Invalid(
             "You cannot book a session with yourself.", details={"mentorProfileId": ["is your own mentor profile"]}
         )
-    start = moment_of(scheduled_at, time_zone or found.time_zone)
+    start = _start_of(scheduled_at, time_zone or found.time_zone)
     wanted.require_listing(found)
     make = partial(
         request,
@@ -158,21 +160,11 @@ def book_directly(
         raise
 
 
-def moment_of(scheduled_at: datetime, time_zone: str) -> datetime:
-    """The moment of a time in UTC.
-
-    Args:
-        scheduled_at: aware, or a wall-clock time in `time_zone`, of one that exists twice the first.
-        time_zone: an IANA name.
-
-    Raises:
-        Invalid: the clocks skip that wall-clock time.
-    """
+def _start_of(scheduled_at: datetime, time_zone: str) -> datetime:
     if scheduled_at.tzinfo is not None:
         return scheduled_at.astimezone(UTC)
-    there = ZoneInfo(time_zone)
-    moment = scheduled_at.replace(tzinfo=there).astimezone(UTC)
-    if moment.astimezone(there).replace(tzinfo=None, fold=0) != scheduled_at:
+    moment, exists = moment_of(scheduled_at, ZoneInfo(time_zone))
+    if not exists:
         raise Invalid(
             f"The clocks of {time_zone} skip this time on that day; choose another one.",
             details={"scheduledAt": [f"does not exist in {time_zone}"]},

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from enum import StrEnum
 from typing import Any
 from uuid import UUID
@@ -22,7 +22,7 @@ from workflows.bookings.records import Booking
 from workflows.events.record import savepoint
 from workflows.identity.access import is_mentor
 from workflows.identity.actor import Actor
-from workflows.kernel.clock import rfc3339
+from workflows.kernel.clock import moment_of, rfc3339
 from workflows.kernel.errors import Conflict, Invalid, TermsChanged
 from workflows.kernel.records import Record
 
@@ -145,7 +145,7 @@ def occurrences(recurrence: Recurrence, first: datetime, time_zone: str) -> list
             raise _unusable_end("lies before the first session")
         if count > MAX_OCCURRENCES:
             raise _unusable_end(f"makes more than {MAX_OCCURRENCES} sessions")
-    later = [_at(shown + number * step, there) for number in range(1, count)]
+    later = [Occurrence(*moment_of(shown + number * step, there)) for number in range(1, count)]
     return [Occurrence(first), *later]
 
 
@@ -215,11 +215,6 @@ def withdraw_drafts(
 def times_in_details(times: Iterable[datetime]) -> dict[str, list[str]]:
     """Times of a series as the details of a refusal."""
     return {"occurrences": [rfc3339(time) for time in times]}
-
-
-def _at(shown: datetime, there: ZoneInfo) -> Occurrence:
-    moment = shown.replace(tzinfo=there).astimezone(UTC)
-    return Occurrence(moment, exists=moment.astimezone(there).replace(tzinfo=None, fold=0) == shown)
 
 
 def _unusable_end(reason: str) -> Invalid:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -23,6 +23,7 @@ from workflows.events.record import record
 from workflows.groups.templates import GroupTemplate, require_teaches
 from workflows.identity.access import require_mentor_or_operator
 from workflows.identity.actor import Actor
+from workflows.kernel.clock import moment_of
 from workflows.kernel.errors import Conflict, Invalid
 
 MAX_DAYS = 366
@@ -140,10 +141,8 @@ def dates_of(template: GroupTemplate, first: date, last: date) -> Iterator[date]
 
 def start_of(template: GroupTemplate, day: date) -> datetime | None:
     """When the group of that date starts, in UTC: the first of two such times; None where the clocks skip it."""
-    shown = datetime.combine(day, template.start_time)
-    there = ZoneInfo(template.time_zone)
-    start = shown.replace(tzinfo=there).astimezone(UTC)
-    return start if start.astimezone(there).replace(tzinfo=None) == shown else None
+    start, exists = moment_of(datetime.combine(day, template.start_time), ZoneInfo(template.time_zone))
+    return start if exists else None
 
 
 def _require_period(template: GroupTemplate, first: date, last: date, now: datetime) -> None:

@@ -24,6 +24,15 @@ def in_utc(moment: datetime) -> datetime:
         raise Invalid("The year of a time must be between 1 and 9999.") from error
 
 
+def moment_of(shown: datetime, there: ZoneInfo) -> tuple[datetime, bool]:
+    """The first moment, in UTC, at which the clocks of a zone show a time, and whether they ever do.
+
+    A time that the clocks skip is that of the offset before the change (PEP 495).
+    """
+    moment = shown.replace(tzinfo=there, fold=0).astimezone(UTC)
+    return moment, moment.astimezone(there).replace(tzinfo=None, fold=0) == shown
+
+
 def zone(name: str) -> ZoneInfo:
     """The IANA time zone of that name.
 
