@@ -12,8 +12,8 @@ from pathlib import Path
 import psycopg
 
 from cli.embedded import postgres_binary
-from workflows.availability.busy import LOCK_MENTOR, LOCK_PEOPLE
 from workflows.bookings.actions import ACCEPT
+from workflows.kernel.locks import LOCK_MENTOR, LOCK_PEOPLE
 
 CLIENTS = 16
 MENTORS = 4

@@ -25,11 +25,12 @@ from tests.concurrency.racing import Race, codes, deadlocks, winners
 from workflows.accounts.records import Mentor, User
 from workflows.catalog.courses import Course
 from workflows.groups.capacity import change_capacity
-from workflows.groups.place import lock_group, read_group
+from workflows.groups.place import read_group
 from workflows.groups.records import Group
 from workflows.groups.seats import join, leave, refund_all, waive_seat_fee
 from workflows.groups.waitlist import join_waitlist, leave_waitlist, offer_seats
 from workflows.invariants import check_all
+from workflows.kernel.locks import lock_group
 from workflows.kernel.operator_policy import DEFAULT_POLICY
 from workflows.sessions.actions import create as create_session
 from workflows.sessions.cancel import cancel

@@ -24,12 +24,13 @@ from tests.integration.marketplace import OFFERS, PRICES, Action, Subjects, ofte
 from tests.integration.marketplace_bookings import Bookings
 from workflows.accounts.records import User
 from workflows.groups.capacity import change_capacity
-from workflows.groups.place import lock_group, read_group, read_place
+from workflows.groups.place import read_group, read_place
 from workflows.groups.schedule import schedule
 from workflows.groups.seats import join, leave, quote_seat, refund_all
 from workflows.groups.templates import create_template
 from workflows.groups.waitlist import join_waitlist, leave_waitlist, offer_seats
 from workflows.identity.actor import Actor
+from workflows.kernel.locks import lock_group
 from workflows.sessions.actions import create
 from workflows.sessions.cancel import cancel as cancel_session
 from workflows.sessions.cancel import quote_for

@@ -19,11 +19,12 @@ from tests.integration.test_seats import NOW, START, TICK, Scene, refused
 from workflows.accounts.records import User
 from workflows.events.event_types import BookingAccepted
 from workflows.events.record import record
-from workflows.groups.place import lock_group, read_group
+from workflows.groups.place import read_group
 from workflows.groups.records import Group
 from workflows.groups.seats import refund_all
 from workflows.groups.waitlist import WaitlistEntry, join_waitlist, leave_waitlist, offer_seats
 from workflows.kernel.errors import Conflict, Invalid, InvalidTransition
+from workflows.kernel.locks import lock_group
 from workflows.kernel.operator_policy import DEFAULT_POLICY, OperatorPolicy
 from workflows.sessions.records import Session, session_query
 

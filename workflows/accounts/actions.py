@@ -17,16 +17,9 @@ from workflows.identity.access import require_operator, require_own_profile, req
 from workflows.identity.actor import Actor
 from workflows.kernel.clock import zone
 from workflows.kernel.errors import Invalid, NotFound, Stale
+from workflows.kernel.locks import lock_user_with_profile
 
 _ERASED = sql("SELECT erased_at IS NOT NULL FROM users WHERE id = :user_id")
-# The mentor profile first, as everywhere: a change of the name changes what finds the profile.
-_LOCK_USER = sql(
-    """
-WITH profile AS (SELECT id FROM mentor_profiles WHERE user_id = :user_id FOR NO KEY UPDATE)
-SELECT users.id FROM users, (SELECT count(*) FROM profile) AS locked
-WHERE users.id = :user_id FOR NO KEY UPDATE OF users
-"""
-)
 
 
 def mentee_for(actor: Actor, student_id: UUID | None) -> UUID:
@@ -169,7 +162,7 @@ def change_mentor_profile(
 
 def locked_user(db: Connection, user_id: UUID) -> User:
     """The user of that id, whom nothing else changes before the end of the transaction."""
-    db.execute(_LOCK_USER, {"user_id": user_id})
+    lock_user_with_profile(db, user_id)
     # In a statement of its own: its snapshot must be younger than the lock.
     return User.of(db.execute(user_query(user_id)).one())
 

@@ -17,6 +17,7 @@ from workflows.events.record import record
 from workflows.identity.actor import Actor
 from workflows.kernel.constraints import constraint_errors
 from workflows.kernel.errors import NotFound, RateLimited
+from workflows.kernel.locks import lock_against_links, lock_user
 from workflows.kernel.records import Record
 
 CONFIRMABLE_FOR = timedelta(hours=24)
@@ -40,10 +41,6 @@ class EmailChange(Record):
 
 
 _COLUMNS = ", ".join(f"email_changes.{column.name}" for column in EmailChange.columns())
-# The user's row first: two changes of one user follow one another, and each counts those before.
-_LOCK_USER = sql("SELECT email FROM users WHERE id = :user_id FOR NO KEY UPDATE")
-# For itself: a form behind a link that ends with the address has acted by then, or does not act.
-LOCK_AGAINST_LINKS = sql("SELECT id FROM users WHERE id = :user_id FOR UPDATE")
 RECENT_CHANGES = sql(
     """
 SELECT count(*) AS changes, min(expires_at) AS first_expiry
@@ -91,8 +88,8 @@ def request_email_change(db: Connection, *, actor: Actor, user_id: UUID, email: 
     Raises:
         RateLimited: the user has entered five others within a day.
     """
-    present = db.scalar(_LOCK_USER, {"user_id": user_id})
-    assert present is not None
+    # First: two changes of one user follow one another, and each counts those before.
+    present = lock_user(db, user_id).email
     if email == present:
         withdraw_email_change(db, user_id)
         return
@@ -107,11 +104,6 @@ def request_email_change(db: Connection, *, actor: Actor, user_id: UUID, email: 
     values = {"id": uuid7(), "user_id": user_id, "email": email, "former_email": present}
     row = db.execute(_REQUEST, {**values, "expires_at": now + CONFIRMABLE_FOR}).one()
     record(db, EmailChangeRequested(actor=actor.name, occurred_at=now, user_id=user_id, email_change_id=row.id))
-
-
-def lock_against_links(db: Connection, user_id: UUID) -> None:
-    """Wait until what acts by links that were mailed to a user has ended, and keep others from it."""
-    db.execute(LOCK_AGAINST_LINKS, {"user_id": user_id})
 
 
 def withdraw_email_change(db: Connection, user_id: UUID) -> None:

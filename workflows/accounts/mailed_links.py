@@ -11,7 +11,8 @@ from uuid import UUID
 from sqlalchemy import Connection
 
 from models.base import sql
-from workflows.accounts.email_change import lock_against_links, withdraw_email_change
+from workflows.accounts.email_change import withdraw_email_change
+from workflows.kernel.locks import lock_against_links
 
 _VALID = "SELECT id FROM users WHERE id = :user_id AND erased_at IS NULL AND links_version = :version"
 VALID_LINKS = sql(_VALID)

@@ -1,4 +1,4 @@
-"""SQL that blocks and releases a booking's time in the calendars of its people, under their locks."""
+"""SQL that blocks and releases a booking's time in the calendars of its people, whose locks `kernel/locks.py` has."""
 
 from __future__ import annotations
 
@@ -9,48 +9,6 @@ from sqlalchemy import Connection
 
 from models.base import sql
 from workflows.kernel.constraints import mentee_taken
-
-# Every writer of a mentor's hours and calendar takes this lock first (order everywhere: mentor, people by id, booking,
-# session, bundle). NO KEY, so that what only refers to the mentor is not kept waiting.
-LOCK_MENTOR = """
-mentor AS (
-    SELECT id, user_id FROM mentor_profiles WHERE id = :mentor_profile_id FOR NO KEY UPDATE
-)
-"""
-
-# The same, and no row where the calendar has changed since it was read: after waiting for the lock, PostgreSQL looks
-# at the row as it stands then.
-LOCK_MENTOR_UNCHANGED = """
-mentor AS (
-    SELECT id, user_id FROM mentor_profiles
-    WHERE id = :mentor_profile_id AND calendar_version = :calendar_version FOR NO KEY UPDATE
-)
-"""
-
-# A draft blocks no time, so that several may be written at once; a change of the calendar waits for them.
-SHARE_MENTOR_UNCHANGED = LOCK_MENTOR_UNCHANGED.replace("FOR NO KEY UPDATE", "FOR SHARE")
-
-# The mentee of a draft, which blocks no time, unless their account has been erased meanwhile.
-LOCK_MENTEE = """
-mentee AS (
-    SELECT users.id FROM users, mentor
-    WHERE users.id = :mentee_user_id AND users.erased_at IS NULL FOR NO KEY UPDATE OF users
-)
-"""
-
-# The calendars of the mentor and, but for a group, of the mentee, whichever part each of them takes elsewhere: two
-# overlapping inserts that race inside the exclusion check alone deadlock. They are counted so that both are locked
-# before anything follows; `people` has no row where the mentee's account has been erased meanwhile.
-LOCK_PEOPLE = """
-locked AS (
-    SELECT users.id = :mentee_user_id AND users.erased_at IS NULL AS is_mentee FROM users, mentor
-    WHERE users.id IN (mentor.user_id, :mentee_user_id)
-    ORDER BY users.id FOR NO KEY UPDATE OF users
-),
-people AS (
-    SELECT count(*) FROM locked HAVING :mentee_user_id IS NULL OR bool_or(is_mentee)
-)
-"""
 
 # Follows a CTE `booking` that holds the accepted booking. A trigger deletes what has expired, and the mentee's own
 # holds, and refuses by the name of the person who is not free.

@@ -17,6 +17,7 @@ from workflows.events.event_types import AvailabilityAnnouncementSet, Availabili
 from workflows.events.record import fan_out, record
 from workflows.events.repair import read_event
 from workflows.identity.actor import SYSTEM, Actor
+from workflows.kernel.locks import lock_calendar
 from workflows.kernel.quotas import DAY, Quota, use_quota
 
 # Between two announcements of one mentor.
@@ -29,8 +30,6 @@ _CHANGES = Quota(
     DAY,
     "You have changed your availability very many times today; wait before you change it again.",
 )
-_LOCK = sql("SELECT time_zone FROM mentor_profiles WHERE id = :id FOR NO KEY UPDATE")
-_SHARE = sql("SELECT id FROM mentor_profiles WHERE id = :id FOR SHARE")
 _RAISE = sql(
     "UPDATE mentor_profiles SET calendar_version = calendar_version + 1 WHERE id = :id RETURNING calendar_version"
 )
@@ -53,21 +52,6 @@ _ANNOUNCED = sql(
     "UPDATE availability_announcements SET announced_at = now(), held_back = 0, event_id = NULL"
     " WHERE mentor_profile_id = :id"
 )
-
-
-def lock_calendar(db: Connection, mentor_profile_id: UUID) -> str:
-    """Let bookings and other changes of a mentor's calendar wait for the end of the transaction.
-
-    Returns:
-        the time zone of the mentor's profile.
-    """
-    time_zone: str = db.execute(_LOCK, {"id": mentor_profile_id}).scalar_one()
-    return time_zone
-
-
-def share_calendar(db: Connection, mentor_profile_id: UUID) -> None:
-    """Let changes of a mentor's calendar wait for the end of the transaction, and other drafts go on."""
-    db.execute(_SHARE, {"id": mentor_profile_id})
 
 
 def raise_version(

@@ -10,11 +10,11 @@ from uuid import UUID
 from sqlalchemy import Connection
 
 from workflows.availability.calendar import MentorCalendar, load_blocks
-from workflows.availability.changes import lock_calendar, share_calendar
 from workflows.availability.hours import describe_weekday
 from workflows.availability.rules import MAX_LEAD_TIME
 from workflows.kernel.constraints import BUSY_ELSEWHERE
 from workflows.kernel.errors import Conflict, Invalid
+from workflows.kernel.locks import lock_calendar, share_calendar
 
 Booked = TypeVar("Booked")
 

@@ -15,11 +15,12 @@ from sqlalchemy.dialects.postgresql import insert
 from models.availability import date_hours, weekly_hours
 from models.base import sql
 from models.people import mentor_profiles
-from workflows.availability.changes import lock_calendar, raise_version
+from workflows.availability.changes import raise_version
 from workflows.availability.hours import Span, from_to, present_of
 from workflows.identity.access import require_mentor
 from workflows.identity.actor import Actor
 from workflows.kernel.errors import Conflict, Invalid, NotFound, Stale
+from workflows.kernel.locks import lock_calendar
 from workflows.kernel.paging import EARLIEST_DAY_FIRST, Page, PagedList
 from workflows.kernel.records import Record
 

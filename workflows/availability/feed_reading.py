@@ -12,12 +12,13 @@ from uuid import UUID
 from sqlalchemy import Connection, Row
 
 from models.base import sql
-from workflows.availability.changes import lock_calendar, raise_version
+from workflows.availability.changes import raise_version
 from workflows.availability.feeds import refuses_stale_calendars
 from workflows.availability.open_times import DAY, Interval
 from workflows.events.event_types import CalendarFeedScheduled
 from workflows.events.record import record
 from workflows.identity.actor import SYSTEM
+from workflows.kernel.locks import lock_calendar
 from workflows.kernel.operator_policy import OperatorPolicy
 
 # Busy times are known for the days from yesterday to the end of this month next year: a window that moves once a month,

@@ -16,7 +16,7 @@ from uuid_utils.compat import uuid7
 
 from models.availability import calendar_feeds, outside_busy
 from models.base import sql
-from workflows.availability.changes import lock_calendar, raise_version
+from workflows.availability.changes import raise_version
 from workflows.availability.dates import CalendarOwner
 from workflows.events.event_types import CalendarFeedScheduled
 from workflows.events.record import record
@@ -25,6 +25,7 @@ from workflows.identity.actor import Actor
 from workflows.kernel.address import Network, checked_address, read_address
 from workflows.kernel.constraints import constraint_errors
 from workflows.kernel.errors import Conflict, Invalid
+from workflows.kernel.locks import lock_calendar
 from workflows.kernel.paging import NEWEST_FIRST, Page, PagedList
 from workflows.kernel.quotas import DAY, Quota, use_quota
 from workflows.kernel.records import Record

@@ -18,10 +18,11 @@ from uuid_utils.compat import uuid7
 from models.availability import MINUTES_OF_A_DAY, availability_rules, weekly_hours
 from models.base import sql
 from models.people import mentor_profiles
-from workflows.availability.changes import lock_calendar, raise_version
+from workflows.availability.changes import raise_version
 from workflows.identity.access import require_mentor
 from workflows.identity.actor import Actor
 from workflows.kernel.errors import Invalid, Stale
+from workflows.kernel.locks import lock_calendar
 from workflows.kernel.records import Record
 
 

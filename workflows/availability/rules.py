@@ -12,10 +12,11 @@ from sqlalchemy import Connection, Select, func, select
 from models.availability import MAX_HORIZON_DAYS, booking_rules
 from models.base import sql
 from models.people import mentor_profiles
-from workflows.availability.changes import lock_calendar, raise_version
+from workflows.availability.changes import raise_version
 from workflows.identity.access import require_mentor
 from workflows.identity.actor import Actor
 from workflows.kernel.errors import Stale
+from workflows.kernel.locks import lock_calendar
 from workflows.kernel.records import Record
 
 DEFAULT_STEP_MINUTES = 15

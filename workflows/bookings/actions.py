@@ -12,7 +12,7 @@ from models.base import sql
 from models.bookings import BOOKING_TRANSITIONS, BookingStatus
 from models.prepared import PreparedStatement
 from models.sessions import session_id_of
-from workflows.availability.busy import BLOCK_TIME, LOCK_MENTOR, LOCK_PEOPLE
+from workflows.availability.busy import BLOCK_TIME
 from workflows.bookings.records import Booking
 from workflows.bundles.ledger import give_back
 from workflows.events.event_types import BookingAccepted, BookingCancelled, BookingDeclined, BookingRequested
@@ -20,6 +20,7 @@ from workflows.events.record import defer_write, record
 from workflows.identity.access import require_active_mentor, require_mentee, require_mentor
 from workflows.identity.actor import SYSTEM, Actor
 from workflows.kernel.errors import InvalidTransition
+from workflows.kernel.locks import LOCK_MENTOR, LOCK_PEOPLE
 from workflows.kernel.transitions import StateMachine, update_statement
 
 TIME_TO_DECIDE = timedelta(hours=72)

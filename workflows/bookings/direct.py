@@ -12,7 +12,6 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import Connection, Row
 
 from models.base import sql
-from workflows.availability.changes import lock_calendar
 from workflows.bookings.insert import NO_DRAFT_LIMITS, DraftLimits
 from workflows.bookings.records import Booking
 from workflows.bookings.request import request
@@ -21,6 +20,7 @@ from workflows.identity.access import require_person
 from workflows.identity.actor import Actor
 from workflows.kernel.clock import moment_of
 from workflows.kernel.errors import Conflict, Invalid, NotFound
+from workflows.kernel.locks import lock_calendar
 from workflows.terms.expected_terms import NOTHING_EXPECTED, ExpectedTerms
 
 # The active mentor, with the wanted one of their listings: of several the cheapest, then the smallest id.

@@ -13,7 +13,7 @@ from uuid_utils.compat import uuid7
 from models.base import sql
 from models.calendar import person_busy
 from models.catalog import BookingMode
-from workflows.availability.busy import LOCK_MENTOR, LOCK_MENTOR_UNCHANGED, LOCK_PEOPLE, require_free
+from workflows.availability.busy import require_free
 from workflows.availability.calendar import MentorCalendar
 from workflows.availability.check import CalendarChanged, require_bookable, with_present_calendar
 from workflows.bookings.direct import WantedListing
@@ -24,6 +24,7 @@ from workflows.identity.actor import Actor
 from workflows.kernel.clock import in_utc
 from workflows.kernel.constraints import constraint_errors
 from workflows.kernel.errors import Conflict, Invalid, NotFound
+from workflows.kernel.locks import LOCK_MENTOR, LOCK_MENTOR_UNCHANGED, LOCK_PEOPLE
 from workflows.kernel.records import Record
 from workflows.terms.expected_terms import NOTHING_EXPECTED, ExpectedTerms
 

@@ -17,18 +17,12 @@ from models.base import sql
 from models.bookings import BookingKind, BookingStatus
 from models.prepared import PreparedStatement
 from models.sessions import session_id_of
-from workflows.availability.busy import (
-    BLOCK_TIME,
-    LOCK_MENTEE,
-    LOCK_MENTOR,
-    LOCK_MENTOR_UNCHANGED,
-    LOCK_PEOPLE,
-    SHARE_MENTOR_UNCHANGED,
-)
+from workflows.availability.busy import BLOCK_TIME
 from workflows.availability.check import CalendarChanged
 from workflows.bookings.records import Booking
 from workflows.identity.parties import shown_parties
 from workflows.kernel.constraints import constraint_errors
+from workflows.kernel.locks import LOCK_MENTEE, LOCK_MENTOR, LOCK_MENTOR_UNCHANGED, LOCK_PEOPLE, SHARE_MENTOR_UNCHANGED
 from workflows.terms.expected_terms import NOTHING_EXPECTED, ExpectedTerms
 
 _INSERT = """

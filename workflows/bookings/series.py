@@ -15,7 +15,6 @@ from uuid_utils.compat import uuid7
 
 from models.base import enum_literal, sql
 from models.bookings import BookingStatus, bookings
-from workflows.availability.busy import LOCK_MENTOR_UNCHANGED, LOCK_PEOPLE
 from workflows.availability.check import CalendarChanged
 from workflows.bookings.actions import cancel, decline
 from workflows.bookings.records import Booking
@@ -24,6 +23,7 @@ from workflows.identity.access import is_mentor
 from workflows.identity.actor import Actor
 from workflows.kernel.clock import moment_of, rfc3339
 from workflows.kernel.errors import Conflict, Invalid, TermsChanged
+from workflows.kernel.locks import LOCK_MENTOR_UNCHANGED, LOCK_PEOPLE
 from workflows.kernel.records import Record
 
 MAX_OCCURRENCES = 52

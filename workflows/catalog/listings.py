@@ -17,10 +17,10 @@ from models.catalog import BookingMode, listings
 from models.people import mentor_profiles
 from models.prepared import PreparedStatement
 from workflows.availability.calendar import JOIN_CALENDAR, calendar_as_json
-from workflows.availability.changes import lock_calendar
 from workflows.identity.access import require_acting_mentor, require_mentor
 from workflows.identity.actor import Actor
 from workflows.kernel.errors import Conflict, NotFound
+from workflows.kernel.locks import lock_calendar
 from workflows.kernel.paging import NEWEST_FIRST, Page, PagedList
 from workflows.kernel.transitions import VersionedRecord, update_record
 

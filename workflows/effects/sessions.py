@@ -28,10 +28,11 @@ from workflows.events.event_types import (
 )
 from workflows.events.record import defer_write, record
 from workflows.events.subscriptions import subscribe
-from workflows.groups.place import lock_group, read_group
+from workflows.groups.place import read_group
 from workflows.groups.seats import refund_all
 from workflows.groups.waitlist import close_waitlist, offer_seats
 from workflows.identity.actor import SYSTEM, Actor
+from workflows.kernel.locks import lock_group
 from workflows.kernel.operator_policy import DEFAULT_POLICY, OperatorPolicy
 from workflows.notifications.reminders import reminders_to_set
 from workflows.sessions.actions import create_all

@@ -14,19 +14,9 @@ from models.prepared import PreparedStatement
 from models.sessions import SessionStatus
 from workflows.groups.records import Group, group_query
 from workflows.kernel.errors import Conflict, Invalid, InvalidTransition, NotFound
+from workflows.kernel.locks import lock_person_and_group
 from workflows.kernel.records import Record
 
-# Every change of a group's seats and waiting list locks the group's row, after those of mentor and mentee and before
-# those of its session and of bundles. None of them needs the mentor's lock: the group holds the mentor's time already.
-_LOCK_GROUP = sql("SELECT booking_id FROM group_sessions WHERE booking_id = :booking_id FOR NO KEY UPDATE")
-# The lock of the mentee's calendar too, since a seat blocks their time.
-_LOCK = sql(
-    """
-WITH mentee AS (SELECT id FROM users WHERE id = :user_id AND erased_at IS NULL FOR NO KEY UPDATE)
-SELECT g.booking_id FROM group_sessions g, mentee WHERE g.booking_id = :booking_id
-FOR NO KEY UPDATE OF g
-"""
-)
 _READ = sql(
     """
 SELECT b.id AS booking_id, :user_id AS user_id, m.user_id AS mentor_user_id, m.active AS mentor_active,
@@ -98,18 +88,13 @@ def read_group(db: Connection, booking_id: UUID) -> Group:
     return Group.of_values(values)
 
 
-def lock_group(db: Connection, booking_id: UUID) -> None:
-    """Lock a group's row, before its seats or its waiting list are changed."""
-    db.execute(_LOCK_GROUP, {"booking_id": booking_id})
-
-
 def lock_place(db: Connection, group: Group, user_id: UUID) -> Place:
     """Lock a person's calendar and the group, and read their place in it.
 
     Raises:
         NotFound: there is no such user.
     """
-    if db.execute(_LOCK, {"booking_id": group.id, "user_id": user_id}).one_or_none() is None:
+    if not lock_person_and_group(db, user_id=user_id, booking_id=group.id):
         raise NotFound("There is no such user.")
     # A statement of its own: under the lock it sees what another one has committed.
     return read_place(db, group.id, user_id)

@@ -14,7 +14,6 @@ from sqlalchemy import Connection, insert, select
 from models.base import sql
 from models.bookings import BookingKind
 from models.groups import group_sessions
-from models.people import mentor_profiles
 from workflows.availability.rules import MAX_LEAD_TIME
 from workflows.bookings.insert import insert_booking
 from workflows.bookings.records import Booking
@@ -25,6 +24,7 @@ from workflows.identity.access import require_mentor_or_operator
 from workflows.identity.actor import Actor
 from workflows.kernel.clock import moment_of
 from workflows.kernel.errors import Conflict, Invalid
+from workflows.kernel.locks import lock_calendar
 
 MAX_DAYS = 366
 WEEK_DAYS = 7
@@ -106,8 +106,7 @@ def schedule(
         raise Conflict("This template is not active; activate it before you schedule it.", code="template_inactive")
     require_teaches(db, template.mentor_profile_id, template.course_id)
     # Before the look at what exists: another schedule of this mentor's templates waits until this one is committed.
-    own = mentor_profiles.c.id
-    db.execute(select(own).where(own == template.mentor_profile_id).with_for_update(key_share=True))
+    lock_calendar(db, template.mentor_profile_id)
     existing = _existing_dates(db, template, first, last)
     result = Schedule()
     accepted: list[Booking] = []

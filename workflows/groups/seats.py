@@ -16,22 +16,14 @@ from workflows.audit.log import write_audit_entry
 from workflows.bundles.ledger import give_back, spend
 from workflows.events.event_types import GroupSessionFull, SeatJoined, SeatLeft, SeatRefunded
 from workflows.events.record import record
-from workflows.groups.place import (
-    Place,
-    is_open,
-    lock_group,
-    lock_place,
-    read_group,
-    require_mentee,
-    require_on_sale,
-    require_open,
-)
+from workflows.groups.place import Place, is_open, lock_place, read_group, require_mentee, require_on_sale, require_open
 from workflows.groups.records import Group
 from workflows.groups.waitlist import CANCELLED, after_offers, drop_waitlist, offer_seats
 from workflows.identity.access import require_operator
 from workflows.identity.actor import Actor
 from workflows.kernel.constraints import constraint_errors
 from workflows.kernel.errors import Conflict, Invalid, InvalidTransition, NotFound
+from workflows.kernel.locks import lock_group
 from workflows.kernel.operator_policy import OperatorPolicy
 from workflows.terms.cancellation import Quote, quote_at, quote_by_policy
 from workflows.terms.expected_terms import NOTHING_EXPECTED, ExpectedTerms

@@ -14,10 +14,10 @@ from models.base import sql
 from models.catalog import ProductKind, courses, listings, products
 from models.groups import group_session_templates
 from models.people import mentor_profiles
-from workflows.availability.changes import lock_calendar
 from workflows.identity.access import require_mentor_id, require_mentor_or_operator
 from workflows.identity.actor import Actor
 from workflows.kernel.errors import Conflict, Invalid, NotFound
+from workflows.kernel.locks import lock_calendar
 from workflows.kernel.paging import NEWEST_FIRST, Page, PagedList
 from workflows.kernel.transitions import VersionedRecord, update_record
 

@@ -15,7 +15,6 @@ from workflows.events.event_types import GroupSessionChanged, WaitlistDropped, W
 from workflows.events.record import record
 from workflows.groups.place import (
     Place,
-    lock_group,
     lock_place,
     read_group,
     read_place,
@@ -26,6 +25,7 @@ from workflows.groups.place import (
 from workflows.groups.records import Group
 from workflows.identity.actor import SYSTEM, Actor
 from workflows.kernel.errors import Conflict
+from workflows.kernel.locks import lock_group
 from workflows.kernel.operator_policy import OperatorPolicy
 
 LAPSED = "lapsed"

@@ -30,6 +30,7 @@ from workflows.groups.seats import leave
 from workflows.groups.waitlist import leave_waitlist
 from workflows.identity.actor import Actor
 from workflows.kernel.errors import Conflict
+from workflows.kernel.locks import lock_bookings_and_sessions, lock_mentors, lock_user
 from workflows.kernel.operator_policy import OperatorPolicy
 from workflows.privacy.erasure import erase
 from workflows.sessions.cancel import conclude, quote_for, quote_of
@@ -72,20 +73,6 @@ WHERE p.mentee_user_id = {_USER} AND p.remaining_sessions > 0 AND (p.valid_to IS
 ORDER BY bundle_purchase_id NULLS FIRST, id
 """
 ).columns(id=Uuid(), mentor_profile_id=Uuid(), mentee_user_id=Uuid(), bundle_purchase_id=Uuid())
-_LOCK_MENTORS = sql("SELECT id FROM mentor_profiles WHERE id = ANY(:ids) ORDER BY id FOR NO KEY UPDATE")
-_LOCK_USER = sql("SELECT version, erased_at FROM users WHERE id = :user_id FOR NO KEY UPDATE")
-# To withdraw or decline a request, to let it expire and to start a session takes none of these locks. Groups go before
-# their sessions, as everywhere.
-_LOCK_OPEN = (
-    sql("SELECT id FROM bookings WHERE id = ANY(CAST(:drafts AS uuid[])) ORDER BY id FOR NO KEY UPDATE"),
-    sql(
-        """
-SELECT g.booking_id FROM group_sessions g JOIN bookings b ON b.id = g.booking_id
-WHERE b.session_id = ANY(CAST(:sessions AS uuid[])) ORDER BY g.booking_id FOR NO KEY UPDATE OF g
-"""
-    ),
-    sql("SELECT id FROM sessions WHERE id = ANY(CAST(:sessions AS uuid[])) ORDER BY id FOR NO KEY UPDATE"),
-)
 
 
 @dataclass(frozen=True)
@@ -162,8 +149,8 @@ def delete_account(
         return
     require_version(user)
     _require_closable(still_open, cancel=cancel)
-    for lock in _LOCK_OPEN:
-        db.execute(lock, {name: still_open.details[name] for name in lock.compile().params})
+    # To withdraw or decline a request, to let it expire and to start a session takes none of the locks above.
+    lock_bookings_and_sessions(db, still_open.details["drafts"], still_open.details["sessions"])
     # What has moved until then: a request that was decided is left out, a session that was started is refused.
     still_open = account.open_things()
     _require_closable(still_open, cancel=cancel)
@@ -185,12 +172,14 @@ def delete_account(
 
 def _locked(account: _Account) -> tuple[Row[Any], OpenThings]:
     """Lock the mentors of what is open by their ids, then the person; and look again at what is open then."""
-    mentors = account.open_things().mentors | ({account.mentor_profile_id} - {None})
+    mentors = account.open_things().mentors
+    if account.mentor_profile_id is not None:
+        mentors.add(account.mentor_profile_id)
     for _round in range(MAX_LOCKING_ROUNDS):
         try:
             with savepoint(account.db):
-                account.db.execute(_LOCK_MENTORS, {"ids": list(mentors)})
-                user = account.db.execute(_LOCK_USER, {"user_id": account.user_id}).one()
+                lock_mentors(account.db, mentors)
+                user = lock_user(account.db, account.user_id)
                 still_open = account.open_things()
                 if not still_open.mentors <= mentors:
                     mentors |= still_open.mentors

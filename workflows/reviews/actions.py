@@ -16,12 +16,12 @@ from models.people import users
 from models.reviews import reviews
 from models.sessions import SessionStatus, sessions
 from workflows.audit.log import write_audit_entry
-from workflows.availability.busy import LOCK_MENTOR
 from workflows.events.event_types import ReviewSubmitted
 from workflows.events.record import record
 from workflows.identity.access import HasMentor, require_mentor, require_operator, require_reviewer
 from workflows.identity.actor import Actor
 from workflows.kernel.errors import Conflict, Invalid, NotFound, Stale
+from workflows.kernel.locks import LOCK_MENTOR, lock_calendar
 from workflows.kernel.records import Record
 from workflows.reviews.permits import permit_query
 from workflows.reviews.records import Review, review_query, reviews_of_session_query
@@ -73,7 +73,6 @@ counted AS (
 SELECT * FROM review
 """
 ).columns(*Review.columns())
-_LOCK_MENTOR = sql(f"WITH {LOCK_MENTOR} SELECT id FROM mentor")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -273,5 +272,5 @@ def _moderated(db: Connection, review: Review, *, hidden: bool, reason: str, now
 
 def _locked(db: Connection, review: Review) -> Review:
     """The review as it is now, locked until this transaction ends."""
-    db.execute(_LOCK_MENTOR, {"mentor_profile_id": review.mentor_profile_id})
+    lock_calendar(db, review.mentor_profile_id)
     return Review.of(db.execute(review_query(review.id).with_for_update(of=reviews)).one())

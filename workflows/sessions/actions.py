@@ -15,12 +15,13 @@ from models.base import sql
 from models.bookings import bookings
 from models.prepared import PreparedStatement
 from models.sessions import SESSION_TRANSITIONS, SessionStatus
-from workflows.availability.busy import LOCK_MENTOR, RELEASE_TIME
+from workflows.availability.busy import RELEASE_TIME
 from workflows.events.event_types import SessionCompleted, SessionStarted
 from workflows.events.record import record
 from workflows.identity.access import require_mentor_or_operator, require_party
 from workflows.identity.actor import Actor
 from workflows.kernel.errors import Conflict, Invalid
+from workflows.kernel.locks import LOCK_GROUP_OF_SESSION, LOCK_MENTOR
 from workflows.kernel.transitions import StateMachine, update_statement
 from workflows.sessions.attendance import write_attendance
 from workflows.sessions.meeting import opens_at
@@ -52,11 +53,7 @@ _CANCEL = (
     sql(
         f"""
 WITH {LOCK_MENTOR},
-locked_group AS (
-    SELECT g.booking_id FROM mentor, sessions s JOIN group_sessions g ON g.booking_id = s.booking_id
-    WHERE s.id = :id
-    FOR NO KEY UPDATE OF g
-),
+{LOCK_GROUP_OF_SESSION},
 session AS (
     UPDATE sessions SET status = 'cancelled', cancelled_at = :cancelled_at, cancellation = :cancellation
     FROM mentor, (SELECT count(*) FROM locked_group) AS locked

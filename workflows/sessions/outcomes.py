@@ -19,6 +19,7 @@ from workflows.identity.access import require_operator, require_other_party
 from workflows.identity.actor import SYSTEM, Actor
 from workflows.kernel.clock import rfc3339
 from workflows.kernel.errors import Invalid, InvalidTransition
+from workflows.kernel.locks import lock_mentors
 from workflows.sessions.actions import SESSION_MACHINE
 from workflows.sessions.cancel import conclude, quote_of, require_scheduled
 from workflows.sessions.records import Session, SessionWithTerms, session_with_terms_query
@@ -40,11 +41,6 @@ NOT_HELD = sql(
 SELECT id, mentor_profile_id FROM sessions
 WHERE status = 'scheduled' AND start_time < :ended_before AND end_time < :ended_before
 ORDER BY start_time LIMIT :limit
-"""
-)
-_LOCK_MENTORS = sql(
-    """
-SELECT id FROM mentor_profiles WHERE id = ANY(CAST(:ids AS uuid[])) ORDER BY id FOR NO KEY UPDATE
 """
 )
 _SESSION = session_with_terms_query(bindparam("id", type_=sessions.c.id.type))
@@ -191,7 +187,7 @@ def cancel_not_held(db: Connection, *, now: datetime, limit: int = BATCH) -> boo
     if not found:
         return False
     # All of them first and in one order: a credit that is given back locks its bundle, which comes after every mentor.
-    db.execute(_LOCK_MENTORS, {"ids": list({row.mentor_profile_id for row in found})})
+    lock_mentors(db, {row.mentor_profile_id for row in found})
     for row in found:
         _cancel_as_not_held(db, row.id, now)
     return len(found) == limit

@@ -8,16 +8,16 @@ from uuid import UUID
 
 from sqlalchemy import Connection, bindparam
 
-from models.base import enum_literal, sql
+from models.base import enum_literal
 from models.bookings import BookingStatus, bookings
 from models.sessions import CancellationType, SessionStatus, sessions
 from workflows.events.record import savepoint
 from workflows.identity.actor import Actor
 from workflows.kernel.errors import DomainError
+from workflows.kernel.locks import lock_calendar
 from workflows.sessions.cancel import cancel
 from workflows.sessions.records import SessionWithTerms, session_pending, with_terms
 
-_LOCK_MENTOR = sql("SELECT id FROM mentor_profiles WHERE id = :id FOR NO KEY UPDATE")
 # With nulls in place of a session that is still being created.
 SESSIONS_OF_SERIES = (
     with_terms()
@@ -73,7 +73,7 @@ def cancel_series(
         `session_pending` while the session is being created.
     """
     # The lock that every single cancellation takes first; taken before the sessions are looked at.
-    db.execute(_LOCK_MENTOR, {"id": mentor_profile_id})
+    lock_calendar(db, mentor_profile_id)
     outcome = CancelledSeries()
     for row in db.execute(SESSIONS_OF_SERIES, {"series_id": series_id, "from_time": from_time}).all():
         try:

@@ -13,12 +13,13 @@ from uuid_utils.compat import uuid7
 from models.availability import MAX_HORIZON_DAYS, time_off
 from models.base import sql
 from models.sessions import SessionStatus, sessions
-from workflows.availability.changes import lock_calendar, raise_version
+from workflows.availability.changes import raise_version
 from workflows.availability.dates import CalendarOwner
 from workflows.identity.access import is_mentor, require_mentor
 from workflows.identity.actor import Actor
 from workflows.kernel.clock import in_utc
 from workflows.kernel.errors import Conflict, Invalid
+from workflows.kernel.locks import lock_calendar
 from workflows.kernel.paging import LATEST_START_FIRST, Page, PagedList
 from workflows.kernel.records import Record
 from workflows.sessions.cancel import cancel
