@@ -8,7 +8,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Event, Thread
-from typing import Any
+from typing import Any, TypeVar
 
 from standardwebhooks.webhooks import Webhook
 
@@ -26,11 +26,15 @@ class Request:
 class HttpReceiver:
     """A web server that keeps what it is sent and gives a configured answer."""
 
-    url: str
+    url: str = ""
     requests: list[Request] = field(default_factory=list)
     status: int = 204
     headers: dict[str, str] = field(default_factory=dict)
     body: bytes = b""
+
+    def answer(self, request: Request) -> bytes:  # noqa: ARG002 - what is derived may look at it
+        """The body of the answer to a request that was kept; the status and headers are taken after it."""
+        return self.body
 
     def verified(self, secret: str) -> list[dict[str, Any]]:
         """Every webhook, in the order of arrival.
@@ -41,8 +45,20 @@ class HttpReceiver:
         return [dict(Webhook(secret).verify(each.body, each.headers)) for each in list(self.requests)]
 
 
+Receiver = TypeVar("Receiver", bound=HttpReceiver)
+
+
 @contextmanager
-def http_receiver() -> Iterator[HttpReceiver]:
+def http_receiver(host: str = "127.0.0.1") -> Iterator[HttpReceiver]:
+    """A web server for the time of the block."""
+    with serving(HttpReceiver(), host) as receiver:
+        yield receiver
+
+
+@contextmanager
+def serving(receiver: Receiver, host: str = "127.0.0.1") -> Iterator[Receiver]:
+    """Have a receiver answer at a port of its own for the time of the block."""
+
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             size_bytes = int(self.headers.get("content-length", 0))
@@ -51,15 +67,17 @@ def http_receiver() -> Iterator[HttpReceiver]:
                 # The sender was killed between a request's headers and its end: no receiver takes that for a message.
                 return
             named = {name.lower(): value for name, value in self.headers.items()}
-            receiver.requests.append(Request(self.path, named, body))
+            request = Request(self.path, named, body)
+            receiver.requests.append(request)
+            answer = receiver.answer(request)
             self.send_response(receiver.status)
             for name, value in receiver.headers.items():
                 self.send_header(name, value)
-            self.send_header("content-length", str(len(receiver.body)))
+            self.send_header("content-length", str(len(answer)))
             self.end_headers()
             # A client that has read enough hangs up.
             with suppress(ConnectionError):
-                self.wfile.write(receiver.body)
+                self.wfile.write(answer)
 
         do_GET = do_POST
 
@@ -70,8 +88,8 @@ def http_receiver() -> Iterator[HttpReceiver]:
         def handle_error(self, *_args: Any) -> None:
             """A sender that is killed resets its connections: nothing is wrong here."""
 
-    with Server(("127.0.0.1", 0), Handler) as server:
-        receiver = HttpReceiver(f"http://127.0.0.1:{server.server_port}")
+    with Server((host, 0), Handler) as server:
+        receiver.url = f"http://{host}:{server.server_port}"
         thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
         thread.start()
         try:

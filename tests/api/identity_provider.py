@@ -9,13 +9,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Event, Thread
+from threading import Event
 from typing import Any
 
 import jwt
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+from tests.receivers import HttpReceiver, Request, serving
 
 PrivateKey = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey
 MAKERS: dict[str, Any] = {
@@ -64,16 +65,23 @@ def jwk(kind: str, *, number: int = 1, **fields: Any) -> dict[str, Any]:
 
 
 @dataclass
-class IdentityProvider:
+class IdentityProvider(HttpReceiver):
     """A server with a key set, which can be changed, slow, broken or away."""
 
-    url: str = ""
-    body: bytes = b""
     status: int = 200
-    headers: dict[str, str] = field(default_factory=dict)
-    asked: int = 0
     hangs: Event = field(default_factory=Event)
     goes_on: Event = field(default_factory=Event)
+
+    @property
+    def asked(self) -> int:
+        """How often it was asked for its keys."""
+        return len(self.requests)
+
+    def answer(self, request: Request) -> bytes:
+        """The keys, when it does not hang."""
+        if self.hangs.is_set():
+            self.goes_on.wait(30)
+        return super().answer(request)
 
     def publish(self, *keys: dict[str, Any]) -> None:
         """Have these keys from now on."""
@@ -83,31 +91,9 @@ class IdentityProvider:
 @contextmanager
 def identity_provider(*keys: dict[str, Any]) -> Iterator[IdentityProvider]:
     """A provider that listens until the end of the block."""
-    provider = IdentityProvider()
-    provider.publish(*keys)
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            provider.asked += 1
-            if provider.hangs.is_set():
-                provider.goes_on.wait(30)
-            self.send_response(provider.status)
-            for name, value in provider.headers.items():
-                self.send_header(name, value)
-            self.send_header("Content-Length", str(len(provider.body)))
-            self.end_headers()
-            self.wfile.write(provider.body)
-
-        def log_message(self, *_words: object) -> None:
-            pass
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        thread = Thread(target=server.serve_forever, args=(0.01,))
-        thread.start()
-        provider.url = f"http://127.0.0.1:{server.server_address[1]}/jwks.json"
+    with serving(IdentityProvider()) as provider:
+        provider.publish(*keys)
         try:
             yield provider
         finally:
             provider.goes_on.set()
-            server.shutdown()
-            thread.join()

@@ -13,7 +13,6 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import urllib3
@@ -23,6 +22,7 @@ from cli.embedded import free_port
 from cli.plan import ROOT
 from tests.api.served import Served, started
 from tests.eventually import eventually
+from tests.receivers import HttpReceiver, Request, serving
 
 NGINX = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin:/usr/local/sbin")
 NAME_NOT_KNOWN = 3
@@ -76,27 +76,17 @@ def name_server() -> Iterator[Names]:
         thread.join()
 
 
-class Named(BaseHTTPRequestHandler):
+class Named(HttpReceiver):
     """Answers with the path that was asked for."""
 
-    def do_GET(self) -> None:
-        """Any GET."""
-        body = self.path.encode()
-        self.send_response(200)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *_words: object) -> None:
-        """Not to standard error."""
+    def answer(self, request: Request) -> bytes:
+        return request.path.encode()
 
 
 @contextmanager
 def upstream() -> Iterator[int]:
-    with ThreadingHTTPServer(("127.0.0.1", 0), Named) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield server.server_port
-        server.shutdown()
+    with serving(Named(status=200)) as running:
+        yield int(running.url.rpartition(":")[2])
 
 
 @contextmanager
