@@ -6,12 +6,15 @@ import { plainImports } from "./plain-imports.js";
 
 /** What the basic variant needs, Lit included: one file, the entry, also where lazy parts use some of it, too. */
 const BASIC = [
-  /\/src\/(api|booking|calendar|format|state)\//,
-  /\/src\/text\/(en|index|plural)\.ts$/,
-  /\/src\/(card|compatibility|element|run|session-booking|styles|telemetry|view)\.ts$/,
+  /\/src\/(api|booking)\//,
+  /\/src\/i18n\/(en|language|money|plural|time)\.ts$/,
+  /\/src\/core\/(store|telemetry)\.ts$/,
+  /\/src\/ui\/(styles|view)\.ts$/,
+  /\/src\/element\/(element|names|run)\.ts$/,
+  /\/src\/session-booking\.ts$/,
   /\/node_modules\/(lit|lit-html|lit-element|@lit\/reactive-element)\/(?!.*directive)/,
   // What several lazy parts share; here, it is counted with none of them.
-  /\/src\/session\/common\.ts$/,
+  /\/src\/core\/common\.ts$/,
   /preload-helper/,
 ];
 
@@ -22,7 +25,7 @@ export default defineConfig({
     target: ["chrome123", "firefox121", "safari17.5"],
     modulePreload: false,
     rolldownOptions: {
-      input: { "session-booking": "src/session-booking.ts", "service-worker": "src/service-worker.ts" },
+      input: { "session-booking": "src/session-booking.ts", "service-worker": "src/demo/service-worker.ts" },
       preserveEntrySignatures: "allow-extension",
       output: {
         format: "es",
@@ -42,7 +45,7 @@ export default defineConfig({
   plugins: [modernLit(), plainImports(), minifyTemplates(), manifest()],
   test: {
     environment: "happy-dom",
-    include: ["tests/**/*.test.ts"],
+    include: ["{src,tests}/**/*.test.ts"],
     setupFiles: "tests/setup.ts",
     // A loaded machine takes its time.
     testTimeout: 30_000,

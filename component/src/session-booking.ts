@@ -1,8 +1,8 @@
 /** The entry: defines the elements. */
 
-import { defineElements } from "./compatibility.js";
+import { defineElements } from "./element/names.js";
 
-export { SessionBooking } from "./element.js";
+export { SessionBooking } from "./element/element.js";
 export { ApiError } from "./api/errors.js";
 
 defineElements();

@@ -6,10 +6,10 @@ import { Tokens, type TokenOptions } from "../src/api/token.js";
 import type { Booking, Hold, Listing, Mentor, Session, Slot } from "../src/api/types.js";
 import { BookingFlow, type FlowContext } from "../src/booking/flow.js";
 import { initialState, type BookingState } from "../src/booking/state.js";
-import type { Options } from "../src/parts.js";
-import { Store } from "../src/state/store.js";
-import { Telemetry } from "../src/telemetry.js";
-import { en } from "../src/text/index.js";
+import type { Options } from "../src/booking/contracts.js";
+import { Store } from "../src/core/store.js";
+import { Telemetry } from "../src/core/telemetry.js";
+import { en } from "../src/i18n/language.js";
 
 export interface Call {
   method: string;

@@ -1,5 +1,5 @@
 import { beforeAll, describe, expect, it } from "vitest";
-import { SessionBooking } from "../src/element.js";
+import { SessionBooking } from "../src/element/element.js";
 import { readReference, writeReference, type Reference } from "./reference.js";
 
 describe("the reference of the element", () => {

@@ -16,11 +16,11 @@ const read = (path: string): string => readFileSync(join(SRC, path), "utf8");
 
 /** Where the types stand that people need, in the order in which they are shown. */
 const TYPES = {
-  "page.ts": ["SessionActions", "Completion", "CancellationType"],
-  "events.ts": ["SessionBookingEvents"],
+  "core/page.ts": ["SessionActions", "Completion", "CancellationType"],
+  "core/events.ts": ["SessionBookingEvents"],
   "api/token.ts": ["TokenProvider"],
   "api/types.ts": ["Booked"],
-  "text/index.ts": ["OwnWords"],
+  "i18n/language.ts": ["OwnWords"],
 };
 
 /** What is documented, and the names that the source uses. */
@@ -31,13 +31,13 @@ export interface Reference {
 }
 
 export function readReference(): Reference {
-  const module = ts.createSourceFile("element.ts", read("element.ts"), ES2022, true);
+  const module = ts.createSourceFile("element.ts", read("element/element.ts"), ES2022, true);
   const manifest = create({ modules: [module] });
   const element = manifest.modules.flatMap((found) => found.declarations ?? []).find((found) => "tagName" in found);
   const sources = readdirSync(SRC, { recursive: true, encoding: "utf8" })
-    .filter((path) => path.endsWith(".ts") && path !== "element.ts")
+    .filter((path) => path.endsWith(".ts") && !path.endsWith(".test.ts") && path !== "element/element.ts")
     .map(read)
-    .concat(read("element.ts").replace(/\/\*\*.*?\*\//gs, ""));
+    .concat(read("element/element.ts").replace(/\/\*\*.*?\*\//gs, ""));
   const all = (pattern: RegExp): string[] =>
     sources.flatMap((source) => [...source.matchAll(pattern)].map(([, name]) => name ?? ""));
   return {
@@ -58,7 +58,7 @@ export function writeReference({ element }: Reference, attributes: ReadonlyMap<s
     "# Reference of the booking component",
     "",
     "All that [`<session-booking>`](component.md) takes from a page and gives to it. This page is written from",
-    "`component/src/element.ts` by `npm run reference`, in `component/`.",
+    "`component/src/element/element.ts` by `npm run reference`, in `component/`.",
     ...section("Attributes and properties", ["attribute", "property", "type", "default", "meaning"], [
       ...fields.map((field) => [
         code(attributeOf.get(field.name)),
@@ -110,7 +110,7 @@ function code(text: string | undefined): string {
 /** The types of properties that have a name, written out. */
 function aliases(): Map<string, string> {
   return new Map(
-    ["page.ts", "api/token.ts"].flatMap((path) =>
+    ["core/page.ts", "api/token.ts"].flatMap((path) =>
       [...read(path).matchAll(/^export type (\w+) = ([^;]+);$/gm)].map(([, name = "", type = ""]) => [name, type] as const),
     ),
   );
@@ -118,7 +118,7 @@ function aliases(): Map<string, string> {
 
 /** Light and dark, or one for both, by the custom property. */
 function defaultStyles(): Map<string, string[]> {
-  const found = read("styles.ts").matchAll(/var\((--tutelage-[a-z-]+), (.+)\);$/gm);
+  const found = read("ui/styles.ts").matchAll(/var\((--tutelage-[a-z-]+), (.+)\);$/gm);
   return new Map(
     [...found].map(([, name = "", value = ""]) => {
       const both = /^light-dark\((.+), (.+)\)$/.exec(value)?.slice(1);

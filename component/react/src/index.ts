@@ -6,6 +6,6 @@ export type { SessionBookingElement, UnifiedSessionBookingProps, VariantProps } 
 export type { ApiError } from "../../src/api/errors.js";
 export type { TokenProvider } from "../../src/api/token.js";
 export type { Booked, Booking, Session, SessionStatus } from "../../src/api/types.js";
-export type { SessionBookingEvents } from "../../src/events.js";
-export type { CancellationType, Completion, SessionActions, Variant } from "../../src/page.js";
-export type { Words } from "../../src/text/en.js";
+export type { SessionBookingEvents } from "../../src/core/events.js";
+export type { CancellationType, Completion, SessionActions, Variant } from "../../src/core/page.js";
+export type { Words } from "../../src/i18n/en.js";

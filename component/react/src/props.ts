@@ -3,9 +3,9 @@
 import type { HTMLAttributes } from "react";
 import type { TokenProvider } from "../../src/api/token.js";
 import type { Session } from "../../src/api/types.js";
-import type { SessionBookingEvents } from "../../src/events.js";
-import type { SessionActions, Variant } from "../../src/page.js";
-import type { OwnWords } from "../../src/text/index.js";
+import type { SessionBookingEvents } from "../../src/core/events.js";
+import type { SessionActions, Variant } from "../../src/core/page.js";
+import type { OwnWords } from "../../src/i18n/language.js";
 
 /** What the element is given; the element's own documentation describes each. */
 export interface BookingOptions {

@@ -7,8 +7,8 @@ import {
   type UnifiedSessionBookingProps,
 } from "@tutelage/react";
 import type { LitElement } from "lit";
-import type { SessionBooking } from "../../src/element.js";
-import type { SessionBookingEvents } from "../../src/events.js";
+import type { SessionBooking } from "../../src/element/element.js";
+import type { SessionBookingEvents } from "../../src/core/events.js";
 import { EVENTS } from "../src/props.js";
 
 type Public = Omit<SessionBooking, keyof LitElement | "reload">;

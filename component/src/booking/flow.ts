@@ -3,21 +3,21 @@
 import type { Client } from "../api/client.js";
 import { ApiError } from "../api/errors.js";
 import type { Booking, Session, Slot } from "../api/types.js";
-import { SlotsLoader, type SlotsSource } from "../calendar/loader.js";
-import { startOf } from "../calendar/slots.js";
-import { addMonths, dayOf } from "../format/time.js";
-import type { SessionBookingEvents } from "../events.js";
-import type { Following } from "../following/following.js";
-import type { EnhancedPart, Options, RealtimePart } from "../parts.js";
-import type { Store } from "../state/store.js";
-import type { Telemetry } from "../telemetry.js";
-import type { Words } from "../text/index.js";
+import { SlotsLoader, type SlotsSource } from "./calendar/loader.js";
+import { startOf } from "./calendar/slots.js";
+import { addMonths, dayOf } from "../i18n/time.js";
+import type { SessionBookingEvents } from "../core/events.js";
+import type { Following } from "../parts/following/following.js";
+import type { EnhancedPart, Options, RealtimePart } from "./contracts.js";
+import type { Store } from "../core/store.js";
+import type { Telemetry } from "../core/telemetry.js";
+import type { Words } from "../i18n/language.js";
 import { HoldKeeper, LOST_CODES } from "./hold.js";
 import { loadOffers, offeredListings } from "./offers.js";
 import { chosenListing, chosenOffer, fieldErrorsFrom, shownTerms, withTerms, type CoursePart } from "./request.js";
 import { isAwaited, isSubmitting, type BookingState, type Form, type Payment } from "./state.js";
-import { SavedBooking, type Saved } from "./storage.js";
-import { Submitter } from "./submission.js";
+import { SavedBooking, type Saved } from "./saved.js";
+import { Submitter } from "./submit.js";
 
 /** What the flow needs of the element. */
 export interface FlowContext {
@@ -96,7 +96,7 @@ export class BookingFlow {
     try {
       if (options.courseId) {
         begin(`/courses/${options.courseId}/slots`);
-        this.context.course = await import("../course/course.js");
+        this.context.course = await import("../parts/course/course.js");
       }
       const offered = await (this.context.course?.loadCourse ?? loadOffers)(client, options, signal, begin);
       await zoned;

@@ -2,7 +2,7 @@
 
 import type { Client, RequestOptions } from "../api/client.js";
 import type { Listing, Mentor, Page } from "../api/types.js";
-import type { Options } from "../parts.js";
+import type { Options } from "./contracts.js";
 import type { BookingState, Offer } from "./state.js";
 
 const MAX_PAGES = 5; // of 100 each: no one chooses among more

@@ -1,0 +1,131 @@
+/** Keeps the free slots: what was read, what is read next, and what is read again. */
+
+import type { Client } from "../../api/client.js";
+import { ApiError } from "../../api/errors.js";
+import type { Slot, Slots } from "../../api/types.js";
+import type { BookingState, Calendar } from "../state.js";
+import { addMonths, dayOf, startOfDay } from "../../i18n/time.js";
+import type { Store } from "../../core/store.js";
+import { isoOf, readSlots } from "./read.js";
+import { bookableSlots, startOf } from "./slots.js";
+
+const DAY_MS = 86_400_000;
+const SEARCHED_AT_ONCE_MS = 91 * DAY_MS;
+const FIRST_SPAN_MS = 14 * DAY_MS; // at least, for the first look
+/** How far ahead free slots are looked for by themselves. */
+const SEARCHED_MS = 366 * DAY_MS;
+
+export interface SlotsSource {
+  /** Of a mentor, or of a course. */
+  path: string;
+  query: Record<string, string | number | null | undefined>;
+}
+
+/** A look at slots that was begun before it was known what is on offer; null where it was in vain. */
+type EarlyLook = Promise<Slots | null> | null;
+
+export class SlotsLoader {
+  #run = new AbortController();
+  #early: EarlyLook = null;
+
+  constructor(
+    private readonly client: Client,
+    private readonly store: Store<BookingState>,
+    private readonly source: () => SlotsSource,
+    /** After it, nothing is read. */
+    private readonly ended: AbortSignal,
+  ) {}
+
+  /**
+   * Begins to read what `restart` will want, beside what is on offer: without a duration, the API takes that of the
+   * listing, or the shortest.
+   */
+  begin(path: string, query: SlotsSource["query"]): void {
+    const now = Date.now();
+    const span = { from: isoOf(now), to: isoOf(firstEnd(now)) };
+    const options = { open: true, attempts: 1, signal: this.ended };
+    this.#early = this.client.get<Slots>(path, { ...query, ...span }, options).catch(() => null);
+  }
+
+  /** Begins anew, for another listing or duration, at the month of today; goes on until there are free slots. */
+  async restart(): Promise<void> {
+    const now = Date.now();
+    this.#change({ slots: [], from: now, to: now, error: null });
+    this.store.update({ month: addMonths(dayOf(now, this.store.state.zone), 0), day: null });
+    const early = this.#early;
+    this.#early = null;
+    await this.#readTo(firstEnd(now), early);
+    await this.findNext();
+  }
+
+  /** Reads what the shown month lacks. */
+  async complete(): Promise<void> {
+    const { calendar, month, zone } = this.store.state;
+    const end = startOfDay(addMonths(month, 1), zone);
+    if (end > calendar.to) await this.#readTo(end);
+  }
+
+  /** Reads on until there is a free slot, for a year at most, and shows its day. */
+  async findNext(): Promise<void> {
+    const limit = Date.now() + SEARCHED_MS;
+    for (;;) {
+      const { calendar, mentorId, zone } = this.store.state;
+      const first = bookableSlots(calendar.slots, mentorId, Date.now())[0];
+      if (first) {
+        const day = dayOf(startOf(first), zone);
+        return this.store.update({ month: addMonths(day, 0), day });
+      }
+      if (this.ended.aborted || calendar.error || calendar.isLoading || calendar.to >= limit) return;
+      await this.#readTo(calendar.to + SEARCHED_AT_ONCE_MS);
+    }
+  }
+
+  /** Reads everything that is known again. */
+  async reload(): Promise<void> {
+    const { calendar, month, zone } = this.store.state;
+    if (!calendar.to) return;
+    await this.#read(Date.now(), Math.max(calendar.to, startOfDay(addMonths(month, 1), zone)), []);
+  }
+
+  async #readTo(end: number, early: EarlyLook = null): Promise<void> {
+    const { slots, to } = this.store.state.calendar;
+    await this.#read(to, end, slots, early);
+  }
+
+  async #read(from: number, to: number, known: readonly Slot[], early: EarlyLook = null): Promise<void> {
+    this.#run.abort();
+    this.#run = new AbortController();
+    const signal = AbortSignal.any([this.ended, this.#run.signal]);
+    if (signal.aborted) return;
+    this.#change({ isLoading: true, error: null });
+    const { path, query } = this.source();
+    try {
+      const found = await readSlots(from, to, async (span) => {
+        const begun = await early;
+        early = null;
+        signal.throwIfAborted();
+        return begun && begun.durationMinutes === query["durationMinutes"]
+          ? begun
+          : this.client.get<Slots>(path, { ...query, ...span }, { open: true, signal });
+      });
+      this.#change({ slots: [...known, ...found], to, isLoading: false });
+    } catch (error) {
+      if (signal.aborted) return;
+      this.#change({ isLoading: false, error: ApiError.of(error) });
+    }
+  }
+
+  #change(change: Partial<Calendar>): void {
+    this.store.update(({ calendar }) => ({ calendar: { ...calendar, ...change } }));
+  }
+}
+
+/**
+ * The end of the month, or of the next one where too little is left, and a day more for other zones. By the browser's
+ * own zone: Intl takes long when it is first used.
+ */
+function firstEnd(now: number): number {
+  const today = new Date(now);
+  const endOf = (months: number): number => new Date(today.getFullYear(), today.getMonth() + months, 2).getTime();
+  return endOf(1) - now < FIRST_SPAN_MS ? endOf(2) : endOf(1);
+}

@@ -1,0 +1,308 @@
+/** Group sessions of a course or a mentor: take a place, give it up with its cost shown first, wait for one. */
+
+import { delay } from "../../api/client.js";
+import { ApiError } from "../../api/errors.js";
+import type { Bundle, CancellationQuote, GroupSession, Page, Session, Terms, WaitlistEntry } from "../../api/types.js";
+import type { PartContext, Rendered } from "../../booking/contracts.js";
+import { Store } from "../../core/store.js";
+import { asApiError } from "../../core/common.js";
+import { Keys } from "../../core/keys.js";
+import { renderGroups } from "./view.js";
+import type { ExtrasWords } from "../../i18n/enhanced/words.js";
+
+const SHOWN_AT_ONCE = 20;
+/** Groups older than this are read again when the page is looked at. */
+const STALE_MS = 60_000;
+const PENDING_PAUSE_MS = 1_000;
+/** The last steps of the paths that take a place. */
+const [JOIN, ACCEPT] = ["join", "waitlist/accept-offer"] as const;
+
+/** `accept` takes the place that is kept for the visitor, `unwait` declines it or leaves the waiting list. */
+export type GroupAction = "join" | "leave" | "wait" | "accept" | "unwait";
+
+export interface GroupsState {
+  /** Null until they are read; empty where there are none. */
+  groups: GroupSession[] | null;
+  hasMore: boolean;
+  /** The visitor's own, which can still pay. */
+  bundles: Bundle[];
+  /** What it costs to give up a place, by the group's id. */
+  quotes: ReadonlyMap<string, CancellationQuote>;
+  /** Until when a place is kept for the visitor, by the group's id. */
+  keptUntil: ReadonlyMap<string, string>;
+  /** What is being done. */
+  busy: { id: string; action: GroupAction } | null;
+  done: { id: string; sentence: string } | null;
+  failure: { id: string; error: ApiError } | null;
+}
+
+/** Where a visitor stands in a group: `kept`: a place of the waiting list is kept for them; `own`: they hold it. */
+export type Standing = "joined" | "kept" | "waiting" | "open" | "full" | "own";
+
+export function standingOf(group: GroupSession, isOwn = false): Standing {
+  if (group.joined) return "joined";
+  // Places are offered in the order of the line.
+  if (group.waitlistPosition !== null) return group.waitlistPosition <= group.seatsOffered ? "kept" : "waiting";
+  if (isOwn) return "own";
+  return group.full ? "full" : "open";
+}
+
+export class Groups {
+  readonly store = new Store<GroupsState>({
+    groups: null,
+    hasMore: false,
+    bundles: [],
+    quotes: new Map(),
+    keptUntil: new Map(),
+    busy: null,
+    done: null,
+    failure: null,
+  });
+  readonly #run = new AbortController();
+  readonly #keys: Keys;
+  /** Whether they were read, or tried to be: to visitors, there are none. */
+  isAsked = false;
+  #shown = SHOWN_AT_ONCE;
+  #readAt = 0;
+
+  constructor(
+    readonly context: PartContext,
+    readonly words: () => ExtrasWords,
+  ) {
+    this.#keys = new Keys(context.client);
+    const look = (): void => {
+      if (!document.hidden && this.isAsked && Date.now() - this.#readAt > STALE_MS) this.readAgain();
+    };
+    document.addEventListener("visibilitychange", look, { signal: this.#run.signal });
+    addEventListener("online", look, { signal: this.#run.signal });
+  }
+
+  dispose(): void {
+    this.#run.abort();
+  }
+
+  /** Nothing to visitors, who may not read them, and where there are none. */
+  render(locale: string): Rendered {
+    if (!this.isAsked && this.context.client.tokens.canSignIn) {
+      this.isAsked = true;
+      queueMicrotask(() => this.readAgain());
+    }
+    return renderGroups(this, locale);
+  }
+
+  /** A session has changed; that of a group changes how many places there are. */
+  sessionChanged(session: Session): void {
+    if (this.store.state.groups?.some((group) => group.id === session.bookingId)) this.readAgain();
+  }
+
+  /** Whether the visitor is the group's mentor, who has no place in it. */
+  isOwn(group: GroupSession): boolean {
+    const { subject } = this.context.client.tokens;
+    const { offers } = this.context.store.state;
+    return offers.some(({ mentor }) => mentor.id === group.mentorProfileId && mentor.userId === subject);
+  }
+
+  /** The visitor's bundles that can pay for a place. */
+  bundlesFor({ courseId, durationMinutes }: GroupSession): Bundle[] {
+    return this.store.state.bundles.filter(
+      (bundle) => bundle.courseId === courseId && (bundle.durationMinutes ?? durationMinutes) === durationMinutes,
+    );
+  }
+
+  readAgain(): void {
+    if (!this.store.state.busy) void this.#load().catch(() => undefined);
+  }
+
+  showMore(): void {
+    this.#shown += SHOWN_AT_ONCE;
+    this.readAgain();
+  }
+
+  /** What people see when they look closer: what giving up costs, or until when a place is kept. */
+  look(group: GroupSession): void {
+    const standing = standingOf(group);
+    const read = standing === "joined" ? this.#readQuote(group) : standing === "kept" ? this.#readKept(group) : null;
+    void read?.catch((error: unknown) => this.#fail(group, error));
+  }
+
+  /** @param bundleId what pays; empty for the price. */
+  join(group: GroupSession, bundleId: string): Promise<void> {
+    return this.#take(group, "join", JOIN, bundleId);
+  }
+
+  accept(group: GroupSession, bundleId: string): Promise<void> {
+    return this.#take(group, "accept", ACCEPT, bundleId);
+  }
+
+  wait(group: GroupSession): Promise<void> {
+    return this.#doing(group, "wait", async () => {
+      const { position } = await this.#post<WaitlistEntry>(`${pathOf(group)}/waitlist`, {});
+      return this.words().groups.waiting(position);
+    });
+  }
+
+  unwait(group: GroupSession): Promise<void> {
+    return this.#doing(group, "unwait", async () => {
+      const options = { method: "DELETE", key: crypto.randomUUID(), signal: this.#run.signal } as const;
+      await this.context.client.request(`${pathOf(group)}/waitlist`, options);
+      return this.words().groups.stopped;
+    });
+  }
+
+  /** Gives up a place for what is shown; where it would cost more meanwhile, shows that first. */
+  leave(group: GroupSession, shown: CancellationQuote): Promise<void> {
+    return this.#doing(group, "leave", async () => {
+      const quote = await this.#readQuote(group);
+      const isWorse = quote.fee.amount > shown.fee.amount || (shown.creditReturned === true && !quote.creditReturned);
+      if (isWorse || !quote.allowed) throw asApiError(this.words().cancelling.costChanged);
+      const session = await this.#sessionOf(group);
+      await this.#post(leavePathOf(group), {});
+      this.context.emit("cancelled", { session });
+      return this.words().done.leave;
+    });
+  }
+
+  #take(group: GroupSession, action: GroupAction, step: string, bundlePurchaseId: string): Promise<void> {
+    return this.#doing(group, action, async () => {
+      const paid = bundlePurchaseId ? { bundlePurchaseId } : { expectedPrice: group.price };
+      const body = { ...paid, expectedCancellation: group.cancellationPolicy };
+      await this.#joined(await this.#post<GroupSession>(`${pathOf(group)}/${step}`, body));
+      return this.words().groups.done;
+    });
+  }
+
+  async #joined(booking: GroupSession): Promise<void> {
+    const session = await this.#sessionOf(booking).catch(() => null);
+    if (session) this.context.emit("booked", { booking, session });
+  }
+
+  /** The group's session, which is made a moment after the group. */
+  async #sessionOf({ sessionId }: GroupSession): Promise<Session> {
+    const { signal } = this.#run;
+    for (;;) {
+      try {
+        return await this.context.client.get<Session>(`/sessions/${sessionId}`, {}, { signal });
+      } catch (error) {
+        if (!(error instanceof ApiError) || error.code !== "session_pending") throw error;
+        await delay(error.retryAfter ? error.retryAfter * 1000 : PENDING_PAUSE_MS, signal);
+      }
+    }
+  }
+
+  async #load(): Promise<void> {
+    const { client, options, store } = this.context;
+    const { signal } = this.#run;
+    const { course, offers } = store.state;
+    // A listing alone names its mentor, too.
+    const mentorProfileId = options.mentorId ?? (course ? null : offers[0]?.mentor.id);
+    const found: GroupSession[] = [];
+    let cursor: string | null = null;
+    const begun = Date.now();
+    do {
+      const query = { courseId: options.courseId, mentorProfileId, limit: SHOWN_AT_ONCE, cursor };
+      const page: Page<GroupSession> = await client.get("/group-sessions", query, { signal });
+      found.push(...page.items);
+      cursor = page.nextCursor;
+    } while (cursor && found.length < this.#shown);
+    this.#readAt = begun;
+    const groups = found.filter((group) => !group.cancelledAt);
+    this.store.update({ groups, hasMore: cursor !== null });
+    this.#settle(groups);
+    if (!groups.some((group) => group.courseId && !group.joined)) return;
+    const bundles = await client.get<Page<Bundle>>("/bundles", { limit: 100 }, { signal });
+    this.store.update({ bundles: bundles.items.filter((bundle) => bundle.status === "active") });
+  }
+
+  /** What was sent before a reload of the page, and how it ended. */
+  #settle(groups: readonly GroupSession[]): void {
+    for (const group of groups) {
+      if (!group.joined) {
+        this.#keys.forget(leavePathOf(group));
+        continue;
+      }
+      const taken = [JOIN, ACCEPT].map((step) => `${pathOf(group)}/${step}`).filter((path) => this.#keys.isOpen(path));
+      for (const path of taken) this.#keys.forget(path);
+      if (taken.length) void this.#joined(group);
+    }
+  }
+
+  async #readQuote(group: GroupSession): Promise<CancellationQuote> {
+    const path = `/sessions/${group.sessionId}/cancellation-quote`;
+    const quote = await this.context.client.get<CancellationQuote>(path, {}, { signal: this.#run.signal });
+    this.store.update(({ quotes }) => ({ quotes: new Map([...quotes, [group.id, quote]]) }));
+    return quote;
+  }
+
+  /** Asks until when the place is kept: to enter the list again tells those who are on it how they stand. */
+  async #readKept(group: GroupSession): Promise<void> {
+    const { signal } = this.#run;
+    const present = await this.context.client.get<GroupSession>(pathOf(group), {}, { signal });
+    if (standingOf(present) !== "kept") return this.readAgain();
+    const { offer } = await this.#post<WaitlistEntry>(`${pathOf(group)}/waitlist`, {});
+    if (!offer) return this.readAgain();
+    this.store.update(({ keptUntil }) => ({ keptUntil: new Map([...keptUntil, [group.id, offer.expiresAt]]) }));
+  }
+
+  #post<T>(path: string, body: object): Promise<T> {
+    const { signal } = this.#run;
+    return this.#keys.send(path, body, (key) => this.context.client.post<T>(path, body, { key, signal }));
+  }
+
+  /** Does one thing at a time, says what became of it, and reads the groups again in any case. */
+  async #doing(group: GroupSession, action: GroupAction, work: () => Promise<string>): Promise<void> {
+    if (this.store.state.busy) return;
+    const { id } = group;
+    this.store.update({ busy: { id, action }, done: null, failure: null });
+    let sentence: string | null = null;
+    try {
+      sentence = await work();
+    } catch (error) {
+      if (this.#run.signal.aborted) return;
+      this.#fail(group, error);
+    }
+    await this.#load().catch(() => undefined);
+    if (this.#run.signal.aborted) return;
+    this.store.update({ busy: null, ...(sentence && { done: { id, sentence } }) });
+    if (!sentence) return;
+    this.context.announce(sentence);
+    await this.#focus(id);
+    // The visitor's own time is taken now, or free again.
+    const isTime = action !== "wait" && action !== "unwait";
+    if (isTime && this.context.store.state.calendar.to) void this.context.flow.reloadSlots();
+  }
+
+  /** The form that had the focus is gone: people go on at what can be done now. */
+  async #focus(id: string): Promise<void> {
+    const { element } = this.context;
+    await element.updateComplete;
+    const root = element.shadowRoot;
+    if (!root?.activeElement) root?.querySelector<HTMLElement>(`[data-group="${CSS.escape(id)}"]`)?.focus();
+  }
+
+  /** The next answer is about the present terms, whether or not the groups can be read again. */
+  #showTerms(id: string, { price, cancellation }: Partial<Terms>): void {
+    const terms = price ? { price } : { cancellationPolicy: cancellation ?? null };
+    this.store.update(({ groups }) => ({
+      groups: groups && groups.map((group) => (group.id === id ? { ...group, ...terms } : group)),
+    }));
+  }
+
+  #fail({ id }: GroupSession, reason: unknown): void {
+    if (this.#run.signal.aborted) return;
+    const error = asApiError(reason);
+    if (error.presentTerms) this.#showTerms(id, error.presentTerms);
+    if (error.code !== "page") {
+      this.context.telemetry.failed(error);
+      this.context.emit("failed", { error, during: "book" });
+    }
+    this.store.update({ failure: { id, error } });
+  }
+}
+
+function pathOf({ id }: GroupSession): string {
+  return `/group-sessions/${id}`;
+}
+
+function leavePathOf(group: GroupSession): string {
+  return `${pathOf(group)}/leave`;
+}

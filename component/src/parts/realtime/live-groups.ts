@@ -1,0 +1,71 @@
+/** Keeps the group sessions that are shown right by what the streams bring: seats, and the place in a waiting list. */
+
+import type { GroupSession } from "../../api/types.js";
+import type { PartContext } from "../../booking/contracts.js";
+import type { Groups } from "../groups/groups.js";
+import type { Interval, SeatsChange } from "./hub.js";
+
+/** Whether a place of the waiting list is kept for the visitor: places are offered in the order of the line. */
+function isKept({ waitlistPosition, seatsOffered }: GroupSession): boolean {
+  return waitlistPosition !== null && waitlistPosition <= seatsOffered;
+}
+
+export class LiveGroups {
+  constructor(
+    private readonly context: PartContext,
+    private readonly signal: AbortSignal,
+  ) {}
+
+  /** Seats have moved; who waits has another place in the line then, or one that is kept for them. */
+  take({ groupSessionId, capacity, seatsTaken, seatsOffered, full }: SeatsChange): void {
+    const known = this.#find(groupSessionId);
+    if (!known) return;
+    void this.#show({ ...known, capacity, seatsTaken, seatsOffered, full });
+    // What the visitor does here is read by the part itself.
+    if (known.waitlistPosition !== null && this.#groups?.store.state.busy?.id !== known.id) void this.#readOwn(known);
+  }
+
+  /** A time of a mentor is free: a group at that time is cancelled. */
+  freed(mentorId: string, { start, end }: Interval): void {
+    const isCancelled = (group: GroupSession): boolean =>
+      group.mentorProfileId === mentorId && Date.parse(group.startTime) >= start && Date.parse(group.endTime) <= end;
+    if (this.#groups?.store.state.groups?.some(isCancelled)) this.readAgain();
+  }
+
+  /** What has moved meanwhile is not known. */
+  readAgain(): void {
+    if (this.#groups?.isAsked) this.#groups.readAgain();
+  }
+
+  get #groups(): Groups | null {
+    return this.context.enhanced?.groups ?? null;
+  }
+
+  #find(id: string): GroupSession | undefined {
+    return this.#groups?.store.state.groups?.find((group) => group.id === id);
+  }
+
+  async #readOwn(known: GroupSession): Promise<void> {
+    const path = `/group-sessions/${known.id}`;
+    const present = await this.context.client.get<GroupSession>(path, {}, { signal: this.signal }).catch(() => null);
+    const { groups: words } = this.#groups?.words() ?? {};
+    if (!present || !words || this.signal.aborted) return;
+    await this.#show(present);
+    const hasLeft = present.waitlistPosition === null && !present.joined;
+    const news = hasLeft ? words.stopped : isKept(present) && !isKept(known) ? words.kept : null;
+    if (news) this.context.announce(`${present.title ?? ""}: ${news}`);
+  }
+
+  /** Where what had the focus is gone with it, people go on at the group. */
+  async #show(present: GroupSession): Promise<void> {
+    const { element } = this.context;
+    const root = element.shadowRoot;
+    const row = root?.querySelector<HTMLElement>(`[data-group="${CSS.escape(present.id)}"]`);
+    const hadFocus = row?.contains(root?.activeElement ?? null);
+    this.#groups?.store.update(({ groups }) => ({
+      groups: groups?.map((group) => (group.id === present.id ? present : group)) ?? null,
+    }));
+    await element.updateComplete;
+    if (hadFocus && !root?.activeElement) row?.focus();
+  }
+}

@@ -1,0 +1,363 @@
+/** Entry of the lazy part "realtime": follows mentors and sessions, shows the connection, keeps a booking that waits. */
+
+import { html, nothing, type ReactiveController } from "lit";
+import { Client, delay } from "../../api/client.js";
+import type { ApiError } from "../../api/errors.js";
+import type { Booked, Session, Slot } from "../../api/types.js";
+import type { BookingState } from "../../booking/state.js";
+import type { Saved } from "../../booking/saved.js";
+import { startOf } from "../../booking/calendar/slots.js";
+import { formatSpan, formatTime } from "../../i18n/time.js";
+import type { AttachRealtime, PartContext, RealtimePart, Rendered } from "../../booking/contracts.js";
+import { Store, StoreController } from "../../core/store.js";
+import type { StreamHealth } from "../../core/telemetry.js";
+import { plural } from "../../i18n/plural.js";
+import { signInMessage } from "../../ui/view.js";
+import { followMentor, followSessions, type Following, type MentorChange } from "./hub.js";
+import { LiveCalendar } from "./live-calendar.js";
+import { LiveGroups } from "./live-groups.js";
+import { BookingQueue } from "./queue.js";
+import { LastSeen } from "./seen.js";
+import { recordsOf } from "./storage.js";
+import type { StreamState } from "./stream.js";
+import { liveStyles } from "./styles.js";
+import { blockOf, termsOf } from "./taken.js";
+import { liveWords, type LiveWords } from "./words.js";
+import { formatMoment, renderConnection, renderMark, renderNotice, renderQueued, type Connection } from "./view.js";
+
+/** A person may have five streams open, in all tabs: of a course with more mentors, the rest is read now and then. */
+const MAX_MENTORS = 3;
+const POLL_MS = 60_000;
+const CONFIG_RETRY_MS = 5_000;
+/** A connection that comes back sooner is not worth a word. */
+const QUIET_LOSS_MS = 2_500;
+/** After this, the stream has told that the time is booked. */
+const CLAIM_MS = 15_000;
+
+interface LiveState {
+  connection: Connection;
+  notice: string | null;
+}
+
+export const attach: AttachRealtime = (context) => new Realtime(context);
+
+class Realtime implements RealtimePart {
+  readonly #store = new Store<LiveState>({ connection: "connecting", notice: null });
+  readonly #ended = new AbortController();
+  readonly #calendar: LiveCalendar;
+  readonly #groups: LiveGroups;
+  readonly #queue: BookingQueue;
+  readonly #seen: LastSeen;
+  readonly #mentors = new Map<string, Following>();
+  readonly #claimId = crypto.randomUUID();
+  /** Requests that were made here, and that the mentor may accept while the page is open. */
+  readonly #requested = new Map<string, Booked>();
+  readonly #controllers: ReactiveController[] = [];
+  readonly #poll: ReturnType<typeof setInterval>;
+  #streams: Client | null = null;
+  #sessions: Following | null = null;
+  #lostTimer: ReturnType<typeof setTimeout> | undefined;
+  #claimTimer: ReturnType<typeof setTimeout> | undefined;
+  #liveAt: number | null = null;
+
+  constructor(private readonly context: PartContext) {
+    const { element, store, telemetry } = context;
+    this.#calendar = new LiveCalendar(context);
+    this.#groups = new LiveGroups(context, this.#ended.signal);
+    this.#calendar.onTaken = (slots) => this.#announceTaken(slots);
+    this.#queue = new BookingQueue(context, recordsOf("queue"));
+    this.#queue.onExpired = ({ saved }) => this.#notify(this.#words.notSent(this.#spanOf(saved.slot)));
+    this.#seen = new LastSeen(context, recordsOf("seen"), () => this.#asOf ?? Date.now());
+    this.#controllers.push(new StoreController(element, this.#store), new StoreController(element, this.#queue.store));
+    this.#adoptStyles(true);
+    const unsubscribe = store.subscribe((state, previous) => this.#follow(state, previous));
+    this.#ended.signal.addEventListener("abort", unsubscribe);
+    for (const name of ["online", "offline"]) {
+      addEventListener(name, () => this.#connectionChanged(), { signal: this.#ended.signal });
+    }
+    addEventListener("online", () => void this.#queue.send(), { signal: this.#ended.signal });
+    // Another tab may have been closed with a booking that waits.
+    document.addEventListener("visibilitychange", () => void this.#queue.adopt(), { signal: this.#ended.signal });
+    this.#poll = setInterval(() => this.#readNowAndThen(), POLL_MS);
+    telemetry.stream = () => this.#health();
+    void this.#queue.adopt();
+    void this.#connect();
+  }
+
+  get followsSessions(): boolean {
+    return this.#sessions?.state === "live";
+  }
+
+  renderConnection(): Rendered {
+    const { connection, notice } = this.#store.state;
+    const { options, store } = this.context;
+    const shown = notice ? renderNotice(this.#words, notice, () => this.#store.update({ notice: null })) : nothing;
+    if (!options.showConnectionStatus) return shown;
+    const asOf = this.#asOf === null || options.sessionId ? null : formatMoment(this.#asOf, options.locale, store.state.zone);
+    return html`${renderConnection(this.#words, connection, asOf)}${shown}`;
+  }
+
+  renderSlotMark(slot: Slot): Rendered {
+    return renderMark(this.#words, this.#calendar.markOf(slot));
+  }
+
+  isTaken(slot: Slot): boolean {
+    return this.#calendar.markOf(slot) === "taken";
+  }
+
+  queue(booking: Saved, error: ApiError, wasSent: boolean): boolean {
+    return this.#queue.add(booking, error, wasSent);
+  }
+
+  renderQueued(): Rendered {
+    const { store: queue } = this.#queue;
+    const { booking } = queue.state;
+    if (!booking) return nothing;
+    const { flow, options, store, words } = this.context;
+    const since = formatMoment(booking.queuedAt, options.locale, store.state.zone);
+    const signIn = signInMessage({ words, signInUrl: options.signInUrl, flow }, this.#words.signIn);
+    return renderQueued(this.#words, queue.state, since, signIn, {
+      withdraw: () => this.#queue.withdraw(),
+      send: () => void this.#queue.send(true),
+    });
+  }
+
+  dispose(): void {
+    this.#ended.abort();
+    this.#claim(false);
+    for (const following of [...this.#mentors.values(), this.#sessions]) following?.end();
+    this.#calendar.dispose();
+    this.#queue.dispose();
+    this.#seen.dispose();
+    for (const controller of this.#controllers) {
+      controller.hostDisconnected?.();
+      this.context.element.removeController(controller);
+    }
+    this.#adoptStyles(false);
+    clearInterval(this.#poll);
+    clearTimeout(this.#lostTimer);
+    clearTimeout(this.#claimTimer);
+  }
+
+  get #words(): LiveWords {
+    return liveWords(this.context.options.locale, this.context.words.parts?.live);
+  }
+
+  /** When the free times that are shown were right. */
+  get #asOf(): number | null {
+    if (this.#seen.asOf !== null) return this.#seen.asOf;
+    const latest = Math.max(this.#liveAt ?? 0, this.#calendar.readAt);
+    return latest || null;
+  }
+
+  // --- Streams ---
+
+  async #connect(): Promise<void> {
+    const { client, options } = this.context;
+    const signal = this.#ended.signal;
+    while (!signal.aborted && !this.#streams) {
+      try {
+        const url = options.streamsUrl ?? (await streamsUrlOf(client.base)) ?? client.base;
+        this.#streams = new Client(url.replace(/\/+$/, ""), client.tokens);
+      } catch {
+        this.#enter(navigator.onLine ? "reconnecting" : "offline");
+        await delay(CONFIG_RETRY_MS, signal, true).catch(() => undefined);
+      }
+    }
+    if (signal.aborted || !this.#streams) return;
+    this.#followSessions();
+    this.#followMentors(this.context.store.state);
+  }
+
+  /** A person has few streams: this one is open while a session is shown, or a booking waits for one. */
+  #followSessions(): void {
+    const { client, options, store } = this.context;
+    const isAwaited = this.#requested.size > 0 || store.state.submission.kind === "pending";
+    const isWanted = client.tokens.canSignIn && (options.sessionId !== null || isAwaited);
+    if (!isWanted) {
+      this.#sessions?.end();
+      this.#sessions = null;
+    } else if (this.#streams) {
+      this.#sessions ??= followSessions(this.#streams, {
+        onChange: (session) => this.#sessionChanged(session),
+        onState: () => this.#connectionChanged(),
+      });
+    }
+  }
+
+  #followMentors({ phase, offers, mentorId }: Readonly<BookingState>): void {
+    const streams = this.#streams;
+    if (!streams || phase !== "ready") return;
+    const all = mentorId ? [mentorId] : offers.map(({ mentor }) => mentor.id);
+    const wanted = new Set(all.slice(0, MAX_MENTORS));
+    for (const [id, following] of this.#mentors) {
+      if (wanted.has(id)) continue;
+      following.end();
+      this.#mentors.delete(id);
+      this.#calendar.forget(id);
+    }
+    for (const id of wanted) {
+      if (this.#mentors.has(id)) continue;
+      const following = followMentor(streams, id, {
+        onChange: (change) => this.#changed(id, change),
+        onState: () => this.#connectionChanged(),
+      });
+      this.#mentors.set(id, following);
+    }
+    this.#connectionChanged();
+  }
+
+  #changed(mentorId: string, change: MentorChange): void {
+    if (change.kind === "seats") return this.#groups.take(change);
+    // A snapshot has no seats: they may have moved before it.
+    if (change.kind === "snapshot") this.#groups.readAgain();
+    if (change.kind === "free") this.#groups.freed(mentorId, change);
+    this.#calendar.take(mentorId, change);
+  }
+
+  #follow(state: Readonly<BookingState>, previous: Readonly<BookingState>): void {
+    const isOther = state.phase !== previous.phase || state.offers !== previous.offers;
+    if (isOther || state.mentorId !== previous.mentorId) this.#followMentors(state);
+    if (state.submission !== previous.submission) this.#submissionChanged(state);
+    // A person has signed in.
+    if (previous.needsSignIn && !state.needsSignIn) this.#sessions?.retryNow();
+  }
+
+  #submissionChanged({ submission }: Readonly<BookingState>): void {
+    if (submission.kind === "requested") {
+      const { booking, series } = submission;
+      this.#requested.set(booking.id, { booking, session: null, ...(series && { series }) });
+    }
+    if (submission.kind === "closed") this.#requested.delete(submission.booking.id);
+    this.#followSessions();
+    const isTaking = submission.kind === "sending" && submission.optimistic;
+    if (isTaking) return this.#claim(true);
+    clearTimeout(this.#claimTimer);
+    if (submission.kind === "booked" || submission.kind === "pending") {
+      this.#claimTimer = setTimeout(() => this.#claim(false), CLAIM_MS);
+    } else this.#claim(false);
+  }
+
+  /** Takes the time out of the other calendars of the page while it is being booked; or gives it back. */
+  #claim(isTaking: boolean): void {
+    const { state } = this.context.store;
+    const id = state.slotMentorId ?? state.slot?.mentorProfileIds[0] ?? "";
+    const terms = termsOf(state, id);
+    if (isTaking && state.slot && terms) this.#mentors.get(id)?.claim(this.#claimId, blockOf(startOf(state.slot), terms));
+    else if (!isTaking) this.#mentors.forEach((following) => following.claim(this.#claimId, null));
+  }
+
+  #sessionChanged(session: Session): void {
+    const { emit, enhanced, flow, store } = this.context;
+    const { submission } = store.state;
+    const requested = this.#requested.get(session.bookingId);
+    this.#requested.delete(session.bookingId);
+    const isShown = "booking" in submission && submission.booking.id === session.bookingId;
+    flow.sessionChanged(session);
+    enhanced?.sessionChanged(session);
+    this.#followSessions();
+    if (requested && !isShown) {
+      // The page shows something else by now.
+      emit("booked", { ...requested, booking: { ...requested.booking, status: "accepted", sessionId: session.id }, session });
+      this.#notify(this.#words.accepted(this.#spanOf(session)));
+    }
+    // Of a person who is booked elsewhere, the same time of other mentors is not offered.
+    if (this.#mentors.size && !this.#mentors.has(session.mentorProfileId)) {
+      const { calendar } = store.state;
+      const [start, end] = [Date.parse(session.startTime), Date.parse(session.endTime)];
+      const earliest = start - store.state.durationMinutes * 60_000;
+      if (earliest < calendar.to && end > calendar.from) this.#calendar.readAgain({ start: earliest, end });
+    }
+  }
+
+  // --- The connection ---
+
+  #connectionChanged(): void {
+    const streams = this.#mentors.size ? [...this.#mentors.values()] : this.#sessions ? [this.#sessions] : [];
+    const states = streams.map((each) => each.state);
+    const was = this.#store.state.connection;
+    if (was === "live") this.#liveAt = Date.now();
+    const now = connectionOf(states, navigator.onLine);
+    clearTimeout(this.#lostTimer);
+    if (was === "live" && now === "reconnecting") {
+      this.#lostTimer = setTimeout(() => this.#enter(now), QUIET_LOSS_MS);
+    } else this.#enter(now);
+    if (now === "live") this.#cameBack(was);
+  }
+
+  #enter(connection: Connection): void {
+    if (!this.#ended.signal.aborted) this.#store.update({ connection });
+  }
+
+  #cameBack(was: Connection): void {
+    if (was !== "live") {
+      void this.#queue.send();
+      void this.#queue.adopt();
+    }
+    if (this.context.store.state.calendar.error) this.#calendar.readAgain();
+    if (this.#seen.asOf === null) return;
+    // What was kept from an earlier visit gives way to what is true now.
+    this.#seen.asOf = null;
+    const { slot, submission } = this.context.store.state;
+    if (!slot && submission.kind === "none") void this.context.flow.load();
+    else this.#calendar.readAgain();
+  }
+
+  /** Without a stream, or beside those of a large course; and in any case, what other tabs have left behind. */
+  #readNowAndThen(): void {
+    void this.#queue.adopt();
+    const { phase, offers, mentorId } = this.context.store.state;
+    const isWhole = this.#store.state.connection === "live" && (mentorId !== null || offers.length <= MAX_MENTORS);
+    if (phase !== "ready" || isWhole || document.hidden || !navigator.onLine) return;
+    this.#calendar.readAgain();
+    this.#groups.readAgain();
+  }
+
+  #health(): StreamHealth {
+    const all = [...this.#mentors.values(), ...(this.#sessions ? [this.#sessions] : [])].map((each) => each.health);
+    const [first] = all;
+    return first ?? { connectedSeconds: 0, disconnectedSeconds: 0, reconnections: 0 };
+  }
+
+  // --- Words ---
+
+  #announceTaken(slots: readonly Slot[]): void {
+    const { announce, options, store, words } = this.context;
+    const [slot] = slots;
+    if (!slot) return;
+    const time = formatTime(startOf(slot), options.locale, store.state.zone);
+    const many = plural(words.code, slots.length, this.#words.manyTaken);
+    announce(slots.length === 1 ? this.#words.oneTaken(time) : many);
+  }
+
+  #notify(notice: string): void {
+    this.#store.update({ notice });
+  }
+
+  #spanOf({ startTime, endTime }: Pick<Slot, "startTime" | "endTime">): string {
+    const { options, store } = this.context;
+    return formatSpan(Date.parse(startTime), Date.parse(endTime), options.locale, store.state.zone);
+  }
+
+  #adoptStyles(isAttached: boolean): void {
+    const root = this.context.element.renderRoot as ShadowRoot;
+    const sheet = liveStyles.styleSheet;
+    if (!sheet) return;
+    const others = root.adoptedStyleSheets.filter((each) => each !== sheet);
+    root.adoptedStyleSheets = isAttached ? [...others, sheet] : others;
+  }
+}
+
+/** The state of several streams in one word: that of the worst. */
+export function connectionOf(states: readonly StreamState[], isOnline: boolean): Connection {
+  if (states.some((state) => state === "offline") || (!isOnline && !states.every((state) => state === "live"))) return "offline";
+  if (states.some((state) => state === "reconnecting" || state === "paused")) return "reconnecting";
+  if (states.some((state) => state === "refused" || state === "signed-out")) return "not-live";
+  return states.length && states.every((state) => state === "live") ? "live" : "connecting";
+}
+
+/** Where an installation has its live updates; null: with the API. The browser keeps the answer for some minutes. */
+async function streamsUrlOf(base: string): Promise<string | null> {
+  const answer = await fetch(`${base}/component/config.json`, { credentials: "omit" });
+  return ((await answer.json()) as { streamsUrl: string | null }).streamsUrl;
+}

@@ -1,0 +1,85 @@
+/** What was shown last, for a page that is opened without a connection: public data alone, of this component. */
+
+import { bookableSlots, startOf } from "../../booking/calendar/slots.js";
+import { dayOf } from "../../i18n/time.js";
+import type { BookingState } from "../../booking/state.js";
+import type { PartContext } from "../../booking/contracts.js";
+import type { Records } from "./storage.js";
+
+export type Seen = Pick<
+  BookingState,
+  "course" | "offers" | "products" | "listing" | "durationMinutes" | "mentorId" | "calendar"
+> & {
+  /** Of what is free, in milliseconds since the epoch. */
+  asOf: number;
+};
+
+const WRITE_AFTER_MS = 2_000;
+const MAX_AGE_MS = 14 * 86_400_000;
+
+export class LastSeen {
+  /** When what is shown was true, where it was kept from an earlier visit. */
+  asOf: number | null = null;
+  #isRestoring = false;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  readonly #unsubscribe: () => void;
+
+  constructor(
+    private readonly context: PartContext,
+    private readonly records: Records<Seen>,
+    private readonly readAt: () => number,
+  ) {
+    this.#unsubscribe = context.store.subscribe((state, previous) => {
+      if (state.calendar !== previous.calendar) this.#writeSoon();
+      // What was kept gives way to what the API says.
+      if (state.offers !== previous.offers && !this.#isRestoring) this.asOf = null;
+      if (state.phase !== previous.phase) void this.#restore();
+    });
+    void this.#restore();
+  }
+
+  dispose(): void {
+    clearTimeout(this.#timer);
+    this.#unsubscribe();
+  }
+
+  get #key(): string {
+    const { client, options } = this.context;
+    return [client.base, options.mentorId, options.courseId, options.listingId].join(" ");
+  }
+
+  #writeSoon(): void {
+    this.#timer ??= setTimeout(() => {
+      this.#timer = undefined;
+      const { phase, course, offers, products, listing, durationMinutes, mentorId, calendar } = this.context.store.state;
+      if (phase !== "ready" || calendar.isLoading || calendar.error || this.asOf !== null) return;
+      const seen = { course, offers, products, listing, durationMinutes, mentorId, calendar, asOf: this.readAt() };
+      this.records.put(this.#key, seen).catch(() => undefined);
+    }, WRITE_AFTER_MS);
+  }
+
+  async #restore(): Promise<void> {
+    const { store } = this.context;
+    if (!this.#isWanted()) return;
+    const seen = await this.records.get(this.#key);
+    if (!seen || Date.now() - seen.asOf > MAX_AGE_MS || !this.#isWanted()) return;
+    const { asOf, ...kept } = seen;
+    const isShown = this.asOf !== null;
+    this.asOf = asOf;
+    this.#isRestoring = true;
+    const first = bookableSlots(kept.calendar.slots, kept.mentorId, Date.now())[0];
+    const day = first ? dayOf(startOf(first), store.state.zone) : null;
+    const shown = isShown ? {} : { ...kept, day, ...(day && { month: `${day.slice(0, 7)}-01` }) };
+    store.update({ ...shown, phase: "ready", error: null });
+    this.#isRestoring = false;
+  }
+
+  /** Only without a connection: what the API refuses is not shown. */
+  #isWanted(): boolean {
+    const { options, flow, store } = this.context;
+    const { phase, error } = store.state;
+    // Without the part of courses, none can be booked.
+    if (options.courseId && !flow.context.course) return false;
+    return phase === "failed" ? error?.status === 0 : phase === "loading" && !navigator.onLine;
+  }
+}

@@ -1,0 +1,69 @@
+/** Reads free slots again where they may be wrong: soon, together, and not by all pages at once. */
+
+import { ApiError } from "../../api/errors.js";
+import type { Slot, Slots } from "../../api/types.js";
+import type { BookingState } from "../../booking/state.js";
+import { readSlots } from "../../booking/calendar/read.js";
+import type { PartContext } from "../../booking/contracts.js";
+import type { Interval } from "./hub.js";
+
+const READ_AFTER_MS = 300;
+const READ_SPREAD_MS = 1_200;
+const READ_PAUSE_MS = 5_000;
+
+/** @typeParam K what is noted when the reading begins. */
+export class SlotReads<K> {
+  #dirty: Interval | null = null;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  #lastRead = 0;
+
+  constructor(
+    private readonly context: PartContext,
+    private readonly signal: AbortSignal,
+    /** Called when the reading begins. */
+    private readonly onBegin: () => K,
+    /** Called with the slots that start in the span, `end` excluded. */
+    private readonly onRead: (found: Slot[], span: Interval, noted: K) => void,
+  ) {
+    signal.addEventListener("abort", () => clearTimeout(this.#timer));
+  }
+
+  /** Reads slots again: those from `start` to before `end`. */
+  again(span: Interval): void {
+    if (this.signal.aborted) return;
+    const dirty = this.#dirty ?? span;
+    this.#dirty = { start: Math.min(dirty.start, span.start), end: Math.max(dirty.end, span.end) };
+    const soonest = Math.max(READ_AFTER_MS, this.#lastRead + READ_PAUSE_MS - Date.now());
+    this.#timer ??= setTimeout(() => void this.#read(), soonest + Math.random() * READ_SPREAD_MS);
+  }
+
+  async #read(): Promise<void> {
+    const { client, store } = this.context;
+    const source = sourceOf(store.state);
+    this.#timer = undefined;
+    if (!this.#dirty || !source || !store.state.calendar.to) return;
+    const start = Math.max(this.#dirty.start, Date.now());
+    const end = Math.min(this.#dirty.end, store.state.calendar.to);
+    this.#dirty = null;
+    this.#lastRead = Date.now();
+    const noted = this.onBegin();
+    const options = { open: true, signal: this.signal };
+    let found: Slot[];
+    try {
+      found = await readSlots(start, end, (span) => client.get<Slots>(source.path, { ...source.query, ...span }, options));
+    } catch (error) {
+      if (!this.signal.aborted && ApiError.of(error).isTemporary) this.again({ start, end });
+      return;
+    }
+    // Something else is chosen by now.
+    if (JSON.stringify(sourceOf(store.state)) !== JSON.stringify(source)) return;
+    this.onRead(found, { start, end }, noted);
+  }
+}
+
+function sourceOf(state: Readonly<BookingState>): { path: string; query: Record<string, string | number | null> } | null {
+  const { course, durationMinutes, listing, offers } = state;
+  if (course) return { path: `/courses/${course.id}/slots`, query: { durationMinutes } };
+  const mentor = offers[0]?.mentor;
+  return mentor ? { path: `/mentors/${mentor.id}/slots`, query: { durationMinutes, listingId: listing?.id ?? null } } : null;
+}

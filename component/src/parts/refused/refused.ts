@@ -1,0 +1,144 @@
+/** Times of the chosen day that cannot be booked, with the reasons; read when people want to know. */
+
+import { html, nothing, type TemplateResult } from "lit";
+import type { ApiError } from "../../api/errors.js";
+import type { RefusalReason, Slot, Slots } from "../../api/types.js";
+import { addDays, formatRange, formatter, startOfDay } from "../../i18n/time.js";
+import type { PartContext, Rendered } from "../../booking/contracts.js";
+import { Store } from "../../core/store.js";
+import { asApiError, slotsPathOf } from "../../core/common.js";
+import type { ExtrasWords } from "../../i18n/enhanced/words.js";
+
+export interface RefusedRange {
+  /** The first and the last starting time, in milliseconds since the epoch. */
+  from: number;
+  to: number;
+  reason: RefusalReason;
+}
+
+interface RefusedState {
+  isOpen: boolean;
+  /** Of which day and zone `ranges` are. */
+  key: string;
+  ranges: RefusedRange[] | null;
+  isStale: boolean;
+  error: ApiError | null;
+}
+
+const SHORTEST_PAUSE_MS = 10_000;
+
+/** What is told of a time that several mentors refuse: what comes closest to being free. */
+const BY_INTEREST: RefusalReason[] = ["busy", "limit", "time_off", "too_soon", "beyond_horizon", "outside_hours"];
+
+/** The refused starting times, in a row those with the same reason; without times that another mentor offers. */
+export function rangesOf({ items, refused = [] }: Slots, mentorId: string | null): RefusedRange[] {
+  const reasons = new Map<number, RefusalReason | null>();
+  for (const { startTime, mentorProfileId, reason } of refused) {
+    if (mentorId && mentorProfileId !== mentorId) continue;
+    const start = Date.parse(startTime);
+    const known = reasons.get(start);
+    if (!known || BY_INTEREST.indexOf(reason) < BY_INTEREST.indexOf(known)) reasons.set(start, reason);
+  }
+  for (const { startTime, mentorProfileIds } of items) {
+    if (!mentorId || mentorProfileIds.includes(mentorId)) reasons.set(Date.parse(startTime), null);
+  }
+  const ranges: RefusedRange[] = [];
+  let previous: RefusalReason | null = null;
+  for (const [start, reason] of [...reasons].sort(([one], [other]) => one - other)) {
+    const last = ranges.at(-1);
+    if (last && reason !== null && reason === previous) last.to = start;
+    else if (reason !== null) ranges.push({ from: start, to: start, reason });
+    previous = reason;
+  }
+  return ranges;
+}
+
+export class RefusedTimes {
+  readonly store = new Store<RefusedState>({ isOpen: false, key: "", ranges: null, isStale: false, error: null });
+  #run = new AbortController();
+  #slots: readonly Slot[] | null = null;
+  #loadedAt = 0;
+
+  constructor(
+    private readonly context: PartContext,
+    private readonly words: () => ExtrasWords,
+  ) {}
+
+  dispose(): void {
+    this.#run.abort();
+  }
+
+  render(day: string, locale: string): TemplateResult {
+    const { isOpen, key } = this.store.state;
+    const words = this.words();
+    // Another day, or other free times, which may change often: what was read is of the past.
+    const { slots } = this.context.store.state.calendar;
+    const isOld = slots !== this.#slots && Date.now() > this.#loadedAt + SHORTEST_PAUSE_MS;
+    if (isOpen && (isOld || key !== this.#keyOf(day))) queueMicrotask(() => void this.#load(day));
+    const toggled = async ({ target }: Event): Promise<void> => {
+      const details = target as HTMLDetailsElement;
+      if (details.open === this.store.state.isOpen) return;
+      this.store.update({ isOpen: details.open });
+      if (!details.open) return;
+      await this.#load(day);
+      await this.context.element.updateComplete;
+      // The list of times may be scrolled by itself.
+      details.scrollIntoView({ block: "nearest" });
+    };
+    return html`<details class="refused" part="refused" ?open=${isOpen} @toggle=${toggled}>
+      <summary>${words.refused.title}</summary>
+      <div aria-live="polite">${isOpen ? this.#renderContent(words, locale) : nothing}</div>
+    </details>`;
+  }
+
+  #renderContent({ refused }: ExtrasWords, locale: string): Rendered {
+    const { ranges, isStale, error } = this.store.state;
+    if (error) return html`<p class="error">${refused.failed}</p>`;
+    if (!ranges) return html`<p class="muted">${this.context.words.loading}</p>`;
+    if (!ranges.length) return html`<p class="muted">${refused.none}</p>`;
+    const options = { timeZone: this.context.store.state.zone, hour: "numeric", minute: "2-digit" } as const;
+    const format = formatter(locale, options);
+    const reasonOf = ({ reason, from }: RefusedRange): string =>
+      reason === "too_soon" && from < Date.now() ? refused.past : refused.reasons[reason];
+    return html`<p class="muted">${isStale ? refused.stale : refused.starts}</p>
+      <ul>
+        ${ranges.map(
+          (range) =>
+            html`<li><b>${range.from === range.to ? format.format(range.from) : formatRange(format, range.from, range.to)}</b>
+              <span class="muted">${reasonOf(range)}</span></li>`,
+        )}
+      </ul>`;
+  }
+
+  #keyOf(day: string): string {
+    const { zone, mentorId, listing, durationMinutes } = this.context.store.state;
+    return [day, zone, mentorId, listing?.id, durationMinutes].join();
+  }
+
+  async #load(day: string): Promise<void> {
+    const { client, store } = this.context;
+    const { zone, course, listing, durationMinutes, mentorId, calendar } = store.state;
+    const key = this.#keyOf(day);
+    if (this.store.state.key === key && this.#slots === calendar.slots) return;
+    this.#run.abort();
+    const { signal } = (this.#run = new AbortController());
+    this.#slots = calendar.slots;
+    this.#loadedAt = Date.now();
+    this.store.update(({ key: before, ranges }) => ({ key, ranges: before === key ? ranges : null, error: null }));
+    const query = {
+      from: new Date(startOfDay(day, zone)).toISOString(),
+      to: new Date(startOfDay(addDays(day, 1), zone)).toISOString(),
+      durationMinutes,
+      listingId: course ? null : listing?.id,
+      timeZone: zone,
+      explain: true,
+    };
+    try {
+      const slots = await client.get<Slots>(slotsPathOf(store.state), query, { open: true, signal });
+      const ranges = rangesOf(slots, mentorId);
+      this.store.update({ ranges, isStale: Boolean(slots.staleCalendars?.length) && !slots.items.length });
+    } catch (error) {
+      if (!signal.aborted) this.store.update({ error: asApiError(error) });
+    }
+  }
+}

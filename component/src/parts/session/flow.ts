@@ -1,0 +1,313 @@
+/** What people do with a session: start, complete, cancel, review, answer. Changes the state that its views render. */
+
+import { delay, type RequestOptions } from "../../api/client.js";
+import { ApiError } from "../../api/errors.js";
+import type { CancelledSeries, Review, Session } from "../../api/types.js";
+import type { CancellationType, Completion } from "../../core/page.js";
+import type { PartContext } from "../../booking/contracts.js";
+import { Store } from "../../core/store.js";
+import { asApiError, countOf } from "../../core/common.js";
+import { Keys } from "../../core/keys.js";
+import { SessionReader } from "./reader.js";
+import {
+  STATUS_AFTER,
+  costsTheSame,
+  fieldErrorsOf,
+  initialSessionState,
+  possible,
+  type Absent,
+  type Action,
+  type DialogName,
+  type SessionState,
+} from "./state.js";
+import type { SessionWords } from "../../i18n/enhanced/words.js";
+
+/** How long the page's own call may take. */
+const OWN_ACTION_MS = 60_000;
+const EVENTS = { start: "started", complete: "completed", cancel: "cancelled", "no-show": "cancelled" } as const;
+/** Refusals after which there is nothing more to enter in a dialog. */
+const OVER = new Set(["already_reviewed", "already_answered", "review_not_open"]);
+
+export class SessionFlow {
+  readonly store = new Store<SessionState>(initialSessionState());
+  #id: string | null = null;
+  readonly #reader: SessionReader;
+  readonly #keys: Keys;
+  /** The session as it came by a stream while something was being done. */
+  #missed: Session | null = null;
+
+  constructor(
+    readonly context: PartContext,
+    private readonly words: () => SessionWords,
+  ) {
+    this.#keys = new Keys(context.client);
+    this.#reader = new SessionReader(context, this.store, words);
+  }
+
+  /** Shows a session; the same one again does nothing. */
+  open(id: string): void {
+    if (id === this.#id) return;
+    this.#id = id;
+    this.store.update(initialSessionState());
+    this.#reader.open(id);
+    void this.load();
+  }
+
+  dispose(): void {
+    this.#reader.dispose();
+  }
+
+  /** Reads the session, again too; a failure is shown. */
+  async load(): Promise<void> {
+    const { signal } = this.#reader;
+    this.store.update({ error: null, phase: this.store.state.session ? "ready" : "loading" });
+    try {
+      await this.#reader.read();
+    } catch (error) {
+      if (signal.aborted) return;
+      const failure = asApiError(error);
+      this.store.update({ error: failure, phase: this.store.state.session ? "ready" : "failed" });
+      this.context.telemetry.failed(failure);
+      this.context.emit("failed", { error: failure, during: "session" });
+    }
+  }
+
+  /** A session has changed, by a stream or by the booking flow. */
+  changed(session: Session): void {
+    const { session: known, doing, phase } = this.store.state;
+    if (session.id !== this.#id || known?.updatedAt === session.updatedAt || phase === "left") return;
+    if (doing) this.#missed = session;
+    // The tag for the next change, and what it costs to cancel, are not in the message.
+    else if (known) this.#reader.readLater();
+    else void this.load();
+  }
+
+  /** @param answering the review that is answered. */
+  openDialog(dialog: DialogName, answering: Review | null = null): void {
+    this.store.update({ dialog, answering, error: null, fieldErrors: {}, notice: null, plan: null });
+    if (dialog === "cancel") void this.#inDialog(dialog, async () => this.store.update({ quote: await this.#reader.quote() }));
+    if (dialog === "series") void this.#inDialog(dialog, async () => this.store.update({ plan: await this.#reader.plan() }));
+  }
+
+  /** Also while something is being done: the session then shows what became of it. */
+  closeDialog(): void {
+    if (!this.store.state.dialog) return;
+    this.store.update({ dialog: null, error: null, fieldErrors: {} });
+  }
+
+  /** Shows what is wrong with a field of the dialog. */
+  refuse(field: string, reason: string): void {
+    this.store.update({ fieldErrors: { [field]: [reason] } });
+  }
+
+  start(): Promise<void> {
+    const { onStart } = this.context.options.sessionActions ?? {};
+    return this.#step("start", onStart && (() => onStart(this.#sessionId)), {});
+  }
+
+  complete(completion: Completion): Promise<void> {
+    const { onComplete } = this.context.options.sessionActions ?? {};
+    return this.#step("complete", onComplete && (() => onComplete(this.#sessionId, completion)), completion);
+  }
+
+  /** Cancels for what the dialog shows; where that has changed meanwhile, shows the new cost instead. */
+  async cancel(reason: string, refundRequested: boolean, type?: CancellationType): Promise<void> {
+    const { quote: shown, doing } = this.store.state;
+    const words = this.words();
+    if (doing) return;
+    const action = possible(this.store.state).leave ? "leave" : "cancel";
+    if (action === "cancel" && !reason.trim()) {
+      return this.refuse("reason", words.cancelling.reasonMissing);
+    }
+    const { onCancel } = this.context.options.sessionActions ?? {};
+    if (onCancel) return this.#step(action, () => onCancel(this.#sessionId, reason, type), {});
+    await this.#doing(action, async () => {
+      const quote = await this.#reader.quote();
+      if (shown?.allowed && !quote.allowed) throw new ApiError(412, "stale");
+      if (shown && !costsTheSame(shown, quote)) {
+        this.store.update({ quote, notice: words.cancelling.costChanged });
+        return;
+      }
+      if (action === "leave") return this.#leave(reason);
+      const mayAsk = quote.cancelledBy === "mentee" && quote.refund.amount > 0;
+      await this.#stepDone(action, await this.#postStep(action, { reason, type, ...(mayAsk && { refundRequested }) }));
+    });
+  }
+
+  async review(rating: number | null, comment: string): Promise<void> {
+    const words = this.words();
+    if (!rating) return this.refuse("rating", words.reviewing.ratingMissing);
+    await this.#doing("review", async () => {
+      const body = { rating, ...(comment.trim() && { comment: comment.trim() }) };
+      const review = await this.#post<Review>(`/sessions/${this.#sessionId}/review`, body);
+      this.store.update({ reviews: [review], permit: null });
+      this.#finished("review");
+    });
+  }
+
+  /** Reports who did not come, which cancels the session. */
+  async reportNoShow(who: Absent): Promise<void> {
+    await this.#doing("no-show", async () => {
+      await this.#stepDone("no-show", await this.#postStep("no-show", { who }));
+    });
+  }
+
+  /** Answers the review of the dialog; there is one answer, which is never changed. */
+  async answer(answer: string): Promise<void> {
+    const { answering } = this.store.state;
+    if (!answer) return this.refuse("answer", this.words().reviewing.answerMissing);
+    await this.#doing("answer", async () => {
+      const body = { answer, reviewId: answering?.id };
+      const answered = await this.#post<Review>(`/sessions/${this.#sessionId}/review/answer`, body);
+      const reviews = this.store.state.reviews.map((each) => (each.id === answered.id ? answered : each));
+      this.store.update({ reviews });
+      this.#finished("answer");
+    });
+  }
+
+  /** Cancels this session and the later ones of its series, for what the dialog shows, or shows the new cost instead. */
+  async cancelSeries(reason: string, refundRequested: boolean, type?: CancellationType): Promise<void> {
+    const { session, booking, plan: shown } = this.store.state;
+    const words = this.words();
+    if (!reason.trim()) return this.refuse("reason", words.cancelling.reasonMissing);
+    await this.#doing("series", async () => {
+      const plan = await this.#reader.plan();
+      if (JSON.stringify(plan) !== JSON.stringify(shown)) {
+        return this.store.update({ plan, notice: words.cancelling.costChanged });
+      }
+      const body = { from: session?.startTime, reason, type, refundRequested };
+      const { kept } = await this.#post<CancelledSeries>(`/series/${booking?.seriesId}/cancel`, body);
+      await this.#reader.read();
+      this.#finished("series");
+      if (kept.length) {
+        const dates = countOf(this, kept.length, words.plurals.dates);
+        this.store.update({ notice: `${words.done.series} ${words.series.kept(dates)}` });
+      }
+      const now = this.store.state.session;
+      if (now?.status === "cancelled") this.#emitStep("cancel", now);
+    });
+  }
+
+  get #sessionId(): string {
+    return this.#id ?? "";
+  }
+
+  /** A step by the page's own call, where it gave one, or by ours; shown as made meanwhile where that is wanted. */
+  async #step(action: "start" | "complete" | "cancel" | "leave", own: (() => unknown) | undefined, body: object): Promise<void> {
+    const { session } = this.store.state;
+    await this.#doing(action, async () => {
+      const status = STATUS_AFTER[action];
+      if (this.context.options.optimistic && session && status) this.store.update({ session: { ...session, status } });
+      if (!own) return this.#stepDone(action, await this.#postStep(action, body));
+      await this.#ownAction(own);
+      await this.#reader.read();
+      const now = this.store.state.session;
+      // The page may have asked its own visitor, who thought better of it.
+      if (now && now.status === status) await this.#stepDone(action, now);
+      else this.store.update({ dialog: null });
+    });
+  }
+
+  /** The page's call, which may show a form of its own; where it takes too long, people go on without it. */
+  async #ownAction(own: () => unknown): Promise<void> {
+    const { signal } = this.#reader;
+    const call = Promise.resolve(own());
+    const isLate = await Promise.race([call.then(() => false), delay(OWN_ACTION_MS, signal).then(() => true)]);
+    if (!isLate) return;
+    void call.then(
+      () => (signal.aborted ? undefined : this.load()),
+      () => undefined,
+    );
+    throw new ApiError(0, "timeout");
+  }
+
+  #postStep(action: string, body: object): Promise<Session> {
+    const { tag: ifMatch } = this.store.state;
+    const onTag = (tag: string | null): void => this.store.update({ tag });
+    return this.#post<Session>(`/sessions/${this.#sessionId}/${action}`, body, { ifMatch, onTag });
+  }
+
+  async #stepDone(action: Action, session: Session): Promise<void> {
+    this.store.update({ session });
+    this.#finished(action);
+    if (action in EVENTS) this.#emitStep(action as keyof typeof EVENTS, session);
+    await this.#reader.readRest(session).catch(() => undefined);
+  }
+
+  async #leave(reason: string): Promise<void> {
+    const { session } = this.store.state;
+    await this.#post(`/group-sessions/${session?.bookingId}/leave`, reason ? { reason } : {});
+    this.store.update({ phase: "left" });
+    this.#finished("leave");
+    // To the one who left, it is as if it were cancelled.
+    if (session) this.#emitStep("cancel", session);
+  }
+
+  #emitStep(action: keyof typeof EVENTS, session: Session): void {
+    this.context.emit(EVENTS[action], { session });
+    this.context.flow.sessionChanged(session);
+  }
+
+  #finished(action: Action): void {
+    const notice = this.words().done[action as keyof SessionWords["done"]];
+    this.store.update({ dialog: null, notice, error: null, fieldErrors: {}, now: Date.now() });
+    this.context.announce(notice);
+    this.#reader.schedule();
+  }
+
+  /** Does one thing at a time; what fails is shown, and what was shown as made is taken back. */
+  async #doing(action: Action, work: () => Promise<void>): Promise<void> {
+    const { session, tag, doing } = this.store.state;
+    if (doing) return;
+    const { signal } = this.#reader;
+    this.store.update({ doing: action, error: null, fieldErrors: {}, notice: null });
+    try {
+      await work();
+    } catch (error) {
+      if (signal.aborted) return;
+      this.store.update({ session, tag });
+      await this.#failed(action, asApiError(error));
+    } finally {
+      if (!signal.aborted) {
+        this.store.update({ doing: null, waiting: null });
+        const missed = this.#missed;
+        this.#missed = null;
+        if (missed) this.changed(missed);
+      }
+    }
+  }
+
+  async #failed(action: Action, error: ApiError): Promise<void> {
+    const during = action === "start" || action === "complete" || action === "cancel" ? action : "session";
+    if (error.code !== "page") this.context.telemetry.failed(error);
+    this.context.emit("failed", { error, during });
+    if (error.status === 412 || error.code === "invalid_transition") {
+      await this.#reader.read().catch(() => undefined);
+      // What was to be done may not be there any more; the form stays open where it is.
+      const after = possible(this.store.state);
+      const isThere = { ...after, series: after.cancelSeries, "no-show": after.noShow.length > 0 }[action];
+      if (!isThere) this.store.update({ dialog: null });
+    }
+    if (OVER.has(error.code)) {
+      this.store.update({ dialog: null });
+      await this.#reader.read().catch(() => undefined);
+    }
+    this.store.update({ error, fieldErrors: fieldErrorsOf(error.details, this.words().form.line, this.context.words.reason) });
+  }
+
+  async #inDialog(dialog: DialogName, work: () => Promise<void>): Promise<void> {
+    const { signal } = this.#reader;
+    try {
+      await work();
+    } catch (error) {
+      if (!signal.aborted && this.store.state.dialog === dialog) this.store.update({ error: asApiError(error) });
+    }
+  }
+
+  #post<T>(path: string, body: object, options: RequestOptions = {}): Promise<T> {
+    const { signal } = this.#reader;
+    return this.#keys.send(`${path} ${options.ifMatch ?? ""}`, body, (key) =>
+      this.context.client.post<T>(path, body, { ...options, key, signal, onWaiting: this.#reader.onWaiting }),
+    );
+  }
+}

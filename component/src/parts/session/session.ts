@@ -1,0 +1,81 @@
+/** Entry of the session view, loaded where a session is shown. */
+
+import type { ReactiveController } from "lit";
+import type { Session } from "../../api/types.js";
+import type { PartContext, Rendered } from "../../booking/contracts.js";
+import { StoreController } from "../../core/store.js";
+import { adoptStyles } from "../../core/common.js";
+import { SessionFlow } from "./flow.js";
+import { sessionStyles } from "./styles.js";
+import type { SessionWords } from "../../i18n/enhanced/words.js";
+import { renderSession } from "./view.js";
+
+export class SessionPart {
+  readonly #flow: SessionFlow;
+  readonly #controllers: ReactiveController[];
+
+  constructor(
+    private readonly context: PartContext,
+    private readonly words: () => SessionWords,
+  ) {
+    adoptStyles(context, sessionStyles);
+    this.#flow = new SessionFlow(context, words);
+    this.#controllers = [
+      new StoreController(context.element, this.#flow.store),
+      new DialogController(context, this.#flow),
+    ];
+  }
+
+  render(sessionId: string, locale: string): Rendered {
+    // Not while rendering: it changes the state.
+    queueMicrotask(() => this.#flow.open(sessionId));
+    const { context, words } = this;
+    const flow = this.#flow;
+    const { zone } = context.store.state;
+    return renderSession({ context, flow, state: flow.store.state, words: words(), locale, zone });
+  }
+
+  changed(session: Session): void {
+    this.#flow.changed(session);
+  }
+
+  dispose(): void {
+    this.#flow.dispose();
+    for (const controller of this.#controllers) {
+      this.context.element.removeController(controller);
+      controller.hostDisconnected?.();
+    }
+  }
+}
+
+/** Opens and closes the dialog as the state has it, and leaves the focus where people can go on. */
+class DialogController implements ReactiveController {
+  #hadFocus = false;
+
+  constructor(
+    private readonly context: PartContext,
+    private readonly flow: SessionFlow,
+  ) {
+    context.element.addController(this);
+  }
+
+  hostUpdate(): void {
+    this.#hadFocus = this.#root?.activeElement != null;
+  }
+
+  hostUpdated(): void {
+    const dialog = this.#root?.querySelector<HTMLDialogElement>(".session dialog");
+    if (!dialog) return;
+    const isWanted = this.flow.store.state.dialog !== null;
+    if (isWanted && !dialog.open) dialog.showModal();
+    // The browser gives the focus back to the button that opened it.
+    if (!isWanted && dialog.open) dialog.close();
+    // Where what had the focus is gone, people go on at the heading.
+    const isLost = this.#hadFocus && !this.#root?.activeElement;
+    if (isLost) this.#root?.querySelector<HTMLElement>(".session [data-focus]")?.focus();
+  }
+
+  get #root(): ShadowRoot | null {
+    return this.context.element.shadowRoot;
+  }
+}

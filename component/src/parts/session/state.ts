@@ -1,0 +1,242 @@
+/** The session that is shown, and what follows from it: who is looking, what they may do and when, what happened. */
+
+import type { Waiting } from "../../api/client.js";
+import type { ApiError } from "../../api/errors.js";
+import type { Booking, CancellationQuote, Money, Review, ReviewPermit, Session, SessionStatus } from "../../api/types.js";
+import type { CancellationType } from "../../core/page.js";
+import type { SeriesPlan } from "./plan.js";
+
+export type Role = "mentee" | "mentor" | "operator";
+export type Absent = "mentee" | "mentor";
+export type Action = "start" | "complete" | "cancel" | "leave" | "no-show" | "review" | "answer" | "series";
+export type DialogName = Exclude<Action, "start" | "leave">;
+
+export interface SessionState {
+  /** `preparing`: accepted, and being created. `left`: the visitor has given up a place in a group. */
+  phase: "loading" | "preparing" | "ready" | "failed" | "left";
+  session: Session | null;
+  /** The ETag of `session`. */
+  tag: string | null;
+  booking: Booking | null;
+  /** What cancelling costs; who is asking follows from it. */
+  quote: CancellationQuote | null;
+  permit: ReviewPermit | null;
+  /** Of this session: the visitor's own, to mentors those of all participants. */
+  reviews: readonly Review[];
+  plan: SeriesPlan | null;
+  dialog: DialogName | null;
+  /** The review that the dialog answers. */
+  answering: Review | null;
+  /** What is being done at the moment. */
+  doing: Action | null;
+  /** Why it is not done yet. */
+  waiting: Waiting | null;
+  /** Why the last thing could not be done, or the session not be loaded. */
+  error: ApiError | null;
+  /** Reasons by the field of the dialog that has the value. */
+  fieldErrors: Readonly<Record<string, string[]>>;
+  /** What has just been done, or has changed. */
+  notice: string | null;
+  /** Milliseconds since the epoch, of the last change of what is possible. */
+  now: number;
+}
+
+export function initialSessionState(now = Date.now()): SessionState {
+  return {
+    phase: "loading",
+    session: null,
+    tag: null,
+    booking: null,
+    quote: null,
+    permit: null,
+    reviews: [],
+    plan: null,
+    dialog: null,
+    answering: null,
+    doing: null,
+    waiting: null,
+    error: null,
+    fieldErrors: {},
+    notice: null,
+    now,
+  };
+}
+
+/** Who is looking at the session; null until it is known. */
+export function roleOf(state: SessionState): Role | null {
+  const by = state.quote?.cancelledBy;
+  return by && by !== "system" ? by : null;
+}
+
+/** The types of cancellation that a visitor may give, the usual one first; the API knows the one of an operator. */
+export function cancellationTypes(role: Role | null): readonly CancellationType[] {
+  if (role !== "mentee" && role !== "mentor") return [];
+  return [role === "mentee" ? "client_request" : "coach_request", "emergency", "other"];
+}
+
+export function isGroup({ session, booking }: Pick<SessionState, "session" | "booking">): boolean {
+  return booking ? booking.kind === "group" : session !== null && session.menteeUserId === null;
+}
+
+/** From when on a session can be started and joined, in milliseconds since the epoch; -Infinity for any time. */
+export function opensAt(session: Pick<Session, "startTime" | "earlyStartMinutes">): number {
+  if (session.earlyStartMinutes === null) return -Infinity;
+  return Date.parse(session.startTime) - session.earlyStartMinutes * 60_000;
+}
+
+const NO_SHOW_AFTER_MS = 15 * 60_000;
+
+/** From when on it can be reported that a party did not come, in milliseconds since the epoch. */
+export function noShowFrom({ startTime }: Pick<Session, "startTime">): number {
+  return Date.parse(startTime) + NO_SHOW_AFTER_MS;
+}
+
+/** What may be done now. `startsLater`: it can be started, and the time for it has not come. */
+export interface Possible {
+  join: string | null;
+  start: boolean;
+  startsLater: boolean;
+  complete: boolean;
+  cancel: boolean;
+  leave: boolean;
+  /** Who may be reported not to have come; empty for no one. */
+  noShow: readonly Absent[];
+  review: boolean;
+  answer: boolean;
+  cancelSeries: boolean;
+}
+
+export function possible(state: SessionState): Possible {
+  const { session, now } = state;
+  const role = roleOf(state);
+  const status = session?.status;
+  const isParty = role === "mentee" || role === "mentor";
+  const isOpen = session !== null && now >= opensAt(session);
+  const hasLeave = role === "mentee" && isGroup(state);
+  const mayCancel = status === "scheduled" && state.quote?.allowed === true;
+  return {
+    join: session?.joinUrl && isWebAddress(session.joinUrl) ? session.joinUrl : null,
+    start: status === "scheduled" && isParty && isOpen,
+    startsLater: status === "scheduled" && isParty && !isOpen,
+    complete: status === "in_progress" && (role === "mentor" || role === "operator"),
+    cancel: mayCancel && !hasLeave,
+    leave: mayCancel && hasLeave,
+    noShow: status === "scheduled" && now >= noShowFrom(session as Session) ? absentFor(state) : [],
+    review: status === "completed" && state.permit !== null && !state.reviews.length,
+    answer: role === "mentor" && state.reviews.some((review) => review.answeredAt === null),
+    cancelSeries: Boolean(state.booking?.seriesId) && role !== null && status === "scheduled",
+  };
+}
+
+/** Whom a visitor may report: the other party. In a group, mentees' absence is attendance instead. */
+function absentFor(state: SessionState): readonly Absent[] {
+  const all = isGroup(state) ? (["mentor"] as const) : (["mentee", "mentor"] as const);
+  return roleOf(state) === null ? [] : all.filter((who) => who !== roleOf(state));
+}
+
+/** What a mentee owes who did not come: the late fee, or where no one may cancel the whole price; null: not known. */
+export function noShowFee({ booking, quote }: Pick<SessionState, "booking" | "quote">): { percent: number; fee: Money } | null {
+  if (!booking || !quote) return null;
+  const percent = quote.policy ? quote.policy.lateFeePercent : 100;
+  // Half up to the minor unit, as the API does it.
+  return { percent, fee: { ...booking.price, amount: Math.floor((booking.price.amount * percent + 50) / 100) } };
+}
+
+/** Whether an address may stand in a link: whatever runs scripts may not. */
+export function isWebAddress(address: string): boolean {
+  return /^https?:\/\//i.test(address);
+}
+
+const SOON_MS = 60_000;
+/** Before the start: from then on the other side may start it. */
+const NEAR_MS = 30 * 60_000;
+const LONGEST_TIMER_MS = 3_600_000;
+/** How long after its end a session that goes on is still looked at. */
+const LATE_MS = 6 * 3_600_000;
+
+/**
+ * When the session is to be read again, in milliseconds from now; null for never.
+ *
+ * At the moments from which more can be done with it: it can be joined, and its link appears; it can be reported who
+ * did not come; cancelling is not free any more. And each minute while the other side may start or complete it, unless a
+ * stream tells.
+ */
+export function nextLook(session: Session, now: number, isFollowed: boolean, freeUntil?: string | null): number | null {
+  const { status } = session;
+  if (status === "completed" || status === "cancelled") return null;
+  const planned = status === "scheduled" ? [noShowFrom(session), Date.parse(freeUntil ?? "")] : [];
+  const moments = [opensAt(session), ...planned];
+  const wait = Math.min(...moments.map((moment) => (moment > now ? moment - now + 500 : Infinity)));
+  const near = Date.parse(session.startTime) - NEAR_MS;
+  const isOver = now > Date.parse(session.endTime) + LATE_MS;
+  const poll = isFollowed || isOver ? Infinity : status === "in_progress" || now > near ? SOON_MS : near - now;
+  const next = Math.min(wait, poll);
+  return next === Infinity ? null : Math.min(next, LONGEST_TIMER_MS);
+}
+
+export interface HistoryEntry {
+  at: string;
+  kind: "requested" | "booked" | "started" | "completed" | "cancelled" | "waived" | "reviewed" | "answered";
+}
+
+/** What happened, in the order of a session's life. A booking that was accepted at once has no request of its own. */
+export function historyOf({ session, booking, reviews }: Pick<SessionState, "session" | "booking" | "reviews">): HistoryEntry[] {
+  if (!session) return [];
+  const wasRequested = booking !== null && Date.parse(session.createdAt) - Date.parse(booking.createdAt) > SOON_MS;
+  const entries: [string | null | undefined, HistoryEntry["kind"]][] = [
+    [wasRequested ? booking.createdAt : null, "requested"],
+    [session.createdAt, "booked"],
+    [session.startedAt, "started"],
+    [session.completedAt, "completed"],
+    [session.cancelledAt, "cancelled"],
+    [session.cancellation?.waivedAt, "waived"],
+  ];
+  for (const { createdAt, answeredAt } of reviews) entries.push([createdAt, "reviewed"], [answeredAt, "answered"]);
+  const made = entries.flatMap(([at, kind]) => (at ? [{ at, kind }] : []));
+  // Those of the same moment stay in the order above.
+  return made.sort((one, other) => Date.parse(one.at) - Date.parse(other.at));
+}
+
+/** Whether no one ever pays for cancelling: nothing was paid, or no fee is due. */
+export function isAlwaysFree({ allowed, fee, refund, creditReturned, policy }: CancellationQuote): boolean {
+  const isPaid = fee.amount > 0 || refund.amount > 0 || creditReturned !== null;
+  return allowed && (!isPaid || policy?.lateFeePercent === 0);
+}
+
+/** Whether two quotes cost the same. */
+export function costsTheSame(one: CancellationQuote, other: CancellationQuote): boolean {
+  return (
+    one.allowed === other.allowed &&
+    one.fee.amount === other.fee.amount &&
+    one.refund.amount === other.refund.amount &&
+    one.creditReturned === other.creditReturned
+  );
+}
+
+/** What the dialogs of an action leave behind: the status that the session has then. */
+export const STATUS_AFTER: Partial<Record<Action, SessionStatus>> = {
+  start: "in_progress",
+  complete: "completed",
+  cancel: "cancelled",
+  "no-show": "cancelled",
+};
+
+/** The lines of a text that have something in them. */
+export function linesOf(text: string): string[] {
+  return text.split("\n").flatMap((line) => line.trim() || []);
+}
+
+/** The API's reasons by the dialog's fields, as `say` has them; of a list, each with the number of its line. */
+export function fieldErrorsOf(
+  details: Readonly<Record<string, string[]>>,
+  line: (number: string, reason: string) => string,
+  say: (reason: string) => string,
+): Record<string, string[]> {
+  const errors: Record<string, string[]> = {};
+  for (const [name, reasons] of Object.entries(details)) {
+    const [field = "", index] = name.split(".");
+    const shown = reasons.map((each) => (index === undefined ? say(each) : line(String(Number(index) + 1), say(each))));
+    errors[field] = [...(errors[field] ?? []), ...shown];
+  }
+  return errors;
+}
