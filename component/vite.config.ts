@@ -14,7 +14,7 @@ const BASIC = [
   /\/src\/session-booking\.ts$/,
   /\/node_modules\/(lit|lit-html|lit-element|@lit\/reactive-element)\/(?!.*directive)/,
   // What several lazy parts share; here, it is counted with none of them.
-  /\/src\/core\/common\.ts$/,
+  /\/src\/core\/work\.ts$/,
   /preload-helper/,
 ];
 

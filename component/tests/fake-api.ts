@@ -4,9 +4,9 @@ import { afterEach, beforeEach, vi } from "vitest";
 import { Client } from "../src/api/client.js";
 import { Tokens, type TokenOptions } from "../src/api/token.js";
 import type { Booking, Hold, Listing, Mentor, Session, Slot } from "../src/api/types.js";
-import { BookingFlow, type FlowContext } from "../src/booking/flow.js";
+import { BookingFlow } from "../src/booking/flow.js";
 import { initialState, type BookingState } from "../src/booking/state.js";
-import type { Options } from "../src/booking/contracts.js";
+import type { FlowContext, LazyParts, Options } from "../src/booking/contracts.js";
 import { Store } from "../src/core/store.js";
 import { Telemetry } from "../src/core/telemetry.js";
 import { en } from "../src/i18n/language.js";
@@ -147,6 +147,11 @@ export function makeClient(options: Partial<TokenOptions> = {}): Client {
   return new Client("http://api.test", new Tokens({ token: "t", tokenUrl: null, publishableKey: null, ...options }));
 }
 
+export const LAZY: LazyParts = {
+  course: () => import("../src/parts/course/course.js"),
+  following: () => import("../src/parts/following/following.js"),
+};
+
 export interface Started {
   flow: BookingFlow;
   store: Store<BookingState>;
@@ -169,6 +174,7 @@ export async function startFlow(changes: Partial<Options> = {}, client = makeCli
     telemetry: new Telemetry(),
     options,
     words: en,
+    lazy: LAZY,
     enhanced: null,
     realtime: null,
     course: null,

@@ -63,7 +63,9 @@ export function contextOf(slots: Slot[], answers: Answers = {}, listing: Partial
   };
   const tokens = { canSignIn: true, subject: "user" as string | null, get: vi.fn(async (): Promise<string | null> => "token") };
   const emit = vi.fn();
+  const ended = new AbortController();
   const context = {
+    signal: ended.signal,
     element: { requestUpdate: vi.fn(), renderRoot: null, shadowRoot: null } as unknown as LitElement,
     client: { base: "https://api.example", get, tokens },
     store,
@@ -71,5 +73,5 @@ export function contextOf(slots: Slot[], answers: Answers = {}, listing: Partial
     options: { mentorId: MENTOR, courseId: null, listingId: null },
     emit,
   } as unknown as PartContext;
-  return { context, store, flow, get, tokens, emit };
+  return { context, store, flow, get, tokens, emit, end: () => ended.abort() };
 }

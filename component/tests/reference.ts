@@ -16,11 +16,11 @@ const read = (path: string): string => readFileSync(join(SRC, path), "utf8");
 
 /** Where the types stand that people need, in the order in which they are shown. */
 const TYPES = {
-  "core/page.ts": ["SessionActions", "Completion", "CancellationType"],
+  "core/page.ts": ["SessionActions", "Completion"],
   "core/events.ts": ["SessionBookingEvents"],
   "api/token.ts": ["TokenProvider"],
-  "api/types.ts": ["Booked"],
-  "i18n/language.ts": ["OwnWords"],
+  "api/types.ts": ["CancellationType", "Booked"],
+  "public/words.ts": ["OwnWords"],
 };
 
 /** What is documented, and the names that the source uses. */

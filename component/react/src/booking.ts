@@ -3,7 +3,7 @@
 
 import { createElement, forwardRef, useEffect, useImperativeHandle, useLayoutEffect, useRef } from "react";
 import type { Ref } from "react";
-import type { Variant } from "../../src/core/page.js";
+import type { Variant } from "../../src/public/index.js";
 import { loadElement } from "./load.js";
 import { ATTRIBUTES, EVENTS } from "./props.js";
 import type { SessionBookingElement, UnifiedSessionBookingProps, VariantProps } from "./props.js";

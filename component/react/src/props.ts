@@ -1,11 +1,7 @@
 /** The props of the components, and how each reaches the element. */
 
 import type { HTMLAttributes } from "react";
-import type { TokenProvider } from "../../src/api/token.js";
-import type { Session } from "../../src/api/types.js";
-import type { SessionBookingEvents } from "../../src/core/events.js";
-import type { SessionActions, Variant } from "../../src/core/page.js";
-import type { OwnWords } from "../../src/i18n/language.js";
+import type { OwnWords, Session, SessionActions, SessionBookingEvents, TokenProvider, Variant } from "../../src/public/index.js";
 
 /** What the element is given; the element's own documentation describes each. */
 export interface BookingOptions {

@@ -40,6 +40,12 @@ export class ApiError extends Error {
     return error instanceof ApiError ? error : new ApiError(0, "unexpected", String(error));
   }
 
+  /** What a page's own action failed with: a failure like the API's. */
+  static ofPage(error: unknown): ApiError {
+    if (error instanceof ApiError) return error;
+    return new ApiError(0, "page", error instanceof Error ? error.message : typeof error === "string" ? error : "");
+  }
+
   static ofConnection(error: unknown): ApiError {
     const isTimeout = error instanceof DOMException && error.name === "TimeoutError";
     return new ApiError(0, isTimeout ? "timeout" : "network", error instanceof Error ? error.message : undefined);

@@ -183,6 +183,9 @@ export interface Booking {
   updatedAt: string;
 }
 
+/** Why a session is cancelled: `client_request` by its client, `coach_request` by its coach, the others by either. */
+export type CancellationType = "client_request" | "coach_request" | "emergency" | "other";
+
 export type SessionStatus = "scheduled" | "in_progress" | "completed" | "cancelled";
 
 export interface SessionCancellation {

@@ -3,7 +3,8 @@
 import { html, nothing, type TemplateResult } from "lit";
 import type { Listing, Mentor } from "../api/types.js";
 import { offeredListings } from "./offers.js";
-import { count, durationOf, linkTo, priceOf, type View } from "../ui/view.js";
+import { count, durationOf, linkTo, priceOf } from "../ui/view.js";
+import type { View } from "./contracts.js";
 
 export function renderCard(view: View, listingId: string | null): TemplateResult {
   const { course, offers } = view.state;
@@ -17,7 +18,7 @@ export function renderCard(view: View, listingId: string | null): TemplateResult
       : offer
         ? renderPerson(view, offer.mentor)
         : html`<span class="avatar skeleton"></span>`}
-    ${course ? view.flow.context.course?.renderChoice(view) : renderListings(view, offeredListings(offer, listingId))}
+    ${course ? view.course?.renderChoice(view) : renderListings(view, offeredListings(offer, listingId))}
   </header>`;
 }
 
@@ -87,8 +88,4 @@ function renderListing(view: View, listing: Listing): TemplateResult {
   return html`<span
       ><b>${listing.title}</b><br /><span class="muted">${durationOf(view, listing.durationMinutes)} · ${mode}</span></span
     ><b class="price">${priceOf(view, listing.price)}</b>`;
-}
-
-export function valueOf(event: Event): string {
-  return (event.target as HTMLInputElement | HTMLSelectElement | HTMLTextAreaElement).value;
 }

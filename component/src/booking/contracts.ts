@@ -1,26 +1,16 @@
-/**
- * The seam between the element and its lazy parts.
- *
- * A part is a module that exports `attach(context)`. The element imports it when it is first needed, keeps what
- * `attach` returns, and calls it from its own `render`. What a part shows of its own state, it keeps in a `Store` with
- * a `StoreController` on `context.element`, so that the element renders again when it changes.
- */
+/** What the element, the booking and the lazy parts ask of each other: types alone. */
 
 import type { LitElement, TemplateResult, nothing } from "lit";
 import type { Client } from "../api/client.js";
 import type { ApiError } from "../api/errors.js";
-import type { Recurrence, Series, Session, Slot } from "../api/types.js";
-import type { BookingFlow } from "./flow.js";
-import type { BookingState } from "./state.js";
-import type { Saved } from "./saved.js";
+import type { Booking, GroupSession, Recurrence, Series, Session, Slot } from "../api/types.js";
 import type { SessionBookingEvents } from "../core/events.js";
 import type { SessionActions, Variant } from "../core/page.js";
-import type { Groups } from "../parts/groups/groups.js";
 import type { Store } from "../core/store.js";
 import type { Telemetry } from "../core/telemetry.js";
-import type { Words } from "../i18n/language.js";
-
-export type { CancellationType, Completion, SessionActions, Variant } from "../core/page.js";
+import type { Shown, Words } from "../i18n/language.js";
+import type { Saved, SentRequest } from "./saved.js";
+import type { BookingState, Form, Offer, Payment, Submission } from "./state.js";
 
 export type Rendered = TemplateResult | typeof nothing;
 
@@ -45,32 +35,164 @@ export interface Options {
   readonly locale: string;
 }
 
-export interface PartContext {
-  /** The host of controllers; `shadowRoot` has what is rendered. */
-  readonly element: LitElement;
+/** What the flow needs of the element. */
+export interface FlowContext {
   readonly client: Client;
-  /** Aborted when the element has left the page, or starts anew. */
+  /** Aborted when the element has left the page, or starts anew: then everything of this start ends. */
   readonly signal: AbortSignal;
   readonly store: Store<BookingState>;
-  readonly flow: BookingFlow;
   readonly telemetry: Telemetry;
   readonly options: Options;
   /** The basic words; a part's own stand in its folder. */
   readonly words: Words;
-  /** Dispatches one of the element's events, bubbling and composed. */
-  emit<K extends keyof SessionBookingEvents>(name: K, detail: SessionBookingEvents[K]): void;
-  /** Says a sentence to screen readers (a polite live region that is always there). */
-  announce(sentence: string): void;
+  readonly lazy: LazyParts;
   /** The realtime part, once it is there: the session view follows changes by it. */
   readonly realtime: RealtimePart | null;
   /** The enhanced part, once it is there: the stream of sessions tells it of changes. */
   readonly enhanced: EnhancedPart | null;
+  /** The part of courses, once one is booked. */
+  course: CoursePart | null;
+  /** Dispatches one of the element's events, bubbling and composed. */
+  emit<K extends keyof SessionBookingEvents>(name: K, detail: SessionBookingEvents[K]): void;
 }
 
-/** `src/session/enhanced.ts`: also imported by the basic variant where a session or the availability is to be shown. */
+/** What lazy parts are given. */
+export interface PartContext extends FlowContext {
+  /** Rendered again when a store of the part has changed; `shadowRoot` has what is rendered. */
+  readonly element: LitElement;
+  readonly flow: BookingActions;
+  /** Says a sentence to screen readers (a polite live region that is always there). */
+  announce(sentence: string): void;
+}
+
+/** What every view of the booking is given. */
+export interface View extends Shown {
+  readonly state: Readonly<BookingState>;
+  readonly flow: BookingActions;
+  /** Milliseconds since the epoch. */
+  readonly now: number;
+  readonly course: CoursePart | null;
+  readonly enhanced: EnhancedPart | null;
+  readonly realtime: RealtimePart | null;
+  readonly signInUrl: string | null;
+}
+
+/** What people do, and what parts tell: the booking flow. */
+export interface BookingActions {
+  /** What follows the booking that is pending or requested, once it is loaded. */
+  readonly following: FollowingPart | null;
+  load(): Promise<void>;
+  /** Reads the slots again: after a change that is known only as such. */
+  reloadSlots(): Promise<void>;
+  chooseListing(id: string): void;
+  chooseDuration(durationMinutes: number): void;
+  /** Of a course: one mentor's slots, or all (null). */
+  chooseMentor(mentorId: string | null): void;
+  /** Of a course: whom of those who are free at the chosen time. */
+  chooseSlotMentor(mentorId: string): void;
+  chooseZone(zone: string): void;
+  showMonth(step: 1 | -1): void;
+  chooseDay(day: string): void;
+  /** Reads further months until one has free slots. */
+  findNext(): void;
+  chooseSlot(slot: Slot): void;
+  /** Back to the calendar: the time is given back, the form's words are kept. */
+  leaveForm(): void;
+  /** Asks for the chosen time again, after its hold has ended. */
+  holdAgain(): void;
+  fillIn(form: Partial<Form>): void;
+  choosePayment(payment: Payment): void;
+  /** A person wants to sign in: the page may open its own sign-in, each time. */
+  signIn(): void;
+  /** Sends the form. A second call while it is being sent does nothing. */
+  submit(): Promise<void>;
+  /** From a result to the calendar, to book another time. */
+  bookAnother(): void;
+  /** Shows a booking that waits for a connection, as it was left. */
+  restoreQueued(saved: Saved): void;
+  /** Sends the booking that waits: the same bytes with the same Idempotency-Key. `isAsked`: a person wants it now. */
+  sendQueued(isAsked?: boolean): Promise<void>;
+  /** Back to the form, with the words that were filled in. */
+  withdrawQueued(): void;
+  /** The booking that waits is kept elsewhere: a reload of this tab must not send it, too. */
+  forgetSaved(): void;
+  /**
+   * The chosen time was taken meanwhile: back to the other times, with the reason. Once it is being sent, the answer
+   * decides: a hold that is asked for too late finds the person's own booking.
+   */
+  slotLost(error: ApiError): void;
+  /** A session has changed: the one of the booking which is pending or requested becomes the result. */
+  sessionChanged(session: Session): void;
+  /** The booking that was requested: decided, withdrawn or expired. */
+  bookingChanged(booking: Booking): void;
+}
+
+/** Imports of what the booking needs later. */
+export interface LazyParts {
+  course(): Promise<CoursePart>;
+  following(): Promise<FollowingModule>;
+}
+
+/** `parts/course`: imported where a course is booked. */
+export interface CoursePart {
+  /** @throws ApiError there is no such course. */
+  loadCourse(client: Client, options: Options, signal: AbortSignal): Promise<Pick<BookingState, "course" | "offers" | "products">>;
+  /** The durations in which a course can be booked, the shortest first. */
+  durationsOf(offers: readonly Offer[]): number[];
+  /** Looks up the person's bundles, and chooses what pays: what is named, or was chosen before; credits at first. */
+  proposePayment(context: Pick<FlowContext, "client" | "store">, key: string | null, signal: AbortSignal): Promise<void>;
+  /** What names the course in a request, and what pays. */
+  paymentOf(state: BookingState): object;
+  /** What a bundle pays. */
+  creditsText(view: View, sessions: number): string;
+  courseWords(shown: Shown): { lateCredit: string };
+  /** The choice of a duration and of a mentor, above the calendar. */
+  renderChoice(view: View): TemplateResult;
+  /** The fields of the form: with whom, and what pays. */
+  renderFields(view: View): TemplateResult;
+}
+
+/** `parts/following`: imported where a booking has no session yet, or one without an answer is looked for. */
+export interface FollowingModule {
+  Following: new (context: FlowContext, followed: Followed) => FollowingPart;
+  findBooking(client: Client, request: SentRequest, signal: AbortSignal): Promise<Booking | null>;
+}
+
+export interface FollowingPart {
+  /**
+   * Looks at the booking that is pending or requested until its session exists, or it is closed.
+   *
+   * @param bookingId the booking which was left off before a reload; null for the one that is shown.
+   */
+  follow(bookingId?: string | null): Promise<void>;
+  /** What can be done with the booking, beside what the result offers in any case. */
+  render(view: View, others: TemplateResult): Rendered;
+  /** What the result adds of a session that does not exist yet, before that takes long. */
+  hint(submission: Submission, locale: string): string | undefined;
+  /** What the result shows of a request that its mentor declined, its mentee withdrew, or that was not decided in time. */
+  closed(booking: Booking, locale: string): Outcome;
+  stop(): void;
+}
+
+/** Whom the following tells what has become of the booking. */
+export interface Followed {
+  /** What was saved of it is of no use any longer. */
+  forget(): void;
+  bookingChanged(booking: Booking): void;
+  sessionChanged(session: Session): void;
+  report(error: unknown, during: "session" | "cancel"): void;
+}
+
+export interface Outcome {
+  tone: "success" | "waiting" | "closed";
+  title: string;
+  hint?: string | undefined;
+}
+
+/** `element/enhanced.ts`: also imported by the basic variant where a session or the availability is to be shown. */
 export interface EnhancedPart {
   /** The group sessions that are shown, once they can be. */
-  readonly groups: Groups | null;
+  readonly groups: GroupsPart | null;
   /** Whether the mentor can be booked, as a line of the coach card. */
   renderAvailability(): Rendered;
   /** Times of the chosen day that cannot be booked, with the reasons; below the free slots. */
@@ -91,11 +213,26 @@ export interface EnhancedPart {
   renderSession(sessionId: string): Rendered;
   /** A session has changed: by a stream, or by what the element did. */
   sessionChanged(session: Session): void;
-  /** The element has left the page, or its API or person has changed. */
-  dispose(): void;
 }
 
-/** `src/realtime/realtime.ts`: imported by the realtime variant, and where the state of the connection is to be shown. */
+/** Null until they are read; empty where there are none. */
+export interface ListedGroups {
+  groups: GroupSession[] | null;
+}
+
+/** The group sessions, as the live part follows them. */
+export interface GroupsPart {
+  /** Whether they were read, or tried to be: to visitors, there are none. */
+  readonly isAsked: boolean;
+  readonly store: {
+    readonly state: Readonly<ListedGroups & { busy: { id: string } | null }>;
+    update(change: (state: Readonly<ListedGroups>) => ListedGroups): void;
+  };
+  words(): { groups: { stopped: string; kept: string } };
+  readAgain(): void;
+}
+
+/** `parts/realtime`: imported by the realtime variant, and where the state of the connection is to be shown. */
 export interface RealtimePart {
   /** The state of the connection. */
   renderConnection(): Rendered;
@@ -114,8 +251,12 @@ export interface RealtimePart {
   queue(booking: Saved, error: ApiError, wasSent: boolean): boolean;
   /** What can be done with the booking that waits, in the result. */
   renderQueued(): Rendered;
-  dispose(): void;
 }
 
-export type AttachEnhanced = (context: PartContext) => EnhancedPart;
-export type AttachRealtime = (context: PartContext) => RealtimePart;
+/** `parts/directory`: imported where the page names no one to book. */
+export interface DirectoryPart {
+  render(view: View): TemplateResult;
+  /** The way back from a mentor who was chosen here. */
+  renderBack(view: View): TemplateResult;
+}
+

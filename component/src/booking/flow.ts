@@ -1,56 +1,34 @@
 /** What people do, as methods that change the state: load, choose, fill in, send. Views call these alone. */
 
-import type { Client } from "../api/client.js";
 import { ApiError } from "../api/errors.js";
 import type { Booking, Session, Slot } from "../api/types.js";
-import { SlotsLoader, type SlotsSource } from "./calendar/loader.js";
+import { SlotsLoader } from "./calendar/loader.js";
 import { startOf } from "./calendar/slots.js";
 import { addMonths, dayOf } from "../i18n/time.js";
 import type { SessionBookingEvents } from "../core/events.js";
-import type { Following } from "../parts/following/following.js";
-import type { EnhancedPart, Options, RealtimePart } from "./contracts.js";
-import type { Store } from "../core/store.js";
-import type { Telemetry } from "../core/telemetry.js";
-import type { Words } from "../i18n/language.js";
+import type { BookingActions, FlowContext, FollowingPart } from "./contracts.js";
 import { HoldKeeper, LOST_CODES } from "./hold.js";
 import { loadOffers, offeredListings } from "./offers.js";
-import { chosenListing, chosenOffer, fieldErrorsFrom, shownTerms, withTerms, type CoursePart } from "./request.js";
-import { isAwaited, isSubmitting, type BookingState, type Form, type Payment } from "./state.js";
+import { chosenListing, chosenOffer, fieldErrorsFrom, shownTerms, withTerms } from "./request.js";
+import { isAwaited, isSubmitting, type Form, type Payment } from "./state.js";
 import { SavedBooking, type Saved } from "./saved.js";
 import { Submitter } from "./submit.js";
-
-/** What the flow needs of the element. */
-export interface FlowContext {
-  readonly client: Client;
-  /** Aborted when the flow ends. */
-  readonly signal: AbortSignal;
-  readonly store: Store<BookingState>;
-  readonly telemetry: Telemetry;
-  readonly options: Options;
-  readonly words: Words;
-  readonly enhanced: EnhancedPart | null;
-  readonly realtime: RealtimePart | null;
-  /** What the booking of a course needs besides: set by the flow. */
-  course: CoursePart | null;
-  emit<K extends keyof SessionBookingEvents>(name: K, detail: SessionBookingEvents[K]): void;
-}
 
 /** Slots older than this are read again when the page is looked at. */
 const STALE_MS = 60_000;
 
-export class BookingFlow {
+export class BookingFlow implements BookingActions {
   readonly #slots: SlotsLoader;
   readonly #hold: HoldKeeper;
   readonly #saved: SavedBooking;
   readonly #submitter: Submitter;
-  #readAt = Date.now();
   #isShown!: () => void;
   /** When there is something to see: the first free slots, a form that was left off, or a failure. */
   readonly shown = new Promise<void>((resolve) => (this.#isShown = resolve));
 
-  constructor(readonly context: FlowContext) {
+  constructor(private readonly context: FlowContext) {
     const { client, store, options } = context;
-    this.#slots = new SlotsLoader(client, store, () => this.#slotsSource(), context.signal);
+    this.#slots = new SlotsLoader(client, store, context.signal);
     this.#hold = new HoldKeeper(
       context,
       (error) => this.slotLost(error),
@@ -71,10 +49,7 @@ export class BookingFlow {
     document.addEventListener("visibilitychange", resume, { signal });
     addEventListener("pageshow", resume, { signal });
     addEventListener("online", resume, { signal });
-    signal.addEventListener("abort", () => {
-      this.#hold.dispose();
-      this.#submitter.dispose();
-    });
+    signal.addEventListener("abort", () => this.#saved.release());
   }
 
   // --- Loading ---
@@ -96,7 +71,7 @@ export class BookingFlow {
     try {
       if (options.courseId) {
         begin(`/courses/${options.courseId}/slots`);
-        this.context.course = await import("../parts/course/course.js");
+        this.context.course = await this.context.lazy.course();
       }
       const offered = await (this.context.course?.loadCourse ?? loadOffers)(client, options, signal, begin);
       await zoned;
@@ -126,9 +101,7 @@ export class BookingFlow {
     await restoring;
   }
 
-  /** Reads the slots again: after a change that is known only as such. */
   async reloadSlots(): Promise<void> {
-    this.#readAt = Date.now();
     await this.#slots.reload();
     if (this.context.store.state.day === null) await this.#slots.findNext();
   }
@@ -148,13 +121,11 @@ export class BookingFlow {
     void this.#slots.restart();
   }
 
-  /** Of a course: one mentor's slots, or all (null). */
   chooseMentor(mentorId: string | null): void {
     this.context.store.update({ mentorId });
     void this.#slots.findNext();
   }
 
-  /** Of a course: whom of those who are free at the chosen time. */
   chooseSlotMentor(slotMentorId: string): void {
     this.#hold.release();
     this.context.store.update({ slotMentorId });
@@ -185,7 +156,6 @@ export class BookingFlow {
     this.context.store.update({ day, lost: null });
   }
 
-  /** Reads further months until one has free slots. */
   findNext(): void {
     void this.#slots.findNext();
   }
@@ -212,7 +182,6 @@ export class BookingFlow {
     void this.#choosePayment(null);
   }
 
-  /** Back to the calendar: the time is given back, the form's words are kept. */
   leaveForm(): void {
     if (isSubmitting(this.context.store.state)) return;
     this.#hold.release();
@@ -222,7 +191,6 @@ export class BookingFlow {
     this.#refreshIfStale();
   }
 
-  /** Asks for the chosen time again, after its hold has ended. */
   holdAgain(): void {
     void this.#hold.take();
   }
@@ -238,14 +206,12 @@ export class BookingFlow {
     this.#submitter.save();
   }
 
-  /** A person wants to sign in: the page may open its own sign-in, each time. */
   signIn(): void {
     this.context.emit("signin", {});
   }
 
   // --- Sending ---
 
-  /** Sends the form. A second call while it is being sent does nothing. */
   async submit(): Promise<void> {
     const { enhanced, store, words } = this.context;
     const { needsSignIn, submission, slot } = store.state;
@@ -259,12 +225,10 @@ export class BookingFlow {
     await this.#submitter.submit();
   }
 
-  /** What follows the booking that is pending or requested, once it is loaded. */
-  get following(): Following | null {
+  get following(): FollowingPart | null {
     return this.#submitter.following;
   }
 
-  /** Shows a booking that waits for a connection, as it was left. */
   restoreQueued(saved: Saved): void {
     const { store } = this.context;
     const { slot, slotMentorId, form, durationMinutes, listingId, request } = saved;
@@ -276,12 +240,10 @@ export class BookingFlow {
     if (isOther) void this.#slots.restart();
   }
 
-  /** Sends the booking that waits: the same bytes with the same Idempotency-Key. `isAsked`: a person wants it now. */
   async sendQueued(isAsked = false): Promise<void> {
     await this.#submitter.sendQueued(isAsked);
   }
 
-  /** Back to the form, with the words that were filled in. */
   withdrawQueued(): void {
     if (this.context.store.state.submission.kind !== "queued") return;
     this.#submitter.forget();
@@ -290,21 +252,15 @@ export class BookingFlow {
     void this.#hold.take();
   }
 
-  /** The booking that waits is kept elsewhere: a reload of this tab must not send it, too. */
   forgetSaved(): void {
     this.#saved.clear();
   }
 
-  /**
-   * The chosen time was taken meanwhile: back to the other times, with the reason. Once it is being sent, the answer
-   * decides: a hold that is asked for too late finds the person's own booking.
-   */
   slotLost(error: ApiError): void {
     const { kind } = this.context.store.state.submission;
     if (kind === "none" || kind === "refused") this.#lose(error);
   }
 
-  /** From a result to the calendar, to book another time. */
   bookAnother(): void {
     this.#submitter.forget();
     const form = { title: "", notes: "" };
@@ -314,12 +270,10 @@ export class BookingFlow {
 
   // --- What changes elsewhere ---
 
-  /** A session, by a stream: that of the booking which is pending or requested becomes the result. */
   sessionChanged(session: Session): void {
     this.#submitter.sessionChanged(session);
   }
 
-  /** The booking that was requested: decided, withdrawn or expired. */
   bookingChanged(booking: Booking): void {
     this.#submitter.bookingChanged(booking);
   }
@@ -372,17 +326,6 @@ export class BookingFlow {
     this.#submitter.save();
   }
 
-  #slotsSource(): SlotsSource {
-    const { course, durationMinutes, listing, offers } = this.context.store.state;
-    this.#readAt = Date.now();
-    return course
-      ? { path: `/courses/${course.id}/slots`, query: { durationMinutes } }
-      : {
-          path: `/mentors/${offers[0]?.mentor.id}/slots`,
-          query: { durationMinutes, listingId: listing?.id ?? null },
-        };
-  }
-
   // --- Across reloads ---
 
   async #restore(saved: Saved): Promise<void> {
@@ -424,7 +367,7 @@ export class BookingFlow {
 
   #refreshIfStale(): void {
     const { calendar, phase } = this.context.store.state;
-    const isStale = this.context.realtime === null && Date.now() - this.#readAt > STALE_MS;
+    const isStale = this.context.realtime === null && Date.now() - this.#slots.readAt > STALE_MS;
     if (phase === "ready" && (isStale || calendar.error)) void this.reloadSlots();
   }
 

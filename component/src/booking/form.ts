@@ -1,13 +1,12 @@
 /** The form: what is being booked, for how much, on which terms; and the words that go with it. */
 
 import { html, nothing, type TemplateResult } from "lit";
-import { valueOf } from "./card.js";
 import { startOf } from "./calendar/slots.js";
 import { formatMoment } from "../i18n/time.js";
 import type { ApiError } from "../api/errors.js";
 import type { Listing, Money } from "../api/types.js";
-import type { Rendered } from "./contracts.js";
-import { arrow, button, clock, explain, failure, message, priceOf, signInMessage, summary, waitingMessage, whenOf, type View } from "../ui/view.js";
+import type { Rendered, View } from "./contracts.js";
+import { arrow, button, clock, explain, failure, message, priceOf, signInMessage, summary, waitingMessage, whenOf, valueOf } from "../ui/view.js";
 import { chosenListing, chosenOffer, chosenPrice } from "./request.js";
 import { isSubmitting, type BookingState } from "./state.js";
 
@@ -36,10 +35,10 @@ function needsSignIn({ needsSignIn, submission }: BookingState): boolean {
 }
 
 function renderFields(view: View, isBusy: boolean): TemplateResult {
-  const { words, state, flow, enhanced } = view;
+  const { words, state, flow, course, enhanced } = view;
   const { form, fieldErrors } = state;
   return html`<fieldset class="fields" ?disabled=${isBusy}>
-      ${flow.context.course?.renderFields(view) ?? nothing}
+      ${course?.renderFields(view) ?? nothing}
       <div class="field">
         <label for="title">${words.form.subject}</label>
         <input
@@ -104,7 +103,7 @@ export function sessionsOf({ enhanced }: View): number {
 
 /** What is paid: sessions of a bundle, or a price; of a series, also in all. */
 export function paymentText(view: View, isByCredit: boolean, price: Money | null, sessions: number): string | null | undefined {
-  if (isByCredit) return view.flow.context.course?.creditsText(view, sessions);
+  if (isByCredit) return view.course?.creditsText(view, sessions);
   if (!price) return null;
   return sessions > 1 && price.amount ? view.words.form.inAll(totalOf(view, price, sessions), priceOf(view, price)) : priceOf(view, price);
 }
@@ -115,7 +114,7 @@ function totalOf(view: View, price: Money, sessions: number): string {
 
 /** What a cancellation costs, and until when it is free. */
 function termsOf(view: View, listing: Listing, price: Money | null): string {
-  const { words, locale, state, flow, now } = view;
+  const { words, locale, state, course, now } = view;
   const { cancellation } = listing;
   if (!cancellation) return words.form.noCancelling;
   const { windowHours, lateFeePercent } = cancellation;
@@ -123,7 +122,7 @@ function termsOf(view: View, listing: Listing, price: Money | null): string {
   if (!lateFeePercent || !state.slot || fee === 0) return words.form.alwaysFree;
   const freeUntil = startOf(state.slot) - windowHours * HOUR_MS;
   const free = freeUntil > now ? `${words.form.freeUntil(formatMoment(freeUntil, locale, state.zone))} ` : `${words.form.freeAtFirst} `;
-  if (!price || fee === null) return free + (flow.context.course?.courseWords(view).lateCredit ?? "");
+  if (!price || fee === null) return free + (course?.courseWords(view).lateCredit ?? "");
   const percent = new Intl.NumberFormat(locale, { style: "percent" }).format(lateFeePercent / 100);
   const due = priceOf(view, { ...price, amount: fee });
   return free + words.form.lateFee(due, percent);

@@ -3,7 +3,7 @@
 import { delay } from "../api/client.js";
 import { ApiError } from "../api/errors.js";
 import type { Hold } from "../api/types.js";
-import type { FlowContext } from "./flow.js";
+import type { FlowContext } from "./contracts.js";
 import { chosenListing, chosenOffer, shownTerms } from "./request.js";
 
 /** How long a booking waits for the answer to the hold of its time. */
@@ -23,7 +23,9 @@ export class HoldKeeper {
     private readonly onSignedOut: () => void,
     /** It has other terms than those that are shown. */
     private readonly onChanged: (error: ApiError) => unknown,
-  ) {}
+  ) {
+    context.signal.addEventListener("abort", () => this.#stop());
+  }
 
   /** Asks for a hold of the chosen slot; an own one that overlaps is replaced by the API. */
   take(): Promise<void> {
@@ -98,10 +100,6 @@ export class HoldKeeper {
     if (hold.kind !== "held") return;
     const end = (): void => this.context.store.update({ hold: { kind: "expired" } });
     this.#timer = setTimeout(end, Math.max(0, hold.endsAt - Date.now()));
-  }
-
-  dispose(): void {
-    this.#stop();
   }
 
   #stop(): void {

@@ -3,11 +3,9 @@
 import type { ApiError } from "../api/errors.js";
 import type { Booked, Booking, Listing, Money, Recurrence, Terms } from "../api/types.js";
 import type { Words } from "../i18n/language.js";
+import type { CoursePart } from "./contracts.js";
 import type { BookingState, FieldErrors, Offer } from "./state.js";
 import type { SentRequest } from "./saved.js";
-
-/** The lazy part "course", once it is there. */
-export type CoursePart = typeof import("../parts/course/course.js");
 
 /** The mentor whom the chosen time is booked with. */
 export function chosenOffer(state: BookingState): Offer | null {

@@ -1,7 +1,8 @@
 /** What became of the booking: booked, requested, waiting, or closed. */
 
 import { html, nothing, type TemplateResult } from "lit";
-import { button, summary, whenOf, type View } from "../ui/view.js";
+import { button, summary, whenOf } from "../ui/view.js";
+import type { Outcome, View } from "./contracts.js";
 import { paymentText, placeOf, sessionsOf } from "./form.js";
 import { chosenListing, chosenOffer, chosenPrice } from "./request.js";
 
@@ -28,12 +29,6 @@ export function renderResult(view: View): TemplateResult {
         : nothing
       : (flow.following?.render(view, another) ?? html`<div class="actions">${another}</div>`)}
   </section>`;
-}
-
-export interface Outcome {
-  tone: "success" | "waiting" | "closed";
-  title: string;
-  hint?: string | undefined;
 }
 
 function outcomeOf({ words, state: { submission }, flow, locale }: View): Outcome {

@@ -3,8 +3,7 @@
 import { ApiError } from "../api/errors.js";
 import type { Booked, Booking, Session } from "../api/types.js";
 import { withoutOverlap } from "./calendar/slots.js";
-import type { Following } from "../parts/following/following.js";
-import type { FlowContext } from "./flow.js";
+import type { FlowContext, Followed, FollowingModule, FollowingPart } from "./contracts.js";
 import { bookedFrom, bookingRequest } from "./request.js";
 import { isAwaited, keyOf } from "./state.js";
 import type { Saved, SavedBooking, SentRequest } from "./saved.js";
@@ -15,9 +14,9 @@ const ATTEMPTS = 5;
 /** The API forgets a key after 72 hours: sent later, the same request would be another booking. */
 const MAX_AGE_MS = 71 * 3_600_000;
 
-export class Submitter {
+export class Submitter implements Followed {
   /** The lazy part that follows a booking, once it is needed. */
-  following: Following | null = null;
+  following: FollowingPart | null = null;
   #request: SentRequest | null = null;
   /** The last request that may have booked, since its answer has not come. */
   #unanswered: SentRequest | null = null;
@@ -67,7 +66,7 @@ export class Submitter {
   /** What was sent is a different thing from what is chosen next. */
   forget(): void {
     this.#request = null;
-    this.following?.dispose();
+    this.following?.stop();
     this.saved.clear();
   }
 
@@ -82,7 +81,7 @@ export class Submitter {
     const { submission } = this.context.store.state;
     if (!isAwaited(submission) || session.bookingId !== submission.booking.id) return;
     const booking: Booking = { ...submission.booking, status: "accepted", sessionId: session.id };
-    this.following?.dispose();
+    this.following?.stop();
     this.#sessionExists({ ...submission, booking, session });
   }
 
@@ -99,7 +98,7 @@ export class Submitter {
   /** Follows the booking that is shown until its session exists; or that which was left off before a reload. */
   async follow(bookingId: string | null = null): Promise<void> {
     try {
-      const part = await loadFollowing();
+      const part = await this.#load();
       if (this.context.signal.aborted) return;
       this.following ??= new part.Following(this.context, this);
       await this.following.follow(bookingId);
@@ -113,11 +112,6 @@ export class Submitter {
     const failure = ApiError.of(error);
     this.context.telemetry.failed(failure);
     this.context.emit("failed", { error: failure, during });
-  }
-
-  dispose(): void {
-    this.following?.dispose();
-    this.saved.release();
   }
 
   #current(bookingId: string | null = null): Saved | null {
@@ -201,8 +195,12 @@ export class Submitter {
   }
 
   async #find(request: SentRequest): Promise<Booking | null> {
-    const part = await loadFollowing();
+    const part = await this.#load();
     return part.findBooking(this.context.client, request, this.context.signal);
+  }
+
+  #load(): Promise<FollowingModule> {
+    return this.context.lazy.following().catch(() => Promise.reject(ApiError.ofPart()));
   }
 
   #booked(booked: Booked): void {
@@ -232,10 +230,6 @@ export class Submitter {
     this.context.store.update({ submission: { kind: "booked", ...result } });
     this.context.emit("booked", result);
   }
-}
-
-function loadFollowing(): Promise<typeof import("../parts/following/following.js")> {
-  return import("../parts/following/following.js").catch(() => Promise.reject(ApiError.ofPart()));
 }
 
 /** Whether the API still answers a request under its key as it did first. */

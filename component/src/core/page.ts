@@ -1,5 +1,7 @@
 /** What pages give to the element, besides texts and flags. */
 
+import type { CancellationType } from "../api/types.js";
+
 /** How much is shown. */
 export type Variant = "basic" | "enhanced" | "realtime";
 
@@ -16,9 +18,6 @@ export interface Completion {
   feedback?: string;
   actionItems?: string[];
 }
-
-/** Why a session is cancelled: `client_request` by its client, `coach_request` by its coach, the others by either. */
-export type CancellationType = "client_request" | "coach_request" | "emergency" | "other";
 
 /** What the page does itself instead of the component's own call; a rejected promise is shown as a failure. */
 export interface SessionActions {

@@ -1,6 +1,6 @@
 /** A store: one immutable state, changed by `update`, that views render from. */
 
-import type { ReactiveController, ReactiveControllerHost } from "lit";
+import type { ReactiveControllerHost } from "lit";
 
 export type Listener<S> = (state: Readonly<S>, previous: Readonly<S>) => void;
 
@@ -25,29 +25,15 @@ export class Store<S extends object> {
     for (const listener of [...this.#listeners]) listener(this.#state, previous);
   }
 
-  /** @returns the function that ends the subscription. */
-  subscribe(listener: Listener<S>): () => void {
+  /** @param signal ends the subscription. */
+  subscribe(listener: Listener<S>, signal?: AbortSignal): void {
+    if (signal?.aborted) return;
     this.#listeners.add(listener);
-    return () => this.#listeners.delete(listener);
+    signal?.addEventListener("abort", () => this.#listeners.delete(listener));
   }
 }
 
-/** Renders its host whenever the store has changed. */
-export class StoreController<S extends object> implements ReactiveController {
-  #unsubscribe: (() => void) | null = null;
-
-  constructor(
-    private readonly host: ReactiveControllerHost,
-    readonly store: Store<S>,
-  ) {
-    host.addController(this);
-  }
-
-  hostConnected(): void {
-    this.#unsubscribe = this.store.subscribe(() => this.host.requestUpdate());
-  }
-
-  hostDisconnected(): void {
-    this.#unsubscribe?.();
-  }
+/** Renders an element whenever one of the stores has changed, until the signal. */
+export function renderOn(element: ReactiveControllerHost, signal: AbortSignal, ...stores: Pick<Store<object>, "subscribe">[]): void {
+  for (const store of stores) store.subscribe(() => element.requestUpdate(), signal);
 }

@@ -7,12 +7,13 @@ import { renderCard } from "../booking/card.js";
 import type { SessionBookingEvents } from "../core/events.js";
 import { renderForm } from "../booking/form.js";
 import { renderResult } from "../booking/result.js";
-import { variantOf } from "../core/page.js";
-import type { Options, Rendered, SessionActions, Variant } from "../booking/contracts.js";
+import { variantOf, type SessionActions, type Variant } from "../core/page.js";
+import type { Options, Rendered, View } from "../booking/contracts.js";
 import { Run } from "./run.js";
 import { styles } from "../ui/styles.js";
-import { en, localeOf, rootsOf, type OwnWords, type Words } from "../i18n/language.js";
-import { clock, failureToRetry, linkTo, message, signInMessage, type View } from "../ui/view.js";
+import { en, localeOf, rootsOf, type Words } from "../i18n/language.js";
+import type { OwnWords } from "../public/words.js";
+import { clock, failureToRetry, linkTo, message, signInMessage } from "../ui/view.js";
 
 /** An attribute that may be left out (undefined), given (true), or "false". */
 const optionalFlag = {
@@ -236,13 +237,13 @@ export class SessionBooking extends LitElement {
   private renderScreen(screen: Screen | "session" | "directory"): Rendered {
     const { run, state, text } = this;
     if (!run?.isReady) return renderLoading(text);
-    const { directory, enhanced, flow, options, realtime } = run;
+    const { course, directory, enhanced, flow, options, realtime } = run;
     const connection = realtime?.renderConnection() ?? nothing;
     if (screen === "session") {
       return html`${connection} ${enhanced?.renderSession(options.sessionId ?? "") ?? renderLoading(text)}`;
     }
     const { locale, signInUrl } = options;
-    const view: View = { state, flow, words: text, locale, now: Date.now(), enhanced, realtime, signInUrl };
+    const view: View = { state, flow, words: text, locale, now: Date.now(), course, enhanced, realtime, signInUrl };
     // Nothing is loaded; or a part is not, and people can book without it.
     const renderError = (): Rendered => (state.error ? failureToRetry(view, state.error, () => this.reload()) : nothing);
     switch (screen) {
@@ -281,7 +282,7 @@ export class SessionBooking extends LitElement {
   private stop(): void {
     this.started = null;
     this.lastWords = this.text;
-    this.run?.dispose();
+    this.run?.end();
     this.run = null;
     clearInterval(this.clock);
     this.clock = undefined;

@@ -2,18 +2,17 @@
 
 import { nothing } from "lit";
 import { ApiError } from "../api/errors.js";
-import type { AttachEnhanced, EnhancedPart, Rendered } from "../booking/contracts.js";
-import { Store, StoreController } from "../core/store.js";
-import { failureToRetry } from "../ui/view.js";
-import { adoptStyles } from "../core/common.js";
+import type { EnhancedPart, PartContext, Rendered } from "../booking/contracts.js";
+import { Store, renderOn } from "../core/store.js";
+import { adoptStyles, failureToRetry } from "../ui/view.js";
 import type { BookingExtras } from "./extras.js";
 import type { SessionPart } from "../parts/session/session.js";
 import { sharedStyles } from "../ui/enhanced-styles.js";
 import { en, loadSessionWords, sentenceLocale, withWords, type SessionWords } from "../i18n/enhanced/words.js";
 
 // Both modules that are loaded later need these: here, they are no file and no round trip of their own.
-export { adoptStyles, asApiError, countOf, moneyOf, momentOf, slotsPathOf } from "../core/common.js";
 export { Keys } from "../core/keys.js";
+export { creditText } from "../ui/paid.js";
 
 interface Loaded {
   words: SessionWords | null;
@@ -23,10 +22,10 @@ interface Loaded {
   error: ApiError | null;
 }
 
-export const attach: AttachEnhanced = (context): EnhancedPart => {
-  const { element, options } = context;
+export function attach(context: PartContext): EnhancedPart {
+  const { element, options, signal } = context;
   const loaded = new Store<Loaded>({ words: null, session: null, extras: null, error: null });
-  const controller = new StoreController(element, loaded);
+  renderOn(element, signal, loaded);
   const words = (): SessionWords => loaded.state.words ?? en;
 
   /** Imports a module once; after a failure, again when people want it. */
@@ -36,7 +35,7 @@ export const attach: AttachEnhanced = (context): EnhancedPart => {
       if (isAsked) return;
       isAsked = true;
       void load().then(
-        (module) => void (context.signal.aborted || keep(module)),
+        (module) => void (signal.aborted || keep(module)),
         () => {
           const error = ApiError.ofPart();
           loaded.update({ error });
@@ -80,7 +79,7 @@ export const attach: AttachEnhanced = (context): EnhancedPart => {
     .then((found) => loaded.update({ words: withWords(found, context.words.parts?.session) }));
   if (options.sessionId) loadSession();
   else loadExtras();
-  adoptStyles(context, sharedStyles);
+  adoptStyles(element, signal, sharedStyles);
 
   return {
     get groups() {
@@ -105,11 +104,5 @@ export const attach: AttachEnhanced = (context): EnhancedPart => {
       loaded.state.session?.changed(session);
       loaded.state.extras?.sessionChanged(session);
     },
-    dispose: () => {
-      loaded.state.session?.dispose();
-      loaded.state.extras?.dispose();
-      element.removeController(controller);
-      controller.hostDisconnected();
-    },
   };
-};
+}

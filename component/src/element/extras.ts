@@ -2,11 +2,12 @@
 
 import type { Recurrence, Series, Session } from "../api/types.js";
 import type { PartContext, Rendered } from "../booking/contracts.js";
-import { StoreController } from "../core/store.js";
+import { renderOn } from "../core/store.js";
 import { renderAvailability } from "../parts/availability/availability.js";
-import { adoptStyles } from "../core/common.js";
 import { extrasStyles } from "./extras-styles.js";
+import { adoptStyles } from "../ui/view.js";
 import { Groups } from "../parts/groups/groups.js";
+import { renderGroups } from "../parts/groups/view.js";
 import { RefusedTimes } from "../parts/refused/refused.js";
 import { SeriesForm } from "../parts/series/series.js";
 import { extrasEn } from "../i18n/enhanced/extras-en.js";
@@ -17,7 +18,6 @@ export class BookingExtras {
   readonly #series: SeriesForm;
   readonly #refused: RefusedTimes;
   readonly groups: Groups;
-  readonly #controllers: StoreController<object>[];
 
   constructor(
     private readonly context: PartContext,
@@ -26,13 +26,12 @@ export class BookingExtras {
     // English is cut in two, other languages are whole.
     const words = (): ExtrasWords => withWords(extrasEn as ExtrasWords, sessionWords());
     this.words = words;
-    adoptStyles(context, extrasStyles);
+    const { element, signal } = context;
+    adoptStyles(element, signal, extrasStyles);
     this.#series = new SeriesForm(context, words);
     this.#refused = new RefusedTimes(context, words);
     this.groups = new Groups(context, words);
-    this.#controllers = [this.#series, this.#refused, this.groups].map(
-      ({ store }: { store: object }) => new StoreController(context.element, store as StoreController<object>["store"]),
-    );
+    renderOn(element, signal, this.#series.store, this.#refused.store, this.groups.store);
   }
 
   get hasMistake(): boolean {
@@ -56,7 +55,7 @@ export class BookingExtras {
   }
 
   renderGroups(): Rendered {
-    return this.groups.render(this.#locale);
+    return renderGroups(this.groups, this.#locale);
   }
 
   renderSeriesFields(): Rendered {
@@ -69,14 +68,6 @@ export class BookingExtras {
 
   sessionChanged(session: Session): void {
     this.groups.sessionChanged(session);
-  }
-
-  dispose(): void {
-    for (const each of [this.#series, this.#refused, this.groups]) each.dispose();
-    for (const controller of this.#controllers) {
-      this.context.element.removeController(controller);
-      controller.hostDisconnected();
-    }
   }
 
   get #locale(): string {

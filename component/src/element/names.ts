@@ -1,7 +1,7 @@
 /** The elements that other pages already use: each is `<session-booking>` with one variant. */
 
 import { SessionBooking } from "./element.js";
-import type { Variant } from "../booking/contracts.js";
+import type { Variant } from "../core/page.js";
 
 function withVariant(variant: Variant): typeof SessionBooking {
   return class extends SessionBooking {

@@ -5,15 +5,14 @@ import { Client, delay } from "../api/client.js";
 import { ApiError } from "../api/errors.js";
 import { Tokens, type TokenOptions } from "../api/token.js";
 import { BookingFlow } from "../booking/flow.js";
-import type { CoursePart } from "../booking/request.js";
 import { initialState, type BookingState } from "../booking/state.js";
-import type { Directory } from "../parts/directory/directory.js";
 import type { SessionBookingEvents } from "../core/events.js";
 import { addMonths, dayOf, isZone, localZone } from "../i18n/time.js";
-import type { EnhancedPart, Options, PartContext, RealtimePart } from "../booking/contracts.js";
-import { Store, StoreController } from "../core/store.js";
+import type { CoursePart, DirectoryPart, EnhancedPart, LazyParts, Options, PartContext, RealtimePart } from "../booking/contracts.js";
+import { Store, renderOn } from "../core/store.js";
 import { Telemetry } from "../core/telemetry.js";
-import { loadWords, type OwnWords, type Words } from "../i18n/language.js";
+import { loadWords, type Words } from "../i18n/language.js";
+import type { OwnWords } from "../public/words.js";
 
 /** How long parts wait for the first free slots: they are not in the way of what people wait for. */
 const PARTS_AFTER_MS = 3_000;
@@ -49,12 +48,15 @@ export class Run implements PartContext {
   course: CoursePart | null = null;
   enhanced: EnhancedPart | null = null;
   realtime: RealtimePart | null = null;
-  directory: Directory | null = null;
+  directory: DirectoryPart | null = null;
   /** Whether its words are there, and what was asked for first is on its way. */
   isReady = false;
+  readonly lazy: LazyParts = {
+    course: () => import("../parts/course/course.js"),
+    following: () => import("../parts/following/following.js"),
+  };
   readonly #ended = new AbortController();
   readonly #subject: Pick<Options, "mentorId" | "listingId" | "courseId" | "sessionId" | "locale">;
-  readonly #controller: StoreController<BookingState>;
   #wantsParts = false;
 
   /** @param words are shown until its own are there. */
@@ -65,7 +67,7 @@ export class Run implements PartContext {
     const { mentorId, listingId, courseId, sessionId, locale } = host.options();
     this.#subject = { mentorId, listingId, courseId, sessionId, locale };
     this.element = host.element;
-    this.#controller = new StoreController(this.element, this.store);
+    renderOn(this.element, this.signal, this.store);
     this.client = new Client(host.base, new Tokens(host.tokens, () => host.reload()), this.signal);
     this.flow = new BookingFlow(this);
     const again = (): void => {
@@ -140,7 +142,7 @@ export class Run implements PartContext {
     // People can book without some of them, but see no session, and no one to choose.
     if (sessionId ? !enhanced : !directory && !isNamed) store.update({ phase: "failed" });
     this.enhanced ??= enhanced?.attach(this) ?? null;
-    this.realtime ??= realtime?.attach(this) ?? null;
+    this.realtime ??= realtime ? new realtime.Realtime(this) : null;
     this.directory ??= directory ? new directory.Directory(this, (id) => host.chooseMentor(id)) : null;
     this.element.requestUpdate();
   }
@@ -155,11 +157,8 @@ export class Run implements PartContext {
     else tokens.renew();
   }
 
-  dispose(): void {
+  end(): void {
     this.#ended.abort();
-    for (const each of [this.enhanced, this.realtime, this.directory]) each?.dispose();
-    this.element.removeController(this.#controller);
-    this.#controller.hostDisconnected();
   }
 
   #setZone(): void {

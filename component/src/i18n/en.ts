@@ -1,6 +1,5 @@
 /** The words of the component in English; the type of every other language. */
 
-import type { PartWords } from "../public/words.js";
 import { pluralForms } from "./plural.js";
 
 const plurals = pluralForms({
@@ -114,5 +113,5 @@ export const en = {
   reference: (id: string) => `Reference: ${id}`,
 };
 
-/** Words of a language: sentences, and functions of what they name. */
-export type Words = typeof en & { readonly parts?: PartWords };
+/** Words of a language: sentences, and functions of what they name; `parts` has the page's own for lazy parts, by their names. */
+export type Words = typeof en & { readonly parts?: Readonly<Record<string, object | undefined>> };

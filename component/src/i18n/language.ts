@@ -8,22 +8,31 @@ export { en };
 
 export type Language = "en" | "de";
 
+/** In which words, and by which BCP 47 tag for Intl. */
+export interface Shown {
+  readonly words: Words;
+  readonly locale: string;
+}
+
 /** The language of the words for a locale: English where there is no other. */
 export function languageOf(locale: string): Language {
   return locale.toLowerCase().split("-")[0] === "de" ? "de" : "en";
 }
 
-/** Words of a page, in place of the component's own: single texts, or some of a group; `parts` has those of lazy parts. */
-export type OwnWords = { [Name in keyof Words]?: Words[Name] extends Group ? Partial<Words[Name]> : Words[Name] };
 type Group = Record<string, unknown>;
 
 /** The words for a locale, with those of the page; in English, where the language cannot be loaded. */
-export async function loadWords(locale: string, own: OwnWords | null = null): Promise<Words> {
+export async function loadWords(locale: string, own: Readonly<Group> | null = null): Promise<Words> {
   const words: Group = languageOf(locale) === "de" ? (await import("./de.js").catch(() => ({ de: en }))).de : en;
   const merged = Object.entries({ ...words, ...own }).map(([name, value]) => {
     return [name, typeof value === "object" ? { ...(words[name] as Group), ...value } : value];
   });
   return Object.fromEntries(merged) as Words;
+}
+
+/** The words of a lazy part, with those of the page in their place. */
+export function partWords<W extends object>(part: string, languages: Record<Language, W>, shown: Shown): W {
+  return { ...languages[languageOf(shown.locale)], ...shown.words.parts?.[part] };
 }
 
 /** The locale of an element: its own `lang`, or that of what is around it, shadow roots included, or the browser's. */

@@ -1,5 +1,4 @@
 import { describe, expect, it } from "vitest";
-import { courseWords as courseWordsOf } from "../parts/course/course.js";
 import { courseWords } from "../parts/course/words.js";
 import { directoryWords } from "../parts/directory/words.js";
 import { followingWords } from "../parts/following/words.js";
@@ -13,6 +12,8 @@ import { ApiError } from "../api/errors.js";
 import { fieldErrorsFrom } from "../booking/request.js";
 import { explain } from "../ui/view.js";
 
+const EN = { locale: "en", words: en };
+const DE = { locale: "de", words: en };
 /** Words that both languages share. */
 const SHARED = ["Coach", "Online", "Live", "Offline", "★"];
 
@@ -32,10 +33,10 @@ function textsOf(words: object, place = ""): Map<string, string> {
 describe.each([
   ["the basic part", en, de],
   ["sessions", { ...sessionEn, ...extrasEn }, sessionDe],
-  ["live updates", liveWords("en"), liveWords("de")],
-  ["courses", courseWords("en"), courseWords("de")],
-  ["what follows a booking", followingWords("en"), followingWords("de")],
-  ["the directory", directoryWords("en"), directoryWords("de")],
+  ["live updates", liveWords(EN), liveWords(DE)],
+  ["courses", courseWords(EN), courseWords(DE)],
+  ["what follows a booking", followingWords(EN), followingWords(DE)],
+  ["the directory", directoryWords(EN), directoryWords(DE)],
 ])("the words of %s", (_, english, german) => {
   const [first, second] = [textsOf(english), textsOf(german)];
 
@@ -71,7 +72,7 @@ it("of the API are never shown in English among German ones", () => {
 it("of the lazy parts may be replaced one by one", () => {
   const changes = { code: "fr" };
   const words = { ...en, parts: { course: { payment: "Paiement" } } };
-  expect(courseWordsOf({ locale: "en", words })).toEqual({ ...courseWords("en"), payment: "Paiement" });
-  expect(followingWords("de", { withdraw: "Retirer" })).toEqual({ ...followingWords("de"), withdraw: "Retirer" });
+  expect(courseWords({ locale: "en", words })).toEqual({ ...courseWords(EN), payment: "Paiement" });
+  expect(followingWords({ locale: "de", words: { ...en, parts: { following: { withdraw: "Retirer" } } } })).toEqual({ ...followingWords(DE), withdraw: "Retirer" });
   expect(withWords(en, changes)).toEqual({ ...en, ...changes });
 });

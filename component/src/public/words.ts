@@ -1,19 +1,22 @@
-/** Words of a page in the place of those of the lazy parts. */
+/** The words that a page may give, in place of the component's own. */
 
+import type { Words } from "../i18n/en.js";
+import type { ExtrasWords } from "../i18n/enhanced/words.js";
 import type { courseWords } from "../parts/course/words.js";
 import type { directoryWords } from "../parts/directory/words.js";
 import type { followingWords } from "../parts/following/words.js";
 import type { liveWords } from "../parts/realtime/words.js";
-import type { ExtrasWords } from "../i18n/enhanced/words.js";
 
-/** Single texts, or some of a group. */
-type Some<Words> = { [Name in keyof Words]?: Words[Name] extends Record<string, unknown> ? Partial<Words[Name]> : Words[Name] };
+type Some<Texts> = { [Name in keyof Texts]?: Texts[Name] extends Record<string, unknown> ? Partial<Texts[Name]> : Texts[Name] };
 
 /** By the part; `session` is sessions, series, groups and refused times. */
-export interface PartWords {
+export type PartWords = {
   readonly course?: Partial<ReturnType<typeof courseWords>>;
   readonly directory?: Partial<ReturnType<typeof directoryWords>>;
   readonly following?: Partial<ReturnType<typeof followingWords>>;
   readonly live?: Partial<ReturnType<typeof liveWords>>;
   readonly session?: Some<ExtrasWords>;
-}
+};
+
+/** Single texts, or some of a group; `parts` has those of lazy parts. */
+export type OwnWords = Some<Omit<Words, "parts">> & { readonly parts?: PartWords };

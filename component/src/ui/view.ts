@@ -1,46 +1,41 @@
-/** What every view is given, and the small pieces that several of them show. */
+/** The small pieces that several views show. */
 
-import { html, nothing, type TemplateResult } from "lit";
+import { html, nothing, type CSSResult, type LitElement, type TemplateResult } from "lit";
 import type { Waiting } from "../api/client.js";
 import type { ApiError } from "../api/errors.js";
-import type { Booking, Money, Slot } from "../api/types.js";
-import type { BookingFlow } from "../booking/flow.js";
-import type { BookingState } from "../booking/state.js";
+import type { Money } from "../api/types.js";
 import { formatMoney } from "../i18n/money.js";
-import { formatSpan, formatZone } from "../i18n/time.js";
-import type { EnhancedPart, RealtimePart } from "../booking/contracts.js";
-import { plural, type Plural, type Words } from "../i18n/language.js";
+import { formatMoment, formatSpan, formatZone } from "../i18n/time.js";
+import { plural, type Plural, type Shown, type Words } from "../i18n/language.js";
 
-export interface View {
-  readonly state: Readonly<BookingState>;
-  readonly flow: BookingFlow;
-  readonly words: Words;
-  /** A BCP 47 tag for Intl. */
-  readonly locale: string;
-  /** Milliseconds since the epoch. */
-  readonly now: number;
-  readonly enhanced: EnhancedPart | null;
-  readonly realtime: RealtimePart | null;
-  readonly signInUrl: string | null;
-}
-
-export function count(view: Pick<View, "words">, number: number, forms: Plural): string {
+export function count(view: Pick<Shown, "words">, number: number, forms: Plural): string {
   return plural(view.words.code, number, forms);
 }
 
 /** An amount, or "Free". */
-export function priceOf(view: Pick<View, "words" | "locale">, price: Money): string {
-  return price.amount === 0 ? view.words.card.free : formatMoney(price, view.locale);
+export function priceOf({ words, locale }: Shown, price: Money): string {
+  return price.amount === 0 ? words.card.free : formatMoney(price, locale);
+}
+
+/** A date and a time of day in the visitor's zone. */
+export function momentOf({ locale, zone }: { locale: string; zone: string }, instant: number): string {
+  return formatMoment(instant, locale, zone);
+}
+
+/** Of a session, a booking or a free time. */
+interface Span {
+  startTime: string;
+  endTime: string;
 }
 
 /** When something is, with the zone, whose offset tells apart the hours that a day has twice. */
-export function whenOf({ locale, state }: View, { startTime, endTime }: Slot | Booking): string {
+export function whenOf({ locale, state: { zone } }: { locale: string; state: { zone: string } }, { startTime, endTime }: Span): string {
   const start = Date.parse(startTime);
-  return `${formatSpan(start, Date.parse(endTime), locale, state.zone)} · ${formatZone(state.zone, locale, start)}`;
+  return `${formatSpan(start, Date.parse(endTime), locale, zone)} · ${formatZone(zone, locale, start)}`;
 }
 
 /** A duration: "45 minutes", "1 hour", "90 minutes". */
-export function durationOf(view: Pick<View, "words">, minutes: number): string {
+export function durationOf(view: Pick<Shown, "words">, minutes: number): string {
   const { plurals } = view.words;
   return minutes % 60 ? count(view, minutes, plurals.minutes) : count(view, minutes / 60, plurals.hours);
 }
@@ -75,14 +70,14 @@ export function summary(rows: [string, unknown][]): TemplateResult {
 }
 
 /** Why something failed, with what support can find it by. */
-export function failure(view: Pick<View, "words">, error: ApiError, action: unknown = nothing): TemplateResult {
+export function failure(view: Pick<Shown, "words">, error: ApiError, action: unknown = nothing): TemplateResult {
   const hasReference = error.status >= 500 && error.requestId;
   const reference = hasReference ? html`<small>${view.words.reference(error.requestId ?? "")}</small>` : nothing;
   return message("danger", [explain(view.words, error), " ", reference], action);
 }
 
 /** The same, with the way on; a file that is gone comes with the page alone, since browsers keep failed imports. */
-export function failureToRetry(view: Pick<View, "words">, error: ApiError, retry: () => unknown): TemplateResult {
+export function failureToRetry(view: Pick<Shown, "words">, error: ApiError, retry: () => unknown): TemplateResult {
   const again = (): unknown => (error.code === "part" ? location.reload() : retry());
   return failure(view, error, button(view.words.tryAgain, again));
 }
@@ -96,7 +91,7 @@ export function signInButton(url: string | null, label: string, signIn: () => un
 
 /** What people who are not signed in can do. */
 export function signInMessage(
-  { words, signInUrl, flow }: Pick<View, "words" | "signInUrl" | "flow">,
+  { words, signInUrl, flow }: { words: Words; signInUrl: string | null; flow: { signIn(): void } },
   sentence = words.problems["unauthenticated"],
   label = words.form.signInLink,
 ): TemplateResult {
@@ -104,7 +99,7 @@ export function signInMessage(
 }
 
 /** Why a request is not answered yet; the countdown itself is not read out. */
-export function waitingMessage(view: Pick<View, "words" | "now">, waiting: Waiting): TemplateResult {
+export function waitingMessage(view: { words: Words; now: number }, waiting: Waiting): TemplateResult {
   const seconds = Math.max(1, Math.ceil((waiting.until - view.now) / 1000));
   const { plurals, problems, retryIn } = view.words;
   const again = html`<span aria-live="off">${retryIn(count(view, seconds, plurals.seconds))}</span>`;
@@ -120,4 +115,18 @@ export function clock(milliseconds: number): string {
 /** An arrow that turns with the direction of the text. */
 export function arrow(path: string): TemplateResult {
   return html`<svg viewBox="0 0 24 24" aria-hidden="true"><path d=${path} /></svg>`;
+}
+
+export function valueOf(event: Event): string {
+  return (event.target as HTMLInputElement | HTMLSelectElement | HTMLTextAreaElement).value;
+}
+
+/** Gives an element the look of a part, until the signal. */
+export function adoptStyles(element: LitElement, signal: AbortSignal, { styleSheet }: CSSResult): void {
+  const root = element.renderRoot as ShadowRoot;
+  if (!styleSheet) return;
+  root.adoptedStyleSheets.push(styleSheet);
+  signal.addEventListener("abort", () => {
+    root.adoptedStyleSheets = root.adoptedStyleSheets.filter((each) => each !== styleSheet);
+  });
 }

@@ -5,8 +5,9 @@ import { ApiError } from "../../api/errors.js";
 import type { Slot, Slots } from "../../api/types.js";
 import type { BookingState, Calendar } from "../state.js";
 import { addMonths, dayOf, startOfDay } from "../../i18n/time.js";
+import { Latest } from "../../core/work.js";
 import type { Store } from "../../core/store.js";
-import { isoOf, readSlots } from "./read.js";
+import { isoOf, readSlots, sourceOf, type SlotsSource } from "./read.js";
 import { bookableSlots, startOf } from "./slots.js";
 
 const DAY_MS = 86_400_000;
@@ -15,26 +16,23 @@ const FIRST_SPAN_MS = 14 * DAY_MS; // at least, for the first look
 /** How far ahead free slots are looked for by themselves. */
 const SEARCHED_MS = 366 * DAY_MS;
 
-export interface SlotsSource {
-  /** Of a mentor, or of a course. */
-  path: string;
-  query: Record<string, string | number | null | undefined>;
-}
-
 /** A look at slots that was begun before it was known what is on offer; null where it was in vain. */
 type EarlyLook = Promise<Slots | null> | null;
 
 export class SlotsLoader {
-  #run = new AbortController();
+  readonly #reads: Latest;
   #early: EarlyLook = null;
+  /** When slots were last asked for, in milliseconds since the epoch. */
+  readAt = Date.now();
 
   constructor(
     private readonly client: Client,
     private readonly store: Store<BookingState>,
-    private readonly source: () => SlotsSource,
     /** After it, nothing is read. */
     private readonly ended: AbortSignal,
-  ) {}
+  ) {
+    this.#reads = new Latest(ended);
+  }
 
   /**
    * Begins to read what `restart` will want, beside what is on offer: without a duration, the API takes that of the
@@ -93,12 +91,12 @@ export class SlotsLoader {
   }
 
   async #read(from: number, to: number, known: readonly Slot[], early: EarlyLook = null): Promise<void> {
-    this.#run.abort();
-    this.#run = new AbortController();
-    const signal = AbortSignal.any([this.ended, this.#run.signal]);
-    if (signal.aborted) return;
+    const signal = this.#reads.next();
+    const source = sourceOf(this.store.state);
+    if (signal.aborted || !source) return;
+    const { path, query } = source;
+    this.readAt = Date.now();
     this.#change({ isLoading: true, error: null });
-    const { path, query } = this.source();
     try {
       const found = await readSlots(from, to, async (span) => {
         const begun = await early;

@@ -3,7 +3,8 @@
 import { html, nothing, type TemplateResult } from "lit";
 import type { Slot } from "../../api/types.js";
 import { addDays, addMonths, dayOf, formatDay } from "../../i18n/time.js";
-import { arrow, count, type View } from "../../ui/view.js";
+import { arrow, count } from "../../ui/view.js";
+import type { View } from "../contracts.js";
 import { firstWeekdayOf, weekdayOf, weeksOf } from "./slots.js";
 
 export function renderMonth(view: View, days: ReadonlyMap<string, Slot[]>): TemplateResult {

@@ -2,10 +2,9 @@
 
 import { html, nothing, type TemplateResult } from "lit";
 import type { Slot } from "../../api/types.js";
-import { valueOf } from "../card.js";
 import { formatDay, formatter, formatZone, localZone } from "../../i18n/time.js";
-import type { Rendered } from "../contracts.js";
-import { button, count, explain, failure, message, whenOf, type View } from "../../ui/view.js";
+import type { Rendered, View } from "../contracts.js";
+import { button, count, explain, failure, message, whenOf, valueOf } from "../../ui/view.js";
 import { renderMonth } from "./month.js";
 import { bookableSlots, partsOfDay, slotsByDay } from "./slots.js";
 

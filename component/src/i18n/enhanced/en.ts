@@ -1,7 +1,6 @@
 /** The words of sessions in English; the type of every other language. */
 
-import type { SessionStatus } from "../../api/types.js";
-import type { CancellationType } from "../../core/page.js";
+import type { CancellationType, SessionStatus } from "../../api/types.js";
 import { pluralForms } from "../plural.js";
 
 const plurals = pluralForms({

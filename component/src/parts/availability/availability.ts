@@ -6,7 +6,7 @@ import { bookableSlots, startOf } from "../../booking/calendar/slots.js";
 import { addDays, dayOf, formatTime, formatter, startOfDay } from "../../i18n/time.js";
 import type { PartContext, Rendered } from "../../booking/contracts.js";
 import type { ExtrasWords } from "../../i18n/enhanced/words.js";
-import { countOf } from "../../core/common.js";
+import { count } from "../../ui/view.js";
 
 const WEEK_DAYS = 7;
 
@@ -51,5 +51,5 @@ export function renderAvailability(context: PartContext, words: ExtrasWords, loc
   return html`<span class="availability" part="availability"
       >${words.availability.next(nearTime(next, now, locale, state.zone))}</span
     >
-    ${inWeek ? html`<span class="muted">${countOf({ context }, inWeek, words.plurals.weekly)}</span>` : nothing}`;
+    ${inWeek ? html`<span class="muted">${count(context, inWeek, words.plurals.weekly)}</span>` : nothing}`;
 }

@@ -3,18 +3,13 @@
 import { html, nothing, type TemplateResult } from "lit";
 import type { Client, RequestOptions } from "../../api/client.js";
 import type { Bundle, Listing, Mentor, SupportOptions } from "../../api/types.js";
-import type { FlowContext } from "../../booking/flow.js";
 import { allOf, offerOf } from "../../booking/offers.js";
 import { keyOf, type BookingState, type Offer, type Payment } from "../../booking/state.js";
-import { valueOf } from "../../booking/card.js";
-import type { Options, Rendered } from "../../booking/contracts.js";
-import { count, durationOf, message, priceOf, type View } from "../../ui/view.js";
-import { courseWords as wordsFor } from "./words.js";
+import type { FlowContext, Options, Rendered, View } from "../../booking/contracts.js";
+import { count, durationOf, message, priceOf, valueOf } from "../../ui/view.js";
+import { courseWords } from "./words.js";
 
-/** The words of courses, with those of the page. */
-export function courseWords({ locale, words }: Pick<View, "locale" | "words">): ReturnType<typeof wordsFor> {
-  return wordsFor(locale, words.parts?.course);
-}
+export { courseWords };
 
 /**
  * The course that the element's attributes name, with all who teach it, or only the named mentor.

@@ -1,6 +1,6 @@
 /** The words of the lazy part "course". */
 
-import { languageOf, type Plural } from "../../i18n/language.js";
+import { partWords, type Plural, type Shown } from "../../i18n/language.js";
 
 const en = {
   duration: "Duration",
@@ -26,7 +26,6 @@ const de: typeof en = {
   credits: { one: "noch {n} Sitzung", other: "noch {n} Sitzungen" },
 };
 
-/** @param own words of the page. */
-export function courseWords(locale: string, own?: Partial<typeof en>): typeof en {
-  return { ...(languageOf(locale) === "de" ? de : en), ...own };
+export function courseWords(shown: Shown): typeof en {
+  return partWords("course", { en, de }, shown);
 }

@@ -5,10 +5,11 @@ import { delay } from "../../api/client.js";
 import { ApiError } from "../../api/errors.js";
 import type { Mentor, Page } from "../../api/types.js";
 import { renderSkeleton } from "../../booking/calendar/view.js";
-import { renderPerson, valueOf } from "../../booking/card.js";
-import type { PartContext } from "../../booking/contracts.js";
-import { Store, StoreController } from "../../core/store.js";
-import { arrow, button, failure, type View } from "../../ui/view.js";
+import { renderPerson } from "../../booking/card.js";
+import type { DirectoryPart, PartContext, View } from "../../booking/contracts.js";
+import { Latest } from "../../core/work.js";
+import { Store, renderOn } from "../../core/store.js";
+import { arrow, button, failure, valueOf } from "../../ui/view.js";
 import { directoryWords } from "./words.js";
 
 const PAGE_SIZE = 12;
@@ -22,25 +23,24 @@ interface DirectoryState {
   error: ApiError | null;
 }
 
-export class Directory {
+export class Directory implements DirectoryPart {
   readonly #store = new Store<DirectoryState>({ mentors: [], nextCursor: null, isLoading: true, error: null });
-  readonly #controller: StoreController<DirectoryState>;
-  #run = new AbortController();
+  readonly #reads: Latest;
   #words = "";
-  readonly #reload = (): void => void (this.#store.state.error?.isTemporary && this.#load());
 
   /** @param choose takes the id of a mentor, or null for all of them. */
   constructor(
     private readonly context: PartContext,
     private readonly choose: (mentorId: string | null) => void,
   ) {
-    this.#controller = new StoreController(context.element, this.#store);
+    this.#reads = new Latest(context.signal);
+    renderOn(context.element, context.signal, this.#store);
     if (!context.options.mentorId) void this.#load();
-    addEventListener("online", this.#reload);
+    addEventListener("online", () => void (this.#store.state.error?.isTemporary && this.#load()), { signal: context.signal });
   }
 
   render(view: View): TemplateResult {
-    const words = wordsOf(view);
+    const words = directoryWords(view);
     const { mentors, nextCursor, isLoading, error } = this.#store.state;
     return html`<section class="calendar" aria-labelledby="directory">
       <h3 id="directory" tabindex="-1" data-focus>${words.title}</h3>
@@ -72,24 +72,15 @@ export class Directory {
     </section>`;
   }
 
-  /** The way back from a mentor who was chosen here. */
   renderBack(view: View): TemplateResult {
     return html`<button class="link" part="button" @click=${() => this.choose(null)}>
-      ${arrow("m15 6-6 6 6 6")} ${wordsOf(view).back}
+      ${arrow("m15 6-6 6 6 6")} ${directoryWords(view).back}
     </button>`;
-  }
-
-  dispose(): void {
-    this.#run.abort();
-    removeEventListener("online", this.#reload);
-    this.#controller.hostDisconnected();
-    this.context.element.removeController(this.#controller);
   }
 
   async #search(words: string): Promise<void> {
     this.#words = words.trim();
-    this.#run.abort();
-    const { signal } = (this.#run = new AbortController());
+    const signal = this.#reads.next();
     await delay(TYPING_MS, signal).catch(() => undefined);
     if (signal.aborted) return;
     this.#store.update({ mentors: [], nextCursor: null });
@@ -98,8 +89,7 @@ export class Directory {
 
   /** The next page of what is searched for. */
   async #load(): Promise<void> {
-    this.#run.abort();
-    const { signal } = (this.#run = new AbortController());
+    const signal = this.#reads.next();
     this.#store.update({ isLoading: true, error: null });
     const { nextCursor: cursor } = this.#store.state;
     try {
@@ -116,8 +106,4 @@ export class Directory {
       this.context.emit("failed", { error: failed, during: "load" });
     }
   }
-}
-
-function wordsOf({ locale, words }: View): ReturnType<typeof directoryWords> {
-  return directoryWords(locale, words.parts?.directory);
 }

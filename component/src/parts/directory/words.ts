@@ -1,6 +1,6 @@
 /** The words of the lazy part "directory". */
 
-import { languageOf } from "../../i18n/language.js";
+import { partWords, type Shown } from "../../i18n/language.js";
 
 const en = {
   title: "Choose a coach",
@@ -20,7 +20,6 @@ const de: typeof en = {
   back: "Alle Coaches",
 };
 
-/** @param own words of the page. */
-export function directoryWords(locale: string, own?: Partial<typeof en>): typeof en {
-  return { ...(languageOf(locale) === "de" ? de : en), ...own };
+export function directoryWords(shown: Shown): typeof en {
+  return partWords("directory", { en, de }, shown);
 }

@@ -1,6 +1,8 @@
 import { describe, expect, it, vi } from "vitest";
 import { screenOf } from "../../booking/state.js";
+import type { BookingFlow } from "../../booking/flow.js";
 import "./following.js";
+import type { Following } from "./following.js";
 import { type FakeApi, type Started, NOW, SESSION, SLOT, beginAtNow, booking, offeringApi, refusal, settle, slot, startFlow } from "../../../tests/fake-api.js";
 
 const pageOf = (...items: object[]): { status: number; body: object } => ({ status: 200, body: { items, nextCursor: null } });
@@ -77,6 +79,7 @@ describe("a session that is not there yet", () => {
 });
 
 describe("withdrawing a request", () => {
+  const withdraw = (flow: BookingFlow): Promise<void> => (flow.following as Following).withdraw();
   const draft = booking({ status: "draft", sessionId: null });
   const requested = (): FakeApi =>
     offeringApi()
@@ -86,12 +89,12 @@ describe("withdrawing a request", () => {
   it("is tried again with the same key after a lost connection", async () => {
     const api = requested().on("POST /bookings/b1/cancel", "lost");
     const { flow, store, events } = await sent();
-    void flow.following?.withdraw();
+    void withdraw(flow);
     await settle(60_000);
     expect(store.state.submission).toMatchObject({ kind: "requested", withdrawal: { code: "network" } });
     expect(events.at(-1)).toMatchObject(["failed", { during: "cancel" }]);
     api.on("POST /bookings/b1/cancel", { status: 200, body: { ...draft, status: "cancelled" } });
-    await flow.following?.withdraw();
+    await withdraw(flow);
     expect(store.state.submission.kind).toBe("closed");
     const keys = api.called("POST /bookings/b1/cancel").map((call) => call.headers.get("Idempotency-Key"));
     expect(new Set(keys).size).toBe(1);
@@ -102,7 +105,7 @@ describe("withdrawing a request", () => {
       .on("POST /bookings/b1/cancel", refusal(400, "invalid_transition"))
       .on("GET /bookings/b1", { status: 200, body: { ...draft, status: "declined" } });
     const { flow, store } = await sent();
-    await flow.following?.withdraw();
+    await withdraw(flow);
     expect(store.state.submission).toMatchObject({ kind: "closed", booking: { status: "declined" } });
   });
 
@@ -111,7 +114,7 @@ describe("withdrawing a request", () => {
       .on("POST /bookings/b1/cancel", refusal(400, "invalid_transition"))
       .on("GET /bookings/b1", "lost");
     const { flow, store } = await sent();
-    void flow.following?.withdraw();
+    void withdraw(flow);
     await settle(60_000);
     expect(store.state.submission).toMatchObject({ kind: "requested", withdrawal: { code: "network" } });
   });

@@ -4,13 +4,12 @@ import { html, nothing, type TemplateResult } from "lit";
 import { delay, type Client } from "../../api/client.js";
 import { ApiError } from "../../api/errors.js";
 import type { Booking, Page, Session } from "../../api/types.js";
-import type { FlowContext } from "../../booking/flow.js";
-import type { Outcome } from "../../booking/result.js";
 import type { Submission } from "../../booking/state.js";
 import type { SentRequest } from "../../booking/saved.js";
+import { Latest } from "../../core/work.js";
 import { formatMoment } from "../../i18n/time.js";
-import type { Rendered } from "../../booking/contracts.js";
-import { button, failure, message, type View } from "../../ui/view.js";
+import type { FlowContext, Followed, FollowingPart, Outcome, Rendered, View } from "../../booking/contracts.js";
+import { button, failure, message } from "../../ui/view.js";
 import { followingWords } from "./words.js";
 
 /** Before each look at a session that is being created, which takes seconds; the last one again and again. */
@@ -21,31 +20,18 @@ const LOOKS_UNTIL_LATE = 5;
 const DECISION_PAUSES_MS = [10_000, 15_000, 30_000, 60_000];
 const MINUTE_MS = 60_000;
 
-/** Whom it tells what has become of the booking. */
-export interface Followed {
-  /** What was saved of it is of no use any more. */
-  forget(): void;
-  bookingChanged(booking: Booking): void;
-  sessionChanged(session: Session): void;
-  report(error: unknown, during: "session" | "cancel"): void;
-}
-
-export class Following {
-  #run = new AbortController();
+export class Following implements FollowingPart {
+  readonly #runs: Latest;
 
   constructor(
     private readonly context: FlowContext,
     private readonly followed: Followed,
-  ) {}
+  ) {
+    this.#runs = new Latest(context.signal);
+  }
 
-  /**
-   * Looks at the booking that is pending or requested until its session exists, or it is closed.
-   *
-   * @param bookingId that of the booking which was left off before a reload; null for the one that is shown.
-   */
   async follow(bookingId: string | null = null): Promise<void> {
-    this.dispose();
-    const { signal } = (this.#run = new AbortController());
+    const signal = this.#runs.next();
     const { client, store } = this.context;
     try {
       if (bookingId) {
@@ -100,10 +86,9 @@ export class Following {
   }
 
   #words(locale: string): ReturnType<typeof followingWords> {
-    return followingWords(locale, this.context.words.parts?.following);
+    return followingWords({ locale, words: this.context.words });
   }
 
-  /** What can be done with the booking, beside what the result offers in any case. */
   render(view: View, others: TemplateResult): Rendered {
     const { submission } = view.state;
     const words = this.#words(view.locale);
@@ -133,12 +118,10 @@ export class Following {
       </div>`;
   }
 
-  /** What the result adds of a session that does not exist yet, before that takes long. */
   hint(submission: Submission, locale: string): string | undefined {
     return submission.kind === "pending" && !submission.isLate ? this.#words(locale).pending : undefined;
   }
 
-  /** What the result shows of a request that its mentor declined, its mentee withdrew, or that was not decided in time. */
   closed({ status, declineReason, cancelReason }: Booking, locale: string): Outcome {
     const words = this.#words(locale);
     if (status === "declined") {
@@ -148,8 +131,8 @@ export class Following {
     return { tone: "closed", title: cancelReason === "expired" ? words.expired : words.withdrawn };
   }
 
-  dispose(): void {
-    this.#run.abort();
+  stop(): void {
+    this.#runs.stop();
   }
 
   /** Reads until it is there as it is wanted; rests while the page is hidden. */

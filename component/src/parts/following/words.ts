@@ -1,6 +1,6 @@
 /** The words of the lazy part "following". */
 
-import { languageOf } from "../../i18n/language.js";
+import { partWords, type Shown } from "../../i18n/language.js";
 
 const en = {
   pending: "We are still preparing its details …",
@@ -26,7 +26,6 @@ const de: typeof en = {
   expired: "Der Coach hat nicht rechtzeitig geantwortet",
 };
 
-/** @param own words of the page. */
-export function followingWords(locale: string, own?: Partial<typeof en>): typeof en {
-  return { ...(languageOf(locale) === "de" ? de : en), ...own };
+export function followingWords(shown: Shown): typeof en {
+  return partWords("following", { en, de }, shown);
 }

@@ -28,7 +28,7 @@ const FULL = { seatsTaken: 2, full: true };
 
 let api: FakeApi;
 let listed: GroupSession[];
-let opened: Groups[] = [];
+let opened: AbortController[] = [];
 
 beforeEach(() => {
   listed = [GROUP];
@@ -40,14 +40,16 @@ beforeEach(() => {
 
 afterEach(() => {
   sessionStorage.clear();
-  for (const groups of opened) groups.dispose();
+  for (const each of opened) each.abort();
   opened = [];
 });
 
 function made() {
   const events: [string, unknown][] = [];
   const announced: string[] = [];
+  const ended = new AbortController();
   const context = {
+    signal: ended.signal,
     element: { updateComplete: Promise.resolve(true), shadowRoot: null } as unknown as LitElement,
     client: makeClient(),
     store: new Store(initialState("Europe/Berlin", "2030-05-01")),
@@ -59,8 +61,8 @@ function made() {
     announce: (sentence: string) => announced.push(sentence),
   } as unknown as PartContext;
   const groups = new Groups(context, () => en);
-  opened.push(groups);
-  return { groups, events, announced };
+  opened.push(ended);
+  return { groups, events, announced, end: () => ended.abort() };
 }
 
 async function open() {
@@ -140,7 +142,7 @@ describe("a place in a group", () => {
       await vi.runAllTimersAsync();
       await lost;
       expect(first.groups.store.state.failure).toMatchObject({ id: "g1", error: { code: "network" } });
-      first.groups.dispose();
+      first.end();
       const second = await open();
       api.on("POST /group-sessions/g1/join", { status: 200, body: { ...GROUP, joined: true } });
       await second.groups.join(GROUP, "");
@@ -157,7 +159,7 @@ describe("a place in a group", () => {
     const first = await open();
     void first.groups.join(GROUP, "");
     await vi.waitFor(() => expect(api.called("POST /group-sessions/g1/join")).toHaveLength(1));
-    first.groups.dispose();
+    first.end();
     listed = [{ ...GROUP, joined: true }];
     const second = await open();
     await vi.waitFor(() => expect(second.events).toMatchObject([["booked", { session: { id: "s1" } }]]));
@@ -258,7 +260,7 @@ describe("the list", () => {
   ])("whose first reading failed is read when %s", async (_, happen) => {
     api.on("GET /group-sessions", refusal(404, "not_found"));
     const groups = made().groups;
-    groups.render("en");
+    groups.ask();
     await vi.waitFor(() => expect(api.called("GET /group-sessions")).toHaveLength(1));
     await Promise.resolve();
     api.on("GET /group-sessions", { status: 200, body: { items: [GROUP], nextCursor: null } });

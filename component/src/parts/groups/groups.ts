@@ -3,11 +3,9 @@
 import { delay } from "../../api/client.js";
 import { ApiError } from "../../api/errors.js";
 import type { Bundle, CancellationQuote, GroupSession, Page, Session, Terms, WaitlistEntry } from "../../api/types.js";
-import type { PartContext, Rendered } from "../../booking/contracts.js";
+import type { GroupsPart, ListedGroups, PartContext } from "../../booking/contracts.js";
 import { Store } from "../../core/store.js";
-import { asApiError } from "../../core/common.js";
 import { Keys } from "../../core/keys.js";
-import { renderGroups } from "./view.js";
 import type { ExtrasWords } from "../../i18n/enhanced/words.js";
 
 const SHOWN_AT_ONCE = 20;
@@ -20,9 +18,7 @@ const [JOIN, ACCEPT] = ["join", "waitlist/accept-offer"] as const;
 /** `accept` takes the place that is kept for the visitor, `unwait` declines it or leaves the waiting list. */
 export type GroupAction = "join" | "leave" | "wait" | "accept" | "unwait";
 
-export interface GroupsState {
-  /** Null until they are read; empty where there are none. */
-  groups: GroupSession[] | null;
+export interface GroupsState extends ListedGroups {
   hasMore: boolean;
   /** The visitor's own, which can still pay. */
   bundles: Bundle[];
@@ -47,7 +43,7 @@ export function standingOf(group: GroupSession, isOwn = false): Standing {
   return group.full ? "full" : "open";
 }
 
-export class Groups {
+export class Groups implements GroupsPart {
   readonly store = new Store<GroupsState>({
     groups: null,
     hasMore: false,
@@ -58,9 +54,7 @@ export class Groups {
     done: null,
     failure: null,
   });
-  readonly #run = new AbortController();
   readonly #keys: Keys;
-  /** Whether they were read, or tried to be: to visitors, there are none. */
   isAsked = false;
   #shown = SHOWN_AT_ONCE;
   #readAt = 0;
@@ -73,21 +67,15 @@ export class Groups {
     const look = (): void => {
       if (!document.hidden && this.isAsked && Date.now() - this.#readAt > STALE_MS) this.readAgain();
     };
-    document.addEventListener("visibilitychange", look, { signal: this.#run.signal });
-    addEventListener("online", look, { signal: this.#run.signal });
+    document.addEventListener("visibilitychange", look, { signal: context.signal });
+    addEventListener("online", look, { signal: context.signal });
   }
 
-  dispose(): void {
-    this.#run.abort();
-  }
-
-  /** Nothing to visitors, who may not read them, and where there are none. */
-  render(locale: string): Rendered {
-    if (!this.isAsked && this.context.client.tokens.canSignIn) {
-      this.isAsked = true;
-      queueMicrotask(() => this.readAgain());
-    }
-    return renderGroups(this, locale);
+  /** Reads them when they are first shown; visitors may not read them. */
+  ask(): void {
+    if (this.isAsked || !this.context.client.tokens.canSignIn) return;
+    this.isAsked = true;
+    queueMicrotask(() => this.readAgain());
   }
 
   /** A session has changed; that of a group changes how many places there are. */
@@ -143,7 +131,7 @@ export class Groups {
 
   unwait(group: GroupSession): Promise<void> {
     return this.#doing(group, "unwait", async () => {
-      const options = { method: "DELETE", key: crypto.randomUUID(), signal: this.#run.signal } as const;
+      const options = { method: "DELETE", key: crypto.randomUUID(), signal: this.context.signal } as const;
       await this.context.client.request(`${pathOf(group)}/waitlist`, options);
       return this.words().groups.stopped;
     });
@@ -154,7 +142,7 @@ export class Groups {
     return this.#doing(group, "leave", async () => {
       const quote = await this.#readQuote(group);
       const isWorse = quote.fee.amount > shown.fee.amount || (shown.creditReturned === true && !quote.creditReturned);
-      if (isWorse || !quote.allowed) throw asApiError(this.words().cancelling.costChanged);
+      if (isWorse || !quote.allowed) throw ApiError.ofPage(this.words().cancelling.costChanged);
       const session = await this.#sessionOf(group);
       await this.#post(leavePathOf(group), {});
       this.context.emit("cancelled", { session });
@@ -178,7 +166,7 @@ export class Groups {
 
   /** The group's session, which is made a moment after the group. */
   async #sessionOf({ sessionId }: GroupSession): Promise<Session> {
-    const { signal } = this.#run;
+    const { signal } = this.context;
     for (;;) {
       try {
         return await this.context.client.get<Session>(`/sessions/${sessionId}`, {}, { signal });
@@ -190,8 +178,7 @@ export class Groups {
   }
 
   async #load(): Promise<void> {
-    const { client, options, store } = this.context;
-    const { signal } = this.#run;
+    const { client, options, signal, store } = this.context;
     const { course, offers } = store.state;
     // A listing alone names its mentor, too.
     const mentorProfileId = options.mentorId ?? (course ? null : offers[0]?.mentor.id);
@@ -228,14 +215,14 @@ export class Groups {
 
   async #readQuote(group: GroupSession): Promise<CancellationQuote> {
     const path = `/sessions/${group.sessionId}/cancellation-quote`;
-    const quote = await this.context.client.get<CancellationQuote>(path, {}, { signal: this.#run.signal });
+    const quote = await this.context.client.get<CancellationQuote>(path, {}, { signal: this.context.signal });
     this.store.update(({ quotes }) => ({ quotes: new Map([...quotes, [group.id, quote]]) }));
     return quote;
   }
 
   /** Asks until when the place is kept: to enter the list again tells those who are on it how they stand. */
   async #readKept(group: GroupSession): Promise<void> {
-    const { signal } = this.#run;
+    const { signal } = this.context;
     const present = await this.context.client.get<GroupSession>(pathOf(group), {}, { signal });
     if (standingOf(present) !== "kept") return this.readAgain();
     const { offer } = await this.#post<WaitlistEntry>(`${pathOf(group)}/waitlist`, {});
@@ -244,7 +231,7 @@ export class Groups {
   }
 
   #post<T>(path: string, body: object): Promise<T> {
-    const { signal } = this.#run;
+    const { signal } = this.context;
     return this.#keys.send(path, body, (key) => this.context.client.post<T>(path, body, { key, signal }));
   }
 
@@ -257,11 +244,11 @@ export class Groups {
     try {
       sentence = await work();
     } catch (error) {
-      if (this.#run.signal.aborted) return;
+      if (this.context.signal.aborted) return;
       this.#fail(group, error);
     }
     await this.#load().catch(() => undefined);
-    if (this.#run.signal.aborted) return;
+    if (this.context.signal.aborted) return;
     this.store.update({ busy: null, ...(sentence && { done: { id, sentence } }) });
     if (!sentence) return;
     this.context.announce(sentence);
@@ -288,8 +275,8 @@ export class Groups {
   }
 
   #fail({ id }: GroupSession, reason: unknown): void {
-    if (this.#run.signal.aborted) return;
-    const error = asApiError(reason);
+    if (this.context.signal.aborted) return;
+    const error = ApiError.ofPage(reason);
     if (error.presentTerms) this.#showTerms(id, error.presentTerms);
     if (error.code !== "page") {
       this.context.telemetry.failed(error);

@@ -31,6 +31,7 @@ function page(groups: GroupSession[], change: Partial<GroupsState> = {}, words =
     store,
     context: { store: new Store(initialState("UTC", "2030-05-01")), words: { code: words === de ? "de" : "en" }, element: LitElement.prototype },
     words: () => words,
+    ask: () => undefined,
     isOwn: () => false,
     bundlesFor: () => store.state.bundles,
     look: () => undefined,

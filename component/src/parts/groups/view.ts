@@ -6,8 +6,8 @@ import type { ApiError } from "../../api/errors.js";
 import type { GroupSession } from "../../api/types.js";
 import { formatSpan, formatter } from "../../i18n/time.js";
 import type { Rendered } from "../../booking/contracts.js";
-import { explain } from "../../ui/view.js";
-import { countOf, creditText, moneyOf, momentOf } from "../../core/common.js";
+import { creditText, moneyOf } from "../../ui/paid.js";
+import { count, explain, momentOf } from "../../ui/view.js";
 import { standingOf, type GroupAction, type Groups, type Standing } from "./groups.js";
 import type { ExtrasWords } from "../../i18n/enhanced/words.js";
 
@@ -22,7 +22,9 @@ interface GroupView {
   readonly zone: string;
 }
 
+/** Nothing to visitors, who may not read them, and where there are none. */
 export function renderGroups(groups: Groups, locale: string): Rendered {
+  groups.ask();
   const { groups: found, hasMore } = groups.store.state;
   if (!found?.length) return nothing;
   const words = groups.words();
@@ -70,7 +72,7 @@ function placesOf({ groups, group, words }: GroupView, standing: Standing): stri
     case "waiting":
       return words.groups.waiting(group.waitlistPosition ?? 0);
     default:
-      return group.full ? words.groups.full : countOf(groups, left, words.plurals.places);
+      return group.full ? words.groups.full : count(groups.context, left, words.plurals.places);
   }
 }
 
@@ -139,7 +141,7 @@ function renderTaking(
   const bundles = groups.bundlesFor(group);
   const day = (instant: string): string => formatter(locale, { timeZone: view.zone, dateStyle: "medium" }).format(Date.parse(instant));
   const credits = bundles.map(({ id, remainingSessions, validTo }) => {
-    const left = words.groups.byBundle(countOf(groups, remainingSessions, words.groups.credits));
+    const left = words.groups.byBundle(count(groups.context, remainingSessions, words.groups.credits));
     return { id, name: validTo ? `${left}, ${words.groups.validUntil(day(validTo))}` : left };
   });
   // In one list, so that the browser proposes the first: what is paid already.

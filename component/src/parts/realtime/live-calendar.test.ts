@@ -12,9 +12,11 @@ const free = (start: string, end: string): AvailabilityChange => ({ kind: "free"
 describe("the live calendar", () => {
   let live: LiveCalendar;
   let frames: (() => void)[] = [];
+  let end: () => void;
 
   function make(slots: Slot[], answers = {}, listing: Partial<Listing> = {}) {
     const made = contextOf(slots, { [RULES]: { maxPerDay: null, maxPerWeek: null }, ...answers }, listing);
+    end = made.end;
     live = new LiveCalendar(made.context, (work) => frames.push(work));
     return made;
   }
@@ -27,7 +29,7 @@ describe("the live calendar", () => {
   });
 
   afterEach(() => {
-    live.dispose();
+    end();
     vi.useRealTimers();
   });
 

@@ -29,9 +29,6 @@ export class LiveCalendar {
   readonly #limits: MentorLimits;
   readonly #reads: SlotReads<Set<Busy>>;
   readonly #marks: SlotMarks;
-  readonly #ended = new AbortController();
-  readonly #unsubscribe: () => void;
-  readonly #clock: ReturnType<typeof setInterval>;
   #changes: [mentorId: string, change: AvailabilityChange][] = [];
   /** The slots as they were read; those that are shown are among them. */
   #read: readonly Slot[];
@@ -48,21 +45,21 @@ export class LiveCalendar {
     private readonly context: PartContext,
     private readonly schedule: (work: () => void) => void = onNextFrame,
   ) {
-    const { signal } = this.#ended;
-    this.#times = new BusyTimes((mentorId) => termsOf(context.store.state, mentorId));
+    const { element, signal, store } = context;
+    this.#times = new BusyTimes((mentorId) => termsOf(store.state, mentorId));
     this.#limits = new MentorLimits(context.client, signal);
     this.#reads = new SlotReads(
       context,
-      signal,
       () => this.#times.all(),
       (found, span, known) => this.#takeRead(found, span, known),
     );
-    this.#marks = new SlotMarks(context.element, () => this.#later());
-    this.#read = this.#shown = context.store.state.calendar.slots;
+    this.#marks = new SlotMarks(element, () => this.#later(), signal);
+    this.#read = this.#shown = store.state.calendar.slots;
     this.#adopt(this.#read);
-    if (this.#read.length) this.readAt = context.store.state.calendar.from;
-    this.#unsubscribe = context.store.subscribe((state, previous) => this.#follow(state, previous));
-    this.#clock = setInterval(() => this.#later(), CLOCK_MS);
+    if (this.#read.length) this.readAt = store.state.calendar.from;
+    store.subscribe((state, previous) => this.#follow(state, previous), signal);
+    const clock = setInterval(() => this.#later(), CLOCK_MS);
+    signal.addEventListener("abort", () => clearInterval(clock));
   }
 
   markOf(slot: Slot): Mark | null {
@@ -84,19 +81,12 @@ export class LiveCalendar {
     this.#reads.again(span);
   }
 
-  dispose(): void {
-    this.#ended.abort();
-    this.#unsubscribe();
-    clearInterval(this.#clock);
-    this.#marks.dispose();
-  }
-
   #later(): void {
     if (this.#isScheduled) return;
     this.#isScheduled = true;
     this.schedule(() => {
       this.#isScheduled = false;
-      if (!this.#ended.signal.aborted) this.#apply();
+      if (!this.context.signal.aborted) this.#apply();
     });
   }
 

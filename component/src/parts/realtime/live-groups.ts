@@ -1,8 +1,7 @@
 /** Keeps the group sessions that are shown right by what the streams bring: seats, and the place in a waiting list. */
 
 import type { GroupSession } from "../../api/types.js";
-import type { PartContext } from "../../booking/contracts.js";
-import type { Groups } from "../groups/groups.js";
+import type { GroupsPart, PartContext } from "../../booking/contracts.js";
 import type { Interval, SeatsChange } from "./hub.js";
 
 /** Whether a place of the waiting list is kept for the visitor: places are offered in the order of the line. */
@@ -11,10 +10,7 @@ function isKept({ waitlistPosition, seatsOffered }: GroupSession): boolean {
 }
 
 export class LiveGroups {
-  constructor(
-    private readonly context: PartContext,
-    private readonly signal: AbortSignal,
-  ) {}
+  constructor(private readonly context: PartContext) {}
 
   /** Seats have moved; who waits has another place in the line then, or one that is kept for them. */
   take({ groupSessionId, capacity, seatsTaken, seatsOffered, full }: SeatsChange): void {
@@ -37,7 +33,7 @@ export class LiveGroups {
     if (this.#groups?.isAsked) this.#groups.readAgain();
   }
 
-  get #groups(): Groups | null {
+  get #groups(): GroupsPart | null {
     return this.context.enhanced?.groups ?? null;
   }
 
@@ -47,9 +43,9 @@ export class LiveGroups {
 
   async #readOwn(known: GroupSession): Promise<void> {
     const path = `/group-sessions/${known.id}`;
-    const present = await this.context.client.get<GroupSession>(path, {}, { signal: this.signal }).catch(() => null);
+    const present = await this.context.client.get<GroupSession>(path, {}, { signal: this.context.signal }).catch(() => null);
     const { groups: words } = this.#groups?.words() ?? {};
-    if (!present || !words || this.signal.aborted) return;
+    if (!present || !words || this.context.signal.aborted) return;
     await this.#show(present);
     const hasLeft = present.waitlistPosition === null && !present.joined;
     const news = hasLeft ? words.stopped : isKept(present) && !isKept(known) ? words.kept : null;

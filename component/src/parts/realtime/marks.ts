@@ -14,7 +14,10 @@ export class SlotMarks {
     private readonly element: LitElement,
     /** Called when a slot that was taken has been shown for long enough. */
     private readonly onOver: () => void,
-  ) {}
+    signal: AbortSignal,
+  ) {
+    signal.addEventListener("abort", () => this.#marks.forEach(({ timer }) => clearTimeout(timer)));
+  }
 
   of(slot: Slot): Mark | null {
     return this.#marks.get(slot.startTime)?.mark ?? null;
@@ -47,9 +50,5 @@ export class SlotMarks {
     if (found?.mark !== mark) return;
     clearTimeout(found.timer);
     this.#marks.delete(startTime);
-  }
-
-  dispose(): void {
-    for (const { timer } of this.#marks.values()) clearTimeout(timer);
   }
 }

@@ -10,7 +10,7 @@ import type { Records } from "./storage.js";
 import { Store } from "../../core/store.js";
 import { Telemetry } from "../../core/telemetry.js";
 import { en } from "../../i18n/language.js";
-import { LISTING, NOW, SESSION, SLOT, type FakeApi, booking, makeClient, offeringApi, refusal } from "../../../tests/fake-api.js";
+import { LAZY, LISTING, NOW, SESSION, SLOT, type FakeApi, booking, makeClient, offeringApi, refusal } from "../../../tests/fake-api.js";
 
 const BOOK = "POST /sessions/book";
 const BOOKED = { status: 201, body: { booking: booking(), session: SESSION } };
@@ -39,6 +39,7 @@ async function openTab() {
     telemetry: new Telemetry(),
     options: { mentorId: "m1", listingId: null, courseId: null, optimistic: false } as Options,
     words: en,
+    lazy: LAZY,
     enhanced: null,
     realtime: null as RealtimePart | null,
     course: null,
@@ -54,11 +55,7 @@ async function openTab() {
   } as unknown as RealtimePart;
   await flow.load();
   await queue.adopt();
-  const close = (): void => {
-    ended.abort();
-    queue.dispose();
-  };
-  return { flow, queue, store: context.store, events, close };
+  return { flow, queue, store: context.store, events, close: () => ended.abort() };
 }
 
 const settle = (milliseconds = 0): Promise<unknown> => vi.advanceTimersByTimeAsync(milliseconds);

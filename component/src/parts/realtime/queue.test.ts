@@ -47,7 +47,7 @@ describe("a booking that waits for a connection", () => {
   });
 
   afterEach(() => {
-    tab.queue.dispose();
+    tab.end();
     vi.useRealTimers();
   });
 
@@ -98,13 +98,13 @@ describe("a booking that waits for a connection", () => {
     await other.queue.adopt();
     await settled();
     expect(other.flow.restoreQueued).not.toHaveBeenCalled();
-    tab.queue.dispose();
+    tab.end();
     await settled();
     expect(other.flow.restoreQueued).toHaveBeenCalledTimes(1);
     await other.queue.send();
     expect(other.flow.sendQueued).toHaveBeenCalledTimes(1);
     expect(tab.flow.sendQueued).not.toHaveBeenCalled();
-    other.queue.dispose();
+    other.end();
   });
 
   it("is not sent by the second tab after the first had an answer", async () => {
@@ -114,7 +114,7 @@ describe("a booking that waits for a connection", () => {
     tab.store.update({ submission: { kind: "none" } });
     await settled();
     expect(other.flow.restoreQueued).not.toHaveBeenCalled();
-    other.queue.dispose();
+    other.end();
   });
 
   it("waits until a tab that takes it over shows nothing else", async () => {
@@ -122,25 +122,25 @@ describe("a booking that waits for a connection", () => {
     const other = browser.tab();
     other.store.update({ slot: slot("12:00") });
     await other.queue.adopt();
-    tab.queue.dispose();
+    tab.end();
     await settled();
     expect(other.flow.restoreQueued).not.toHaveBeenCalled();
     other.store.update({ slot: null });
     await settled();
     expect(other.flow.restoreQueued).toHaveBeenCalledTimes(1);
-    other.queue.dispose();
+    other.end();
   });
 
   it("is never sent as another person", async () => {
     await add();
-    tab.queue.dispose();
+    tab.end();
     const other = browser.tab();
     other.tokens.subject = "somebody else";
     await other.queue.adopt();
     await settled();
     expect(other.flow.restoreQueued).not.toHaveBeenCalled();
     expect(browser.kept.size).toBe(1);
-    other.queue.dispose();
+    other.end();
   });
 
   it("is not sent by a token of another person who signed in meanwhile", async () => {
@@ -211,11 +211,11 @@ describe("a booking that waits for a connection", () => {
     busy.store.update({ slot: slot("12:00") });
     await busy.queue.adopt();
     await idle.queue.adopt();
-    tab.queue.dispose();
+    tab.end();
     await settled();
     expect(busy.flow.restoreQueued).not.toHaveBeenCalled();
     expect(idle.flow.restoreQueued).toHaveBeenCalledOnce();
-    for (const each of [busy, idle]) each.queue.dispose();
+    for (const each of [busy, idle]) each.end();
   });
 
   it("takes the place of nothing that was chosen while another tab had it", async () => {
@@ -223,18 +223,18 @@ describe("a booking that waits for a connection", () => {
     const other = browser.tab();
     await other.queue.adopt();
     other.store.update({ slot: slot("12:00") });
-    tab.queue.dispose();
+    tab.end();
     await settled();
     expect(other.flow.restoreQueued).not.toHaveBeenCalled();
     other.store.update({ slot: null });
     await settled();
     expect(other.flow.restoreQueued).toHaveBeenCalledOnce();
-    other.queue.dispose();
+    other.end();
   });
 
   it("that was not sent in time is told to no one else", async () => {
     await add();
-    tab.queue.dispose();
+    tab.end();
     await settled();
     vi.setSystemTime(at("10:00"));
     const other = browser.tab();
@@ -245,7 +245,7 @@ describe("a booking that waits for a connection", () => {
     await settled();
     expect(expired).not.toHaveBeenCalled();
     expect(browser.kept.size).toBe(0);
-    other.queue.dispose();
+    other.end();
   });
 
   it("stays in its tab where the person is not known", async () => {

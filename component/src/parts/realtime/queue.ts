@@ -42,13 +42,11 @@ export class BookingQueue {
   readonly store = new Store<QueueState>(EMPTY);
   /** Called when a booking was not sent: its time has passed. */
   onExpired: (booking: QueuedBooking) => void = () => undefined;
-  readonly #ended = new AbortController();
   #release: () => void = () => undefined;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #tries = 0;
   /** The keys whose locks this component has, or waits for. */
   readonly #watched = new Set<string>();
-  readonly #unsubscribe: () => void;
 
   constructor(
     private readonly context: PartContext,
@@ -56,8 +54,14 @@ export class BookingQueue {
     private readonly withLock: WithLock = underWebLock,
     private readonly now: () => number = Date.now,
   ) {
-    this.#unsubscribe = context.store.subscribe((state, previous) => {
+    const { signal, store } = context;
+    store.subscribe((state, previous) => {
       if (state.submission !== previous.submission) this.#settle();
+    }, signal);
+    signal.addEventListener("abort", () => {
+      clearTimeout(this.#timer);
+      // Another component may go on with it.
+      this.#release();
     });
   }
 
@@ -114,7 +118,7 @@ export class BookingQueue {
     }
     if (!navigator.onLine && !isAsked) return this.#later();
     const who = await this.#whoIsSignedIn(booking);
-    if (this.#ended.signal.aborted || this.store.state.booking !== booking) return;
+    if (this.context.signal.aborted || this.store.state.booking !== booking) return;
     const blocked = who === "signed-out" || who === "other-person" ? who : null;
     this.store.update({ blocked });
     if (blocked === "signed-out" && blocked !== before) this.context.emit("signin", {});
@@ -125,14 +129,6 @@ export class BookingQueue {
   /** Gives the booking back to the form. */
   withdraw(): void {
     this.context.flow.withdrawQueued();
-  }
-
-  dispose(): void {
-    this.#ended.abort();
-    this.#unsubscribe();
-    clearTimeout(this.#timer);
-    // Another component may go on with it.
-    this.#release();
   }
 
   /** Owns a booking that was made here, and keeps it for all tabs. */
@@ -147,7 +143,7 @@ export class BookingQueue {
   /** Owns a booking whose tab is gone, once this component has nothing else to show. */
   async #takeOver(key: string): Promise<void> {
     let isLater = true;
-    while (isLater && !this.#ended.signal.aborted) {
+    while (isLater && !this.context.signal.aborted) {
       isLater = false;
       this.#watched.add(key);
       // Without the lock: other tabs may show it sooner.
@@ -162,7 +158,7 @@ export class BookingQueue {
         } else if (who === "same") {
           // A time may have been chosen while another tab had it.
           isLater = !this.#isIdle;
-          if (isLater || this.#ended.signal.aborted) return;
+          if (isLater || this.context.signal.aborted) return;
           this.store.update({ booking, isKept: true, blocked: null });
           this.context.flow.restoreQueued(booking.saved);
           this.#later();
@@ -173,7 +169,7 @@ export class BookingQueue {
   }
 
   async #underLock(key: string, work: () => Promise<void>): Promise<void> {
-    const { signal } = this.#ended;
+    const { signal } = this.context;
     this.#watched.add(key);
     if (!signal.aborted) await this.withLock(`tutelage-booking-${key}`, work, signal).catch(() => undefined);
     this.#watched.delete(key);
@@ -181,7 +177,7 @@ export class BookingQueue {
 
   /** Has the lock until the booking is answered or withdrawn, or this component is gone. */
   async #holdUntilSettled(key: string): Promise<void> {
-    const { signal } = this.#ended;
+    const { signal } = this.context;
     const { booking } = this.store.state;
     if (!signal.aborted && booking && keyOf(booking) === key) await new Promise<void>((resolve) => (this.#release = resolve));
     if (!signal.aborted) await this.records.delete(key);
@@ -195,7 +191,7 @@ export class BookingQueue {
       return;
     }
     const { booking: shown } = this.store.state;
-    if (this.#ended.signal.aborted || !shown || keyOf(shown) !== key) return;
+    if (this.context.signal.aborted || !shown || keyOf(shown) !== key) return;
     this.store.update({ isKept: true });
     this.context.flow.forgetSaved();
   }
@@ -207,15 +203,16 @@ export class BookingQueue {
   }
 
   #untilIdle(): Promise<void> {
-    const { signal } = this.#ended;
+    const { signal, store } = this.context;
+    const found = new AbortController();
     return new Promise((resolve) => {
       const look = (): void => {
         if (!this.#isIdle && !signal.aborted) return;
-        unsubscribe();
+        found.abort();
         resolve();
       };
-      const unsubscribe = this.context.store.subscribe(look);
-      signal.addEventListener("abort", look);
+      store.subscribe(look, found.signal);
+      signal.addEventListener("abort", look, { signal: found.signal });
       look();
     });
   }

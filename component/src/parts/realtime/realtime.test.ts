@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
-import { attach } from "./realtime.js";
+import { Realtime } from "./realtime.js";
 import type { QueuedBooking } from "./queue.js";
 import { Telemetry } from "../../core/telemetry.js";
 import { en } from "../../i18n/language.js";
@@ -24,9 +24,9 @@ it.each([
   ["has been open for a minute", () => vi.advanceTimersByTime(60_000)],
 ])("a tab takes over what one that is closed has left, when it %s", async (_, happen) => {
   kept.clear();
-  const { context, flow } = contextOf([slot("10:00")]);
+  const { context, flow, end } = contextOf([slot("10:00")]);
   const element = { renderRoot: { adoptedStyleSheets: [] }, addController: vi.fn(), removeController: vi.fn(), requestUpdate: vi.fn() };
-  const part = attach({ ...context, element, telemetry: new Telemetry(), words: en } as never);
+  new Realtime({ ...context, element, telemetry: new Telemetry(), words: en } as never);
   await vi.advanceTimersByTimeAsync(0);
   const { client, options } = context;
   const subject = [client.base, options.mentorId, options.courseId, options.listingId].join(" ");
@@ -37,5 +37,5 @@ it.each([
   happen();
   await vi.advanceTimersByTimeAsync(0);
   expect(flow.restoreQueued).toHaveBeenCalledExactlyOnceWith(booking.saved);
-  part.dispose();
+  end();
 });

@@ -1,6 +1,6 @@
 /** Entry of the lazy part "realtime": follows mentors and sessions, shows the connection, keeps a booking that waits. */
 
-import { html, nothing, type ReactiveController } from "lit";
+import { html, nothing } from "lit";
 import { Client, delay } from "../../api/client.js";
 import type { ApiError } from "../../api/errors.js";
 import type { Booked, Session, Slot } from "../../api/types.js";
@@ -8,11 +8,11 @@ import type { BookingState } from "../../booking/state.js";
 import type { Saved } from "../../booking/saved.js";
 import { startOf } from "../../booking/calendar/slots.js";
 import { formatSpan, formatTime } from "../../i18n/time.js";
-import type { AttachRealtime, PartContext, RealtimePart, Rendered } from "../../booking/contracts.js";
-import { Store, StoreController } from "../../core/store.js";
+import type { PartContext, RealtimePart, Rendered } from "../../booking/contracts.js";
+import { Store, renderOn } from "../../core/store.js";
 import type { StreamHealth } from "../../core/telemetry.js";
 import { plural } from "../../i18n/plural.js";
-import { signInMessage } from "../../ui/view.js";
+import { adoptStyles, signInMessage } from "../../ui/view.js";
 import { followMentor, followSessions, type Following, type MentorChange } from "./hub.js";
 import { LiveCalendar } from "./live-calendar.js";
 import { LiveGroups } from "./live-groups.js";
@@ -39,11 +39,8 @@ interface LiveState {
   notice: string | null;
 }
 
-export const attach: AttachRealtime = (context) => new Realtime(context);
-
-class Realtime implements RealtimePart {
+export class Realtime implements RealtimePart {
   readonly #store = new Store<LiveState>({ connection: "connecting", notice: null });
-  readonly #ended = new AbortController();
   readonly #calendar: LiveCalendar;
   readonly #groups: LiveGroups;
   readonly #queue: BookingQueue;
@@ -52,8 +49,6 @@ class Realtime implements RealtimePart {
   readonly #claimId = crypto.randomUUID();
   /** Requests that were made here, and that the mentor may accept while the page is open. */
   readonly #requested = new Map<string, Booked>();
-  readonly #controllers: ReactiveController[] = [];
-  readonly #poll: ReturnType<typeof setInterval>;
   #streams: Client | null = null;
   #sessions: Following | null = null;
   #lostTimer: ReturnType<typeof setTimeout> | undefined;
@@ -61,24 +56,24 @@ class Realtime implements RealtimePart {
   #liveAt: number | null = null;
 
   constructor(private readonly context: PartContext) {
-    const { element, store, telemetry } = context;
+    const { element, signal, store, telemetry } = context;
     this.#calendar = new LiveCalendar(context);
-    this.#groups = new LiveGroups(context, this.#ended.signal);
+    this.#groups = new LiveGroups(context);
     this.#calendar.onTaken = (slots) => this.#announceTaken(slots);
     this.#queue = new BookingQueue(context, recordsOf("queue"));
     this.#queue.onExpired = ({ saved }) => this.#notify(this.#words.notSent(this.#spanOf(saved.slot)));
     this.#seen = new LastSeen(context, recordsOf("seen"), () => this.#asOf ?? Date.now());
-    this.#controllers.push(new StoreController(element, this.#store), new StoreController(element, this.#queue.store));
-    this.#adoptStyles(true);
-    const unsubscribe = store.subscribe((state, previous) => this.#follow(state, previous));
-    this.#ended.signal.addEventListener("abort", unsubscribe);
+    renderOn(element, signal, this.#store, this.#queue.store);
+    adoptStyles(element, signal, liveStyles);
+    store.subscribe((state, previous) => this.#follow(state, previous), signal);
     for (const name of ["online", "offline"]) {
-      addEventListener(name, () => this.#connectionChanged(), { signal: this.#ended.signal });
+      addEventListener(name, () => this.#connectionChanged(), { signal });
     }
-    addEventListener("online", () => void this.#queue.send(), { signal: this.#ended.signal });
+    addEventListener("online", () => void this.#queue.send(), { signal });
     // Another tab may have been closed with a booking that waits.
-    document.addEventListener("visibilitychange", () => void this.#queue.adopt(), { signal: this.#ended.signal });
-    this.#poll = setInterval(() => this.#readNowAndThen(), POLL_MS);
+    document.addEventListener("visibilitychange", () => void this.#queue.adopt(), { signal });
+    const poll = setInterval(() => this.#readNowAndThen(), POLL_MS);
+    signal.addEventListener("abort", () => this.#end(poll));
     telemetry.stream = () => this.#health();
     void this.#queue.adopt();
     void this.#connect();
@@ -122,25 +117,17 @@ class Realtime implements RealtimePart {
     });
   }
 
-  dispose(): void {
-    this.#ended.abort();
+  #end(poll: ReturnType<typeof setInterval>): void {
     this.#claim(false);
     for (const following of [...this.#mentors.values(), this.#sessions]) following?.end();
-    this.#calendar.dispose();
-    this.#queue.dispose();
-    this.#seen.dispose();
-    for (const controller of this.#controllers) {
-      controller.hostDisconnected?.();
-      this.context.element.removeController(controller);
-    }
-    this.#adoptStyles(false);
-    clearInterval(this.#poll);
+    clearInterval(poll);
     clearTimeout(this.#lostTimer);
     clearTimeout(this.#claimTimer);
   }
 
   get #words(): LiveWords {
-    return liveWords(this.context.options.locale, this.context.words.parts?.live);
+    const { options, words } = this.context;
+    return liveWords({ locale: options.locale, words });
   }
 
   /** When the free times that are shown were right. */
@@ -153,8 +140,7 @@ class Realtime implements RealtimePart {
   // --- Streams ---
 
   async #connect(): Promise<void> {
-    const { client, options } = this.context;
-    const signal = this.#ended.signal;
+    const { client, options, signal } = this.context;
     while (!signal.aborted && !this.#streams) {
       try {
         const url = options.streamsUrl ?? (await streamsUrlOf(client.base)) ?? client.base;
@@ -286,7 +272,7 @@ class Realtime implements RealtimePart {
   }
 
   #enter(connection: Connection): void {
-    if (!this.#ended.signal.aborted) this.#store.update({ connection });
+    if (!this.context.signal.aborted) this.#store.update({ connection });
   }
 
   #cameBack(was: Connection): void {
@@ -337,14 +323,6 @@ class Realtime implements RealtimePart {
   #spanOf({ startTime, endTime }: Pick<Slot, "startTime" | "endTime">): string {
     const { options, store } = this.context;
     return formatSpan(Date.parse(startTime), Date.parse(endTime), options.locale, store.state.zone);
-  }
-
-  #adoptStyles(isAttached: boolean): void {
-    const root = this.context.element.renderRoot as ShadowRoot;
-    const sheet = liveStyles.styleSheet;
-    if (!sheet) return;
-    const others = root.adoptedStyleSheets.filter((each) => each !== sheet);
-    root.adoptedStyleSheets = isAttached ? [...others, sheet] : others;
   }
 }
 

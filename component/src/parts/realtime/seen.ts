@@ -22,25 +22,21 @@ export class LastSeen {
   asOf: number | null = null;
   #isRestoring = false;
   #timer: ReturnType<typeof setTimeout> | undefined;
-  readonly #unsubscribe: () => void;
 
   constructor(
     private readonly context: PartContext,
     private readonly records: Records<Seen>,
     private readonly readAt: () => number,
   ) {
-    this.#unsubscribe = context.store.subscribe((state, previous) => {
+    const { signal, store } = context;
+    store.subscribe((state, previous) => {
       if (state.calendar !== previous.calendar) this.#writeSoon();
       // What was kept gives way to what the API says.
       if (state.offers !== previous.offers && !this.#isRestoring) this.asOf = null;
       if (state.phase !== previous.phase) void this.#restore();
-    });
+    }, signal);
+    signal.addEventListener("abort", () => clearTimeout(this.#timer));
     void this.#restore();
-  }
-
-  dispose(): void {
-    clearTimeout(this.#timer);
-    this.#unsubscribe();
   }
 
   get #key(): string {
@@ -76,10 +72,10 @@ export class LastSeen {
 
   /** Only without a connection: what the API refuses is not shown. */
   #isWanted(): boolean {
-    const { options, flow, store } = this.context;
+    const { course, options, store } = this.context;
     const { phase, error } = store.state;
     // Without the part of courses, none can be booked.
-    if (options.courseId && !flow.context.course) return false;
+    if (options.courseId && !course) return false;
     return phase === "failed" ? error?.status === 0 : phase === "loading" && !navigator.onLine;
   }
 }

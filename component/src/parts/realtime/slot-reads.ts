@@ -2,8 +2,7 @@
 
 import { ApiError } from "../../api/errors.js";
 import type { Slot, Slots } from "../../api/types.js";
-import type { BookingState } from "../../booking/state.js";
-import { readSlots } from "../../booking/calendar/read.js";
+import { readSlots, sourceOf } from "../../booking/calendar/read.js";
 import type { PartContext } from "../../booking/contracts.js";
 import type { Interval } from "./hub.js";
 
@@ -19,18 +18,17 @@ export class SlotReads<K> {
 
   constructor(
     private readonly context: PartContext,
-    private readonly signal: AbortSignal,
     /** Called when the reading begins. */
     private readonly onBegin: () => K,
     /** Called with the slots that start in the span, `end` excluded. */
     private readonly onRead: (found: Slot[], span: Interval, noted: K) => void,
   ) {
-    signal.addEventListener("abort", () => clearTimeout(this.#timer));
+    context.signal.addEventListener("abort", () => clearTimeout(this.#timer));
   }
 
   /** Reads slots again: those from `start` to before `end`. */
   again(span: Interval): void {
-    if (this.signal.aborted) return;
+    if (this.context.signal.aborted) return;
     const dirty = this.#dirty ?? span;
     this.#dirty = { start: Math.min(dirty.start, span.start), end: Math.max(dirty.end, span.end) };
     const soonest = Math.max(READ_AFTER_MS, this.#lastRead + READ_PAUSE_MS - Date.now());
@@ -47,23 +45,16 @@ export class SlotReads<K> {
     this.#dirty = null;
     this.#lastRead = Date.now();
     const noted = this.onBegin();
-    const options = { open: true, signal: this.signal };
+    const options = { open: true, signal: this.context.signal };
     let found: Slot[];
     try {
       found = await readSlots(start, end, (span) => client.get<Slots>(source.path, { ...source.query, ...span }, options));
     } catch (error) {
-      if (!this.signal.aborted && ApiError.of(error).isTemporary) this.again({ start, end });
+      if (!this.context.signal.aborted && ApiError.of(error).isTemporary) this.again({ start, end });
       return;
     }
     // Something else is chosen by now.
     if (JSON.stringify(sourceOf(store.state)) !== JSON.stringify(source)) return;
     this.onRead(found, { start, end }, noted);
   }
-}
-
-function sourceOf(state: Readonly<BookingState>): { path: string; query: Record<string, string | number | null> } | null {
-  const { course, durationMinutes, listing, offers } = state;
-  if (course) return { path: `/courses/${course.id}/slots`, query: { durationMinutes } };
-  const mentor = offers[0]?.mentor;
-  return mentor ? { path: `/mentors/${mentor.id}/slots`, query: { durationMinutes, listingId: listing?.id ?? null } } : null;
 }

@@ -1,6 +1,6 @@
 /** The words of the live part. */
 
-import { languageOf } from "../../i18n/language.js";
+import { partWords, type Shown } from "../../i18n/language.js";
 import type { Plural } from "../../i18n/plural.js";
 
 const en = {
@@ -56,7 +56,6 @@ const de: LiveWords = {
   dismiss: "Schließen",
 };
 
-/** @param own words of the page. */
-export function liveWords(locale: string, own?: Partial<LiveWords>): LiveWords {
-  return { ...(languageOf(locale) === "de" ? de : en), ...own };
+export function liveWords(shown: Shown): LiveWords {
+  return partWords("live", { en, de }, shown);
 }

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { RefusalReason, RefusedSlot, Slot } from "../../api/types.js";
-import { slotsPathOf } from "../../core/common.js";
+import { sourceOf } from "../../booking/calendar/read.js";
 import { rangesOf } from "./refused.js";
 import { initialState } from "../../booking/state.js";
 import { MENTOR } from "../../../tests/fake-api.js";
@@ -49,6 +49,6 @@ describe("refused times", () => {
 
 it("are read of the mentor whom a listing alone names", () => {
   const state = { ...initialState("UTC", "2030-05-01"), offers: [{ mentor: MENTOR, listings: [] }] };
-  expect(slotsPathOf(state)).toBe("/mentors/m1/slots");
-  expect(slotsPathOf({ ...state, course: { id: "c1", title: "", description: null, active: true } })).toBe("/courses/c1/slots");
+  expect(sourceOf(state)?.path).toBe("/mentors/m1/slots");
+  expect(sourceOf({ ...state, course: { id: "c1", title: "", description: null, active: true } })?.path).toBe("/courses/c1/slots");
 });

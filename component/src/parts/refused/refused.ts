@@ -1,12 +1,13 @@
 /** Times of the chosen day that cannot be booked, with the reasons; read when people want to know. */
 
 import { html, nothing, type TemplateResult } from "lit";
-import type { ApiError } from "../../api/errors.js";
 import type { RefusalReason, Slot, Slots } from "../../api/types.js";
 import { addDays, formatRange, formatter, startOfDay } from "../../i18n/time.js";
 import type { PartContext, Rendered } from "../../booking/contracts.js";
+import { Latest } from "../../core/work.js";
 import { Store } from "../../core/store.js";
-import { asApiError, slotsPathOf } from "../../core/common.js";
+import { sourceOf } from "../../booking/calendar/read.js";
+import { ApiError } from "../../api/errors.js";
 import type { ExtrasWords } from "../../i18n/enhanced/words.js";
 
 export interface RefusedRange {
@@ -55,17 +56,15 @@ export function rangesOf({ items, refused = [] }: Slots, mentorId: string | null
 
 export class RefusedTimes {
   readonly store = new Store<RefusedState>({ isOpen: false, key: "", ranges: null, isStale: false, error: null });
-  #run = new AbortController();
+  readonly #reads: Latest;
   #slots: readonly Slot[] | null = null;
   #loadedAt = 0;
 
   constructor(
     private readonly context: PartContext,
     private readonly words: () => ExtrasWords,
-  ) {}
-
-  dispose(): void {
-    this.#run.abort();
+  ) {
+    this.#reads = new Latest(context.signal);
   }
 
   render(day: string, locale: string): TemplateResult {
@@ -117,28 +116,27 @@ export class RefusedTimes {
 
   async #load(day: string): Promise<void> {
     const { client, store } = this.context;
-    const { zone, course, listing, durationMinutes, mentorId, calendar } = store.state;
+    const { zone, mentorId, calendar } = store.state;
+    const source = sourceOf(store.state);
     const key = this.#keyOf(day);
-    if (this.store.state.key === key && this.#slots === calendar.slots) return;
-    this.#run.abort();
-    const { signal } = (this.#run = new AbortController());
+    if (!source || (this.store.state.key === key && this.#slots === calendar.slots)) return;
+    const signal = this.#reads.next();
     this.#slots = calendar.slots;
     this.#loadedAt = Date.now();
     this.store.update(({ key: before, ranges }) => ({ key, ranges: before === key ? ranges : null, error: null }));
     const query = {
+      ...source.query,
       from: new Date(startOfDay(day, zone)).toISOString(),
       to: new Date(startOfDay(addDays(day, 1), zone)).toISOString(),
-      durationMinutes,
-      listingId: course ? null : listing?.id,
       timeZone: zone,
       explain: true,
     };
     try {
-      const slots = await client.get<Slots>(slotsPathOf(store.state), query, { open: true, signal });
+      const slots = await client.get<Slots>(source.path, query, { open: true, signal });
       const ranges = rangesOf(slots, mentorId);
       this.store.update({ ranges, isStale: Boolean(slots.staleCalendars?.length) && !slots.items.length });
     } catch (error) {
-      if (!signal.aborted) this.store.update({ error: asApiError(error) });
+      if (!signal.aborted) this.store.update({ error: ApiError.ofPage(error) });
     }
   }
 }

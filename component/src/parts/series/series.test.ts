@@ -11,6 +11,7 @@ import { FakeApi, LISTING, MENTOR, SLOT, makeClient } from "../../../tests/fake-
 const words = { ...en, ...extrasEn };
 
 let form: SeriesForm;
+let ended: AbortController;
 let api: FakeApi;
 const root = document.createElement("div");
 
@@ -19,8 +20,9 @@ function open(slot = SLOT) {
     ...initialState("Europe/Berlin", "2030-05-01"),
     ...{ slot, slotMentorId: "m1", mentorId: "m1", listing: LISTING, durationMinutes: 60, offers: [{ mentor: MENTOR, listings: [LISTING] }] },
   });
+  ended = new AbortController();
   const context = {
-    ...{ client: makeClient(), store, flow: {}, words: { code: "en" }, element: LitElement.prototype },
+    ...{ signal: ended.signal, client: makeClient(), store, flow: {}, words: { code: "en" }, element: LitElement.prototype },
   } as unknown as PartContext;
   form = new SeriesForm(context, () => words);
   return { store };
@@ -49,7 +51,7 @@ beforeEach(() => {
 });
 
 afterEach(() => {
-  form.dispose();
+  ended.abort();
   render("", root);
 });
 

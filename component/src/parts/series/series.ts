@@ -3,12 +3,12 @@
 import { html, nothing, type TemplateResult } from "lit";
 import { ApiError } from "../../api/errors.js";
 import type { Booking, Recurrence, RefusalReason, Series, Slots } from "../../api/types.js";
-import { valueOf } from "../../booking/card.js";
 import { addDays, dayOf } from "../../i18n/time.js";
 import type { PartContext, Rendered } from "../../booking/contracts.js";
+import { Latest, mapSome } from "../../core/work.js";
 import { Store } from "../../core/store.js";
-import { explain } from "../../ui/view.js";
-import { asApiError, countOf, momentOf, slotsPathOf } from "../../core/common.js";
+import { count, explain, momentOf, valueOf } from "../../ui/view.js";
+import { sourceOf } from "../../booking/calendar/read.js";
 import { Keys } from "../../core/keys.js";
 import {
   MAX_SESSIONS,
@@ -52,25 +52,20 @@ const EMPTY: SeriesState = { ...NO_SERIES, isWithdrawing: false, error: null, ch
 export class SeriesForm {
   readonly store = new Store<SeriesState>(EMPTY);
   readonly #keys: Keys;
-  readonly #unsubscribe: () => void;
-  #run = new AbortController();
+  readonly #checks: Latest;
 
   constructor(
     private readonly context: PartContext,
     private readonly words: () => ExtrasWords,
   ) {
     this.#keys = new Keys(context.client);
-    this.#unsubscribe = context.store.subscribe((state, previous) => {
+    this.#checks = new Latest(context.signal);
+    context.store.subscribe((state, previous) => {
       if (state.slot === previous.slot && state.zone === previous.zone && state.slotMentorId === previous.slotMentorId) return;
       // Another time: the dates are others. No time: the form is over.
       this.store.update(state.slot ? { checks: new Map() } : EMPTY);
       void this.#check();
-    });
-  }
-
-  dispose(): void {
-    this.#run.abort();
-    this.#unsubscribe();
+    }, context.signal);
   }
 
   recurrence(): Recurrence | null {
@@ -164,7 +159,7 @@ export class SeriesForm {
     const { context } = this;
     const words = this.words();
     const { zone } = context.store.state;
-    const made = countOf({ context }, series.made.length, words.plurals.dates);
+    const made = count(context, series.made.length, words.plurals.dates);
     const areRequests = series.made.every((each) => each.sessionId === null);
     return html`<section class="series" part="series">
       <h3>${areRequests ? words.repeat.requested(made) : words.repeat.made(made)}</h3>
@@ -196,7 +191,7 @@ export class SeriesForm {
           aria-disabled=${isWithdrawing ? "true" : nothing}
           @click=${() => isWithdrawing || this.#withdraw(series)}
         >
-          ${isWithdrawing ? words.working : words.repeat.withdrawAll(countOf({ context: this.context }, series.made.length, words.plurals.requests))}
+          ${isWithdrawing ? words.working : words.repeat.withdrawAll(count(this.context, series.made.length, words.plurals.requests))}
         </button>
       </div>
       ${error
@@ -216,7 +211,7 @@ export class SeriesForm {
       await this.#keys.send(path, body, (key) => client.post(path, body, { key }));
       flow.bookingChanged(await client.get<Booking>(`/bookings/${submission.booking.id}`));
     } catch (error) {
-      this.store.update({ error: asApiError(error) });
+      this.store.update({ error: ApiError.ofPage(error) });
     }
     this.store.update({ isWithdrawing: false });
   }
@@ -231,7 +226,7 @@ export class SeriesForm {
     const isDone = !states.includes("checking");
     return html`<div class="field">
       <span id="series-dates">${words.series.dates}</span>
-      <p class="muted" role="status">${isDone ? countOf({ context }, free, words.plurals.freeDates) : words.repeat.checking}</p>
+      <p class="muted" role="status">${isDone ? count(context, free, words.plurals.freeDates) : words.repeat.checking}</p>
       <ul class="dates" tabindex="0" aria-labelledby="series-dates">
         ${dates.map((date, index) => {
           const check = states[index] ?? "unknown";
@@ -274,38 +269,33 @@ export class SeriesForm {
 
   /** Asks of each date whether it is free; each once. */
   async #check(): Promise<void> {
-    this.#run.abort();
-    const { signal } = (this.#run = new AbortController());
+    const signal = this.#checks.next();
     const { slot, zone } = this.context.store.state;
     if (!slot) return;
     const waiting = occurrencesOf(this.store.state, Date.parse(slot.startTime), zone)
       .slice(1)
       .filter(({ start, exists }) => exists && !this.store.state.checks.has(start));
-    const work = async (): Promise<void> => {
-      for (let date = waiting.shift(); date; date = waiting.shift()) {
-        const { start } = date;
-        const check = await this.#ask(start, signal).catch((): Check => "unknown");
-        if (signal.aborted) return;
-        this.store.update(({ checks }) => ({ checks: new Map([...checks, [start, check]]) }));
-      }
-    };
-    await Promise.all(Array.from({ length: CHECKS_AT_ONCE }, work));
+    await mapSome(waiting, CHECKS_AT_ONCE, async ({ start }) => {
+      const check = signal.aborted ? "unknown" : await this.#ask(start, signal).catch((): Check => "unknown");
+      if (!signal.aborted) this.store.update(({ checks }) => ({ checks: new Map([...checks, [start, check]]) }));
+    });
   }
 
   async #ask(start: number, signal: AbortSignal): Promise<Check> {
     const { client, store } = this.context;
-    const { course, listing, durationMinutes, zone, slotMentorId, mentorId } = store.state;
+    const { zone, slotMentorId, mentorId } = store.state;
+    const source = sourceOf(store.state);
+    if (!source) return "unknown";
     const query = {
+      ...source.query,
       from: new Date(start).toISOString(),
       to: new Date(start + MINUTE_MS).toISOString(),
-      durationMinutes,
-      listingId: course ? null : listing?.id,
       // Times beside the mentor's grid can be booked too.
       stepMinutes: 5,
       timeZone: zone,
       explain: true,
     };
-    const { items, refused = [] } = await client.get<Slots>(slotsPathOf(store.state), query, { open: true, signal });
+    const { items, refused = [] } = await client.get<Slots>(source.path, query, { open: true, signal });
     const mentor = slotMentorId ?? mentorId;
     const isOf = (ids: string[]): boolean => !mentor || ids.includes(mentor);
     if (items.some((slot) => Date.parse(slot.startTime) === start && isOf(slot.mentorProfileIds))) return "free";

@@ -1,11 +1,12 @@
 /** The dialogs: complete, cancel, review, cancel a series. Each is one form, whose fields keep what was entered. */
 
 import { html, nothing, type TemplateResult } from "lit";
-import type { CancellationType } from "../../core/page.js";
+import type { CancellationType } from "../../api/types.js";
 import type { Rendered } from "../../booking/contracts.js";
-import { countOf, creditText, momentOf, moneyOf } from "../../core/common.js";
+import { creditText, moneyOf } from "../../ui/paid.js";
+import { count, momentOf } from "../../ui/view.js";
 import { cancellationTypes, isAlwaysFree, isGroup, linesOf, noShowFee, possible, roleOf, type Absent, type DialogName } from "./state.js";
-import { renderError, renderWaiting, type SessionView } from "./view.js";
+import { renderError, renderWaiting, type SessionView } from "./pieces.js";
 
 const MAX_TEXT_LENGTH = 5000;
 const MAX_ITEMS = 50;
@@ -152,7 +153,7 @@ function renderSeries(view: SessionView): TemplateResult {
   const refund = plan.refund?.amount ? moneyOf(view, plan.refund) : null;
   return renderForm(view, {
     ...options,
-    content: html`<p>${series.affected(countOf(view, plan.items.length, words.plurals.dates))}</p>
+    content: html`<p>${series.affected(count(view.context, plan.items.length, words.plurals.dates))}</p>
       <ul class="dates" tabindex="0" aria-label=${series.dates}>
         ${plan.items.map(
           ({ startTime, isDraft }) =>
@@ -163,7 +164,7 @@ function renderSeries(view: SessionView): TemplateResult {
         <div><dt>${cancelling.fee}</dt><dd>${plan.fee?.amount ? moneyOf(view, plan.fee) : cancelling.noFee}</dd></div>
         ${refund ? html`<div><dt>${cancelling.refund}</dt><dd>${refund}</dd></div>` : nothing}
       </dl>
-      ${plan.credits ? html`<p>${countOf(view, plan.credits, words.plurals.credits)}</p>` : nothing} ${renderReason(view)}
+      ${plan.credits ? html`<p>${count(view.context, plan.credits, words.plurals.credits)}</p>` : nothing} ${renderReason(view)}
       ${isMentee && refund ? renderRefund(cancelling.wantRefund(refund)) : nothing}`,
     confirm: series.confirm,
   });

@@ -3,7 +3,8 @@ import { afterEach, describe, expect, it, vi } from "vitest";
 import { ApiError } from "../../api/errors.js";
 import type { RequestOptions } from "../../api/client.js";
 import type { CancellationQuote, Session } from "../../api/types.js";
-import type { PartContext, SessionActions } from "../../booking/contracts.js";
+import type { PartContext } from "../../booking/contracts.js";
+import type { SessionActions } from "../../core/page.js";
 import { SessionFlow } from "./flow.js";
 import { en as words } from "../../i18n/language.js";
 import { en } from "../../i18n/enhanced/words.js";
@@ -50,11 +51,13 @@ class FakeApi {
   };
 }
 
-let opened: SessionFlow[] = [];
+let opened: AbortController[] = [];
 
 async function open(api: FakeApi, options: { sessionActions?: SessionActions; optimistic?: boolean } = {}) {
   const events: string[] = [];
+  const ended = new AbortController();
   const context = {
+    signal: ended.signal,
     element: LitElement.prototype,
     client: api,
     telemetry: { failed: () => undefined, loaded: () => undefined },
@@ -66,27 +69,23 @@ async function open(api: FakeApi, options: { sessionActions?: SessionActions; op
     announce: () => undefined,
   } as unknown as PartContext;
   const flow = new SessionFlow(context, () => en);
-  opened.push(flow);
+  opened.push(ended);
   flow.open(api.session.id);
   await settled(flow, (state) => state.quote !== null);
-  return { flow, events };
+  return { flow, events, end: () => ended.abort() };
 }
 
 /** Waits for a state; the test's own time limit ends what never comes. */
 function settled(flow: SessionFlow, isReached: (state: SessionFlow["store"]["state"]) => boolean): Promise<void> {
   return new Promise((resolve) => {
     if (isReached(flow.store.state)) return resolve();
-    const unsubscribe = flow.store.subscribe((state) => {
-      if (!isReached(state)) return;
-      unsubscribe();
-      resolve();
-    });
+    flow.store.subscribe((state) => void (isReached(state) && resolve()));
   });
 }
 
 afterEach(() => {
   sessionStorage.clear();
-  for (const flow of opened) flow.dispose();
+  for (const each of opened) each.abort();
   opened = [];
 });
 
@@ -134,7 +133,7 @@ describe("steps", () => {
     const first = await open(api);
     api.answers = [new ApiError(0, "network")];
     await first.flow.start();
-    first.flow.dispose();
+    first.end();
     api.answers = [new ApiError(0, "network"), new ApiError(0, "network")];
     await (await open(api)).flow.start();
     api.tokens.subject = "another";

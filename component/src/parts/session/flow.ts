@@ -2,11 +2,11 @@
 
 import { delay, type RequestOptions } from "../../api/client.js";
 import { ApiError } from "../../api/errors.js";
-import type { CancelledSeries, Review, Session } from "../../api/types.js";
-import type { CancellationType, Completion } from "../../core/page.js";
+import type { CancellationType, CancelledSeries, Review, Session } from "../../api/types.js";
+import type { Completion } from "../../core/page.js";
 import type { PartContext } from "../../booking/contracts.js";
 import { Store } from "../../core/store.js";
-import { asApiError, countOf } from "../../core/common.js";
+import { count } from "../../ui/view.js";
 import { Keys } from "../../core/keys.js";
 import { SessionReader } from "./reader.js";
 import {
@@ -53,19 +53,15 @@ export class SessionFlow {
     void this.load();
   }
 
-  dispose(): void {
-    this.#reader.dispose();
-  }
-
   /** Reads the session, again too; a failure is shown. */
   async load(): Promise<void> {
-    const { signal } = this.#reader;
+    const { signal } = this.context;
     this.store.update({ error: null, phase: this.store.state.session ? "ready" : "loading" });
     try {
       await this.#reader.read();
     } catch (error) {
       if (signal.aborted) return;
-      const failure = asApiError(error);
+      const failure = ApiError.ofPage(error);
       this.store.update({ error: failure, phase: this.store.state.session ? "ready" : "failed" });
       this.context.telemetry.failed(failure);
       this.context.emit("failed", { error: failure, during: "session" });
@@ -180,7 +176,7 @@ export class SessionFlow {
       await this.#reader.read();
       this.#finished("series");
       if (kept.length) {
-        const dates = countOf(this, kept.length, words.plurals.dates);
+        const dates = count(this.context, kept.length, words.plurals.dates);
         this.store.update({ notice: `${words.done.series} ${words.series.kept(dates)}` });
       }
       const now = this.store.state.session;
@@ -210,7 +206,7 @@ export class SessionFlow {
 
   /** The page's call, which may show a form of its own; where it takes too long, people go on without it. */
   async #ownAction(own: () => unknown): Promise<void> {
-    const { signal } = this.#reader;
+    const { signal } = this.context;
     const call = Promise.resolve(own());
     const isLate = await Promise.race([call.then(() => false), delay(OWN_ACTION_MS, signal).then(() => true)]);
     if (!isLate) return;
@@ -259,14 +255,14 @@ export class SessionFlow {
   async #doing(action: Action, work: () => Promise<void>): Promise<void> {
     const { session, tag, doing } = this.store.state;
     if (doing) return;
-    const { signal } = this.#reader;
+    const { signal } = this.context;
     this.store.update({ doing: action, error: null, fieldErrors: {}, notice: null });
     try {
       await work();
     } catch (error) {
       if (signal.aborted) return;
       this.store.update({ session, tag });
-      await this.#failed(action, asApiError(error));
+      await this.#failed(action, ApiError.ofPage(error));
     } finally {
       if (!signal.aborted) {
         this.store.update({ doing: null, waiting: null });
@@ -296,16 +292,16 @@ export class SessionFlow {
   }
 
   async #inDialog(dialog: DialogName, work: () => Promise<void>): Promise<void> {
-    const { signal } = this.#reader;
+    const { signal } = this.context;
     try {
       await work();
     } catch (error) {
-      if (!signal.aborted && this.store.state.dialog === dialog) this.store.update({ error: asApiError(error) });
+      if (!signal.aborted && this.store.state.dialog === dialog) this.store.update({ error: ApiError.ofPage(error) });
     }
   }
 
   #post<T>(path: string, body: object, options: RequestOptions = {}): Promise<T> {
-    const { signal } = this.#reader;
+    const { signal } = this.context;
     return this.#keys.send(`${path} ${options.ifMatch ?? ""}`, body, (key) =>
       this.context.client.post<T>(path, body, { ...options, key, signal, onWaiting: this.#reader.onWaiting }),
     );

@@ -2,16 +2,9 @@
 
 import type { Client } from "../../api/client.js";
 import type { Booking, CancellationQuote, Money, Page } from "../../api/types.js";
-import { isCreditUsable, mapSome } from "../../core/common.js";
-import type { Role } from "./state.js";
-
-export interface SeriesPlan {
-  items: { startTime: string; isDraft: boolean }[];
-  fee: Money | null;
-  refund: Money | null;
-  /** Credits that go back to a bundle. */
-  credits: number;
-}
+import { mapSome } from "../../core/work.js";
+import { isCreditUsable } from "../../ui/paid.js";
+import type { Role, SeriesPlan } from "./state.js";
 
 interface Seen {
   seriesId: string | null | undefined;

@@ -5,10 +5,9 @@ import { ApiError } from "../../api/errors.js";
 import type { Booking, CancellationQuote, Session } from "../../api/types.js";
 import type { PartContext } from "../../booking/contracts.js";
 import type { Store } from "../../core/store.js";
-import { asApiError } from "../../core/common.js";
-import { readPlan, type SeriesPlan } from "./plan.js";
+import { readPlan } from "./plan.js";
 import { readReviews } from "./reviews.js";
-import { nextLook, roleOf, type SessionState } from "./state.js";
+import { nextLook, roleOf, type SeriesPlan, type SessionState } from "./state.js";
 import type { SessionWords } from "../../i18n/enhanced/words.js";
 
 /** How often a session that is being created is asked for, at most. */
@@ -21,7 +20,6 @@ const STALE_MS = 60_000;
 
 export class SessionReader {
   #id = "";
-  #run = new AbortController();
   #timer: ReturnType<typeof setTimeout> | undefined;
   #readAt = 0;
 
@@ -31,26 +29,16 @@ export class SessionReader {
     private readonly words: () => SessionWords,
   ) {}
 
-  /** Ends with the session that is shown. */
-  get signal(): AbortSignal {
-    return this.#run.signal;
-  }
-
   /** From now on, this session is read. */
   open(id: string): void {
-    this.dispose();
     this.#id = id;
-    const { signal } = (this.#run = new AbortController());
+    const { signal } = this.context;
+    signal.addEventListener("abort", () => clearTimeout(this.#timer));
     const look = (): void => {
       const { session, doing } = this.store.state;
       if (!document.hidden && session && !doing && Date.now() - this.#readAt > STALE_MS) this.readLater();
     };
     document.addEventListener("visibilitychange", look, { signal });
-  }
-
-  dispose(): void {
-    this.#run.abort();
-    clearTimeout(this.#timer);
   }
 
   /** Reads it in the background: what fails is tried again at the next look. */
@@ -64,7 +52,7 @@ export class SessionReader {
    * @throws ApiError
    */
   async read(): Promise<void> {
-    const { signal } = this.#run;
+    const { signal } = this.context;
     for (let attempt = 1; ; attempt++) {
       try {
         let tag: string | null = null;
@@ -89,13 +77,12 @@ export class SessionReader {
 
   /** What stands beside the session; without it, less is shown. */
   async readRest(session: Session): Promise<void> {
-    const { client } = this.context;
-    const { signal } = this.#run;
+    const { client, signal } = this.context;
     let failure: ApiError | null = null;
     const [booking, quote] = await Promise.all([
       client.get<Booking>(`/bookings/${session.bookingId}`, {}, { signal }).catch(() => this.store.state.booking),
       this.quote().catch((error: unknown) => {
-        failure = asApiError(error);
+        failure = ApiError.ofPage(error);
         return this.store.state.quote;
       }),
     ]);
@@ -123,12 +110,12 @@ export class SessionReader {
   plan(): Promise<SeriesPlan> {
     const { session, booking } = this.store.state;
     const seen = { seriesId: booking?.seriesId, listingId: booking?.listingId, from: session?.startTime };
-    return readPlan(this.context.client, seen, roleOf(this.store.state), this.#run.signal);
+    return readPlan(this.context.client, seen, roleOf(this.store.state), this.context.signal);
   }
 
   /** What cancelling costs now. */
   quote(): Promise<CancellationQuote> {
-    const options = { signal: this.#run.signal, onWaiting: this.onWaiting };
+    const options = { signal: this.context.signal, onWaiting: this.onWaiting };
     return this.context.client.get<CancellationQuote>(`/sessions/${this.#id}/cancellation-quote`, {}, options);
   }
 
@@ -145,7 +132,7 @@ export class SessionReader {
     const { realtime } = this.context;
     const wait = nextLook(session, Date.now(), realtime?.followsSessions ?? false, quote?.freeUntil);
     if (wait === null) return;
-    const { signal } = this.#run;
+    const { signal } = this.context;
     this.#timer = setTimeout(() => {
       if (signal.aborted) return;
       // A page that no one sees, or that is busy, looks later.

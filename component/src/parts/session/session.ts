@@ -3,8 +3,8 @@
 import type { ReactiveController } from "lit";
 import type { Session } from "../../api/types.js";
 import type { PartContext, Rendered } from "../../booking/contracts.js";
-import { StoreController } from "../../core/store.js";
-import { adoptStyles } from "../../core/common.js";
+import { renderOn } from "../../core/store.js";
+import { adoptStyles } from "../../ui/view.js";
 import { SessionFlow } from "./flow.js";
 import { sessionStyles } from "./styles.js";
 import type { SessionWords } from "../../i18n/enhanced/words.js";
@@ -12,18 +12,15 @@ import { renderSession } from "./view.js";
 
 export class SessionPart {
   readonly #flow: SessionFlow;
-  readonly #controllers: ReactiveController[];
 
   constructor(
     private readonly context: PartContext,
     private readonly words: () => SessionWords,
   ) {
-    adoptStyles(context, sessionStyles);
+    adoptStyles(context.element, context.signal, sessionStyles);
     this.#flow = new SessionFlow(context, words);
-    this.#controllers = [
-      new StoreController(context.element, this.#flow.store),
-      new DialogController(context, this.#flow),
-    ];
+    renderOn(context.element, context.signal, this.#flow.store);
+    new DialogController(context, this.#flow);
   }
 
   render(sessionId: string, locale: string): Rendered {
@@ -38,14 +35,6 @@ export class SessionPart {
   changed(session: Session): void {
     this.#flow.changed(session);
   }
-
-  dispose(): void {
-    this.#flow.dispose();
-    for (const controller of this.#controllers) {
-      this.context.element.removeController(controller);
-      controller.hostDisconnected?.();
-    }
-  }
 }
 
 /** Opens and closes the dialog as the state has it, and leaves the focus where people can go on. */
@@ -57,6 +46,7 @@ class DialogController implements ReactiveController {
     private readonly flow: SessionFlow,
   ) {
     context.element.addController(this);
+    context.signal.addEventListener("abort", () => context.element.removeController(this));
   }
 
   hostUpdate(): void {

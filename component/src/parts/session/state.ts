@@ -2,14 +2,21 @@
 
 import type { Waiting } from "../../api/client.js";
 import type { ApiError } from "../../api/errors.js";
-import type { Booking, CancellationQuote, Money, Review, ReviewPermit, Session, SessionStatus } from "../../api/types.js";
-import type { CancellationType } from "../../core/page.js";
-import type { SeriesPlan } from "./plan.js";
+import type { Booking, CancellationQuote, CancellationType, Money, Review, ReviewPermit, Session, SessionStatus } from "../../api/types.js";
 
 export type Role = "mentee" | "mentor" | "operator";
 export type Absent = "mentee" | "mentor";
 export type Action = "start" | "complete" | "cancel" | "leave" | "no-show" | "review" | "answer" | "series";
 export type DialogName = Exclude<Action, "start" | "leave">;
+
+/** What cancelling the rest of a series comes to: its dates, and the sum of their quotes. */
+export interface SeriesPlan {
+  items: { startTime: string; isDraft: boolean }[];
+  fee: Money | null;
+  refund: Money | null;
+  /** Credits that go back to a bundle. */
+  credits: number;
+}
 
 export interface SessionState {
   /** `preparing`: accepted, and being created. `left`: the visitor has given up a place in a group. */

@@ -1,14 +1,14 @@
 /** The session: what it is, what can be done with it now, and what happened. */
 
 import { html, nothing, type TemplateResult } from "lit";
-import type { ApiError } from "../../api/errors.js";
 import type { Review, Session } from "../../api/types.js";
 import { formatSpan, formatZone } from "../../i18n/time.js";
-import type { PartContext, Rendered } from "../../booking/contracts.js";
-import { explain, signInButton, waitingMessage } from "../../ui/view.js";
-import { creditText, moneyOf, momentOf } from "../../core/common.js";
+import type { Rendered } from "../../booking/contracts.js";
+import { creditText, moneyOf } from "../../ui/paid.js";
+import { momentOf, signInButton } from "../../ui/view.js";
 import { renderDialog } from "./dialogs.js";
 import type { SessionFlow } from "./flow.js";
+import { reasonOf, renderError, renderStars, renderWaiting, type SessionView } from "./pieces.js";
 import {
   historyOf,
   isAlwaysFree,
@@ -21,19 +21,7 @@ import {
   type DialogName,
   type HistoryEntry,
   type Possible,
-  type SessionState,
 } from "./state.js";
-import type { SessionWords } from "../../i18n/enhanced/words.js";
-
-/** What every view of the part is given. */
-export interface SessionView {
-  readonly context: PartContext;
-  readonly flow: SessionFlow;
-  readonly state: Readonly<SessionState>;
-  readonly words: SessionWords;
-  readonly locale: string;
-  readonly zone: string;
-}
 
 export function renderSession(view: SessionView): TemplateResult {
   const { state, words, context, flow } = view;
@@ -202,12 +190,6 @@ function renderReview(view: SessionView, review: Review, id: string, hasActions:
   </section>`;
 }
 
-export function renderStars({ words }: SessionView, rating: number): TemplateResult {
-  return html`<span class="star" role="img" aria-label=${words.reviewing.rated(String(rating))}
-    >${"★".repeat(rating)}${"☆".repeat(5 - rating)}</span
-  >`;
-}
-
 function renderHistory(view: SessionView, session: Session): TemplateResult {
   return html`<details class="history" part="history">
     <summary>${view.words.history.title}</summary>
@@ -247,26 +229,4 @@ function renderCancellation(view: SessionView, { cancellation }: Session): Rende
     reason ? history.reason(reason) : null,
   ];
   return html`${facts.map((fact) => (fact ? html`<p class="muted">${fact}</p>` : nothing))}`;
-}
-
-/** Why something is not done yet. */
-export function renderWaiting({ state, context }: SessionView): Rendered {
-  if (!state.waiting) return nothing;
-  return waitingMessage({ words: context.words, now: Date.now() }, state.waiting);
-}
-
-/** A failure that screen readers hear at once. */
-export function renderError(view: SessionView, error: ApiError): TemplateResult {
-  return html`<p class="message danger" part="message" role="alert">${reasonOf(view, error)}</p>`;
-}
-
-/** Why something could not be done, for people. */
-export function reasonOf(view: Pick<SessionView, "words" | "context" | "state">, error: ApiError | null): string {
-  if (!error) return "";
-  const { words, context, state } = view;
-  if (error.code === "page") return error.message || words.page;
-  if (error.code === "too_early" && state.session) {
-    return `${words.problems["too_early"]} ${words.startFrom(momentOf(view as SessionView, opensAt(state.session)))}`;
-  }
-  return words.problems[error.code] ?? explain(context.words, error);
 }

@@ -1,0 +1,47 @@
+/** What the views of a session and of its dialogs share. */
+
+import { html, nothing, type TemplateResult } from "lit";
+import type { ApiError } from "../../api/errors.js";
+import type { PartContext, Rendered } from "../../booking/contracts.js";
+import type { SessionWords } from "../../i18n/enhanced/words.js";
+import { explain, momentOf, waitingMessage } from "../../ui/view.js";
+import type { SessionFlow } from "./flow.js";
+import { opensAt, type SessionState } from "./state.js";
+
+/** What every view of the part is given. */
+export interface SessionView {
+  readonly context: PartContext;
+  readonly flow: SessionFlow;
+  readonly state: Readonly<SessionState>;
+  readonly words: SessionWords;
+  readonly locale: string;
+  readonly zone: string;
+}
+
+export function renderStars({ words }: SessionView, rating: number): TemplateResult {
+  return html`<span class="star" role="img" aria-label=${words.reviewing.rated(String(rating))}
+    >${"★".repeat(rating)}${"☆".repeat(5 - rating)}</span
+  >`;
+}
+
+/** Why something is not done yet. */
+export function renderWaiting({ state, context }: SessionView): Rendered {
+  if (!state.waiting) return nothing;
+  return waitingMessage({ words: context.words, now: Date.now() }, state.waiting);
+}
+
+/** A failure that screen readers hear at once. */
+export function renderError(view: SessionView, error: ApiError): TemplateResult {
+  return html`<p class="message danger" part="message" role="alert">${reasonOf(view, error)}</p>`;
+}
+
+/** Why something could not be done, for people. */
+export function reasonOf(view: Pick<SessionView, "words" | "context" | "state">, error: ApiError | null): string {
+  if (!error) return "";
+  const { words, context, state } = view;
+  if (error.code === "page") return error.message || words.page;
+  if (error.code === "too_early" && state.session) {
+    return `${words.problems["too_early"]} ${words.startFrom(momentOf(view as SessionView, opensAt(state.session)))}`;
+  }
+  return words.problems[error.code] ?? explain(context.words, error);
+}

@@ -1,0 +1,9 @@
+/** What pages and the React package take from the component: types alone. */
+
+export type { ApiError } from "../api/errors.js";
+export type { TokenProvider } from "../api/token.js";
+export type { Booked, Booking, CancellationType, Session, SessionStatus } from "../api/types.js";
+export type { SessionBookingEvents } from "../core/events.js";
+export type { Completion, SessionActions, Variant } from "../core/page.js";
+export type { Words } from "../i18n/en.js";
+export type { OwnWords } from "./words.js";
