@@ -29,7 +29,7 @@ audit_entries = Table(
     "audit_entries",
     metadata,
     id_column(),
-    # Before `sequence`, and so taken before it: who has a number has a transaction id that the chain can wait for.
+    # Taken before `sequence`: an entry with a number has a transaction id that the chain can wait for.
     Column("xid", Xid8, nullable=False, server_default=text("pg_current_xact_id()")),
     Column("sequence", BigInteger, Identity(always=True), nullable=False, info=IMPERSONAL),
     Column("occurred_at", Timestamp, nullable=False),
@@ -45,7 +45,7 @@ audit_entries = Table(
     Column("request_id", Text, info=IMPERSONAL),
     Column("reason", Text, info=_KEPT_AUDIT),
     Column("data", JSONB, nullable=False, server_default=text("'{}'"), info=_KEPT_AUDIT),
-    # How many equal refusals the entry stands for.
+    # How many equal refusals the entry counts.
     Column("count", Integer, nullable=False, server_default=text("1"), info=IMPERSONAL),
     created(),
     CheckConstraint("jsonb_typeof(data) = 'object'", name="data_is_an_object"),
@@ -61,12 +61,12 @@ audit_entries = Table(
     postgresql_partition_by="RANGE (id)",
 )
 
-# The chain: each block lists entries by their ids and digests, and its hash covers that of the block before.
+# The chain: each block lists entries by their ids and digests, and its hash covers the hash of the block before.
 audit_blocks = Table(
     "audit_blocks",
     metadata,
     Column("number", BigInteger, primary_key=True, autoincrement=False, info=IMPERSONAL),
-    # The latest month of its entries and of the blocks before, with whose partition it goes.
+    # The latest month of its entries and of the blocks before; the block is deleted with the partition of that month.
     Column("month", Date, nullable=False, info=IMPERSONAL),
     # It covers the entries after the block before, up to this sequence.
     Column("up_to", BigInteger, nullable=False, info=IMPERSONAL),
@@ -75,8 +75,8 @@ audit_blocks = Table(
     Column("entry_ids", ARRAY(Uuid), nullable=False, info=IMPERSONAL),
     # 32 bytes for each of the entries, in their order.
     Column("digests", LargeBinary, nullable=False, info=IMPERSONAL),
-    # Of a block that stands for a dropped month: the month, its last block, from which the chain goes on, and how many
-    # entries its blocks had.
+    # Only in a block that replaces a dropped month: the month, its last block, from which the chain goes on, and how
+    # many entries its blocks had.
     Column("dropped_month", Date, info=IMPERSONAL),
     Column("dropped_number", BigInteger, info=IMPERSONAL),
     Column("dropped_up_to", BigInteger, info=IMPERSONAL),

@@ -34,7 +34,7 @@ MAX_HORIZON_DAYS = 1830  # five years
 MAX_LIMIT = 1000
 
 # One row for each change of a mentor's hours: valid from `since` until the next change, so that a report about last
-# month does not change with today's hours. A trigger allows no update but that of `until`.
+# month does not change with today's hours. A trigger allows updates of `until` alone.
 weekly_hours = Table(
     "weekly_hours",
     metadata,
@@ -78,14 +78,14 @@ availability_rules = Table(
     ),
 )
 
-# The hours of one date in place of the weekly ones: [[opens, closes], …] in minutes since midnight; an empty list is a
-# closed day.
+# The hours of one date, which replace the weekly ones: [[opens, closes], …] in minutes since midnight; an empty list is
+# a closed day.
 date_hours = Table(
     "date_hours",
     metadata,
     Column("mentor_profile_id", Uuid, ForeignKey("mentor_profiles.id"), nullable=False),
     Column("day", Date, nullable=False, info=IMPERSONAL),
-    # Whose date it is: that of the weekly hours or, without any, of the mentor's profile when the hours were set.
+    # The time zone of the weekly hours or, without any, of the mentor's profile when the hours were set.
     Column("time_zone", Text, nullable=False, info=_KEPT_HOURS),
     Column("spans", JSONB, nullable=False, info=_KEPT_HOURS),
     created(),
@@ -106,12 +106,12 @@ time_off = Table(
     CheckConstraint("end_time > start_time", name="ends_after_it_starts"),
     CheckConstraint("char_length(reason) <= 1000", name="reason_length"),
     Index("ix_time_off_mentor_profile_id_start_time_id", "mentor_profile_id", text("start_time DESC"), "id"),
-    # For what overlaps a time: little of a mentor's time off has not ended by then.
+    # Finds the time off that overlaps a time: little of a mentor's time off has not ended by then.
     Index("ix_time_off_mentor_profile_id_end_time", "mentor_profile_id", "end_time"),
 )
 
-# When a mentor's changes were last announced to webhooks, and what has been held back since: how many changes, and the
-# event of the last of them.
+# When a mentor's changes were last announced to webhooks, how many changes have been held back since, and the event of
+# the last of them.
 availability_announcements = Table(
     "availability_announcements",
     metadata,
@@ -134,7 +134,7 @@ booking_rules = Table(
     Column("max_per_week", Integer, info=IMPERSONAL),
     Column("max_per_mentee_per_day", Integer, info=IMPERSONAL),
     Column("max_per_mentee_per_week", Integer, info=IMPERSONAL),
-    # What happens to bookings while an outside calendar cannot be read.
+    # Whether bookings are refused while an outside calendar cannot be read.
     Column("stale_calendars", Text, nullable=False, server_default=text("'ignore'"), info=IMPERSONAL),
     *changing(),
     CheckConstraint("step_minutes BETWEEN 5 AND 1440", name="step_minutes"),
@@ -146,7 +146,7 @@ booking_rules = Table(
     CheckConstraint("stale_calendars IN ('ignore', 'refuse')", name="stale_calendars"),
 )
 
-# A mentor's calendar elsewhere, which is read again and again at an address that is a secret of its own.
+# A mentor's calendar elsewhere, read repeatedly. Its address is a secret.
 calendar_feeds = Table(
     "calendar_feeds",
     metadata,
@@ -163,11 +163,11 @@ calendar_feeds = Table(
     Column("next_fetch_at", Timestamp, nullable=False),
     Column("attempted_at", Timestamp),
     Column("fetched_at", Timestamp),
-    # From when on the last copy is too old to be relied on; at first, from the beginning.
+    # When the last copy becomes too old to be relied on; at first, from the beginning.
     Column("stale_at", Timestamp, nullable=False),
     Column("failures", Integer, nullable=False, server_default=text("0"), info=IMPERSONAL),
     Column("last_error", Text, info=DELETED),
-    # Of the last copy: validators of HTTP, a digest of its content, and by what its busy times were found.
+    # About the last copy: validators of HTTP, a digest of its content, and how its busy times were found.
     Column("etag", Text, info=DELETED),
     Column("last_modified", Text, info=DELETED),
     Column("content_digest", LargeBinary, info=DELETED),

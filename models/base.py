@@ -52,7 +52,7 @@ def enum(kind: type[StrEnum], name: str) -> Enum:
 
 
 def enum_literal(member: StrEnum) -> ColumnElement[str]:
-    """A member of an enum as a literal: only so an index over some members alone is known to be enough, in any plan."""
+    """A member of an enum as a literal: with a parameter, no generic plan could use an index over some members."""
     return literal_column(f"'{member.value}'")
 
 
@@ -81,8 +81,8 @@ _PARAMETER = re.compile(r"(?<![:\w\\]):([a-z]\w*)(?!:)")
 def sql(statement: str) -> TextClause:
     """A statement as text, whose parameters have the types that their names say.
 
-    `id` and `…_id` are UUIDs; `now`, `…_time` and `…_at` are moments. All others are as the driver sends them, or have
-    their types by `bindparams` or a CAST, as arrays do.
+    `id` and `…_id` are UUIDs; `now`, `…_time` and `…_at` are moments. The driver chooses the type of every other
+    parameter, unless `bindparams` or a CAST gives one, as arrays need.
     """
     typed = [
         bindparam(name, type_=kind)

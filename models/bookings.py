@@ -27,7 +27,7 @@ from models.personal import ERASED, IMPERSONAL, KEPT_ACCOUNT, OWN_LOCATION, kept
 
 
 class BookingStatus(StrEnum):
-    """Where the decision stands."""
+    """State of the decision."""
 
     DRAFT = "draft"  # in: the mentee's request; out: the mentor, the mentee, or the system when it expires
     ACCEPTED = "accepted"  # in: the mentor, or at once for an instant listing; final
@@ -68,12 +68,12 @@ bookings = Table(
     Column("metadata", JSONB(none_as_null=True), info=ERASED),
     Column("price_amount", BigInteger, nullable=False, info=KEPT_ACCOUNT),
     Column("price_currency", Text, nullable=False, info=KEPT_ACCOUNT),
-    # What it was paid with: a product's price, or a credit.
+    # How it was paid: a product's price, or a credit.
     Column("product_id", Uuid, ForeignKey("products.id")),
     Column("bundle_purchase_id", Uuid, ForeignKey("bundle_purchases.id")),
     # The recurring bookings that were made by one request.
     Column("series_id", Uuid),
-    # The terms of the listing or template as they were at the request; a later change of those is of no concern.
+    # The terms of the listing or template at the request; a later change there does not change the booking.
     Column("buffer_before_minutes", Integer, nullable=False, server_default=text("0"), info=IMPERSONAL),
     Column("buffer_minutes", Integer, nullable=False, server_default=text("0"), info=IMPERSONAL),
     Column("early_start_minutes", Integer, info=IMPERSONAL),
@@ -94,7 +94,7 @@ bookings = Table(
     CheckConstraint("(listing_id IS NULL) = (kind = 'group')", name="listing_unless_group"),
     CheckConstraint("late_fee_percent BETWEEN 0 AND 100", name="late_fee_percent"),
     CheckConstraint("(mentee_user_id IS NULL) = (kind = 'group')", name="mentee_unless_group"),
-    # The client knows the session's address from the moment of acceptance, and from no earlier one.
+    # The client knows the session's address from the moment of acceptance on.
     CheckConstraint("(session_id IS NOT NULL) = (status = 'accepted')", name="session_id_once_accepted"),
     CheckConstraint("jsonb_typeof(metadata) = 'object'", name="metadata_is_an_object"),
     CheckConstraint("jsonb_typeof(location) = 'object'", name="location_is_an_object"),
@@ -119,14 +119,14 @@ bookings = Table(
     ),
     Index("ix_bookings_mentor_profile_id_start_time_id", "mentor_profile_id", text("start_time DESC"), "id"),
     Index("ix_bookings_mentee_user_id_start_time_id", "mentee_user_id", text("start_time DESC"), "id"),
-    # What a mentee stored of late: a guard bounds it.
+    # The texts that a mentee stored in the last day: a guard bounds them.
     Index(
         "ix_bookings_mentee_user_id_created_at",
         "mentee_user_id",
         "created_at",
         postgresql_where=text("metadata IS NOT NULL OR octet_length(notes) > 1000"),
     ),
-    # Required of the schema, for operators who ask by state or time: no statement of ours reads these two.
+    # The specification requires these two for operators who ask by state or time: no statement here reads them.
     Index("ix_bookings_status_start_time", "status", "start_time"),
     Index("ix_bookings_start_time", "start_time"),
     # The group sessions that can be joined, the soonest first: of everyone, of a course, of a mentor.
@@ -145,7 +145,7 @@ bookings = Table(
         "id",
         postgresql_where=text("kind = 'group'"),
     ),
-    # What maintain looks at: what changed since its last round.
+    # Maintain reads the rows that changed since its last round.
     Index("ix_bookings_updated_at_id", "updated_at", "id"),
 )
 
@@ -163,13 +163,13 @@ booking_participants = Table(
     Column("bundle_purchase_id", Uuid, ForeignKey("bundle_purchases.id")),
     # Null until attendance is recorded.
     Column("present", Boolean, info=kept("what a session was")),
-    # Of the booking, which a trigger copies to a seat: the group sessions of a person are listed by it.
+    # A trigger copies it from the booking to a seat: the group sessions of a person are listed by it.
     Column("start_time", Timestamp),
     created(),
     PrimaryKeyConstraint("booking_id", "user_id"),
     CheckConstraint("num_nonnulls(seat_id, price_amount, price_currency) IN (0, 3)", name="seat"),
     CheckConstraint("(start_time IS NULL) = (seat_id IS NULL)", name="start_time_of_a_seat"),
-    # The mentee of an individual session who does not come is a no-show, which has rules of its own.
+    # A mentee who misses an individual session is a no-show, which has rules of its own.
     CheckConstraint("present IS NOT FALSE OR seat_id IS NOT NULL", name="absence_from_a_group"),
     Index("ix_booking_participants_user_id", "user_id"),
     Index(

@@ -24,7 +24,7 @@ from models.personal import ERASED, IMPERSONAL, KEPT_ACCOUNT
 
 
 class BundleEntryKind(StrEnum):
-    """What moved a bundle's credits."""
+    """Kind of a move of a bundle's credits."""
 
     PURCHASE = "purchase"
     SPEND = "spend"
@@ -41,7 +41,7 @@ bundle_purchases = Table(
     Column("course_id", Uuid, nullable=False),
     Column("product_id", Uuid, nullable=False),
     Column("total_sessions", Integer, nullable=False, info=IMPERSONAL),
-    # Moves with an entry in the ledger, in one statement.
+    # Changes with an entry in the ledger, in one statement.
     Column("remaining_sessions", Integer, nullable=False, info=IMPERSONAL),
     # Of its product at the time of purchase, as the price is; null for sessions of any duration.
     Column("duration_minutes", Integer, info=IMPERSONAL),
@@ -66,7 +66,7 @@ bundle_purchases = Table(
         postgresql_where=text("closed_at IS NULL"),
     ),
     Index("ix_bundle_purchases_mentee_user_id_id", "mentee_user_id", "id"),
-    # What maintain looks at: what changed since its last round.
+    # Maintain reads the rows that changed since its last round.
     Index("ix_bundle_purchases_updated_at_id", "updated_at", "id"),
 )
 
@@ -80,7 +80,7 @@ bundle_entries = Table(
     Column("bundle_purchase_id", Uuid, ForeignKey("bundle_purchases.id"), nullable=False),
     Column("kind", enum(BundleEntryKind, "bundle_entry_kind"), nullable=False),
     Column("credits", Integer, nullable=False, info=IMPERSONAL),
-    # What remains after this entry.
+    # The credits that remain after this entry.
     Column("balance", Integer, nullable=False, info=IMPERSONAL),
     Column("booking_id", Uuid, ForeignKey("bookings.id")),
     # The seat of a group for which the credit was used; seats that were left are deleted.
@@ -95,7 +95,7 @@ bundle_entries = Table(
         name="credits",
     ),
     CheckConstraint("(booking_id IS NOT NULL) = (kind IN ('spend', 'give_back'))", name="booking_id"),
-    # A booking's credit, or that of a seat, is spent once and given back once.
+    # The credit of a booking or a seat is spent once and given back once.
     Index(
         "uq_bundle_entries_booking_id_kind",
         "booking_id",

@@ -19,9 +19,9 @@ from sqlalchemy.dialects.postgresql import TSTZRANGE, ExcludeConstraint
 from models.base import Timestamp, changing, created, id_column, metadata
 from models.personal import DELETED, IMPERSONAL
 
-# The one calendar of each person, whichever part they take: what a mentor holds sessions at, or is held for, and what a
-# mentee attends. Every writer locks the rows of its people in `users` first, by id: two inserts that meet inside the
-# exclusion check alone deadlock.
+# The one calendar of each person, as a mentor and as a mentee: booked sessions, and holds of a mentor's time. Every
+# writer locks the rows of its people in `users` first, by id: two inserts that meet inside the exclusion check alone
+# deadlock.
 person_busy = Table(
     "person_busy",
     metadata,
@@ -32,8 +32,8 @@ person_busy = Table(
     # A mentor's with the buffers of the booking, a mentee's without.
     Column("busy", TSTZRANGE, nullable=False, info=IMPERSONAL),
     Column("booking_id", Uuid, ForeignKey("bookings.id")),
-    # Of a mentee: whether other sessions as a mentee may overlap, by the setting when it was booked, or an overlapping
-    # one was.
+    # A mentee's alone: whether other sessions as a mentee may overlap, by the setting when this session or an
+    # overlapping one was booked.
     Column("may_overlap", Boolean, nullable=False, server_default=text("false"), info=IMPERSONAL),
     # A hold of a mentor's time: who has it, and for which time without the buffers.
     Column("hold_id", Uuid, info=DELETED),
@@ -43,7 +43,8 @@ person_busy = Table(
     Column("held_end", Timestamp, info=DELETED),
     created(),
     UniqueConstraint("booking_id", "user_id"),
-    # No person is busy twice at one time. All that may overlap has one lane for each person, all else one of its own.
+    # No person is busy twice at one time. Rows of a person that may overlap share one value here and do not conflict;
+    # every other row has its own.
     ExcludeConstraint(
         ("user_id", "="),
         ("busy", "&&"),

@@ -1,4 +1,4 @@
-"""What is on offer: courses, their products, and mentors' listings with durations, prices and policies."""
+"""The catalogue: courses, their products, and mentors' listings with durations, prices and policies."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class BookingMode(StrEnum):
 
 
 class ProductKind(StrEnum):
-    """What is sold for a course."""
+    """Kind of a product of a course."""
 
     SINGLE = "single"
     BUNDLE = "bundle"
@@ -92,7 +92,7 @@ products = Table(
     CheckConstraint("price_amount >= 0", name="price_amount"),
     CheckConstraint("price_currency ~ '^[A-Z]{3}$'", name="price_currency"),
     CheckConstraint("valid_days BETWEEN 1 AND 3660", name="valid_days"),
-    # The target of keys by which what is bought is always of its course.
+    # The target of foreign keys by which a bought product always belongs to its course.
     UniqueConstraint("id", "course_id"),
     Index("ix_products_course_id_id", "course_id", "id"),
 )
@@ -116,7 +116,7 @@ listings = Table(
     Column("buffer_minutes", Integer, nullable=False, server_default=text("0"), info=IMPERSONAL),
     Column("cancellation_window_hours", Integer, server_default=text("24"), info=IMPERSONAL),
     Column("late_fee_percent", Integer, nullable=False, server_default=text("50"), info=IMPERSONAL),
-    # How long before the start both sides are reminded; null for what the operator has chosen.
+    # How long before the start both sides are reminded; null for the operator's choice.
     Column("reminder_minutes", ARRAY(Integer), info=IMPERSONAL),
     # {"kind": a LocationKind, "value": text, if there is one}
     Column("location", JSONB(none_as_null=True), info=ERASED),
@@ -149,7 +149,7 @@ listings = Table(
         unique=True,
         postgresql_where=text("active"),
     ),
-    # The cheapest of several is in one currency.
+    # Prices are compared to find the cheapest listing, so that they need one currency.
     ExcludeConstraint(
         ("mentor_profile_id", "="),
         ("duration_minutes", "="),

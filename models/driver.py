@@ -2,12 +2,12 @@
 
 Psycopg sends, waits and reads in Python, step by step, and gives the interpreter's lock away several times on the way:
 a select that PostgreSQL answers in 20 µs takes twice as much processor time there (psycopg 3.3.9). Here, libpq does all
-of it while other threads run. What the short way leaves out is that Ctrl-C would end a statement that is waited for.
-All of this is psycopg's public interface, `psycopg.pq` included; psycopg's own prepared statements are others.
+of it while other threads run; the price is that Ctrl-C does not end a statement that is waited for. All of this is
+psycopg's public interface, `psycopg.pq` included; psycopg's own prepared statements are others.
 
-Nor does libpq end a wait: a server that is stopped, or whose disk stalls, keeps its connections, and its kernel goes on
-to acknowledge. So each statement has a deadline here: one thread of the process looks at all connections, and shuts
-down the socket of one that has waited for longer, which ends the wait whoever waits.
+libpq does not end a wait either: a server that is stopped, or whose disk stalls, keeps its connections, and its kernel
+goes on acknowledging. So each statement has a deadline here: one thread of the process looks at all connections, and
+shuts down the socket of a connection that has waited for longer, which ends the wait of any thread.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ T = TypeVar("T")
 
 
 class ServerStalled(psycopg.OperationalError):
-    """The server keeps its connections and does not answer. What was under way may still be executed."""
+    """The server keeps its connections and does not answer. Statements under way may still be executed."""
 
 
 class DriverConnection(psycopg.Connection[tuple[Any, ...]]):
@@ -89,7 +89,7 @@ class DriverConnection(psycopg.Connection[tuple[Any, ...]]):
         """The rows of a statement that is prepared at its first execution, in a transaction as any other statement.
 
         Args:
-            query: with `$1`, `$2` … in the place of its parameters; the very same object each time.
+            query: with its parameters as `$1`, `$2` …; the very same object each time.
             values: of the parameters.
 
         Raises:
@@ -131,7 +131,7 @@ class DriverConnection(psycopg.Connection[tuple[Any, ...]]):
                 self._socket.close()
 
     def give_up(self) -> None:
-        """End whatever waits on this connection, which is of no more use; called by another thread."""
+        """End every wait on this connection, which cannot be used after that; called by another thread."""
         self._given_up = True
         if self.when_stalled is not None:
             self.when_stalled()
@@ -148,10 +148,10 @@ class DriverConnection(psycopg.Connection[tuple[Any, ...]]):
             super().commit()
 
     def rollback(self) -> None:
-        """As psycopg has it, but that statements stay prepared.
+        """Roll back as psycopg does, but keep statements prepared.
 
-        Psycopg has the server forget them all, for those that name what the transaction has created: ours name tables.
-        Each refused change would have the next ones prepare and plan theirs again.
+        Psycopg has the server forget them all, because some may name objects that the transaction created: ours name
+        tables. After each refused change, the next requests would prepare and plan their statements again.
         """
         if self.pgconn.transaction_status in _OPEN:
             self.run(b"ROLLBACK")

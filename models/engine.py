@@ -1,4 +1,4 @@
-"""The engine: how a process reaches PostgreSQL, how long it is ready to wait for it, and how statements are planned."""
+"""The engine: how a process reaches PostgreSQL, how long it waits for PostgreSQL, and how statements are planned."""
 
 from __future__ import annotations
 
@@ -27,26 +27,26 @@ log = logging.getLogger(__name__)
 # Limits live where the waiting is: Celery's thread pool cannot interrupt a task (durability.md).
 # A statement may be waited for longer than a lock, and an abandoned transaction must not keep its locks.
 TIMEOUTS = {
-    # Its client gives it up before 10 seconds have passed, whatever becomes of the server (models/driver.py).
+    # The client gives the statement up before 10 seconds have passed, even if the server stalls (models/driver.py).
     "statement_timeout": "9s",
     "lock_timeout": "5s",
     "idle_in_transaction_session_timeout": "15s",
 }
-# They belong to the role, in this database (ALTER ROLE … IN DATABASE): a pooler in transaction mode hands on neither
-# what a connection is started with nor what it sets.
+# They belong to the role, in this database (ALTER ROLE … IN DATABASE): a pooler in transaction mode passes on neither
+# a connection's start-up options nor its SET commands.
 SESSION_SETTINGS = {
     **TIMEOUTS,
     "timezone": "UTC",
-    # Half of PostgreSQL's time went into planning the same statements anew for each array of parameters. Each of them
+    # Half of PostgreSQL's time went into planning the same statements again for each array of parameters. Each of them
     # finds its index whatever the parameters are (tests explain them under this setting), so that one plan is enough.
     "plan_cache_mode": "force_generic_plan",
     # A plan made while a table is nearly empty is kept until the next ANALYZE: by then, a scan of the whole table that
     # looked cheap has been repeated over thousands of rows. Where no index helps, whole tables are read nevertheless.
     "enable_seqscan": "off",
 }
-# Of connections by TCP, in the names of libpq. From a server that has vanished (a failover, a broken network) nothing
-# comes, not even an end of the connection: the kernel would wait a quarter of an hour for what it has sent to be
-# acknowledged, and two hours for an answer. The kernel of a server that stalls acknowledges: that is the driver's part.
+# Limits of TCP connections, by libpq's names. A server that has vanished (a failover, a broken network) sends nothing,
+# not even an end of the connection: the kernel would wait a quarter of an hour for an acknowledgement and two hours for
+# an answer. The kernel of a server that stalls does acknowledge; the driver ends those waits.
 CONNECTION_LIMITS: dict[str, int] = {
     "tcp_user_timeout": 15_000,  # milliseconds
     "keepalives_idle": 5,  # seconds, as the next one
@@ -57,11 +57,11 @@ CONNECTION_LIMITS: dict[str, int] = {
 RETRY_SECONDS = 0.5
 # The second execution on a connection is planned for good; psycopg waits for the sixth.
 PREPARE_THRESHOLD = 1
-# What the session began with, whatever it has set since.
+# The values at the session's start, without later SET commands.
 _BEGUN_WITH = "SELECT lower(name) AS name, reset_val FROM pg_settings WHERE lower(name) = ANY(%s)"
 # The execution option that holds what the driver raised.
 DRIVER_ERROR = "tutelage_driver_error"
-# In place of the values of a row, which errors of constraints quote.
+# Replaces the values of a row, which errors of constraints quote.
 HIDDEN_DETAIL = "(hidden)"
 _NOT_SAID = (None,) * 5
 _WITH_DRIVER = re.compile(r"\A(postgres(?:ql)?)\+\w+(?=://)")
@@ -99,7 +99,7 @@ def create(
     gives_up: bool = True,
     recycle_seconds: int = -1,
 ) -> Engine:
-    """Make an engine whose connections time out by themselves and answer in UTC, once `set_up_role` has seen to it.
+    """Make an engine; its connections time out and answer in UTC once `set_up_role` has set up the role.
 
     Args:
         database_url: as libpq takes it, or as SQLAlchemy writes it; the driver is always psycopg 3. Its parameters go
@@ -108,7 +108,7 @@ def create(
         name: shown in `pg_stat_activity` as the application's name.
         connect_timeout: seconds to wait for a connection to be made, to each host.
         warn: whether a role without its settings is logged.
-        gives_up: whether a statement has a deadline, however the server is; not for what an operator waits for.
+        gives_up: whether a statement has a deadline even if the server stalls; False for an operator's commands.
         recycle_seconds: after which a connection is replaced; -1 for never.
     """
     # SQLAlchemy reads fewer addresses than libpq does.
@@ -120,9 +120,9 @@ def create(
         pool_timeout=5,
         pool_recycle=recycle_seconds,
         pool_reset_on_return="rollback",
-        # The same few connections, whose statements are prepared, while the others rest.
+        # Reuse the same few connections, whose statements are prepared, while the others are idle.
         pool_use_lifo=True,
-        # An error must not carry what people wrote into logs.
+        # An error must not carry people's texts into logs.
         hide_parameters=True,
         connect_args={
             **CONNECTION_LIMITS,
@@ -146,7 +146,7 @@ def create(
 
 @contextmanager
 def autocommit(engine: Engine) -> Iterator[Connection]:
-    """A connection on which each statement commits by itself: neither BEGIN nor COMMIT is sent."""
+    """A connection on which each statement is its own transaction: neither BEGIN nor COMMIT is sent."""
     with engine.connect() as db:
         # The driver's own switch: SQLAlchemy's isolation level AUTOCOMMIT costs more than the round trips it saves.
         driver = driver_of(db)
@@ -167,9 +167,9 @@ def driver_of(db: Connection) -> DriverConnection:
 
 
 def set_up_role(db: psycopg.Connection[object]) -> None:
-    """Give the role that has logged in its settings in this database, where it has none; for its next connections.
+    """Set the settings of the logged-in role in this database where they are missing, for its next connections.
 
-    What an operator has chosen for a timeout stays.
+    A timeout that an operator has chosen stays.
     """
     for name, value in missing_settings(db).items():
         statement = "ALTER ROLE CURRENT_USER IN DATABASE {} SET {} = {}"
@@ -178,7 +178,7 @@ def set_up_role(db: psycopg.Connection[object]) -> None:
 
 
 def missing_settings(db: psycopg.Connection[object]) -> dict[str, str]:
-    """Those of SESSION_SETTINGS that the role's connections do not begin with; of a timeout, any but none will do."""
+    """The SESSION_SETTINGS that the role's connections do not begin with; a timeout may have any value but none."""
     with db.cursor(row_factory=dict_row) as cursor:
         begun = {row["name"]: row["reset_val"] for row in cursor.execute(_BEGUN_WITH, [list(SESSION_SETTINGS)])}
     return {
@@ -189,7 +189,7 @@ def missing_settings(db: psycopg.Connection[object]) -> dict[str, str]:
 
 
 def _shown_url(parameters: Mapping[str, Any]) -> URL:
-    """The engine's URL, as far as SQLAlchemy can write it down; connections are made by the parameters themselves."""
+    """The engine's URL, as far as SQLAlchemy can express it; connections are made from the parameters."""
     host, port = str(parameters.get("host", "")), str(parameters.get("port", ""))
     is_simple = "," not in host and not host.startswith("/")
     return URL.create(
@@ -209,8 +209,8 @@ def _connect(_dialect: Dialect, _entry: ConnectionPoolEntry, words: Any, options
 class _Reach:
     """How connections are made: a circuit breaker for a server that stalls.
 
-    Once a handshake or a statement was given up, a thread tries until the server answers or is gone. Until then all
-    who need a connection fail at once: each would wait for the handshake's time, one after the other.
+    Once a handshake or a statement was given up, a thread tries until the server answers or is gone. Until then every
+    request for a connection fails at once: otherwise each would wait for the handshake's time, one after the other.
     """
 
     def __init__(self) -> None:
@@ -248,7 +248,7 @@ class _Reach:
             except (ServerStalled, psycopg.errors.ConnectionTimeout):
                 sleep(RETRY_SECONDS)
             except psycopg.Error:
-                # It is gone, or refuses: that is said at once.
+                # A server that is gone or refuses connections reports so at once.
                 break
         self._stalled = False
 
@@ -264,7 +264,7 @@ def _warn_of_missing_settings(connection: psycopg.Connection[object], _entry: Co
 
 
 def _raise_driver_error(_cursor: object, _statement: str, _values: object, context: ExecutionContext) -> None:
-    # What a statement on the driver's own cursor raised is handled as if SQLAlchemy had run it.
+    # An error of the driver's own cursor is handled as if SQLAlchemy had run the statement.
     error: psycopg.Error | None = context.execution_options.get(DRIVER_ERROR)
     if error is not None:
         raise error
@@ -273,7 +273,7 @@ def _raise_driver_error(_cursor: object, _statement: str, _values: object, conte
 def _roll_back_to_savepoint(
     cursor: psycopg.Cursor[Any], statement: str, _values: object, _context: ExecutionContext
 ) -> bool | None:
-    """Leave out psycopg's own way, after which the server forgets all prepared statements."""
+    """Roll back without psycopg's own command, after which the server forgets all prepared statements."""
     if not statement.startswith("ROLLBACK TO SAVEPOINT "):
         return None
     cast(DriverConnection, cursor.connection).run(statement.encode())
@@ -289,7 +289,7 @@ def _replace_stale_plans(context: ExceptionContext) -> None:
 
 
 def _hide_refused_row(context: ExceptionContext) -> None:
-    # Its DETAIL quotes the row that was refused, and with it what people wrote: neither logs nor deliveries hold that.
+    # DETAIL quotes the refused row with people's texts, which neither logs nor deliveries may hold.
     error, wrapped = context.original_exception, context.sqlalchemy_exception
     detail = error.diag.message_detail if isinstance(error, psycopg.Error) else None
     if detail:

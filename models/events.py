@@ -50,7 +50,7 @@ class ErrorClass(StrEnum):
     STATUS = "status"  # an answer, and not a 2xx
     TIMEOUT = "timeout"
     TLS = "tls"
-    # What ends a delivery as cancelled.
+    # These end a delivery as cancelled.
     DELETED = "deleted"
     NOT_LISTENING = "not_listening"  # paused or disabled when it was due; can be recovered
     TOO_LARGE = "too_large"
@@ -68,7 +68,7 @@ DELIVERY_TRANSITIONS: dict[DeliveryState, frozenset[DeliveryState]] = {
 
 
 def states_before(state: DeliveryState) -> frozenset[DeliveryState]:
-    """The states from which a transition leads to that state."""
+    """The states with a transition to this state."""
     return frozenset(here for here, steps in DELIVERY_TRANSITIONS.items() if state in steps)
 
 
@@ -142,14 +142,14 @@ deliveries = Table(
     Column("forgiven", Integer, nullable=False, server_default=text("0"), info=IMPERSONAL),
     Column("lease_until", Timestamp),
     Column("last_error", Text, info=ERASED),
-    # Why it was cancelled: what was `not_listening` can be recovered.
+    # Why it was cancelled: a delivery that was `not_listening` can be recovered.
     Column("cancel_reason", Text, info=IMPERSONAL),
-    # Equal to due_at for as long as it waits for an unavailable receiver, and not after an attempt of its own.
+    # Equal to due_at while it waits for an unavailable receiver, and not after an attempt of its own.
     Column("put_off_until", Timestamp),
     Column("done_at", Timestamp),
-    # Of webhook deliveries: to which endpoint, and which of the resends of its event; 0 for the first run.
+    # Webhook deliveries only: the endpoint, and the number of the resend of its event; 0 for the first run.
     Column("endpoint_id", Uuid),
-    # The endpoint's rate limit under which it has got its turn, which is when it is due; null without one.
+    # The endpoint's rate limit by which `due_at`, its turn, was computed; null without a limit.
     Column("turn_rate", Integer, info=IMPERSONAL),
     Column("resend", Integer, nullable=False, server_default=text("0"), info=IMPERSONAL),
     created(),
@@ -164,7 +164,7 @@ deliveries = Table(
     Index("uq_deliveries_id", "id", unique=True),
     # Read by the sweep, once a second and queue: as short as the backlog, however many rows are done.
     Index("ix_deliveries_queue_nudge_at", "queue", "nudge_at", postgresql_where=text("state = 'pending'")),
-    # What a worker claims beside the deliveries that its wake-up names, an effect at a time.
+    # A worker claims these beside the deliveries that its wake-up names, an effect at a time.
     Index(
         "ix_deliveries_effect_due_at",
         "effect",
@@ -172,7 +172,7 @@ deliveries = Table(
         postgresql_where=text("state = 'pending' AND lease_until IS NULL"),
     ),
     Index("ix_deliveries_dead", "effect", "event_id", postgresql_where=text("state = 'dead'")),
-    # What operators list: few among all that are done.
+    # Operators list these: few among all that are done.
     Index("ix_deliveries_cancelled", "event_id", postgresql_where=text("state = 'cancelled'")),
     # One endpoint's, the newest first.
     Index(
@@ -181,14 +181,14 @@ deliveries = Table(
         "event_id",
         postgresql_where=text("effect = 'webhooks.send'"),
     ),
-    # What waits for each endpoint: claims take endpoints by turns, and hasten what waits for one that recovers.
+    # The waiting deliveries of each endpoint: claims take endpoints in turn, and those of a recovering one sooner.
     Index(
         "ix_deliveries_webhook_pending",
         "endpoint_id",
         "due_at",
         postgresql_where=text("effect = 'webhooks.send' AND state = 'pending'"),
     ),
-    # Those that have their turns under a rate limit, which no backlog without turns stands before.
+    # Deliveries with a turn under a rate limit, so that a backlog without turns does not delay their search.
     Index(
         "ix_deliveries_turns",
         "due_at",
@@ -203,7 +203,7 @@ deliveries = Table(
         "event_id",
         postgresql_where=text("effect = 'webhooks.send' AND (state = 'dead' OR cancel_reason = 'not_listening')"),
     ),
-    # What endpoints missed while they were not active, deleted in the end.
+    # Messages that endpoints missed while they were not active, deleted in the end.
     Index(
         "ix_deliveries_missed",
         "event_id",

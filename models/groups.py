@@ -67,7 +67,7 @@ group_session_templates = Table(
     Index("ix_group_session_templates_mentor_profile_id_id", "mentor_profile_id", "id"),
 )
 
-# What changes about a group's booking, which itself never does once it is accepted.
+# The data of a group that changes after its booking is accepted; the booking's own row does not change then.
 group_sessions = Table(
     "group_sessions",
     metadata,
@@ -76,10 +76,10 @@ group_sessions = Table(
     # The date of the occurrence in the template's zone.
     Column("occurs_on", Date, nullable=False, info=IMPERSONAL),
     Column("capacity", Integer, nullable=False, info=IMPERSONAL),
-    # Move with the rows of booking_participants and waitlist_entries, in one statement.
+    # Change with the rows of booking_participants and waitlist_entries, in one statement.
     Column("seats_taken", Integer, nullable=False, server_default=text("0"), info=IMPERSONAL),
     Column("seats_offered", Integer, nullable=False, server_default=text("0"), info=IMPERSONAL),
-    # Set with its session's cancellation: from then on it can be neither joined nor left, and be scheduled again.
+    # Set with its session's cancellation: from then on nobody can join or leave, and the date can be scheduled again.
     Column("cancelled_at", Timestamp),
     *changing(),
     CheckConstraint("capacity BETWEEN 1 AND 1000", name="capacity"),
@@ -94,14 +94,14 @@ group_sessions = Table(
         unique=True,
         postgresql_where=text("cancelled_at IS NULL"),
     ),
-    # What maintain looks at: groups whose seats moved since its last round.
+    # Maintain reads the groups whose seats changed since its last round.
     Index("ix_group_sessions_updated_at_booking_id", "updated_at", "booking_id"),
 )
 
 waitlist_entries = Table(
     "waitlist_entries",
     metadata,
-    # A UUIDv7: the order of the line.
+    # A UUIDv7: the order of the waiting list.
     id_column(),
     Column("booking_id", Uuid, ForeignKey("group_sessions.booking_id"), nullable=False),
     Column("user_id", Uuid, ForeignKey("users.id"), nullable=False, info=DELETED),
@@ -113,7 +113,7 @@ waitlist_entries = Table(
     Index("ix_waitlist_entries_user_id_id", "user_id", "id"),
 )
 
-# What became of the seats that were left; their rows in booking_participants are deleted.
+# Refunds of seats that mentees left; the rows in booking_participants are deleted.
 seat_cancellations = Table(
     "seat_cancellations",
     metadata,

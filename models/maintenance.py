@@ -1,4 +1,4 @@
-"""What maintain remembers from one round to the next, and the counts of sessions that it keeps small."""
+"""State of maintain between its rounds, and the counts of sessions that it keeps small."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from sqlalchemy import BigInteger, Column, ForeignKey, Identity, Integer, Primar
 from models.base import Timestamp, created, metadata
 from models.personal import IMPERSONAL
 
-# How far something has been looked through: up to a moment, and of that moment up to an id.
+# How far a search has come: up to a moment and, within that moment, up to an id.
 maintenance_cursors = Table(
     "maintenance_cursors",
     metadata,
@@ -17,13 +17,13 @@ maintenance_cursors = Table(
     created(),
 )
 
-# What was found to be violated, until a later look finds it mended.
+# Violations that were found, until a later check finds them repaired.
 violations = Table(
     "violations",
     metadata,
     Column("invariant", Text, nullable=False, info=IMPERSONAL),
-    # What is wrong, as the invariant's query names it, and what is looked at again to see whether it still is: the id
-    # of a booking or of a mentor, or the moment at which a stretch of time begins.
+    # The violation as the invariant's query names it, and the subject that is checked again: the id of a booking or of
+    # a mentor, or the moment at which a stretch of time begins.
     Column("subject", Text, nullable=False, info=IMPERSONAL),
     Column("about", Text, nullable=False, info=IMPERSONAL),
     Column("looked_at", Timestamp, nullable=False, server_default=text("now()")),
@@ -42,7 +42,7 @@ session_counts = Table(
     PrimaryKeyConstraint("mentor_profile_id", "counter"),
 )
 
-# What triggers write in the transaction of each step, so that no two steps wait for one counter; maintain adds it up.
+# Triggers write these in the transaction of each step, so that no two steps wait for one counter; maintain sums them.
 session_count_changes = Table(
     "session_count_changes",
     metadata,
@@ -51,6 +51,6 @@ session_count_changes = Table(
     Column("counter", Text, nullable=False, info=IMPERSONAL),
     Column("amount", Integer, nullable=False, info=IMPERSONAL),
     created(),
-    # Emptied twice a minute: what is gone must not be read for long.
+    # Emptied twice a minute: dead rows must not be read for long.
     postgresql_with={"autovacuum_vacuum_scale_factor": "0", "autovacuum_vacuum_threshold": "5000"},
 )

@@ -43,7 +43,7 @@ notifications = Table(
     Column("booking_id", Uuid, ForeignKey("bookings.id")),
     Column("session_id", Uuid, ForeignKey("sessions.id")),
     Column("read_at", Timestamp),
-    # Of a mail that is held, since many of its kind went to its reader: when all of those are sent as one.
+    # A mail is held when many of its kind went to its reader; at this moment all held ones are sent as one mail.
     Column("gathered_until", Timestamp),
     created(),
     # An event that is delivered twice notifies once.
@@ -59,15 +59,15 @@ notifications = Table(
         "gathered_until",
         postgresql_where=text("gathered_until IS NOT NULL"),
     ),
-    # What is counted at every look of the application, and is little of what there is.
+    # The application counts these at every refresh; they are few among all rows.
     Index("ix_notifications_unread", "user_id", "id", postgresql_where=text("channel = 'in_app' AND read_at IS NULL")),
 )
 
 notification_preferences = Table(
     "notification_preferences",
     metadata,
-    # Only choices that were made; all else is the kind's default. A choice that was taken back stays, as the default:
-    # its `updated_at` tells since when notifications may differ from it.
+    # Only people's choices; without a row, the kind's default holds. A choice that was taken back keeps its row, as the
+    # default: `updated_at` tells since when notifications may differ from it.
     Column("user_id", Uuid, ForeignKey("users.id"), nullable=False, info=DELETED),
     Column("kind", Text, nullable=False, info=DELETED),
     Column("channel", enum(Channel, "notification_channel"), nullable=False, info=DELETED),
@@ -84,7 +84,7 @@ push_subscriptions = Table(
     # Address and keys suffice to write to that browser: they are stored encrypted, and found by a digest.
     Column("endpoint_digest", Text, nullable=False, unique=True, info=DELETED),
     Column("sealed", Text, nullable=False, info=DELETED),
-    # The push service alone, to tell one's browsers apart by.
+    # The push service alone, by which users tell their browsers apart.
     Column("host", Text, nullable=False, info=DELETED),
     *changing(),
     Index("ix_push_subscriptions_user_id_id", "user_id", "id"),

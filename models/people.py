@@ -9,8 +9,8 @@ from models.base import Timestamp, changing, created, id_column, metadata
 from models.personal import DELETED, ERASED, IMPERSONAL, kept, replaced_by
 
 ERASED_NAME = "Deleted user"
-# A mentor's average in hundredths, rounded down, and 0 before the first review: what mentors are ordered by. As literal
-# text, by which the index is found.
+# A mentor's average in hundredths, rounded down, and 0 before the first review: the order of mentors. Literal text, so
+# that the planner finds the index.
 RATING_IN_HUNDREDTHS = text("(100 * rating_sum / GREATEST(review_count, 1))")
 
 users = Table(
@@ -23,11 +23,10 @@ users = Table(
     # A language tag (BCP 47).
     Column("locale", Text, nullable=False, server_default=text("'en'"), info=replaced_by("'en'")),
     *changing(),
-    # Links in mails hold the one that they were mailed with, and are dead once it has been raised: by the user, and, by
-    # a trigger, with every change of the address.
+    # A link in a mail holds the number at its time and is invalid once the number is higher: the user raises it, and a
+    # trigger does with every change of the address.
     Column("links_version", Integer, nullable=False, server_default=text("0"), info=IMPERSONAL),
-    # When the account was erased: from then on it cannot be acted as. Then, when the last of what was kept of them
-    # had gone.
+    # When the account was erased: from then on nobody can act as it. Then, when the last of its kept data was deleted.
     Column("erased_at", Timestamp),
     Column("erasure_ended_at", Timestamp),
     CheckConstraint("char_length(locale) BETWEEN 2 AND 35", name="locale"),
@@ -35,7 +34,7 @@ users = Table(
     CheckConstraint("char_length(name) BETWEEN 1 AND 200", name="name_length"),
     # One account per mail address, however it is written.
     Index("uq_users_email", text("lower(email)"), unique=True),
-    # What maintain looks at.
+    # Maintain reads these.
     Index(
         "ix_users_being_erased",
         "erased_at",
@@ -50,7 +49,7 @@ email_changes = Table(
     id_column(),
     Column("user_id", Uuid, ForeignKey("users.id"), nullable=False, info=DELETED),
     Column("email", Text, nullable=False, info=DELETED),
-    # Which the notice of the change goes to, whatever the account has by then.
+    # The notice of the change goes to this address, even if the account has another one by then.
     Column("former_email", Text, nullable=False, info=DELETED),
     Column("expires_at", Timestamp, nullable=False),
     # Until it is confirmed, withdrawn or replaced.
@@ -84,7 +83,7 @@ mentor_profiles = Table(
     Column("review_count", Integer, nullable=False, server_default=text("0"), info=kept("a count")),
     Column("active", Boolean, nullable=False, server_default=text("true"), info=replaced_by("false")),
     # Raised under the mentor's lock with every change of when they can be booked, so that a booking can require that
-    # nothing of it has changed since it was read.
+    # none has happened since it read them.
     Column("calendar_version", Integer, nullable=False, server_default=text("0"), info=IMPERSONAL),
     # The words of name, skills, headline and bio, by triggers; a change of the user's name is one of the profile.
     Column(

@@ -1,7 +1,7 @@
-"""Whether a column is personal, and what an erasure of the account makes of it: each column says so in its `info`.
+"""Whether a column is personal, and what an erasure of the account writes to it: each column has this in its `info`.
 
-Ids, moments and states are no personal data by themselves: they lead to nothing once names, addresses and texts are
-gone. Such columns say nothing unless they go with their row; every other one says something, or a test fails.
+Ids, moments and states alone are no personal data: they lead to nobody once names, addresses and texts are gone. Such
+columns need an `info` only if they are deleted with their row; every other column needs one, or a test fails.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ _KEY = "personal"
 
 @dataclass(frozen=True)
 class Personal:
-    """What an erasure makes of a column.
+    """How an erasure changes a column.
 
     Args:
         is_personal: whether the column tells of a person.
@@ -59,7 +59,7 @@ def own_reason(column: str) -> str:
 
 
 def personal(column: Column[Any]) -> Personal | None:
-    """What a column says of itself; None where it says nothing."""
+    """The column's declaration; None without one."""
     said: Personal | None = column.info.get(_KEY)
     return said
 

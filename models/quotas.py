@@ -1,4 +1,4 @@
-"""How far quotas over time are used up."""
+"""Use of quotas over time."""
 
 from __future__ import annotations
 

@@ -46,13 +46,13 @@ reviews = Table(
     Column("session_id", Uuid, nullable=False),
     Column("mentee_user_id", Uuid, nullable=False),
     Column("mentor_profile_id", Uuid, nullable=False),
-    # Counted in the mentor's average as it is, which is why a trigger keeps it from ever changing.
+    # Counted in the mentor's average, so that a trigger refuses every change.
     Column("rating", SmallInteger, nullable=False, info=kept("counted in the mentor's average")),
     Column("comment", Text, info=ERASED),
     Column("answer", Text, info=ERASED),
     # Stays when an erasure takes the answer away: a review is answered once.
     Column("answered_at", Timestamp),
-    # By an operator; what is hidden does not count.
+    # Hidden by an operator; a hidden review does not count.
     Column("hidden_at", Timestamp),
     Column(
         "hidden_reason", Text, info=replaced_by(f"CASE WHEN hidden_reason IS NOT NULL THEN '{DELETED_ACCOUNT}' END")
@@ -70,6 +70,6 @@ reviews = Table(
     CheckConstraint("answer IS NULL OR answered_at IS NOT NULL", name="answered_at"),
     CheckConstraint("(hidden_at IS NOT NULL) = (hidden_reason IS NOT NULL)", name="hidden_at"),
     Index("ix_reviews_mentor_profile_id_id", "mentor_profile_id", "id"),
-    # What maintain looks at: what changed since its last round.
+    # Maintain reads the rows that changed since its last round.
     Index("ix_reviews_updated_at_id", "updated_at", "id"),
 )

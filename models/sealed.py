@@ -1,4 +1,4 @@
-"""Which columns hold encrypted values, and in which form: what is encrypted anew when a key is replaced."""
+"""The columns with encrypted values, which are encrypted again when a key is replaced, and their forms."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from models.webhooks import webhook_endpoints, webhook_secrets
 
 
 class Form(StrEnum):
-    """How a column holds what is encrypted."""
+    """Form of a column's encrypted values."""
 
     TEXT = "text"
-    TEXTS = "texts"  # a JSON array, each element by itself
+    TEXTS = "texts"  # a JSON array, each element encrypted separately
     HEADERS = "headers"  # a JSON object of {"sealed": …}
     BYTES = "bytes"
 

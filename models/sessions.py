@@ -32,7 +32,7 @@ SESSION_NAMESPACE = UUID("6f1d3c2e-8a57-5b0e-9c44-0e7b1f6d2a93")
 
 
 class SessionStatus(StrEnum):
-    """Where the meeting stands."""
+    """State of the meeting."""
 
     SCHEDULED = "scheduled"  # in: the effect sessions.create alone; out: either party
     IN_PROGRESS = "in_progress"  # in: mentee or mentor; out: the mentor, or an operator
@@ -58,7 +58,7 @@ class CancelledBy(StrEnum):
 
 
 class CancellationType(StrEnum):
-    """Why a session was cancelled, by the choice of those who did."""
+    """Why a session was cancelled, as its canceller chose."""
 
     CLIENT_REQUEST = "client_request"
     COACH_REQUEST = "coach_request"
@@ -67,7 +67,7 @@ class CancellationType(StrEnum):
 
 
 class OutcomeType(StrEnum):
-    """Why a session was cancelled, where that follows from what happened."""
+    """Why a session was cancelled, where the reason follows from the events."""
 
     NO_SHOW = "no_show"  # one party did not come
     NOT_HELD = "not_held"  # it was never started
@@ -108,7 +108,7 @@ sessions = Table(
     Column("completed_at", Timestamp),
     Column("cancelled_at", Timestamp),
     Column("cancellation", JSONB(none_as_null=True), info=replaced_by(_CANCELLATION)),
-    # Names its meeting online; unguessable, unlike the id, which follows from the booking's.
+    # Names the online meeting; unguessable, while the id follows from the booking's id.
     Column("room", Uuid, server_default=text("gen_random_uuid()")),
     # Its booking's, written by a trigger: where it takes place, and how long before its start it can be joined.
     Column("location", JSONB(none_as_null=True), info=replaced_by(OWN_LOCATION)),
@@ -140,7 +140,7 @@ sessions = Table(
     CheckConstraint("(cancelled_at IS NOT NULL) = (status = 'cancelled')", name="cancelled_at"),
     Index("ix_sessions_mentor_profile_id_start_time_id", "mentor_profile_id", text("start_time DESC"), "id"),
     Index("ix_sessions_mentee_user_id_start_time_id", "mentee_user_id", text("start_time DESC"), "id"),
-    # Required of the schema, for operators who ask by state; reports of a period read the second.
+    # The specification requires the first for operators who ask by state; reports of a period read the second.
     Index("ix_sessions_status_start_time", "status", "start_time"),
     Index("ix_sessions_start_time", "start_time"),
     Index(
@@ -148,6 +148,6 @@ sessions = Table(
         "start_time",
         postgresql_where=text("status = 'in_progress' AND completion_reminded_at IS NULL"),
     ),
-    # What maintain looks at: what changed since its last round.
+    # Maintain reads the rows that changed since its last round.
     Index("ix_sessions_updated_at_id", "updated_at", "id"),
 )

@@ -28,7 +28,7 @@ def is_outage(error: SQLAlchemyError) -> bool:
 
 def is_connection_loss(error: SQLAlchemyError) -> bool:
     """Whether the connection broke, or was never made: the driver then has no SQLSTATE to give."""
-    # Of a statement that followed the one which the break surprised.
+    # The error of a later statement, after the one during which the connection broke.
     if isinstance(error, PendingRollbackError):
         return True
     if not isinstance(error, DBAPIError):

@@ -72,9 +72,9 @@ webhook_endpoints = Table(
     Column("exhausted_at", Timestamp),
     # When it last ceased to be active, by a trigger; of one that never was, when it was made.
     Column("active_until", Timestamp, nullable=False, server_default=text("now()")),
-    # The next turn that nobody has, under the rate limit or of what is hastened.
+    # The next free turn, under the rate limit or among the deliveries that are sent sooner.
     Column("next_send_at", Timestamp),
-    # Whether messages that were postponed for its sake may still be due too late.
+    # Whether messages that were postponed because of this endpoint may still be due too late.
     Column("hastens", Boolean, nullable=False, server_default=text("false"), info=IMPERSONAL),
     *changing(),
     UniqueConstraint("mentor_profile_id", "url", postgresql_nulls_not_distinct=True),
@@ -88,7 +88,7 @@ webhook_endpoints = Table(
     Index("ix_webhook_endpoints_hastens", "id", postgresql_where=text("hastens")),
 )
 
-# Whose they were: their owners go on reading what was sent to them.
+# The owners of deleted endpoints, who can still read the messages that were sent to them.
 deleted_webhook_endpoints = Table(
     "deleted_webhook_endpoints",
     metadata,
