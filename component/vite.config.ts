@@ -1,21 +1,17 @@
 import { defineConfig } from "vitest/config";
 import { manifest } from "./manifest-plugin.js";
-import { minifyTemplates } from "./minify-templates.js";
-import { modernLit } from "./modern-lit.js";
-import { plainImports } from "./plain-imports.js";
 
 /** What the basic variant needs, Lit included: one file, the entry, also where lazy parts use some of it, too. */
 const BASIC = [
   /\/src\/(api|booking)\//,
   /\/src\/i18n\/(en|language|money|plural|time)\.ts$/,
   /\/src\/core\/(store|telemetry)\.ts$/,
-  /\/src\/ui\/(styles|view)\.ts$/,
+  /\/src\/ui\/(view\.ts|styles\.css)/,
   /\/src\/element\/(element|names|run)\.ts$/,
   /\/src\/session-booking\.ts$/,
   /\/node_modules\/(lit|lit-html|lit-element|@lit\/reactive-element)\/(?!.*directive)/,
   // What several lazy parts share; here, it is counted with none of them.
   /\/src\/core\/work\.ts$/,
-  /preload-helper/,
 ];
 
 export default defineConfig({
@@ -24,11 +20,11 @@ export default defineConfig({
     emptyOutDir: true,
     target: ["chrome123", "firefox121", "safari17.5"],
     modulePreload: false,
+    lib: { entry: { "session-booking": "src/session-booking.ts", "service-worker": "src/demo/service-worker.ts" }, formats: ["es"] },
     rolldownOptions: {
-      input: { "session-booking": "src/session-booking.ts", "service-worker": "src/demo/service-worker.ts" },
       preserveEntrySignatures: "allow-extension",
       output: {
-        format: "es",
+        minify: true,
         entryFileNames: "[name].js",
         chunkFileNames: "[name]-[hash].js",
         codeSplitting: {
@@ -42,7 +38,7 @@ export default defineConfig({
     // The API of `make up`: `API=http://127.0.0.1:8000 npm run dev`.
     proxy: { "/api": { target: process.env["API"] ?? "http://127.0.0.1:8000" } },
   },
-  plugins: [modernLit(), plainImports(), minifyTemplates(), manifest()],
+  plugins: [manifest()],
   test: {
     environment: "happy-dom",
     include: ["{src,tests}/**/*.test.ts"],

@@ -35,7 +35,7 @@ export function readReference(): Reference {
   const manifest = create({ modules: [module] });
   const element = manifest.modules.flatMap((found) => found.declarations ?? []).find((found) => "tagName" in found);
   const sources = readdirSync(SRC, { recursive: true, encoding: "utf8" })
-    .filter((path) => path.endsWith(".ts") && !path.endsWith(".test.ts") && path !== "element/element.ts")
+    .filter((path) => /\.(ts|css)$/.test(path) && !path.endsWith(".test.ts") && path !== "element/element.ts")
     .map(read)
     .concat(read("element/element.ts").replace(/\/\*\*.*?\*\//gs, ""));
   const all = (pattern: RegExp): string[] =>
@@ -118,7 +118,7 @@ function aliases(): Map<string, string> {
 
 /** Light and dark, or one for both, by the custom property. */
 function defaultStyles(): Map<string, string[]> {
-  const found = read("ui/styles.ts").matchAll(/var\((--tutelage-[a-z-]+), (.+)\);$/gm);
+  const found = read("ui/styles.css").matchAll(/var\((--tutelage-[a-z-]+), (.+)\);$/gm);
   return new Map(
     [...found].map(([, name = "", value = ""]) => {
       const both = /^light-dark\((.+), (.+)\)$/.exec(value)?.slice(1);

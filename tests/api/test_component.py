@@ -272,7 +272,7 @@ def test_a_page_of_any_site_sends_beacons_without_asking(engine: Engine) -> None
 
 
 def test_the_component_counts_minor_units_as_iso_4217_does() -> None:
-    source = (SOURCE / "format" / "money.ts").read_text()
+    source = (SOURCE / "i18n" / "money.ts").read_text()
     listed = {name: set(codes.split("|")) for name, codes in re.findall(r"const (\w+) = /([A-Z|]+)/;", source)}
     digits = {entry.findtext("Ccy"): entry.findtext("CcyMnrUnts") for entry in iso_4217.iter("CcyNtry")}
     assert listed == {
@@ -283,7 +283,7 @@ def test_the_component_counts_minor_units_as_iso_4217_does() -> None:
 
 
 def test_the_component_says_the_reasons_at_its_fields_in_german(world: World, cast: Cast) -> None:
-    patterns = re.findall(r"\[/(\^.+?\$)/, ", (SOURCE / "text" / "de.ts").read_text())
+    patterns = re.findall(r"\[/(\^.+?\$)/, ", (SOURCE / "i18n" / "de.ts").read_text())
     assert patterns
     bodies = [{"title": "x" * 201}, {"notes": "x" * 5001}, {"title": "two\nlines"}, {"notes": "\x07"}, {"title": "\0"}]
     for changes in bodies:

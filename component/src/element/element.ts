@@ -1,4 +1,4 @@
-import { LitElement, html, nothing, type PropertyDeclaration, type PropertyDeclarations, type PropertyValues, type TemplateResult } from "lit";
+import { LitElement, html, nothing, unsafeCSS, type PropertyDeclaration, type PropertyDeclarations, type PropertyValues, type TemplateResult } from "lit";
 import type { TokenProvider } from "../api/token.js";
 import type { Session } from "../api/types.js";
 import { initialState, screenOf, type BookingState, type FieldErrors, type Screen } from "../booking/state.js";
@@ -10,7 +10,7 @@ import { renderResult } from "../booking/result.js";
 import { variantOf, type SessionActions, type Variant } from "../core/page.js";
 import type { Options, Rendered, View } from "../booking/contracts.js";
 import { Run } from "./run.js";
-import { styles } from "../ui/styles.js";
+import styles from "../ui/styles.css?inline";
 import { en, localeOf, rootsOf, type Words } from "../i18n/language.js";
 import type { OwnWords } from "../public/words.js";
 import { clock, failureToRetry, linkTo, message, signInMessage } from "../ui/view.js";
@@ -87,7 +87,7 @@ function declare(names: string[], options: PropertyDeclaration = {}): PropertyDe
  * @cssprop --tutelage-font - Font family.
  */
 export class SessionBooking extends LitElement {
-  static override styles = styles;
+  static override styles = unsafeCSS(styles);
   static override properties: PropertyDeclarations = {
     ...declare([...SOURCES, "sessionStatus", "signInUrl", "streamsUrl"]),
     // Reflected, since styles choose by it: React sets the property.
