@@ -45,9 +45,9 @@ WORKER_OPTIONS = {**_SHARED, "socket_timeout": 5, "socket_connect_timeout": 2}
 
 
 def broker_settings(redis_url: str) -> dict[str, Any]:
-    """Celery's settings of its broker, for a REDIS_URL.
+    """Celery's broker settings for a REDIS_URL.
 
-    Kombu takes `rediss://` to such a transport for a connection without TLS, unless `broker_use_ssl` says otherwise.
+    With a transport of our own, kombu connects to `rediss://` without TLS unless `broker_use_ssl` is set.
     """
     address = redis_address(redis_url)
     sentinel: dict[str, Any] = {}
@@ -64,8 +64,8 @@ def broker_settings(redis_url: str) -> dict[str, Any]:
 class InMemoryQoS(virtual.QoS):
     """Kombu's own in-memory record of unacknowledged messages, for the prefetch limit.
 
-    Its Redis transport writes them to Redis as well, to give a lost worker's messages to others after an hour. The
-    sweep does that within seconds, by the rows: a message is only a wake-up.
+    Kombu's Redis transport also writes them to Redis, to give a lost worker's messages to others after an hour. The
+    sweep does so within seconds, from the rows: a message is only a wake-up.
     """
 
     restore_at_shutdown = False
@@ -79,7 +79,7 @@ class SingleClientChannel(redis.Channel):
 
     @contextmanager
     def conn_or_acquire(self, client: Any = None) -> Iterator[Any]:
-        """As kombu's own, with one client for as long as the channel keeps its pool of connections."""
+        """One client for as long as the channel keeps its connection pool; kombu makes a client for each command."""
         if self._kept_client is None or self._kept_client.connection_pool is not self.pool:
             self._kept_client = self._create_client()  # type: ignore[no-untyped-call]
         yield client or self._kept_client
@@ -149,7 +149,7 @@ class FastReconnectConnection(Connection):
         """Stay: every sentinel is asked for the same Redis, and kombu would go on with a transport of its own."""
 
     def maybe_close_channel(self, channel: Any) -> None:
-        """As kombu's own, except for a channel whose transport is closed already.
+        """Skip a channel whose transport is closed already.
 
         Closing it would give back unacknowledged messages over a connection that is gone: an AttributeError that ends
         the worker.

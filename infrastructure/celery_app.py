@@ -17,7 +17,7 @@ app = Celery("tutelage", amqp=FastReconnectAMQP, events=BufferedEvents)
 # Read at the first use: an import must not fail for a setting.
 app.add_defaults(lambda: broker_settings(settings().require_redis_url()))
 app.conf.update(
-    # The default gives up after 100 tries; Redis may be unavailable for longer than that.
+    # The default gives up after 100 tries; Redis may be unavailable for longer.
     broker_connection_max_retries=None,
     broker_connection_retry_on_startup=True,
     # Publishing with Redis down fails at once: the wake-up is speed, the sweep is the guarantee.
@@ -31,15 +31,15 @@ app.conf.update(
     # The delivery's row is the result, and the record of every attempt.
     task_ignore_result=True,
     result_backend=None,
-    # The sweep brings back what a lost worker held; True would loop on a task that kills its worker.
+    # The sweep publishes a lost worker's deliveries again; True would loop on a task that kills its worker.
     task_acks_late=True,
     task_reject_on_worker_lost=False,
-    # A message is a batch; what a dead worker held stays little.
+    # A message is a batch; a dead worker holds few of them.
     worker_prefetch_multiplier=1,
     # Flower asks for them every few seconds while it runs (its `--enable_events`); at other times they cost nothing.
     worker_send_task_events=False,
     task_send_sent_event=False,
     worker_hijack_root_logger=False,
-    # A warm shutdown on SIGTERM finishes what runs; what it does not finish in time the sweep brings back.
+    # A warm shutdown on SIGTERM finishes running tasks; the sweep publishes unfinished deliveries again.
     worker_soft_shutdown_timeout=10,
 )

@@ -48,7 +48,7 @@ from workflows.kernel.address import (
 from workflows.kernel.errors import Invalid
 from workflows.webhooks.headers import HeaderRefused
 
-# It would write what receivers send into the log.
+# urllib3 would write receivers' data into the log.
 logging.getLogger("urllib3").setLevel(logging.CRITICAL)
 
 # Head and body together; the rest is not read.
@@ -60,7 +60,7 @@ MAX_REDIRECTS = 3
 IDLE_SECONDS = 4.0
 MAX_POOLS = 128
 MAX_IDLE_PER_POOL = 32
-# Names of which the address that responded last is remembered.
+# Bound on the names whose last responding address is remembered.
 MAX_REMEMBERED_NAMES = 1000
 
 MAX_RETRY_AFTER = timedelta(days=1)
@@ -83,7 +83,7 @@ _CERTIFICATE_ERRORS = {
 
 @dataclass(frozen=True)
 class HttpLimits:
-    """Time-outs in seconds, and how much is read.
+    """Time-outs in seconds, and the size of a response.
 
     Args:
         connect: for looking up the name, and then for connecting.
@@ -113,18 +113,18 @@ class HttpResponse:
 
 
 class TooManyRedirects(HTTPException):
-    """One address led to another, again and again."""
+    """The redirects exceed the limit."""
 
 
 class ConnectionDied(OSError):
-    """A kept connection was dead before the message had been sent whole."""
+    """A kept connection was closed before the whole message was sent."""
 
 
 class _Connection(HTTPConnection):
-    """HTTP connection to an address that was checked: no name is looked up here, and no proxy used.
+    """HTTP connection to a checked address, without name resolution and without a proxy.
 
-    urllib3 sets `timeout` to what is left of a request's time, before it connects or sends and before it reads: from
-    then on it is an absolute deadline, which the socket keeps.
+    urllib3 sets `timeout` to the time left for a request, before connecting or sending and before reading. The socket
+    keeps it as an absolute deadline.
     """
 
     sock: AnySocket | None
@@ -138,7 +138,7 @@ class _Connection(HTTPConnection):
 
     @property
     def timeout(self) -> float:
-        """What is left until the deadline, in seconds."""
+        """Seconds left until the deadline."""
         return seconds_left(self._until)
 
     @timeout.setter
@@ -204,7 +204,7 @@ class _TlsPool(HTTPSConnectionPool):
 def _system_tls_context() -> ssl.SSLContext:
     """TLS context of all clients in a process: reading the system's authorities takes 20 ms and 1 MB.
 
-    Others have their own: where OpenSSL cannot, urllib3 checks names itself, and has its context leave them alone.
+    Other code has its own contexts: where OpenSSL cannot check names, urllib3 does, and switches that off in a context.
     """
     return tls_context()
 
@@ -240,10 +240,10 @@ class HttpClient:
         self._pools.pool_classes_by_scheme = classes
 
     def destination_of(self, url: str) -> Destination:
-        """Read a URL by the rules of today, since what is allowed may have changed since it was stored.
+        """Check a URL by today's rules, which may have changed since the URL was stored.
 
         Raises:
-            Invalid: with what is wrong with it.
+            Invalid: with the reason.
         """
         return self._read(url, self._allowed)
 
@@ -259,10 +259,10 @@ class HttpClient:
         return self._within(until, lambda: self._request("POST", destination, headers, body, until))
 
     def get(self, url: str, headers: Mapping[str, str], *, redirects: int = MAX_REDIRECTS) -> HttpResponse:
-        """Get all of what is there. A few redirects are followed, each to an address that is checked as the first is.
+        """Get the whole resource, following a few redirects; each address is checked.
 
         Args:
-            redirects: how many; with 0, the response may be a redirect itself.
+            redirects: how many; with 0, the response may be a redirect.
 
         Raises:
             Invalid: the URL, or one of a redirect, is not allowed.
@@ -417,7 +417,7 @@ def describe(error: Exception) -> tuple[ErrorClass, str]:
 
 
 def log_detail(error: Exception) -> str:
-    """The error for the operator's log: its type and reason, without anything that the receiver wrote."""
+    """The error for the operator's log: its type and reason, without the receiver's text."""
     if isinstance(error, HTTPException) and not isinstance(error, ConnectionError):
         return type(error).__name__
     return f"{type(error).__name__}: {error}"

@@ -38,7 +38,7 @@ class DeadlineExceeded(OSError):
 
 
 class ResponseTooLong(OSError):
-    """The response goes on beyond what is read of it."""
+    """The response is longer than the limit."""
 
 
 def seconds_left(until: float) -> float:
@@ -69,7 +69,7 @@ class DnsResolver(Resolver):
     nsswitch.conf, e.g. mDNS, are not asked.
 
     Args:
-        servers: name servers to ask in place of the system's.
+        servers: name servers to ask instead of the system's.
     """
 
     def __init__(self, servers: Sequence[str] = ()) -> None:
@@ -100,7 +100,7 @@ else:
 
 
 class _Deadline(_Socket):
-    """Sets, before each read and write, the time-out that is left: below every buffer, so that nothing resets it.
+    """Sets the remaining time-out before each read and write, below every buffer, so that nothing resets it.
 
     Args:
         until: the deadline, on the monotonic clock.
@@ -184,10 +184,10 @@ def connect(address: Address, port: int, *, seconds: float, until: float) -> Dea
 
 
 def try_each(addresses: Sequence[Address], attempt: Callable[[Address], T]) -> T:
-    """What `attempt` returns for the first of these addresses that a connection can be made to.
+    """The result of `attempt` for the first address that accepts a connection.
 
     Raises:
-        ConnectFailed: for the last one.
+        ConnectFailed: from the last address.
     """
     *others, last = addresses
     for address in others:
@@ -209,7 +209,7 @@ class OpenSockets:
             self._open.add(opened)
 
     def shut_down(self) -> None:
-        """End all of them, also those on which other threads wait for a response."""
+        """Shut down all of them, including those on which other threads wait for a response."""
         with self._lock:
             opened = list(self._open)
         for each in opened:

@@ -1,7 +1,7 @@
 """Spans as OpenTelemetry exports them: OTLP over HTTP, in batches, by a thread of its own.
 
-Imported only where there is a collector. What OpenTelemetry reads from the environment itself holds here too, such as
-headers for the collector, a sampler or the service's name.
+Imported only where there is a collector. OpenTelemetry's own environment variables work too, such as headers for the
+collector, a sampler or the service's name.
 """
 
 from __future__ import annotations

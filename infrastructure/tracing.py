@@ -1,8 +1,8 @@
 """Traces by OpenTelemetry, where OTEL_EXPORTER_OTLP_ENDPOINT names a collector: requests, deliveries and messages.
 
-The context of a span is recorded with the events that are recorded within it (workflows/events/record.py), so that
-what follows from a request stands in the request's trace, whichever process does it and however much later. Spans hold
-ids and names of ours: no path, no header, no text of an error.
+The context of a span is recorded with the events within it (workflows/events/record.py), so that the effects of a
+request belong to the request's trace, in any process and at any later time. Spans hold only ids and names from our
+code: no path, no header, no text of an error.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ Attributes = Mapping[str, str | int]
 
 
 class SpanKind(Enum):
-    """What a span is, as OpenTelemetry names it."""
+    """Kind of a span, by OpenTelemetry's names."""
 
     REQUEST = "SERVER"
     DELIVERY = "CONSUMER"
@@ -40,7 +40,7 @@ class Span(Protocol):
         """End it.
 
         Args:
-            name: in place of the one it began with.
+            name: replaces the name from the beginning.
             failed: the kind of failure, such as the name of an exception's type.
         """
 
@@ -60,7 +60,7 @@ class Tracer(Protocol):
 
 
 class OpenSpan:
-    """A span in whose trace is whatever this thread records until it ends."""
+    """A span whose trace includes everything that this thread records until the span ends."""
 
     def __init__(self, span: Span) -> None:
         self._span = span
@@ -69,11 +69,11 @@ class OpenSpan:
         self.failed: str | None = None
 
     def follow(self, delivery: Delivery) -> Delivery:
-        """The delivery, whose effect follows from this span also where it is run later, with others of a batch."""
+        """The delivery with this span as its parent, also when it runs later in a batch."""
         return replace(delivery, event=replace(delivery.event, traceparent=self._traceparent))
 
     def end(self, *, name: str | None = None, attributes: Attributes | None = None) -> None:
-        """End it; `failed` is what it failed with."""
+        """End it, as failed if `failed` is set."""
         TRACEPARENT.reset(self._before)
         self._span.end(name=name, failed=self.failed, attributes=attributes)
 
@@ -83,9 +83,9 @@ _NO_SPAN: AbstractContextManager[OpenSpan | None] = nullcontext()
 
 
 def start_tracing(settings: Settings, process: str) -> None:
-    """Begin to trace, if there is a collector; after the fork, if there is one."""
+    """Begin to trace if there is a collector; a process that forks calls it after the fork."""
     if settings.otel_endpoint and not _tracers:
-        # An extra, which is not installed where nothing is traced.
+        # An optional extra, not installed where nothing is traced.
         _tracers.append(import_module("infrastructure.open_telemetry").OpenTelemetry(settings, process))
 
 

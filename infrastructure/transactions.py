@@ -38,7 +38,7 @@ log = structlog.get_logger(__name__)
 NOTHING = "none"
 NO_ANSWER = "none"
 
-# The state from which each transition leads, unless it made the row: what an instant listing accepts is new.
+# The state before each transition, unless the transition made the row: an instant listing accepts a new booking.
 BEFORE: dict[type[Event], str] = {
     BookingRequested: NOTHING,
     BookingAccepted: "draft",
@@ -50,7 +50,7 @@ BEFORE: dict[type[Event], str] = {
     SessionCancelled: "scheduled",
 }
 
-# Looking a label up by its values takes a lock and half the time of counting.
+# Finding a label by its values takes a lock and half the time of counting.
 _recorded_of = cache(telemetry.EVENTS.labels)
 _steps_of = cache(telemetry.TRANSITIONS.labels)
 
@@ -73,7 +73,7 @@ class Transactions:
 
     @contextmanager
     def __call__(self) -> Iterator[Connection]:
-        """One transaction; everything it recorded is logged, counted and published after its commit, never before."""
+        """One transaction; its recorded events are logged, counted and published after its commit, never before."""
         with self.engine.connect() as db:
             drain_recorded(db)
             try:
@@ -86,7 +86,7 @@ class Transactions:
 
     @contextmanager
     def autocommit(self) -> Iterator[Connection]:
-        """A connection on which every statement commits by itself; nothing is to be recorded on it."""
+        """A connection on which each statement is its own transaction; no event may be recorded on it."""
         with autocommit(self.engine) as db:
             yield db
 
@@ -101,7 +101,7 @@ class Transactions:
 
 
 def is_unavailable(error: Exception) -> bool:
-    """Whether it is the database that cannot be used just now: worth a line in the log, and not a traceback."""
+    """Whether the database is unavailable at the moment, which is logged as a line and without a traceback."""
     return isinstance(error, OperationalError) or (isinstance(error, SQLAlchemyError) and is_outage(error))
 
 
@@ -117,7 +117,7 @@ def count(events: Iterable[Event]) -> None:
 
 
 def state_before(recorded: Event) -> str | None:
-    """The state from which the step of an event led; None for an event that is no step."""
+    """The state before an event's transition; None for an event without a transition."""
     before = BEFORE.get(type(recorded))
     if before is None or not isinstance(recorded, BookingEvent | SessionEvent):
         return None
@@ -130,7 +130,7 @@ def metered(engine: Engine, process: str) -> Engine:
     """Measure an engine's statements and connections from now on; once per engine.
 
     Args:
-        process: as it stands in the process list, e.g. "worker-reviews".
+        process: its name in the process list, e.g. "worker-reviews".
     """
     duration = telemetry.STATEMENT_DURATION.labels(process)
     telemetry.DATABASE_ERRORS.labels(process, NO_ANSWER)
@@ -153,7 +153,7 @@ def metered(engine: Engine, process: str) -> Engine:
         state = getattr(context.original_exception, "sqlstate", None)
         telemetry.DATABASE_ERRORS.labels(process, state[:2] if state else NO_ANSWER).inc()
 
-    # Set rather than counted up and down: what one of them misses is corrected by the next.
+    # Set rather than counted up and down: the next call corrects a missed one.
     @event.listens_for(engine, "checkout")
     def check_out(*_connection: object) -> None:
         in_use.set(pool.checkedout())

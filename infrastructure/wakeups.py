@@ -1,6 +1,6 @@
-"""The publisher thread: after each commit it names to the workers which deliveries are due.
+"""The publisher thread: after each commit it sends wake-ups that name due deliveries to the workers.
 
-This is for speed; the sweep is the guarantee.
+Wake-ups are for speed; the sweep is the guarantee.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ TASK = "deliveries.run"
 MAX_WAITING = 10_000
 MAX_IN_MESSAGE = 50
 MAX_IN_BATCH = 500
-# After a message to a queue the next one waits so long, and takes along what is recorded meanwhile. A queue that was
-# idle gets its message at once. People wait for sessions, but not for counters.
+# Seconds between two messages to a queue; the later one includes all wake-ups recorded meanwhile. An idle queue gets
+# its message at once. People wait for sessions, but not for counters.
 QUEUE_PAUSE_SECONDS = {"sessions": 0.01, "reviews": 0.1, "notifications": 0.1, "webhooks": 0.1, "analytics": 0.3}
 FAILURE_PAUSE_SECONDS = 0.5
 BROKER_TROUBLE = (KombuError, RedisError, OSError)
@@ -58,9 +58,9 @@ class Publisher:
                 self._app.send_task(
                     TASK,
                     kwargs={"deliveries": named},
-                    # Celery's own would end after a thousand characters, and take its time.
+                    # Celery's own is slow, and cut after a thousand characters.
                     kwargsrepr=str(named),
-                    # The name by which Flower lists and filters it: that of the task says nothing.
+                    # Flower lists and filters it by this name: the task's name is always the same.
                     shadow=", ".join(sorted({wakeup.effect for wakeup in message})),
                     queue=message[0].queue,
                     producer=producer,
@@ -92,7 +92,7 @@ class Publisher:
                 self._producer = Producer(self._connection.channel())
             yield self._producer
         except Exception:
-            # Whatever state the connection is in, the next use makes a new one.
+            # The connection's state is unknown: the next use makes a new one.
             self._producer = None
             if self._connection is not None:
                 self._connection.release()
@@ -101,9 +101,9 @@ class Publisher:
 
 
 def messages(wakeups: Iterable[Wakeup]) -> list[list[Wakeup]]:
-    """The wake-ups as messages name them: up to 50 of a queue, those of each outbound effect by themselves.
+    """The wake-ups grouped into messages: up to 50 of a queue, with separate messages for each outbound effect.
 
-    A worker runs database effects of any kind together, and sends what leaves the system kind by kind.
+    A worker runs database effects of any kind together, and outbound effects kind by kind.
     """
     all_messages: list[list[Wakeup]] = []
     latest: dict[tuple[str, str], list[Wakeup]] = {}
@@ -119,15 +119,15 @@ def messages(wakeups: Iterable[Wakeup]) -> list[list[Wakeup]]:
 
 
 def argument(wakeup: Wakeup) -> dict[str, str]:
-    """A delivery as a message names it, and as operators read it in Flower: which effect of which event and subject."""
+    """A delivery as messages and Flower show it: its effect, event and subject."""
     named = {"effect": wakeup.effect, wakeup.subject: str(wakeup.subject_id), "event": str(wakeup.event_id)}
     return {**named, "target": wakeup.target} if wakeup.target else named
 
 
 class WakeupQueue:
-    """A list of limited length per queue, and one thread: a request hands its wake-ups over and never touches Redis.
+    """A list of limited length per queue and one thread: a request hands over its wake-ups and never touches Redis.
 
-    What does not fit, and what Redis does not take, is dropped: the sweep finds the rows.
+    Wake-ups that do not fit, or that Redis does not take, are dropped: the sweep finds the rows.
     """
 
     def __init__(self, app: Celery, capacity: int = MAX_WAITING) -> None:
@@ -151,7 +151,7 @@ class WakeupQueue:
                     waiting.append(wakeup)
                 else:
                     dropped += 1
-            # Started at the first use, so that a process that forks has its thread on the right side of the fork.
+            # Started at the first use, so that a process that forks has the thread in the child.
             if self._thread is None or not self._thread.is_alive():
                 self._thread = Thread(target=self._run, name="wake-ups", daemon=True)
                 self._thread.start()
@@ -161,7 +161,7 @@ class WakeupQueue:
             _DROPPED.inc(dropped)
 
     def flush(self, timeout: float = 5.0) -> bool:
-        """Wait until everything offered has been published or dropped; False when that took longer than `timeout`."""
+        """Wait until every wake-up has been published or dropped; False if that takes longer than `timeout` seconds."""
         with self._changed:
             self._flushing = True
             self._changed.notify_all()
@@ -181,7 +181,7 @@ class WakeupQueue:
                     self._changed.notify_all()
 
     def _next_batch(self) -> list[Wakeup]:
-        """Wait for wake-ups whose queue's pause is over, and take them, those of sessions first."""
+        """Wait for wake-ups whose queue's pause is over, and take them, the queue of sessions first."""
         with self._changed:
             batch: list[Wakeup] = []
             for queue in self._wait_for_queues():
@@ -210,7 +210,7 @@ class WakeupQueue:
                 log.warning("nudge.unavailable", error=str(error), dropped=len(batch))
             self._down = True
             _DROPPED.inc(len(batch))
-            # While Redis is unavailable, what comes is dropped in batches rather than tried one by one.
+            # While Redis is unavailable, wake-ups are dropped in batches rather than tried one by one.
             with self._changed:
                 for queue in QUEUES:
                     self._not_before[queue] = monotonic() + FAILURE_PAUSE_SECONDS
