@@ -1,1 +1,1 @@
-"""What runs behind the API: the Celery app with its queues, the loops of sweep and maintain, and the ways out."""
+"""Processes behind the API: the Celery workers, the loops of sweep and maintain, and the transports."""

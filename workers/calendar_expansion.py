@@ -19,7 +19,7 @@ from uuid import UUID
 from workflows.availability.occurrences import CalendarRefused, Interval, Occurrences
 
 MAX_PROCESSOR_SECONDS = 8
-# Longer than that where others need the processors, too. With the time of a fetch it stays within a lease.
+# Longer than the processor time, for a busy machine. With the time of a fetch it stays within a lease.
 MAX_SECONDS = 14.0
 MAX_MEMORY_BYTES = 1024 * 1024 * 1024
 NICENESS = 10
@@ -37,11 +37,11 @@ def expand_apart(
     seconds: float = MAX_SECONDS,
     processor_seconds: int = MAX_PROCESSOR_SECONDS,
 ) -> Occurrences:
-    """What `expand` finds, within bounds.
+    """The result of `expand`, within bounds of time and memory.
 
     Args:
         seconds: how long it may take.
-        processor_seconds: how much of the processor's time.
+        processor_seconds: how much processor time it may take.
 
     Raises:
         CalendarRefused: as `expand` does, and for a calendar that takes too long or too much memory.
@@ -57,7 +57,7 @@ def expand_apart(
         ran = subprocess.run(
             [sys.executable, "-m", "workers.calendar_expansion"],
             input=json.dumps(head).encode() + b"\n" + content,
-            # The content is hostile: the secrets in the environment of the worker are none of its process.
+            # The content may be hostile: its process does not get the secrets in the worker's environment.
             env={},
             cwd=Path(__file__).parents[1],
             capture_output=True,
@@ -86,7 +86,7 @@ def main() -> None:
 
 
 def _expanded(content: bytes, start: datetime, end: datetime, time_zone: str, email: str) -> dict[str, object]:
-    # Its libraries take some 10 MB, in the process of its own alone.
+    # Its libraries take some 10 MB, in this process alone.
     from workflows.availability.expansion import expand  # noqa: PLC0415
 
     try:

@@ -1,8 +1,8 @@
 """`tutelage-worker sessions`: the command that runs the worker of one queue.
 
-Celery's own command line imports all of its subcommands with a prompt toolkit, a sixth of a worker's memory. It stands
-apart from `workers.worker`, which is most of a start's imports: a command or a setting that makes no sense is refused
-before them.
+Celery's own command line imports all of its subcommands with a prompt toolkit, a sixth of a worker's memory. This
+module is separate from `workers.worker`, which has most of a start's imports, so that invalid arguments and settings
+are refused before them.
 """
 
 from __future__ import annotations

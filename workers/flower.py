@@ -19,7 +19,7 @@ with exit_on_refused_settings():
     if settings().production and not settings().flower_basic_auth and "FLOWER_AUTH" not in os.environ:
         raise SettingsError("Flower needs FLOWER_BASIC_AUTH=user:password in production.")
 
-# Kombu's own transport, which Flower tells by the address: its page of the queues knows no other by name.
+# Kombu's own transport, by its address: Flower's page of the queues knows no other.
 app.conf.broker_transport = None
 
 # Flower 2.2 shows everything for its password but /metrics, which names workers and tasks, and has no setting for that.

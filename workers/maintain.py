@@ -43,7 +43,7 @@ PAGE_PAUSE_SECONDS = 1.0
 EXPIRED_KEYS_AT_ONCE = 1_000
 # Of one chore in a round: enough to keep up under load, and the other chores have their turn.
 MAX_BATCHES = 20
-# Does some of what is to be done; whether there may be more.
+# Does a part of its work; returns whether there may be more.
 Chore = Callable[[Connection], bool]
 
 
@@ -98,7 +98,7 @@ def _do(transactions: Transactions, name: str, chore: Chore, batches: int) -> bo
             if not more:
                 break
     except Exception as error:
-        # One chore's failure is not the next one's, and the loop outlives them all.
+        # After a failure, the next chores and the loop go on.
         if is_unavailable(error):
             log.warning("maintain.database_unavailable", chore=name, error=str(error.__cause__ or error))
         else:
@@ -110,12 +110,12 @@ def _do(transactions: Transactions, name: str, chore: Chore, batches: int) -> bo
 
 
 def _now(db: Connection) -> datetime:
-    """The database's time: that of this process may be another."""
+    """The database's time, which may differ from this process's clock."""
     return db.execute(select(func.now())).scalar_one()
 
 
 def _fill_gaps(db: Connection) -> bool:
-    """Deliveries that an old process did not know to write (durability.md, Maintain)."""
+    """Write the deliveries of effects that an old process did not know (durability.md, Maintain)."""
     introduce(db, load())
     filled, more = fill_new_gaps(db, load(), now=_now(db))
     if filled:
@@ -132,7 +132,7 @@ def forget_expired_keys(db: Connection, *, limit: int = EXPIRED_KEYS_AT_ONCE) ->
 
 
 def forget_missed_messages(db: Connection, *, limit: int = DELETION_BATCH) -> bool:
-    """Delete what endpoints missed and can recover no more, in small batches, too."""
+    """Delete missed messages that endpoints can no longer recover, in small batches."""
     return delete_missed(db, now=_now(db), limit=limit)
 
 
@@ -154,7 +154,7 @@ def make_audit_partitions(db: Connection) -> bool:
 
 
 def chain_audit(db: Connection) -> bool:
-    """Chain what the audit has got, and note the end of the chain in the log, where the database has no part in it."""
+    """Chain new entries of the audit, and write the chain's end to the log, which the database cannot change."""
     before = end_of_chain(db)
     more = chain_entries(db)
     _note_end(db, before)
@@ -171,7 +171,7 @@ def _note_end(db: Connection, before: Link) -> None:
 
 
 def check_audit(db: Connection) -> bool:
-    """Check a page of the chain, again and again from its beginning."""
+    """Check a page of the chain; after its end, the next page is the first again."""
     kept_since = oldest_kept(_now(db), settings().audit_kept_days)
     for problem in check_next_blocks(db, kept_since=kept_since):
         telemetry.AUDIT_PROBLEMS.inc()
@@ -180,7 +180,7 @@ def check_audit(db: Connection) -> bool:
 
 
 def drop_old_audit(db: Connection) -> bool:
-    """Drop the audit's partitions that are old enough, and note the blocks that stand for them in the log, too."""
+    """Drop the audit's partitions that are old enough, and write the blocks that replace them to the log, too."""
     days, before = settings().audit_retention_days, end_of_chain(db)
     dropped = drop_old_partition(db, now=_now(db), keep_days=days) if days else None
     if dropped:
@@ -190,7 +190,7 @@ def drop_old_audit(db: Connection) -> bool:
 
 
 def _gauge_deliveries(db: Connection) -> bool:
-    """Set the metrics of what each queue owes, and of dead letters by effect."""
+    """Set the metrics of due deliveries by queue, and of dead letters by effect."""
     for backlog in backlogs(db, QUEUES):
         telemetry.DELIVERIES_DUE.labels(backlog.queue).set(backlog.due)
         telemetry.OLDEST_DUE_AGE.labels(backlog.queue).set(backlog.oldest.total_seconds())
@@ -200,7 +200,7 @@ def _gauge_deliveries(db: Connection) -> bool:
         telemetry.OLDEST_UNDELIVERED_AGE.labels(queue).set(age.total_seconds())
     effects = load().all()
     dead = dead_by_effect(db, [effect.name for effect in effects])
-    # Also those of which there are none: what an operator has retried is not dead any more.
+    # Also effects without any: a delivery that an operator has retried is no longer dead.
     for effect in effects:
         telemetry.DELIVERIES_DEAD.labels(effect.queue, effect.name).set(dead.get(effect.name, 0))
     return False

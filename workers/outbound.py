@@ -44,24 +44,24 @@ M = TypeVar("M")
 T = TypeVar("T")
 WriteSuccesses = Callable[[Connection, Sequence[Success]], set[DeliveryKey]]
 
-# After a sender has died, another one takes over what it had leased.
+# After a sender has died, another one takes over its deliveries.
 LEASE = timedelta(seconds=45)
-# Together with the longest deadline of a transport less than a lease: what begins later is released.
+# Together with the longest deadline of a transport less than a lease: a delivery that would begin later is released.
 LATEST_START_SECONDS = 12.0
-# A lease in use is renewed at that age; a transport asks at least as often while it waits for longer.
+# A lease in use is renewed at this age; a transport that waits for longer asks at least as often.
 RENEWAL_SECONDS = 14.0
 MAX_LEASED_TOGETHER = 50
 MAX_SETTLED_TOGETHER = 100
 DATABASE_RETRY_SECONDS = (0.1, 0.5, 2, 5, 5)
-# To lease one delivery costs nearly what it costs to lease ten, so that half of the slots are waited for while one is
-# given back within this time.
+# Leasing one delivery costs nearly as much as leasing ten: a sender waits for half of the slots as long as another slot
+# is released within this time.
 COALESCING_SECONDS = 0.005
-# When no slot becomes free for so long, the rest is left to the sweep, which publishes it again.
+# When no slot becomes free for so long, the remaining deliveries are left to the sweep, which publishes them again.
 ACQUIRE_SECONDS = 1.0
-# For so long a wake-up goes on with what it does not name; the next one takes over.
+# For so long a wake-up goes on with deliveries that it does not name; then the next wake-up takes over.
 DRAIN_SECONDS = 5.0
-# To wake up a thread for each message costs more than to send it: few threads send a batch whose receivers respond at
-# once, and twice as many more are woken up each time that some of it has not been begun after a moment.
+# Starting a thread for each message costs more than sending it: few threads send a batch whose receivers respond at
+# once. Each time that a part of it has not been begun after this time, twice as many more are started.
 FIRST_SENDERS = 4
 RAMP_UP_SECONDS = 0.002
 
@@ -96,7 +96,7 @@ class SenderPool:
         self._changed = Condition(Lock())
         self._turn = Lock()
         self._wanted = 0
-        # One more, since a sender's slot is free while it writes the outcomes of all.
+        # One more thread, since a sender's slot is free while it writes the outcomes of all.
         self._threads = ThreadPoolExecutor(count + 1, thread_name_prefix="sender")
         started = Barrier(count + 2)
         for _ in range(count + 1):
@@ -107,12 +107,12 @@ class SenderPool:
         """Wait for free slots and take up to `MAX_LEASED_TOGETHER` of them; 0 when there are none in time.
 
         Args:
-            named: how many deliveries are named; without any, slots are not waited for, and a quarter stays free for
-                what wake-ups name.
+            named: how many deliveries are named; with 0, there is no waiting, and a quarter of the slots stays free for
+                named deliveries.
         """
         seconds = self._acquire_seconds if named else 0
         until = monotonic() + seconds
-        # Who waits for the turn waits no longer than the one that has it.
+        # A thread that waits for its turn waits no longer than the thread that has it.
         if not self._turn.acquire(timeout=seconds):
             return 0
         try:
@@ -136,7 +136,7 @@ class SenderPool:
         """Give slots back."""
         with self._changed:
             self._free += count
-            # One notification for all that are waited for, in place of one for each slot.
+            # One notification for all awaited slots, instead of one for each.
             if self._free >= self._wanted:
                 self._changed.notify()
 
@@ -164,7 +164,7 @@ class LeasedMessage(Generic[M]):
     Args:
         since: when it was leased or its lease renewed, on the monotonic clock.
         settled: done when its outcome is written; the result is whether it was postponed.
-        took: how long the attempt took.
+        took: the duration of the attempt.
     """
 
     effect: OutboundEffect[M]
@@ -191,7 +191,7 @@ class LeasedMessage(Generic[M]):
         """Report that its outcome is written, or the error that the wake-up is to raise."""
         self.release()
         if self.settled.done():
-            # It was over when its worker had trouble with what follows.
+            # The delivery had ended before its worker failed at a later step.
             return
         if error is None:
             self.settled.set_result(postponed)
@@ -211,7 +211,7 @@ class Drain:
     after: UUID = NIL
 
     def end(self) -> bool:
-        """Leave it to another thread; returns that this one drains no more."""
+        """Leave the search to another thread; returns False, since this one drains no longer."""
         self.lock.release()
         return False
 
@@ -240,16 +240,16 @@ class OutboundRunner:
         self._retry_seconds = database_retry_seconds
         self._batcher = OutcomeBatcher(transactions, self._settle, database_retry_seconds=database_retry_seconds)
         self._stopping = False
-        # Of each effect: one thread looks for what no wake-up names; the others are free for what is named.
+        # For each effect, one thread looks for unnamed deliveries; the others are free for named ones.
         self._drains = {name: Drain() for name in routes}
-        # More would only wait for slots, in threads that other effects of the queue need.
+        # More wake-ups would only wait for slots, in threads that other effects of the queue need.
         self._wakeups = {name: Semaphore(route.senders.count) for name, route in routes.items()}
 
     def deliver(self, effect: OutboundEffect[M], keys: Sequence[DeliveryKey]) -> None:
         """Send the named deliveries that are free and due, and others of the effect while there are slots left.
 
-        Everything that was begun is settled when this returns. While as many wake-ups as there are slots are under way,
-        another one is left to the sweep.
+        Every delivery that was begun is settled when this returns. While as many wake-ups as slots are under way, a
+        further one is left to the sweep.
         """
         wakeups = self._wakeups[effect.transport]
         if wakeups.acquire(blocking=False):
@@ -263,10 +263,10 @@ class OutboundRunner:
         begun: list[LeasedMessage[M]] = []
         drains, until = drain.lock.acquire(blocking=False), monotonic() + DRAIN_SECONDS
         try:
-            # Nothing is leased before there is a slot for it: a lease keeps other workers out.
+            # No delivery is leased before it has a slot: a lease keeps other workers out.
             while (keys or drains) and not self._stopping and (slots := route.senders.acquire(len(keys))):
                 claimed = self._begin(effect, keys, slots, route, begun, drain if drains else None)
-                # With fewer than there was room for, none of the named ones is left that is free.
+                # Fewer leased than slots: no named delivery is left that is free.
                 found_others = not claimed.issubset(keys)
                 keys = [key for key in keys if key not in claimed] if len(claimed) == slots else []
                 done = {each for each in begun if each.settled.done()}
@@ -283,7 +283,7 @@ class OutboundRunner:
             each.settled.result()
 
     def stop(self) -> None:
-        """Shut down every connection; what was under way is left to the end of its lease."""
+        """Shut down every connection; messages under way are left to the end of their leases."""
         self._stopping = True
         for route in self._routes.values():
             route.transport.close()
@@ -313,7 +313,7 @@ class OutboundRunner:
                     else:
                         ready.append(LeasedMessage(effect, delivery, message, since, route))
         finally:
-            # Only now, since no connection is to be held while messages are sent.
+            # Only now, since no database connection may be held while messages are sent.
             begun += ready
             route.senders.release(slots - len(ready))
             self._start(ready, route)
@@ -347,7 +347,7 @@ class OutboundRunner:
                 sleep(RAMP_UP_SECONDS)
 
     def _send_all(self, waiting: deque[LeasedMessage[M]]) -> None:
-        """Send what no other thread has begun, one after the other."""
+        """Send messages that no other thread has begun, one after the other."""
         while True:
             try:
                 leased = waiting.popleft()
@@ -401,7 +401,7 @@ class OutboundRunner:
             leased.since = monotonic()
 
     def _settle(self, leased: LeasedMessage[M], outcome: SendResult | Exception) -> None:
-        """Write one outcome by itself."""
+        """Write one outcome in its own transaction."""
         try:
             _retry_write(self._retry_seconds, [leased], partial(self._settle_once, leased, outcome))
             self._follow_success(leased, outcome)
@@ -418,7 +418,7 @@ class OutboundRunner:
             with self._transactions() as db:
                 follow(db, leased.message)
         except Exception as error:  # noqa: BLE001 - logged
-            # The outcome stands, and what is left undone is done by `maintain`.
+            # The outcome is written; `maintain` does the rest.
             log.warning("delivery.not_followed", **log_fields(leased.delivery), error=type(error).__name__)
 
     def _settle_once(self, leased: LeasedMessage[M], outcome: SendResult | Exception) -> None:
@@ -434,7 +434,7 @@ class OutboundRunner:
                     line = settle_success(db, delivery, leased.took, outcome)
                 else:
                     line = settle_refusal(db, effect, delivery, outcome, leased.took)
-                # The outcome first: a sender that lost its lease writes nothing, and settles nothing.
+                # The outcome first: a sender that lost its lease writes and settles nothing.
                 if line.ours and effect.settle is not None and isinstance(outcome, SendResult):
                     effect.settle(db, delivery, leased.message, outcome)
                 elif line.ours and effect.give_back is not None and isinstance(outcome, Postpone):
@@ -449,10 +449,10 @@ class OutboundRunner:
 
 
 class OutcomeBatcher:
-    """Outcome batcher: the first sender to finish writes its success and all that other senders add meanwhile.
+    """Outcome batcher: the first sender to finish writes its success and those that other senders add meanwhile.
 
     Args:
-        settle: writes one outcome by itself, where its row was locked or is no longer ours.
+        settle: writes one outcome alone, where its row was locked or is no longer ours.
         write_successes: writes several in one statement, and returns those that were written.
     """
 
@@ -475,7 +475,7 @@ class OutcomeBatcher:
         self._writing = False
 
     def write(self, leased: LeasedMessage[Any], result: SendResult) -> None:
-        """Write a success and what is added meanwhile, or leave it to the sender that is writing."""
+        """Write a success and those added meanwhile, or leave it to the sender that is writing."""
         with self._lock:
             self._waiting.append((leased, result))
             if self._writing:
@@ -525,16 +525,16 @@ def _failure_of(outcome: SendResult | Exception) -> str | None:
 
 
 def _prepared(db: Connection, effect: OutboundEffect[M], deliveries: Sequence[Delivery]) -> Sequence[M | Exception]:
-    """The message of each or the error instead: prepared together, or each by itself after an error."""
+    """The message or the error of each delivery: prepared together, or one by one after an error."""
     if not deliveries:
         return []
     try:
         return effect.prepare(db, deliveries)
     except Exception as error:
         if isinstance(error, SQLAlchemyError) and is_connection_loss(error):
-            # It is no delivery's own, and each further statement would only say so.
+            # The error belongs to no single delivery, and each further statement would raise it again.
             raise
-        # Whose error it is shows when each is prepared by itself.
+        # Preparing one by one shows which delivery has the error.
         if len(deliveries) == 1:
             return [error]
         log.warning("delivery.preparation_failed", effect=effect.name, error=type(error).__name__)
@@ -542,9 +542,9 @@ def _prepared(db: Connection, effect: OutboundEffect[M], deliveries: Sequence[De
 
 
 def _retry_write(pauses: Sequence[float], sent: Sequence[LeasedMessage[Any]], write: Callable[[], T]) -> T:
-    """Write, again and again while the database is unavailable: what has been sent is not to be sent again.
+    """Write, with retries while the database is unavailable, so that a sent message is not sent again.
 
-    After the lease another worker sends it, and writes what comes of that.
+    After the end of the lease another worker sends it again, and writes its own outcome.
     """
     until = min(each.since for each in sent) + LEASE.total_seconds()
     for pause in pauses:

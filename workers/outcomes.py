@@ -22,7 +22,7 @@ log = structlog.get_logger("workers.deliver")
 
 AnyEffect = Effect | AnyOutboundEffect
 NOTHING_SENT = SendResult()
-# Looking a label up by its values takes a lock and half the time of counting.
+# Finding a label by its values takes a lock and half the time of counting.
 _duration_of = cache(telemetry.DELIVERY_DURATION.labels)
 _delay_of = cache(telemetry.DELIVERY_DELAY.labels)
 
@@ -34,7 +34,7 @@ class OutcomeLog:
     Args:
         outcome: done, retry, postponed, cancelled, dead; or settled_late, where another worker had leased the row
             meanwhile, and nothing was written.
-        took: how long the attempt took.
+        took: the duration of the attempt.
     """
 
     delivery: Delivery
@@ -79,7 +79,7 @@ def settle_error(
             # The owner of an endpoint reads there why a message waits.
             kept = str(error) if error.unavailable or delivery.endpoint_id is not None else None
             until = settle.postpone(db, delivery, error.until, reason=kept)
-            # A calendar is read again and again: it is no news that this time is not yet.
+            # A calendar is read repeatedly: a postponement is not logged.
             is_repeated = isinstance(effect, OutboundEffect) and effect.repeat_at is not None
             level = logging.DEBUG if is_repeated else logging.INFO
             return postponed_log(delivery, until, str(error), took, ours=until is not None, level=level)
@@ -104,7 +104,7 @@ def postponed_log(
     level: int = logging.INFO,
 ) -> OutcomeLog:
     """The line of a delivery that has been postponed."""
-    # Of attempts those that count: this one does not.
+    # Only attempts that count; this one does not.
     at = until and until.isoformat(timespec="milliseconds")
     attempt = delivery.attempt - 1
     return _line(delivery, "postponed", took, ours=ours, level=level, attempt=attempt, until=at, reason=reason)
@@ -113,8 +113,8 @@ def postponed_log(
 def settle_repeated(
     db: Connection, delivery: Delivery, result: SendResult, again_at: datetime, took: timedelta
 ) -> OutcomeLog:
-    """Leave a delivery pending that is due again and again."""
-    # After a success, its policy counts our own failures anew.
+    """Leave a repeating delivery pending."""
+    # After a success, its policy counts our failures from 0 again.
     ours = settle.postpone(db, delivery, again_at, forgives=result.error is None) is not None
     fields: dict[str, Any] = {"until": again_at.isoformat(timespec="milliseconds"), **_result_fields(result)}
     if result.error is None:
@@ -188,6 +188,6 @@ def _line(
 
 
 def _sentence(error: Exception) -> str:
-    """The error for the row: of the database's only the primary message, since its details show whole rows."""
+    """The error for the row: only the primary message of a database error, since its details quote whole rows."""
     diagnostics = getattr(error.orig, "diag", None) if isinstance(error, DBAPIError) else None
     return f"{type(error).__name__}: {getattr(diagnostics, 'message_primary', None) or error}"

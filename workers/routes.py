@@ -44,17 +44,17 @@ def routes_of(queues: Iterable[str], chosen: Settings, effects: Subscriptions) -
 
 
 def _webhook_routes(chosen: Settings) -> dict[str, Route[Any]]:
-    """The transport of webhooks, where the row of an endpoint is its circuit breaker, and that of calendars."""
+    """The transports of webhooks, whose circuit breaker is the endpoint's row, and of calendars."""
     from config.sealing import Sealer  # noqa: PLC0415
     from infrastructure.http_client import HttpClient  # noqa: PLC0415
     from workers.transports.calendars import LIMITS, CalendarTransport  # noqa: PLC0415
     from workers.transports.webhooks import WebhookTransport  # noqa: PLC0415
 
-    # A quarter is kept in reserve; Celery's threads are as many as the others, and only wait for them.
+    # A quarter is kept in reserve; the other senders are as many as Celery's threads, which only wait for them.
     senders = chosen.webhook_threads + chosen.webhook_threads // 3
     transport = WebhookTransport(Sealer(chosen.encryption_keys), chosen.webhook_allowed_networks)
     protected = Protected(transport, Shares.of(senders), destination=lambda message: message.endpoint_id)
-    # Few threads of their own, so that neither slow calendars nor large ones delay webhooks.
+    # Few separate threads, so that neither slow calendars nor large ones delay webhooks.
     readers = max(4, chosen.webhook_threads // 8)
     client = HttpClient(chosen.webhook_allowed_networks, limits=LIMITS)
     calendars = protected_calendars(CalendarTransport(Sealer(chosen.encryption_keys), client), readers)
@@ -82,7 +82,8 @@ def _channels(chosen: Settings) -> Route[Any]:
         return Route(NotConfigured("The operators no longer have this channel."), SenderPool(1))
     from workers.transports.apprise import AppriseTransport  # noqa: PLC0415
 
-    # They share one thread, which one that hangs holds until the deadline, and then leaves to the others for a while.
+    # They share one thread. A channel that hangs holds it until the deadline, and then leaves it to the others for a
+    # while.
     return Route(protected_channels(AppriseTransport(chosen.apprise_channels)), SenderPool(1))
 
 
@@ -104,7 +105,7 @@ def _mail(chosen: Settings, senders: int) -> Route[Mail]:
 
 def _push(chosen: Settings, senders: int) -> Route[Any]:
     if not chosen.vapid_private_key:
-        return Route(NotConfigured("Web Push is not configured any more."), SenderPool(1))
+        return Route(NotConfigured("Web Push is no longer configured."), SenderPool(1))
     from config.sealing import Sealer  # noqa: PLC0415
     from config.vapid import vapid  # noqa: PLC0415
     from infrastructure.http_client import HttpClient  # noqa: PLC0415
@@ -130,14 +131,14 @@ def protected_channels(transport: Transport[Notice]) -> Protected[Notice]:
 
 
 def protected_calendars(transport: Transport[FeedRequest], readers: int) -> Protected[FeedRequest]:
-    """Outside calendars, of which many are on few servers; each has its own pauses in place of a circuit breaker."""
+    """Outside calendars, many of them on few servers; each has its own pauses instead of a circuit breaker."""
     return Protected(transport, Shares.of_few(readers), destination=lambda request: request.origin)
 
 
 def protected_push(transport: Transport[PushMessage], senders: int, **options: Any) -> Protected[PushMessage]:
-    """Web Push, with a circuit breaker for each service, of which a user may name one that never responds.
+    """Web Push, with a circuit breaker for each service, since a user may name a service that never responds.
 
-    A message of an hour ago is then tried every six minutes, and some seventy times in a day.
+    A message that is an hour old is then tried every six minutes, and some seventy times in a day.
     """
     breaker = Breaker[PushMessage](
         name="push service", age=lambda push: push.prepared_at - push.written_at, age_share=0.1

@@ -33,16 +33,16 @@ MAX_BATCH = 50
 # Neighbours in a batch wait for its commit, and their rows stay locked until then.
 BATCH_SECONDS = 0.05
 LEASE = timedelta(seconds=20)
-# More would share out among them what one transaction could hold; a second one runs while the first waits for a lock.
+# More would divide the deliveries of one transaction among them; a second one runs while the first waits for a lock.
 BATCHES_AT_ONCE = 2
-# How long positions hold before a queue is searched from the beginning again.
+# How long positions are valid before a queue is searched from the beginning again.
 POSITION_SECONDS = 5.0
 FAILS_TRANSACTION = {*LOST_RACES, LOCK_NOT_AVAILABLE, QUERY_CANCELED}
 _RETRIES = telemetry.TRANSACTION_RETRIES.labels("delivery", "lost_race")
 
 
 class DeliveryRunner:
-    """Runs the deliveries that a wake-up names, each by the way of its effect.
+    """Runs the deliveries that a wake-up names, by the kind of each effect.
 
     Args:
         routes: by the names of the transports that this process has.
@@ -65,7 +65,7 @@ class DeliveryRunner:
         """Look at these deliveries of one queue now, and run those that are free and due.
 
         Raises:
-            Exception: what one effect's deliveries failed with, after those of the others have been run.
+            Exception: an effect's failure, raised after the deliveries of the other effects have run.
         """
         named: dict[str, list[DeliveryKey]] = {}
         outbound: dict[str, tuple[AnyOutboundEffect, list[DeliveryKey]]] = {}
@@ -81,7 +81,7 @@ class DeliveryRunner:
         runs = [partial(self._database.run, queue, of_queue) for queue, of_queue in named.items()]
         runs += [
             partial(self._outbound.deliver, outbound_effect, of_effect)
-            # Last what reads from slow servers: nothing else of this wake-up is to wait for them.
+            # Effects that read from slow servers come last, so that no other delivery of this wake-up waits for them.
             for outbound_effect, of_effect in sorted(outbound.values(), key=lambda each: each[0].repeat_at is not None)
         ]
         errors: list[Exception] = []
@@ -90,7 +90,7 @@ class DeliveryRunner:
                 run()
             except Exception as error:  # noqa: BLE001 - raised below; it must not keep other effects from being run
                 errors.append(error)
-        # A defect comes first: that the database is unavailable is what all of them say.
+        # A defect is raised first: all of them report an unavailable database.
         errors.sort(key=is_unavailable)
         for further in errors[1:]:
             if is_unavailable(further):
@@ -101,20 +101,20 @@ class DeliveryRunner:
             raise errors[0]
 
     def stop(self) -> None:
-        """Cut off the messages under way; nothing more is sent."""
+        """Cut off the messages under way, and send no further ones."""
         self._outbound.stop()
 
 
 class BatchFailed(Exception):
-    """Nothing of a batch's transaction may be committed: each of its deliveries is to run alone."""
+    """A batch's transaction must not be committed: each of its deliveries runs alone instead."""
 
 
 @dataclass(frozen=True)
 class Step:
-    """What one transaction is to claim and run.
+    """The deliveries that one transaction claims and runs.
 
     Args:
-        leased: the deliveries, where a transaction before has leased them; else they are claimed by their keys.
+        leased: the deliveries, where an earlier transaction has leased them; else they are claimed by their keys.
         alone: whether it is a single delivery, under the ordinary timeouts.
         drains: whether others of the queue are claimed, too.
     """
@@ -127,7 +127,7 @@ class Step:
 
 @dataclass
 class Batch:
-    """Deliveries that share a transaction, and how far they have come; durations are those of their effects."""
+    """Deliveries that share a transaction, and their progress; durations are of their effects."""
 
     waiting: list[Delivery] = field(default_factory=list)
     running: Delivery | None = None
@@ -137,12 +137,12 @@ class Batch:
 
 
 class Positions:
-    """From which due time on each effect of a queue is searched for deliveries that no wake-up names.
+    """The due times at which the search of each effect of a queue for unnamed deliveries begins.
 
-    As long as any transaction on the server holds an old snapshot (a backup, a worker that was suspended), what is done
-    stays in the index: searched from its beginning, each batch of a backlog would read all batches before it. What is
-    left out (it was committed late, or given back) has a wake-up of its own, and every few seconds the search begins at
-    the beginning.
+    As long as any transaction on the server holds an old snapshot (a backup, a suspended worker), finished deliveries
+    stay in the index: searched from its beginning, each batch of a backlog would read all batches before it. A skipped
+    delivery (committed late, or released) has a wake-up of its own, and every few seconds the search begins at the
+    beginning.
     """
 
     def __init__(self, effects: Iterable[str], seconds: float = POSITION_SECONDS) -> None:
@@ -158,13 +158,13 @@ class Positions:
         return dict(self._since)
 
     def move(self, found: Sequence[Delivery]) -> None:
-        """Begin at what a search has found, the one that has been due for longest of each effect."""
+        """Begin at the deliveries that a search has found: for each effect, the one that has been due for longest."""
         for each in sorted(found, key=lambda delivery: delivery.late):
             self._since[each.key.effect] = each.now - each.late
 
 
 class DatabaseRunner:
-    """Runs the deliveries of database effects, in batches where it can and alone where it must."""
+    """Runs the deliveries of database effects, in batches where possible, otherwise alone."""
 
     def __init__(self, transactions: Transactions, subscriptions: Subscriptions, *, batch_seconds: float) -> None:
         self._transactions = transactions
@@ -190,7 +190,7 @@ class DatabaseRunner:
             with self._transactions() as db:
                 claimed = self._claim(db, queue, step)
                 alone, swept, batch.waiting = self._sorted(step, claimed)
-                # A worker may have died of one of these: the attempts are counted before they are made.
+                # One of these may have killed a worker: the attempts are counted before they are made.
                 if leased := claim.lease(db, swept, LEASE):
                     following.append(Step(_keys(leased), leased, alone=step.alone))
                 lines = self._run_and_settle(db, batch, alone=step.alone)
@@ -200,7 +200,7 @@ class DatabaseRunner:
             line.log(beyond_wakeup=line.delivery.key not in named)
         following += [Step([each.key], alone=True) for each in alone]
         if batch.waiting:
-            # Time was up. Also those that were not named: their own wake-up may have found them locked.
+            # Time was up. Unnamed deliveries are included: their own wake-up may have found them locked.
             following.append(Step(_keys(batch.waiting), batch.waiting if step.leased else ()))
         return following
 
@@ -217,7 +217,7 @@ class DatabaseRunner:
         return claimed
 
     def _sorted(self, step: Step, claimed: Sequence[Delivery]) -> tuple[list[Delivery], list[Delivery], list[Delivery]]:
-        """Those that are to run alone, those that are to be leased first, and those that may run at once."""
+        """The deliveries that run alone, those that are leased first, and those that may run at once."""
         alone, swept, ready = list[Delivery](), list[Delivery](), list[Delivery]()
         for each in claimed:
             if step.leased:
@@ -233,18 +233,18 @@ class DatabaseRunner:
     def _steps_after(
         self, error: Exception, step: Step, claimed: Sequence[Delivery], culprit: Delivery | None
     ) -> list[Step]:
-        """What follows a transaction that failed: each of its deliveries alone, the one that was running last.
+        """The steps after a failed transaction: each of its deliveries alone, the one that was running last.
 
-        What was committed although its answer got lost is found done then.
+        A delivery whose commit succeeded although the answer was lost is found done then.
 
         Raises:
-            DBAPIError: the error itself, where it is not one that running alone may avoid.
+            DBAPIError: the error, where running alone cannot avoid it.
         """
         cause = error.__cause__ or error if isinstance(error, BatchFailed) else error
         if isinstance(error, DBAPIError) and not _fails_transaction(error):
             raise error
         if step.alone:
-            # The sweep names it again. That no connection can be made at all is another matter, and raised.
+            # The sweep names it again. A failure to connect at all is raised.
             if not (isinstance(error, DBAPIError) and error.connection_invalidated):
                 raise error
             log.warning("delivery.connection_lost", effect=step.keys[0].effect, event_id=step.keys[0].event_id)
@@ -257,7 +257,7 @@ class DatabaseRunner:
         return [Step([key], alone=True) for key in _keys(deliveries) or step.keys]
 
     def _run_and_settle(self, db: Connection, batch: Batch, *, alone: bool) -> list[OutcomeLog]:
-        """Run what waits until the batch's time is up, and write the outcomes; returns the lines to be logged."""
+        """Run deliveries until the batch's time is up, and write the outcomes; returns the lines to be logged."""
         until = monotonic() + self._batch_seconds
         while batch.waiting and (batch.running is None or monotonic() < until):
             batch.running = batch.waiting.pop(0)
@@ -270,7 +270,7 @@ class DatabaseRunner:
                 raise
             raise BatchFailed from error
         except Exception as error:
-            # Whose it was is found out by running each alone.
+            # Running each alone shows which delivery failed.
             raise BatchFailed from error
         return self._settle(db, batch)
 
@@ -308,13 +308,13 @@ class DatabaseRunner:
 
 
 def _error_of(db: Connection, effect: Effect, delivery: Delivery, *, alone: bool) -> Exception | None:
-    """Run an effect, and return what it failed with, once all that it did has been rolled back; None when it is done.
+    """Run an effect; returns its error after the rollback of its changes, or None when it is done.
 
     Raises:
         DBAPIError: the transaction cannot go on.
-        BatchFailed: the same, for a statement of an effect that was to make none.
+        BatchFailed: the same, where an effect that must make no statement made one.
     """
-    # What makes no statement has nothing to roll back.
+    # An effect that makes no statement has nothing to roll back.
     savepoint, before = alone or not effect.deferred, recorded(db).mark()
     if savepoint:
         db.exec_driver_sql("SAVEPOINT effect")
@@ -332,7 +332,7 @@ def _error_of(db: Connection, effect: Effect, delivery: Delivery, *, alone: bool
                 raise BatchFailed from error
         if savepoint:
             db.exec_driver_sql("ROLLBACK TO SAVEPOINT effect")
-        # What a failed effect recorded was rolled back with it.
+        # The events that a failed effect recorded were rolled back with it.
         recorded(db).cut_back(before)
         return error
     if savepoint:

@@ -1,6 +1,6 @@
-"""The sweep: once a second it publishes wake-ups for what is due and not done. It is the guarantee, wake-ups the speed.
+"""The sweep: once a second it publishes wake-ups for due deliveries. The sweep is the guarantee, wake-ups the speed.
 
-It stands outside Celery, since what repairs Redis must not depend on it. Any number of sweeps may run.
+It runs outside Celery: a repair after a loss of Redis must not depend on Redis. Any number of sweeps may run.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ from workflows.events.sweep import SWEEP_PAGE, mark_published, mark_unpublished,
 log = structlog.get_logger(__name__)
 
 INTERVAL_SECONDS = 1.0
-# A longer list, some 1,000 deliveries, is a backlog that is not published twice over: a worker claims what else is due
-# in its queue with any message.
+# A longer list, some 1,000 deliveries, is a backlog that is not published again: with any message, a worker also claims
+# other due deliveries of its queue.
 HIGH_WATER_MESSAGES = 1_000 // MAX_IN_MESSAGE
 _RUNS = {outcome: telemetry.SWEEP_RUNS.labels(outcome) for outcome in ("ok", "trouble")}
 _NUDGED = {queue: telemetry.SWEEP_NUDGED.labels(queue) for queue in QUEUES}
@@ -51,7 +51,7 @@ class Sweep:
 
     Args:
         page: how many deliveries are read at a time.
-        high_water: messages in a queue's list from which on nothing is added to it.
+        high_water: with so many messages in a queue's list, nothing is added to it.
     """
 
     def __init__(
@@ -69,7 +69,7 @@ class Sweep:
         self._trouble: str | None = None
 
     def once(self) -> int:
-        """Publish wake-ups for what is overdue in every queue, and return for how many deliveries."""
+        """Publish wake-ups for overdue deliveries of every queue; returns the number of deliveries."""
         count, trouble = 0, None
         rounds = {queue: self._pages(queue) for queue in QUEUES}
         # A page of each queue at a time: no queue waits for another's backlog.
@@ -95,7 +95,7 @@ class Sweep:
         return count
 
     def _pages(self, queue: str) -> Iterator[int]:
-        """Publish page after page of what is overdue in a queue."""
+        """Publish a queue's overdue deliveries page by page."""
         waiting = self._publisher.waiting(queue)
         telemetry.QUEUE_LENGTH.labels(queue).set(waiting)
         list_is_empty, count = waiting == 0, 0

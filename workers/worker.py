@@ -39,7 +39,7 @@ FLUSH_SECONDS = 3.0
 
 @dataclass(frozen=True)
 class Process:
-    """What a worker's process holds once: the thread that publishes wake-ups, its connections and its runner."""
+    """State of a worker's process: the thread that publishes wake-ups, its connections and its runner."""
 
     wakeups: WakeupQueue
     transactions: Transactions
@@ -71,13 +71,13 @@ def current() -> Process:
 
 @app.task(name=TASK)
 def run_deliveries(*, deliveries: Sequence[Mapping[str, str]], **_newer: Any) -> None:
-    """Run these deliveries of one queue. Arguments that are unknown are a newer publisher's, or for operators."""
+    """Run these deliveries of one queue. Unknown arguments come from a newer publisher, or are for operators."""
     try:
         current().deliverer.deliver(*(_key(**named) for named in deliveries))
     except SQLAlchemyError as error:
         if not is_unavailable(error):
             raise
-        # While the database is unavailable every wake-up ends so. The sweep names the rows again.
+        # Every wake-up ends here while the database is unavailable. The sweep names the rows again.
         log.warning("worker.database_unavailable", error=str(error), deliveries=len(deliveries))
 
 
@@ -111,7 +111,7 @@ def run(queue: str, threads: int) -> None:
         queue: one of QUEUES.
         threads: how many messages are worked on at a time.
     """
-    # As it stands in the process list.
+    # Its name in the process list.
     app.conf.tutelage_process = f"worker-{queue}"
     _configure_logging()
     worker = app.Worker(
@@ -122,11 +122,11 @@ def run(queue: str, threads: int) -> None:
         loglevel=settings().log_level,
         # No banner: everything that a worker logs is a line of JSON.
         quiet=True,
-        # Workers tell each other nothing: what is due stands in the database.
+        # Workers exchange nothing: the database holds the due deliveries.
         without_gossip=True,
         without_mingle=True,
     )
-    # A worker that cannot word its mails, or does not understand an address, does not start.
+    # A worker with an invalid mail template or address does not start.
     if folder := settings().templates_folder:
         from workflows.notifications.templating import template_errors  # noqa: PLC0415 - with Jinja, for those alone
 

@@ -21,7 +21,7 @@ class Transport(Protocol[M_contra]):
     """Sends messages of one type, from any number of threads."""
 
     def send(self, message: M_contra, renew: Renew = no_lease) -> SendResult:
-        """Send the message and report; raises Postpone for what has to wait, anything else only for a defect."""
+        """Send the message and report; raises Postpone for a message that must wait, other exceptions for defects."""
         ...
 
     def close(self) -> None:
@@ -30,7 +30,7 @@ class Transport(Protocol[M_contra]):
 
 
 class NotConfigured(Transport[object]):
-    """Stands for a transport that the settings no longer name: its deliveries are cancelled.
+    """Replaces a transport that the settings no longer name: its deliveries are cancelled.
 
     Args:
         reason: kept with the delivery.

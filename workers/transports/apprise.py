@@ -23,7 +23,7 @@ MAX_HANGING = 4
 
 
 class AppriseTransport(Transport[Notice]):
-    """Transport of notices. An address is a secret, and stands neither in a row nor in a log.
+    """Transport of notices. An address is a secret, which neither rows nor logs hold.
 
     Args:
         urls: of Apprise, by the names of the channels.
@@ -55,7 +55,7 @@ class AppriseTransport(Transport[Notice]):
         return SendResult(error=f"{channel.service} did not take the notice.", error_class=ErrorClass.PROTOCOL)
 
     def close(self) -> None:
-        """Wait for no channel any more: their senders get an error."""
+        """Stop waiting for channels: their senders get an error."""
         for channel in self._channels.values():
             channel.close()
 
@@ -63,8 +63,8 @@ class AppriseTransport(Transport[Notice]):
 class _Channel:
     """One channel, with a deadline for all of a send.
 
-    Apprise opens its connections itself, and bounds only the time between two reads: a server that drips would hold a
-    sender for ever. So each send has a thread of its own, which is waited for until the deadline and then left alone.
+    Apprise opens its connections, and bounds only the time between two reads: a server that drips would hold a sender
+    for ever. So each send has a thread of its own; its sender waits until the deadline, and then abandons the thread.
     """
 
     def __init__(self, url: str) -> None:
@@ -97,7 +97,7 @@ class _Channel:
         return answer.result(seconds)
 
     def close(self) -> None:
-        """End what waits for an answer."""
+        """End all waits for an answer."""
         with self._lock:
             for answer in self._sends.values():
                 with suppress(InvalidStateError):

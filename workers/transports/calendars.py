@@ -45,7 +45,7 @@ class CalendarTransport(Transport[FeedRequest]):
         self._expand = expand
 
     def send(self, message: FeedRequest, _renew: Renew = no_lease) -> SendResult:
-        """Read the calendar; what is new is the `content` of the result, and without it the last copy still holds.
+        """Read the calendar; new busy times are the `content` of the result, without which the last copy is valid.
 
         Raises:
             UnsealError: the address was sealed with a key that is gone.
@@ -93,7 +93,7 @@ class CalendarTransport(Transport[FeedRequest]):
         return SendResult(status_code=status, content=copy)
 
     def _failed(self, request: FeedRequest, error_class: ErrorClass, sentence: str, detail: str) -> SendResult:
-        # Of the address the host alone: its path is a secret.
+        # Only the host of the address: its path is a secret.
         log.warning("calendar.not_read", calendar_feed_id=request.feed_id, origin=request.origin, detail=detail)
         return SendResult(error=sentence, error_class=error_class)
 

@@ -1,4 +1,4 @@
-"""Mail: who it comes from, how it is composed, and the folder that development keeps it in."""
+"""Mail: the sender's identity, the composition of messages, and the folder that keeps mails in development."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class MailIdentity:
         signer: signs unsubscribe links; None where there are none, because PUBLIC_URL is unknown.
         meetings: makes the links of online sessions.
         link_signer: signs the links to the API's own pages; None as above.
-        app_urls: the pages of the operator's application, with `{id}` in place of an id.
+        app_urls: the pages of the operator's application, with `{id}` for an id.
     """
 
     sender: str
@@ -83,7 +83,7 @@ class MailIdentity:
         ]
 
     def footer(self, link: UnsubscribeLink | None) -> Footer | None:
-        """What stands below a mail that can be unsubscribed from, with the link for one click; None for others."""
+        """The footer of a mail with a one-click unsubscribe link; None for mails without one."""
         if link is None or self.signer is None:
             return None
         return Footer(KINDS[link.choice.kind].sentence, f"{self.base}/unsubscribe/{self.signer.sign(link.to_text())}")
@@ -196,7 +196,7 @@ def _place_and_buttons(mail: Mail, identity: MailIdentity) -> tuple[Place | None
 
 
 def _with_gathered(mail: Mail, identity: MailIdentity) -> Words:
-    """The words of a mail with those of all the mails that it takes the place of, and their buttons as addresses."""
+    """The words of a mail and of all the mails that it replaces, with their buttons as addresses."""
     parts = [mail.words.body]
     shown = [_place_and_buttons(each, identity) for each in mail.gathered]
     if any(button.personal for _place, buttons in shown for button in buttons):
@@ -225,6 +225,6 @@ def _attach(message: EmailMessage, calendar: bytes, filename: str) -> None:
 
 
 def _header(value: str) -> str:
-    """The value on one line, whatever name a user has chosen."""
+    """The value on one line, for any name that a user has chosen."""
     # An encoded word would be decoded on its way into the header, and some Pythons then write its line ends as such.
     return one_line(value).replace("=?", "= ?")

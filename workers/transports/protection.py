@@ -24,20 +24,20 @@ M = TypeVar("M")
 PROMPT_SECONDS = 1.0
 # A send that takes longer blocks no further tries: the cause may be that one message or connection.
 HANGING_SECONDS = 30.0
-# What finds no room waits here for a moment, and is then postponed for so long.
+# A message without room waits here for a moment, and is then postponed for so long.
 MAX_NO_ROOM_PAUSE_SECONDS = 2.0
 ROOM_SECONDS = 0.25
 # While a destination is unavailable it is tried again after 2 s, then after twice as long each time, up to 30 s.
 MIN_PAUSE_SECONDS = 2.0
 MAX_PAUSE_SECONDS = 30.0
-# What could not be sent for so long counts its attempts, so that it ends as a dead letter.
+# A message that could not be sent for so long counts its attempts, so that it ends as a dead letter.
 MAX_POSTPONED = timedelta(days=3)
 # Users may name any number of push services: the least recently used is forgotten.
 MAX_DESTINATIONS = 1000
 
 
 class Speed(Enum):
-    """How a destination has responded last."""
+    """Speed of a destination's last response."""
 
     UNKNOWN = auto()  # not yet, or with a failure at once
     PROMPT = auto()  # with success within a second
@@ -52,9 +52,9 @@ class Shares:
         senders: in all.
         many: to one prompt destination.
         few: to any other one.
-        slow: to all slow ones together, so that those that hang again and again leave room for the others.
-        reserve: kept free for destinations that have nothing under way and are not slow: however many others begin to
-            hang at the same moment, these are served.
+        slow: to all slow ones together, so that destinations that hang repeatedly leave room for the others.
+        reserve: kept free for destinations that have nothing under way and are not slow: they are served even if any
+            number of others begin to hang at the same moment.
     """
 
     senders: int
@@ -72,9 +72,9 @@ class Shares:
 
     @classmethod
     def of_few(cls, senders: int) -> Shares:
-        """Shares of at least four senders among few destinations, of which each has much to be read.
+        """Shares of at least four senders among few destinations, each with much to read.
 
-        One that is slow, or not yet known, has half of them, so that its messages do not go one after another.
+        A slow or not yet known destination has half of them, so that its messages are not sent one after another.
         """
         half, quarter = senders // 2, senders // 4
         return cls(senders=senders, many=senders - quarter, few=half, slow=half, reserve=quarter)
@@ -83,7 +83,7 @@ class Shares:
     def of_one(cls, senders: int) -> Shares:
         """Shares of one destination: a quarter, or all the others while it is prompt.
 
-        When it hangs, the quarter is left to see whether it responds again.
+        When it hangs, the quarter goes on trying whether it responds again.
         """
         few = max(1, senders // 4)
         return cls(senders=senders, many=max(1, senders - few), few=few, slow=few, reserve=0)
@@ -129,7 +129,8 @@ class _Destination:
 
 
 class Protected(Transport[M]):
-    """Bulkhead and circuit breakers around a transport: what finds no room or an open breaker is postponed, uncounted.
+    """Bulkhead and circuit breakers around a transport: a message without room, or with an open breaker, is postponed,
+    and the attempt is not counted.
 
     Args:
         destination: the key of a message's destination.

@@ -45,8 +45,8 @@ class SmtpLimits:
     Args:
         handover: everything until the server has the mail.
         connect: looking up the server's name, and then connecting, each.
-        verdict: the server's answer to the mail, counted from the final dot: it may scan it for long before, and a
-            sender that has hung up meanwhile hands it a second copy (RFC 5321, section 4.5.3.2.6).
+        verdict: the server's answer to the mail, counted from the final dot: the server may scan the mail for long
+            before, and a sender that has hung up meanwhile sends a second copy (RFC 5321, section 4.5.3.2.6).
         renewal: how often a lease is renewed meanwhile.
         alive: the answer to RSET on an idle connection, or another one is opened.
         idle, age, mails: after which servers hang up.
@@ -104,7 +104,7 @@ class SmtpConnection:
                 selector.register(self.socket, EVENT_READ)
                 while not selector.select(min(limits.renewal, seconds_left(until))):
                     renew()
-            # Its first byte is there. The rest has to come before a lease runs out that is not renewed any more.
+            # The answer's first byte is there. The rest must come before the lease ends, which is no longer renewed.
             self.socket.until = min(until, monotonic() + limits.handover)
             return self.server.getreply()
         except (DeadlineExceeded, smtplib.SMTPServerDisconnected) as error:
@@ -159,7 +159,7 @@ class SmtpConnectionPool:
             return self._idle.pop() if self._idle else None
 
     def _open(self, until: float) -> SmtpConnection:
-        # smtplib by itself would look the name up without a bound and start the time-out anew with each read. Given a
+        # Alone, smtplib would look the name up without a bound and restart the time-out with each read. Given a
         # connected socket, it does the rest by its public commands, but for `starttls`, which knows no name to verify.
         server = smtplib.SMTP(local_hostname=_own_name())
         server.sock = self._connect(until)
@@ -204,7 +204,7 @@ class SmtpConnectionPool:
             self._secure(server, until)
             assert server.sock is not None
             self._sockets.add(server.sock)
-            # What was received in the clear counts no more (RFC 3207, section 4.2).
+            # Data received before TLS is no longer valid (RFC 3207, section 4.2).
             server.file = None
             server.esmtp_features = {}
             server.ehlo()

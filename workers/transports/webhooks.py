@@ -33,7 +33,7 @@ class WebhookTransport(Transport[WebhookMessage]):
     Args:
         sealer: unseals the endpoints' stored secrets and headers.
         allowed: networks that may be reached besides the public internet.
-        client: used in place of one for those networks.
+        client: used instead of one for those networks.
     """
 
     def __init__(self, sealer: Sealer, allowed: Sequence[Network], client: HttpClient | None = None) -> None:
@@ -53,7 +53,7 @@ class WebhookTransport(Transport[WebhookMessage]):
             headers = self._headers(destination, message)
             return _result(message, self._client.post(destination, headers, message.body))
         except (OSError, HTTPException, Invalid, HeaderRefused) as error:
-            # Of the URL the host alone: a path or a query may be the partner's secret.
+            # Only the host of the URL: a path or a query may be the partner's secret.
             host = host_of(message.url)
             log.warning(
                 "webhook.attempt_failed",
