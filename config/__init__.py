@@ -1,1 +1,1 @@
-"""Settings, logging and nothing else: what the outside decides about this process."""
+"""Configuration and observation of a process: settings, keys, logging and metrics."""

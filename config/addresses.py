@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from environs import ValidationError, validate
 
 ANY_ORIGIN = "*"
-# What stands in an address for the id of what a page is about, and for a session's own room.
+# Placeholders in an address: the id of a page's subject, and a session's own room.
 ID, ROOM = "{id}", "{room}"
 NO_LINKS = "off"
 WEB = frozenset({"http", "https"})
@@ -42,7 +42,7 @@ def require_origin(origin: str) -> str:
 
 
 def require_app_url(address: str) -> str:
-    """The address of a page for each id, which stands once, behind the server's name."""
+    """The address of a page, with one placeholder for the id behind the server's name."""
     if address.count(ID) != 1:
         raise ValidationError(f"Must hold {ID} once and no other placeholder, {_PAGE}")
     _require_filled(address, ID, WEB, "an address", _PAGE)

@@ -1,8 +1,8 @@
 """Error reports to Sentry: each error that is logged with a traceback, without anything personal.
 
 A report has the types of the exceptions and the places in the code where they were raised, with the ids of the
-request, the caller and the delivery. It has no texts of exceptions, which quote what people wrote: those stand in the
-log, under the same request id.
+request, the caller and the delivery. It has no texts of exceptions, which quote people's texts: the log has them,
+under the same request id.
 
 Imported only where SENTRY_DSN is set.
 """
@@ -23,12 +23,12 @@ from config.settings import Settings
 
 LEVELS = ("error", "critical", "exception")
 FLUSH_SECONDS = 2.0
-# Of a log line; nothing but ids, names of ours and numbers.
+# Fields of a log line: only ids, names from our code, and numbers.
 TAGS = (
     *("request_id", "route", "method", "effect", "event_type", "event_id", "delivery_id", "endpoint_id", "attempt"),
     *("chore", "sqlstate"),
 )
-# Of a report; whatever else the library would add is left out.
+# Fields of a report; the library's other fields are left out.
 KEPT = frozenset(
     (
         *("event_id", "timestamp", "platform", "level", "release", "environment", "server_name", "sdk"),
@@ -43,7 +43,7 @@ class ErrorReporter:
 
     def __init__(self, settings: Settings, process: str) -> None:
         self._process = process
-        # A client by itself: the library's own `init` would get in between everything that the process does.
+        # Only a client: the library's `init` would hook into everything that the process does.
         self._client = Client(
             dsn=settings.sentry_dsn,
             release=settings.sentry_release or f"tutelage@{_version()}",

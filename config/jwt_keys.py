@@ -33,7 +33,7 @@ def public_keys(pem: str) -> tuple[VerificationKey, ...]:
     """The keys in a text of PEM blocks.
 
     Raises:
-        ValueError: with what is wrong with it, as the rest of a sentence; the text is never quoted.
+        ValueError: with the reason, as the rest of a sentence; the text is never quoted.
     """
     found = []
     for block in _BLOCK.finditer(pem):

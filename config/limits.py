@@ -25,10 +25,10 @@ class RateLimit(NamedTuple):
 
 @dataclass(frozen=True)
 class TrustedProxies:
-    """Whose X-Forwarded-For is believed.
+    """The proxies whose X-Forwarded-For is trusted.
 
     Args:
-        hops: how many proxies stand in front, whatever their addresses.
+        hops: the number of proxies in front, with any addresses.
         networks: the addresses of proxies.
     """
 

@@ -1,6 +1,6 @@
-"""One JSON line per thing that happened, with who asked (request id, actor) and never a secret or a mail address.
+"""Log lines as JSON, with the request id and the actor, and without secrets and mail addresses.
 
-Logging raises nowhere: a line that cannot be written is counted, and lost.
+Logging never raises: a line that cannot be written is counted, and lost.
 """
 
 from __future__ import annotations
@@ -20,23 +20,23 @@ from structlog.typing import EventDict, WrappedLogger
 from config.output import count_lost_line, outlive_full_disk
 
 SECRET_NAMES = re.compile(r"token|secret|password|authorization|signature|email|cookie", re.IGNORECASE)
-# As long as a name may be by RFC 5321: without, a long text that holds no address takes seconds to look through.
+# The limit of RFC 5321 for a name: without it, searching a long text that holds no address takes seconds.
 MAIL_ADDRESS = re.compile(r"[\w.+-]{1,64}@[\w-]{1,63}(\.[\w-]{1,63})+")
 # A bearer token, a JWT, a webhook secret, a calendar feed's address, wherever an error's text quotes one.
 SECRET_IN_TEXT = re.compile(
     r"(?<=bearer )\S+|\beyJ[\w-]+\.[\w-]+\.[\w-]*|\bwhsec_[\w+/=-]+|(?<=/calendar/)[^/\s]+(?=\.ics)", re.IGNORECASE
 )
-# PostgreSQL shows the row that violates a constraint, with whatever people wrote into it.
+# PostgreSQL quotes the row that violates a constraint, with people's texts.
 ROW_IN_DETAIL = re.compile(r"DETAIL:  .*")
 CREDENTIALS_IN_URL = re.compile(r"(?<=://)[^/@\s:]*:[^/@\s]*(?=@)")
-# What every one of these texts holds: most values of most lines hold none of it, and are looked through once.
+# Each of these texts contains one of these words: most values contain none, and are searched once.
 _SUSPICIOUS = re.compile(r"@|bearer |eyJ|whsec_|/calendar/|DETAIL:", re.IGNORECASE)
 _PLAIN = frozenset({bool, int, float, type(None), UUID})
 _ENCODER = json.JSONEncoder(default=str)
 
 
 class LineLogger(structlog.WriteLogger):
-    """Writes finished lines to standard error, under the name that its module goes by."""
+    """Writes finished lines to standard error, under its module's name."""
 
     def __init__(self, name: str = "") -> None:
         super().__init__(sys.stderr)
@@ -52,7 +52,7 @@ class LastingHandler(logging.StreamHandler[TextIO]):
 
 
 def _lasting(level: str) -> type[structlog.typing.FilteringBoundLogger]:
-    """The class of our loggers at a level: none of their methods raises, whatever becomes of a line."""
+    """The class of our loggers at a level: none of their methods raises, even if a line is lost."""
 
     # Composed by structlog for each level, without a type of its own.
     class LastingLogger(structlog.make_filtering_bound_logger(level)):  # type: ignore[misc]
@@ -70,7 +70,7 @@ def configure_logging(*, level: str, process: str, seen_by: Sequence[structlog.t
 
     Args:
         level: a name of the standard library's levels, e.g. "INFO".
-        process: the name under which the process stands in the process list, e.g. "worker-reviews".
+        process: its name in the process list, e.g. "worker-reviews".
         seen_by: processors that see each line while it still holds its exception.
     """
     outlive_full_disk()
@@ -85,7 +85,7 @@ def configure_logging(*, level: str, process: str, seen_by: Sequence[structlog.t
         redact,
     ]
     as_json = structlog.processors.JSONRenderer(lambda line, **_options: _ENCODER.encode(line))
-    # Ours do not go by way of the standard library: its record, caller and second rendering cost more than the line.
+    # Our loggers do not use the standard library: its record, caller and second rendering cost more than the line.
     structlog.configure(
         processors=[*shared, as_json],
         wrapper_class=_lasting(level),
@@ -106,7 +106,7 @@ def configure_logging(*, level: str, process: str, seen_by: Sequence[structlog.t
 
 def redact(_logger: WrappedLogger, _method: str, line: EventDict) -> EventDict:
     """Blank what must not be in a log: values under secret names; addresses, credentials and rows in any text."""
-    # Without a call for each value: most hold nothing of the kind.
+    # Without a call for each value: most values need no redaction.
     return {
         name: value
         if (type(value) in _PLAIN or (type(value) is str and not _SUSPICIOUS.search(value))) and not _is_secret(name)

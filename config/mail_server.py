@@ -9,7 +9,7 @@ from urllib.parse import unquote, urlsplit
 
 
 class Security(Enum):
-    """How a connection is protected. Wherever TLS is spoken, certificate and name are verified."""
+    """Protection of a connection. With TLS, certificate and name are always verified."""
 
     TLS = "from the first byte"
     STARTTLS = "before anything else is sent, or no mail is sent"
@@ -48,7 +48,7 @@ def mail_server(url: str) -> MailServer:
     `smtp+plain` is for private networks that need none.
 
     Raises:
-        ValueError: with what would be right.
+        ValueError: with the right forms.
     """
     try:
         parts = urlsplit(url)

@@ -1,7 +1,7 @@
 """Files by which processes share their metrics, with all of their space allocated.
 
 prometheus_client (0.26) makes them sparse and maps them into memory: on a full disk, the first figure that needs a page
-of its own ends the process with SIGBUS. There is no setting for that, so `MetricFile` takes the place of its class.
+of its own ends the process with SIGBUS. There is no setting for that, so `MetricFile` replaces its class.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ RETRY_SECONDS = 5.0
 
 
 class MetricFile:
-    """The figures of one process and one kind, by their keys; in memory for as long as the disk has no room for more.
+    """The figures of one process and one kind, by their keys; in memory while the disk is full.
 
-    What is in memory is missing from what the processes of a folder export together. As prometheus_client's own class,
-    it is used under its caller's lock.
+    The export of a folder lacks the figures in memory. Like prometheus_client's own class, it is used under its
+    caller's lock.
     """
 
     def __init__(self, filename: str) -> None:
@@ -80,7 +80,7 @@ class MetricFile:
 
 
 class _AllocatedFile(MmapedDict):
-    """prometheus_client's file, which finds the space that it is about to map allocated.
+    """prometheus_client's file, whose space is allocated before it is mapped.
 
     Raises:
         OSError: there is none; nothing has changed then.
@@ -102,11 +102,11 @@ def _allocate(file: int, size: int) -> None:
     try:
         os.posix_fallocate(file, 0, size)
     except OSError:
-        # What it got of that is given back.
+        # The space that was allocated is given back.
         os.ftruncate(file, before)
         raise
 
 
 def use_allocated_files() -> None:
-    """Have prometheus_client keep its figures so; before the first of them is made."""
+    """Have prometheus_client use these files; called before the first metric is made."""
     vars(values)[MmapedDict.__name__] = MetricFile

@@ -1,7 +1,7 @@
 """The metrics as Prometheus reads them: this process's own, or those of all processes that share a folder.
 
 They are read from the API, and from METRICS_PORT, which the processes of a machine share (SO_REUSEPORT): each answers
-for all that share its folder, so that there is an answer for as long as any of them lives.
+for all processes of its folder, so that there is an answer as long as one of them lives.
 """
 
 from __future__ import annotations
@@ -42,15 +42,15 @@ def exposition() -> bytes:
 
 
 def has_token(authorization: str, token: str) -> bool:
-    """Whether an Authorization header brings that bearer token; compared in constant time."""
+    """Whether an Authorization header holds this bearer token; compared in constant time."""
     scheme, _, brought = authorization.strip().partition(" ")
     return scheme.lower() == "bearer" and hmac.compare_digest(brought.strip().encode(), token.encode())
 
 
 def start_metrics(settings: Settings, process: str) -> None:
-    """Set the build's gauge, and listen at METRICS_PORT if there is one; after the fork, if there is one.
+    """Set the build's gauge, and listen at METRICS_PORT if it is set; a process that forks calls it after the fork.
 
-    A port that cannot be had is a line in the log: work does not wait for being measured.
+    A port that is not available is only logged: the process works without it.
     """
     if folder := os.environ.get(FOLDER_VARIABLE):
         # prometheus_client fails to count into a missing one.
@@ -68,7 +68,7 @@ def start_metrics(settings: Settings, process: str) -> None:
 
 
 class _Folder(Collector):
-    """What the processes of this machine have written into a folder, added up; the gauges of the living alone."""
+    """The sum of all processes' figures in a folder; of gauges, only those of living processes."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -112,7 +112,7 @@ class _QuietHandler(WSGIRequestHandler):
     timeout = CLIENT_TIMEOUT_SECONDS
 
     def log_message(self, format: str, *args: object) -> None:
-        """Nothing: a line per scrape would tell nothing new."""
+        """Log nothing: a line per scrape has no use."""
 
 
 def _registry() -> CollectorRegistry:

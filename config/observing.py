@@ -1,4 +1,4 @@
-"""What a process reports of itself from its start on: log lines, and errors to Sentry where SENTRY_DSN names one."""
+"""Reports of a process from its start on: log lines, and errors to Sentry where SENTRY_DSN is set."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ log = structlog.get_logger(__name__)
 
 
 class Reporter(Protocol):
-    """Is shown each log line before it is written, with the exception that it tells of."""
+    """Gets each log line before it is written, with its exception."""
 
     def __call__(self, logger: WrappedLogger, method: str, line: EventDict, /) -> EventDict: ...
 
@@ -31,13 +31,13 @@ _reporters: list[Reporter] = []
 
 
 def observe(settings: Settings, process: str) -> None:
-    """Begin to log and to report errors; after the fork, if there is one.
+    """Begin to log and to report errors; a process that forks calls it after the fork.
 
     Args:
-        process: the name under which the process stands in the process list, e.g. "worker-reviews".
+        process: its name in the process list, e.g. "worker-reviews".
     """
     if settings.sentry_dsn and not _reporters:
-        # Its library takes 15 MB and a quarter of a second, which those who have no Sentry do not pay.
+        # Its library takes 15 MB and a quarter of a second, only where Sentry is used.
         _reporters.append(import_module("config.error_reports").ErrorReporter(settings, process))
     configure_logging(level=settings.log_level, process=process, seen_by=_reporters)
     sys.excepthook = _log_uncaught

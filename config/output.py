@@ -1,4 +1,4 @@
-"""Standard error that ends no process: a log on a full disk loses lines, and nothing else."""
+"""Standard error that never fails: on a full disk, the log loses lines and the process goes on."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any, TextIO
 
 
 class LossyStream:
-    """A text stream whose lines are lost where they cannot be written; all else is as the stream has it."""
+    """A text stream that drops lines which cannot be written."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
@@ -41,6 +41,6 @@ def count_lost_line() -> None:
 
 
 def outlive_full_disk() -> None:
-    """Let standard error lose from now on what it cannot write."""
+    """Have standard error drop lines that it cannot write, from now on."""
     if not isinstance(sys.stderr, LossyStream):
         sys.stderr = LossyStream(sys.stderr)

@@ -1,4 +1,4 @@
-"""PUBLISHABLE_KEYS: they stand in web pages for everybody to read, and name the site that reads the catalogue."""
+"""PUBLISHABLE_KEYS: public keys in web pages, which name the site that reads the catalogue."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import re
 from environs import ValidationError
 
 PREFIX = "tpk_"
-# What logs and rate limits call a key: enough to tell keys apart.
+# Length of a key's name in logs and rate limits: enough to tell keys apart.
 NAMED_CHARACTERS = 12
 _KEY = re.compile(rf"{PREFIX}[A-Za-z0-9]{{24,64}}")
 
@@ -28,5 +28,5 @@ def require_publishable_key(key: str) -> str:
 
 
 def name_of_key(key: str) -> str:
-    """What a key is called where it is counted and logged."""
+    """The name of a key in counts and logs."""
     return key[:NAMED_CHARACTERS]

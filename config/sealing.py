@@ -28,7 +28,7 @@ class UnsealError(Exception):
 
 
 class Sealer:
-    """Seals with the first passphrase and unseals with any, so that a key is rotated by putting a new one in front.
+    """Seals with the first passphrase and unseals with any, so that a new key is put in front of the old one.
 
     Args:
         passphrases: ENCRYPTION_KEYS; long and random, since they are stretched no further.
@@ -40,12 +40,12 @@ class Sealer:
     def __init__(self, passphrases: Sequence[str]) -> None:
         require_passphrases(passphrases)
         self._fernet = MultiFernet([Fernet(_key(passphrase)) for passphrase in passphrases])
-        # What a value begins with under each of the keys, the present one first.
+        # The beginnings of values under each of the keys, the present key first.
         self.marks = tuple(f"{MARK}{_key_id(passphrase)}:" for passphrase in passphrases)
 
     @property
     def mark(self) -> str:
-        """What a value that is sealed now begins with."""
+        """The beginning of values that are sealed now."""
         return self.marks[0]
 
     def seal(self, value: str) -> str:
@@ -68,17 +68,17 @@ _of_this_process: list[Sealer] = []
 
 
 def use_sealer(sealer: Sealer) -> None:
-    """Seal and unseal what this process takes in and shows with these keys from now on."""
+    """Use these keys for stored texts in this process from now on."""
     _of_this_process[:] = [sealer]
 
 
 def seal_text(text: str) -> str:
-    """A text that people wrote, encrypted for storage with the keys of this process."""
+    """A person's text, encrypted for storage with the keys of this process."""
     return _of_this_process[0].seal(text)
 
 
 def shown_text(stored: str) -> str | None:
-    """A text that people wrote, as it is shown; None, with a line in the log, where its key is gone."""
+    """A stored text, decrypted; None, with a line in the log, where its key is gone."""
     try:
         return _of_this_process[0].unseal(stored)
     except UnsealError:

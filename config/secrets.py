@@ -14,8 +14,8 @@ def require_secret(name: str, value: str, *, development: bool, advice: str = RA
     """The secret without the blanks around it.
 
     Args:
-        name: the variable, or a phrase that names it, as the sentence of a refusal begins.
-        development: whether the secret that everybody can read in the source will do.
+        name: the variable, or a phrase that names it, with which the error message begins.
+        development: whether the public secret from the source is accepted.
         advice: how to make a good one.
 
     Raises:
@@ -36,7 +36,7 @@ def require_secret(name: str, value: str, *, development: bool, advice: str = RA
 
 
 def optional_secret(name: str, value: str, *, development: bool, advice: str = RANDOM_TEXT) -> str | None:
-    """The same for a secret that need not be set: unset and set to nothing mean the same, blanks alone do not."""
+    """The same for an optional secret: an empty value means unset, blanks alone do not."""
     return require_secret(name, value, development=development, advice=advice) if value else None
 
 
@@ -69,7 +69,7 @@ def flower_logins(values: list[str], *, development: bool) -> tuple[str, ...]:
 
 
 def require_passphrases(passphrases: Sequence[str]) -> None:
-    """Refuse keys that everybody could derive, wherever they come from.
+    """Refuse keys that anybody could derive.
 
     Raises:
         ValueError: there are none, or one is empty.

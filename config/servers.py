@@ -1,4 +1,4 @@
-"""Addresses of the servers: DATABASE_URL as libpq reads it, and REDIS_URL of a Redis itself or of its sentinels."""
+"""Addresses of the servers: DATABASE_URL as libpq reads it, and REDIS_URL of a Redis or of its sentinels."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def database_address(given: str) -> str:
         ValueError: libpq would not take it; the message quotes nothing of it.
     """
     address = _WITH_DRIVER.sub(r"\1", given.strip())
-    # Its library is needed by few of those that read settings without a database.
+    # Few processes that read settings without a database need its library.
     psycopg = import_module("psycopg")
     try:
         parameters = import_module("psycopg.conninfo").conninfo_to_dict(address)
@@ -122,7 +122,7 @@ def redis_address(given: str) -> RedisAddress:
     for name in query:
         if name not in _PARAMETERS[scheme]:
             known = ", ".join(_PARAMETERS[scheme]) or "none"
-            raise ValueError(f"REDIS_URL has the parameter {name}; those of {scheme}:// are: {known}.")
+            raise ValueError(f"REDIS_URL has the unknown parameter {name}; {scheme}:// takes: {known}.")
     number = next((path for each in parts if (path := each.path.strip("/"))), "")
     if number and not number.isdecimal():
         raise ValueError(f"{_REDIS_FORM}.")
@@ -164,7 +164,7 @@ def redis_client(redis_url: str, **options: Any) -> Redis:
 
 
 def _tls(query: dict[str, str]) -> dict[str, Any]:
-    """Verified, unless the address says otherwise in so many words."""
+    """TLS options: verified, unless the address turns that off."""
     found: dict[str, Any] = {"ssl_cert_reqs": "required", **query}
     if found["ssl_cert_reqs"] not in _CERT_REQUIREMENTS:
         raise ValueError(f"REDIS_URL: ssl_cert_reqs is one of {', '.join(_CERT_REQUIREMENTS)}.")

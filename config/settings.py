@@ -40,18 +40,18 @@ MAIL_AS_FILES = "files"
 DEFAULT_MEETING_URL = "https://meet.jit.si/{room}"
 # The name is the target of deliveries, and shown in them.
 NAMED_CHANNEL = re.compile("([a-z][a-z0-9_-]{0,31})=(.+)")
-# As a listing's own reminders are bounded, which stands where config may not look: a test holds them equal.
+# The same as the bound of a listing's reminders in a layer that config may not import: a test holds them equal.
 MAX_REMINDERS = 5
 REMINDER_LIMIT_MINUTES = 43_200  # 30 days
-# Set by `tutelage up` for its own processes alone: they have its settings, whatever has become of `.env` since.
+# Set by `tutelage up` for its own processes alone: they keep its settings, even if `.env` has changed since.
 STARTED_BY_UP = "TUTELAGE_STARTED_BY_UP"
 MAX_RETRIES = 30
-# From which likeness on (difflib) a name in the environment is taken for a misspelt setting, and how long that is.
+# The similarity (difflib) and the length from which on a name in the environment is taken for a misspelt setting.
 LIKENESS = 0.85
 OWN_LIKENESS = 0.75
 MIN_LIKENESS_LENGTH = 6
 OWN_PREFIX = "TUTELAGE_"
-# Of the system itself, of docker-compose.yml and of programs beside ours.
+# Variables of the system, of docker-compose.yml and of other programs.
 KNOWN_BESIDES = frozenset({"TUTELAGE_DATA_DIR", STARTED_BY_UP, "GRAFANA_PASSWORD"})
 FOREIGN_PREFIXES = ("POSTGRES_", "PG", "GF_", "CELERY_", "OTEL_", "DOCKER_", "COMPOSE_")
 RETRY_LIMIT_SECONDS = 604_800  # 7 days
@@ -63,7 +63,7 @@ class SettingsError(ValueError):
 
 @contextmanager
 def exit_on_refused_settings() -> Iterator[None]:
-    """End the process with the sentences and exit code 2, as `tutelage` does, in place of a traceback."""
+    """End the process with the messages and exit code 2, as `tutelage` does, instead of a traceback."""
     try:
         yield
     except SettingsError as error:
@@ -76,7 +76,7 @@ def _optional_tuple(values: list[Value] | None) -> tuple[Value, ...] | None:
 
 
 def _channels(entries: list[str]) -> dict[str, str]:
-    """URLs by the names of their channels; without a name, a digest that does not reveal the URL."""
+    """URLs by the names of their channels; the default name is a digest that does not reveal the URL."""
     channels: dict[str, str] = {}
     for entry in entries:
         named = NAMED_CHANNEL.fullmatch(entry)
@@ -112,7 +112,7 @@ _BASE_URL = validate.URL(schemes={"http", "https"}, require_tld=False)
 
 
 def _setting(read: Callable[[Env], Value], *, shown: bool = True, variable: str | None = None) -> Value:
-    """A field of `Settings`, and how it is read; `variable` names it in the environment, if that is another name."""
+    """A field of `Settings` and its reader; `variable` is its name in the environment, where that differs."""
     made: Value = field(repr=shown, metadata={"read": read, "variable": variable})
     return made
 
@@ -171,7 +171,7 @@ def _jwt_public_key(env: Env) -> str | None:
     try:
         # One line of an environment file holds line breaks as \n.
         pem = given.replace("\\n", "\n") if given.startswith("-----BEGIN") else Path(given).read_text(encoding="ascii")
-        # Its library is needed by few processes.
+        # Few processes need its library.
         import_module("config.jwt_keys").public_keys(pem)
     except OSError as error:
         raise SettingsError(
@@ -225,7 +225,7 @@ def _public_url(env: Env) -> str:
     given = env.str("PUBLIC_URL", None if not _in_development(env) else "http://127.0.0.1:8000", validate=_is_base_url)
     if given is None:
         raise SettingsError(
-            "PUBLIC_URL must be set in production, such as https://api.example.org: it stands in the links of mails."
+            "PUBLIC_URL must be set in production, such as https://api.example.org: links in mails begin with it."
         )
     return given.rstrip("/")
 
@@ -333,7 +333,7 @@ class Settings:
     mail_gather_after: int = _whole("MAIL_GATHER_AFTER", 10, 0, 10_000)
     operations_mail: str | None = _text("OPERATIONS_MAIL")
     templates_folder: str | None = _text("TEMPLATES_FOLDER")
-    # Spaces between them: such a URL may hold commas.
+    # Separated by spaces: such a URL may hold commas.
     apprise_channels: dict[str, str] = _setting(  # noqa: RUF009 - it makes a field
         lambda env: _channels(env.str("APPRISE_URLS", "").split()), shown=False, variable="APPRISE_URLS"
     )
@@ -387,7 +387,7 @@ class Settings:
 
     @property
     def audit_kept_days(self) -> int:
-        """For how many days entries of the audit were always kept: a month that went sooner was cut out; 0 for ever."""
+        """The days for which audit entries are always kept: a month that is missing sooner was removed; 0 for ever."""
         return self.audit_shortest_retention_days or self.audit_retention_days
 
     @property
@@ -467,7 +467,7 @@ def known_settings() -> frozenset[str]:
 
 
 def misspelt_settings(environment: Iterable[str]) -> dict[str, str]:
-    """Names in the environment that are no settings, but look like one, and that one.
+    """Names in the environment that resemble a setting, with that setting.
 
     Short names are left alone: EMAIL is no MAIL.
     """
@@ -489,12 +489,12 @@ def misspelling(name: str, meant: str) -> str:
 
 
 def _contradictions(chosen: Any) -> Iterator[str]:
-    """What several settings together, or a library that few processes need, make of them."""
+    """Check settings that depend on each other, or need a library that few processes load."""
     for check in _CHECKS:
         try:
             check(chosen)
         except AttributeError:
-            # One of the settings has been refused by itself.
+            # One of the settings has been refused already.
             continue
         except ValueError as error:
             yield str(error)
@@ -541,7 +541,7 @@ def _check_demo(chosen: Any) -> None:
 
 def _check_origins(chosen: Any) -> None:
     if ANY_ORIGIN in chosen.cors_origins and (chosen.cors_credentials or len(chosen.cors_origins) > 1):
-        raise SettingsError("CORS_ORIGINS=* stands alone and without CORS_CREDENTIALS: list the origins you trust.")
+        raise SettingsError("CORS_ORIGINS=* must be alone, without CORS_CREDENTIALS: list the origins you trust.")
 
 
 def _check_token_keys(chosen: Any) -> None:

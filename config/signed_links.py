@@ -21,7 +21,7 @@ class Signer:
 
     Args:
         keys: SIGNING_KEYS; long and random, since they are stretched no further.
-        purpose: what is signed; a signature for one purpose is invalid for another.
+        purpose: of the signed text; a signature for one purpose is invalid for another.
 
     Raises:
         ValueError: there are no keys, or one is empty.

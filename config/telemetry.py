@@ -1,9 +1,9 @@
-"""Everything that is counted or measured, one table: what stands at `/metrics` and in docs/metrics.md.
+"""All metrics, as `/metrics` and docs/metrics.md have them.
 
-A label's values are few and known beforehand: a route's rule, a code, a queue. Never an id, a path or a name.
+A label's values are few and known beforehand: a route's rule, a code, a queue; never an id, a path or a name.
 
 Where processes share a folder (PROMETHEUS_MULTIPROC_DIR), prometheus_client keeps the figures of each in files there,
-and each process that is asked adds them up. Gauges are the living processes' alone.
+and any process that is asked returns their sums. Gauges are only of living processes.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from config.metric_files import use_allocated_files
 use_allocated_files()
 REGISTRY = CollectorRegistry()
 
-# Upper bounds in seconds: of what should take milliseconds, of one statement, of what may wait for days, and of pages.
+# Upper bounds in seconds: of requests, of one statement, of deliveries, which may wait for days, and of pages.
 ANSWER_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 STATEMENT_SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 1, 5)
 DELAY_SECONDS = (0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 15, 60, 300, 3600)
@@ -34,12 +34,12 @@ def _histogram(name: str, meaning: str, buckets: tuple[float, ...], *labels: str
 
 
 def _latest(name: str, meaning: str, *labels: str) -> Gauge:
-    """What one process knows about all; where several do, the one that looked last."""
+    """A figure about the whole system; of several processes' figures, the latest."""
     return Gauge(f"tutelage_{name}", meaning, labels, registry=REGISTRY, multiprocess_mode="livemostrecent")
 
 
 def _together(name: str, meaning: str, *labels: str) -> Gauge:
-    """What each process has of its own, added up."""
+    """The sum of all processes' figures."""
     return Gauge(f"tutelage_{name}", meaning, labels, registry=REGISTRY, multiprocess_mode="livesum")
 
 
@@ -55,11 +55,11 @@ STREAM_LAG = _histogram(
     "stream_lag_seconds", "From the begin of a change's transaction until it is written to a client.", ANSWER_SECONDS
 )
 
-EVENTS = _counter("events", "What happened, by the event's type, once it was committed.", "type")
-SESSIONS_CREATED = _counter("sessions_created", "Sessions that accepted bookings became.")
+EVENTS = _counter("events", "Committed events, by type.", "type")
+SESSIONS_CREATED = _counter("sessions_created", "Sessions made from accepted bookings.")
 TRANSITIONS = _counter("transitions", "Steps of bookings and sessions.", "machine", "from", "to")
 REFUSED_TRANSITIONS = _counter(
-    "refused_transitions", "Steps that were asked for and the state machine does not have.", "machine", "from", "to"
+    "refused_transitions", "Requested steps that the state machine does not have.", "machine", "from", "to"
 )
 
 STATEMENT_DURATION = _histogram(
@@ -75,31 +75,27 @@ TRANSACTION_RETRIES = _counter(
 )
 
 DELIVERY_DURATION = _histogram(
-    "delivery_duration_seconds", "Attempts at deliveries, by what came of them.", ANSWER_SECONDS, "effect", "outcome"
+    "delivery_duration_seconds", "Attempts at deliveries, by outcome.", ANSWER_SECONDS, "effect", "outcome"
 )
 DELIVERY_DELAY = _histogram(
     "delivery_delay_seconds", "From when a delivery was due to when it was done.", DELAY_SECONDS, "effect"
 )
-DELIVERIES_DUE = _latest("deliveries_due", "Deliveries that are due and not done; 100,000 stands for more.", "queue")
+DELIVERIES_DUE = _latest("deliveries_due", "Deliveries that are due and not done, counted up to 100,000.", "queue")
 OLDEST_DUE_AGE = _latest("deliveries_oldest_due_age_seconds", "How long the oldest of them has been due.", "queue")
 OLDEST_UNDELIVERED_AGE = _latest(
     "deliveries_oldest_undelivered_age_seconds",
     "How long the oldest mail, push, notice or webhook that has not left has existed, however often it was postponed.",
     "queue",
 )
-DELIVERIES_DEAD = _latest(
-    "deliveries_dead", "Deliveries that were given up; 10,000 of an effect stand for more.", "queue", "effect"
-)
-QUEUE_LENGTH = _latest("queue_length", "Nudges that wait in a queue's list in Redis.", "queue")
+DELIVERIES_DEAD = _latest("deliveries_dead", "Dead letters, counted up to 10,000 of an effect.", "queue", "effect")
+QUEUE_LENGTH = _latest("queue_length", "Wake-ups (nudges) that wait in a queue's list in Redis.", "queue")
 
 LOG_LINES_LOST = _counter("log_lines_lost", "Log lines that could not be written.")
-NUDGES = _counter("nudges", "Nudges for the workers: published, or dropped for the sweep to repeat.", "outcome")
+NUDGES = _counter("nudges", "Wake-ups for the workers: published, or dropped for the sweep to repeat.", "outcome")
 SWEEP_RUNS = _counter("sweep_runs", "Rounds of the sweep.", "outcome")
-SWEEP_NUDGED = _counter("sweep_nudged", "Deliveries that the sweep had to call for.", "queue")
+SWEEP_NUDGED = _counter("sweep_nudged", "Deliveries for which the sweep published a wake-up.", "queue")
 MAINTAIN_CHORES = _counter("maintain_chores", "Chores of maintain.", "chore", "outcome")
-INVARIANT_VIOLATIONS = _latest(
-    "invariant_violations", "What must never be true, and how often it is found to be.", "invariant"
-)
+INVARIANT_VIOLATIONS = _latest("invariant_violations", "Violations found, by invariant.", "invariant")
 
 AUDIT_UNCHAINED_AGE = _latest(
     "audit_unchained_age_seconds", "How long the oldest entry of the audit has waited to be chained."

@@ -340,10 +340,10 @@ def test_an_ipv6_address_has_brackets() -> None:
         ("redis://h/zero", "REDIS_URL must read redis://"),
         ("redis://h;redis://i", "REDIS_URL must read redis://"),
         ("sentinel://h:26379", r"\?master_name=name"),
-        ("redis://h?db=1", "the parameter db; those of redis:// are: none"),
+        ("redis://h?db=1", "the unknown parameter db; redis:// takes: none"),
         ("rediss://h?ssl_cert_reqs=perhaps", "ssl_cert_reqs is one of required, optional, none"),
         ("rediss://h?ssl_ca_certs=/not/there.pem", "the file of ssl_ca_certs, /not/there.pem, cannot be read"),
-        ("sentinel://h?master_name=m&ssl_ca_certs=x", "the parameter ssl_ca_certs; those of sentinel:// are"),
+        ("sentinel://h?master_name=m&ssl_ca_certs=x", "the unknown parameter ssl_ca_certs; sentinel:// takes"),
     ],
 )
 def test_an_address_that_is_no_redis_is_refused(given: str, sentence: str) -> None:

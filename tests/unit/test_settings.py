@@ -568,7 +568,7 @@ def test_every_origin_is_never_trusted_with_credentials(more: dict[str, str]) ->
     os.environ["CORS_ORIGINS"] = "*"
     assert read_settings().cors_origins == ("*",)
     os.environ.update(more)
-    with pytest.raises(SettingsError, match="stands alone and without CORS_CREDENTIALS"):
+    with pytest.raises(SettingsError, match="must be alone, without CORS_CREDENTIALS"):
         read_settings()
 
 
