@@ -1,4 +1,4 @@
-"""Addresses that a server may listen on. By itself: a process that serves something else does not import the API."""
+"""Addresses that a server may listen on. A module of its own, so that other processes do not import the API."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from config.settings import Settings
 
 
 def require_address(host: str) -> None:
-    """Refuse what is no IP address, such as a name.
+    """Refuse a host that is no IP address, such as a name.
 
     Raises:
         BadParameter: with the option.
@@ -22,7 +22,7 @@ def require_address(host: str) -> None:
 
 
 def require_loopback(host: str, chosen: Settings) -> None:
-    """Refuse an address that others reach while every caller is believed, or signed in.
+    """Refuse an address that others can reach while every caller is trusted or signed in.
 
     Raises:
         ClickException: IDENTITY_HEADERS=open or COMPONENT_DEMO=tokens, and another address than a loopback one.

@@ -29,7 +29,7 @@ def audit() -> None:
 )
 @DATA_DIR_OPTION
 def verify_chain(expected: str | None, data_dir: Path) -> None:
-    """Check every entry against the chain of hashes. Exits with 1 and names what was tampered with."""
+    """Check every entry against the chain of hashes. Exits with 1 and names the entries that were tampered with."""
     wanted = _hash(expected)
     with open_database(data_dir, "audit") as engine, engine.connect() as db:
         db.execution_options(isolation_level="REPEATABLE READ")

@@ -16,7 +16,7 @@ from models.engine import create
 
 
 def find_database_url(data_dir: Path) -> str:
-    """The address of the database: the one that the settings name, or else that of the running `tutelage up`.
+    """The address of the database: from the settings, or else from the running `tutelage up`.
 
     Raises:
         SettingsError: when DATABASE_URL is not set and nothing runs in the data folder.
@@ -46,7 +46,7 @@ def open_database(data_dir: Path, command: str) -> Iterator[Engine]:
 
 @contextmanager
 def explained_errors() -> Iterator[None]:
-    """Turn the database's errors into those of the command line."""
+    """Turn the database's errors into errors of the command line."""
     try:
         yield
     except OperationalError as error:

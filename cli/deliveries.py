@@ -1,4 +1,4 @@
-"""`tutelage deliveries`: list, retry and cancel deliveries in the database itself, also while the API is down."""
+"""`tutelage deliveries`: list, retry and cancel deliveries in the database, also while the API is down."""
 
 from __future__ import annotations
 
@@ -134,7 +134,7 @@ def cancel(ids: tuple[str, ...], reason: str | None, data_dir: Path) -> None:
 
 @contextmanager
 def _transaction(data_dir: Path) -> Iterator[Connection]:
-    """All or nothing: what one of several ids does not allow is done to none of them."""
+    """One transaction: if one of several ids is refused, none of them is changed."""
     with open_database(data_dir, "deliveries") as engine:
         try:
             with engine.begin() as db:

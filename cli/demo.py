@@ -1,4 +1,4 @@
-"""`tutelage demo`: the main job, end to end, against the whole system as it really runs."""
+"""`tutelage demo`: the main job, end to end, against the whole running system."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ KEPT = """Everything is left running. Press Ctrl-C to stop.
     default=30,
     show_default=True,
     metavar="SECONDS",
-    help="The longest that anything is waited for.",
+    help="The longest wait for a result.",
 )
 @DATA_DIR_OPTION
 def demo(
@@ -78,13 +78,13 @@ def demo(
         if not this_run.succeeded:
             raise click.exceptions.Exit(INTERRUPTED) from None
     except DemoFailed as failure:
-        # It has been printed already, before the system was stopped.
+        # The failure was printed before the system was stopped.
         raise click.exceptions.Exit(1) from failure
 
 
 @dataclass
 class _Demo:
-    """What the command line asked for, and whether every step came out as promised."""
+    """The options of the command line, and whether every step succeeded."""
 
     output: Output
     data_dir: Path
@@ -95,7 +95,7 @@ class _Demo:
     succeeded: bool = False
 
     def run(self, stack: ExitStack, *, keep: bool) -> None:
-        """Set up, run the steps, and report; the stack takes down what was set up, in the opposite order."""
+        """Set up, run the steps, and report; the stack takes everything down in the opposite order."""
         began = monotonic()
         arrival = threading.Event()
         mailbox = stack.enter_context(open_mailbox(arrival))
@@ -158,7 +158,7 @@ class _Demo:
         return people
 
     def _explain(self, failure: DemoFailed) -> str:
-        """The end of the log of the part that failed, whose lines stay as they are."""
+        """The end of the log of the part that failed, with its lines unchanged."""
         if failure.process is None:
             return ""
         if failure.process in self.without:

@@ -1,4 +1,4 @@
-"""`tutelage doctor`: each check returns what is fine, raises what is wrong and what would be right, or was skipped."""
+"""`tutelage doctor`: each check returns its finding, raises a problem with its remedy, or is skipped."""
 
 from __future__ import annotations
 
@@ -42,11 +42,11 @@ MIN_DISK_BYTES = 500 * 1024**2
 
 
 class Problem(Exception):
-    """Something is wrong; the message names it, and what to do about it."""
+    """A problem; the message names it and its remedy."""
 
 
 class Skipped(Exception):
-    """A check that could not be made; the message names what was not looked at, and why."""
+    """A check that could not be made; the message names its subject and the reason."""
 
 
 @dataclass(frozen=True)
@@ -57,10 +57,10 @@ class Setup:
     ports: tuple[int, ...]
 
     def database_address(self) -> str:
-        """The database's address: from the settings, or from the system that runs in the data folder.
+        """The database's address, from the settings or from the system that runs in the data folder.
 
         Raises:
-            Skipped: neither has one, or the settings' is refused.
+            Skipped: neither has one, or the setting is refused.
         """
         try:
             given = os.environ.get("DATABASE_URL") or (read_run(self.data_dir) or {}).get("database_url")
@@ -118,7 +118,7 @@ def settings_are_known(_setup: Setup) -> str:
 
 
 def mail_goes_out(_setup: Setup) -> str:
-    """Where mails go; the mail server itself is not asked."""
+    """Show where mails go; the mail server is not asked."""
     chosen = _settings_for("Mails")
     if chosen.smtp_url is None:
         kept = f"Mails are kept as files in {chosen.mail_folder}, where they count as sent"
@@ -192,7 +192,7 @@ def disk_has_space(setup: Setup) -> str:
 
 
 def ports_are_free(setup: Setup) -> str:
-    """No other program listens at the ports of `up`; a system that runs may."""
+    """No program but a running system listens at the ports of `up`."""
     if read_run(setup.data_dir):
         return "The ports are those of the system that runs."
     taken = [str(port) for port in setup.ports if port and not is_free(port)]
@@ -212,7 +212,7 @@ def database_is_ready(setup: Setup) -> str:
 
 
 def zones_have_the_same_rules(setup: Setup) -> str:
-    """PostgreSQL's clocks show in people's zones what those of Tutelage show."""
+    """PostgreSQL and Tutelage have the same local times in people's zones."""
     engine = create(setup.database_address(), pool_size=1, name="tutelage-doctor", warn=False)
     try:
         with engine.connect() as db:
@@ -237,7 +237,7 @@ def zones_have_the_same_rules(setup: Setup) -> str:
 
 
 def role_has_its_timeouts(setup: Setup) -> str:
-    """The role's connections time out by themselves, and plan as the tests do."""
+    """The role's connections have time-outs, and plan as the tests do."""
     address = setup.database_address()
     try:
         with psycopg.connect(address, connect_timeout=5) as db:
@@ -254,7 +254,7 @@ def role_has_its_timeouts(setup: Setup) -> str:
 
 
 def values_are_under_the_present_key(setup: Setup) -> str:
-    """What is stored encrypted can be read, and is under the first of ENCRYPTION_KEYS."""
+    """Encrypted values can be read, and are under the first of ENCRYPTION_KEYS."""
     address = setup.database_address()
     sealer = Sealer(_settings_for("The encrypted values").encryption_keys)
     try:
@@ -282,7 +282,7 @@ def redis_is_ready(setup: Setup) -> str:
         raise Problem(f"Redis cannot be reached: {str(error).rstrip('.')}.") from error
     if policy != "noeviction":
         raise Problem(f"Redis has maxmemory-policy {policy} and may drop messages: set noeviction.")
-    # As workers reach it: by another library than the API's counters.
+    # Workers reach it by another library than the API's counters.
     try:
         with Celery("tutelage-doctor", set_as_current=False) as celery:
             celery.conf.update(broker_settings(url))
@@ -297,7 +297,7 @@ def redis_is_ready(setup: Setup) -> str:
 
 
 def processes_live(setup: Setup) -> str:
-    """Whatever run.json names is there, the sweep above all: it is what keeps the promise."""
+    """Every process in run.json runs, the sweep above all: it is the guarantee of deliveries."""
     run = read_run(setup.data_dir)
     if run is None:
         raise Skipped(f"No processes were looked at: nothing runs in {setup.data_dir}.")
@@ -305,12 +305,12 @@ def processes_live(setup: Setup) -> str:
     if gone:
         raise Problem(f"These processes are gone: {', '.join(gone)}. Their logs are in {setup.data_dir}/logs.")
     if not any(entry["name"] == "sweep" for entry in run["processes"]):
-        raise Problem("No sweep runs: deliveries whose wakeup was lost stay undone.")
+        raise Problem("No sweep runs: deliveries whose wake-up was lost stay undone.")
     return f"All {len(run['processes'])} processes run, the sweep among them."
 
 
 def count_values(address: str, sealer: Sealer) -> tuple[dict[str, int], dict[str, int]]:
-    """How many rows of each table hold values that are not under the present key, and under none of the keys."""
+    """How many rows of each table hold values under retired keys, and under unknown keys."""
     engine = create(address, pool_size=1, name="tutelage-doctor", warn=False)
     recoding = present_recoding(sealer)
     try:

@@ -1,4 +1,4 @@
-"""`tutelage effects`: what follows from each event, as this code and its plug-ins have it."""
+"""`tutelage effects`: the effects of each event, in this code and its plug-ins."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def effects(context: click.Context, as_json: bool) -> None:
 @DATA_DIR_OPTION
 def backfill(since: datetime | None, data_dir: Path) -> None:
     """Write the deliveries that are missing, e.g. for a new effect and old events."""
-    # No event is older than the ids of events can tell.
+    # The ids of events can tell no earlier moment.
     earliest = max(since.replace(tzinfo=UTC), datetime.fromtimestamp(0, UTC) + CLOCK_SKEW) if since else None
     with open_database(data_dir, "backfill") as engine, engine.begin() as db:
         mark_as_command(db)

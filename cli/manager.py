@@ -19,7 +19,7 @@ def main() -> None:
     configuration, parent = sys.argv[1:]
     # For its own files and for those of every part.
     os.umask(0o077)
-    # supervisord reports there a line of its log that it could not write, and would end of that.
+    # supervisord reports failed writes of its log to standard error, and an error there would end it.
     outlive_full_disk()
     try:
         if os.getppid() == int(parent):

@@ -27,7 +27,7 @@ from workflows.audit.log import write_audit_entry
 from workflows.streams.changes import settle
 
 MIGRATIONS = Path(__file__).resolve().parent.parent / "migrations"
-# Any number, the same everywhere: it stands for "this database is being migrated".
+# The key of the advisory lock of migrations: any number, the same everywhere.
 MIGRATION_LOCK = 7_483_920_116
 LOOK_AGAIN_SECONDS = 0.2
 # Writers queue up behind a migration that waits for a table, and wait for 5 s (models/engine.py) at the most.
@@ -41,13 +41,13 @@ TOO_OLD = (
 
 
 class TableInUse(click.ClickException):
-    """A table that a migration changes was in use for too long; the message names what to do."""
+    """A table that a migration changes was in use for too long; the message has the remedy."""
 
 
 def upgrade(database_url: str, migrations: Path = MIGRATIONS) -> str | None:
     """Apply every migration that is missing; a second caller at the same time waits, and then finds nothing to do.
 
-    The role gets its timeouts besides. A database that was restored from another cluster is made ready for this one.
+    It also sets the role's timeouts, and makes a database that was restored from another cluster ready for this one.
 
     Args:
         database_url: `postgresql://…`, not through a pooler in transaction mode: the lock belongs to a connection.
@@ -102,7 +102,7 @@ def newest_revision() -> str | None:
 
 
 def is_too_old(revision: str | None) -> bool:
-    """Whether a database at this revision is from before the first one that is kept."""
+    """Whether a database at this revision is older than the first kept revision."""
     return revision is not None and revision < FIRST_REVISION
 
 
@@ -115,7 +115,7 @@ def _config(migrations: Path = MIGRATIONS) -> Config:
 
 @contextmanager
 def _alone(database_url: str, migrations: Path = MIGRATIONS) -> Iterator[tuple[Connection, Config]]:
-    """A connection to migrate with, while another one holds the lock (migrations commit, and would release it)."""
+    """A connection to migrate with; another one holds the lock, since migrations commit and would release it."""
     engine = create(database_url, pool_size=2, name="tutelage-migrate", warn=False, gives_up=False)
     config = _config(migrations)
     try:
@@ -140,7 +140,7 @@ def _wait_for_our_turn(lock: Connection) -> None:
 
 
 def _take_time(connection: Connection) -> None:
-    """The engine's limits are for requests: a migration may take as long as its tables are large, once it has them."""
+    """Lift the engine's limits for requests: a migration of large tables may take long once it has their locks."""
     connection.execute(text("SET statement_timeout = 0"))
     connection.execute(text(f"SET lock_timeout = '{LOCK_TIMEOUT}'"))
     connection.execute(text("SET idle_in_transaction_session_timeout = 0"))
@@ -166,7 +166,7 @@ def _bounded_waits() -> Iterator[None]:
 def migrate(words: tuple[str, ...], steps: int | None, data_dir: Path) -> None:
     """Bring the database to the newest schema.
 
-    `tutelage migrate new NAME` writes a new migration from what the tables in models/ have and the database has not.
+    `tutelage migrate new NAME` writes a new migration from the differences of models/ and the database.
     """
     if words and (words[0] != "new" or len(words) < 2 or steps):
         raise click.UsageError("Say `tutelage migrate`, `tutelage migrate --revert N` or `tutelage migrate new NAME`.")

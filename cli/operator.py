@@ -20,7 +20,7 @@ CLI = "CLI"
 
 
 def cli_operator() -> Actor:
-    """Who can open the database may do what operators may; the audit has the name of the account on this machine."""
+    """An operator, by access to the database; the audit has the name of the account on this machine."""
     try:
         account = getpass.getuser()
     except (OSError, KeyError):
@@ -30,7 +30,7 @@ def cli_operator() -> Actor:
 
 
 def audit_command(engine: Engine, action: str, subject_type: str, data: dict[str, Any]) -> None:
-    """Write the entry of a command that works in many transactions, in one of its own."""
+    """Write the audit entry of a command with many transactions, in a separate one."""
     with engine.begin() as db:
         mark_as_command(db)
         subject = (subject_type, uuid7())
@@ -38,5 +38,5 @@ def audit_command(engine: Engine, action: str, subject_type: str, data: dict[str
 
 
 def mark_as_command(db: Connection) -> None:
-    """Have the entries of this transaction name the command that runs."""
+    """Have the audit entries of this transaction name the running command."""
     recorded(db).origin = Origin(method=CLI, route=click.get_current_context().command_path)

@@ -1,4 +1,4 @@
-"""What one `tutelage up` runs: the parts and their commands, their ports, and the environment they get.
+"""The plan of a `tutelage up`: the parts and their commands, their ports, and their environment.
 
 docker-compose.yml has the same parts with the same commands; tests/cli/test_compose.py compares the two.
 """
@@ -27,7 +27,7 @@ from workflows.events import QUEUES
 
 ROOT = Path(__file__).resolve().parent.parent
 HOST = "127.0.0.1"
-# By this and by STARTED_BY_UP, a later start finds what a killed one left behind: a shell may have exported the folder.
+# By this and STARTED_BY_UP together, a later start finds a killed one's processes: a shell may export the folder alone.
 FOLDER_VARIABLE = "TUTELAGE_DATA_DIR"
 FLOWER_LOGIN = "FLOWER_BASIC_AUTH"
 DEVELOPMENT_KEY = "tpk_developmentOnlyForTheDemoPages"
@@ -35,7 +35,7 @@ DEVELOPMENT_KEY = "tpk_developmentOnlyForTheDemoPages"
 
 @dataclass(frozen=True)
 class Place:
-    """What differs between the processes of one machine and a container each: the fields of the parts' commands."""
+    """The fields of the parts' commands, which differ between one machine and one container for each part."""
 
     host: str
     api_port: int
@@ -55,7 +55,7 @@ class Part:
         name: as in run.json, in the logs' names and in docker-compose.yml.
         command: words, with the fields of Place in braces.
         group: "servers" are ready before "programs" start, and stop after them.
-        stop_signal: what ends it cleanly.
+        stop_signal: the signal that ends it cleanly.
         measured: whether it counts into the metrics that the parts share.
         queue: the queue that it works on, if it is a worker.
     """
@@ -74,7 +74,7 @@ class Part:
 
 def worker(queue: str) -> Part:
     """The Celery worker of one queue: a process of its own, so that each queue scales and fails on its own."""
-    # Receivers and mail servers are waited for most of the time: more threads than there is work for a core.
+    # Threads wait for receivers and mail servers most of the time, so that there are more of them than a core can run.
     waiting = {"webhooks": "{webhook_threads}", "notifications": "{notification_threads}"}
     threads = waiting.get(queue, "{worker_threads}")
     return Part(f"worker-{queue}", ("tutelage-worker", queue, "--threads", threads), queue=queue)
@@ -104,7 +104,7 @@ PARTS: tuple[Part, ...] = (POSTGRES, REDIS, *PROGRAMS)
 
 @dataclass(frozen=True)
 class Plan:
-    """Which parts to start, where, and with which environment."""
+    """The parts to start, their places and their environment."""
 
     parts: tuple[Part, ...]
     place: Place
@@ -122,7 +122,7 @@ class Plan:
 
     @property
     def streams_url(self) -> str:
-        """Where live updates are served."""
+        """The address of live updates."""
         return f"http://{self.place.host}:{self.place.streams_port}"
 
     @property
@@ -137,7 +137,7 @@ class Plan:
 
     @property
     def metrics_folder(self) -> Path:
-        """Where the measured parts keep what they count, so that each can answer for all."""
+        """The folder of the measured parts' counts, by which each can answer for all."""
         return self.place.data_dir / "metrics"
 
     def has(self, name: str) -> bool:
@@ -225,7 +225,7 @@ def is_free(port: int) -> bool:
 
 def _require_templates(settings: Settings) -> None:
     if settings.templates_folder:
-        # What looks at templates knows every event and effect: most of what a start would import.
+        # The check of templates imports every event and effect: most of a start's imports.
         from workflows.notifications.templating import template_errors  # noqa: PLC0415
 
         if found := template_errors(Path(settings.templates_folder)):
@@ -259,13 +259,13 @@ def _demo(settings: Settings) -> str:
 
 
 def _defaults(place: Place, settings: Settings) -> dict[str, str]:
-    """What the parts find in their environment unless it was set."""
+    """Defaults of the parts' environment."""
     return {
         "PUBLIC_URL": f"http://{place.host}:{place.api_port}",
         "STREAMS_URL": f"http://{place.host}:{place.streams_port}",
         "MAIL_FOLDER": str(place.data_dir / "mail"),
         "IDENTITY_HEADERS": "off" if settings.production else "open",
         "COMPONENT_DEMO": _demo(settings),
-        # For the demo pages, as those see them who have not signed in.
+        # The demo pages for visitors who have not signed in.
         "PUBLISHABLE_KEYS": "" if settings.production else DEVELOPMENT_KEY,
     }

@@ -1,4 +1,4 @@
-"""`tutelage reencrypt`: what is stored encrypted, under the first of ENCRYPTION_KEYS, while the system runs."""
+"""`tutelage reencrypt`: encrypt stored values with the first of ENCRYPTION_KEYS, while the system runs."""
 
 from __future__ import annotations
 

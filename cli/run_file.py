@@ -1,4 +1,4 @@
-"""run.json, by which a running `tutelage up` tells scripts and other commands where everything is."""
+"""run.json: the addresses and processes of a running `tutelage up`, for scripts and other commands."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class PositiveNumber(click.FloatRange):
         super().__init__(min=0, max=most, min_open=True)
 
     def convert(self, value: float, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        """The number; NaN, which no bound keeps out, is refused."""
+        """The number; NaN, which passes all bounds, is refused."""
         number: float = super().convert(value, param, ctx)
         return number if number == number else self.fail(f"{value} is no number.", param, ctx)
 
@@ -48,7 +48,7 @@ def write_run(data_dir: Path, run: Run) -> None:
 
 
 def remove_run(data_dir: Path) -> None:
-    """Remove the file: nothing runs here any more."""
+    """Remove the file: nothing runs here now."""
     _file(data_dir).unlink(missing_ok=True)
 
 

@@ -1,4 +1,4 @@
-"""`tutelage seed`: believable people, offers, bookings and sessions, made as the system itself would have made them."""
+"""`tutelage seed`: realistic people, listings, bookings and sessions, made by the system's own workflows."""
 
 from __future__ import annotations
 
@@ -71,16 +71,16 @@ _PROGRESS = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn()
 @click.option("--seed", "seed_number", default=1, show_default=True, help="Another number makes other people.")
 @DATA_DIR_OPTION
 def seed(mentors: int, mentees: int, seed_number: int, data_dir: Path) -> None:
-    """Fill the database with mentors, mentees and bookings in every state; what is there already is not added again.
+    """Fill the database with mentors, mentees and bookings in every state; existing ones are not added again.
 
-    What follows from each event in the database follows at once; the mails are left to the workers of `tutelage up`.
+    Database effects run at once; the workers of `tutelage up` send the mails.
     """
     if settings().production:
         raise click.ClickException("TUTELAGE_ENV is production, and invented people do not belong there.")
     began = monotonic()
     with open_database(data_dir, "seed") as engine:
         now = datetime.now(UTC)
-        # On standard error, and only where that is a terminal.
+        # On standard error, and only if it is a terminal.
         with Progress(*_PROGRESS, console=Console(stderr=True), transient=True) as progress:
             people = progress.add_task("Adding people and their bookings", total=mentors + mentees)
             report = partial(progress.advance, people)
@@ -109,7 +109,7 @@ def fill(
     use_sealer(Sealer(settings().encryption_keys))
     planned = plan_mentors(seed, mentors)
     planner = Planner(seed, planned, now)
-    # Every booking is planned, also those of people who are there already: the others find the same calendars.
+    # Every booking is planned, also for existing people: the others find the same calendars.
     plans = [(person, planner.bookings_of(place)) for place, person in enumerate(plan_mentees(seed, mentees), start=1)]
     filler = Filler(engine, now)
     filler.add_courses()
@@ -170,7 +170,7 @@ class Filler:
                     self.added["products"] += len(PRODUCTS)
 
     def add_mentors(self, mentors: list[PlannedMentor]) -> None:
-        """Register those that are missing, with their profiles and listings, in one transaction."""
+        """Register the missing ones with their profiles and listings, in one transaction."""
         with self.engine.begin() as db:
             known = _known(db, [mentor.person.email for mentor in mentors])
             courses = _known_courses(db)
@@ -189,7 +189,7 @@ class Filler:
         mentees: list[tuple[PlannedPerson, list[PlannedBooking]]],
         report: Callable[[int], object],
     ) -> None:
-        """Register those that are missing and carry out their plans, each mentee's with their account."""
+        """Register the missing ones and carry out their plans, each mentee's account and plan together."""
         with self.engine.connect() as db:
             known = _known(db, [person.email for person, _plans in mentees])
             bookable = _find(db, [mentor.person.email for mentor in mentors])
@@ -229,7 +229,7 @@ class Filler:
             self.added["reviews"] += reviewed
 
 
-# The mentor of each with the smallest id.
+# For each course, the mentor with the smallest id.
 _WITHOUT_GROUPS = (
     select(courses.c.id.label("course_id"), courses.c.title, mentor_profiles.c.id.label("mentor_profile_id"))
     .add_columns(mentor_profiles.c.user_id, users.c.time_zone)

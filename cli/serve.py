@@ -22,7 +22,7 @@ from granian import Granian
 from granian.constants import HTTPModes, Interfaces, Loops
 from granian.http import HTTP1Settings
 
-# Imported before the workers are forked, which share its memory; what it makes, it makes in each.
+# Imported before the fork, so that the workers share its memory; each worker makes its own objects with it.
 from api.app import create_app
 from api.http.draining import Drain
 from api.http.server import Limits, Server
@@ -65,7 +65,7 @@ def serve(host: str, port: int, make_app: Callable[[], Flask] = create_app, limi
     configure_logging(level=chosen.log_level, process="api")
     require_loopback(host, chosen)
     _require_free(host, port)
-    # The workers share what is imported here, which no other way to start a process would let them.
+    # Only forked workers share the memory of imports.
     load()
     multiprocessing.set_start_method("fork")
     pulse = Pulse(limits.hung_seconds, chosen.api_workers)
@@ -112,7 +112,7 @@ def serve(host: str, port: int, make_app: Callable[[], Flask] = create_app, limi
         http1_settings=HTTP1Settings(
             header_read_timeout=KEEP_ALIVE_SECONDS * 1000, max_buffer_size=HEADERS_LIMIT_BYTES
         ),
-        # Its lines go where ours go, in the same form.
+        # granian's lines go to the same place as ours, in the same form.
         log_dictconfig={"loggers": {"_granian": {"handlers": [], "propagate": True}}},
         respawn_failed_workers=True,
         workers_kill_timeout=limits.kill_seconds,
@@ -142,13 +142,13 @@ class Pulse:
 
     def beat(self) -> None:
         """Report that this worker answers."""
-        # A full pipe is that of a master that is stopped.
+        # The pipe is full only while the master is stopped.
         with suppress(BlockingIOError, BrokenPipeError):
             os.write(self._writer, BEAT.pack(os.getpid()))
 
     def _end_with_master(self) -> None:
         poll = select.poll()
-        # Of the writing end, that the reading one is closed is an error, which is always reported.
+        # At the writing end, a closed reading end is an error, which is always reported.
         poll.register(self._writer, 0)
         poll.poll()
         os.kill(os.getpid(), signal.SIGKILL)
@@ -167,7 +167,7 @@ class Pulse:
             now = time.monotonic()
             heard.update((pid, now) for (pid,) in BEAT.iter_unpack(beats))
             children = {child.pid: child for child in multiprocessing.active_children() if child.pid}
-            # One that is new has until then to start.
+            # A new worker has until then to start.
             heard = {pid: heard.get(pid, now) for pid in children}
             for pid, last in heard.items():
                 if now - last > self._hung_seconds:
@@ -184,7 +184,7 @@ class Pulse:
 
 
 def _connections() -> int:
-    """How many connections a worker accepts: each is an open file, and there are others."""
+    """How many connections a worker accepts, leaving room for other open files."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     files = CONNECTIONS + OTHER_FILES if hard == resource.RLIM_INFINITY else min(hard, CONNECTIONS + OTHER_FILES)
     resource.setrlimit(resource.RLIMIT_NOFILE, (files, hard))
@@ -193,7 +193,7 @@ def _connections() -> int:
 
 def _require_free(host: str, port: int) -> None:
     with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
-        # As granian's own: beside workers of an earlier master that answer their last requests.
+        # As granian does, to start beside workers of an earlier master that answer their last requests.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         try:

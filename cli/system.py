@@ -1,7 +1,7 @@
 """Start, watch and stop the whole system: `with running_system(…) as system:`, for `tutelage up`, the demo and tests.
 
-supervisord starts the parts, starts again what ends, and stops them in order. What it does not do stands here: one
-system per data folder, waiting until each part answers, run.json, and ending what a killed run has left behind.
+supervisord starts the parts, restarts those that end, and stops them in order. This module does the rest: one system
+per data folder, waiting until each part answers, run.json, and ending the processes that a killed run has left behind.
 """
 
 from __future__ import annotations
@@ -54,17 +54,17 @@ POLL_SECONDS = 0.5
 # A worker that is ready just after it was asked is asked again.
 PING_SECONDS = 0.4
 MAX_STARTS_BEFORE_READY = 3
-# What a call raises while supervisord does not listen yet, stops, or does not answer any more.
+# Errors of a call while supervisord does not listen yet, stops, or no longer answers.
 UNAVAILABLE = (OSError, HTTPException, Fault)
 PART_SETTINGS = {
     "autostart": "false",
     "autorestart": "true",
-    # A part that ends within startsecs is started again after 1, 2, 3, … seconds, this many times.
+    # A part that ends within startsecs is restarted after 1, 2, 3, … seconds, this many times.
     "startsecs": 5,
     "startretries": 20,
     "stopwaitsecs": 20,
     "killasgroup": "true",
-    # A part appends to its log file by itself: what supervisord copied took 3 of a booking's 123 ms.
+    # A part appends to its log file directly: supervisord's copying took 3 of a booking's 123 ms.
     "stdout_logfile": "NONE",
     "stderr_logfile": "NONE",
 }
@@ -98,7 +98,7 @@ class System:
         """The content of run.json at this moment: addresses, and the pids as of the last restart."""
         run = read_run(self.data_dir)
         if run is None:
-            raise StartError(f"Nothing runs in {self.data_dir} any more.")
+            raise StartError(f"Nothing runs in {self.data_dir} now.")
         return run
 
     def start(self) -> None:
@@ -157,14 +157,14 @@ class System:
                 if time.monotonic() > deadline:
                     timeout_seconds = 0
                     break
-                # By itself, supervisord looks once a second at what has ended; every call makes it look.
+                # Without calls, supervisord looks for ended processes once a second; every call makes it look.
                 with suppress(*UNAVAILABLE):
                     self._infos()
                 time.sleep(0.1)
         except KeyboardInterrupt:
             timeout_seconds = 0
         finally:
-            # Also what an interrupted start or a killed process manager has left.
+            # Includes processes that an interrupted start or a killed process manager has left.
             end_leftovers(self.data_dir, timeout_seconds=timeout_seconds)
             if self._manager:
                 self._manager.wait()
@@ -190,7 +190,7 @@ class System:
             )
 
     def _remote(self) -> ServerProxy:
-        # One per call: it is not made for several threads.
+        # One per call: it is not safe for several threads.
         return ServerProxy(self._address)
 
     def _infos(self) -> dict[str, dict[str, Any]]:
@@ -209,7 +209,7 @@ class System:
             raise StartError(f"The process manager ended with code {code}. Its log ends:\n{tail(log)}")
 
     def _require_starting(self) -> None:
-        """Raises StartError when waiting has become pointless, since a part ends over and over."""
+        """Raise StartError when waiting is pointless, since a part ends over and over."""
         self._require_manager()
         with suppress(*UNAVAILABLE):
             for name, info in self._infos().items():
@@ -240,7 +240,7 @@ class System:
                 self._tell(f"{part.name} has ended again and again; see {self._log(part.name)}. Trying on.")
                 with self._remote() as remote:
                     remote.supervisor.startProcess(f"{part.group}:{part.name}", False)
-            # One that is down keeps its last process id until it runs again.
+            # A part that is down keeps its last process id until it runs again.
             if pid := info["pid"]:
                 if self._pids.setdefault(part.name, pid) != pid:
                     self._tell(f"{part.name} ended and was started again, as process {pid}.")
@@ -312,7 +312,7 @@ def running_system(
         )
         for name, meant in misspelt_settings(plan.environment).items():
             say(misspelling(name, meant))
-        # What processes of an earlier run have counted is no part of this one.
+        # Counts of an earlier run's processes do not belong to this run.
         shutil.rmtree(plan.metrics_folder, ignore_errors=True)
         plan.metrics_folder.mkdir(mode=0o700)
         system = System(data_dir, plan, say)
@@ -339,8 +339,7 @@ def prepare_data_folder(data_dir: Path) -> None:
 def sole_owner(data_dir: Path) -> Iterator[None]:
     """Hold the data folder's lock for the time of a `with` block.
 
-    The file itself means nothing and stays; what counts is the kernel's lock on it, which no child inherits and which
-    ends with this process, however that ends.
+    The file has no content and stays. The kernel's lock on it is not inherited by children and ends with this process.
 
     Raises:
         StartError: when another process holds it.
@@ -422,7 +421,7 @@ def wait_for_url(url: str, check: Callable[[], None], seconds: float) -> None:
     """Wait until a GET of this address is answered with 200.
 
     Args:
-        check: called between attempts; raises when waiting has become pointless.
+        check: called between attempts; raises when waiting is pointless.
         seconds: how long to wait.
     Raises:
         StartError: when that has passed.
@@ -441,7 +440,7 @@ def wait_for_workers(queues: Sequence[str], redis_url: str, check: Callable[[], 
     """Wait until the Celery worker of every queue answers a ping: from then on it takes tasks.
 
     Raises:
-        StartError: when the time has passed; names those that are silent.
+        StartError: when the time has passed; names the silent workers.
     """
     silent = {f"{queue}@{socket.gethostname()}" for queue in queues}
 
@@ -473,7 +472,7 @@ def find_leftovers(data_dir: Path) -> list[psutil.Process]:
 
 
 def end_leftovers(data_dir: Path, *, timeout_seconds: float = 20) -> int:
-    """End what is left of an earlier run, PostgreSQL cleanly.
+    """End the processes that are left of an earlier run, PostgreSQL cleanly.
 
     Args:
         timeout_seconds: seconds that they may take before they are killed; 0 kills at once.
@@ -497,7 +496,7 @@ def end_leftovers(data_dir: Path, *, timeout_seconds: float = 20) -> int:
 def rotate(log: Path) -> None:
     """Keep one older file of a log that has become large, and cut it short; its writer goes on.
 
-    On a full disk there is no older file: what is kept takes room from the database.
+    On a full disk no older file is kept: it would take room from the database.
     """
     if log.exists() and log.stat().st_size > LOG_LIMIT_BYTES:
         older = log.with_suffix(".log.1")

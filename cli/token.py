@@ -21,7 +21,7 @@ MAX_HOURS = 10 * 365 * 24  # ten years
 @click.command()
 @click.option("--user", type=click.UUID, metavar="ID", help="The user to speak as.")
 @click.option("--mentor", type=click.UUID, metavar="ID", help="The user's mentor profile, to act as a mentor.")
-@click.option("--operator", is_flag=True, help="Speak as an operator, who needs no row in users.")
+@click.option("--operator", is_flag=True, help="Act as an operator, who needs no row in users.")
 @click.option("--subject", default="operator", show_default=True, help="The operator's name, kept in the audit.")
 @click.option("--hours", type=PositiveNumber(MAX_HOURS), default=12, show_default=True)
 @click.option(

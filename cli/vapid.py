@@ -12,7 +12,7 @@ from config.vapid import new_private_key, vapid
     "--subject", default="mailto:operators@tutelage.example", show_default=True, help="Where you are reached."
 )
 def make_vapid_key(subject: str) -> None:
-    """Print a fresh VAPID_PRIVATE_KEY. Browsers that have subscribed under another one hear nothing any more."""
+    """Print a fresh VAPID_PRIVATE_KEY. Browsers that have subscribed under another key get no further messages."""
     key = new_private_key()
     try:
         made = vapid(key, subject)

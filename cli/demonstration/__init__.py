@@ -1,1 +1,1 @@
-"""What `tutelage demo` runs: the steps, with their output, client, mailbox and receiver."""
+"""The steps of `tutelage demo`, with their output, client, mailbox and receiver."""

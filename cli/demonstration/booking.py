@@ -1,4 +1,4 @@
-"""The demo's steps of one booking, and what must follow from each."""
+"""The demo's steps of one booking, and the effects of each."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ OFFER: dict[str, Any] = {
 
 @dataclass(frozen=True)
 class Participants:
-    """Who plays, and what is on offer."""
+    """The people of the demo and their listing."""
 
     operator: Client
     mentee: Client
@@ -70,7 +70,7 @@ class Participants:
 
 
 def register_participants(run: DemoRun, engine: Engine) -> Participants:
-    """Register two seeded people with what the demo needs of them; each run has people of its own."""
+    """Register two seeded people with the rows that the demo needs; each run has its own people."""
     run.output.heading("Two people, an offer, and a partner who listens")
     seed = randrange(MAX_SEED)
     (planned,), (person,) = plan_mentors(seed, 1), plan_mentees(seed, 1)
@@ -107,7 +107,7 @@ def client_of(run: DemoRun, user_id: UUID | None, mentor_profile_id: UUID | None
 
 
 def _listen(run: DemoRun, mentor: Client) -> str:
-    """A webhook endpoint of the mentor's own, so that it receives events of this run alone."""
+    """A webhook endpoint of this run's mentor, so that it receives events of this run alone."""
     body = {"url": run.receiver.url, "eventTypes": ["booking.*", "session.*"], "description": "The demo's receiver"}
     answer = mentor.post("/webhook-endpoints", body, step="a webhook endpoint is made, and is {state}")
     path = f"/webhook-endpoints/{answer.body['id']}"
@@ -132,7 +132,7 @@ class Booked:
 
 
 def book(run: DemoRun, people: Participants) -> Booked:
-    """Request, accept, and everything that must not happen on the way."""
+    """Request and accept, with every step that must be refused."""
     run.output.heading("A booking is accepted and becomes one session")
     start = (datetime.now(UTC) + timedelta(days=1)).replace(minute=0, second=0, microsecond=0)
     accept = f"/bookings/{_request(run, people, start, 'the mentee asks for an hour: a draft')}/accept"
@@ -176,7 +176,7 @@ def _accept(run: DemoRun, people: Participants, path: str) -> Booked:
 
 
 def _refuse_second(run: DemoRun, people: Participants, start: datetime) -> None:
-    """Drafts hold nothing and may overlap; the first that is accepted has the time."""
+    """Drafts hold no time and may overlap; the first accepted one gets the time."""
     booking_id = _request(run, people, start, "a second booking for the same hour: a draft too, drafts hold nothing")
     step = "the mentor accepts that as well: 409 slot_taken"
     people.mentor.post(f"/bookings/{booking_id}/accept", expect=409, code="slot_taken", step=step)
@@ -248,7 +248,7 @@ def check_stored(run: DemoRun, people: Participants, booked: Booked, engine: Eng
     """Count rows, mails and webhooks.
 
     Raises:
-        DemoFailed: a count is not what the steps add up to, or the database cannot be asked.
+        DemoFailed: a count differs from the sum of the steps, or the database cannot be asked.
     """
     run.output.heading("What was stored and received")
     try:
@@ -282,7 +282,7 @@ def _check_rows(run: DemoRun, people: Participants, booked: Booked, engine: Engi
 
 
 def _expect_quiet(people: Participants, engine: Engine) -> Expected:
-    """Deliveries that are due, or have been tried and are to be tried again: everything that is no timer."""
+    """No delivery is due or waits for a retry; only timers are left."""
     subjects = union_all(
         *(
             select(each.c.id).where(each.c.mentor_profile_id == people.mentor_profile_id)
@@ -325,10 +325,10 @@ def pause_endpoint(run: DemoRun, people: Participants) -> None:
 
 
 def check_invariants(run: DemoRun, operator: Client) -> None:
-    """Ask for violations, and show what was asked.
+    """Ask for violations, and show the answer.
 
     Raises:
-        DemoFailed: something that must always be true is not, and has not become so in time.
+        DemoFailed: an invariant is violated until the end of the wait.
     """
     found: dict[str, Any] = {}
 
@@ -349,7 +349,7 @@ def check_invariants(run: DemoRun, operator: Client) -> None:
 
 
 def check_page(run: DemoRun, url: str, name: str, process: str) -> None:
-    """Whether a page that people are sent to is there."""
+    """Check that a page exists to which the demo sends people."""
     try:
         response = run.http.request("GET", url, timeout=run.timeout_seconds, retries=False)
     except urllib3.exceptions.HTTPError as error:

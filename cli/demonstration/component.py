@@ -20,12 +20,12 @@ SUBJECT = "Booked in a web page by the demo"
 
 
 def demo_page(api_url: str) -> str:
-    """Where the demo pages are."""
+    """The address of the demo pages."""
     return f"{api_url}{PATH}"
 
 
 def book_in_a_page(run: DemoRun, engine: Engine) -> None:
-    """Make the people of the demo pages, and book one of them as a person would."""
+    """Make the people of the demo pages, and book a session in a page as a person would."""
     run.output.heading("A web page books with the component")
     add_demo_people(engine, now=datetime.now(UTC))
     with engine.connect() as db:
@@ -44,7 +44,7 @@ def book_in_a_page(run: DemoRun, engine: Engine) -> None:
 
 
 def missing_to_drive(program: str | None, *, has_driver: bool) -> str | None:
-    """Which part is missing to drive a browser, with how it is installed; None where both are there."""
+    """The part that is missing to drive a browser, with how to install it; None if there is none."""
     browser = "no Chromium is installed (Debian: apt install chromium)"
     driver = "its driver, Playwright, is not installed (make .venv/.browser-ready)"
     if program is None:
@@ -53,16 +53,16 @@ def missing_to_drive(program: str | None, *, has_driver: bool) -> str | None:
 
 
 def book_as_a_person(api_url: str, people: DemoPeople, program: str, *, timeout_seconds: float) -> str:
-    """Book the first free time of an instant listing; the heading with which the page ends.
+    """Book the first free time of an instant listing; returns the heading of the last page.
 
     Args:
         program: a Chromium.
         timeout_seconds: how long each step of it may take.
 
     Raises:
-        DemoFailed: the page did not get there.
+        DemoFailed: the page did not reach the end.
     """
-    # Only where the browser is: it takes 30 MB, and belongs to the tests.
+    # Imported only where there is a browser: it takes 30 MB, and is a dependency of the tests.
     from playwright.sync_api import Error, sync_playwright  # noqa: PLC0415
 
     listing = next(offer for offer in people.offers if offer.is_instant)

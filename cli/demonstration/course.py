@@ -29,7 +29,7 @@ BUNDLE = {
 
 @dataclass(frozen=True)
 class _Course:
-    """The course, with who teaches and who learns in it."""
+    """The course with its mentor and mentees."""
 
     id: UUID
     bundle_id: UUID

@@ -1,4 +1,4 @@
-"""What must follow from a step of the demo: effects, mails, webhooks, and that nothing is left to do."""
+"""Expected results of a step of the demo: effects, mails, webhooks, and no work left."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ class Effects:
         self.items = self._operator.get(self._path).body["items"]
 
     def expect_of(self, event: type[Event]) -> list[Expected]:
-        """Every effect that runs at once when such an event has happened, plug-ins included.
+        """Every effect that such an event starts at once, plug-ins included.
 
-        What the operator's choices leave out is never recorded: channels, where none is configured. Nor is what has
+        Effects that the operator has not configured are never recorded, e.g. channels. The same holds for effects with
         targets in some events alone, such as the waiting list of a group.
         """
         effects = load().with_policy(operator_policy(settings())).of(event)
@@ -37,7 +37,7 @@ class Effects:
         return [self._expect(effect.name, event.type, f"worker-{effect.queue}") for effect in at_once]
 
     def expect_all(self) -> Expected:
-        """That nothing is left to do but timers."""
+        """No delivery is left but timers."""
 
         def look() -> Seen | None:
             if self._open_items() or not self.items:
@@ -64,13 +64,13 @@ class Effects:
 
 
 def _is_timer(item: Mapping[str, Any]) -> bool:
-    """Whether an effect waits for its time, and not for another attempt."""
+    """Whether an effect waits for its time and not for another attempt."""
     later = datetime.fromisoformat(item["dueAt"]) > datetime.now(UTC)
     return bool(item["state"] == "pending" and item["attempts"] == 0 and later)
 
 
 def _describe(item: Mapping[str, Any] | None) -> str:
-    """How far an effect has come, for the sentence that tells that it has not happened."""
+    """The progress of an effect, for the message that it has not happened."""
     if item is None:
         return "it was never recorded"
     error = f", the last with {item['lastError']}" if item.get("lastError") else ""
@@ -78,7 +78,7 @@ def _describe(item: Mapping[str, Any] | None) -> str:
 
 
 def expect_mail(run: DemoRun, address: str, reader: str) -> Expected:
-    """One more mail to this address than there has been until now."""
+    """Expect one more mail to this address."""
     before = len(run.mailbox.mails(address))
 
     def look() -> Seen | None:

@@ -19,7 +19,7 @@ from aiosmtpd.smtp import SMTP, Envelope, Session
 from standardwebhooks import Webhook, WebhookVerificationError
 
 HOST = "127.0.0.1"
-# The first ping may be faster than the secret's way to us.
+# The first ping may arrive before the secret.
 SECRET_SECONDS = 10
 SHUTDOWN_POLL_SECONDS = 0.05
 
@@ -108,14 +108,14 @@ class Receiver:
         self._secret = ""
         self._has_secret = threading.Event()
         self.messages: list[ReceivedMessage] = []
-        # Why messages could not be verified.
+        # Reasons why messages could not be verified.
         self.refused: list[str] = []
-        # Another run's late message for the same port is none of ours.
+        # A late message of another run for the same port is refused.
         self.path = f"/hooks/{uuid4().hex}"
         self.url = ""
 
     def trust(self, secret: str) -> None:
-        """From now on messages are verified with this secret; those that came before it have waited."""
+        """Verify messages with this secret from now on; earlier messages have waited for it."""
         self._secret = secret
         self._has_secret.set()
 
@@ -139,7 +139,7 @@ class Receiver:
 
 @contextmanager
 def open_receiver(arrival: threading.Event) -> Iterator[Receiver]:
-    """Listen for the time of a `with` block; `url` is where a webhook endpoint has to point."""
+    """Listen for the time of a `with` block; `url` is the address for a webhook endpoint."""
     receiver = Receiver(arrival)
 
     class Handler(BaseHTTPRequestHandler):
@@ -151,7 +151,7 @@ def open_receiver(arrival: threading.Event) -> Iterator[Receiver]:
             self.end_headers()
 
         def log_message(self, *_arguments: object) -> None:
-            """Say nothing: the demo shows what arrives."""
+            """Log nothing: the demo shows each message."""
 
     with ThreadingHTTPServer((HOST, 0), Handler) as server:
         receiver.url = f"http://{HOST}:{server.server_address[1]}{receiver.path}"

@@ -1,4 +1,4 @@
-"""What the demo's steps run with: its output, clients of the API, and waiting for what must follow."""
+"""Tools of the demo's steps: output, clients of the API, and waits for results."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ from config.settings import settings
 
 
 class DemoFailed(Exception):
-    """A step did not come out as promised.
+    """A step failed.
 
     Args:
-        sentence: what happened, and what should have.
+        sentence: the result, and the expected result.
         process: the part whose log is worth reading, as run.json calls it; None where no log would help.
     """
 
@@ -36,13 +36,13 @@ class DemoFailed(Exception):
 
 
 def require(what: str, found: object, right: object, process: str) -> None:
-    """Fail unless something was found as it must be, and name the part that should have done it."""
+    """Fail unless a result is right; the failure names the responsible part."""
     if found != right:
         raise DemoFailed(f"{what}: found {found}, and {right} would be right.", process=process)
 
 
 NAME_WIDTH = 21
-# Before a step's words: its mark, the time it took, and the name.
+# Before a step's words: its mark, its duration, and the name.
 STEP_INDENT = 4 + 12 + NAME_WIDTH
 MIN_WORDS_WIDTH = 24
 # Who acts on the demo's own side, besides the parts of the system.
@@ -62,11 +62,11 @@ class Output:
         self._console.print(Text(f"\n{title}", style="bold"), soft_wrap=True)
 
     def step(self, what: str, *, by: str, milliseconds: float | None = None) -> None:
-        """One thing that has come out as promised.
+        """Print a step that succeeded.
 
         Args:
             by: the process that did it.
-            milliseconds: how long it took; None where that means nothing.
+            milliseconds: its duration; None where it has no meaning.
         """
         took = "" if milliseconds is None else f"{milliseconds:,.0f} ms"
         first, *rest = self._wrapped(what, indent=STEP_INDENT) or [""]
@@ -80,7 +80,7 @@ class Output:
         self._console.print(line, soft_wrap=True)
 
     def line(self, sentence: str, *, wrapped: bool = True) -> None:
-        """Plain text; a line that is too long for the screen is wrapped at words, unless it has to stay whole."""
+        """Print text; a line that is too long for the screen is wrapped at words, unless it must stay whole."""
         for each in sentence.split("\n"):
             self._console.print(Text("\n".join(self._wrapped(each) or [""]) if wrapped else each), soft_wrap=True)
 
@@ -92,7 +92,7 @@ class Output:
 
     @contextmanager
     def waiting(self, what: str) -> Iterator[None]:
-        """Show that something is being waited for; in a log there is nothing to see of it."""
+        """Show a wait on a terminal; a log shows nothing."""
         if not self._console.is_terminal:
             yield
             return
@@ -137,12 +137,12 @@ class Client:
         prefer: str = "",
         step: str = "",
     ) -> Answer:
-        """Change something, under a key of its own.
+        """Post under a new idempotency key.
 
         Args:
             expect: the status of the answer.
-            code: the refusal's, where it must be refused.
-            step: printed when the answer is as promised; may name fields of the answer's body.
+            code: the error code, where a refusal is expected.
+            step: printed when the answer is as expected; may name fields of the answer's body.
         """
         headers = {"Prefer": prefer} if prefer else {}
         answer = self._ask("POST", path, body or {}, (expect,), headers)
@@ -152,7 +152,7 @@ class Client:
         return answer
 
     def patch(self, path: str, body: Mapping[str, Any]) -> Answer:
-        """Change a part of something, under a key of its own."""
+        """Patch under a new idempotency key."""
         return self._ask("PATCH", path, body, (200,), {})
 
     def _ask(
@@ -181,13 +181,13 @@ class Client:
         return answer
 
 
-# How often the API is asked whether something has followed; what arrives here is looked at at once.
+# Seconds between two looks at the API; mails and webhooks that arrive here are seen at once.
 POLL_SECONDS = 0.03
 
 
 @dataclass(frozen=True)
 class Seen:
-    """Something that was waited for: when it was seen (this process's monotonic clock), and in which words."""
+    """An expected result that was seen: when (this process's monotonic clock), and its words."""
 
     at: float
     what: str
@@ -195,14 +195,14 @@ class Seen:
 
 @dataclass(frozen=True)
 class Expected:
-    """Something that must follow.
+    """A result that must follow.
 
     Args:
         what: for the sentence "… did not happen".
         by: the process that does it, or that shows it.
-        look: what has been seen of it, if anything.
+        look: returns the result, once it is seen.
         process: the part whose log shows why it did not happen.
-        known: what is known about it meanwhile, for that sentence.
+        known: the present knowledge about it, for that sentence.
     """
 
     what: str
@@ -218,7 +218,7 @@ class DemoRun:
 
     Args:
         arrival: set whenever a mail or a webhook arrives.
-        timeout_seconds: the longest that anything is waited for.
+        timeout_seconds: the longest wait for a result.
     """
 
     output: Output
@@ -236,14 +236,14 @@ class DemoRun:
     def await_all(
         self, expected: Sequence[Expected], *, since: float, refresh: Callable[[], None] = lambda: None
     ) -> None:
-        """Wait until all of this has been seen, and show each as it comes.
+        """Wait until all results have been seen, and show each as it comes.
 
         Args:
             since: the moment from which latencies count, on the monotonic clock.
             refresh: called before each look around.
 
         Raises:
-            DemoFailed: something has not come in time, or a webhook could not be verified.
+            DemoFailed: a result has not come in time, or a webhook could not be verified.
         """
         waiting, deadline = list(expected), monotonic() + self.timeout_seconds
         with self.output.waiting("What follows …"):

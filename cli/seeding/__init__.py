@@ -1,1 +1,1 @@
-"""What `tutelage seed` is made of: names, people and their plans, and how they are played through the workflows."""
+"""Parts of `tutelage seed`: names, people and their plans, carried out by the workflows."""

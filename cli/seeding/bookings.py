@@ -50,7 +50,7 @@ FUTURE_DAYS = (2, 30)
 
 
 class Outcome(StrEnum):
-    """How far a booking has come by now."""
+    """The present state of a booking."""
 
     DRAFT = "draft"
     DECLINED = "declined"
@@ -86,7 +86,7 @@ class PlannedBooking:
 
     @property
     def random(self) -> Random:
-        """What chooses the words that people write for this booking."""
+        """The random generator that chooses people's texts for this booking."""
         return Random(self.words)
 
 
@@ -145,7 +145,7 @@ class Planner:
         return True
 
     def _decision(self, random: Random, outcome: Outcome, start: datetime) -> tuple[datetime, datetime]:
-        """When it was asked for, and when it was decided: before the start and before now, within 72 hours."""
+        """The moments of the request and the decision: before the start and before now, within 72 hours."""
         if start > self.now:
             requested_at = self.now - timedelta(hours=random.uniform(1, 70))
             return requested_at, requested_at + (self.now - requested_at) * random.uniform(0.1, 0.9)
@@ -168,7 +168,7 @@ def review(db: Connection, session_id: UUID, *, mentee: Actor, mentor: Actor, wo
 
     Args:
         session_id: a completed session whose review is unlocked.
-        words: what chooses the words; the same number, the same review.
+        words: chooses the text; the same number, the same review.
 
     Returns:
         Whether a review was written.
@@ -199,7 +199,7 @@ class EffectRunner:
     _timers: list[tuple[datetime, Effect, Event]] = field(default_factory=list)
 
     def run_immediate(self) -> None:
-        """Run what follows at once from everything recorded since the last call, and from what that records."""
+        """Run the immediate effects of all events since the last call, and of the events that they record."""
         while events := drain_recorded(self.db).events:
             for event in events:
                 for effect in load().of(type(event)):
@@ -230,7 +230,7 @@ class EffectRunner:
 
 @dataclass(frozen=True)
 class Parties:
-    """Who takes part in a booking, and what is booked."""
+    """The people of a booking, and its listing."""
 
     mentee: Actor
     mentor: Actor
@@ -241,7 +241,7 @@ def carry_out(db: Connection, plan: PlannedBooking, parties: Parties, *, now: da
     """Make the booking and take it as far as its plan goes, and return whether a review was written.
 
     Raises:
-        DomainError: a rule is against it, such as a calendar that was filled meanwhile.
+        DomainError: a rule refuses it, e.g. since a calendar was filled meanwhile.
     """
     effects, random, reviewed = EffectRunner(db, now), plan.random, False
     title, notes = random.choice(TOPICS), random.choice(NOTES)

@@ -81,7 +81,7 @@ HOURS = (
 
 
 def add_demo_people(engine: Engine, *, now: datetime) -> int:
-    """Add the people of the demo with what they have, in one transaction, unless they are there.
+    """Add the people of the demo with their rows, in one transaction, unless they exist.
 
     Args:
         now: the present, UTC.
@@ -98,7 +98,7 @@ def add_demo_people(engine: Engine, *, now: datetime) -> int:
 
 
 def play_demo(db: Connection, *, now: datetime) -> None:
-    """Make the people, what they offer, and what they have booked."""
+    """Make the people, their listings and their bookings."""
     known = db.scalar(select(courses.c.id).where(courses.c.title == COURSE).order_by(courses.c.id).limit(1))
     course_id = known or add_course(db, COURSE, COURSE_DESCRIPTION)
     of_course = {**OF_COURSE, "course_id": course_id}

@@ -1,4 +1,4 @@
-"""Seeded courses: what is sold for each, who teaches it, and the weekly group that one of its mentors holds."""
+"""Seeded courses: their products, their mentors, and the weekly group that one of the mentors holds."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class Bookable:
 
 
 def add_course(db: Connection, title: str, description: str, products: list[dict[str, Any]] = PRODUCTS) -> UUID:
-    """Add a course with what is sold of it; its id."""
+    """Add a course with its products; returns its id."""
     course = create_course(db, actor=SEEDER, title=title, description=description)
     for product in products:
         create_product(db, actor=SEEDER, course_id=course.id, **product)
@@ -57,7 +57,7 @@ def add_course(db: Connection, title: str, description: str, products: list[dict
 
 
 def add_person(db: Connection, person: PlannedPerson, *, now: datetime) -> Actor:
-    """Register a person whose account is older than all that they book."""
+    """Register a person whose account is older than their bookings."""
     user = register_user(db, actor=SEEDER, email=person.email, name=person.name, time_zone=person.time_zone)
     date_account(db, user.id, now=now)
     return Actor.person(user.id, None)

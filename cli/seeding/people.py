@@ -24,7 +24,7 @@ TIME_ZONES = (
     *("Europe/Berlin", "Europe/Lisbon", "Europe/London", "Europe/Stockholm", "America/New_York", "America/Sao_Paulo"),
     *("America/Los_Angeles", "Africa/Lagos", "Africa/Nairobi", "Asia/Kolkata", "Asia/Tokyo", "Australia/Sydney"),
 )
-# What people do, and what they can therefore help with.
+# People's professions, and the skills that follow from them.
 TRADES = {
     "Engineering manager": ("careers", "interviews", "leadership", "hiring", "feedback"),
     "Backend engineer": ("python", "postgresql", "go", "system design", "interviews"),
