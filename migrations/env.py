@@ -1,6 +1,6 @@
-"""How Alembic reaches the database: through the connection or the address that its caller hands in.
+"""Alembic's environment: it reaches the database by the connection or the address that its caller passes.
 
-A caller may also hand in a function that is called after each step, within its transaction.
+A caller may also pass a function that is called after each step, within its transaction.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ def _run(connection: Connection) -> None:
         connection=connection,
         target_metadata=metadata,
         compare_server_default=True,
-        # What one step has locked is free again before the next, which may take long, begins.
+        # The locks of one step are released before the next step, which may take long, begins.
         transaction_per_migration=True,
         on_version_apply=context.config.attributes.get("on_version_apply"),
     )

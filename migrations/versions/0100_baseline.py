@@ -59,7 +59,7 @@ FUNCTIONS = (
     "search_words",
     "touch",
 )
-# The one for all other months, and those of the months to come; the chore of `maintain` makes them from then on.
+# The default partition, and those of the months to come; `maintain` makes the later ones.
 PARTITIONS = """
 SELECT make_audit_partition(NULL);
 SELECT make_audit_partition(CAST(month AS date)) FROM generate_series(
@@ -70,7 +70,7 @@ SELECT make_audit_partition(CAST(month AS date)) FROM generate_series(
 
 
 def statements() -> str:
-    """All that the revision executes."""
+    """The revision's statements."""
     return "\n".join(
         # An exclusion constraint over an id and a range needs equality of ids in a GiST index.
         ["CREATE EXTENSION IF NOT EXISTS btree_gist;", TABLES.read_text()]

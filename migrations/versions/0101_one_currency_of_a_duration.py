@@ -1,6 +1,6 @@
 """Let the active listings of a mentor and a duration have one currency, so that the cheapest of them can be told.
 
-Of those that have several, the ones in the currency of the oldest stay active.
+Where there are several currencies, the listings in the currency of the oldest one stay active.
 
 Revision: 0101, after 0100.
 """
