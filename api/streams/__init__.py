@@ -1,1 +1,1 @@
-"""Live updates as server-sent events: what is handed on, and the connections that it is written to."""
+"""Live updates as server-sent events: the hub of changes, and the connections to clients."""

@@ -105,14 +105,14 @@ class Handler(RequestHandler):
         self.finish(json.dumps(shape(status, code, message, self.request_id, details)))
 
     def write_error(self, status_code: int, **_kwargs: Any) -> None:
-        """What tornado refuses itself, such as another method."""
+        """Answer a refusal of tornado's, such as an unknown method."""
         if status_code == HTTPStatus.METHOD_NOT_ALLOWED:
             self.set_header("Allow", ", ".join(self.SUPPORTED_METHODS))
         sentence = SENTENCES.get(status_code, HTTPStatus(status_code).phrase)
         self.refuse(status_code, CODE_OF_STATUS.get(status_code, "internal_error"), sentence)
 
     def log_exception(self, kind: Any, value: Any, trace: Any) -> None:
-        """A defect, with its traceback; what a client did wrong is no line."""
+        """Log a defect with its traceback; a client's mistake is not logged."""
         if not isinstance(value, HTTPError):
             log.error("streams.failed", exc_info=(kind, value, trace), request_id=self.request_id, route=self.route)
 
@@ -134,7 +134,7 @@ def _log(handler: RequestHandler) -> None:
 class StreamHandler(Handler):
     """One stream, which ends with the token that opened it.
 
-    Subclasses choose what it is about and how changes are written.
+    Subclasses choose its subject and how changes are written.
     """
 
     types: tuple[str, ...]
@@ -150,7 +150,7 @@ class StreamHandler(Handler):
         self.stream: Stream | None = None
 
     async def get(self) -> None:
-        """Authenticate, then send a snapshot or what was missed, and from then on each change."""
+        """Authenticate, then send a snapshot or the missed changes, and from then on each change."""
         try:
             if self.hub.history is None:
                 raise OtherCluster
@@ -173,7 +173,7 @@ class StreamHandler(Handler):
             return
         self.hub.streams[user] += 1
         telemetry.STREAMS_OPEN.inc()
-        # In one step with joining: nothing falls between what was missed and what comes.
+        # In one step with joining, so that no change is lost between the missed ones and the new ones.
         self.stream = stream
         self.hub.join(stream)
         ending = None if self.ends_at is None else asyncio.get_running_loop().call_at(self.ends_at, stream.end)
@@ -193,7 +193,7 @@ class StreamHandler(Handler):
                 del self.hub.streams[user]
 
     def _places(self, actor: Actor) -> tuple[int, UUID | str]:
-        """How many connections there may be, and whose they are: a user's, or all visitors' of one address."""
+        """The limit of connections and the key by which they are counted: a user, or one address of visitors."""
         if actor.visitor:
             return self.hub.settings.streams_per_visitor, f"visitor:{counted_address(self.address)}"
         return self.hub.settings.streams_per_user, actor.user_id or actor.name
@@ -235,7 +235,7 @@ class StreamHandler(Handler):
 
     async def _serve(self, stream: Stream, missed: list[Change] | None, *, unknown: bool) -> None:
         self.set_header("Content-Type", "text/event-stream")
-        # Proxies must not wait for more.
+        # Proxies must not buffer the stream.
         self.set_header("X-Accel-Buffering", "no")
         self.write(f"retry: {RECONNECT_MILLISECONDS}\n\n")
         if unknown:
@@ -295,7 +295,7 @@ class StreamHandler(Handler):
         raise NotImplementedError
 
     def snapshot(self, db: Connection) -> Mapping[str, Any]:
-        """What there is at the beginning."""
+        """The state at the beginning of the stream."""
         raise NotImplementedError
 
     async def events(self, changes: list[Change]) -> list[tuple[str, Mapping[str, Any]] | None]:
@@ -304,9 +304,9 @@ class StreamHandler(Handler):
 
 
 class AvailabilityStream(StreamHandler):
-    """When a mentor is busy: every caller sees the times, visitors included, and no one sees the mentees.
+    """When a mentor is busy: every caller, visitors included, sees the times, and nobody sees the mentees.
 
-    So it is with the seats of group sessions, which the options of a course show to everyone.
+    The same holds for the seats of group sessions, which the options of a course show to everyone.
     """
 
     route = "/streams/availability"
@@ -340,7 +340,7 @@ class AvailabilityStream(StreamHandler):
 
     def _busy(self, change: Change) -> tuple[str, Mapping[str, Any]] | None:
         assert self.mentor_profile_id is not None
-        # That a mentor waits for a seat in another mentor's group is nobody's business.
+        # A mentor's place on the waiting list of another mentor's group is private.
         name, taken = CALENDAR.get(change.type), change.time_of(self.mentor_profile_id)
         return None if name is None else (name, _times(*taken) if taken else {})
 
@@ -362,7 +362,7 @@ class SessionStream(StreamHandler):
         return {"items": [self._shown(each) for each in open_sessions(db, self.actor)]}
 
     async def events(self, changes: list[Change]) -> list[tuple[str, Mapping[str, Any]] | None]:
-        """Each with the session as it stands now, or the caller's place in a waiting list."""
+        """Each change with the session's present state, or the caller's place in a waiting list."""
 
         def look(db: Connection) -> list[tuple[str, Mapping[str, Any]] | None]:
             wanted = {change.session_id for change in changes if change.session_id and change.type in SESSIONS}
@@ -385,7 +385,7 @@ class SessionStream(StreamHandler):
 
     def _place(self, db: Connection, change: Change) -> tuple[str, Mapping[str, Any]] | None:
         assert self.actor is not None
-        # The mentor, whose change it is as well, does not see who waits.
+        # The mentor, whom the change also concerns, does not see the people on the waiting list.
         if change.booking_id is None or self.actor.user_id is None or self.actor.user_id not in change.mentee_user_ids:
             return None
         place = read_place(db, change.booking_id, self.actor.user_id)
@@ -445,7 +445,7 @@ def make_application(hub: Hub) -> Application:
 
 
 def _own_origin(settings: Settings) -> str | None:
-    """The API's, for the pages that it serves itself: with `STREAMS_URL`, they find live updates at another address."""
+    """The API's origin, whose pages find live updates at another address where `STREAMS_URL` is set."""
     parts = urlsplit(settings.public_url)
     return require_origin(f"{parts.scheme}://{parts.netloc}") if settings.streams_url else None
 

@@ -1,8 +1,8 @@
-"""The changes that live updates hand on: the latest are kept, and each is given to the streams that it concerns.
+"""The hub of live updates: it keeps the latest changes and gives each to the streams that it concerns.
 
-One loop reads committed changes a few times a second. What is kept lets a client that comes back with `Last-Event-ID`
-get what it missed. An id is a position in the order of all changes, or what a snapshot had seen; it holds across
-restarts and across processes, and not in a database that was restored.
+One loop reads committed changes a few times a second. From the kept changes, a client that comes back with
+`Last-Event-ID` gets the ones that it missed. An id is a position in the order of all changes, or the changes that a
+snapshot had seen; it is valid across restarts and processes, but not in a database that was restored.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ PAGE = 1_000
 READERS = 4  # threads, and connections to the database
 BEGINNING: Position = (0, 0)
 
-# What an id stands for: a position, and beyond it what a snapshot had seen.
+# The meaning of an id: a position, and the changes beyond it that a snapshot had seen.
 Point = tuple[Position, Snapshot | None]
 
 T = TypeVar("T")
@@ -93,7 +93,7 @@ class Hub:
         return await asyncio.get_running_loop().run_in_executor(self._readers, self._read, reader, consistent)
 
     async def call(self, work: Callable[[], T]) -> T:
-        """Run what may wait for a server in another thread."""
+        """Run a function that may wait for a server, in another thread."""
         return await asyncio.get_running_loop().run_in_executor(self._readers, work)
 
     def _read(self, reader: Reader[T], consistent: bool) -> T:
@@ -104,11 +104,11 @@ class Hub:
 
     @property
     def history(self) -> History | None:
-        """What positions belong to; None while the database has none."""
+        """The history to which positions belong; None while the database has none."""
         return self._present.history if self._present else None
 
     async def start(self) -> None:
-        """Load what can be resumed from; to be called before the first stream."""
+        """Load the changes that can be resumed from; to be called before the first stream."""
         try:
             self._begin(*await self.read(self._load, consistent=True))
         except OtherCluster as error:
@@ -122,13 +122,13 @@ class Hub:
         self._kept.extend(changes)
 
     def _end_history(self) -> None:
-        """End what builds on positions that hold no more: the clients come back, and begin again."""
+        """End all streams, whose positions are no longer valid: the clients come back, and begin again."""
         self._present = None
         for stream in {each for streams in self._waiting.values() for each in streams}:
             stream.end()
 
     async def follow(self) -> None:
-        """Hand on committed changes until it is cancelled."""
+        """Give committed changes to the streams until it is cancelled."""
         while True:
             try:
                 while await self._look():
@@ -182,7 +182,7 @@ class Hub:
 
     @property
     def position(self) -> Position:
-        """Of the last change that was handed on."""
+        """The position of the last change that was given to the streams."""
         return self._kept[-1].position if self._kept else BEGINNING
 
     def join(self, stream: Stream) -> None:
@@ -191,16 +191,16 @@ class Hub:
             self._waiting.setdefault(key, set()).add(stream)
 
     def leave(self, stream: Stream) -> None:
-        """Hand nothing more to a stream."""
+        """Give no further changes to a stream."""
         for key in stream.keys:
             self._waiting[key].discard(stream)
             if not self._waiting[key]:
                 del self._waiting[key]
 
     async def point_of(self, text: str) -> Point | None:
-        """What an id stands for; None for one that was not given out in the present history.
+        """The meaning of an id; None for an id that was not given out in the present history.
 
-        Another process, which gave it out, may have looked later than this one.
+        The process that gave it out may have read later changes than this one.
         """
         history, _, rest = text.partition(".")
         point = read_id(rest)
@@ -212,7 +212,7 @@ class Hub:
         return point if latest.history == self.history and point[0][0] <= latest.horizon else None
 
     def id_of(self, point: Position | Snapshot) -> str:
-        """The id of an event that stands at a position, or that a snapshot stands in."""
+        """The id of an event at a position, or of a snapshot."""
         name = self._present.history.name if self._present else ""
         if isinstance(point, Snapshot):
             running = ",".join(map(str, sorted(point.running)))
@@ -220,7 +220,7 @@ class Hub:
         return f"{name}.{point[0]}.{point[1]}"
 
     def missed_since(self, position: Position, stream: Stream) -> list[Change] | None:
-        """What concerns a stream after a position; None where that is no longer kept."""
+        """The changes after a position that concern a stream; None where they are no longer kept."""
         oldest = self._kept[0].position if self._kept else BEGINNING
         if not (self._whole or position >= oldest):
             return None
@@ -261,12 +261,12 @@ class Stream:
         self._woken.set()
 
     def pass_over(self, position: Position, seen: Snapshot | None) -> None:
-        """Leave out what stands up to a position, and what a snapshot has."""
+        """Skip the changes up to a position, and those in a snapshot."""
         self._after, self._seen = position, seen
         self._pending = deque(change for change in self._pending if self.concerns(change))
 
     async def next(self) -> list[Change]:
-        """What waits, as soon as there is something; nothing after a heartbeat's time."""
+        """The waiting changes, as soon as there are some; an empty list after a heartbeat's time."""
         if not self._pending:
             self._woken.clear()
             # Not wait_for, which makes a task for each wait.
@@ -278,7 +278,7 @@ class Stream:
 
 
 def read_id(text: str) -> Point | None:
-    """The position that an id, without its history, stands for, and what was seen beyond it; None for none of ours."""
+    """The position of an id without its history, and the changes seen beyond it; None if the id is not ours."""
     if not set(text) <= set("0123456789.:,"):
         return None
     try:
