@@ -22,7 +22,7 @@ def keep_sessions(results: Results, contender: str, per_second: float) -> None:
 
 
 def drain_tutelage(contender: Tutelage, results: Results, bookings: int = ACCEPTED_BOOKINGS) -> None:
-    """Stop the workers, have instant bookings made, and let that of the sessions go on until all of these exist.
+    """Stop the workers, make instant bookings, and let the sessions' worker go on until all sessions exist.
 
     The other workers stay stopped meanwhile: whom this is put beside does nothing else either.
     """

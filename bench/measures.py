@@ -1,4 +1,4 @@
-"""What is measured on a running contender over HTTP: whole lives, requests and accepts a second, latencies, reads."""
+"""Measures of a running contender over HTTP: whole lives, requests and accepts a second, latencies, reads."""
 
 from __future__ import annotations
 

@@ -65,7 +65,7 @@ def _bars(axes: Axes, results: Results, rows: Sequence[Row], title: str) -> None
 
 
 def _stacks(axes: Axes, results: Results) -> None:
-    """What a life costs at four clients, by process, one bar for each contender."""
+    """The cost of a life at four clients, by process, one bar for each contender."""
     titles = [title for title in results.processor_ms if title.endswith(plural(4))]
     colors = matplotlib.colormaps["tab20"]
     bottom = [0.0] * len(titles)

@@ -1,4 +1,4 @@
-"""What a run has shown, written into docs/: the table of its figures, the arithmetic past one machine, and plots."""
+"""A run's results, written into docs/: the table of its figures, the arithmetic past one machine, and plots."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def publish(results: Results, product: str, page: Path = PAGE, figures: Path = F
 
 
 def between(text: str, name: str, content: str) -> str:
-    """Replace what stands between the markers of that name.
+    """Replace the text between the markers of that name.
 
     Raises:
         ValueError: the markers are not there.
@@ -95,7 +95,7 @@ def _process_lines(results: Results) -> Sequence[str]:
 
 @dataclass(frozen=True)
 class Arithmetic:
-    """What ten million sessions a day need, by what one life was measured to cost.
+    """The needs of ten million sessions a day, from the measured cost of one life.
 
     Args:
         life_ms: processor milliseconds of all processes.

@@ -13,7 +13,7 @@ from bench.machine import Machine
 
 @dataclass(frozen=True)
 class Row:
-    """What is measured: one line of the report.
+    """A measure: one line of the report.
 
     Attributes:
         name: with its number of clients, where it has one.

@@ -62,7 +62,7 @@ DRAFTS_A_SECOND = 6000  # more than PostgreSQL accepts
 
 @dataclass
 class Suite:
-    """What is measured on whom, and how long.
+    """The measures, the contenders, and the durations.
 
     Args:
         results: where the figures go.
@@ -111,7 +111,7 @@ class Suite:
             yield "webhooks", self._webhooks
 
     def _long_measurements(self) -> Iterator[tuple[str, Callable[[Path], None]]]:
-        """What takes minutes to prepare, or varies little, and is therefore measured in the first round alone."""
+        """Measures that take minutes to prepare or vary little, taken in the first round alone."""
         if self._has("growth") and PRODUCT in self.contenders:
             yield f"Tutelage with {FEW_BOOKINGS:,} and with {self.bookings:,} bookings", self._growth
         if self._has("start") and PRODUCT in self.contenders:

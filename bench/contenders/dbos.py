@@ -21,7 +21,7 @@ LONGEST_SECONDS = 300
 
 @dataclass(frozen=True)
 class Done:
-    """What came of a run; processor seconds are those of its process and of PostgreSQL."""
+    """Result of a run; processor seconds are of its process and of PostgreSQL."""
 
     count: int
     seconds: float

@@ -94,7 +94,7 @@ def accepts(product: Tutelage, clients: int, seconds: float, drafts: int) -> Acc
 
 
 def _statements(database_url: str) -> list[str]:
-    """The product's, with pgbench's variables and literals in place of parameters, each on one line."""
+    """The product's, with pgbench's variables and literals as parameters, each on one line."""
     plan = plan_of(database_url, "booking.accepted")
     literals = {
         "id": ":event_id::uuid",

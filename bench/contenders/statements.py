@@ -48,7 +48,7 @@ FROM (
 ) AS found
 RETURNING target
 """
-# With psycopg's parameters in place of SQLAlchemy's.
+# With psycopg's parameters instead of SQLAlchemy's.
 ACCEPT = re.sub(r"(?<!:):(\w+)", r"%(\1)s", _ACCEPT)
 
 _PLAN = """
@@ -59,7 +59,7 @@ FROM deliveries WHERE event_id = (SELECT id FROM events WHERE type = %s ORDER BY
 
 @dataclass(frozen=True)
 class DeliveryPlan:
-    """What follows from one type of event: parallel lists, one entry for each delivery."""
+    """The deliveries of one type of event: parallel lists, one entry for each delivery."""
 
     effects: list[str]
     targets: list[str]
