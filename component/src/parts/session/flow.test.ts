@@ -100,6 +100,20 @@ describe("steps", () => {
     expect(events).toEqual(["started"]);
   });
 
+  it("has ended with its answer, while the rest is still being read", async () => {
+    const api = new FakeApi();
+    const { flow } = await open(api);
+    api.answers = [session({ status: "in_progress" }), session({ status: "completed" })];
+    let answerQuote = (_quote: CancellationQuote): void => undefined;
+    const held = new Promise<CancellationQuote>((resolve) => (answerQuote = resolve));
+    Object.defineProperty(api, "quote", { get: () => held });
+    await flow.start();
+    expect(flow.store.state).toMatchObject({ session: { status: "in_progress" }, doing: null });
+    await flow.complete({ notes: "Read chapter three." });
+    expect(api.sent.map(({ path }) => path)).toEqual(["/sessions/session-1/start", "/sessions/session-1/complete"]);
+    answerQuote(quote());
+  });
+
   it("does one thing at a time", async () => {
     const api = new FakeApi();
     const { flow } = await open(api);

@@ -126,7 +126,7 @@ export class SessionFlow {
       }
       if (action === "leave") return this.#leave(reason);
       const mayAsk = quote.cancelledBy === "mentee" && quote.refund.amount > 0;
-      await this.#stepDone(action, await this.#postStep(action, { reason, type, ...(mayAsk && { refundRequested }) }));
+      this.#stepDone(action, await this.#postStep(action, { reason, type, ...(mayAsk && { refundRequested }) }));
     });
   }
 
@@ -144,7 +144,7 @@ export class SessionFlow {
   /** Reports who did not come, which cancels the session. */
   async reportNoShow(who: Absent): Promise<void> {
     await this.#doing("no-show", async () => {
-      await this.#stepDone("no-show", await this.#postStep("no-show", { who }));
+      this.#stepDone("no-show", await this.#postStep("no-show", { who }));
     });
   }
 
@@ -199,7 +199,7 @@ export class SessionFlow {
       await this.#reader.read();
       const now = this.store.state.session;
       // The page may have asked its own visitor, who thought better of it.
-      if (now && now.status === status) await this.#stepDone(action, now);
+      if (now && now.status === status) this.#stepDone(action, now);
       else this.store.update({ dialog: null });
     });
   }
@@ -223,11 +223,12 @@ export class SessionFlow {
     return this.#post<Session>(`/sessions/${this.#sessionId}/${action}`, body, { ifMatch, onTag });
   }
 
-  async #stepDone(action: Action, session: Session): Promise<void> {
+  /** Shows what a step made. What stands beside the session is read afterwards: the next step need not wait for it. */
+  #stepDone(action: Action, session: Session): void {
     this.store.update({ session });
     this.#finished(action);
     if (action in EVENTS) this.#emitStep(action as keyof typeof EVENTS, session);
-    await this.#reader.readRest(session).catch(() => undefined);
+    void this.#reader.readRest(session).catch(() => undefined);
   }
 
   async #leave(reason: string): Promise<void> {
