@@ -96,10 +96,11 @@ class DriverConnection(psycopg.Connection[tuple[Any, ...]]):
             psycopg.Error: as a cursor raises it.
         """
         pgconn = self.pgconn
+        if pgconn.transaction_status == TransactionStatus.IDLE and not self.autocommit:
+            self._begin()
+        # Only now: each command that begins the transaction ends a wait of its own.
         self.waits_since = monotonic()
         try:
-            if pgconn.transaction_status == TransactionStatus.IDLE and not self.autocommit:
-                self._begin()
             # One for each connection: a new one looks up again how each type is read and written.
             transformer = self._kept_transformer
             if transformer is None:
@@ -170,7 +171,7 @@ class DriverConnection(psycopg.Connection[tuple[Any, ...]]):
 
     def _begin(self) -> None:
         if self.isolation_level is None and self.read_only is None and self.deferrable is None:
-            self._require(self.pgconn.exec_(b"BEGIN"))
+            self.run(b"BEGIN")
         else:
             # Psycopg begins a transaction of this kind before any statement.
             self.execute(b"SELECT")

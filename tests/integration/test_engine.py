@@ -181,6 +181,18 @@ def test_a_prepared_statement_begins_at_the_chosen_isolation(engine: Engine, lev
         assert shown.one_or_none(db, {}) == {"transaction_isolation": level.lower()}
 
 
+@pytest.mark.parametrize("options", [{}, {"isolation_level": "REPEATABLE READ"}], ids=["default", "chosen"])
+def test_the_first_statement_of_a_transaction_has_its_deadline(database_url: str, options: dict[str, str]) -> None:
+    sleep = PreparedStatement(text("SELECT 1 AS one FROM pg_sleep(5)").columns(column("one", Integer)))
+    # An engine of its own, which takes the server for stalled for a moment.
+    with create(database_url, warn=False).connect() as db:
+        db.execution_options(**options)
+        driver_of(db).limit_seconds = 0.5
+        with pytest.raises(DBAPIError) as raised:
+            sleep.one_or_none(db, {})
+        assert raised.value.connection_invalidated
+
+
 @pytest.mark.parametrize("module", [models.driver, models.engine, models.prepared], ids=lambda module: module.__name__)
 def test_psycopgs_public_interface_is_enough(engine: Engine, module: ModuleType) -> None:
     """A private name may be gone in its next release, and one of ours would hide it."""
