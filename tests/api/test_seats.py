@@ -95,6 +95,20 @@ def test_an_inactive_mentors_group_takes_nobody_on_and_is_finished(world: World,
         assert (answer.status_code, answer.json["status"]) == (200, status)
 
 
+def test_a_seat_left_meanwhile_is_offered_when_its_mentor_is_active_again(world: World, cast: Cast) -> None:
+    full = make_group(world, cast, cast.mentee, capacity=1)
+    assert post(world, full, "waitlist", cast.as_stranger).status_code == 201
+    factories.deactivate(world.engine, cast.mentor)
+    assert post(world, full, "leave", cast.as_mentee).status_code == 200
+    answer = world.client.patch(
+        f"/mentor-profiles/{cast.mentor.id}", headers=cast.as_operator | {"If-Match": "*"}, json={"active": True}
+    )
+    assert (answer.status_code, answer.json["active"]) == (200, True)
+    seen = world.client.get(f"/group-sessions/{full.id}", headers=cast.as_stranger).json
+    assert seen["seatsOffered"] == 1
+    assert post(world, full, "waitlist/accept-offer", cast.as_stranger).status_code == 200
+
+
 def test_a_full_group_is_not_joined(world: World, cast: Cast) -> None:
     group = make_group(world, cast, capacity=1)
     assert post(world, group, "join", cast.as_stranger).json["full"] is True

@@ -157,6 +157,16 @@ def test_a_session_paid_with_money_returns_no_credit(db: Connection) -> None:
     assert session.cancellation["creditReturned"] is None
 
 
+def test_a_request_to_be_paid_with_money_returns_no_credit(db: Connection) -> None:
+    declined, withdrawn = (factories.make_booking(db) for _ in range(2))
+    assert withdrawn.mentee_user_id is not None
+    decline(db, actor=factories.mentor_of(declined), booking=declined, reason="Away", now=NOW)
+    withdraw(db, actor=Actor.person(withdrawn.mentee_user_id, None), booking=withdrawn, reason=None, now=NOW)
+    of_requests = events.c.type.in_(["booking.declined", "booking.cancelled"])
+    data = db.scalars(select(events.c.data).where(of_requests)).all()
+    assert [(each["credit_returned"], each["credit_valid_to"]) for each in data] == [(None, None)] * 2
+
+
 @pytest.mark.parametrize(
     ("how", "extended"),
     [

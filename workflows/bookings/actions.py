@@ -151,7 +151,7 @@ def expiry_of(event: BookingRequested) -> datetime:
 def _returned_credit(
     db: Connection, booking: Booking, actor: Actor, reason: str, now: datetime, *, by_mentee: bool
 ) -> dict[str, Any]:
-    bundle = None
-    if booking.bundle_purchase_id is not None:
-        bundle = give_back(db, booking_id=booking.id, actor=actor, by_mentee=by_mentee, now=now, reason=reason)
+    if booking.bundle_purchase_id is None:
+        return {"credit_returned": None, "credit_valid_to": None}
+    bundle = give_back(db, booking_id=booking.id, actor=actor, by_mentee=by_mentee, now=now, reason=reason)
     return {"credit_returned": bundle is not None, "credit_valid_to": bundle and bundle.valid_to}

@@ -147,12 +147,13 @@ class BookingAccepted(BookingEvent):
 class BookingDeclined(BookingEvent):
     """The mentor has declined the request.
 
-    `credit_returned`: whether a credit that paid for it went back to its bundle, which ends at `credit_valid_to`.
+    `credit_returned`: whether the credit that paid for it went back to its bundle, which ends at `credit_valid_to`;
+    null where none paid.
     """
 
     type: ClassVar[str] = "booking.declined"
 
-    credit_returned: bool = False
+    credit_returned: bool | None = None
     credit_valid_to: datetime | None = None
 
 
@@ -160,13 +161,13 @@ class BookingDeclined(BookingEvent):
 class BookingCancelled(BookingEvent):
     """The mentee has cancelled the request, or it has expired.
 
-    `credit_returned`: whether a credit that paid for it went back to its bundle, which ends at `credit_valid_to`; in
-    the past, the credit cannot be spent.
+    `credit_returned`: whether the credit that paid for it went back to its bundle, which ends at `credit_valid_to`; in
+    the past, the credit cannot be spent. Null where none paid.
     """
 
     type: ClassVar[str] = "booking.cancelled"
 
-    credit_returned: bool = False
+    credit_returned: bool | None = None
     credit_valid_to: datetime | None = None
 
 

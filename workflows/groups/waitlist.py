@@ -50,6 +50,14 @@ SELECT user_id FROM dropped ORDER BY id
     ).columns(user_id=Uuid())
 
 
+_WAITED_FOR = sql(
+    """
+SELECT g.booking_id FROM group_sessions g JOIN bookings b ON b.id = g.booking_id
+WHERE b.mentor_profile_id = :mentor_profile_id AND b.start_time > :now AND g.cancelled_at IS NULL
+  AND EXISTS (SELECT FROM waitlist_entries WHERE waitlist_entries.booking_id = g.booking_id)
+ORDER BY g.booking_id
+"""
+)
 _DROP_LAPSED = _deleting("AND offered_until <= :now")
 _DROP_OWN = _deleting("AND user_id = :user_id")
 _DROP_ALL = _deleting("")
@@ -143,8 +151,9 @@ def leave_waitlist(db: Connection, *, actor: Actor, group: Group, now: datetime,
 def offer_seats(db: Connection, *, group: Group, now: datetime, policy: OperatorPolicy) -> None:
     """End the offers that have lapsed, and offer every free seat to the next in line, under the group's lock.
 
-    To be called wherever a seat may have become free: when one is left or declined, an offer has lapsed, or the
-    capacity was raised. An offer ends at the start at the latest. Those who are busy at that time are passed over.
+    To be called wherever a seat may have become free: when one is left or declined, an offer has lapsed, the capacity
+    was raised, or the mentor is active again. An offer ends at the start at the latest. Those who are busy at that time
+    are passed over.
     """
     values = {"booking_id": group.id, "now": now}
     dropped = [_dropped(group, row.user_id, LAPSED, now) for row in db.execute(_DROP_LAPSED, values)]
@@ -163,6 +172,14 @@ def offer_seats(db: Connection, *, group: Group, now: datetime, policy: Operator
         ]
     if dropped or offered:
         record(db, *dropped, *offered)
+
+
+def offer_seats_of_mentor(db: Connection, *, mentor_profile_id: UUID, now: datetime, policy: OperatorPolicy) -> None:
+    """Offer the free seats of a mentor's group sessions, after the mentor has become active again."""
+    waited_for = db.scalars(_WAITED_FOR, {"mentor_profile_id": mentor_profile_id, "now": now}).all()
+    for booking_id in waited_for:
+        lock_group(db, booking_id)
+        offer_seats(db, group=read_group(db, booking_id), now=now, policy=policy)
 
 
 def is_offered(db: Connection, event: WaitlistOffered, *, now: datetime) -> bool:
