@@ -13,6 +13,7 @@ import pytest
 from jinja2 import UndefinedError
 from jinja2.exceptions import SecurityError
 
+from workflows.notifications import kinds
 from workflows.notifications import templating as texts
 from workflows.notifications.templating import Templates, template_errors, template_names
 from workflows.notifications.texts import Footer, Quotation, Words, as_html, as_text, compose, use_templates
@@ -306,6 +307,10 @@ def test_operators_can_replace_the_frame_of_mails(folder: Path) -> None:
     html = as_html(Words("A & B", "x"), Footer("A session.", "https://t.example/u"))
     assert html == "<h1>A &amp; B</h1><a href='https://t.example/u'>off</a>"
     assert template_errors(folder) == []
+
+
+def test_every_kind_has_its_template() -> None:
+    assert {f"{kind}.txt.j2" for kind in kinds.KINDS} <= set(template_names())
 
 
 def test_our_own_templates_have_no_errors(tmp_path: Path) -> None:

@@ -1,0 +1,146 @@
+"""Tests of the pages for contributors: each change there leaves the guards green, and each guard misses its file."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from cli.plan import ROOT
+from tests.docs.pages import DOCS, blocks
+
+CONTRIBUTING = ROOT / "CONTRIBUTING.md"
+COPIED = (
+    *("api", "cli", "config", "infrastructure", "migrations", "models", "workers", "workflows", "tests", "docs"),
+    *("pyproject.toml", "README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md", ".env.example"),
+)
+NEWEST = max(int(file.name[:4]) for file in (ROOT / "migrations/versions").glob("[0-9]*.py"))
+MIGRATION = f"migrations/versions/{NEWEST + 1:04}_preparation_of_listings.py"
+MIGRATIONS = "tests/architecture/test_migrations.py::test_models_and_migrations_agree"
+LISTING = "tests/api/test_listings.py::test_a_mentor_publishes_a_listing_with_its_defaults"
+EXAMPLES = "tests/contract/test_routes.py::test_every_body_has_an_example_that_fits_its_schema"
+PERMITTED = "tests/contract/test_permissions.py::test_the_tables_and_the_application_have_the_same_routes"
+AUDITED = "tests/contract/test_audited.py"
+TEXTS = "tests/unit/test_texts.py"
+SUBSCRIBED = "tests/unit/test_subscriptions.py"
+TABLES = "tests/docs/test_tables.py"
+
+
+@dataclass(frozen=True)
+class Change:
+    """A change that a page shows: its n-th block of `diff`, and the test that misses each of its files.
+
+    `+++` begins a file, `@@` a further place in it. A place's unchanged lines are unique in the file. NEWEST is the
+    newest migration's number, NEXT the one after it.
+    """
+
+    page: Path
+    number: int
+    guards: dict[str, str]
+
+    def texts(self, root: Path) -> dict[str, str]:
+        """Each file of the change, as it is after it."""
+        texts = {}
+        shown = blocks(self.page, "diff")[self.number]
+        numbered = shown.replace("NEWEST", f"{NEWEST:04}").replace("NEXT", f"{NEWEST + 1:04}")
+        for part in numbered.split("+++ ")[1:]:
+            name, _, body = part.partition("\n")
+            file = root / name
+            text = file.read_text() if file.exists() else ""
+            for place in body.split("@@\n"):
+                lines = [line or " " for line in place.splitlines()]
+                before = "".join(f"\n{line[1:]}" for line in lines if line[0] == " ") + "\n"
+                after = "".join(f"\n{line[1:]}" for line in lines) + "\n"
+                assert not text or text.count(before) == 1, f"{name} has not exactly one place like this:{before}"
+                text = text.replace(before, after) if text else after[1:]
+            texts[name] = text
+        return texts
+
+
+CHANGES = {
+    "route": Change(
+        CONTRIBUTING,
+        0,
+        {
+            "workflows/catalog/listings.py": PERMITTED,
+            "api/resources/catalog.py": PERMITTED,
+            "docs/permissions.md": PERMITTED,
+            "docs/audit.md": AUDITED,
+        },
+    ),
+    "field": Change(
+        CONTRIBUTING,
+        1,
+        {
+            "models/catalog.py": MIGRATIONS,
+            MIGRATION: MIGRATIONS,
+            "workflows/catalog/listings.py": LISTING,
+            "api/schemas/catalog.py": LISTING,
+            "api/openapi/examples.py": EXAMPLES,
+            "tests/api/test_listings.py": LISTING,
+        },
+    ),
+    "notification": Change(
+        DOCS / "notifications.md",
+        0,
+        {
+            "workflows/notifications/kinds.py": TABLES,
+            "workflows/notifications/templates/group_session_full.txt.j2": TEXTS,
+            "workflows/effects/notifications.py": SUBSCRIBED,
+            "docs/notifications.md": TABLES,
+            "docs/sessions.md": TABLES,
+            "tests/unit/test_subscriptions.py": SUBSCRIBED,
+        },
+    ),
+}
+
+
+@pytest.fixture
+def copy(tmp_path: Path) -> Path:
+    """A copy of what the guards read."""
+    for name in COPIED:
+        if (ROOT / name).is_dir():
+            shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("pictures"))
+        else:
+            shutil.copy2(ROOT / name, tmp_path)
+    return tmp_path
+
+
+@pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
+def test_a_change_from_its_page_leaves_the_guards_green(copy: Path, change: Change) -> None:
+    texts = change.texts(copy)
+    assert set(texts) == set(change.guards)
+    for name, text in texts.items():
+        (copy / name).write_text(text)
+    result = _run(copy, *dict.fromkeys(change.guards.values()))
+    assert result.returncode == 0, result.stdout
+
+
+@pytest.mark.parametrize(
+    ("change", "missing"),
+    # One file for each guard: a run of all files would take minutes.
+    [
+        pytest.param(change, file, id=file)
+        for change in CHANGES.values()
+        for file in {guard: file for file, guard in change.guards.items()}.values()
+    ],
+)
+def test_each_guard_misses_a_file_of_a_change(copy: Path, change: Change, missing: str) -> None:
+    for name, text in change.texts(copy).items():
+        if name != missing:
+            (copy / name).write_text(text)
+    result = _run(copy, "-x", change.guards[missing])
+    # The codes of failed tests, and of a suite that cannot even be loaded.
+    assert result.returncode in (1, 2, 4), result.stdout
+
+
+def _run(copy: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run tests of the copy, whose modules precede the installed ones, with servers of their own."""
+    command = [sys.executable, "-m", "pytest", "-q", "-n", "0", "-p", "no:cacheprovider", *arguments]
+    environment = {**os.environ, "PYTHONPATH": str(copy), "PYTHONDONTWRITEBYTECODE": "1"}
+    return subprocess.run(command, cwd=copy, env=environment, check=False, stdout=subprocess.PIPE, text=True)
