@@ -68,7 +68,7 @@ def start_metrics(settings: Settings, process: str) -> None:
 
 
 class _Folder(Collector):
-    """The sum of all processes' figures in a folder; of gauges, only those of living processes."""
+    """The sum of all processes' figures in a folder; a gauge sums the figures of living processes alone."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder

@@ -37,8 +37,8 @@ def expect_entry(db: Connection, *, action: str | None = None, subject: tuple[st
     An operator's is written at the end of the request, when the reason that it gives has been checked.
 
     Args:
-        action: in place of the route's.
-        subject: in place of what the path names.
+        action: replaces the action that the route declares.
+        subject: replaces the subject that the path names.
     """
     entry = _entry()
     if action is not None:

@@ -1,4 +1,4 @@
-"""What a route declares, in one place: who may use it and on what, its name in the audit, its rate limit, its body.
+"""Declaration of a route: its role and subject, its name in the audit, its rate limit, its largest body.
 
 The decorators of loaders.py, lists.py and reports.py write it; the hooks that run before the view read it.
 """
@@ -20,7 +20,7 @@ LARGE_BODY_LIMIT_BYTES = 256 * 1024
 
 @dataclass(frozen=True, kw_only=True)
 class Declaration:
-    """What a route declares.
+    """Role, subject, audited action and limits of a route.
 
     Args:
         role: who may use it; None where no credentials are asked for.
@@ -49,11 +49,11 @@ NOTHING_DECLARED = Declaration()
 
 
 def declaration_of(view: Callable[..., object]) -> Declaration:
-    """What the route of a view declares."""
+    """The declaration of a view's route."""
     declared: Declaration = vars(view).get("_apidoc", {}).get("declared", NOTHING_DECLARED)
     return declared
 
 
 def declaration_of_endpoint(endpoint: str | None) -> Declaration:
-    """What a route of the present application declares; nothing where no route was found."""
+    """The declaration of a route of the present application; an empty one where no route was found."""
     return declaration_of(current_app.view_functions[endpoint]) if endpoint else NOTHING_DECLARED
