@@ -14,6 +14,7 @@ from sqlalchemy import Connection, delete, func, select, tuple_
 from config import telemetry
 from config.settings import settings
 from infrastructure.celery_app import app
+from infrastructure.operator_policy import operator_policy
 from infrastructure.transactions import Transactions, is_unavailable, metered
 from infrastructure.wakeups import WakeupQueue
 from models import engine
@@ -28,6 +29,7 @@ from workflows.events import QUEUES
 from workflows.events.backfill import fill_new_gaps, introduce
 from workflows.events.subscriptions import load
 from workflows.events.sweep import backlogs, dead_by_effect, oldest_undelivered
+from workflows.groups.waitlist import offer_waited_seats
 from workflows.invariants import continuous
 from workflows.kernel.quotas import forget_unused_quotas
 from workflows.privacy.erasure import go_on_erasing
@@ -146,6 +148,11 @@ def _remind_to_complete(db: Connection) -> bool:
     return remind_to_complete(db, now=_now(db))
 
 
+def _offer_seats(db: Connection) -> bool:
+    """Offer seats that stayed free to people on the waiting list who can take them now."""
+    return offer_waited_seats(db, now=_now(db), policy=operator_policy(settings()))
+
+
 def make_audit_partitions(db: Connection) -> bool:
     """Make the partitions of the audit before they are needed."""
     for month in make_partitions(db, now=_now(db)):
@@ -228,6 +235,7 @@ CHORES: dict[str, Chore] = {
     "hasten postponed messages": hasten_postponed,
     "cancel sessions not held": _cancel_not_held,
     "remind of sessions to complete": _remind_to_complete,
+    "offer free seats": _offer_seats,
     "delete expired holds": delete_expired_holds,
     "forget used links": forget_spent_links,
     "forget mail addresses": forget_email_changes,

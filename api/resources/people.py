@@ -28,7 +28,6 @@ from workflows.accounts.email_change import request_email_change
 from workflows.accounts.mailed_links import end_links
 from workflows.accounts.records import Mentor, User, mentor_query, profile_of_user_query, user_query
 from workflows.catalog.mentors import SKILLS, MentorSort, mentors_list
-from workflows.groups.waitlist import offer_seats_of_mentor
 from workflows.identity.access import require_own_profile, require_self
 from workflows.kernel.errors import Invalid
 from workflows.kernel.paging import PagedList
@@ -177,8 +176,6 @@ def update_mentor_profile(context: RequestContext[Mentor], body: dict[str, Any])
         changes=body,
         any_version=any_version_will_do(request),
     )
-    if changed.active and not context.subject.active:
-        offer_seats_of_mentor(context.db, mentor_profile_id=changed.id, now=context.now, policy=app_state().policy)
     return tagged(changed)
 
 

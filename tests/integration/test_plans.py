@@ -65,6 +65,7 @@ from workflows.catalog.products import PRODUCTS
 from workflows.events.record import recording
 from workflows.groups.records import GROUPS
 from workflows.groups.support_options import OFFERS
+from workflows.groups.waitlist import WAITED_FOR
 from workflows.identity.actor import ACTIVE_MENTOR, MENTOR, USER
 from workflows.invariants import About, check_part, continuous, names
 from workflows.kernel.paging import PagedList
@@ -307,6 +308,7 @@ STATEMENTS: dict[str, ClauseElement] = {
     "a mentee's own time": OWN_TIME,
     "sessions in the way of time off": IN_THE_WAY,
     "holds in time off": END_HOLDS,
+    "groups to offer seats of": WAITED_FOR,
     "a new hold": TAKE_HOLD,
     "a released hold": RELEASE_HOLD,
     "expired holds": DELETE_EXPIRED_HOLDS,

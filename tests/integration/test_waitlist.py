@@ -3,26 +3,30 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 from uuid import UUID
 
 import pytest
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, delete, select, update
 
+from models.calendar import person_busy
 from models.events import deliveries, events
 from models.groups import group_sessions, waitlist_entries
 from models.notifications import notifications
+from models.people import mentor_profiles
 from models.sessions import session_id_of
 from tests import factories
 from tests.integration.harness import Harness
 from tests.integration.test_seats import NOW, START, TICK, Scene, refused
+from workers.maintain import maintain
 from workflows.accounts.records import User
 from workflows.events.event_types import BookingAccepted
 from workflows.events.record import record
 from workflows.groups.place import read_group
 from workflows.groups.records import Group
 from workflows.groups.seats import refund_all
-from workflows.groups.waitlist import WaitlistEntry, join_waitlist, leave_waitlist, offer_seats
+from workflows.groups.waitlist import WaitlistEntry, join_waitlist, leave_waitlist, offer_seats, offer_waited_seats
 from workflows.kernel.errors import Conflict, Invalid, InvalidTransition
 from workflows.kernel.locks import lock_group
 from workflows.kernel.operator_policy import DEFAULT_POLICY, OperatorPolicy
@@ -399,3 +403,47 @@ def test_with_overlap_an_offer_passes_over_who_teaches_alone(db: Connection) -> 
     busy_then(group, eve)
     group.leave(group.ada, policy=allowing)
     assert group.line() == {ben.id: None, eve.id: NOW + HOUR}
+
+
+def free_again(group: FullGroup, person: User) -> None:
+    group.db.execute(delete(person_busy).where(person_busy.c.user_id == person.id))
+
+
+def test_who_was_passed_over_is_offered_the_seat_once_free(db: Connection) -> None:
+    group = FullGroup(db)
+    (ben,) = group.waiting(1)
+    busy_then(group, ben)
+    group.leave(group.ada)
+    offering = partial(offer_waited_seats, db, now=NOW + TICK, policy=DEFAULT_POLICY, limit=1)
+    assert (offering(), group.seats()) == (False, (0, 0))
+    free_again(group, ben)
+    assert (offering(), group.line()) == (True, {ben.id: NOW + TICK + HOUR})
+    assert (offering(), group.seats()) == (False, (0, 1))
+
+
+def test_maintain_offers_seats_to_who_became_free(harness: Harness) -> None:
+    with harness.transactions() as db:
+        group = FullGroup(db)
+        (ben,) = group.waiting(1)
+        busy_then(group, ben)
+        group.leave(group.ada)
+        free_again(group, ben)
+    assert maintain(harness.transactions)
+    assert offers(harness)[ben.id] is not None
+
+
+def test_while_the_mentor_is_inactive_an_offer_ends_and_its_place_stays(db: Connection) -> None:
+    group = FullGroup(db)
+    ben, eve = group.waiting(2)
+    group.leave(group.ada)
+    active = update(mentor_profiles).where(mentor_profiles.c.id == group.mentor.id)
+    db.execute(active.values(active=False))
+    lock_group(db, group.group.id)
+    offer_seats(db, group=group.group, now=NOW + HOUR, policy=DEFAULT_POLICY)
+    assert (group.line(), group.seats()) == ({ben.id: None, eve.id: None}, (0, 0))
+    assert not group.events("waitlist.dropped")
+    assert len(group.events("group_session.changed")) == 1
+    assert not offer_waited_seats(db, now=NOW + HOUR, policy=DEFAULT_POLICY)
+    db.execute(active.values(active=True))
+    assert not offer_waited_seats(db, now=NOW + HOUR, policy=DEFAULT_POLICY)
+    assert (group.line(), group.seats()) == ({ben.id: NOW + 2 * HOUR, eve.id: None}, (0, 1))

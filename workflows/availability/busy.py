@@ -33,17 +33,18 @@ released AS (
 )
 """
 
-# Of a person `{user_id}`: whether they could not take part as a mentee, as the guard of the calendar will find it.
+# Of a person `{user_id}`: whether they could not take part as a mentee between two times, as the guard of the calendar
+# will find it.
 IS_BUSY = """
 EXISTS (
     SELECT FROM person_busy
     WHERE person_busy.user_id = {user_id}
-      AND person_busy.busy && tstzrange(:start_time, :end_time)
+      AND person_busy.busy && tstzrange({start_time}, {end_time})
       AND (person_busy.expires_at IS NULL OR person_busy.expires_at > now())
       AND (person_busy.mentor_profile_id IS NOT NULL OR NOT CAST(:mentee_overlap AS boolean))
 )
 """
-_IS_BUSY = sql("SELECT " + IS_BUSY.format(user_id=":user_id"))
+_IS_BUSY = sql("SELECT " + IS_BUSY.format(user_id=":user_id", start_time=":start_time", end_time=":end_time"))
 
 
 def require_free(

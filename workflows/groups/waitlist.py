@@ -11,7 +11,7 @@ from uuid_utils.compat import uuid7
 
 from models.base import Timestamp, sql
 from workflows.availability.busy import IS_BUSY, require_free
-from workflows.events.event_types import GroupSessionChanged, WaitlistDropped, WaitlistOffered
+from workflows.events.event_types import Event, GroupSessionChanged, WaitlistDropped, WaitlistOffered
 from workflows.events.record import record
 from workflows.groups.place import (
     Place,
@@ -31,6 +31,8 @@ from workflows.kernel.operator_policy import OperatorPolicy
 LAPSED = "lapsed"
 CANCELLED = "cancelled"
 BEGUN = "begun"
+# Groups of one transaction, which locks them.
+OFFERED_AT_ONCE = 50
 
 
 def _deleting(which: str) -> TextualSelect:
@@ -50,37 +52,58 @@ SELECT user_id FROM dropped ORDER BY id
     ).columns(user_id=Uuid())
 
 
-_WAITED_FOR = sql(
+# A person whose offer ends while the mentor is inactive could not accept it, and waits on in the same position.
+_END_LAPSED = sql(
     """
-SELECT g.booking_id FROM group_sessions g JOIN bookings b ON b.id = g.booking_id
-WHERE b.mentor_profile_id = :mentor_profile_id AND b.start_time > :now AND g.cancelled_at IS NULL
-  AND EXISTS (SELECT FROM waitlist_entries WHERE waitlist_entries.booking_id = g.booking_id)
-ORDER BY g.booking_id
-"""
+WITH mentor AS (
+    SELECT m.active FROM bookings b JOIN mentor_profiles m ON m.id = b.mentor_profile_id WHERE b.id = :booking_id
+),
+kept AS (
+    UPDATE waitlist_entries SET offered_until = NULL FROM mentor
+    WHERE booking_id = :booking_id AND offered_until <= :now AND NOT mentor.active
+    RETURNING id, user_id, false AS dropped
+),
+dropped AS (
+    DELETE FROM waitlist_entries USING mentor
+    WHERE booking_id = :booking_id AND offered_until <= :now AND mentor.active
+    RETURNING id, user_id, true AS dropped
+),
+ended AS (
+    SELECT * FROM kept UNION ALL SELECT * FROM dropped
+),
+counted AS (
+    UPDATE group_sessions SET seats_offered = seats_offered - (SELECT count(*) FROM ended)
+    WHERE booking_id = :booking_id AND EXISTS (SELECT FROM ended)
 )
-_DROP_LAPSED = _deleting("AND offered_until <= :now")
+SELECT user_id, dropped FROM ended ORDER BY id
+"""
+).columns(user_id=Uuid())
 _DROP_OWN = _deleting("AND user_id = :user_id")
 _DROP_ALL = _deleting("")
 _ENTER = sql("INSERT INTO waitlist_entries (id, booking_id, user_id) VALUES (:id, :booking_id, :user_id)")
 _OFFERED_UNTIL = sql("SELECT offered_until FROM waitlist_entries WHERE booking_id = :booking_id AND user_id = :user_id")
-# Nothing is offered once the session has been started, however early, nor by an inactive mentor, nor to a person who is
-# busy at that time: they keep their position, and the next in line gets the seat.
+# People to whom a seat can be offered. Nothing is offered once the session has been started, however early, nor by an
+# inactive mentor, nor to a person who is busy at that time: they keep their position, and the next in line gets the
+# seat.
+_WAITING = f"""
+FROM bookings b
+JOIN group_sessions g ON g.booking_id = b.id AND g.seats_taken + g.seats_offered < g.capacity
+JOIN mentor_profiles m ON m.id = b.mentor_profile_id AND m.active
+JOIN waitlist_entries w ON w.booking_id = b.id AND w.offered_until IS NULL
+LEFT JOIN sessions s ON s.booking_id = b.id
+WHERE b.kind = 'group' AND b.start_time > :now AND g.cancelled_at IS NULL
+  AND coalesce(s.status, 'scheduled') = 'scheduled'
+  AND NOT {IS_BUSY.format(user_id="w.user_id", start_time="b.start_time", end_time="b.end_time")}
+"""
+WAITED_FOR = sql(f"SELECT DISTINCT g.booking_id {_WAITING} ORDER BY g.booking_id LIMIT :limit").columns(
+    booking_id=Uuid()
+)
 _OFFER = sql(
     f"""
-WITH free AS (
-    SELECT greatest(g.capacity - g.seats_taken - g.seats_offered, 0) AS seats
-    FROM group_sessions g
-    JOIN bookings b ON b.id = g.booking_id
-    JOIN mentor_profiles m ON m.id = b.mentor_profile_id AND m.active
-    LEFT JOIN sessions s ON s.booking_id = g.booking_id
-    WHERE g.booking_id = :booking_id AND g.cancelled_at IS NULL
-      AND coalesce(s.status, 'scheduled') = 'scheduled'
-),
-first AS (
-    SELECT id FROM waitlist_entries
-    WHERE booking_id = :booking_id AND offered_until IS NULL
-      AND NOT {IS_BUSY.format(user_id="waitlist_entries.user_id")}
-    ORDER BY id LIMIT coalesce((SELECT seats FROM free), 0)
+WITH first AS (
+    SELECT w.id {_WAITING} AND b.id = :booking_id
+    ORDER BY w.id
+    LIMIT (SELECT capacity - seats_taken - seats_offered FROM group_sessions WHERE booking_id = :booking_id)
 ),
 offered AS (
     UPDATE waitlist_entries SET offered_until = CAST(:until AS timestamptz) FROM first
@@ -151,35 +174,38 @@ def leave_waitlist(db: Connection, *, actor: Actor, group: Group, now: datetime,
 def offer_seats(db: Connection, *, group: Group, now: datetime, policy: OperatorPolicy) -> None:
     """End the offers that have lapsed, and offer every free seat to the next in line, under the group's lock.
 
-    To be called wherever a seat may have become free: when one is left or declined, an offer has lapsed, the capacity
-    was raised, or the mentor is active again. An offer ends at the start at the latest. Those who are busy at that time
-    are passed over.
+    To be called wherever a seat may have become free: when one is left or declined, an offer has lapsed, or the
+    capacity was raised. An offer ends at the start at the latest. Those who are busy at that time are passed over.
     """
-    values = {"booking_id": group.id, "now": now}
-    dropped = [_dropped(group, row.user_id, LAPSED, now) for row in db.execute(_DROP_LAPSED, values)]
-    offered: list[WaitlistOffered] = []
+    ended = db.execute(_END_LAPSED, {"booking_id": group.id, "now": now}).all()
+    news: list[Event] = [_dropped(group, row.user_id, LAPSED, now) for row in ended if row.dropped]
+    if len(news) < len(ended):
+        news.append(GroupSessionChanged.about(group, actor=SYSTEM, now=now))
     minutes = policy.waitlist_offer_minutes
-    if group.start_time > now:
-        wanted = {
-            "until": min(group.start_time, now + timedelta(minutes=minutes)) if minutes else group.start_time,
-            "start_time": group.start_time,
-            "end_time": group.end_time,
-            "mentee_overlap": policy.mentee_overlap,
-        }
-        offered = [
-            WaitlistOffered.about(group, actor=SYSTEM, now=now, user_id=row.user_id, expires_at=row.offered_until)
-            for row in db.execute(_OFFER, values | wanted)
-        ]
-    if dropped or offered:
-        record(db, *dropped, *offered)
+    wanted = {
+        "booking_id": group.id,
+        "now": now,
+        "until": min(group.start_time, now + timedelta(minutes=minutes)) if minutes else group.start_time,
+        "mentee_overlap": policy.mentee_overlap,
+    }
+    news += [
+        WaitlistOffered.about(group, actor=SYSTEM, now=now, user_id=row.user_id, expires_at=row.offered_until)
+        for row in db.execute(_OFFER, wanted)
+    ]
+    if news:
+        record(db, *news)
 
 
-def offer_seats_of_mentor(db: Connection, *, mentor_profile_id: UUID, now: datetime, policy: OperatorPolicy) -> None:
-    """Offer the free seats of a mentor's group sessions, after the mentor has become active again."""
-    waited_for = db.scalars(_WAITED_FOR, {"mentor_profile_id": mentor_profile_id, "now": now}).all()
+def offer_waited_seats(db: Connection, *, now: datetime, policy: OperatorPolicy, limit: int = OFFERED_AT_ONCE) -> bool:
+    """Offer free seats of upcoming groups to people who wait for them; returns whether there may be more.
+
+    Seats stay free while everybody in line is busy or the mentor is inactive; the end of either calls nothing here.
+    """
+    waited_for = db.scalars(WAITED_FOR, {"now": now, "mentee_overlap": policy.mentee_overlap, "limit": limit}).all()
     for booking_id in waited_for:
         lock_group(db, booking_id)
         offer_seats(db, group=read_group(db, booking_id), now=now, policy=policy)
+    return len(waited_for) == limit
 
 
 def is_offered(db: Connection, event: WaitlistOffered, *, now: datetime) -> bool:
