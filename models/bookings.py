@@ -12,7 +12,6 @@ from sqlalchemy import (
     ForeignKey,
     ForeignKeyConstraint,
     Index,
-    Integer,
     PrimaryKeyConstraint,
     Table,
     Text,
@@ -20,10 +19,11 @@ from sqlalchemy import (
     Uuid,
     text,
 )
-from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+from sqlalchemy.dialects.postgresql import JSONB
 
 from models.base import Timestamp, changing, created, enum, id_column, metadata
-from models.personal import ERASED, IMPERSONAL, KEPT_ACCOUNT, OWN_LOCATION, kept, own_reason, replaced_by
+from models.personal import ERASED, KEPT_ACCOUNT, kept, own_reason, replaced_by
+from models.terms import agreed_terms
 
 
 class BookingStatus(StrEnum):
@@ -66,22 +66,12 @@ bookings = Table(
     Column("title", Text, info=ERASED),
     Column("notes", Text, info=ERASED),
     Column("metadata", JSONB(none_as_null=True), info=ERASED),
-    Column("price_amount", BigInteger, nullable=False, info=KEPT_ACCOUNT),
-    Column("price_currency", Text, nullable=False, info=KEPT_ACCOUNT),
     # How it was paid: a product's price, or a credit.
     Column("product_id", Uuid, ForeignKey("products.id")),
     Column("bundle_purchase_id", Uuid, ForeignKey("bundle_purchases.id")),
     # The recurring bookings that were made by one request.
     Column("series_id", Uuid),
-    # The terms of the listing or template at the request; a later change there does not change the booking.
-    Column("buffer_before_minutes", Integer, nullable=False, server_default=text("0"), info=IMPERSONAL),
-    Column("buffer_minutes", Integer, nullable=False, server_default=text("0"), info=IMPERSONAL),
-    Column("early_start_minutes", Integer, info=IMPERSONAL),
-    Column("cancellation_window_hours", Integer, info=IMPERSONAL),
-    Column("late_fee_percent", Integer, nullable=False, info=IMPERSONAL),
-    Column("reminder_minutes", ARRAY(Integer), info=IMPERSONAL),
-    # As a listing's.
-    Column("location", JSONB(none_as_null=True), info=replaced_by(OWN_LOCATION)),
+    *agreed_terms(),
     Column("session_id", Uuid, unique=True),
     Column("decline_reason", Text, info=replaced_by(own_reason("decline_reason"))),
     Column("cancel_reason", Text, info=replaced_by(own_reason("cancel_reason"))),
@@ -92,15 +82,10 @@ bookings = Table(
     UniqueConstraint("id", "start_time", "end_time", "mentor_profile_id"),
     CheckConstraint("end_time > start_time", name="ends_after_it_starts"),
     CheckConstraint("(listing_id IS NULL) = (kind = 'group')", name="listing_unless_group"),
-    CheckConstraint("late_fee_percent BETWEEN 0 AND 100", name="late_fee_percent"),
     CheckConstraint("(mentee_user_id IS NULL) = (kind = 'group')", name="mentee_unless_group"),
     # The client knows the session's address from the moment of acceptance on.
     CheckConstraint("(session_id IS NOT NULL) = (status = 'accepted')", name="session_id_once_accepted"),
     CheckConstraint("jsonb_typeof(metadata) = 'object'", name="metadata_is_an_object"),
-    CheckConstraint("jsonb_typeof(location) = 'object'", name="location_is_an_object"),
-    CheckConstraint("price_amount >= 0", name="price_amount"),
-    CheckConstraint("buffer_before_minutes >= 0", name="buffer_before_minutes"),
-    CheckConstraint("buffer_minutes >= 0", name="buffer_minutes"),
     # One open request of a mentee for one mentor and time; it also finds all open ones.
     Index(
         "uq_bookings_open_draft",

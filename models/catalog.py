@@ -18,10 +18,11 @@ from sqlalchemy import (
     Uuid,
     text,
 )
-from sqlalchemy.dialects.postgresql import ARRAY, JSONB, TSVECTOR, ExcludeConstraint
+from sqlalchemy.dialects.postgresql import ARRAY, TSVECTOR, ExcludeConstraint
 
 from models.base import changing, enum, id_column, metadata
 from models.personal import ERASED, IMPERSONAL, replaced_by
+from models.terms import offered_terms
 
 # Of a listing or the operator policy; also in the table's check.
 MAX_REMINDERS = 5
@@ -107,31 +108,18 @@ listings = Table(
     Column("title", Text, nullable=False, info=replaced_by("'Deleted'")),
     Column("description", Text, info=ERASED),
     Column("duration_minutes", Integer, nullable=False, info=IMPERSONAL),
-    Column("price_amount", BigInteger, nullable=False, info=IMPERSONAL),
-    Column("price_currency", Text, nullable=False, info=IMPERSONAL),
+    *offered_terms(),
     Column("booking_mode", enum(BookingMode, "booking_mode"), nullable=False, server_default=text("'request'")),
-    Column("early_start_minutes", Integer, server_default=text("15"), info=IMPERSONAL),
     Column("min_notice_minutes", Integer, nullable=False, server_default=text("0"), info=IMPERSONAL),
     Column("buffer_before_minutes", Integer, nullable=False, server_default=text("0"), info=IMPERSONAL),
-    Column("buffer_minutes", Integer, nullable=False, server_default=text("0"), info=IMPERSONAL),
-    Column("cancellation_window_hours", Integer, server_default=text("24"), info=IMPERSONAL),
-    Column("late_fee_percent", Integer, nullable=False, server_default=text("50"), info=IMPERSONAL),
     # How long before the start both sides are reminded; null for the operator's choice.
     Column("reminder_minutes", ARRAY(Integer), info=IMPERSONAL),
-    # {"kind": a LocationKind, "value": text, if there is one}
-    Column("location", JSONB(none_as_null=True), info=ERASED),
     Column("active", Boolean, nullable=False, server_default=text("true"), info=replaced_by("false")),
     *changing(),
     CheckConstraint("char_length(title) BETWEEN 1 AND 200", name="title_length"),
     CheckConstraint("duration_minutes BETWEEN 5 AND 1440", name="duration_minutes"),
-    CheckConstraint("price_amount >= 0", name="price_amount"),
-    CheckConstraint("price_currency ~ '^[A-Z]{3}$'", name="price_currency"),
-    CheckConstraint("early_start_minutes >= 0", name="early_start_minutes"),
     CheckConstraint("min_notice_minutes >= 0", name="min_notice_minutes"),
     CheckConstraint("buffer_before_minutes BETWEEN 0 AND 1440", name="buffer_before_minutes"),
-    CheckConstraint("buffer_minutes BETWEEN 0 AND 1440", name="buffer_minutes"),
-    CheckConstraint("cancellation_window_hours >= 0", name="cancellation_window_hours"),
-    CheckConstraint("late_fee_percent BETWEEN 0 AND 100", name="late_fee_percent"),
     CheckConstraint(
         "cardinality(reminder_minutes) <= 5 AND 1 <= ALL (reminder_minutes) AND 43200 >= ALL (reminder_minutes)"
         " AND array_position(reminder_minutes, NULL) IS NULL",
@@ -139,7 +127,6 @@ listings = Table(
     ),
     # The target of the key by which a booking's mentor is always its listing's.
     UniqueConstraint("id", "mentor_profile_id"),
-    CheckConstraint("jsonb_typeof(location) = 'object'", name="location_is_an_object"),
     # One offer per course and duration.
     Index(
         "uq_listings_course_id_mentor_profile_id_duration_minutes",

@@ -20,10 +20,10 @@ from sqlalchemy import (
     Uuid,
     text,
 )
-from sqlalchemy.dialects.postgresql import JSONB
 
 from models.base import Timestamp, changing, created, id_column, metadata
 from models.personal import DELETED, ERASED, IMPERSONAL, KEPT_ACCOUNT, replaced_by
+from models.terms import offered_terms
 
 MAX_CAPACITY = 1000
 
@@ -42,14 +42,8 @@ group_session_templates = Table(
     Column("time_zone", Text, nullable=False, info=IMPERSONAL),
     Column("duration_minutes", Integer, nullable=False, info=IMPERSONAL),
     Column("capacity", Integer, nullable=False, info=IMPERSONAL),
-    # Of one seat.
-    Column("price_amount", BigInteger, nullable=False, info=IMPERSONAL),
-    Column("price_currency", Text, nullable=False, info=IMPERSONAL),
-    Column("early_start_minutes", Integer, server_default=text("15"), info=IMPERSONAL),
-    Column("buffer_minutes", Integer, nullable=False, server_default=text("0"), info=IMPERSONAL),
-    Column("cancellation_window_hours", Integer, server_default=text("24"), info=IMPERSONAL),
-    Column("late_fee_percent", Integer, nullable=False, server_default=text("50"), info=IMPERSONAL),
-    Column("location", JSONB(none_as_null=True), info=ERASED),
+    # The price is that of one seat.
+    *offered_terms(),
     Column("active", Boolean, nullable=False, server_default=text("true"), info=replaced_by("false")),
     *changing(),
     ForeignKeyConstraint(["product_id", "course_id"], ["products.id", "products.course_id"]),
@@ -57,13 +51,6 @@ group_session_templates = Table(
     CheckConstraint("weekday BETWEEN 0 AND 6", name="weekday"),
     CheckConstraint("duration_minutes BETWEEN 5 AND 1440", name="duration_minutes"),
     CheckConstraint("capacity BETWEEN 1 AND 1000", name="capacity"),
-    CheckConstraint("price_amount >= 0", name="price_amount"),
-    CheckConstraint("price_currency ~ '^[A-Z]{3}$'", name="price_currency"),
-    CheckConstraint("early_start_minutes >= 0", name="early_start_minutes"),
-    CheckConstraint("buffer_minutes BETWEEN 0 AND 1440", name="buffer_minutes"),
-    CheckConstraint("cancellation_window_hours >= 0", name="cancellation_window_hours"),
-    CheckConstraint("late_fee_percent BETWEEN 0 AND 100", name="late_fee_percent"),
-    CheckConstraint("jsonb_typeof(location) = 'object'", name="location_is_an_object"),
     Index("ix_group_session_templates_mentor_profile_id_id", "mentor_profile_id", "id"),
 )
 

@@ -207,7 +207,7 @@ def make_group(
     price = {"price_amount": offer.price_amount, "price_currency": offer.price_currency}
     group = insert_booking(
         db,
-        {"course_id": offer.course_id, "title": offer.title, **price},
+        {"course_id": offer.course_id, "title": offer.title},
         offer,
         mentor_profile_id=offer.mentor_profile_id,
         start_time=begin,
@@ -332,7 +332,6 @@ def make_paid_booking(
             "mentee_user_id": bundle.mentee_user_id,
             "course_id": offer.course_id,
             "price_amount": 0,
-            "price_currency": offer.price_currency,
             "bundle_purchase_id": bundle.id,
         },
         offer,

@@ -35,7 +35,8 @@ def a_session(**changed: Any) -> SessionWithTerms:
     values |= {"start_time": START, "end_time": START + timedelta(hours=1), "status": SessionStatus.SCHEDULED}
     values |= {"created_at": START - timedelta(days=100), "updated_at": START, "version": 1}
     values |= {"price_amount": 4000, "price_currency": "USD", "cancellation_window_hours": 24, "late_fee_percent": 50}
-    values |= {"early_start_minutes": 15, "bundle_purchase_id": None, "bundle_valid_to": None}
+    values |= {"early_start_minutes": 15, "buffer_before_minutes": 0, "buffer_minutes": 0, "reminder_minutes": None}
+    values |= {"bundle_purchase_id": None, "bundle_valid_to": None}
     return SessionWithTerms(**(values | changed))
 
 

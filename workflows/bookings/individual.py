@@ -171,7 +171,6 @@ class _Order:
                 "title": wanted.title,
                 "notes": wanted.notes,
                 "metadata": wanted.metadata,
-                "price_currency": listing.price_currency,
                 "series_id": series_id,
                 **self.payment,
             },

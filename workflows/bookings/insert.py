@@ -5,16 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Connection
-from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.sql.expression import bindparam
 from uuid_utils.compat import uuid7
 
 from models.base import sql
-from models.bookings import BookingKind, BookingStatus
+from models.bookings import BookingKind, BookingStatus, bookings
 from models.prepared import PreparedStatement
 from models.sessions import session_id_of
 from workflows.availability.busy import BLOCK_TIME
@@ -24,24 +23,20 @@ from workflows.identity.parties import shown_parties
 from workflows.kernel.constraints import constraint_errors
 from workflows.kernel.locks import LOCK_MENTEE, LOCK_MENTOR, LOCK_MENTOR_UNCHANGED, LOCK_PEOPLE, SHARE_MENTOR_UNCHANGED
 from workflows.terms.expected_terms import NOTHING_EXPECTED, ExpectedTerms
+from workflows.terms.terms import TERM_NAMES, Terms
 
-_INSERT = """
+_TERMS, _TERM_VALUES = ", ".join(TERM_NAMES), ", ".join(f":{name}" for name in TERM_NAMES)
+_INSERT = f"""
 booking AS (
     INSERT INTO bookings (
         id, listing_id, mentor_profile_id, mentee_user_id, course_id, kind, start_time, end_time, status,
-        title, notes, metadata, price_amount, price_currency, product_id, bundle_purchase_id, series_id,
-        buffer_before_minutes, buffer_minutes, early_start_minutes, cancellation_window_hours, late_fee_percent,
-        reminder_minutes, location, session_id
+        title, notes, metadata, product_id, bundle_purchase_id, series_id, session_id, {_TERMS}
     )
     SELECT :id, :listing_id, :mentor_profile_id,
            :mentee_user_id, :course_id, CAST(:kind AS booking_kind),
            :start_time, :end_time, CAST(:status AS booking_status),
-           :title, :notes, CAST(:metadata AS jsonb), :price_amount, :price_currency,
-           :product_id, :bundle_purchase_id, :series_id,
-           :buffer_before_minutes, :buffer_minutes, CAST(:early_start_minutes AS integer),
-           CAST(:cancellation_window_hours AS integer), :late_fee_percent, CAST(:reminder_minutes AS integer[]),
-           CAST(:location AS jsonb), :session_id
-    {source}
+           :title, :notes, :metadata, :product_id, :bundle_purchase_id, :series_id, :session_id, {_TERM_VALUES}
+    {{source}}
     RETURNING *
 ),
 joined AS (
@@ -53,12 +48,13 @@ joined AS (
 _COLUMNS = ", ".join(column.name for column in Booking.columns())
 _PARTIES = shown_parties("booking")
 _SHOWN = ", ".join(f"{column.element} AS {column.name}" for column in _PARTIES)
-_JSON = [bindparam(name, type_=JSONB(none_as_null=True)) for name in ("metadata", "location")]
+# With its column's type, each value is also cast to it.
+_TYPED = [bindparam(name, type_=bookings.c[name].type) for name in ("metadata", *TERM_NAMES)]
 
 
 def _statement(ctes: str) -> PreparedStatement:
     statement = sql(f"WITH {ctes} SELECT {_COLUMNS}, {_SHOWN} FROM booking")
-    return PreparedStatement(statement.bindparams(*_JSON).columns(*Booking.columns(), *_PARTIES))
+    return PreparedStatement(statement.bindparams(*_TYPED).columns(*Booking.columns(), *_PARTIES))
 
 
 # The function refuses by the name of a rule. Its look at the mentee's drafts is younger than the mentee's lock.
@@ -91,31 +87,6 @@ class DraftLimits:
 NO_DRAFT_LIMITS = DraftLimits()
 
 
-class Terms(Protocol):
-    """A listing, or the template of a group: what it fixes about a booking when that is requested."""
-
-    @property
-    def buffer_before_minutes(self) -> int: ...
-
-    @property
-    def buffer_minutes(self) -> int: ...
-
-    @property
-    def early_start_minutes(self) -> int | None: ...
-
-    @property
-    def cancellation_window_hours(self) -> int | None: ...
-
-    @property
-    def late_fee_percent(self) -> int: ...
-
-    @property
-    def reminder_minutes(self) -> list[int] | None: ...
-
-    @property
-    def location(self) -> dict[str, Any] | None: ...
-
-
 def insert_booking(
     db: Connection,
     values: Mapping[str, Any],
@@ -135,7 +106,9 @@ def insert_booking(
     ends the mentee's holds of it.
 
     Args:
-        values: further columns of `bookings` by name, the price among them; what is left out is null.
+        values: further columns of `bookings` by name; what is left out is null. A price among them replaces that of the
+            terms.
+        terms: of the listing or the group's template, all of which are written.
         start_time: in UTC, as the end.
         calendar_version: that of the mentor's calendar by which the booking was checked; None for a group, which no
             hours bind.
@@ -148,7 +121,8 @@ def insert_booking(
             the mentor's time off; `booking_limit` for a draft.
         TermsChanged: `price_changed` or `terms_changed`; nothing was written.
     """
-    expected.require_price(values["price_amount"], values["price_currency"])
+    agreed = {**{name: getattr(terms, name) for name in TERM_NAMES}, **values}
+    expected.require_price(agreed["price_amount"], agreed["price_currency"])
     expected.require_cancellation(terms)
     booking_id = uuid7()
     statement = DRAFT if draft_limits == NO_DRAFT_LIMITS else DRAFT_WITHIN_LIMITS
@@ -156,7 +130,7 @@ def insert_booking(
         statement = _GROUP if kind is BookingKind.GROUP else ACCEPTED
     parameters = {
         **dict.fromkeys(_OPTIONAL),
-        **values,
+        **agreed,
         "id": booking_id,
         "mentor_profile_id": mentor_profile_id,
         "kind": kind,
@@ -164,13 +138,6 @@ def insert_booking(
         "end_time": end_time,
         "status": BookingStatus.ACCEPTED if accepted else BookingStatus.DRAFT,
         "session_id": session_id_of(booking_id) if accepted else None,
-        "buffer_before_minutes": terms.buffer_before_minutes,
-        "buffer_minutes": terms.buffer_minutes,
-        "early_start_minutes": terms.early_start_minutes,
-        "cancellation_window_hours": terms.cancellation_window_hours,
-        "late_fee_percent": terms.late_fee_percent,
-        "reminder_minutes": terms.reminder_minutes,
-        "location": terms.location,
         "busy_id": uuid7(),
         "attending_id": uuid7(),
         "mentee_overlap": mentee_overlap,

@@ -16,14 +16,14 @@ from models.bookings import BookingKind, BookingStatus, booking_participants, bo
 from workflows.identity.parties import participant_ids, shown_parties
 from workflows.kernel.paging import EARLIEST_START_FIRST, LATEST_START_FIRST, NO_TIME, Order, Page, PagedList
 from workflows.kernel.transitions import StatefulRecord
+from workflows.terms.terms import Terms
 
 
 @dataclass(frozen=True, kw_only=True)
-class Booking(StatefulRecord):
+class Booking(StatefulRecord, Terms):
     """One mentor, one time, one listing, and where the decision stands. Times in UTC, money in minor units.
 
-    A group has no listing and no mentee. Buffers, early start, cancellation, reminders and location are the terms of
-    the listing or the group's template as they were when it was requested.
+    A group has no listing and no mentee.
     """
 
     table = bookings
@@ -39,18 +39,9 @@ class Booking(StatefulRecord):
     title: str | None
     notes: str | None
     metadata: dict[str, Any] | None
-    price_amount: int
-    price_currency: str
     product_id: UUID | None
     bundle_purchase_id: UUID | None
     series_id: UUID | None
-    buffer_before_minutes: int
-    buffer_minutes: int
-    early_start_minutes: int | None
-    cancellation_window_hours: int | None
-    late_fee_percent: int
-    reminder_minutes: list[int] | None
-    location: dict[str, Any] | None
     session_id: UUID | None
     decline_reason: str | None
     cancel_reason: str | None

@@ -64,15 +64,7 @@ def request(
         listing, calendar = _bookable(db, listing_id, mentee, start)
         _require_end(listing, start, end_time)
         instant = listing.booking_mode is BookingMode.INSTANT
-        require_bookable(
-            db,
-            calendar,
-            listing,
-            start=start,
-            mentee_user_id=mentee,
-            now=now,
-            accepted=instant,
-        )
+        require_bookable(db, calendar, listing, start=start, mentee_user_id=mentee, now=now, accepted=instant)
         return insert_booking(
             db,
             {
@@ -83,8 +75,6 @@ def request(
                 "notes": notes,
                 "metadata": metadata,
                 "series_id": series_id,
-                "price_amount": listing.price_amount,
-                "price_currency": listing.price_currency,
             },
             listing,
             mentor_profile_id=listing.mentor_profile_id,

@@ -23,6 +23,7 @@ from workflows.kernel.errors import Conflict, NotFound
 from workflows.kernel.locks import lock_calendar
 from workflows.kernel.paging import NEWEST_FIRST, Page, PagedList
 from workflows.kernel.transitions import VersionedRecord, update_record
+from workflows.terms.terms import Terms
 
 # Of a mentor: none is ever deleted, since bookings name them.
 MAX_LISTINGS = 500
@@ -37,11 +38,8 @@ WHERE m.id = :mentor_profile_id
 
 
 @dataclass(frozen=True, kw_only=True)
-class Listing(VersionedRecord):
-    """A mentor's offer: how long, for how much (minor units), and by which policies.
-
-    `reminder_minutes` before the start both sides are reminded; None for the operator's default.
-    """
+class Listing(VersionedRecord, Terms):
+    """A mentor's offer: how long, and by which terms."""
 
     table = listings
 
@@ -50,17 +48,8 @@ class Listing(VersionedRecord):
     title: str
     description: str | None
     duration_minutes: int
-    price_amount: int
-    price_currency: str
     booking_mode: BookingMode
-    early_start_minutes: int | None
     min_notice_minutes: int
-    buffer_before_minutes: int
-    buffer_minutes: int
-    cancellation_window_hours: int | None
-    late_fee_percent: int
-    reminder_minutes: list[int] | None
-    location: dict[str, Any] | None
     active: bool
     created_at: datetime
 

@@ -173,8 +173,6 @@ def _make(db: Connection, template: GroupTemplate, day: date, start: datetime) -
     values: dict[str, Any] = {
         "course_id": template.course_id,
         "title": template.title,
-        "price_amount": template.price_amount,
-        "price_currency": template.price_currency,
         "product_id": template.product_id,
     }
     booking = insert_booking(

@@ -362,6 +362,7 @@ def quote_seat(group: Group, place: Place, *, actor: Actor, now: datetime) -> Qu
     by = CancelledBy.OPERATOR if actor.operator else CancelledBy.MENTEE
     return quote_by_policy(
         group,
+        start_time=group.start_time,
         cancelled_by=by,
         price_amount=place.price_amount or 0,
         paid_by_credit=place.bundle_purchase_id is not None,

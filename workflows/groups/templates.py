@@ -20,6 +20,7 @@ from workflows.kernel.errors import Conflict, Invalid, NotFound
 from workflows.kernel.locks import lock_calendar
 from workflows.kernel.paging import NEWEST_FIRST, Page, PagedList
 from workflows.kernel.transitions import VersionedRecord, update_record
+from workflows.terms.terms import Terms
 
 # Of a mentor: none is ever deleted, since groups name them.
 MAX_TEMPLATES = 500
@@ -27,11 +28,11 @@ _COUNT = sql("SELECT count(*) FROM group_session_templates WHERE mentor_profile_
 
 
 @dataclass(frozen=True, kw_only=True)
-class GroupTemplate(VersionedRecord):
+class GroupTemplate(VersionedRecord, Terms):
     """A mentor's weekly group: `weekday` (0 for Monday) and `start_time` are wall-clock time in `time_zone` (IANA).
 
-    The price of a seat is in minor units; `product_id` is the course's product that it was taken from, None for a price
-    of the template's own. No group can be scheduled by an inactive template.
+    `product_id` is the course's product from which the price of a seat was taken, None for a price of the template's
+    own. No group can be scheduled by an inactive template.
     """
 
     table = group_session_templates
@@ -45,25 +46,11 @@ class GroupTemplate(VersionedRecord):
     time_zone: str
     duration_minutes: int
     capacity: int
-    price_amount: int
-    price_currency: str
-    early_start_minutes: int | None
-    buffer_minutes: int
-    cancellation_window_hours: int | None
-    late_fee_percent: int
-    location: dict[str, Any] | None
     active: bool
     created_at: datetime
-
-    @property
-    def buffer_before_minutes(self) -> int:
-        """No time before its session is kept free."""
-        return 0
-
-    @property
-    def reminder_minutes(self) -> list[int] | None:
-        """None: participants are reminded at the operator's default times."""
-        return None
+    # Terms that templates do not have as columns.
+    buffer_before_minutes: int = 0
+    reminder_minutes: list[int] | None = None
 
 
 def template_query(template_id: UUID) -> Select[Any]:

@@ -124,6 +124,7 @@ def quote_for(actor: Actor, session: SessionWithTerms, *, now: datetime) -> Quot
     require_canceller(actor, session)
     return quote_by_policy(
         session,
+        start_time=session.start_time,
         cancelled_by=role_of(actor, session),
         price_amount=session.price_amount,
         paid_by_credit=session.bundle_purchase_id is not None,

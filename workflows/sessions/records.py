@@ -35,6 +35,7 @@ from workflows.identity.parties import participant_ids, shown_parties
 from workflows.kernel.errors import NotFound
 from workflows.kernel.paging import EARLIEST_START_FIRST, LATEST_START_FIRST, NO_TIME, Order, Page, PagedList
 from workflows.kernel.transitions import StatefulRecord
+from workflows.terms.terms import TERM_NAMES, Terms
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,21 +85,18 @@ class Session(StatefulRecord):
 
 
 @dataclass(frozen=True, kw_only=True)
-class SessionWithTerms(Session):
-    """A session with the price (minor units) and the policies of its booking, and the bundle whose credit paid for it.
+class SessionWithTerms(Session, Terms):
+    """A session with the terms of its booking, and the bundle whose credit paid for it.
 
-    `cancellation_window_hours` is None where the mentee cannot cancel it, `bundle_valid_to` where that bundle has no
-    end.
+    `bundle_valid_to` is None where that bundle has no end.
     """
 
-    price_amount: int
-    price_currency: str
-    cancellation_window_hours: int | None
-    late_fee_percent: int
     bundle_purchase_id: UUID | None
     bundle_valid_to: datetime | None
 
 
+# A session has copies of the other terms.
+_OF_BOOKING = [name for name in TERM_NAMES if name not in sessions.c and name != "price_amount"]
 _PARTICIPANT_IDS = participant_ids(sessions, sessions.c.booking_id)
 _PARTIES = shown_parties("sessions")
 SESSION = Session.query().add_columns(*_PARTIES).where(sessions.c.id == bindparam("id"))
@@ -127,8 +125,8 @@ def with_terms() -> Select[Any]:
         *Session.columns(),
         _PARTICIPANT_IDS,
         *_PARTIES,
-        *(paid.label("price_amount"), terms.price_currency),
-        *(terms.cancellation_window_hours, terms.late_fee_percent),
+        paid.label("price_amount"),
+        *(terms[name] for name in _OF_BOOKING),
         terms.bundle_purchase_id,
         select(bundle_purchases.c.valid_to)
         .where(bundle_purchases.c.id == terms.bundle_purchase_id)

@@ -4,30 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Protocol
 
 from models.sessions import CancelledBy
+from workflows.terms.terms import Terms
 
 # How long a mentee can cancel without a fee after the booking was accepted, but not after the start.
 FREE_AFTER_ACCEPTANCE = timedelta(hours=1)
 # By how much a bundle that has ended is extended for a credit that returns without the mentee's doing.
 BUNDLE_EXTENSION = timedelta(days=30)
-
-
-class Terms(Protocol):
-    """What a session or a group was booked for."""
-
-    @property
-    def start_time(self) -> datetime: ...
-
-    @property
-    def price_currency(self) -> str: ...
-
-    @property
-    def cancellation_window_hours(self) -> int | None: ...
-
-    @property
-    def late_fee_percent(self) -> int: ...
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,6 +63,7 @@ def end_after_return(valid_to: datetime | None, *, by_mentee: bool, now: datetim
 def quote_by_policy(
     terms: Terms,
     *,
+    start_time: datetime,
     cancelled_by: CancelledBy,
     price_amount: int,
     paid_by_credit: bool,
@@ -97,7 +82,7 @@ def quote_by_policy(
     by_mentee, hours = cancelled_by is CancelledBy.MENTEE, terms.cancellation_window_hours
     free_until = None
     if by_mentee and hours is not None:
-        free_until = end_of_free_time(terms.start_time, window_hours=hours, accepted_at=accepted_at)
+        free_until = end_of_free_time(start_time, window_hours=hours, accepted_at=accepted_at)
     allowed = is_open and not (by_mentee and hours is None)
     late = allowed and free_until is not None and now > free_until
     return quote_at(

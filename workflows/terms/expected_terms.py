@@ -7,19 +7,9 @@ either seen by both or by neither.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
 
 from workflows.kernel.errors import TermsChanged
-
-
-class CancellationTerms(Protocol):
-    """A listing or a group: its cancellation policy; without a window, mentees cannot cancel."""
-
-    @property
-    def cancellation_window_hours(self) -> int | None: ...
-
-    @property
-    def late_fee_percent(self) -> int: ...
+from workflows.terms.terms import Terms
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,7 +42,7 @@ class ExpectedTerms:
             details={"price": {"amount": amount, "currency": currency}},
         )
 
-    def require_cancellation(self, terms: CancellationTerms) -> None:
+    def require_cancellation(self, terms: Terms) -> None:
         """Refuse a cancellation policy that is worse for the mentee.
 
         Raises:
@@ -69,7 +59,7 @@ class ExpectedTerms:
             details={"cancellation": policy},
         )
 
-    def is_worse(self, terms: CancellationTerms) -> bool:
+    def is_worse(self, terms: Terms) -> bool:
         """Whether a policy is worse for the mentee: no cancellation, a higher fee, or a fee for a longer time."""
         if self.window_hours is None:
             return False

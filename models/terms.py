@@ -1,0 +1,50 @@
+"""The terms of a booking as columns: as listings and templates of groups offer them, and as bookings keep them."""
+
+from __future__ import annotations
+
+from sqlalchemy import BigInteger, CheckConstraint, Column, Integer, Text, text
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+from sqlalchemy.schema import SchemaItem
+
+from models.personal import ERASED, IMPERSONAL, KEPT_ACCOUNT, OWN_LOCATION, replaced_by
+
+
+def offered_terms() -> tuple[SchemaItem, ...]:
+    """The terms that listings and templates have alike, with their defaults and rules; prices in minor units."""
+    return (
+        Column("price_amount", BigInteger, nullable=False, info=IMPERSONAL),
+        Column("price_currency", Text, nullable=False, info=IMPERSONAL),
+        Column("early_start_minutes", Integer, server_default=text("15"), info=IMPERSONAL),
+        Column("buffer_minutes", Integer, nullable=False, server_default=text("0"), info=IMPERSONAL),
+        Column("cancellation_window_hours", Integer, server_default=text("24"), info=IMPERSONAL),
+        Column("late_fee_percent", Integer, nullable=False, server_default=text("50"), info=IMPERSONAL),
+        # {"kind": a LocationKind, "value": text, if there is one}
+        Column("location", JSONB(none_as_null=True), info=ERASED),
+        CheckConstraint("price_amount >= 0", name="price_amount"),
+        CheckConstraint("price_currency ~ '^[A-Z]{3}$'", name="price_currency"),
+        CheckConstraint("early_start_minutes >= 0", name="early_start_minutes"),
+        CheckConstraint("buffer_minutes BETWEEN 0 AND 1440", name="buffer_minutes"),
+        CheckConstraint("cancellation_window_hours >= 0", name="cancellation_window_hours"),
+        CheckConstraint("late_fee_percent BETWEEN 0 AND 100", name="late_fee_percent"),
+        CheckConstraint("jsonb_typeof(location) = 'object'", name="location_is_an_object"),
+    )
+
+
+def agreed_terms() -> tuple[SchemaItem, ...]:
+    """The terms as they were at the request: a later change of the listing or template does not change the booking."""
+    return (
+        Column("price_amount", BigInteger, nullable=False, info=KEPT_ACCOUNT),
+        Column("price_currency", Text, nullable=False, info=KEPT_ACCOUNT),
+        Column("buffer_before_minutes", Integer, nullable=False, server_default=text("0"), info=IMPERSONAL),
+        Column("buffer_minutes", Integer, nullable=False, server_default=text("0"), info=IMPERSONAL),
+        Column("early_start_minutes", Integer, info=IMPERSONAL),
+        Column("cancellation_window_hours", Integer, info=IMPERSONAL),
+        Column("late_fee_percent", Integer, nullable=False, info=IMPERSONAL),
+        Column("reminder_minutes", ARRAY(Integer), info=IMPERSONAL),
+        Column("location", JSONB(none_as_null=True), info=replaced_by(OWN_LOCATION)),
+        CheckConstraint("price_amount >= 0", name="price_amount"),
+        CheckConstraint("buffer_before_minutes >= 0", name="buffer_before_minutes"),
+        CheckConstraint("buffer_minutes >= 0", name="buffer_minutes"),
+        CheckConstraint("late_fee_percent BETWEEN 0 AND 100", name="late_fee_percent"),
+        CheckConstraint("jsonb_typeof(location) = 'object'", name="location_is_an_object"),
+    )

@@ -1,0 +1,37 @@
+"""Terms: everything about a session that a mentee agrees to with its time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import Any
+
+
+@dataclass(frozen=True, kw_only=True)
+class Terms:
+    """The terms that a listing or a group's template offers, and that a booking keeps as they were at the request.
+
+    The records of all of these have them as columns of the same names, and the insert of a booking copies every one.
+
+    Args:
+        price_amount: of a session, or of a seat, in minor units of `price_currency`.
+        buffer_before_minutes: kept free in the mentor's calendar before the session, as `buffer_minutes` after it.
+        early_start_minutes: how long before its start the session can begin; None for any time.
+        cancellation_window_hours: how long before the start a cancellation begins to cost the mentee a fee; None where
+            mentees cannot cancel.
+        late_fee_percent: the fee inside that window, of the price.
+        reminder_minutes: how long before the start both parties are reminded; None for the operator's default.
+        location: `kind`, a LocationKind, with a `value`, if there is one; None for online.
+    """
+
+    price_amount: int
+    price_currency: str
+    buffer_before_minutes: int
+    buffer_minutes: int
+    early_start_minutes: int | None
+    cancellation_window_hours: int | None
+    late_fee_percent: int
+    reminder_minutes: list[int] | None
+    location: dict[str, Any] | None
+
+
+TERM_NAMES = tuple(field.name for field in fields(Terms))
