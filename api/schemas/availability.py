@@ -8,8 +8,8 @@ from typing import Any
 from marshmallow import ValidationError, fields, post_load, validate, validates_schema
 
 from api.schemas.base import ListQuery, RequestSchema, ResponseSchema, page_of
-from api.schemas.expected_terms import ListingOrDuration
 from api.schemas.fields import Day, Id, Moment, Text, TimeZone, TrueOrFalse, Whole
+from api.schemas.terms import ListingOrDuration
 from models.availability import MAX_HORIZON_DAYS, MAX_LIMIT, MIN_STEP_MINUTES, MINUTES_OF_A_DAY
 from workflows.availability import hours, rules
 from workflows.availability.hours import clock_time

@@ -8,8 +8,6 @@ from typing import Any
 from marshmallow import ValidationError, fields, post_load, validate, validates_schema
 
 from api.schemas.base import RequestSchema, ResponseSchema, TimedListQuery, fold_names, page_of
-from api.schemas.catalog import AgreedLocation, PublicLocation
-from api.schemas.expected_terms import ExpectedTermsBody
 from api.schemas.fields import (
     AsRead,
     Day,
@@ -25,6 +23,7 @@ from api.schemas.fields import (
     TrueOrFalse,
     Whole,
 )
+from api.schemas.terms import AgreedLocation, ExpectedTermsBody, PublicLocation
 from config.sealing import seal_text
 from models.bookings import BookingKind, BookingStatus
 from models.sessions import CancellationType

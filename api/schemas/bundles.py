@@ -8,8 +8,8 @@ import marshmallow as ma
 from marshmallow import fields
 
 from api.schemas.base import ListQuery, RequestSchema, ResponseSchema, page_of
-from api.schemas.expected_terms import ExpectedPriceBody
 from api.schemas.fields import Id, Moment, Price, Text, Whole
+from api.schemas.terms import ExpectedPriceBody
 from models.bundles import BundleEntryKind
 from workflows.bundles.records import BundleStatus
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 import marshmallow as ma
-from marshmallow import fields, validate
+from marshmallow import fields
 
 from api.schemas.base import ListQuery, RequestSchema, ResponseSchema, page_of
 from api.schemas.fields import (
@@ -22,14 +22,11 @@ from api.schemas.fields import (
     TrueOrFalse,
     Whole,
 )
-from config.addresses import require_meeting_link
+from api.schemas.terms import MINUTES_OF_A_YEAR, Offer, OfferChanges, Reminders, kind_alone, with_price_columns
 from models.catalog import (
-    MAX_REMINDER_MINUTES,
-    MAX_REMINDERS,
     MAX_SESSIONS_OF_A_BUNDLE,
     MAX_VALID_DAYS,
     BookingMode,
-    LocationKind,
     ProductKind,
 )
 from workflows.accounts.actions import stored_skill
@@ -37,141 +34,21 @@ from workflows.catalog.listings import Listing as ListingRecord
 from workflows.identity.access import is_mentor
 from workflows.identity.actor import Actor
 
-MINUTES_OF_A_YEAR = 527_040
-HOURS_OF_A_YEAR = 8_784
 _VALIDITY = "How many days a bundle can be used from its purchase on; null for no end."
 _DURATION = "Of each session that it pays for; null for any."
 
 
-class CancellationPolicy(RequestSchema):
-    """How long mentees can cancel without a fee, and the fee afterwards as a percentage of the price."""
-
-    window_hours = Whole(0, HOURS_OF_A_YEAR, metadata={"example": 24})
-    late_fee_percent = Whole(0, 100, metadata={"example": 50})
-
-
-class Cancellation(fields.Nested):
-    """A listing's cancellation policy from its two columns; null if mentees cannot cancel."""
-
-    def __init__(self, **kwargs: Any) -> None:
-        super().__init__(CancellationPolicy, allow_none=True, **kwargs)
-
-    def get_value(self, obj: Any, attr: str, accessor: Any = None, default: Any = ma.missing) -> Any:  # noqa: ARG002
-        """The policy of a listing."""
-        if obj.cancellation_window_hours is None:
-            return None
-        return {"window_hours": obj.cancellation_window_hours, "late_fee_percent": obj.late_fee_percent}
-
-
-class Location(RequestSchema):
-    """Where sessions take place."""
-
-    kind = fields.Enum(LocationKind, by_value=True, required=True)
-    value = Line(
-        500,
-        allow_none=True,
-        metadata={
-            "example": "12 Market Street, second bell",
-            "description": "The address, or the number; without it, the mentor shares it otherwise. Or the link to meet"
-            " at online, in which `{room}` stands for the session's own room; without it, the operator's service makes"
-            " one.",
-        },
-    )
-
-    @ma.validates_schema
-    def require_link(self, location: dict[str, Any], **_options: Any) -> None:
-        """Require a link where people meet online.
-
-        Raises:
-            ValidationError: it is none.
-        """
-        if location["kind"] is LocationKind.ONLINE and location.get("value") is not None:
-            try:
-                require_meeting_link(location["value"])
-            except ma.ValidationError as error:
-                raise ma.ValidationError(error.messages, "value") from error
-
-    @ma.post_load
-    def as_stored(self, location: dict[str, Any], **_options: Any) -> dict[str, Any]:
-        """As the column holds it: without a value that is null."""
-        return {name: str(value) for name, value in location.items() if value is not None}
-
-
-class ShownLocation(ResponseSchema):
-    """Where sessions take place."""
-
-    kind = fields.String(validate=validate.OneOf([kind.value for kind in LocationKind]))
-    value = fields.String(allow_none=True, dump_default=None)
-
-
-class AgreedLocation(fields.Nested):
-    """Where a booked session takes place: address and number once it is accepted, until it is cancelled."""
-
-    def __init__(self) -> None:
-        described = (
-            "As agreed at the booking; `value` is null until it is accepted, and once it is cancelled. The link of an"
-            " online session is its `joinUrl`. Null: online."
-        )
-        super().__init__(ShownLocation, allow_none=True, metadata={"description": described})
-
-    def get_value(self, obj: Any, attr: str, accessor: Any = None, default: Any = ma.missing) -> Any:  # noqa: ARG002
-        """The kind, and an address or a number that is shown by now; never a link."""
-        location = obj.location
-        if location and location["kind"] != LocationKind.ONLINE and obj.shows_place:
-            return location
-        return kind_alone(location)
-
-
-class PublicLocation(AgreedLocation):
-    """Where sessions take place, as everyone sees it: the kind alone."""
-
-    def get_value(self, obj: Any, attr: str, accessor: Any = None, default: Any = ma.missing) -> Any:  # noqa: ARG002
-        """The kind."""
-        return kind_alone(obj.location)
-
-
-def kind_alone(location: dict[str, Any] | None) -> dict[str, Any] | None:
-    """A location without the link, the address or the number."""
-    return location and {"kind": location["kind"]}
-
-
-def _each_once(minutes: list[int]) -> None:
-    if len(set(minutes)) < len(minutes):
-        raise ma.ValidationError("Must not repeat a value.")
-
-
-class Reminders(fields.List[int]):
-    """Minutes before the start at which both parties are reminded: up to five different ones."""
-
-    def __init__(self, **kwargs: Any) -> None:
-        described = "Minutes before the start at which both parties are reminded; null for the operator's default."
-        shown = {"example": [1440, 60], "uniqueItems": True, "description": described}
-        longest = validate.Length(max=MAX_REMINDERS)
-        super().__init__(Whole(1, MAX_REMINDER_MINUTES), validate=[longest, _each_once], metadata=shown, **kwargs)
-
-
-class ListingChanges(RequestSchema):
+class ListingChanges(OfferChanges):
     """Changes to a listing; omitted fields keep their value."""
 
     title = Line(200, metadata={"example": "Career advice"})
     description = Text(5000, allow_none=True)
-    duration_minutes = Whole(5, 1440, metadata={"example": 60})
-    price = Price()
     course_id = Id(allow_none=True)
     booking_mode = fields.Enum(BookingMode, by_value=True)
-    early_start_minutes = Whole(0, MINUTES_OF_A_YEAR, allow_none=True)
     min_notice_minutes = Whole(0, MINUTES_OF_A_YEAR)
     buffer_before_minutes = Whole(0, 1440)
-    buffer_minutes = Whole(0, 1440)
-    cancellation = Cancellation()
     reminder_minutes = Reminders(allow_none=True)
-    location = fields.Nested(Location, allow_none=True)
     active = TrueOrFalse(metadata={"description": "Whether the listing can be booked."})
-
-    @ma.post_load
-    def as_columns(self, body: dict[str, Any], **_options: Any) -> dict[str, Any]:
-        """Split price and cancellation policy into their columns."""
-        return columns_of_offer(body)
 
 
 class NewListing(ListingChanges):
@@ -187,25 +64,14 @@ class NewListing(ListingChanges):
     price = Price(required=True)
 
 
-class Listing(ResponseSchema):
+class Listing(Offer):
     """A mentor's offer."""
 
-    id = Id()
-    mentor_profile_id = Id()
-    title = fields.String()
     description = fields.String(allow_none=True)
-    duration_minutes = fields.Integer()
-    price = Price()
-    course_id = Id(allow_none=True, dump_default=None)
     booking_mode = fields.Enum(BookingMode, by_value=True)
-    early_start_minutes = fields.Integer(allow_none=True)
     min_notice_minutes = fields.Integer()
     buffer_before_minutes = fields.Integer()
-    buffer_minutes = fields.Integer()
-    cancellation = Cancellation()
     reminder_minutes = fields.List(fields.Integer(), allow_none=True)
-    location = fields.Nested(ShownLocation, allow_none=True)
-    active = fields.Boolean()
 
 
 class ListingFilters(ListQuery):
@@ -224,15 +90,6 @@ def listing_as_seen_by(actor: Actor, listing: ListingRecord) -> ListingRecord:
     if public == listing.location or actor.operator or is_mentor(actor, listing):
         return listing
     return replace(listing, location=public)
-
-
-def columns_of_offer(body: dict[str, Any]) -> dict[str, Any]:
-    """A body with its price and its cancellation policy split into their columns."""
-    columns = _with_price_columns(body)
-    if "cancellation" in columns:
-        del columns["cancellation"]
-        columns |= _policy(body["cancellation"])
-    return columns
 
 
 class OfferFilters(ListQuery):
@@ -257,21 +114,6 @@ class OfferFilters(ListQuery):
         if not query.get("q", "").strip():
             query.pop("q", None)
         return query
-
-
-def _with_price_columns(body: dict[str, Any]) -> dict[str, Any]:
-    columns = {name: value for name, value in body.items() if name != "price"}
-    if "price" in body:
-        price = body["price"] or {"amount": None, "currency": None}
-        columns |= {"price_amount": price["amount"], "price_currency": price["currency"]}
-    return columns
-
-
-def _policy(cancellation: dict[str, int] | None) -> dict[str, int | None]:
-    if cancellation is None:
-        return {"cancellation_window_hours": None}
-    names = {"window_hours": "cancellation_window_hours", "late_fee_percent": "late_fee_percent"}
-    return {names[name]: value for name, value in cancellation.items()}
 
 
 class NewCourse(RequestSchema):
@@ -320,7 +162,7 @@ class ProductChanges(RequestSchema):
     @ma.post_load
     def as_columns(self, body: dict[str, Any], **_options: Any) -> dict[str, Any]:
         """Split the price into its columns."""
-        return _with_price_columns(body)
+        return with_price_columns(body)
 
 
 class NewProduct(ProductChanges):

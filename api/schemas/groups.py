@@ -5,21 +5,14 @@ from __future__ import annotations
 from datetime import time
 from typing import Any
 
-from marshmallow import fields, post_load
+from marshmallow import fields
 
 from api.schemas.availability import ClockTime
 from api.schemas.base import ListQuery, RequestSchema, ResponseSchema, page_of
 from api.schemas.bookings import Booking
-from api.schemas.catalog import (
-    MINUTES_OF_A_YEAR,
-    Cancellation,
-    Location,
-    PublicLocation,
-    ShownLocation,
-    columns_of_offer,
-)
 from api.schemas.fields import Day, Id, Line, Moment, Money, Price, QueryFlag, TimeZone, TrueOrFalse, Whole
 from api.schemas.sessions import Participant
+from api.schemas.terms import Cancellation, Offer, OfferChanges, PublicLocation
 from models.groups import MAX_CAPACITY
 
 _WEEKDAY = {"description": "0 for Monday to 6 for Sunday.", "example": 0}
@@ -38,7 +31,7 @@ class LocalTime(ClockTime):
         return f"{value:%H:%M}"
 
 
-class GroupTemplateChanges(RequestSchema):
+class GroupTemplateChanges(OfferChanges):
     """Changes to a template; omitted fields keep their value."""
 
     title = Line(200, metadata={"example": "Exercises in linear algebra"})
@@ -46,19 +39,9 @@ class GroupTemplateChanges(RequestSchema):
     weekday = Whole(0, 6, metadata=_WEEKDAY)
     start_time = LocalTime("18:00")
     time_zone = TimeZone()
-    duration_minutes = Whole(5, 1440, metadata={"example": 60})
     capacity = Whole(1, MAX_CAPACITY, metadata={"example": 6})
     price = Price(allow_none=True, metadata={"description": _PRICE})
-    early_start_minutes = Whole(0, MINUTES_OF_A_YEAR, allow_none=True)
-    buffer_minutes = Whole(0, 1440)
-    cancellation = Cancellation()
-    location = fields.Nested(Location, allow_none=True)
     active = TrueOrFalse(metadata={"description": "Whether groups can be scheduled by it."})
-
-    @post_load
-    def as_columns(self, body: dict[str, Any], **_options: Any) -> dict[str, Any]:
-        """Split price and cancellation policy into their columns."""
-        return columns_of_offer(body)
 
 
 class NewGroupTemplate(GroupTemplateChanges):
@@ -82,25 +65,14 @@ class NewGroupTemplate(GroupTemplateChanges):
     capacity = Whole(1, MAX_CAPACITY, required=True, metadata={"example": 6})
 
 
-class GroupTemplate(ResponseSchema):
+class GroupTemplate(Offer):
     """A weekly group of a mentor."""
 
-    id = Id()
-    mentor_profile_id = Id()
-    course_id = Id(allow_none=True)
     product_id = Id(allow_none=True, metadata={"description": "The product whose price was taken."})
-    title = fields.String()
     weekday = fields.Integer(metadata=_WEEKDAY)
     start_time = LocalTime("18:00")
     time_zone = fields.String(metadata={"example": "Europe/Berlin"})
-    duration_minutes = fields.Integer()
     capacity = fields.Integer()
-    price = Price()
-    early_start_minutes = fields.Integer(allow_none=True)
-    buffer_minutes = fields.Integer()
-    cancellation = Cancellation()
-    location = fields.Nested(ShownLocation, allow_none=True)
-    active = fields.Boolean()
     created_at = Moment()
 
 

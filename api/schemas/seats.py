@@ -8,9 +8,9 @@ from typing import Any
 from marshmallow import fields
 
 from api.schemas.base import RequestSchema, ResponseSchema
-from api.schemas.expected_terms import ExpectedTermsBody
 from api.schemas.fields import CREDIT_VALID_TO, Id, Moment, Money, Text
 from api.schemas.groups import GroupSession
+from api.schemas.terms import ExpectedTermsBody
 from workflows.groups.records import SeenGroup
 from workflows.groups.waitlist import WaitlistEntry as Entry
 from workflows.terms.cancellation import Quote

@@ -10,8 +10,6 @@ from marshmallow import ValidationError, fields, post_load, validate
 
 from api.schemas.base import RequestSchema, ResponseSchema, TimedListQuery, fold_names, page_of
 from api.schemas.bookings import Booking, CancellationTypeBody, MenteeParty, MentorParty, NewRecurrence, Series
-from api.schemas.catalog import AgreedLocation
-from api.schemas.expected_terms import ListingOrDuration
 from api.schemas.fields import (
     CREDIT_VALID_TO,
     AsRead,
@@ -29,6 +27,7 @@ from api.schemas.fields import (
     TrueOrFalse,
     Whole,
 )
+from api.schemas.terms import AgreedLocation, ListingOrDuration
 from models.events import DeliveryState
 from models.groups import MAX_CAPACITY
 from models.sessions import AbsentParty, CancelledBy, SessionStatus
