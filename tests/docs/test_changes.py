@@ -20,9 +20,10 @@ COPIED = (
     *("pyproject.toml", "README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md", ".env.example"),
 )
 NEWEST = max(int(file.name[:4]) for file in (ROOT / "migrations/versions").glob("[0-9]*.py"))
-MIGRATION = f"migrations/versions/{NEWEST + 1:04}_preparation_of_listings.py"
+MIGRATION = f"migrations/versions/{NEWEST + 1:04}_"
 MIGRATIONS = "tests/architecture/test_migrations.py::test_models_and_migrations_agree"
 LISTING = "tests/api/test_listings.py::test_a_mentor_publishes_a_listing_with_its_defaults"
+TERMS = "tests/integration/test_terms.py"
 EXAMPLES = "tests/contract/test_routes.py::test_every_body_has_an_example_that_fits_its_schema"
 PERMITTED = "tests/contract/test_permissions.py::test_the_tables_and_the_application_have_the_same_routes"
 AUDITED = "tests/contract/test_audited.py"
@@ -35,7 +36,7 @@ TABLES = "tests/docs/test_tables.py"
 class Change:
     """A change that a page shows: its n-th block of `diff`, and the test that misses each of its files.
 
-    `+++` begins a file, `@@` a further place in it. A place's unchanged lines are unique in the file. NEWEST is the
+    `+++` begins a file, `@@` a further place in it. A place's former lines are unique in the file. NEWEST is the
     newest migration's number, NEXT the one after it.
     """
 
@@ -54,8 +55,8 @@ class Change:
             text = file.read_text() if file.exists() else ""
             for place in body.split("@@\n"):
                 lines = [line or " " for line in place.splitlines()]
-                before = "".join(f"\n{line[1:]}" for line in lines if line[0] == " ") + "\n"
-                after = "".join(f"\n{line[1:]}" for line in lines) + "\n"
+                before = "".join(f"\n{line[1:]}" for line in lines if line[0] != "+") + "\n"
+                after = "".join(f"\n{line[1:]}" for line in lines if line[0] != "-") + "\n"
                 assert not text or text.count(before) == 1, f"{name} has not exactly one place like this:{before}"
                 text = text.replace(before, after) if text else after[1:]
             texts[name] = text
@@ -78,10 +79,22 @@ CHANGES = {
         1,
         {
             "models/catalog.py": MIGRATIONS,
-            MIGRATION: MIGRATIONS,
+            f"{MIGRATION}preparation_of_listings.py": MIGRATIONS,
             "workflows/catalog/listings.py": LISTING,
             "api/schemas/catalog.py": LISTING,
             "api/openapi/examples.py": EXAMPLES,
+            "tests/api/test_listings.py": LISTING,
+        },
+    ),
+    "term": Change(
+        CONTRIBUTING,
+        2,
+        {
+            "models/terms.py": MIGRATIONS,
+            f"{MIGRATION}recorded_sessions.py": MIGRATIONS,
+            "workflows/terms/terms.py": TERMS,
+            "api/schemas/terms.py": LISTING,
+            "tests/integration/test_terms.py": TERMS,
             "tests/api/test_listings.py": LISTING,
         },
     ),
