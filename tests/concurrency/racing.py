@@ -69,8 +69,17 @@ def _outcome(call: Callable[[], Any]) -> Any:
         return refusal
 
 
-def meanwhile(engine: Engine, first: Callable[[Connection], Any], second: Callable[[Connection], Any]) -> Any:
-    """What the second call returns, which begins when the first one has written, and before that is committed."""
+def meanwhile(
+    engine: Engine,
+    first: Callable[[Connection], Any],
+    second: Callable[[Connection], Any],
+    then: Callable[[Connection], Any] | None = None,
+) -> Any:
+    """What the second call returns, which begins when the first one has written, and before that is committed.
+
+    Args:
+        then: goes on in the first one's transaction while the second call waits.
+    """
 
     def run() -> Any:
         with engine.begin() as db:
@@ -82,6 +91,8 @@ def meanwhile(engine: Engine, first: Callable[[Connection], Any], second: Callab
             first(db)
             running = thread.submit(run)
             eventually(lambda: running.done() or onlooker.scalar(WAITING), "the second call waits or has ended")
+            if then is not None:
+                then(db)
         return running.result()
 
 

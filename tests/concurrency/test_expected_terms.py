@@ -8,13 +8,14 @@ from functools import partial
 from typing import Any
 from uuid import uuid4
 
+import pytest
 from sqlalchemy import Connection, Engine, select
 
 from models.bookings import bookings
 from models.bundles import bundle_purchases
 from models.catalog import BookingMode, ProductKind
 from tests import factories
-from tests.concurrency.racing import ROUNDS, Race, codes, meanwhile, winners
+from tests.concurrency.racing import ROUNDS, Race, codes, deadlocks, meanwhile, winners
 from tests.factories import OPERATOR
 from workflows.accounts.records import User
 from workflows.bookings.direct import WantedListing, book_directly
@@ -26,7 +27,8 @@ from workflows.bundles.records import Bundle
 from workflows.catalog.listings import Listing, change_listing, listing_query
 from workflows.catalog.products import Product, change_product, product_query
 from workflows.identity.actor import Actor
-from workflows.kernel.errors import TermsChanged
+from workflows.kernel.constraints import constraint_errors
+from workflows.kernel.errors import Conflict, TermsChanged
 from workflows.terms.expected_terms import ExpectedTerms
 
 Call = Callable[[Connection], Any]
@@ -44,7 +46,8 @@ def change(listing: Listing, changes: dict[str, Any]) -> Call:
     def changing(db: Connection) -> Any:
         present = Listing.of(db.execute(listing_query(listing.id)).one())
         actor = Actor.person(uuid4(), listing.mentor_profile_id)
-        return change_listing(db, actor=actor, listing=present, changes=changes, any_version=True)
+        with constraint_errors():
+            return change_listing(db, actor=actor, listing=present, changes=changes, any_version=True)
 
     return changing
 
@@ -130,3 +133,16 @@ def _book_individually(listing: Listing, db: Connection) -> Booking:
         db, actor=factories.acting_user(factories.make_user(db)), wanted=wanted, now=_now()
     )
     return booking
+
+
+def test_a_change_of_a_listing_waits_for_the_others_of_its_mentor(engine: Engine) -> None:
+    before = deadlocks(engine)
+    with engine.begin() as db:
+        mentor = factories.make_mentor(db)
+        offers = [{"price_currency": currency, "active": False} for currency in ("USD", "EUR", "USD")]
+        first, other, last = (change(factories.make_listing(db, mentor, **offer), {"active": True}) for offer in offers)
+    # Without the mentor's lock, the last change would meet the other one, which waits for the first.
+    with pytest.raises(Conflict) as refusal:
+        meanwhile(engine, first, other, then=last)
+    assert refusal.value.code == "currency_differs"
+    assert deadlocks(engine) == before

@@ -134,4 +134,6 @@ def change_listing(
         Stale: it has changed since `listing` was read.
     """
     require_mentor(actor, listing)
+    # Two changes that meet inside the exclusion of a second currency deadlock without it.
+    lock_calendar(db, listing.mentor_profile_id)
     return update_record(db, listing, changes, subject="listing", any_version=any_version)
