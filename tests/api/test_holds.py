@@ -10,6 +10,7 @@ import pytest
 from sqlalchemy import Engine, select, text, update
 
 from models.calendar import person_busy
+from models.catalog import ProductKind
 from tests import factories
 from tests.api.conftest import Cast
 from tests.application import ApiClient, World
@@ -221,3 +222,29 @@ def test_a_hold_is_taken_once_per_key(world: World, cast: Cast, path: str) -> No
     headers = cast.as_mentee | {"Idempotency-Key": "once"}
     first, again = (world.client.post(path, json=wanted(), headers=headers) for _ in range(2))
     assert (again.json, again.headers["Idempotent-Replayed"]) == (first.json, "true")
+
+
+@pytest.mark.parametrize("kind", [None, *ProductKind])
+def test_a_time_that_can_be_booked_at_once_is_held_whatever_is_requested(
+    engine: Engine, cast: Cast, path: str, kind: ProductKind | None
+) -> None:
+    client = World.on(engine, max_open_drafts_per_mentor=1).client
+    with engine.begin() as db:
+        course = factories.make_course(db)
+        factories.make_listing(db, cast.mentor, course_id=course.id, duration_minutes=45)
+        if kind is ProductKind.BUNDLE:
+            factories.make_bundle(db, course=course, mentee=cast.mentee)
+        elif kind is not None:
+            factories.make_product(db, course, kind)
+    body = cast.body(startTime=START.isoformat())
+    assert client.post("/bookings", json=body, headers=cast.as_mentee).status_code == 201
+    later = START + 2 * HOUR
+    answer = client.post(path, json=wanted(later, 45), headers=cast.as_mentee)
+    individual = {"courseId": str(course.id), "mentorProfileId": str(cast.mentor.id), "durationMinutes": 45}
+    individual |= {"startTime": later.isoformat()}
+    if kind is ProductKind.BUNDLE:
+        (bundle,) = client.get("/bundles", headers=cast.as_mentee).json["items"]
+        individual |= {"bundlePurchaseId": bundle["id"]}
+    booked = client.post("/bookings/individual", json=individual, headers=cast.as_mentee)
+    at_once = kind in (ProductKind.BUNDLE, ProductKind.SINGLE)
+    assert (answer.status_code, booked.status_code) == ((201, 202) if at_once else (409, 400))

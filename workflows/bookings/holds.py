@@ -17,6 +17,7 @@ from workflows.availability.busy import require_free
 from workflows.availability.calendar import MentorCalendar
 from workflows.availability.check import CalendarChanged, require_bookable, with_present_calendar
 from workflows.bookings.direct import WantedListing
+from workflows.bookings.individual import BOOKS_AT_ONCE
 from workflows.bookings.insert import NO_DRAFT_LIMITS, NO_LIMIT, DraftLimits
 from workflows.catalog.listings import BOOKABLE, Listing
 from workflows.identity.access import require_holder, require_person
@@ -31,7 +32,8 @@ from workflows.terms.expected_terms import NOTHING_EXPECTED, ExpectedTerms
 EXPIRED_AT_ONCE = 1_000
 _LOCK = sql(
     f"WITH {LOCK_MENTOR_UNCHANGED}, {LOCK_PEOPLE} SELECT mentor.user_id FROM mentor, people"
-    " WHERE guard_open_drafts(:mentee_user_id, mentor.id, NULL, :max_drafts_per_mentor, :max_drafts)"
+    f" WHERE CASE WHEN {BOOKS_AT_ONCE} THEN true"
+    " ELSE guard_open_drafts(:mentee_user_id, mentor.id, NULL, :max_drafts_per_mentor, :max_drafts) END"
 )
 # What has expired gives way, as does an own hold of an overlapping time, which counts no more. The insert counts what
 # was deleted, so that it comes after.
@@ -134,7 +136,8 @@ def hold(
         minutes: how long it is held.
         max_holds: how many holds a mentee may have; 0 is no limit.
         mentee_overlap: whether the mentee may have another session at that time.
-        draft_limits: on open drafts, which a booking of a listing by request is one more of.
+        draft_limits: on open drafts, which a booking of a listing by request is one more of, unless the mentee can
+            book it at once by a product or a bundle of its course.
         expected: the terms that the mentee was shown.
 
     Raises:
@@ -156,7 +159,8 @@ def hold(
         limits = draft_limits if listing.booking_mode is BookingMode.REQUEST else NO_DRAFT_LIMITS
         parties: dict[str, Any] = {"mentor_profile_id": listing.mentor_profile_id, "mentee_user_id": mentee}
         # In a statement of its own: the count of the mentee's holds must be younger than the lock.
-        mentor_user_id = _lock(db, parties, calendar.version, limits)
+        of_offer = {"course_id": listing.course_id, "duration_minutes": listing.duration_minutes, "now": now}
+        mentor_user_id = _lock(db, parties | of_offer, calendar.version, limits)
         hold_id, end = uuid7(), start + timedelta(minutes=listing.duration_minutes)
         require_free(db, mentee, start, end, mentee_overlap=mentee_overlap)
         values = {
@@ -196,10 +200,10 @@ def delete_expired_holds(db: Connection) -> bool:
     return db.execute(DELETE_EXPIRED_HOLDS, {"at_once": EXPIRED_AT_ONCE}).rowcount == EXPIRED_AT_ONCE
 
 
-def _lock(db: Connection, parties: dict[str, Any], calendar_version: int, limits: DraftLimits) -> UUID:
+def _lock(db: Connection, wanted: dict[str, Any], calendar_version: int, limits: DraftLimits) -> UUID:
     """Lock both calendars; returns the mentor's user."""
     values = {
-        **parties,
+        **wanted,
         "calendar_version": calendar_version,
         "max_drafts_per_mentor": limits.per_mentor or NO_LIMIT,
         "max_drafts": limits.of_all or NO_LIMIT,
@@ -207,7 +211,7 @@ def _lock(db: Connection, parties: dict[str, Any], calendar_version: int, limits
     with constraint_errors():
         mentor_user_id: UUID | None = db.scalar(_LOCK, values)
     if mentor_user_id is None:
-        raise CalendarChanged(parties["mentor_profile_id"])
+        raise CalendarChanged(wanted["mentor_profile_id"])
     return mentor_user_id
 
 

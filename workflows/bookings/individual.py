@@ -62,6 +62,14 @@ WHERE course_id = :course_id AND kind = 'single' AND active
 """
 PRODUCT = sql(f"{_SINGLE} AND id = :product_id")
 ONLY_PRODUCT = sql(f"{_SINGLE} LIMIT 2")
+# Whether a mentee can book a listing of a course at once, whatever its mode: with a credit, or by a product's price.
+BOOKS_AT_ONCE = f"""
+EXISTS (
+    SELECT FROM bundle_purchases
+    WHERE mentee_user_id = :mentee_user_id AND course_id = :course_id AND remaining_sessions > 0
+      AND (duration_minutes IS NULL OR duration_minutes = :duration_minutes) AND (valid_to IS NULL OR valid_to > :now)
+) OR EXISTS ({_SINGLE} AND EXISTS (SELECT FROM courses WHERE id = :course_id AND active))
+"""
 
 
 @dataclass(frozen=True, kw_only=True)
