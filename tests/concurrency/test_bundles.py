@@ -2,23 +2,34 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
 from uuid import UUID
 
+import pytest
 from sqlalchemy import Connection, Engine, func, select
 
 from models.bundles import BundleEntryKind, bundle_entries, bundle_purchases
 from models.catalog import ProductKind
+from models.events import events
 from tests import factories
 from tests.concurrency.conftest import RACERS
-from tests.concurrency.racing import ROUNDS, Race, codes, deadlocks, winners
+from tests.concurrency.racing import ROUNDS, Race, codes, deadlocks, meanwhile, winners
 from workflows.accounts.records import User
+from workflows.bundles.adjust import adjust
 from workflows.bundles.ledger import give_back, spend
 from workflows.bundles.purchase import purchase
 from workflows.bundles.records import Bundle
-from workflows.identity.actor import SYSTEM
+from workflows.groups.place import read_group
+from workflows.groups.seats import join, leave
+from workflows.identity.actor import SYSTEM, Actor
+from workflows.kernel.clock import rfc3339
+from workflows.kernel.operator_policy import DEFAULT_POLICY
+from workflows.sessions.actions import create
+from workflows.sessions.cancel import cancel
+from workflows.sessions.outcomes import waive_fee
+from workflows.sessions.records import SessionWithTerms, session_with_terms_query
 
 
 def _booked(db: Connection, mentee: User, number: int) -> list[UUID]:
@@ -135,3 +146,47 @@ def test_of_purchases_at_once_one_is_made(engine: Engine, race: Race) -> None:
         with engine.connect() as db:
             bought = select(func.count()).where(bundle_purchases.c.mentee_user_id == mentee.id)
             assert db.scalar(bought) == 1
+
+
+@pytest.mark.parametrize("how", ["cancel", "waive", "leave"])
+def test_a_returned_credit_is_valid_until_the_end_that_its_bundle_has_then(engine: Engine, how: str) -> None:
+    now = datetime.now(UTC)
+    until = now + timedelta(days=60)
+
+    def extend(db: Connection) -> None:
+        about: dict[str, Any] = {"reason": "Ill", "changes": {"valid_to": until}, "any_version": True, "now": now}
+        adjust(db, actor=factories.OPERATOR, bundle=bundle, **about)
+
+    def present(db: Connection) -> SessionWithTerms:
+        return SessionWithTerms.of(db.execute(session_with_terms_query(session_id)).one())
+
+    def give_credit_back(db: Connection) -> None:
+        if how == "leave":
+            leave(db, reason=None, policy=DEFAULT_POLICY, **seat)
+        elif how == "cancel":
+            cancel(db, actor=factories.OPERATOR, session=present(db), reason="Ill", now=now)
+        else:
+            waive_fee(db, actor=factories.OPERATOR, session=present(db), reason="Ill", now=now)
+
+    with engine.begin() as db:
+        bundle = factories.make_bundle(db, valid_days=30)
+        mentee = Actor.person(bundle.mentee_user_id, None)
+        listing = factories.make_listing(db, course_id=bundle.course_id)
+        if how == "leave":
+            group = read_group(db, factories.make_group(db, [], listing=listing).id)
+            seat: dict[str, Any] = {"group": group, "mentee_user_id": bundle.mentee_user_id, "now": now}
+            seat["actor"] = mentee
+            join(db, bundle_purchase_id=bundle.id, policy=DEFAULT_POLICY, **seat)
+        else:
+            booking = factories.make_paid_booking(db, bundle, listing=listing)
+            session_id = create(db, booking_id=booking.id).id
+        if how == "waive":
+            cancel(db, actor=mentee, session=present(db), reason="Ill", now=booking.start_time - timedelta(minutes=1))
+    # The credit returns while the bundle, which was read before, is being extended.
+    meanwhile(engine, extend, give_credit_back)
+    with engine.begin() as db:
+        types = ("session.cancelled", "session.fee_waived", "seat.left")
+        latest = select(events.c.data).where(events.c.type.in_(types)).order_by(events.c.sequence.desc()).limit(1)
+        assert datetime.fromisoformat((db.scalar(latest) or {})["credit_valid_to"]) == until
+        if how != "leave":
+            assert (present(db).cancellation or {})["creditValidTo"] == rfc3339(until)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -238,15 +239,12 @@ def leave(
     costs = {name: getattr(cost, name) for name in ("late", "fee_amount", "refund_amount", "currency")}
     db.execute(_LEAVE, {"booking_id": group.id, "user_id": mentee_user_id, "reason": reason, **costs})
     if cost.credit_returned:
-        give_back(
-            db,
-            booking_id=group.id,
-            seat_id=place.seat_id,
-            actor=actor,
-            by_mentee=cost.cancelled_by is CancelledBy.MENTEE,
-            now=now,
-            reason=reason,
-        )
+        by_mentee = cost.cancelled_by is CancelledBy.MENTEE
+        seat = {"booking_id": group.id, "seat_id": place.seat_id}
+        bundle = give_back(db, **seat, actor=actor, by_mentee=by_mentee, now=now, reason=reason)
+        if bundle is not None:
+            # Another transaction may have moved the end of the bundle since the quote read it.
+            cost = replace(cost, credit_valid_to=bundle.valid_to)
     left = read_group(db, group.id)
     about = {
         "user_id": mentee_user_id,

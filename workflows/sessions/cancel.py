@@ -5,8 +5,10 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, bindparam
+from sqlalchemy.dialects.postgresql import JSONB
 
+from models.base import sql
 from models.sessions import CancellationType, CancelledBy, OutcomeType, SessionStatus
 from workflows.bundles.ledger import give_back
 from workflows.events.event_types import SessionCancelled
@@ -30,6 +32,18 @@ _OWN_TYPES = {
     CancelledBy.MENTOR: frozenset(CancellationType) - {CancellationType.CLIENT_REQUEST},
     CancelledBy.OPERATOR: frozenset(CancellationType),
 }
+
+_AMEND = (
+    sql(
+        f"""
+UPDATE sessions SET cancellation = :cancellation
+WHERE id = :id AND version = :version
+RETURNING {", ".join(column.name for column in Session.columns())}
+"""
+    )
+    .bindparams(bindparam("cancellation", type_=JSONB))
+    .columns(*Session.columns())
+)
 
 
 def cancel(
@@ -96,10 +110,11 @@ def conclude(
         cancelled_at=now,
         cancellation=as_stored(quote, reason=reason, kind=kind, refund_requested=refund_requested),
     )
+    credit_valid_to = quote.credit_valid_to
     if quote.credit_returned:
         by_mentee = quote.cancelled_by is CancelledBy.MENTEE
-        reason = "The session was cancelled."
-        give_back(db, booking_id=session.booking_id, actor=actor, by_mentee=by_mentee, now=now, reason=reason)
+        about: dict[str, Any] = {"by_mentee": by_mentee, "now": now, "reason": "The session was cancelled."}
+        cancelled, credit_valid_to = return_credit(db, cancelled, credit_valid_to, actor=actor, **about)
     costs = {
         "cancelled_by": quote.cancelled_by,
         "cancellation_type": kind,
@@ -108,11 +123,44 @@ def conclude(
         "refund_amount": refunded(quote, kind, refund_requested),
         "currency": quote.currency,
         "credit_returned": quote.credit_returned,
-        "credit_valid_to": quote.credit_valid_to,
+        "credit_valid_to": credit_valid_to,
         "started": cancelled.started_at is not None,
     }
     record(db, SessionCancelled.about(cancelled, actor=actor, now=now, **costs))
     return cancelled
+
+
+def amend(db: Connection, session: Session, **changes: Any) -> Session:
+    """Change what is stored of a session's cancellation, by the names of the API.
+
+    Raises:
+        InvalidTransition: the session has changed since it was read.
+    """
+    cancellation = {**(session.cancellation or {}), **changes}
+    row = db.execute(_AMEND, {"id": session.id, "version": session.version, "cancellation": cancellation}).one_or_none()
+    if row is None:
+        raise InvalidTransition("The session has changed in the meantime; read it again.")
+    return Session.of_values({**session.beside_columns(), **row._mapping})
+
+
+def return_credit(
+    db: Connection,
+    session: Session,
+    quoted_valid_to: datetime | None,
+    *,
+    actor: Actor,
+    by_mentee: bool,
+    now: datetime,
+    reason: str,
+) -> tuple[Session, datetime | None]:
+    """Give the credit of a cancelled session back; returns the session and the end that its bundle has then.
+
+    Another transaction may have moved that end since the quote read it: the cancellation names the present one.
+    """
+    bundle = give_back(db, booking_id=session.booking_id, actor=actor, by_mentee=by_mentee, now=now, reason=reason)
+    if bundle is None or bundle.valid_to == quoted_valid_to:
+        return session, quoted_valid_to
+    return amend(db, session, creditValidTo=bundle.valid_to and rfc3339(bundle.valid_to)), bundle.valid_to
 
 
 def quote_for(actor: Actor, session: SessionWithTerms, *, now: datetime) -> Quote:

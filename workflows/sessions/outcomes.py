@@ -7,12 +7,10 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Connection, bindparam
-from sqlalchemy.dialects.postgresql import JSONB
 
 from models.base import sql
 from models.sessions import AbsentParty, CancelledBy, OutcomeType, SessionStatus, sessions
 from workflows.audit.log import write_audit_entry
-from workflows.bundles.ledger import give_back
 from workflows.events.event_types import SessionFeeWaived, SessionOverdue
 from workflows.events.record import record
 from workflows.identity.access import require_operator, require_other_party
@@ -21,7 +19,7 @@ from workflows.kernel.clock import rfc3339
 from workflows.kernel.errors import Invalid, InvalidTransition
 from workflows.kernel.locks import lock_mentors
 from workflows.sessions.actions import SESSION_MACHINE
-from workflows.sessions.cancel import conclude, quote_of, require_scheduled
+from workflows.sessions.cancel import amend, conclude, quote_of, require_scheduled, return_credit
 from workflows.sessions.records import Session, SessionWithTerms, session_with_terms_query
 from workflows.terms.cancellation import end_after_return
 
@@ -56,17 +54,6 @@ WHERE id = ANY(ARRAY(
 RETURNING {", ".join(column.name for column in Session.columns())}
 """
 ).columns(*Session.columns())
-_WAIVE = (
-    sql(
-        f"""
-UPDATE sessions SET cancellation = :cancellation
-WHERE id = :id AND version = :version
-RETURNING {", ".join(column.name for column in Session.columns())}
-"""
-    )
-    .bindparams(bindparam("cancellation", type_=JSONB))
-    .columns(*Session.columns())
-)
 
 
 def report_no_show(
@@ -152,13 +139,10 @@ def waive_fee(
     if credit_kept:
         valid_to = end_after_return(session.bundle_valid_to, by_mentee=False, now=now)
         changes |= {"creditReturned": True, "creditValidTo": valid_to and rfc3339(valid_to)}
-    values = {"id": session.id, "version": session.version, "cancellation": {**cancellation, **changes}}
-    row = db.execute(_WAIVE, values).one_or_none()
-    if row is None:
-        raise InvalidTransition("The session has changed in the meantime; read it again.")
-    waived = Session.of_values({**session.beside_columns(), **row._mapping})
+    waived = amend(db, session, **changes)
     if credit_kept:
-        give_back(db, booking_id=session.booking_id, actor=actor, by_mentee=False, now=now, reason=reason)
+        about: dict[str, Any] = {"by_mentee": False, "now": now, "reason": reason}
+        waived, valid_to = return_credit(db, waived, valid_to, actor=actor, **about)
     write_audit_entry(
         db,
         actor=actor,
