@@ -16,7 +16,7 @@ FIND_PYTHON = for candidate in $(PYTHON) python3 python3.14 python3.13 python3.1
 	$$candidate -c 'import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 \
 	&& echo $$candidate && exit; done; exit 1
 
-.PHONY: help setup component demo up dev test test-browser test-alerts check fuzz pentest faults-long bench lock clean
+.PHONY: help setup component api-types demo up dev test test-browser test-alerts check fuzz pentest faults-long bench lock clean
 
 help: ## Show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
@@ -95,6 +95,11 @@ component: ## Build the booking component into api/component (node 20 or later; 
 	@command -v npm >/dev/null || { echo "The component is built with node 20 or later and npm."; exit 1; }
 	@cd component && npm ci --silent && npm run --silent build $(if $(filter test,$(ARGS)),&& npm test --silent)
 
+api-types: $(READY) ## Write the component's types of the API from the OpenAPI document
+	@document=$$(mktemp) && trap 'rm -f "$$document"' EXIT && cd component && npm ci --silent && cd .. && \
+	$(BIN)/python -c 'import sys, pathlib, tests.application as api; pathlib.Path(sys.argv[1]).write_bytes(api.served_document())' "$$document" && \
+	node component/api-types/generate.js "$$document" component/src/api/generated.ts
+
 clean: ## Remove the environment and caches; data in .data stays
-	@rm -rf .venv component/node_modules component/react/dist component/tests/react-18/node_modules .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache build dist *.egg-info
+	@rm -rf .venv component/node_modules component/react/dist component/tests/react-18/node_modules component/api-types/node_modules .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache build dist *.egg-info
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

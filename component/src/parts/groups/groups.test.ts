@@ -15,6 +15,8 @@ const en = { ...sessionEn, ...extrasEn };
 
 const GROUP: GroupSession = {
   ...booking({ id: "g1", kind: "group", courseId: "c1", durationMinutes: 90, sessionId: "s1" }),
+  templateId: "t1",
+  date: "2030-05-04",
   capacity: 2,
   seatsTaken: 1,
   seatsOffered: 0,

@@ -1,11 +1,7 @@
 /** Whether mentors have so many sessions a day or a week at most: then a booking changes what else is free. */
 
 import type { Client } from "../../api/client.js";
-
-interface BookingRules {
-  maxPerDay: number | null;
-  maxPerWeek: number | null;
-}
+import type { BookingRules } from "../../api/types.js";
 
 export class MentorLimits {
   readonly #limited = new Map<string, Promise<boolean>>();

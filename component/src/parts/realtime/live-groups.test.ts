@@ -8,6 +8,8 @@ import { booking } from "../../../tests/session-fixtures.js";
 
 const GROUP: GroupSession = {
   ...booking({ id: "g1", kind: "group", title: "Algebra" }),
+  templateId: "t1",
+  date: "2030-05-04",
   capacity: 2,
   seatsTaken: 1,
   seatsOffered: 0,

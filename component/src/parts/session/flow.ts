@@ -2,7 +2,7 @@
 
 import { delay, type RequestOptions } from "../../api/client.js";
 import { ApiError } from "../../api/errors.js";
-import type { CancellationType, CancelledSeries, Review, Session } from "../../api/types.js";
+import type { Cancellation, CancellationType, CancelledSeries, Review, Session } from "../../api/types.js";
 import type { Completion } from "../../core/page.js";
 import type { PartContext } from "../../booking/contracts.js";
 import { Store } from "../../core/store.js";
@@ -126,7 +126,8 @@ export class SessionFlow {
       }
       if (action === "leave") return this.#leave(reason);
       const mayAsk = quote.cancelledBy === "mentee" && quote.refund.amount > 0;
-      this.#stepDone(action, await this.#postStep(action, { reason, type, ...(mayAsk && { refundRequested }) }));
+      const body = { reason, type, ...(mayAsk && { refundRequested }) } satisfies Cancellation;
+      this.#stepDone(action, await this.#postStep(action, body));
     });
   }
 

@@ -1,0 +1,365 @@
+/** Made by `make api-types` from the OpenAPI document; not to be edited. */
+
+export type paths = Record<string, never>;
+export type webhooks = Record<string, never>;
+export interface components {
+    schemas: {
+        AgreedPolicy: {
+            windowHours: number;
+            lateFeePercent: number;
+        };
+        Booking: {
+            id: string;
+            listingId: string | null;
+            mentorProfileId: string;
+            menteeUserId: string | null;
+            mentor: components["schemas"]["MentorParty"] | null;
+            mentee: components["schemas"]["MenteeParty"] | null;
+            /** @enum {unknown} */
+            kind: "individual" | "group";
+            startTime: string;
+            endTime: string;
+            durationMinutes: number;
+            /** @enum {unknown} */
+            status: "draft" | "accepted" | "declined" | "cancelled";
+            title: string | null;
+            notes: string | null;
+            metadata: {
+                [key: string]: unknown;
+            } | null;
+            price: components["schemas"]["Money"];
+            courseId: string | null;
+            productId: string | null;
+            bundlePurchaseId: string | null;
+            seriesId: string | null;
+            location: components["schemas"]["ShownLocation"] | null;
+            sessionId: string | null;
+            declineReason: string | null;
+            cancelReason: string | null;
+            capacity?: number;
+            seatsTaken?: number;
+            full?: boolean;
+            createdAt: string;
+            updatedAt: string;
+        };
+        BookingRules: {
+            mentorProfileId: string;
+            stepMinutes: number;
+            horizonDays: number | null;
+            maxPerDay: number | null;
+            maxPerWeek: number | null;
+            maxPerMenteePerDay: number | null;
+            maxPerMenteePerWeek: number | null;
+            staleCalendars: string;
+        };
+        CancellationPolicy: {
+            windowHours?: number;
+            lateFeePercent?: number;
+        };
+        CancellationQuote: {
+            sessionId: string;
+            allowed: boolean;
+            /** @enum {unknown} */
+            cancelledBy: "mentee" | "mentor" | "operator" | "system";
+            late: boolean;
+            fee: components["schemas"]["Money"];
+            refund: components["schemas"]["Money"];
+            freeUntil: string | null;
+            creditReturned: boolean | null;
+            creditValidTo: string | null;
+            policy: components["schemas"]["AgreedPolicy"] | null;
+        };
+        CancelledSeries: {
+            cancelled: string[];
+            kept: components["schemas"]["KeptBooking"][];
+        };
+        Course: {
+            id: string;
+            title: string;
+            description: string | null;
+            active: boolean;
+            createdAt: string;
+        };
+        Error: {
+            statusCode: number;
+            error: string;
+            message: string;
+            code: string;
+            details?: {
+                [key: string]: unknown;
+            };
+            requestId: string;
+        };
+        GroupSessionItem: {
+            id: string;
+            listingId: string | null;
+            mentorProfileId: string;
+            menteeUserId: string | null;
+            mentor: components["schemas"]["MentorParty"] | null;
+            mentee: components["schemas"]["MenteeParty"] | null;
+            /** @enum {unknown} */
+            kind: "individual" | "group";
+            startTime: string;
+            endTime: string;
+            durationMinutes: number;
+            /** @enum {unknown} */
+            status: "draft" | "accepted" | "declined" | "cancelled";
+            title: string | null;
+            notes: string | null;
+            metadata: {
+                [key: string]: unknown;
+            } | null;
+            price: components["schemas"]["Money"];
+            courseId: string | null;
+            productId: string | null;
+            bundlePurchaseId: string | null;
+            seriesId: string | null;
+            location: components["schemas"]["ShownLocation"] | null;
+            sessionId: string | null;
+            declineReason: string | null;
+            cancelReason: string | null;
+            capacity: number;
+            seatsTaken: number;
+            full: boolean;
+            createdAt: string;
+            updatedAt: string;
+            templateId: string;
+            date: string;
+            seatsOffered: number;
+            cancellationPolicy: components["schemas"]["CancellationPolicy"] | null;
+            cancelledAt: string | null;
+            joined: boolean;
+            waitlistPosition: number | null;
+        };
+        Hold: {
+            id: string;
+            mentorProfileId: string;
+            startTime: string;
+            endTime: string;
+            expiresAt: string;
+            createdAt: string;
+        };
+        KeptBooking: {
+            bookingId: string;
+            code: string;
+        };
+        ListedBundle: {
+            id: string;
+            menteeUserId: string;
+            courseId: string;
+            productId: string;
+            totalSessions: number;
+            remainingSessions: number;
+            durationMinutes: number | null;
+            price: components["schemas"]["Money"];
+            validFrom: string;
+            validTo: string | null;
+            /** @enum {unknown} */
+            status: "active" | "exhausted" | "expired";
+            createdAt: string;
+        };
+        Listing: {
+            id: string;
+            mentorProfileId: string;
+            title: string;
+            description: string | null;
+            durationMinutes: number;
+            price: components["schemas"]["Money"];
+            courseId: string | null;
+            /** @enum {unknown} */
+            bookingMode: "request" | "instant";
+            earlyStartMinutes: number | null;
+            minNoticeMinutes: number;
+            bufferBeforeMinutes: number;
+            bufferMinutes: number;
+            cancellation: components["schemas"]["CancellationPolicy"] | null;
+            reminderMinutes: number[] | null;
+            location: components["schemas"]["ShownLocation"] | null;
+            active: boolean;
+        };
+        MenteeParty: {
+            id: string;
+            name: string;
+        };
+        MentorParty: {
+            id: string;
+            name: string;
+            headline: string;
+            avatarUrl: string | null;
+        };
+        MentorProfile: {
+            id: string;
+            userId: string;
+            name: string;
+            headline: string;
+            bio: string | null;
+            timeZone: string;
+            skills: string[];
+            languages: string[];
+            avatarUrl: string | null;
+            rating: number | null;
+            reviewCount: number;
+            active: boolean;
+        };
+        Money: {
+            amount: number;
+            currency: string;
+        };
+        NewRecurrence: {
+            count?: number;
+            until?: string;
+            /** @default 1 */
+            everyWeeks?: number;
+            /**
+             * @default fail
+             * @enum {unknown}
+             */
+            onConflict?: "fail" | "skip";
+        };
+        Offer: {
+            expiresAt: string;
+        };
+        OfferedListing: {
+            id: string;
+            durationMinutes: number;
+            price: components["schemas"]["Money"];
+        };
+        Product: {
+            id: string;
+            courseId: string;
+            /** @enum {unknown} */
+            kind: "single" | "bundle" | "group_seat";
+            title: string;
+            sessionCount: number;
+            durationMinutes: number | null;
+            price: components["schemas"]["Money"];
+            validDays: number | null;
+            active: boolean;
+        };
+        RefusedSlot: {
+            startTime: string;
+            endTime: string;
+            mentorProfileId: string;
+            /** @enum {string} */
+            reason: "beyond_horizon" | "too_soon" | "time_off" | "outside_hours" | "busy" | "limit";
+        };
+        Review: {
+            id: string;
+            mentorProfileId: string;
+            sessionId: string | null;
+            menteeUserId: string | null;
+            reviewer: string;
+            rating: number;
+            comment: string | null;
+            answer: string | null;
+            answeredAt: string | null;
+            hidden: boolean;
+            hiddenReason: string | null;
+            createdAt: string;
+        };
+        ReviewPermit: {
+            sessionId: string;
+            mentorProfileId: string;
+            unlockedAt: string;
+            expiresAt: string;
+        };
+        Series: {
+            id: string;
+            made: components["schemas"]["SeriesOccurrence"][];
+            skipped: components["schemas"]["SkippedSeriesOccurrence"][];
+        };
+        SeriesOccurrence: {
+            startTime: string;
+            bookingId: string;
+            sessionId: string | null;
+        };
+        Session: {
+            id: string;
+            bookingId: string;
+            mentorProfileId: string;
+            menteeUserId: string | null;
+            mentor: components["schemas"]["MentorParty"] | null;
+            mentee: components["schemas"]["MenteeParty"] | null;
+            title: string | null;
+            description: string | null;
+            startTime: string;
+            endTime: string;
+            /** @enum {unknown} */
+            status: "scheduled" | "in_progress" | "completed" | "cancelled";
+            notes: string | null;
+            metadata: {
+                [key: string]: unknown;
+            } | null;
+            rating: number | null;
+            feedback: string | null;
+            actionItems: string[] | null;
+            startedAt: string | null;
+            completedAt: string | null;
+            cancelledAt: string | null;
+            cancellation: {
+                [key: string]: unknown;
+            } | null;
+            location: components["schemas"]["ShownLocation"] | null;
+            earlyStartMinutes: number | null;
+            joinUrl: string | null;
+            createdAt: string;
+            updatedAt: string;
+        };
+        SessionCancellation: {
+            /** @enum {unknown} */
+            type?: "client_request" | "coach_request" | "emergency" | "other";
+            /** @enum {unknown} */
+            cancellationType?: "client_request" | "coach_request" | "emergency" | "other";
+            reason: string;
+            /** @default true */
+            refundRequested?: boolean;
+        };
+        ShownLocation: {
+            /** @enum {string} */
+            kind: "online" | "address" | "phone";
+            value: string | null;
+        };
+        SkippedSeriesOccurrence: {
+            startTime: string;
+            code: string;
+            message: string;
+        };
+        Slot: {
+            startTime: string;
+            endTime: string;
+            mentorProfileIds: string[];
+        };
+        Slots: {
+            durationMinutes: number;
+            items: components["schemas"]["Slot"][];
+            refused?: components["schemas"]["RefusedSlot"][];
+            staleCalendars?: string[];
+            nextFrom?: string;
+        };
+        SupportOptions: {
+            course: components["schemas"]["Course"];
+            mentors: components["schemas"]["TeachingMentor"][];
+            products: components["schemas"]["Product"][];
+            groupSessions: components["schemas"]["GroupSessionItem"][];
+        };
+        TeachingMentor: {
+            id: string;
+            name: string;
+            headline: string;
+            rating: number | null;
+            reviewCount: number;
+            listings: components["schemas"]["OfferedListing"][];
+        };
+        WaitlistEntry: {
+            position: number;
+            offer: components["schemas"]["Offer"] | null;
+        };
+    };
+    responses: never;
+    parameters: never;
+    requestBodies: never;
+    headers: never;
+    pathItems: never;
+}
+export type $defs = Record<string, never>;
+export type operations = Record<string, never>;
