@@ -162,20 +162,20 @@ export interface components {
             id: string;
             mentorProfileId: string;
             title: string;
-            description: string | null;
             durationMinutes: number;
             price: components["schemas"]["Money"];
             courseId: string | null;
-            /** @enum {unknown} */
-            bookingMode: "request" | "instant";
             earlyStartMinutes: number | null;
-            minNoticeMinutes: number;
-            bufferBeforeMinutes: number;
             bufferMinutes: number;
             cancellation: components["schemas"]["CancellationPolicy"] | null;
-            reminderMinutes: number[] | null;
             location: components["schemas"]["ShownLocation"] | null;
             active: boolean;
+            description: string | null;
+            /** @enum {unknown} */
+            bookingMode: "request" | "instant";
+            minNoticeMinutes: number;
+            bufferBeforeMinutes: number;
+            reminderMinutes: number[] | null;
         };
         MenteeParty: {
             id: string;
