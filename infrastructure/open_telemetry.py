@@ -7,6 +7,8 @@ collector, a sampler or the service's name.
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
+from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
 
 from opentelemetry import trace
@@ -18,7 +20,11 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 from config.settings import Settings
-from infrastructure.tracing import Attributes, SpanKind
+from infrastructure.tracing import SpanKind
+from workflows.events.delivery import Delivery
+from workflows.events.record import TRACEPARENT
+
+Attributes = Mapping[str, str | int]
 
 _PROPAGATOR = TraceContextTextMapPropagator()
 _TRACES = "/v1/traces"
@@ -40,38 +46,49 @@ class OpenTelemetry:
         self._provider.add_span_processor(BatchSpanProcessor(exporter))
         self._tracer = self._provider.get_tracer("tutelage")
 
-    def begin(self, name: str, kind: SpanKind, parent: str | None, attributes: Attributes) -> OpenTelemetrySpan:
-        """Begin a span; arguments as of `Tracer.begin`."""
+    def begin(self, name: str, kind: SpanKind, parent: str | None, attributes: Attributes) -> OpenSpan:
+        """Begin a span.
+
+        Args:
+            parent: a traceparent; with None, or one that is malformed, the span begins a trace.
+        """
         context = _PROPAGATOR.extract({"traceparent": parent}, Context()) if parent else Context()
         kinds = trace.SpanKind[kind.value]
-        return OpenTelemetrySpan(self._tracer.start_span(name, context=context, kind=kinds, attributes=attributes))
+        return OpenSpan(self._tracer.start_span(name, context=context, kind=kinds, attributes=attributes))
 
     def close(self) -> None:
         """Export what is left."""
         self._provider.shutdown()
 
 
-class OpenTelemetrySpan:
-    """A span that has begun."""
+class OpenSpan:
+    """A span whose trace includes everything that this thread records until the span ends.
+
+    Attributes:
+        failed: the kind of failure, such as the name of an exception's type.
+    """
 
     def __init__(self, span: trace.Span) -> None:
         self._span = span
-
-    @property
-    def traceparent(self) -> str:
-        """Its context as a header."""
         carrier: dict[str, str] = {}
-        _PROPAGATOR.inject(carrier, trace.set_span_in_context(self._span, Context()))
-        return carrier["traceparent"]
+        _PROPAGATOR.inject(carrier, trace.set_span_in_context(span, Context()))
+        self._traceparent = carrier["traceparent"]
+        self._before = TRACEPARENT.set(self._traceparent)
+        self.failed: str | None = None
 
-    def end(self, *, name: str | None = None, failed: str | None = None, attributes: Attributes | None = None) -> None:
-        """End it; arguments as of `Span.end`."""
+    def follow(self, delivery: Delivery) -> Delivery:
+        """The delivery with this span as its parent, also when it runs later in a batch."""
+        return replace(delivery, event=replace(delivery.event, traceparent=self._traceparent))
+
+    def end(self, *, name: str | None = None, attributes: Attributes | None = None) -> None:
+        """End it, with another name than at its beginning where one is given."""
+        TRACEPARENT.reset(self._before)
         if name is not None:
             self._span.update_name(name)
         if attributes:
             self._span.set_attributes(attributes)
-        if failed is not None:
-            self._span.set_attribute("error.type", failed)
+        if self.failed is not None:
+            self._span.set_attribute("error.type", self.failed)
             self._span.set_status(trace.StatusCode.ERROR)
         self._span.end()
 

@@ -1,4 +1,4 @@
-"""What every table shares: the naming of constraints, ids, time stamps, versions and enums."""
+"""Parts shared by all tables: the naming of constraints, ids, time stamps, versions and enums."""
 
 from __future__ import annotations
 

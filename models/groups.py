@@ -42,7 +42,7 @@ group_session_templates = Table(
     Column("time_zone", Text, nullable=False, info=IMPERSONAL),
     Column("duration_minutes", Integer, nullable=False, info=IMPERSONAL),
     Column("capacity", Integer, nullable=False, info=IMPERSONAL),
-    # The price is that of one seat.
+    # The price of one seat.
     *offered_terms(),
     Column("active", Boolean, nullable=False, server_default=text("true"), info=replaced_by("false")),
     *changing(),

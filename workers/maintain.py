@@ -6,10 +6,9 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from threading import Event
 from time import monotonic
-from typing import Any
 
 import structlog
-from sqlalchemy import Connection, delete, func, select, tuple_
+from sqlalchemy import Connection, func, select
 
 from config import telemetry
 from config.settings import settings
@@ -18,7 +17,6 @@ from infrastructure.operator_policy import operator_policy
 from infrastructure.transactions import Transactions, is_unavailable, metered
 from infrastructure.wakeups import WakeupQueue
 from models import engine
-from models.idempotency import idempotency_keys
 from workflows.accounts.email_change import forget_email_changes
 from workflows.action_links.link import forget_spent_links
 from workflows.analytics.summary import add_up_changes
@@ -31,22 +29,24 @@ from workflows.events.subscriptions import load
 from workflows.events.sweep import backlogs, dead_by_effect, oldest_undelivered
 from workflows.groups.waitlist import offer_waited_seats
 from workflows.invariants import continuous
+from workflows.kernel.expired import ExpiredRows
 from workflows.kernel.quotas import forget_unused_quotas
 from workflows.privacy.erasure import go_on_erasing
 from workflows.sessions.outcomes import cancel_not_held, remind_to_complete
 from workflows.webhooks.actions import cancel_left_deliveries, hasten_postponed
-from workflows.webhooks.deliveries import DELETION_BATCH, delete_missed
+from workflows.webhooks.deliveries import forget_missed_messages
 
 log = structlog.get_logger(__name__)
 
 INTERVAL_SECONDS = 30.0
 # Between two pages of everything.
 PAGE_PAUSE_SECONDS = 1.0
-EXPIRED_KEYS_AT_ONCE = 1_000
 # Of one chore in a round: enough to keep up under load, and the other chores have their turn.
 MAX_BATCHES = 20
 # Does a part of its work; returns whether there may be more.
 Chore = Callable[[Connection], bool]
+
+forget_expired_keys = ExpiredRows("idempotency_keys", "expires_at < now()", order="expires_at")
 
 
 def run_forever(stop: Event) -> None:
@@ -125,27 +125,8 @@ def _fill_gaps(db: Connection) -> bool:
     return more
 
 
-def forget_expired_keys(db: Connection, *, limit: int = EXPIRED_KEYS_AT_ONCE) -> bool:
-    """Delete in small batches, so that no other statement waits for a long one."""
-    key: Any = tuple_(*idempotency_keys.primary_key.columns)
-    expired = select(*idempotency_keys.primary_key.columns).where(idempotency_keys.c.expires_at < func.now())
-    gone = db.execute(delete(idempotency_keys).where(key.in_(expired.limit(limit)))).rowcount
-    return gone == limit
-
-
-def forget_missed_messages(db: Connection, *, limit: int = DELETION_BATCH) -> bool:
-    """Delete missed messages that endpoints can no longer recover, in small batches."""
-    return delete_missed(db, now=_now(db), limit=limit)
-
-
-def _cancel_not_held(db: Connection) -> bool:
-    """Cancel the sessions that were never started."""
-    return cancel_not_held(db, now=_now(db))
-
-
-def _remind_to_complete(db: Connection) -> bool:
-    """Remind mentors of the sessions that were never completed."""
-    return remind_to_complete(db, now=_now(db))
+def _with_now(chore: Callable[..., bool]) -> Chore:
+    return lambda db: chore(db, now=_now(db))
 
 
 def _offer_seats(db: Connection) -> bool:
@@ -230,11 +211,11 @@ def _tell_violations(db: Connection) -> bool:
 CHORES: dict[str, Chore] = {
     "fill gaps": _fill_gaps,
     "forget expired keys": forget_expired_keys,
-    "forget missed messages": forget_missed_messages,
+    "forget missed messages": _with_now(forget_missed_messages),
     "cancel deliveries of deleted endpoints": cancel_left_deliveries,
     "hasten postponed messages": hasten_postponed,
-    "cancel sessions not held": _cancel_not_held,
-    "remind of sessions to complete": _remind_to_complete,
+    "cancel sessions not held": _with_now(cancel_not_held),
+    "remind of sessions to complete": _with_now(remind_to_complete),
     "offer free seats": _offer_seats,
     "delete expired holds": delete_expired_holds,
     "forget used links": forget_spent_links,

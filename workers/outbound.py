@@ -10,7 +10,7 @@ from datetime import timedelta
 from functools import partial
 from threading import Barrier, Condition, Lock, Semaphore
 from time import monotonic, sleep
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Generic, TypeVar
 from uuid import UUID
 
 import structlog
@@ -34,7 +34,7 @@ from workers.outcomes import (
 )
 from workers.transports import Transport
 from workflows.events import claim, settle
-from workflows.events.delivery import Delivery, DeliveryKey, Postpone, SendResult, Success
+from workflows.events.delivery import Attempt, Delivery, DeliveryKey, Postpone, SendResult
 from workflows.events.rows import NIL
 from workflows.events.subscriptions import OutboundEffect
 
@@ -42,7 +42,7 @@ log = structlog.get_logger(__name__)
 
 M = TypeVar("M")
 T = TypeVar("T")
-WriteSuccesses = Callable[[Connection, Sequence[Success]], set[DeliveryKey]]
+WriteSuccesses = Callable[[Connection, Sequence[tuple[Delivery, Attempt]]], set[DeliveryKey]]
 
 # After a sender has died, another one takes over its deliveries.
 LEASE = timedelta(seconds=45)
@@ -64,22 +64,6 @@ DRAIN_SECONDS = 5.0
 # once. Each time that a part of it has not been begun after this time, twice as many more are started.
 FIRST_SENDERS = 4
 RAMP_UP_SECONDS = 0.002
-
-
-class Senders(Protocol):
-    """Slots, each for one message under way, and the threads that send.
-
-    Args:
-        count: how many slots there are.
-    """
-
-    count: int
-
-    def acquire(self, named: int) -> int: ...
-
-    def release(self, count: int) -> None: ...
-
-    def submit(self, run: Callable[..., None], /, *args: object) -> object: ...
 
 
 class SenderPool:
@@ -154,7 +138,7 @@ class Route(Generic[M]):
     """A transport and the threads that send by it."""
 
     transport: Transport[M]
-    senders: Senders
+    senders: SenderPool
 
 
 @dataclass(eq=False)
@@ -495,9 +479,7 @@ class OutcomeBatcher:
         return batch
 
     def _write(self, batch: list[tuple[LeasedMessage[Any], SendResult]]) -> None:
-        successes = [
-            Success(delivery=leased.delivery, attempt=attempt_of(result, leased.took)) for leased, result in batch
-        ]
+        successes = [(leased.delivery, attempt_of(result, leased.took)) for leased, result in batch]
         sent = [leased for leased, _result in batch]
         keys = _retry_write(self._retry_seconds, sent, partial(self._write_once, successes))
         for leased, result in batch:
@@ -508,7 +490,7 @@ class OutcomeBatcher:
                 # In another thread: it may have to wait for the row.
                 leased.route.senders.submit(self._settle, leased, result)
 
-    def _write_once(self, successes: list[Success]) -> set[DeliveryKey]:
+    def _write_once(self, successes: Sequence[tuple[Delivery, Attempt]]) -> set[DeliveryKey]:
         with self._transactions.autocommit() as db:
             return self._write_successes(db, successes)
 

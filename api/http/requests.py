@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from time import perf_counter
+from typing import TYPE_CHECKING
 
 import structlog
 from flask import Flask, Response, g, request
@@ -10,7 +11,10 @@ from flask import Flask, Response, g, request
 from api.http.etags import complete_tag, not_modified
 from api.http.request_log import count, known_method, log_request, request_id_of
 from api.state import app_state
-from infrastructure.tracing import OpenSpan, request_span
+from infrastructure.tracing import request_span
+
+if TYPE_CHECKING:
+    from infrastructure.open_telemetry import OpenSpan
 
 
 def register(app: Flask) -> None:

@@ -27,6 +27,7 @@ BUILDERS = {
     "workflows/invariants/__init__.py:check_state": "a query of a file of the code",
     "workflows/privacy/erasure.py:_update": "names of a table and its columns, and a condition of the code",
     "workflows/privacy/reencryption.py:_sealed_table": "names of a table and its columns",
+    "workflows/kernel/expired.py:__init__": "names of a table and a column, and a condition of the code",
     "workflows/kernel/transitions.py:update_statement": "names of a table, its columns and states",
 }
 

@@ -20,7 +20,7 @@ from tests.concurrency.conftest import RACERS
 from tests.concurrency.racing import ROUNDS, Race, codes, deadlocks, winners
 from tests.factories import OPERATOR, make_event, make_webhook
 from workflows.events import claim, settle
-from workflows.events.delivery import Attempt, Delivery, DeliveryKey, DeliveryStatus, Success
+from workflows.events.delivery import Attempt, Delivery, DeliveryKey, DeliveryStatus
 from workflows.events.record import follow_up
 from workflows.events.status import status_query, webhook_status_query
 from workflows.notifications.mails import SEND_MAIL
@@ -33,9 +33,7 @@ LEASE = timedelta(seconds=45)
 TOOK = timedelta(milliseconds=5)
 SETTLES: dict[str, Callable[..., Any]] = {
     "done": lambda db, leased: settle.settle(db, leased, Attempt(outcome="done", took=TOOK)),
-    "done together": lambda db, leased: settle.done_outbound(
-        db, [Success(delivery=leased, attempt=Attempt(outcome="done", took=TOOK))]
-    ),
+    "done together": lambda db, leased: settle.done_outbound(db, [(leased, Attempt(outcome="done", took=TOOK))]),
     "again": lambda db, leased: settle.settle(db, leased, Attempt(outcome="retry", took=TOOK, error="No."), after=TOOK),
     "dead": lambda db, leased: settle.settle(db, leased, Attempt(outcome="dead", took=TOOK, error="No.")),
     "postponed": lambda db, leased: settle.postpone(db, leased, datetime.now(UTC)),

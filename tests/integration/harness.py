@@ -15,7 +15,7 @@ from infrastructure.transactions import Transactions
 from models.events import deliveries
 from models.prepared import observe_prepared
 from tests.application import KeptWakeups
-from workers.outbound import MAX_LEASED_TOGETHER, Route
+from workers.outbound import MAX_LEASED_TOGETHER, Route, SenderPool
 from workers.runner import BATCH_SECONDS, DeliveryRunner
 from workers.transports import Renew, Transport, no_lease
 from workflows.events.delivery import Delivery, DeliveryKey, SendResult
@@ -39,10 +39,11 @@ class Receiver:
         """There is nothing to be closed."""
 
 
-class CallersThread:
+class CallersThread(SenderPool):
     """Senders without a limit that send in the thread of the caller, one after the other."""
 
-    count = MAX_LEASED_TOGETHER
+    def __init__(self) -> None:
+        self.count = MAX_LEASED_TOGETHER
 
     def acquire(self, named: int) -> int:
         return named

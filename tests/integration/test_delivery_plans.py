@@ -97,7 +97,7 @@ DELIVERY_STATEMENTS: dict[str, Callable[[Connection], Any]] = {
     "overdue, empty list": lambda db: sweep.overdue(db, "notifications", list_is_empty=True),
     "share_effect": lambda db: share_effect(db, SHARED_EFFECTS[1], "booking.accepted", [SOME_ID]),
     "earlier_messages": lambda db: earlier_messages(db, "booking.accepted", claimed(db)),
-    "gathered": lambda db: gathered(db, user_id=SOME_ID, kind="x", until=ALWAYS, limit=9),
+    "gathered": lambda db: gathered(db, user_id=SOME_ID, kind="x", until=ALWAYS),
     "mark_gathered_done": lambda db: mark_gathered_done(db, [SOME_ID]),
     "backlogs": lambda db: sweep.backlogs(db, ["sessions", "notifications"]),
     "oldest undelivered": lambda db: sweep.oldest_undelivered(db, ["webhooks"], ["webhooks.send"]),

@@ -5,12 +5,11 @@ from __future__ import annotations
 import secrets
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from functools import partial
 from typing import Any
 from uuid import UUID
 
 import pytest
-from sqlalchemy import func, select, text
+from sqlalchemy import Connection, func, select, text
 from structlog.testing import capture_logs
 
 from models.events import deliveries
@@ -18,14 +17,14 @@ from models.webhooks import EndpointState
 from tests.factories import OPERATOR, make_booking, make_webhook
 from tests.integration.endpoints import an_event, attempts_kept, endpoint, listening, messages, set_endpoint
 from tests.integration.harness import Harness
-from workers.maintain import forget_missed_messages, maintain
+from workers.maintain import maintain
 from workflows.effects.webhooks import SEND_WEBHOOK
 from workflows.events import repair
 from workflows.events.delivery import DeliveryKey
 from workflows.events.record import record
 from workflows.events.status import webhook_status_query
 from workflows.kernel.errors import NotFound
-from workflows.webhooks.deliveries import WebhookDelivery, recover, resend
+from workflows.webhooks.deliveries import WebhookDelivery, forget_missed_messages, recover, resend
 from workflows.webhooks.records import Endpoint, endpoint_query
 
 NOT_ACTIVE = [EndpointState.PENDING, EndpointState.PAUSED, EndpointState.DISABLED]
@@ -133,8 +132,12 @@ def test_maintain_deletes_missed_deliveries_that_cannot_be_recovered(harness: Ha
         happened(harness, partner, ago=old, state="cancelled", last_error="An operator cancelled it."),
         happened(harness, partner, ago=old, attempts=1, **missed),
     ]
+
+    def one_by_one(db: Connection) -> bool:
+        return forget_missed_messages(db, now=datetime.now(UTC), limit=1)
+
     for left in (1, 0):
-        maintain(harness.transactions, {"one by one": partial(forget_missed_messages, limit=1)}, batches=2)
+        maintain(harness.transactions, {"one by one": one_by_one}, batches=2)
         assert len(runs(harness, partner)) == len(stays) + left, "in small batches, and not too many of them a round"
     assert [run.event_id for run in runs(harness, partner)] == sorted(stays)
     assert not set(stays) & set(gone)
@@ -143,8 +146,8 @@ def test_maintain_deletes_missed_deliveries_that_cannot_be_recovered(harness: Ha
 def test_missed_deliveries_are_found_by_an_index(harness: Harness) -> None:
     with harness.engine.begin() as db:
         db.execute(text("SET LOCAL enable_seqscan = off"))
-        explain = text(f"EXPLAIN {repair._DELETE_MISSED.text}")
-        plan = db.execute(explain, {"before": UUID(int=0), "limit": 9}).scalars().all()
+        explain = text(f"EXPLAIN {repair.delete_missed.statement.text}")
+        plan = db.execute(explain, {"before_id": UUID(int=0), "limit": 9}).scalars().all()
     assert any("ix_deliveries_missed" in line for line in plan), plan
 
 

@@ -20,7 +20,7 @@ from tests.integration.harness import CallersThread, Harness
 from workers.outbound import LeasedMessage, OutboundRunner, OutcomeBatcher, Route
 from workflows.effects.webhooks import SEND_WEBHOOK
 from workflows.events import claim, settle
-from workflows.events.delivery import DeliveryKey, Success
+from workflows.events.delivery import Attempt, Delivery, DeliveryKey
 
 MINUTE = timedelta(minutes=1)
 
@@ -37,7 +37,7 @@ class SlowWriter:
         self.go = Event()
         self._errors = list(errors)
 
-    def __call__(self, db: Connection, successes: Sequence[Success]) -> set[DeliveryKey]:
+    def __call__(self, db: Connection, successes: Sequence[tuple[Delivery, Attempt]]) -> set[DeliveryKey]:
         self.sizes.append(len(successes))
         assert self.go.wait(20)
         if self._errors:
@@ -136,6 +136,7 @@ class Threads(CallersThread):
     """Senders without a limit."""
 
     def __init__(self, threads: ThreadPoolExecutor) -> None:
+        super().__init__()
         self._threads = threads
 
     def submit(self, run: Callable[..., None], /, *args: object) -> None:

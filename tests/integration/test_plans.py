@@ -40,9 +40,10 @@ from models.sessions import SessionStatus, sessions
 from models.webhooks import deleted_webhook_endpoints, webhook_endpoints
 from tests.application import World
 from tests.integration.plans import SOME_ID, filled_once, plan_as_sent, plan_of, statements_of
-from workflows.accounts.email_change import CLOSE_EMAIL_CHANGE, FORGET_EMAIL_CHANGES, RECENT_CHANGES
+from workers.maintain import forget_expired_keys
+from workflows.accounts.email_change import CLOSE_EMAIL_CHANGE, RECENT_CHANGES, forget_email_changes
 from workflows.accounts.records import user_query
-from workflows.action_links.link import FORGET_SPENT_LINKS, HOLDER_OF_LINK, SPENT_LINK
+from workflows.action_links.link import HOLDER_OF_LINK, SPENT_LINK, forget_spent_links
 from workflows.audit.chain import NEXT_ENTRIES, OLDEST_UNCHAINED
 from workflows.audit.log import AUDIT_ENTRIES
 from workflows.availability.calendar import BLOCKS, BLOCKS_WITHOUT_BOOKINGS, CALENDARS
@@ -53,7 +54,7 @@ from workflows.availability.feeds import FEEDS
 from workflows.availability.slots import OF_COURSE, OF_LISTING, OF_LISTING_OF_COURSE, OF_MENTOR, OWN_TIME
 from workflows.bookings.candidates import OFFER_OF_MENTOR, OFFERS_OF_COURSE
 from workflows.bookings.direct import LISTING_OF_DURATION, LISTING_OF_ID
-from workflows.bookings.holds import DELETE_EXPIRED_HOLDS, RELEASE_HOLD, TAKE_HOLD
+from workflows.bookings.holds import RELEASE_HOLD, TAKE_HOLD, delete_expired_holds
 from workflows.bookings.individual import NAMED, ONLY_PRODUCT, PRODUCT
 from workflows.bookings.records import BOOKINGS, NEXT_BOOKINGS, narrow_bookings
 from workflows.bookings.series import DRAFTS_OF_SERIES
@@ -69,7 +70,7 @@ from workflows.groups.waitlist import WAITED_FOR
 from workflows.identity.actor import ACTIVE_MENTOR, MENTOR, USER
 from workflows.invariants import About, check_part, continuous, names
 from workflows.kernel.paging import PagedList
-from workflows.kernel.quotas import FORGET_UNUSED
+from workflows.kernel.quotas import forget_unused_quotas
 from workflows.notifications.gathering import HOLD
 from workflows.notifications.mails import MAILS
 from workflows.notifications.push_subscriptions import BROWSERS
@@ -269,10 +270,10 @@ STATEMENTS: dict[str, ClauseElement] = {
     "a user": user_query(bindparam("user_id", type_=Uuid)),
     "a used link": SPENT_LINK,
     "the user of a link": HOLDER_OF_LINK,
-    "used links to be forgotten": FORGET_SPENT_LINKS,
+    "used links to be forgotten": forget_spent_links.statement,
     "what a user has entered lately": RECENT_CHANGES,
     "an address to be confirmed": CLOSE_EMAIL_CHANGE,
-    "addresses to be forgotten": FORGET_EMAIL_CHANGES,
+    "addresses to be forgotten": forget_email_changes.statement,
     "the listing of a request": BOOKABLE.query,
     "who teaches a course": OFFERS,
     "the listing of a duration": LISTING_OF_DURATION,
@@ -311,12 +312,13 @@ STATEMENTS: dict[str, ClauseElement] = {
     "groups to offer seats of": WAITED_FOR,
     "a new hold": TAKE_HOLD,
     "a released hold": RELEASE_HOLD,
-    "expired holds": DELETE_EXPIRED_HOLDS,
+    "expired holds": delete_expired_holds.statement,
     "busy times": BUSY_TIMES,
     "a caller's open sessions": OPEN_SESSIONS,
     "an earlier answer": idempotency.EARLIER,
     "a caller's stored answers": idempotency.STORED,
-    "quotas that are unused": FORGET_UNUSED,
+    "quotas that are unused": forget_unused_quotas.statement,
+    "answers that have expired": forget_expired_keys.statement,
     "what follows from an event": recording(ROWS_OF_LISTENERS).query,
     "mails to be sent": MAILS,
     "mails to be held": HOLD,

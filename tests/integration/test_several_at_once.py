@@ -21,7 +21,7 @@ from tests.integration.harness import CallersThread, Harness
 from tests.integration.test_backlog import lose_connection
 from tests.statements import statements_of
 from workers import outbound
-from workers.outbound import OutboundRunner, Route, SenderPool, Senders
+from workers.outbound import OutboundRunner, Route, SenderPool
 from workers.runner import DeliveryRunner
 from workflows.effects.webhooks import SEND_WEBHOOK, WebhookMessage, prepare_webhooks
 from workflows.events import claim
@@ -36,7 +36,7 @@ def pool(count: int) -> SenderPool:
     return SenderPool(count, acquire_seconds=SECONDS)
 
 
-def worker(harness: Harness, senders: Senders | None = None, **changed: Any) -> DeliveryRunner:
+def worker(harness: Harness, senders: SenderPool | None = None, **changed: Any) -> DeliveryRunner:
     """A worker with senders of its own, and perhaps another way to send webhooks."""
     known = Subscriptions()
     for effect in load().all():

@@ -1,4 +1,4 @@
-"""What is done with accounts: a user is registered, a mentor profile is published, and both are changed."""
+"""Actions on accounts: register a user, publish a mentor profile, and change either."""
 
 from __future__ import annotations
 
@@ -130,7 +130,7 @@ def stored_skill(skill: str) -> str:
 def change_mentor_profile(
     db: Connection, *, actor: Actor, mentor: Mentor, changes: dict[str, Any], any_version: bool = False
 ) -> Mentor:
-    """Change a mentor profile, and return it as it stands then. An inactive one cannot be booked, nor act.
+    """Change a mentor profile, and return the changed one. An inactive mentor cannot be booked, nor act.
 
     Args:
         mentor: as the caller saw it.
@@ -144,7 +144,7 @@ def change_mentor_profile(
     """
     require_own_profile(actor, mentor)
     if "skills" in changes:
-        changes = {**changes, "skills": list(dict.fromkeys(skill.strip().lower() for skill in changes["skills"]))}
+        changes = {**changes, "skills": list(dict.fromkeys(map(stored_skill, changes["skills"])))}
     found = True
     if changes:
         profile = mentor_profiles.c
@@ -168,7 +168,7 @@ def locked_user(db: Connection, user_id: UUID) -> User:
 
 
 def change_user(db: Connection, *, user_id: UUID, changes: dict[str, Any]) -> User:
-    """Change a user's own name, time zone or locale, and return the account as it stands then.
+    """Change a user's name, time zone or locale, and return the changed account.
 
     Args:
         user_id: of a user whom `locked_user` has locked.

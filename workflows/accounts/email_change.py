@@ -17,13 +17,13 @@ from workflows.events.record import record
 from workflows.identity.actor import Actor
 from workflows.kernel.constraints import constraint_errors
 from workflows.kernel.errors import NotFound, RateLimited
+from workflows.kernel.expired import ExpiredRows
 from workflows.kernel.locks import lock_against_links, lock_user
 from workflows.kernel.records import Record
 
 CONFIRMABLE_FOR = timedelta(hours=24)
 # Each writes to an address that may be another person's.
 MAX_CHANGES_PER_DAY = 5
-EXPIRED_AT_ONCE = 1_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,20 +58,14 @@ RETURNING {_COLUMNS}
 CLOSE_EMAIL_CHANGE = sql(
     "UPDATE email_changes SET open = false WHERE id = :id AND open AND expires_at > :now RETURNING id"
 )
-# What a mentor has declined in outside calendars is known by their address: no earlier copy holds.
+# A copy of an outside calendar leaves out the entries that the mentor, known by their address, has declined.
 _READ_CALENDARS_ANEW = sql(
     """
 UPDATE calendar_feeds SET busy_until = NULL
 WHERE mentor_profile_id = (SELECT id FROM mentor_profiles WHERE user_id = :user_id)
 """
 )
-FORGET_EMAIL_CHANGES = sql(
-    """
-DELETE FROM email_changes WHERE id = ANY(ARRAY(
-    SELECT id FROM email_changes WHERE expires_at < now() ORDER BY expires_at LIMIT :at_once FOR UPDATE SKIP LOCKED
-))
-"""
-)
+forget_email_changes = ExpiredRows("email_changes", "expires_at < now()", order="expires_at")
 
 
 def email_change_query(change_id: UUID) -> Select[Any]:
@@ -124,7 +118,7 @@ def confirmable(db: Connection, change_id: UUID, *, user_id: UUID, now: datetime
 
 
 def confirm_email_change(db: Connection, *, actor: Actor, change: EmailChange, now: datetime) -> None:
-    """Make the new address that of the account.
+    """Give the account its new address.
 
     Raises:
         NotFound: it was withdrawn, replaced or confirmed meanwhile.
@@ -137,8 +131,3 @@ def confirm_email_change(db: Connection, *, actor: Actor, change: EmailChange, n
         db.execute(update(users).where(users.c.id == change.user_id).values(email=change.email))
     db.execute(_READ_CALENDARS_ANEW, {"user_id": change.user_id})
     record(db, EmailChanged(actor=actor.name, occurred_at=now, user_id=change.user_id, email_change_id=change.id))
-
-
-def forget_email_changes(db: Connection, *, limit: int = EXPIRED_AT_ONCE) -> bool:
-    """Delete some of those whose time has passed; whether there may be more."""
-    return db.execute(FORGET_EMAIL_CHANGES, {"at_once": limit}).rowcount == limit

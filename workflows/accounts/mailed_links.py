@@ -16,8 +16,8 @@ from workflows.kernel.locks import lock_against_links
 
 _VALID = "SELECT id FROM users WHERE id = :user_id AND erased_at IS NULL AND links_version = :version"
 VALID_LINKS = sql(_VALID)
-# What ends links locks the row for itself, waits for what acts by one of them, and from then on none does. KEY SHARE
-# keeps no booking of the person waiting, which locks the row after the mentor's.
+# Ending links takes the row's exclusive lock: it waits for actions by links under way, and no later one is valid. KEY
+# SHARE lets bookings of the person go on, which lock the row after the mentor's.
 VALID_LINKS_LOCKED = sql(f"{_VALID} FOR KEY SHARE")
 END_LINKS = sql("UPDATE users SET links_version = links_version + 1 WHERE id = :user_id")
 

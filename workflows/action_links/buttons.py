@@ -34,7 +34,7 @@ from workflows.events.event_types import (
 )
 from workflows.reviews.permits import OPEN_FOR
 
-# What a reader can do, by the words on its button, and until when.
+# The actions that a reader can take, by the words on the button, and until when.
 Offered = dict[str, tuple[Action, datetime]]
 
 
@@ -78,7 +78,7 @@ class Reader:
     """The reader of a mail.
 
     Args:
-        links_version: that of their links, which were mailed to no other address.
+        links_version: the version of their links, which were mailed to no other address.
         is_mentor: whether the booking is one of theirs as a mentor.
         can_cancel: whether the policy of the booking lets them cancel it, or leave it.
         present: as a mentee, whether they were; None until attendance is recorded.

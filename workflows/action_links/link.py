@@ -1,7 +1,7 @@
 """A link in a mail: one action of one user on one subject, until a time, and once.
 
-Who holds the link may do what it names, and nothing else. It is signed under a purpose of its own; what it holds is in
-the clear. It ends with the address that it was mailed to.
+A link lets its holder take the action that it names, and nothing else. It is signed under a purpose of its own, and
+its content is readable. A link ends with the address that it was mailed to.
 """
 
 from __future__ import annotations
@@ -17,16 +17,15 @@ from models.base import sql
 from workflows.accounts.mailed_links import are_links_valid
 from workflows.identity.actor import Actor
 from workflows.kernel.errors import Gone, NotFound
+from workflows.kernel.expired import ExpiredRows
 
-# What the signature of a link is for.
 LINK_PURPOSE = "action link"
 NO_SUCH_LINK = "This link is not valid, or its time has passed."
 ALREADY_USED = "This link has already been used; each link works once."
-EXPIRED_AT_ONCE = 1_000
 
 
 class Action(StrEnum):
-    """What a link is for; its subject is the booking but where another one is named."""
+    """The action of a link; its subject is the booking, unless a comment names another one."""
 
     ACCEPT = "accept"
     DECLINE = "decline"
@@ -41,7 +40,7 @@ class Action(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class ActionLink:
-    """What a link names.
+    """The content of a link.
 
     Args:
         expires_at: in UTC, of which whole seconds are kept.
@@ -56,7 +55,6 @@ class ActionLink:
     links_version: int | None
 
     def to_text(self) -> str:
-        """The link as it is signed."""
         version = "-" if self.links_version is None else self.links_version
         expiry = int(self.expires_at.timestamp())
         return f"{self.action} {self.subject_id.hex} {self.user_id.hex} {expiry} {version}"
@@ -109,13 +107,7 @@ WHERE action = :action AND subject_id = :subject_id AND user_id = :user_id
 """
 )
 # A day after their time, which the clocks of two machines tell differently by far less.
-FORGET_SPENT_LINKS = sql(
-    """
-DELETE FROM spent_links WHERE ctid = ANY(ARRAY(
-    SELECT ctid FROM spent_links WHERE expires_at < now() - interval '1 day' ORDER BY expires_at LIMIT :at_once
-))
-"""
-)
+forget_spent_links = ExpiredRows("spent_links", "expires_at < now() - interval '1 day'", order="expires_at")
 HOLDER_OF_LINK = sql(
     """
 SELECT u.name, u.time_zone, m.id AS mentor_profile_id, m.active
@@ -160,11 +152,6 @@ def require_valid(db: Connection, link: ActionLink, *, lock: bool) -> None:
         return
     if not are_links_valid(db, link.user_id, link.links_version, lock=lock):
         raise NotFound(NO_SUCH_LINK)
-
-
-def forget_spent_links(db: Connection, *, limit: int = EXPIRED_AT_ONCE) -> bool:
-    """Delete some of the used links whose time has passed, which are not valid any more; whether there may be more."""
-    return db.execute(FORGET_SPENT_LINKS, {"at_once": limit}).rowcount == limit
 
 
 def holder_of(db: Connection, link: ActionLink, mentor_profile_id: UUID | None = None) -> Holder:

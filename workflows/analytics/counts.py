@@ -36,8 +36,6 @@ from workflows.kernel.paging import Page
 
 
 class Grouping(StrEnum):
-    """What counts are grouped by."""
-
     HOUR = "hour"
     DAY = "day"
     WEEK = "week"
@@ -46,7 +44,7 @@ class Grouping(StrEnum):
     STATUS = "status"
 
 
-# What a row is about, by grouping.
+# The subject of a row, by grouping.
 SUBJECTS: dict[Grouping, tuple[str, ...]] = {
     Grouping.HOUR: ("hour",),
     Grouping.DAY: ("day",),
@@ -55,8 +53,7 @@ SUBJECTS: dict[Grouping, tuple[str, ...]] = {
     Grouping.COURSE: ("course_id", "course_title"),
     Grouping.STATUS: ("status",),
 }
-# And what is counted. Seats are those that were taken, not given back, and not refunded with their cancelled group;
-# below zero where more were given back.
+# Seats are those that were taken, less those given back and those refunded with a cancelled group.
 COUNTS = (
     *("created", "started", "completed", "cancelled", "late_cancellations", "minutes"),
     *("seats", "seats_joined", "seats_left", "seats_left_late", "seats_refunded"),
@@ -109,7 +106,7 @@ def _by_subject(period: Period, group: Grouping, scope: Scope) -> Select[Any]:
     sums = {name: cast(func.sum(happened.c[name]), BigInteger) for name in _SUMMED}
     seats = (sums["seats_joined"] - sums["seats_left"] - sums["seats_refunded"]).label("seats")
     counts = [*(total.label(name) for name, total in sums.items()), seats]
-    # What is of no course comes first.
+    # Rows without a course come first.
     match group:
         case Grouping.HOUR:
             key = func.to_char(func.timezone("UTC", subject), _ISO_HOUR)
@@ -135,7 +132,7 @@ def _by_subject(period: Period, group: Grouping, scope: Scope) -> Select[Any]:
 
 
 def _happened(period: Period, group: Grouping, scope: Scope) -> CompoundSelect[Any]:
-    """Each step of a session counted by itself, by `subject`: a scan and a hash for each is what costs least."""
+    """Each step of a session counted separately, by `subject`: a scan and a hash for each step cost least."""
 
     def counted(source: FromClause, at: ColumnElement[Any], within: ColumnElement[bool], **counts: Any) -> Select[Any]:
         match group:

@@ -1,4 +1,4 @@
-"""What a report covers: a period of whole quarters of an hour on the clocks of a zone, and which mentor and course."""
+"""The scope of a report: a period of whole quarters of an hour on the clocks of a zone, a mentor and a course."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ DAY = timedelta(days=1)
 MAX_PERIOD_DAYS = 366
 MAX_PERIOD_DAYS_BY_HOUR = 31
 DEFAULT_PERIOD_DAYS = 30
-# How far the clock of a process that writes `started_at` may be from that of the database, which writes `updated_at`.
+# Largest difference between the clock of a process, which writes `started_at`, and the database's of `updated_at`.
 CLOCK_SKEW = DAY
 
 Edge = date | datetime
@@ -67,7 +67,7 @@ class Period:
         return found
 
     def local_time(self, moment: ColumnElement[Any]) -> ColumnElement[Any]:
-        """What the clocks of the zone show at a moment in the period, without a zone.
+        """The wall-clock time of the zone at a moment in the period.
 
         The offsets come with the query: PostgreSQL's list of time zones may be older than Python's.
         """
@@ -105,7 +105,7 @@ class Period:
 
 @dataclass(frozen=True, kw_only=True)
 class Scope:
-    """Whose numbers a report covers; None for those of every mentor, or of every course and of none."""
+    """The mentor and the course of a report; None for every mentor, or for every course and sessions without one."""
 
     mentor_profile_id: UUID | None = None
     course_id: UUID | None = None

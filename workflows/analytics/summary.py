@@ -1,4 +1,4 @@
-"""What operators look at first: sessions by status and by mentor, and how many accepted bookings became sessions."""
+"""The operators' overview: sessions by status and by mentor, and how many accepted bookings became sessions."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ CHANGES_AT_ONCE = 10_000
 # Among the counters of sessions by status.
 ACCEPTED_BOOKINGS = "accepted_bookings"
 
-# Three questions in one statement, so that their answers are of the same moment. What is read does not grow with
-# history: a row per mentor and counter, and what has changed since maintain added it up last.
+# Three questions in one statement, so that their answers are of the same moment. Their cost does not grow with history:
+# they read a row per mentor and counter, and the changes that maintain has not added up yet.
 _SUMMARY = f"""
 WITH counted AS (
     SELECT mentor_profile_id, counter, sum(amount) AS amount
@@ -45,8 +45,8 @@ SELECT (SELECT coalesce(json_object_agg(counter, amount), '{{}}')
 
 _STATEMENT = sql(_SUMMARY)
 
-# Of a batch, in the order of the keys, so that two who add up never wait in a circle. An array, since a plan may look a
-# subquery up anew for each row, which would take the next few each time.
+# A batch in the order of the keys, so that two transactions never deadlock. An array: a plan may run a subquery once
+# more for each row, and would take other rows then.
 _ADD_UP = """
 WITH batch AS (
     DELETE FROM session_count_changes
@@ -64,7 +64,7 @@ SELECT count(*) FROM batch
 
 @dataclass(frozen=True)
 class Summary:
-    """How things stand.
+    """The overview.
 
     Args:
         statuses: how many sessions have each status that any has.
@@ -80,7 +80,6 @@ class Summary:
 
     @property
     def sessions(self) -> int:
-        """All of them."""
         return sum(self.statuses.values())
 
     @property
@@ -90,7 +89,6 @@ class Summary:
 
 
 def summary_of(db: Connection, *, now: datetime) -> Summary:
-    """How things stand now, in one statement."""
     row = db.execute(_STATEMENT, {"ended_before": now - timedelta(hours=24)}).one()
     accepted = row.totals.pop(ACCEPTED_BOOKINGS, 0)
     to_complete = [{**each, "end_time": datetime.fromisoformat(each["end_time"])} for each in row.to_complete]

@@ -49,8 +49,8 @@ _LAST_DROPPED = (
 )
 _BLOCK = _BLOCKS.where(audit_blocks.c.number == bindparam("number"))
 _TAKE = sql("SELECT FROM audit_chain FOR UPDATE SKIP LOCKED")
-# The horizon of another cluster, from which a dump was restored, may lie above all transactions of this one. With the
-# row taken in the same statement, that of another process which has just committed would do so, too.
+# The horizon of another cluster, from which a dump was restored, may lie above all transactions of this one. So would
+# the horizon of a process that has just committed, if the row were taken in the same statement.
 _TAKEN = sql(
     """
 SELECT noted, checked, number, hash,
@@ -108,7 +108,7 @@ BEGINNING = Link(0, 0, bytes(DIGEST_BYTES), date.min)
 
 @dataclass(frozen=True)
 class Problem:
-    """What is wrong: a sentence about an entry, or about a block where the chain itself was changed."""
+    """A problem of an entry, or of a block where the chain itself was changed."""
 
     sentence: str
     block: int
@@ -117,7 +117,7 @@ class Problem:
 
 @dataclass(frozen=True)
 class Verification:
-    """What was found: how many entries and blocks were checked, and where the chain ends.
+    """The result of a check: how many entries and blocks were checked, and where the chain ends.
 
     Args:
         unchained: the oldest entry that is not chained yet; None where all are.
@@ -155,7 +155,6 @@ def chain_entries(db: Connection) -> bool:
 
 
 def end_of_chain(db: Connection) -> Link:
-    """Where the chain ends."""
     row = db.execute(_LAST_BLOCK).one_or_none()
     return _link(row) if row else beginning_of_chain(db)
 
@@ -173,7 +172,7 @@ def oldest_unchained(db: Connection) -> datetime | None:
 
 
 def append_drop(db: Connection, month: date, *, now: datetime) -> None:
-    """Put a block in place of all blocks up to a month whose entries are being dropped; after `take_chain`."""
+    """Replace all blocks up to a month, whose entries are being dropped, by one block; called after `take_chain`."""
     block = audit_blocks.c
     last = db.execute(_BLOCKS.where(block.month <= month).order_by(block.number.desc()).limit(1)).one_or_none()
     entries = select(func.coalesce(func.sum(func.cardinality(block.entry_ids)), 0)).where(block.month <= month)
@@ -214,7 +213,7 @@ def verify(db: Connection, *, kept_since: date) -> Verification:
 
 
 def check_next_blocks(db: Connection, *, kept_since: date) -> list[Problem]:
-    """Check some more blocks than were checked before, and begin anew after the last one; arguments as of `verify`."""
+    """Check the next blocks, after the last one the first again; arguments as of `verify`."""
     state = take_chain(db)
     if state is None:
         return []
@@ -349,7 +348,7 @@ def _problems_of(block: Row[Any], before: Link, present: dict[UUID, bytes], kept
             if present[id] != digests(place):
                 yield Problem("The entry was changed.", number, id)
         elif id >= kept_from:
-            # What is older went with the partition of its month.
+            # Older entries were dropped with the partition of their month.
             yield Problem("The entry was removed.", number, id)
     for id in present.keys() - set(block.entry_ids):
         yield Problem("The entry was added to what is chained.", number, id)

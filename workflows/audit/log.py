@@ -28,7 +28,7 @@ WRITTEN_WITHIN = timedelta(hours=1)
 
 @dataclass(frozen=True, kw_only=True)
 class AuditEntry(Record):
-    """Who did what to which subject, from where and with what result; `result` is `ok` or the code of the refusal."""
+    """An entry of the audit; `result` is `ok` or the code of the refusal."""
 
     table = audit_entries
 
@@ -133,7 +133,7 @@ def write_audit_entry(
     data: dict[str, Any] | None = None,
     now: datetime,
 ) -> None:
-    """Write an entry in the transaction of the change itself, in place of the one that its request would leave.
+    """Write an entry in the transaction of the change itself; the request then writes none.
 
     Args:
         subject: the kind and the id of what it was done to.

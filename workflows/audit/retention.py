@@ -30,7 +30,7 @@ SELECT c.relname AS name FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhreli
 WHERE i.inhparent = CAST('audit_entries' AS regclass) ORDER BY c.relname
 """
 )
-# What lies in no month's partition, for want of one or by a wrong clock.
+# Entries without a month's partition: it was missing, or a clock was wrong.
 _IS_DEFAULT_OLD = sql(
     "SELECT EXISTS (SELECT FROM audit_entries_default)"
     " AND NOT EXISTS (SELECT FROM audit_entries_default WHERE id >= :id)"

@@ -25,11 +25,11 @@ from workflows.identity.actor import Actor
 from workflows.kernel.clock import in_utc
 from workflows.kernel.constraints import constraint_errors
 from workflows.kernel.errors import Conflict, Invalid, NotFound
+from workflows.kernel.expired import ExpiredRows
 from workflows.kernel.locks import LOCK_MENTOR, LOCK_MENTOR_UNCHANGED, LOCK_PEOPLE
 from workflows.kernel.records import Record
 from workflows.terms.expected_terms import NOTHING_EXPECTED, ExpectedTerms
 
-EXPIRED_AT_ONCE = 1_000
 _LOCK = sql(
     f"WITH {LOCK_MENTOR_UNCHANGED}, {LOCK_PEOPLE} SELECT mentor.user_id FROM mentor, people"
     f" WHERE CASE WHEN {BOOKS_AT_ONCE} THEN true"
@@ -71,13 +71,7 @@ RELEASE_HOLD = sql(
     f"WITH {LOCK_MENTOR} DELETE FROM person_busy USING mentor"
     " WHERE person_busy.mentor_profile_id = mentor.id AND person_busy.hold_id = :id"
 )
-DELETE_EXPIRED_HOLDS = sql(
-    """
-DELETE FROM person_busy WHERE id = ANY(ARRAY(
-    SELECT id FROM person_busy WHERE expires_at <= now() LIMIT :at_once FOR UPDATE SKIP LOCKED
-))
-"""
-)
+delete_expired_holds = ExpiredRows("person_busy", "expires_at <= now()", order="expires_at")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -193,11 +187,6 @@ def release(db: Connection, *, actor: Actor, held: Hold) -> None:
     """
     require_holder(actor, held)
     db.execute(RELEASE_HOLD, {"mentor_profile_id": held.mentor_profile_id, "id": held.id})
-
-
-def delete_expired_holds(db: Connection) -> bool:
-    """Delete some of the holds that have expired; returns whether there may be more."""
-    return db.execute(DELETE_EXPIRED_HOLDS, {"at_once": EXPIRED_AT_ONCE}).rowcount == EXPIRED_AT_ONCE
 
 
 def _lock(db: Connection, wanted: dict[str, Any], calendar_version: int, limits: DraftLimits) -> UUID:

@@ -1,7 +1,7 @@
 """iCalendar serializer (RFC 5545): a session as a VEVENT, and calendar objects made of such entries.
 
 Own code and not the icalendar library, which the tests read the results with: that takes ten times as long to write a
-feed of 1,000 sessions (215 ms of processor time in place of 21, version 7.3), and writes a typed `\\N` as a line break.
+feed of 1,000 sessions (215 ms of processor time instead of 21, version 7.3), and writes a typed `\\N` as a line break.
 """
 
 from __future__ import annotations
@@ -76,7 +76,6 @@ class CalendarEntry(Record):
 
     @property
     def is_over(self) -> bool:
-        """Whether it is not to be met any more."""
         return self.is_cancelled or self.status is SessionStatus.COMPLETED
 
     def place(self, meetings: MeetingService) -> Place | None:
@@ -105,7 +104,7 @@ class CalendarEntry(Record):
         return [
             "BEGIN:VEVENT",
             # Calendars match entries by UID, so it is the same in invitations and the feed whatever the settings are;
-            # the booking's id is globally unique by itself (RFC 7986, section 5.3).
+            # the booking's id is globally unique (RFC 7986, section 5.3).
             f"UID:{self.booking_id}",
             f"SEQUENCE:{self.calendar_sequence}",
             utc_time("DTSTAMP", changed),

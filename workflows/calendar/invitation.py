@@ -1,4 +1,4 @@
-"""Invitations (RFC 5546): a REQUEST with the mail of a booked session, a CANCEL with that of its cancellation.
+"""Invitations (RFC 5546): a REQUEST with the mail of a booked session, a CANCEL with the mail of its cancellation.
 
 A participant who joins a group later gets theirs with the mail of their seat, and a CANCEL when they leave it.
 """

@@ -1,1 +1,1 @@
-"""What follows from events: functions and rows of tables, a module per queue, found and never imported."""
+"""Effects of events: functions and rows of tables, a module per queue, discovered and never imported."""

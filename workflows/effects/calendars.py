@@ -35,7 +35,7 @@ INACTIVE_PAUSE = timedelta(hours=1)
 def prepare_requests(
     db: Connection, deliveries: Sequence[Delivery], *, policy: OperatorPolicy = DEFAULT_POLICY
 ) -> list[FeedRequest | Exception]:
-    """What is to be asked of each calendar, with all of them read at once."""
+    """The request for each calendar, with all calendars read at once."""
     ids = [delivery.event.subject_id for delivery in deliveries]
     found = {row.id: row for row in db.execute(FEEDS_TO_READ, {"ids": ids})}
     return prepare_each(deliveries, lambda delivery: _request(delivery, found, policy))
@@ -59,7 +59,6 @@ def _request(delivery: Delivery, found: Mapping[UUID, Row[Any]], policy: Operato
 
 
 def next_fetch_at(delivery: Delivery, request: FeedRequest, sent: SendResult) -> datetime:
-    """When the calendar is read again."""
     failed = sent.error is not None
     return delivery.now + pause_after(request, failed=failed, retry_after=sent.retry_after)
 
@@ -80,7 +79,6 @@ def settle_request(db: Connection, delivery: Delivery, request: FeedRequest, sen
 
 
 def with_calendar_policy(effect: OutboundEffect[FeedRequest], policy: OperatorPolicy) -> OutboundEffect[FeedRequest]:
-    """The effect with the interval of the operator policy."""
     return replace(effect, prepare=partial(prepare_requests, policy=policy))
 
 

@@ -262,7 +262,7 @@ def notify_dropped(db: Connection, event: WaitlistDropped, *, now: datetime) -> 
 
 
 def _notify_owner(db: Connection, event: BundleEvent, kind: str, **variables: Any) -> None:
-    """Notify the mentee alone: a bundle has no mentor. What is left goes with a deleted account before any end."""
+    """Notify the mentee, unless the account is deleted; a bundle has no mentor."""
     mentee = person_of(db, event.mentee_user_id)
     if mentee.erased:
         return

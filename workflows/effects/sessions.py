@@ -84,7 +84,7 @@ def _after_a_day(event: BookingRequested) -> datetime:
 def note_undecided(db: Connection, event: BookingRequested, *, now: datetime) -> None:
     """Record `booking.undecided` once, while there is time left to decide.
 
-    An event of its own, since a person has one notification per event and channel, and has that of the request already.
+    An event of its own: a person has one notification per event and channel, and the request's event has had its own.
     """
     expires_at = expiry_of(event)
     if expires_at - now < MIN_TIME_LEFT:

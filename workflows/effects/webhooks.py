@@ -117,7 +117,7 @@ def _message(db: Connection, delivery: Delivery, found: Mapping[UUID, Mapping[st
 
 
 def give_probe_back(db: Connection, message: WebhookMessage) -> None:
-    """Let the next message probe in place of one that found no room among the senders."""
+    """Let the next message probe: this one found no room among the senders."""
     if message.is_probe:
         end_probe(db, message.endpoint_id, until=message.breaker_until)
 
@@ -151,7 +151,7 @@ def settle_webhook(
 
 
 def hasten_first(db: Connection, message: WebhookMessage) -> None:
-    """Have the first of what was postponed for the endpoint become due; `maintain` goes on with a long backlog."""
+    """Hasten the first messages that were postponed for the endpoint; `maintain` hastens the rest."""
     hasten_postponed(db, message.endpoint_id)
 
 
@@ -163,7 +163,6 @@ def settles_webhook(delivery: Delivery, message: WebhookMessage) -> bool:
 def with_retry_schedule(
     effect: OutboundEffect[WebhookMessage], policy: OperatorPolicy
 ) -> OutboundEffect[WebhookMessage]:
-    """The effect with the pauses of the operator policy."""
     retries = RetryPolicy(policy.webhook_retry_schedule)
     return replace(effect, policy=retries, settle=partial(settle_webhook, policy=retries))
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any
 from uuid import UUID
 
 from uuid_utils.compat import uuid7
+
+from workflows.events.event_types import Event
 
 OK = "ok"
 FORBIDDEN = "forbidden"
@@ -29,25 +31,15 @@ FROM jsonb_to_recordset(:entries) AS entry(
 """
 
 
-class HasSubject(Protocol):
-    """An event, as far as an entry needs it."""
-
-    @property
-    def subject(self) -> str: ...
-
-    @property
-    def subject_id(self) -> UUID: ...
-
-
 @dataclass(frozen=True, kw_only=True)
 class Origin:
-    """From where a change is asked for.
+    """The request or command that asks for a change.
 
     Args:
         method: of the HTTP request; `CLI` for a command.
         route: the rule of the route, never the path; the name of the command.
         address_hash: a keyed hash of the client's address, 16 bytes.
-        request_id: that of the response and of the log lines, or a keyed hash of one that could tell of a person.
+        request_id: as in the response and the log lines, or a keyed hash of one that might identify a person.
     """
 
     method: str | None = None
@@ -83,7 +75,7 @@ class NewEntry:
     data: dict[str, Any] | None = None
     count: int = 1
 
-    def about_event(self, events: Iterable[HasSubject]) -> NewEntry | None:
+    def about_event(self, events: Iterable[Event]) -> NewEntry | None:
         """The entry, with the subject of an event of its kind where it has none yet; None where none is."""
         if self.subject_id is not None:
             return self

@@ -10,9 +10,9 @@ from sqlalchemy.dialects.postgresql import insert
 
 from models.events import effect_catalogues, events, subscriptions
 from workflows.events import repair
-from workflows.events.event_types import CLOCK_SKEW, CalendarFreed, CalendarTaken, event_types, smallest_event_id
+from workflows.events.event_types import CLOCK_SKEW, CalendarFreed, CalendarTaken, smallest_event_id
 from workflows.events.record import fill_in
-from workflows.events.subscriptions import Effect, Subscriptions
+from workflows.events.subscriptions import Subscriptions
 from workflows.kernel.cursors import LAST_ID, latest_moment, move_cursor, take_cursor
 
 PAGE = 500
@@ -27,9 +27,7 @@ def introduce(db: Connection, known: Subscriptions) -> None:
 
     And note which effects the events know that this code records.
     """
-    rows = [
-        {"effect": effect.name, "event_type": event_type, "queue": effect.queue} for effect, event_type in _pairs(known)
-    ]
+    rows = [{"effect": effect.name, "event_type": name, "queue": effect.queue} for effect, name in known.pairs()]
     db.execute(insert(subscriptions).values(rows).on_conflict_do_nothing())
     catalogue = {"id": known.effect_catalogue.id, "effects": list(known.effect_catalogue.effects)}
     db.execute(insert(effect_catalogues).values(catalogue).on_conflict_do_nothing())
@@ -58,7 +56,7 @@ def fill_gaps(
     columns = (subscriptions.c.effect, subscriptions.c.event_type, subscriptions.c.first_seen_at)
     first_seen = {(row.effect, row.event_type): row.first_seen_at for row in db.execute(select(*columns))}
     filled = 0
-    for effect, event_type in _pairs(known):
+    for effect, event_type in known.pairs():
         begin = since or max(earliest, first_seen.get((effect.name, event_type), now))
         page = partial(repair.events_without, whatever_was_known=since is not None, limit=page_size)
         after = smallest_event_id(begin - CLOCK_SKEW)
@@ -76,7 +74,7 @@ def fill_new_gaps(db: Connection, known: Subscriptions, *, now: datetime) -> tup
     Returns:
         How many deliveries were missing, and whether there may be more.
     """
-    # What knew other effects has come this far; and before there was any, since effects are introduced.
+    # From where writers that knew other effects have been looked through; at first, from when effects were introduced.
     begin = latest_moment(db, _GAPS) or db.execute(select(func.min(subscriptions.c.first_seen_at))).scalar() or now
     name = f"{_GAPS}{known.effect_catalogue.id}"
     if (cursor := take_cursor(db, name, begin)) is None:
@@ -92,16 +90,6 @@ def fill_new_gaps(db: Connection, known: Subscriptions, *, now: datetime) -> tup
 def _others_wrote(db: Connection, known: Subscriptions, since: datetime, until: datetime) -> bool:
     bounds = events.c.id.between(smallest_event_id(since - CLOCK_SKEW), smallest_event_id(until + CLOCK_SKEW))
     other = events.c.catalogue.is_distinct_from(known.effect_catalogue.id)
-    # What the database records itself has no catalogue, and no effect.
+    # Events that the database records have no catalogue, and no effect.
     by_a_process = events.c.type.not_in([CalendarTaken.type, CalendarFreed.type])
     return db.execute(select(events.c.id).where(bounds, other, by_a_process).limit(1)).one_or_none() is not None
-
-
-def _pairs(known: Subscriptions) -> list[tuple[Effect, str]]:
-    types = event_types().items()
-    return [
-        (effect, name)
-        for effect in known.database_effects()
-        for name, event in types
-        if issubclass(event, effect.event)
-    ]

@@ -37,7 +37,7 @@ from workflows.events.rows import (
     text_array,
 )
 
-# Of what a claim has room for, one endpoint gets the fourth part at a time.
+# One endpoint gets a quarter of the room of a claim.
 ENDPOINT_SHARE = 4
 TURNS_PAGE = 1_000
 _FENCED_KEYS = (
@@ -57,8 +57,8 @@ _TIMEOUTS = (
 )
 
 # The locking queries return the newest version of each row; the events never change. Of the rows beyond the named
-# ones, those of each effect are read by an index of their own (`ix_deliveries_effect_due_at`), in the order of
-# `:shared`: a backlog of mails in the same queue is not even looked at. A lease that ran out is taken by name alone.
+# ones, each effect's are read by an index (`ix_deliveries_effect_due_at`), in the order of `:shared`: a backlog of
+# mails in the same queue is not read. A delivery whose lease ran out is taken by name alone.
 _CLAIM = PreparedStatement(
     sql(
         f"""
@@ -111,9 +111,9 @@ FOR UPDATE OF d
     ).columns(**KEY_TYPES, timeouts=Text())
 )
 
-# What a newer process recorded is left to a newer worker, so that only known types are taken. A lease that a crash of
-# the database undoes is taken again, so that its commit is not waited for on disk. A lease that ran out is taken by
-# name alone, as above.
+# Only known types are taken: events of a newer process are left to a newer worker. The commit of a lease is not waited
+# for on disk, since a lease that a crash of the database undoes is taken again. A delivery whose lease ran out is taken
+# by name alone, as above.
 _LEASABLE = f"""
 WITH RECURSIVE asked AS (
     SELECT * FROM unnest(CAST(:event_ids AS uuid[]), CAST(:targets AS text[])) AS asked(event_id, target)
@@ -157,9 +157,9 @@ _RESERVED = f"""
     lease_until = NULL, due_at = {{turn}}, put_off_until = {{turn}}, nudge_at = {{turn}} + {TURN_LASTS},
     last_error = '{RATE_LIMIT_REACHED.replace("'", "''")}'
 """
-# The same, by endpoints: of those that are not named, each endpoint's own come by turns, so that no backlog of one
-# stands before another's messages. And of an endpoint with a rate limit each message takes a turn, once: one whose turn
-# has not come is not leased, and is due then. The sweep names turns in time, and counts no wake-up for that.
+# The same for webhooks. Deliveries that are not named are taken from the endpoints in turn, so that the backlog of one
+# delays no other. Each message to an endpoint with a rate limit takes a turn, once: a message whose turn has not come
+# is not leased, and is due at its turn. The sweep names turns in time, and counts no wake-up for that.
 _CLAIM_BY_ENDPOINT = PreparedStatement(
     sql(
         f"""{_LEASABLE}, endpoints(endpoint_id, found, wrapped) AS (
@@ -218,8 +218,7 @@ FROM (SELECT * FROM leased UNION ALL SELECT * FROM postponed) AS taken
 """
     ).columns(**TYPES, turn_at=Timestamp, synchronous_commit=Text())
 )
-# A page of the turns of one endpoint's messages that are due and have none: those of a backlog are not claimed one by
-# one for that.
+# Turns for a page of one endpoint's due messages that have none, so that a backlog is not claimed message by message.
 _GIVE_TURNS = sql(
     f"""
 WITH turns AS MATERIALIZED ({_TURNS}
@@ -243,7 +242,7 @@ FROM placed WHERE d.ctid = placed.place
 """
 )
 
-# What is not claimed in time is named again as anything else is.
+# A turn that is missed is named again like any other delivery.
 _TURNS_DUE = sql(
     f"""
 SELECT d.event_id, d.effect, d.target, d.queue, e.subject_type, e.subject_id
@@ -268,8 +267,7 @@ def claim(
 
     Args:
         named: of one queue; those that are done, not due, or in another worker's hands are left out.
-        shared: the effects whose other deliveries are taken too, those of the first before those of the next, and since
-            when they are due: those that have been for longer are left out.
+        shared: effects of which other deliveries are taken too, in this order, each with the earliest due time of them.
         limit: how many in all; None for as many as are named.
         batch: whether, from then on, a lock is waited for 100 ms and a statement 1 s.
     """
@@ -284,14 +282,14 @@ def claim(
 
 
 def lease(db: Connection, claimed: Sequence[Delivery], duration: timedelta) -> list[Delivery]:
-    """Count the attempts before they are made, so that what kills its worker again and again ends as a dead letter."""
+    """Count the attempts before they are made: a delivery that keeps killing its worker ends as a dead letter."""
     if claimed:
         db.execute(_LEASE, {**fenced_keys_as_arrays(claimed), "duration": duration, "counted": 1})
     return [replace(delivery, fence=delivery.attempt) for delivery in claimed]
 
 
 def renew(db: Connection, leased: Sequence[Delivery], duration: timedelta) -> None:
-    """Lease those that are still ours for so long from now on, in one statement that waits for no lock."""
+    """Renew the leases that are still ours, in one statement that waits for no lock."""
     db.execute(_LEASE, {**fenced_keys_as_arrays(leased), "duration": duration, "counted": 0})
 
 
@@ -315,7 +313,7 @@ def claim_leased(
     others: bool = True,
     after: UUID = NIL,
 ) -> list[Delivery]:
-    """Lease those of an outbound effect's deliveries that are free and due, in the order in which they are named.
+    """Lease deliveries of an outbound effect that are free and due, in the order in which they are named.
 
     A webhook whose endpoint's rate limit is reached is among them with its `turn_at`, and is due then, not leased.
 

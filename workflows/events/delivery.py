@@ -28,7 +28,6 @@ class RetryPolicy:
 
     @property
     def attempts(self) -> int:
-        """How many attempts there are in all."""
         return len(self.pauses) + 1
 
     def pause_after(self, attempt: int) -> timedelta | None:
@@ -93,7 +92,7 @@ class Delivery:
 
     @property
     def target(self) -> str:
-        """What the effect runs for, e.g. a user's or an endpoint's id; empty where an event has one delivery."""
+        """The subject of the run, e.g. a user's or an endpoint's id; empty where an event has one delivery."""
         return self.key.target
 
 
@@ -129,7 +128,7 @@ class Cancel(Exception):
 
 @dataclass(frozen=True, kw_only=True)
 class SendResult:
-    """What a transport reports of one attempt to send a message.
+    """A transport's report of one attempt to send a message.
 
     Args:
         error: None when the receiver accepted it; otherwise what went wrong, as a sentence.
@@ -163,42 +162,6 @@ class Attempt(SendResult):
 
     outcome: str
     took: timedelta
-
-
-@dataclass(frozen=True, kw_only=True)
-class Success:
-    """A delivery whose message was taken, and what its attempt came to."""
-
-    delivery: Delivery
-    attempt: Attempt
-
-
-@dataclass(frozen=True, kw_only=True)
-class EarlierMessage:
-    """What became of a message that another one follows upon.
-
-    Args:
-        may_have_left: whether it was sent, or may have been by an attempt without an answer.
-        is_leaving: whether it may be sent at this moment.
-    """
-
-    may_have_left: bool
-    is_leaving: bool
-
-
-@dataclass(frozen=True, kw_only=True)
-class Backlog:
-    """What one queue owes.
-
-    Args:
-        due: how many deliveries are due and not done, counted up to a bound.
-        oldest: for how long the oldest of them has been due, since it was recorded or since its last attempt's pause;
-            what waits for a server that is unavailable counts as due all the time.
-    """
-
-    queue: str
-    due: int
-    oldest: timedelta
 
 
 @dataclass(frozen=True, kw_only=True)

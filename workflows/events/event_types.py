@@ -66,7 +66,7 @@ class Event:
 
     @classmethod
     def about(cls, record: Record, *, actor: Actor, now: datetime, **besides: Any) -> Self:
-        """The event about `record`, which holds its row as it stands after the transition.
+        """The event about `record`, which is the row after the transition.
 
         The record's id is the event's `…_id`; every other field of the event has the name of one of the record's.
 
@@ -341,7 +341,7 @@ class SeatLeft(SeatEvent):
 
 @dataclass(frozen=True, kw_only=True)
 class SeatRefunded(SeatEvent):
-    """What was paid for a seat of a group session comes back: it was cancelled, or the fee for leaving late is waived.
+    """The price of a group's seat is refunded: the session was cancelled, or the fee for leaving late is waived.
 
     `refund_amount` comes back now. `waived`: it is the fee of a seat that was left late. `credit_returned`: whether the
     session of the bundle came back, null if none paid. The bundle ends at `credit_valid_to`.
@@ -574,7 +574,7 @@ class WebhookExampleAsked(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class WebhookEndpointEvent(Event):
-    """The fields of every event about an endpoint's health; mentors are sent those of their own endpoints."""
+    """The fields of every event about an endpoint's health; mentors are sent the events of their own endpoints."""
 
     subject: ClassVar[str] = "webhook_endpoint"
 
@@ -603,7 +603,7 @@ class WebhookEndpointFailing(WebhookEndpointEvent):
 
 
 class WebhookEndpointDisabled(WebhookEndpointEvent):
-    """The endpoint is sent nothing any more until it answers a ping that its owner requests."""
+    """The endpoint is sent nothing until it answers a ping that its owner requests."""
 
     type = "webhook_endpoint.disabled"
 

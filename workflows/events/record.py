@@ -114,7 +114,7 @@ class Wakeup:
 
 @dataclass
 class Recorded:
-    """What a transaction recorded, to be logged, counted and published after its commit."""
+    """The records of a transaction, to be logged, counted and published after its commit."""
 
     events: list[Event] = field(default_factory=list)
     wakeups: list[Wakeup] = field(default_factory=list)
@@ -128,7 +128,7 @@ class Recorded:
     expected: NewEntry | None = None
 
     def mark(self) -> tuple[int, ...]:
-        """How much it is by now, to `cut_back` to when a savepoint is rolled back."""
+        """The present lengths, to `cut_back` to when a savepoint is rolled back."""
         return tuple(map(len, self._lists()))
 
     def cut_back(self, mark: tuple[int, ...]) -> None:
@@ -234,8 +234,7 @@ def fill_in(db: Connection, event: Event, effect: Effect) -> int:
 
 
 def recorded(db: Connection) -> Recorded:
-    """What this connection's transaction has recorded by now."""
-    # It goes wherever the transaction goes, through any number of callers.
+    """The records of this connection's transaction by now; they travel with it through any number of callers."""
     found: Recorded = db.info.setdefault(_RECORDED, Recorded())
     return found
 
@@ -253,7 +252,7 @@ def savepoint(db: Connection) -> Iterator[None]:
 
 
 def drain_recorded(db: Connection) -> Recorded:
-    """What has been recorded on this connection since the last call; called at the end of each transaction."""
+    """The records on this connection since the last call; called at the end of each transaction."""
     drained: Recorded = db.info.pop(_RECORDED, None) or Recorded()
     return drained
 

@@ -26,6 +26,7 @@ from workflows.events.rows import (
     cut,
     event_of,
 )
+from workflows.kernel.expired import ExpiredRows
 
 # By one request or one recovery, and of each effect in a second.
 MAX_REQUEUED = 10_000
@@ -36,7 +37,7 @@ _REQUEUED = (
     "state = 'pending', nudges = 0, lease_until = CASE WHEN d.state <> 'dead' THEN d.lease_until END,"
     " forgiven = CASE WHEN d.state = 'dead' THEN d.attempts ELSE d.forgiven END"
 )
-# What is leased is being sent this very moment.
+# A leased delivery is being sent at this moment.
 _REQUEUE = sql(
     f"""
 UPDATE deliveries d SET due_at = now(), nudge_at = now(), {_REQUEUED}
@@ -100,8 +101,8 @@ WITH added AS ({_ADD_RUNS.format(source=_ONE_RUN)} RETURNING id, event_id, effec
 SELECT added.*, e.subject_type, e.subject_id FROM added JOIN events e ON e.id = added.event_id
 """
 ).columns(event_id=Uuid(), id=Uuid(), subject_id=Uuid())
-# The bounds of the ids alone keep the index scan short. What was cancelled stays so, and another run follows: one,
-# however many runs there were, and none once one arrived or is pending.
+# The bounds of the ids keep the index scan short. A cancelled run stays cancelled, and one more run follows, unless one
+# arrived or is pending.
 _RECOVER = sql(
     _REQUEUE_PACED.format(
         **_DEAD_PACED,
@@ -160,8 +161,8 @@ SELECT moved.hastens, first.* FROM moved LEFT JOIN (
 """
 ).columns(hastens=Boolean(), event_id=Uuid(), subject_id=Uuid())
 
-# A worker holds the rows of a batch until its commit, and an operator's request does not wait for that. What is leased
-# is being sent this very moment.
+# A worker holds the rows of a batch until its commit, and an operator's request does not wait for that. A leased
+# delivery is being sent at this moment.
 _CANCEL = sql(
     """
 UPDATE deliveries SET state = 'cancelled', lease_until = NULL, last_error = :reason
@@ -171,8 +172,8 @@ WHERE id = (SELECT id FROM deliveries WHERE id = :id FOR UPDATE NOWAIT)
 )
 _IS_LEASED = select(deliveries.c.lease_until > func.now()).where(deliveries.c.id == bindparam("id"))
 
-# What is leased is being sent this very moment: its sender writes what came of it. A locked row is left out, since its
-# sender may be waiting for the endpoint's row.
+# A leased delivery is being sent: its sender writes the outcome. A locked row is left out, since its sender may be
+# waiting for the endpoint's row.
 _CANCEL_OF_ENDPOINT = sql(
     f"""
 WITH unsent AS (
@@ -192,18 +193,9 @@ _PENDING_OF_ENDPOINT = sql(
     " AND d.queue = 'webhooks' AND d.state = 'pending' LIMIT 1"
 )
 
-# What endpoints missed and no worker ever held: attempts are kept.
-_DELETE_MISSED = sql(
-    f"""
-WITH old AS MATERIALIZED (
-    SELECT event_id, effect, target FROM deliveries
-    WHERE cancel_reason = 'not_listening' AND attempts = 0 AND event_id < :before
-    ORDER BY event_id
-    LIMIT :limit
-    FOR UPDATE SKIP LOCKED
-)
-DELETE FROM deliveries d USING old WHERE {SAME_KEY.format("old")}
-"""
+# Attempts are kept, so that only those are deleted that no worker ever held.
+delete_missed = ExpiredRows(
+    "deliveries", "cancel_reason = 'not_listening' AND attempts = 0 AND event_id < :before_id", order="event_id"
 )
 # All runs of an event for an endpoint, in one order, so that two resends at once see each other.
 _RUNS = (
@@ -216,7 +208,7 @@ _RUNS = (
     .order_by(deliveries.c.resend)
     .with_for_update(key_share=True)
 )
-# What an event's writer knew it planned, or had a reason not to plan.
+# The writer of an event planned every effect that it knew, or had a reason not to.
 _EVENTS_WITHOUT = PreparedStatement(
     sql(
         f"""
@@ -270,7 +262,7 @@ def requeue(db: Connection, delivery_id: UUID, *states: DeliveryState) -> bool:
     """Make it due now, and wake up a worker; a dead one gets all its attempts again.
 
     Args:
-        states: those of which it must be in one.
+        states: it must be in one of these.
 
     Returns:
         False when it is in none of them, or is being sent right now.
@@ -287,10 +279,10 @@ def requeue_dead(db: Connection, effects: Sequence[str], *, since: datetime) -> 
 
 
 def recover(db: Connection, endpoint_id: UUID, event_types: Sequence[str], *, since: datetime, until: datetime) -> int:
-    """Requeue what died on its way to a webhook endpoint, and send anew what was not sent while it was not active.
+    """Requeue the dead letters of a webhook endpoint, and send the messages that it missed while it was not active.
 
     Returns:
-        How many there were, the oldest events first; what another transaction is just sending again is left out.
+        How many there were, the oldest events first, without those that another transaction is requeuing.
     """
     values = {
         "endpoint_id": endpoint_id,
@@ -342,11 +334,6 @@ def hasten_postponed(db: Connection, endpoint_id: UUID, *, limit: int = TURNS_PA
     return any(row.hastens for row in found)
 
 
-def delete_missed(db: Connection, *, before: datetime, limit: int) -> int:
-    """Delete what webhook endpoints missed of events of before then, the oldest first; returns how many."""
-    return db.execute(_DELETE_MISSED, {"before": smallest_event_id(before), "limit": limit}).rowcount
-
-
 def lock_runs(db: Connection, *, event_id: UUID, endpoint_id: UUID) -> dict[UUID, DeliveryState]:
     """The ids and states of all deliveries of an event to a webhook endpoint, locked, in the order of their resends."""
     key = {"event_id": event_id, "endpoint_id": endpoint_id}
@@ -356,7 +343,7 @@ def lock_runs(db: Connection, *, event_id: UUID, endpoint_id: UUID) -> dict[UUID
 
 
 def add_run(db: Connection, delivery_id: UUID) -> UUID:
-    """Send the event of a webhook delivery anew, by another delivery; returns its id. The runs are locked."""
+    """Send the event of a webhook delivery again, by another delivery, whose id it returns; the runs are locked."""
     row = db.execute(_ADD_RUN, {"id": delivery_id}).one()
     enqueue_wakeups(db, [Wakeup.of(row)])
     added: UUID = row.id

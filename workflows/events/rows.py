@@ -1,4 +1,4 @@
-"""What every statement on `deliveries` shares: its columns and keys, and how rows become deliveries."""
+"""Parts shared by all statements on `deliveries`: columns, keys, and the conversion of rows into deliveries."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def cut(words: str | None, limit: int) -> str | None:
 
 
 def deliveries_of(rows: Iterable[Mapping[str, Any]]) -> list[Delivery]:
-    """The rows as deliveries, but those of events that this process does not know."""
+    """The rows as deliveries, without those of event types that this process does not know."""
     return [delivery for row in rows if (delivery := delivery_of(row)) is not None]
 
 
@@ -97,7 +97,6 @@ def delivery_of(row: Mapping[str, Any]) -> Delivery | None:
 
 
 def event_of(row: Mapping[str, Any]) -> Event:
-    """The event of a row."""
     return event_types()[row["type"]].read(
         id=row["event_id"],
         actor=row["actor"],
@@ -108,7 +107,6 @@ def event_of(row: Mapping[str, Any]) -> Event:
 
 
 def keys_of(rows: Iterable[Mapping[str, Any]]) -> set[DeliveryKey]:
-    """The keys of rows."""
     return {DeliveryKey(event_id=row["event_id"], effect=row["effect"], target=row["target"]) for row in rows}
 
 

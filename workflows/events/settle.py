@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Uuid
 from models.base import sql
 from models.events import CANCEL_REASONS, DeliveryState
 from models.prepared import PreparedStatement
-from workflows.events.delivery import Attempt, Delivery, DeliveryKey, Success
+from workflows.events.delivery import Attempt, Delivery, DeliveryKey
 from workflows.events.rows import (
     KEY_TYPES,
     MAX_ERROR_CHARACTERS,
@@ -157,17 +157,18 @@ def postpone(
     return due_at
 
 
-def done_outbound(db: Connection, successes: Sequence[Success]) -> set[DeliveryKey]:
+def done_outbound(db: Connection, successes: Sequence[tuple[Delivery, Attempt]]) -> set[DeliveryKey]:
     """Mark them done and keep their attempts, in one statement that waits for no lock.
 
     Returns:
         Those that were written; the others are locked at the moment, or no longer ours.
     """
-    values = fenced_keys_as_arrays([each.delivery for each in successes]) | {
-        "attempts": text_array(each.delivery.attempt for each in successes),
-        "status_codes": text_array(each.attempt.status_code for each in successes),
-        "responses": text_array(cut(each.attempt.response, MAX_RESPONSE_CHARACTERS) for each in successes),
-        "durations": text_array(_milliseconds(each.attempt) for each in successes),
+    attempts = [attempt for _delivery, attempt in successes]
+    values = fenced_keys_as_arrays([delivery for delivery, _attempt in successes]) | {
+        "attempts": text_array(delivery.attempt for delivery, _attempt in successes),
+        "status_codes": text_array(attempt.status_code for attempt in attempts),
+        "responses": text_array(cut(attempt.response, MAX_RESPONSE_CHARACTERS) for attempt in attempts),
+        "durations": text_array(map(_milliseconds, attempts)),
     }
     return keys_of(_DONE_OUTBOUND.all(db, values))
 

@@ -139,7 +139,7 @@ def webhook_statuses_query(
     of_any_owner: bool = False,
     state: DeliveryState | None = None,
 ) -> Select[Any]:
-    """The deliveries to a mentor's endpoints, or for None to those of the operators; the newest events first.
+    """The deliveries to a mentor's endpoints, or for None to the operators'; the newest events first.
 
     Args:
         endpoint_id: to this endpoint alone, also when it is deleted.

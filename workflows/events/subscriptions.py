@@ -63,8 +63,8 @@ class OutboundEffect(Generic[M]):
 
     Args:
         transport: the name of the transport, which `workers/` provides.
-        prepare: `(db, deliveries) → messages` in the order of the deliveries, read together; in place of a message that
-            cannot be sent stands an exception: `Cancel`, `Postpone` or any other.
+        prepare: `(db, deliveries) → messages` in the order of the deliveries, read together; an exception (`Cancel`,
+            `Postpone` or any other) for a message that cannot be sent.
         settle: `(db, delivery, message, sent)`, run in the transaction that writes the outcome; None for nothing.
         settles: `(delivery, message)`, whether `settle` does anything for a success; where it does not, the outcome is
             written together with those of others.
@@ -97,7 +97,7 @@ AnyOutboundEffect = OutboundEffect[Any]
 
 
 def prepare_each(deliveries: Iterable[Delivery], prepare: Callable[[Delivery], M]) -> list[M | Exception]:
-    """Prepare one after the other; an exception stands in the place of the message that it prevented."""
+    """Prepare one after the other: the message, or the exception that prevented it."""
     prepared: list[M | Exception] = []
     for delivery in deliveries:
         try:
@@ -185,15 +185,17 @@ class Subscriptions:
         """The effects that send messages, in the order of their names."""
         return [effect for effect in self.all() if isinstance(effect, OutboundEffect)]
 
+    def pairs(self) -> list[tuple[Effect, str]]:
+        """Every database effect with each type of event that it follows from."""
+        types = event_types().items()
+        return [
+            (each, name) for each in self.database_effects() for name, event in types if issubclass(event, each.event)
+        ]
+
     @cached_property
     def effect_catalogue(self) -> EffectCatalogue:
         """Every database effect that is known here, also those that the policy leaves out."""
-        pairs = [
-            f"{effect.name} {name}"
-            for effect in self.database_effects()
-            for name, event in event_types().items()
-            if issubclass(event, effect.event)
-        ]
+        pairs = [f"{effect.name} {name}" for effect, name in self.pairs()]
         digest = hashlib.sha256("\n".join(pairs).encode()).digest()
         return EffectCatalogue(int.from_bytes(digest[:8], signed=True), tuple(pairs))
 
@@ -207,7 +209,7 @@ class EffectCatalogue:
 
 
 class EffectOptions(TypedDict, total=False):
-    """What an effect may be registered with besides its name, queue and event, as `Effect` describes it."""
+    """The optional fields of `Effect`, for `subscribe`."""
 
     due: Callable[[Any], datetime] | None
     targets: Callable[[Any], Iterable[str]] | None
@@ -237,7 +239,6 @@ def subscribe(
 
 
 def register_outbound(effect: OutboundEffect[M]) -> OutboundEffect[M]:
-    """Register an outbound effect."""
     _found.add(effect)
     return effect
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import timedelta
+from typing import NamedTuple
 
 from sqlalchemy import Connection, Interval
 
 from models.base import sql
-from workflows.events.delivery import Backlog
 from workflows.events.record import Wakeup
 from workflows.events.rows import KEYS, PENDING, SAME_KEY, keys_as_arrays
 
@@ -50,7 +50,7 @@ FROM {KEYS} AS n(event_id, effect, target) WHERE {SAME_KEY.format("n")} AND {PEN
 """
 )
 
-# What has waited from the first for a server that is unavailable: postponed again and again, it is hardly ever due.
+# Deliveries that have waited from the first for an unavailable server: postponed repeatedly, they are hardly ever due.
 # Webhooks wait for their own endpoints, which are their owners' affair, and pushes for hosts that any user may name.
 _WAITS = """
 d.put_off_until = d.due_at AND d.last_error IS NOT NULL AND d.effect NOT IN ('webhooks.send', 'push.send')
@@ -105,6 +105,18 @@ WHERE dead.deliveries > 0
 )
 
 
+class Backlog(NamedTuple):
+    """How many deliveries of one queue are due and not done, and for how long the oldest has been due.
+
+    A delivery is due from its recording or the end of its last pause on; one that waits for a server that is
+    unavailable is due all the time.
+    """
+
+    queue: str
+    due: int
+    oldest: timedelta
+
+
 def overdue(db: Connection, queue: str, *, list_is_empty: bool, limit: int = SWEEP_PAGE) -> list[Wakeup]:
     """A page of a queue's deliveries that a worker is to be woken up for again, locked until the transaction's end.
 
@@ -126,9 +138,9 @@ def mark_unpublished(db: Connection, wakeups: Iterable[Wakeup]) -> None:
 
 
 def backlogs(db: Connection, queues: Sequence[str], *, limit: int = MAX_COUNTED_DUE) -> list[Backlog]:
-    """What each of these queues owes, by the database's clock, in one statement that counts up to `limit` of each."""
+    """The backlog of each of these queues by the database's clock, counted up to `limit`."""
     rows = db.execute(_BACKLOG, {"queues": list(queues), "limit": limit})
-    return [Backlog(queue=row.queue, due=row.deliveries, oldest=row.age) for row in rows]
+    return [Backlog(*row) for row in rows]
 
 
 def oldest_undelivered(

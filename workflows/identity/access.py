@@ -1,7 +1,7 @@
-"""Who may do what: the roles that routes ask for, and the guards of ownership that the loader and the workflows share.
+"""Permissions: the roles that routes require, and the guards of ownership that the loader and the workflows share.
 
-Nothing else refuses a caller for who they are: a test allows `Forbidden` to be raised here alone. Which role and which
-guard a route has stands in its declaration (`reads` and `changes`), and for readers in docs/permissions.md.
+Only this module raises `Forbidden`, which a test holds. A route's declaration (`reads` or `changes`) names its role and
+guard; docs/permissions.md lists them.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from workflows.kernel.errors import Forbidden, NotFound, Unauthenticated
 
 @dataclass(frozen=True)
 class Role:
-    """Who may use a route at all, whatever it is about.
+    """The callers who may use a route, whatever it is about.
 
     Args:
         needed: the sentence with which everybody else is refused.
@@ -109,13 +109,10 @@ class CanBeHidden(HasParties, Protocol):
 
 
 class CanBeInactive(Protocol):
-    """What is sold, or no longer."""
+    """A product, which may no longer be sold."""
 
     @property
     def active(self) -> bool: ...
-
-
-# Questions.
 
 
 def is_mentor(actor: Actor, record: HasMentor) -> bool:
@@ -135,9 +132,6 @@ def is_mentee(actor: Actor, record: HasParties) -> bool:
 def has_access(actor: Actor, record: HasParties) -> bool:
     """Whether the caller is a party or an operator."""
     return actor.operator or is_mentor(actor, record) or is_mentee(actor, record)
-
-
-# Roles.
 
 
 def require_role(actor: Actor, role: Role) -> None:
@@ -269,7 +263,7 @@ def require_endpoint_owner(actor: Actor, record: HasOwner) -> None:
     require_mentor_id(actor, record.mentor_profile_id, "Only the owner of this webhook endpoint can do this.")
 
 
-# What others cannot tell from what does not exist.
+# Refusals that do not reveal whether the record exists.
 
 
 def require_bundle_owner(actor: Actor, bundle: HasMentee) -> None:

@@ -1,7 +1,7 @@
-"""What must always be true: one query a file, each finding what must not exist. Its first line describes that.
+"""Invariants: a query a file that finds violations; the first line of the file describes a violation.
 
-Each is asked about everything, on demand, or about a part: of what changed, of a page of the whole, of what was found
-before (workflows.invariants.continuous). Lines that end in `-- part` limit a query to the rows that are asked about.
+A query checks everything, on demand, or a part: recent changes, a page of everything, or earlier violations
+(workflows.invariants.continuous). Lines that end in `-- part` limit a query to the rows of the part.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ _PART = "-- part"
 
 
 class About(Enum):
-    """What a part of an invariant's rows is chosen by."""
+    """The ids by which a part of an invariant's rows is chosen."""
 
     BOOKINGS = "ids of bookings"
     MENTORS = "ids of mentor profiles"
     BUNDLES = "ids of bundles"
-    STATE = "by nothing: what it reads is as little as what is wrong"
+    STATE = "by nothing: it reads violations alone"
 
 
 # Every other one is about bookings.
@@ -49,7 +49,7 @@ class Finding:
 
     Args:
         name: the invariant's file name.
-        meaning: what a violation of it is.
+        meaning: the description of a violation.
         sample: the ids of a few violations.
     """
 
@@ -61,24 +61,24 @@ class Finding:
 
 @dataclass(frozen=True)
 class Violation:
-    """What is wrong, and the booking, mentor or bundle to look at again to see whether it still is."""
+    """A violation, and the booking, mentor or bundle to check for it again."""
 
     subject: str
     about: str
 
 
 def check_all(db: Connection) -> list[Finding]:
-    """Ask every invariant about everything, in the order of their names, however long that takes."""
+    """Check every invariant about everything, in the order of their names, however long that takes."""
     db.execute(sql(f"SELECT set_config('statement_timeout', '{WHOLE_TIMEOUT}', true)"))
     return [finding_of(name, [str(row[0]) for row in db.execute(sql(query))]) for name, query in queries().items()]
 
 
 def finding_of(name: str, subjects: list[str], violations: int | None = None) -> Finding:
-    """What was found of one invariant.
+    """The finding of one invariant.
 
     Args:
-        subjects: what is wrong, or some of it.
-        violations: how much is wrong; None for as much as is named.
+        subjects: the ids of violations, or of some of them.
+        violations: how many there are; None for as many as `subjects`.
     """
     meaning = _sources()[name].partition("\n")[0].removeprefix("--").strip()
     found = len(subjects) if violations is None else violations
@@ -86,13 +86,13 @@ def finding_of(name: str, subjects: list[str], violations: int | None = None) ->
 
 
 def check_part(db: Connection, name: str, ids: Collection[UUID]) -> list[Violation]:
-    """Ask one invariant about these bookings, mentors or bundles alone."""
+    """Check one invariant about these bookings, mentors or bundles alone."""
     rows = db.execute(sql(_sources()[name]), {"ids": list(ids)})
     return [Violation(str(row.id), str(row.about)) for row in rows]
 
 
 def check_state(db: Connection, name: str) -> list[str]:
-    """Ask one invariant that reads no more than what is wrong; the ids of up to MAX_COUNTED_VIOLATIONS."""
+    """Check one invariant that reads violations alone; returns up to MAX_COUNTED_VIOLATIONS ids."""
     query = f"SELECT id FROM ({_sources()[name]}) AS found LIMIT {MAX_COUNTED_VIOLATIONS}"
     return [str(row.id) for row in db.execute(sql(query))]
 

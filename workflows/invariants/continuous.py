@@ -1,7 +1,7 @@
 """Continuous checks of the invariants, at a cost that does not grow with history.
 
-What changed is checked twice, when it has settled and once more when the last of its effects should be done; what was
-found is remembered and checked again until it is mended; and everything is checked once a day, in pages.
+A change is checked twice: when it has settled, and when the last of its effects should be done. Violations are
+remembered and checked again until they are gone. Everything is checked once a day, in pages.
 """
 
 from __future__ import annotations
@@ -97,10 +97,10 @@ _LOOKED_THROUGH_AT = sql("SELECT max(moment) FROM maintenance_cursors WHERE name
 
 
 def findings(db: Connection, *, newest: Mapping[About, int] = {}) -> list[Finding]:
-    """What is violated as far as is known, of every invariant; and what is dead or overdue, as it is now.
+    """The known violations of every invariant, and the deliveries that are dead or overdue now.
 
     Args:
-        newest: how many of the latest changes are checked anew, since nothing may have checked them yet.
+        newest: how many of the latest changes are checked now, since nothing may have checked them yet.
     """
     asked = {about: list(db.scalars(NEWEST[about], {"limit": limit})) for about, limit in newest.items()}
     besides = [str(id) for ids in asked.values() for id in ids]
@@ -152,7 +152,7 @@ def look_at_changes(db: Connection, *, page: int = CHANGES_PAGE) -> bool:
 
 
 def look_again(db: Connection) -> bool:
-    """Look again at what was found before, that which was looked at longest ago first; never asks for another batch."""
+    """Check known violations again, the ones checked longest ago first; never asks for another batch."""
     known: defaultdict[str, set[str]] = defaultdict(set)
     for row in db.execute(_KNOWN, {"page": KNOWN_PAGE}):
         known[row.invariant].add(row.about)
@@ -201,7 +201,7 @@ def _remember(db: Connection, name: str, ids: Iterable[str], found: Collection[V
 
 
 def _cursor_of_today(db: Connection, name: str) -> Cursor | None:
-    """Where to go on with a look at the whole, which begins anew a day after it began; None while there is no need."""
+    """The position of the daily check of everything; None while today's is done."""
     now = _now(db)
     cursor = take_cursor(db, name, begin=now)
     if cursor is None:
@@ -212,6 +212,6 @@ def _cursor_of_today(db: Connection, name: str) -> Cursor | None:
 
 
 def _now(db: Connection) -> datetime:
-    """By the database's clock, which is the one of every `updated_at`."""
+    """The time by the database's clock, which writes every `updated_at`."""
     now: datetime = db.execute(sql("SELECT now()")).scalar_one()
     return now

@@ -18,7 +18,7 @@ MAX_URL_CHARACTERS = 2048
 PORTS = (443, 8443)
 _DEFAULT_PORTS = {"https": 443, "http": 80}
 _NAME = re.compile(r"(?=.{1,253}\Z)(?!-)[a-z0-9-]{1,63}(?<!-)(?:\.(?!-)[a-z0-9-]{1,63}(?<!-))*")
-# What ends like this is an IPv4 address to some resolvers, in decimal, octal or hex: 127.1, 0x7f000001, 017700000001.
+# Some resolvers read such an ending as an IPv4 address, in decimal, octal or hex: 127.1, 0x7f000001, 017700000001.
 _NUMBER = re.compile(r"(?:.*\.)?(?:[0-9]+|0x[0-9a-f]*)")
 # Names that no public DNS answers for, besides those without a dot (RFC 6761, RFC 8375, and ICANN's of 2024).
 _PRIVATE = (".localhost", ".internal", ".home.arpa")
@@ -95,7 +95,7 @@ class Destination:
 
     @property
     def target(self) -> str:
-        """What the request line names: path and query."""
+        """Path and query, for the request line."""
         return (self.path or "/") + (f"?{self.query}" if self.query else "")
 
     @property

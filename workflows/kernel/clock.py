@@ -27,7 +27,7 @@ def in_utc(moment: datetime) -> datetime:
 def moment_of(shown: datetime, there: ZoneInfo) -> tuple[datetime, bool]:
     """The first moment, in UTC, at which the clocks of a zone show a time, and whether they ever do.
 
-    A time that the clocks skip is that of the offset before the change (PEP 495).
+    A time that the clocks skip is read with the offset before the change (PEP 495).
     """
     moment = shown.replace(tzinfo=there, fold=0).astimezone(UTC)
     return moment, moment.astimezone(there).replace(tzinfo=None, fold=0) == shown

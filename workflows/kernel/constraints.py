@@ -1,4 +1,4 @@
-"""The domain error for each violated constraint: the database holds the rules, their messages stand here."""
+"""The domain error for each violated constraint: the database holds the rules, this module their messages."""
 
 from __future__ import annotations
 
@@ -98,14 +98,14 @@ def constraint_of(error: DBAPIError) -> str | None:
 
 
 def error_of(error: DBAPIError) -> DomainError | None:
-    """The domain error that a violated constraint stands for; None for a constraint that only a defect can violate."""
+    """The domain error of a violated constraint; None for a constraint that only a defect can violate."""
     meaning = _MEANINGS.get(constraint_of(error) or "")
     return meaning() if meaning else None
 
 
 @contextmanager
 def constraint_errors() -> Iterator[None]:
-    """Raise the domain error in place of the violated constraint that it stands for."""
+    """Raise the domain error of a violated constraint instead of the database's error."""
     try:
         yield
     except IntegrityError as error:

@@ -1,4 +1,4 @@
-"""How far something that is looked through all the time has been looked through: one row a look, across restarts."""
+"""Positions of checks that go through everything again and again: one row a check, kept across restarts."""
 
 from __future__ import annotations
 
@@ -48,6 +48,6 @@ def move_cursor(db: Connection, name: str, moment: datetime, id: UUID = FIRST_ID
 
 
 def latest_moment(db: Connection, prefix: str) -> datetime | None:
-    """The furthest of the cursors whose names begin so; None where there is none."""
+    """The latest moment of the cursors whose names begin with `prefix`; None without any."""
     found: datetime | None = db.execute(_LATEST, {"prefix": prefix}).scalar_one()
     return found

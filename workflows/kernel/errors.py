@@ -45,7 +45,7 @@ class Forbidden(DomainError):
 
 
 class NotFound(DomainError):
-    """What is named does not exist, or does not exist yet."""
+    """The named thing does not exist, or not yet."""
 
     default_code = "not_found"
 
@@ -82,7 +82,7 @@ class TermsChanged(Conflict):
 
 
 class Gone(DomainError):
-    """What is named could be used once, and has been."""
+    """The named thing could be used once, and has been used."""
 
     default_code = "gone"
 

@@ -30,8 +30,8 @@ mentor AS (
 )
 """
 
-# The same, and no row where the calendar has changed since it was read: after waiting for the lock, PostgreSQL looks
-# at the row as it stands then.
+# The same, and no row where the calendar has changed since it was read: after waiting for the lock, PostgreSQL reads
+# the present row.
 LOCK_MENTOR_UNCHANGED = """
 mentor AS (
     SELECT id, user_id FROM mentor_profiles

@@ -71,7 +71,7 @@ class PageResult(Generic[Item]):
 
 @dataclass(frozen=True)
 class Order:
-    """What a list is ordered by.
+    """The order of a list.
 
     Args:
         kinds: the types of its key's parts.
@@ -92,7 +92,7 @@ class Order:
         Args:
             pages: selects of the key's columns alone, each a page.
             shown: what is to be read of the table that has `columns`.
-            columns: those of the key; the last one identifies a row.
+            columns: of the key; the last one identifies a row.
         """
         keys = union_all(*pages).subquery("keys")
         first = self.select_page(select(keys), Page(limit=page.limit), *(keys.c[each.name] for each in columns))
@@ -113,71 +113,37 @@ def _latest_start_first(
     return query.order_by(start.desc(), id).limit(page.limit + 1)
 
 
-def _earliest_start_first(
-    query: Select[Any], page: Page, start: ColumnElement[Any], id: ColumnElement[Any]
-) -> Select[Any]:
-    """Order by start time upwards, then id; one item more than the limit."""
-    if page.after is not None:
-        last_start, last_id = page.after
-        # The first condition alone bounds the index scan; that of the pair would not.
-        query = query.where(start >= last_start, tuple_(start, id) > tuple_(last_start, last_id))
-    return query.order_by(start, id).limit(page.limit + 1)
-
-
-def _earliest_day_first(query: Select[Any], page: Page, day: ColumnElement[Any]) -> Select[Any]:
-    """Order by a date upwards, of which there is one row; one item more than the limit."""
-    if page.after is not None:
-        query = query.where(day > page.after[0])
-    return query.order_by(day).limit(page.limit + 1)
-
-
-def _newest_first(query: Select[Any], page: Page, id: ColumnElement[Any]) -> Select[Any]:
-    """Order by a UUIDv7 downwards, which is by age; one item more than the limit."""
-    if page.after is not None:
-        query = query.where(id < page.after[0])
-    return query.order_by(id.desc()).limit(page.limit + 1)
-
-
-def _newest_event_first(
-    query: Select[Any], page: Page, event_id: ColumnElement[Any], id: ColumnElement[Any]
-) -> Select[Any]:
-    """Order by the event's UUIDv7 downwards, then id downwards; one item more than the limit."""
-    if page.after is not None:
-        # The first condition alone bounds the index scan; that of the pair would not.
-        query = query.where(event_id <= page.after[0], tuple_(event_id, id) < tuple_(*page.after))
-    return query.order_by(event_id.desc(), id.desc()).limit(page.limit + 1)
-
-
 def descending(query: Select[Any], page: Page, *columns: ColumnElement[Any]) -> Select[Any]:
     """Order by all columns downwards; one item more than the limit."""
     if page.after is not None:
-        query = query.where(tuple_(*columns) < tuple_(*page.after))
+        # The first condition bounds the index scan, also where the index lacks the other columns.
+        query = query.where(columns[0] <= page.after[0], tuple_(*columns) < tuple_(*page.after))
     return query.order_by(*(column.desc() for column in columns)).limit(page.limit + 1)
 
 
 def ascending(query: Select[Any], page: Page, *columns: ColumnElement[Any]) -> Select[Any]:
     """Order by all columns upwards; one item more than the limit."""
     if page.after is not None:
-        query = query.where(tuple_(*columns) > tuple_(*page.after))
+        query = query.where(columns[0] >= page.after[0], tuple_(*columns) > tuple_(*page.after))
     return query.order_by(*columns).limit(page.limit + 1)
 
 
-NEWEST_FIRST = Order((UUID,), lambda item: (item.id,), _newest_first)
+# A UUIDv7 is by age.
+NEWEST_FIRST = Order((UUID,), lambda item: (item.id,), descending)
 LATEST_START_FIRST = Order((datetime, UUID), lambda item: (item.start_time, item.id), _latest_start_first)
-EARLIEST_START_FIRST = Order((datetime, UUID), lambda item: (item.start_time, item.id), _earliest_start_first)
-EARLIEST_DAY_FIRST = Order((date,), lambda item: (item.day,), _earliest_day_first)
-NEWEST_EVENT_FIRST = Order((UUID, UUID), lambda item: (item.event_id, item.id), _newest_event_first)
+EARLIEST_START_FIRST = Order((datetime, UUID), lambda item: (item.start_time, item.id), ascending)
+EARLIEST_DAY_FIRST = Order((date,), lambda item: (item.day,), ascending)
+NEWEST_EVENT_FIRST = Order((UUID, UUID), lambda item: (item.event_id, item.id), descending)
 
 
 class PagedList(Generic[Item]):
-    """A list, and its statement for each combination of filters: built when first asked for, and kept.
+    """A list, and its statement for each combination of filters: built at its first use.
 
     Args:
         record: what a row becomes.
         order: the order of `query`.
-        query: the select of a page, called once for each combination with bind parameters in place of values. Only a
-            member of an enum and a boolean come as they are: there are few, and the predicate of a partial index has
-            to be a literal.
+        query: the select of a page, called once for each combination, with bind parameters for values. Members of
+            enums and booleans are passed as they are: the predicate of a partial index has to be a literal.
     """
 
     def __init__(self, record: type[Item], order: Order, query: Callable[..., Select[Any]]) -> None:

@@ -11,10 +11,10 @@ from sqlalchemy import Connection
 
 from models.base import sql
 from workflows.kernel.errors import RateLimited
+from workflows.kernel.expired import ExpiredRows
 
 HOUR = timedelta(hours=1)
 DAY = timedelta(days=1)
-FORGOTTEN_AT_ONCE = 1_000
 # The generic cell rate algorithm: each use moves `used_until` by a share of the period, and it never runs further ahead
 # than one period. One row a subject, whose lock decides a race; `greatest`, since the transaction that began first may
 # get it second.
@@ -33,15 +33,7 @@ SELECT extract(epoch FROM used_until + CAST(:share AS interval) - CAST(:period A
 FROM quota_usage WHERE kind = :kind AND subject_id = :subject_id
 """
 )
-# Chosen once: a plan may run a subquery of IN again for each row, which finds others then.
-FORGET_UNUSED = sql(
-    """
-WITH unused AS (
-    SELECT kind, subject_id FROM quota_usage WHERE used_until < now() LIMIT :limit FOR UPDATE SKIP LOCKED
-)
-DELETE FROM quota_usage q USING unused WHERE (q.kind, q.subject_id) = (unused.kind, unused.subject_id)
-"""
-)
+forget_unused_quotas = ExpiredRows("quota_usage", "used_until < now()", order="used_until")
 
 
 @dataclass(frozen=True)
@@ -77,8 +69,3 @@ def use_quota(db: Connection, quota: Quota, subject_id: UUID) -> None:
     }
     if db.execute(_USE, values).one_or_none() is None:
         raise RateLimited(quota.refusal, retry_after=max(1, ceil(db.execute(_WAIT, values).scalar_one())))
-
-
-def forget_unused_quotas(db: Connection, *, limit: int = FORGOTTEN_AT_ONCE) -> bool:
-    """Delete a batch of what is no different from never having been used; returns whether the batch was full."""
-    return db.execute(FORGET_UNUSED, {"limit": limit}).rowcount == limit

@@ -39,7 +39,7 @@ R = TypeVar("R", bound=StatefulRecord)
 
 @dataclass(frozen=True)
 class StateMachine(Generic[R]):
-    """The states of a kind of record, and the one way to move one of them.
+    """The states of a kind of record, and the function that moves one.
 
     Args:
         subject: what it is called in sentences and metrics.
@@ -66,7 +66,7 @@ class StateMachine(Generic[R]):
             )
 
     def move(self, db: Connection, before: R, status: StrEnum, **values: Any) -> R:
-        """Move a record to `status` by compare-and-set, and return it as it stands then.
+        """Move a record to `status` by compare-and-set, and return the moved one.
 
         Args:
             before: as it was read; if it has changed since, nothing is moved.
@@ -74,7 +74,7 @@ class StateMachine(Generic[R]):
 
         Raises:
             InvalidTransition: there is no such step, from the state it was read in or from the one it has now.
-            DomainError: what a violated constraint stands for.
+            DomainError: of a violated constraint.
         """
         self.require_transition(before, status)
         with constraint_errors():
@@ -86,7 +86,7 @@ class StateMachine(Generic[R]):
             raise InvalidTransition(
                 f"The {self.subject} has changed in the meantime; read it again.", step=self.step(before, status)
             )
-        # What was read beside the row's own columns stays as it was.
+        # Values that were read besides the row's own columns stay.
         return self.record.of_values({**before.beside_columns(), **row})
 
     def step(self, before: R, status: StrEnum) -> tuple[str, str, str]:
@@ -109,7 +109,7 @@ RETURNING {", ".join(column.name for column in record.columns())}
 
 
 def update_record(db: Connection, before: V, changes: Mapping[str, Any], *, subject: str, any_version: bool) -> V:
-    """Write some columns of a record by compare-and-set on its version, and return it as it stands then.
+    """Write some columns of a record by compare-and-set on its version, and return the changed one.
 
     Args:
         before: as the caller saw it.

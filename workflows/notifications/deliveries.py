@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, Uuid
+from sqlalchemy import Connection, Row, Uuid
 
 from models.base import sql
 from models.prepared import PreparedStatement
-from workflows.events.delivery import Delivery, EarlierMessage
+from workflows.events.delivery import Delivery
 from workflows.events.rows import EVENT, PENDING, ROW, SAME_KEY, TYPES, deliveries_of, text_array
 
-# Of a mail `n` to be sent, one of those in `asked`: how many others of its kind its reader was sent within an hour, or
-# has under way, counted up to a bound. All of `asked` have been leased, and that is committed: of two workers one at
-# least sees what the other sends. What was written before `:since` is not counted.
+# Of the mails that are sent as one; further ones are sent by further mails.
+MAX_GATHERED = 200
+# How many other mails of the kind of `n`, one of `asked`, its reader was sent within an hour or has under way, counted
+# up to a bound. The leases of all of `asked` are committed: of two workers, one at least sees the mails of the other.
+# Notifications written before `:since` are not counted.
 MAILED_LATELY = """(
     SELECT count(*) FROM (
         SELECT FROM notifications o
@@ -64,8 +67,8 @@ ORDER BY d.event_id
 FOR SHARE OF d
 """
 )
-# The messages of an earlier event of the same subjects, by the same effect to the same targets. What a receiver refused
-# with a status, and what was cancelled, has not left; of any other attempt that is not certain.
+# The messages of an earlier event of the same subjects, by the same effect to the same targets. A message that was
+# refused with a status or cancelled has not left; after any other attempt, it may have.
 _EARLIER = sql(
     f"""
 SELECT e.subject_id, d.effect, d.target,
@@ -86,8 +89,8 @@ JOIN deliveries d ON d.event_id = e.id AND d.effect = asked.effect AND d.target 
 ).columns(subject_id=Uuid())
 
 
-# What was sent, or is to be sent, to a person whose account is erased: it is cancelled, and what servers answered goes,
-# since they repeat addresses. Rows that a worker holds are passed over.
+# Messages to a person whose account is erased are cancelled, and the servers' answers are deleted, since they repeat
+# addresses. Rows that a worker holds are passed over.
 _FORGET_MESSAGES = """
 WITH sent AS (
     SELECT d.event_id, d.effect, d.target FROM deliveries d
@@ -124,9 +127,9 @@ AND (
 )
 
 
-def gathered(db: Connection, *, user_id: UUID, kind: str, until: datetime, limit: int) -> list[Delivery]:
+def gathered(db: Connection, *, user_id: UUID, kind: str, until: datetime) -> list[Delivery]:
     """The pending mails of a kind to a person that were held until then, the first of them, without leasing them."""
-    values = {"user_id": user_id, "kind": kind, "until": until, "limit": limit}
+    values = {"user_id": user_id, "kind": kind, "until": until, "limit": MAX_GATHERED}
     return deliveries_of(_GATHERED.all(db, values))
 
 
@@ -142,8 +145,13 @@ def share_effect(db: Connection, effect: str, event_type: str, subject_ids: Iter
 
 def earlier_messages(
     db: Connection, event_type: str, deliveries: Iterable[Delivery]
-) -> dict[tuple[UUID, str, str], EarlierMessage]:
-    """What became of the messages of an earlier event of the same subjects, by subject, effect and target."""
+) -> dict[tuple[UUID, str, str], Row[Any]]:
+    """The messages of an earlier event of the same subjects, by subject, effect and target.
+
+    Returns:
+        Rows with `may_have_left`, whether it was sent or may have been by an attempt without an answer, and
+        `is_leaving`, whether it may be sent at this moment.
+    """
     asked = list(deliveries)
     values = {
         "event_type": event_type,
@@ -151,9 +159,4 @@ def earlier_messages(
         "effects": text_array(each.key.effect for each in asked),
         "targets": text_array(each.target for each in asked),
     }
-    return {
-        (row.subject_id, row.effect, row.target): EarlierMessage(
-            may_have_left=row.may_have_left, is_leaving=row.is_leaving
-        )
-        for row in db.execute(_EARLIER, values)
-    }
+    return {(row.subject_id, row.effect, row.target): row for row in db.execute(_EARLIER, values)}

@@ -2,7 +2,7 @@
 
 A mail that is held keeps in its notification until when; its delivery stays pending, as a timer. When that time has
 come, the first mail of those that were held until then is sent with all others in it, and settles them with itself.
-What was overtaken meanwhile is left out, and cancelled by its own delivery.
+A mail that was overtaken meanwhile is left out, and cancelled by its own delivery.
 """
 
 from __future__ import annotations
@@ -17,7 +17,6 @@ from sqlalchemy import Connection, Uuid
 
 from models.base import Timestamp, sql
 from workflows.events.delivery import Delivery, DeliveryKey, Postpone
-from workflows.notifications.deliveries import gathered
 from workflows.notifications.kinds import KINDS
 
 # From the first mail that is held on; less where what it is about is near.
@@ -26,8 +25,6 @@ HELD_FOR_IF_NEAR = timedelta(minutes=2)
 NEAR = timedelta(hours=1)
 # By then the mail with all others in it has left; if not, the next one takes its place.
 OTHERS_DUE_AFTER = timedelta(minutes=2)
-# What is more is sent by further mails.
-MAX_GATHERED = 200
 # Mails that were written earlier are not counted. They may be sent that late, after the mail server was away.
 COUNTED_SINCE = timedelta(days=3)
 
@@ -113,11 +110,6 @@ def _hold(db: Connection, mails: Sequence[MailToSend]) -> dict[DeliveryKey, Post
 def _length(delivery: Delivery) -> timedelta:
     start: datetime | None = getattr(delivery.event, "start_time", None)
     return HELD_FOR if start is None or start > delivery.now + NEAR else HELD_FOR_IF_NEAR
-
-
-def sent_with(db: Connection, *, user_id: UUID, kind: str, until: datetime) -> list[Delivery]:
-    """The mails of a kind to a person that were held until then and are still to be sent."""
-    return gathered(db, user_id=user_id, kind=kind, until=until, limit=MAX_GATHERED)
 
 
 def wait_for(first: Delivery | None, *, now: datetime) -> Postpone:

@@ -20,8 +20,7 @@ class Kind:
         sentence: when it is sent, as people's preferences and unsubscribe links show it.
         channels: the default ones.
         always: channels that cannot be switched off.
-        offered: whether preferences list it; False where nothing is sent any more, while the notifications that were,
-            and the links in their mails, go on to name it.
+        offered: whether preferences list it; False for a former kind, which old notifications and links still name.
         urgent: whether its mails are never held to be sent as one, since they would come too late.
     """
 
@@ -67,7 +66,7 @@ KINDS: dict[str, Kind] = {
 }
 OFFERED = {name: kind for name, kind in KINDS.items() if kind.offered}
 
-# What operators can get on channels of their own, a chat for instance, by the names that APPRISE_KINDS knows.
+# Notices to the operators' own channels, e.g. a chat, by the names in APPRISE_KINDS.
 OPERATOR_NOTICES: dict[str, type[Event]] = {
     "session_created": SessionCreated,
     "session_cancelled": SessionCancelled,

@@ -1,8 +1,8 @@
 """Outbound effects of the queue `notifications`: mails, and notices by the operators' channels.
 
-Each is prepared from what was written when its event was handled. A message is cancelled when its reader has
-unsubscribed since, is no party of the booking any more, or could do nothing with it now. Many mails of one kind to one
-person are sent as one.
+Each is prepared from the notification that was written when its event was handled. A message is cancelled when its
+reader has unsubscribed since, is no longer a party of the booking, or could do nothing with it now. Many mails of one
+kind to one person are sent as one.
 """
 
 from __future__ import annotations
@@ -32,9 +32,9 @@ from workflows.events.event_types import (
 )
 from workflows.events.subscriptions import OutboundEffect, prepare_each, register_outbound
 from workflows.kernel.operator_policy import DEFAULT_POLICY, OperatorPolicy
-from workflows.notifications.deliveries import MAILED_LATELY, mark_gathered_done
+from workflows.notifications.deliveries import MAILED_LATELY, gathered, mark_gathered_done
 from workflows.notifications.endpoint_news import news_of
-from workflows.notifications.gathering import COUNTED_SINCE, MailToSend, hold_excess, sent_with, wait_for
+from workflows.notifications.gathering import COUNTED_SINCE, MailToSend, hold_excess, wait_for
 from workflows.notifications.kinds import KINDS
 from workflows.notifications.outdated import EarlierMessages, requests_of, require_current, require_known_request
 from workflows.notifications.preferences import Choice, UnsubscribeLink, can_be_stopped, is_stopped
@@ -87,7 +87,7 @@ class Mail:
         unsubscribe: None for mails that cannot be switched off.
         session: whose place it tells, since its reader is to come there.
         actions: where its buttons lead.
-        gathered: the mails that it takes the place of, in their order; it then has nothing else of its own.
+        gathered: the mails that it replaces, in their order; it then has nothing else of its own.
     """
 
     delivery_id: UUID
@@ -105,7 +105,6 @@ class Mail:
 
     @property
     def subject(self) -> str:
-        """The subject line."""
         return self.words.title
 
     @property
@@ -150,7 +149,7 @@ def prepare_mails(
     )
     held = hold_excess(db, sendable, gather_after=gather_after)
 
-    gathered: dict[tuple[Any, ...], list[tuple[Delivery, Mail]]] = {}
+    sendable_together: dict[tuple[Any, ...], list[tuple[Delivery, Mail]]] = {}
 
     def chosen(delivery: Delivery, row: Row[Any] | None, mail: Mail | Exception) -> Mail | Exception:
         if isinstance(mail, Exception) or row is None or row.gathered_until is None:
@@ -158,9 +157,9 @@ def prepare_mails(
         if row.gathered_until > delivery.now:
             return Postpone(row.gathered_until, "It is sent with others.")
         together = (row.user_id, row.kind, row.gathered_until)
-        if together not in gathered:
-            gathered[together] = _sendable(db, row)
-        return _gathered(delivery, row.kind, gathered[together])
+        if together not in sendable_together:
+            sendable_together[together] = _sendable(db, row)
+        return _gathered(delivery, row.kind, sendable_together[together])
 
     return [chosen(*each) for each in zip(deliveries, found, mails, strict=True)]
 
@@ -187,7 +186,7 @@ def _rows_of_mails(
 def _compose_mails(
     db: Connection, deliveries: Sequence[Delivery], rows: Mapping[tuple[UUID, str], Row[Any]]
 ) -> list[Mail | Exception]:
-    """Each mail by itself."""
+    """Each mail, before any are gathered."""
     entries = calendar_entries(db, (each.event for each in deliveries if each.target not in _NOT_USERS))
     requests = requests_of(db, deliveries)
 
@@ -202,14 +201,14 @@ def _compose_mails(
 
 
 def _sendable(db: Connection, row: Row[Any]) -> list[tuple[Delivery, Mail]]:
-    """The mails that are sent together with that of a row, without those that were overtaken."""
-    together = sent_with(db, user_id=row.user_id, kind=row.kind, until=row.gathered_until)
+    """The mails that are sent together with the mail of a row, without those that were overtaken."""
+    together = gathered(db, user_id=row.user_id, kind=row.kind, until=row.gathered_until)
     mails = _compose_mails(db, together, _rows_of_mails(db, together, gather_after=0))
     return [(each, mail) for each, mail in zip(together, mails, strict=True) if isinstance(mail, Mail)]
 
 
 def _gathered(delivery: Delivery, kind: str, together: Sequence[tuple[Delivery, Mail]]) -> Mail | Exception:
-    """The mail that takes the place of all of these, if this delivery is the first of them."""
+    """The mail that replaces all of these, if this delivery is the first of them."""
     first = together[0][0] if together else None
     if first is None or first.key != delivery.key:
         return wait_for(first, now=delivery.now)
@@ -254,7 +253,7 @@ def _mail(
     if is_stopped(row.kind, Channel.EMAIL, wanted=row.wanted):
         raise Cancel("Its reader wants no mails of this kind any more.")
     require_recipient(event, is_party=row.party)
-    # An invitation refuses a cancelled session by itself.
+    # `invitation_for` refuses a cancelled session.
     require_current(event, booking_status=row.booking_status, session_status=None)
     require_known_request(delivery, requests)
     session = entry_to_join(event, entries, reader_id)

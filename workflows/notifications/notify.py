@@ -33,10 +33,10 @@ class BookingNotification:
 
     Args:
         kind: one of `KINDS`, and its template's name.
-        recipients: those of the booking's people who get it; none where it is of no use any more.
+        recipients: the booking's people who get it; none where it is no longer of use.
         variables: of the template, besides the event and the parties.
-        follows: the type of an earlier event of the booking and the effect that notifies of it, where what was
-            notified then decides who is notified now.
+        follows: the type of an earlier event of the booking and the effect that notifies of it, where the earlier
+            recipients decide who is notified now.
     """
 
     kind: str

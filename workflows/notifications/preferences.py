@@ -1,6 +1,6 @@
 """A person's preferences: which kinds of notification they want on which channels, and unsubscribe links.
 
-Only choices are stored; what a person has not chosen follows the defaults of the kind.
+Only choices are stored; without one, the defaults of the kind hold.
 """
 
 from __future__ import annotations
@@ -24,7 +24,6 @@ from workflows.notifications.kinds import KINDS, OFFERED
 Choices = Mapping[str, bool]
 
 NOTHING_TO_UNSUBSCRIBE = "There is nothing to unsubscribe from at this address."
-# What the signature of an unsubscribe link is for.
 UNSUBSCRIBE_PURPOSE = "unsubscribe"
 
 
@@ -45,7 +44,6 @@ class UnsubscribeLink:
     links_version: int
 
     def to_text(self) -> str:
-        """The link as it is signed."""
         return f"{self.choice.user_id.hex} {self.choice.channel} {self.choice.kind} {self.links_version}"
 
     @classmethod

@@ -56,7 +56,7 @@ class PushMessage:
         host: of its push service, with the port: one that does not respond must not delay those at another port.
         written_at: since when it waits.
         prepared_at: by the database's clock.
-        useful_until: when it is not to be shown any more.
+        useful_until: from when on it is not to be shown.
     """
 
     sealed: str
@@ -121,7 +121,7 @@ def settle_push(db: Connection, _delivery: Delivery, message: PushMessage, sent:
 
 
 def useful_until(event: Event, *, written_at: datetime) -> datetime:
-    """When there is no point any more in showing it: a day after it was written, or when what it calls for is over.
+    """The end of its use: a day after it was written, or when the action that it asks for is no longer possible.
 
     Args:
         written_at: when the notification was; a reminder's event is much older than its text.

@@ -51,7 +51,7 @@ class Person:
     Args:
         acts_as: the values of an event's `actor` that stand for them.
         choices: their notification preferences.
-        erased: whether their account is, so that they get nothing any more.
+        erased: whether their account is erased, so that they get nothing.
         browsers: their push subscriptions.
         present: as a mentee, whether they were; None until attendance is recorded.
         seat_price: what a participant of a group paid for their seat, in minor units; None for all others.
@@ -200,7 +200,7 @@ def require_recipient(event: Event, *, is_party: bool) -> None:
         is_party: whether they are one now; see `IS_PARTY`.
 
     Raises:
-        Cancel: they may not see it any more.
+        Cancel: they may no longer see it.
     """
     if not is_party and not isinstance(event, _ENDINGS + _TO_OTHERS):
         raise Cancel(NOT_A_PARTY)

@@ -46,7 +46,7 @@ class Templates:
     """Renders templates by name, in a sandbox.
 
     Args:
-        folder: the operator's own templates, which replace those of the same name; None without any.
+        folder: the operator's templates, which replace ours of the same name; None without any.
     """
 
     def __init__(self, folder: Path | None = None) -> None:
@@ -77,7 +77,7 @@ class Templates:
 
 
 def template_errors(folder: Path) -> list[str]:
-    """What is wrong with an operator's templates, in sentences; empty when they can be used.
+    """The errors of an operator's templates, in sentences; empty when they can be used.
 
     Args:
         folder: TEMPLATES_FOLDER.

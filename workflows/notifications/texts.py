@@ -105,7 +105,7 @@ def compose(kind: str, **variables: Any) -> Words:
     """Render `templates/<kind>.txt.j2`: its first line is the title, the rest the body.
 
     Args:
-        variables: those of the template; one that is missing raises. A string becomes one line, so that no user's name
+        variables: of the template; a missing one raises. A string becomes one line, so that no user's name
             or title can add a line to our text. Only a `Quotation` keeps its lines.
     """
     lines = {name: one_line(value) if isinstance(value, str) else value for name, value in variables.items()}

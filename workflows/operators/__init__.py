@@ -1,1 +1,1 @@
-"""What operators do with the deliveries of effects."""
+"""Operators' actions on deliveries."""

@@ -1,4 +1,4 @@
-"""What operators do with deliveries: list them, retry dead letters, and cancel what is not to be done."""
+"""Operators' actions on deliveries: list them, retry dead letters, and cancel deliveries."""
 
 from __future__ import annotations
 
@@ -67,8 +67,8 @@ def retry_deliveries(
     Webhooks whose endpoint is not active are left out.
 
     Args:
-        effect: those of this effect alone.
-        since: those of events that occurred from then on.
+        effect: of this effect alone.
+        since: of events that occurred from then on.
 
     Raises:
         Forbidden: the caller is no operator.
@@ -101,7 +101,7 @@ def cancel_delivery(
     """End a pending or dead delivery as cancelled, for good.
 
     A worker that runs database effects holds the row until its batch is committed. An outbound message that is being
-    sent may still arrive; its outcome is not written any more.
+    sent may still arrive; its outcome is not written then.
 
     Args:
         reason: kept as the delivery's last error, and in the audit.

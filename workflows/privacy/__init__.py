@@ -1,1 +1,1 @@
-"""Personal data: encryption anew, export, and erasure."""
+"""Personal data: export, erasure, and encryption with a new key."""

@@ -77,7 +77,7 @@ ORDER BY bundle_purchase_id NULLS FIRST, id
 
 @dataclass(frozen=True)
 class OpenThings:
-    """What an account still has open, as rows of `OPEN`."""
+    """Everything that an account still has open, as rows of `OPEN`."""
 
     rows: Sequence[Row[Any]] = field(default_factory=tuple)
 
@@ -101,7 +101,7 @@ class OpenThings:
 
 
 class _OtherMentors(Exception):
-    """What is open concerns mentors who are not locked: it was requested after it was looked at."""
+    """Something that is open concerns mentors who are not locked: it was requested after the mentors were read."""
 
 
 @dataclass(frozen=True)
@@ -151,7 +151,7 @@ def delete_account(
     _require_closable(still_open, cancel=cancel)
     # To withdraw or decline a request, to let it expire and to start a session takes none of the locks above.
     lock_bookings_and_sessions(db, still_open.details["drafts"], still_open.details["sessions"])
-    # What has moved until then: a request that was decided is left out, a session that was started is refused.
+    # After changes until then: a request that was decided is left out, a session that was started is refused.
     still_open = account.open_things()
     _require_closable(still_open, cancel=cancel)
     for row in still_open.of("draft"):
@@ -171,7 +171,7 @@ def delete_account(
 
 
 def _locked(account: _Account) -> tuple[Row[Any], OpenThings]:
-    """Lock the mentors of what is open by their ids, then the person; and look again at what is open then."""
+    """Lock the mentors of open things by their ids, then the person, and read the open things again."""
     mentors = account.open_things().mentors
     if account.mentor_profile_id is not None:
         mentors.add(account.mentor_profile_id)

@@ -66,7 +66,7 @@ ACCOUNT = (
     _of_mentor("time_off"),
     sql(f"DELETE FROM outside_busy WHERE mentor_profile_id = {_MENTOR}"),
     sql(f"DELETE FROM calendar_feeds WHERE mentor_profile_id = {_MENTOR}"),
-    # What is pending for them is cancelled by `maintain`, or when it is due.
+    # Their pending deliveries are cancelled by `maintain`, or when they are due.
     sql(
         f"""
 WITH deleted AS (DELETE FROM webhook_endpoints WHERE mentor_profile_id = {_MENTOR} RETURNING id, mentor_profile_id)
@@ -88,8 +88,8 @@ BOOKINGS = (
         f"booking_id = ANY(:ids) AND (user_id = {_USER} OR booking_id IN (SELECT b.id FROM bookings b"
         f" WHERE b.id = ANY(:ids) AND b.mentor_profile_id = {_MENTOR}))",
     ),
-    # To the other side. Of a group, its mentor alone is notified with the names of those who take part. What the
-    # deletion has cancelled, in its own transaction, is notified of without a name, and stays to be read.
+    # Notifications to the other side. Of a group, only the mentor's name participants. Notifications of cancellations
+    # by the deletion itself, in its own transaction, hold no name and stay.
     _update(
         "notifications",
         f"""

@@ -1,4 +1,4 @@
-"""What is kept of a person: the lists of their export, each in pages by its own index, beside those of other areas."""
+"""The lists of a person's export that no other area has, each in pages by its own index."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ class KeptWait(Record):
 
 @dataclass(frozen=True, kw_only=True)
 class KeptReview(Review):
-    """A review, by the id of its permit, in whose order those of its author are found."""
+    """A review, by the id of its permit, in whose order the reviews of an author are found."""
 
     permit_id: UUID
 

@@ -1,7 +1,7 @@
 """Encrypt stored values with a new key, in pages while the system runs.
 
-A value under the present key begins with that key's mark, by which the database finds all others. Nothing else is kept
-of how far it came: a second run passes over what the first one has done.
+A value under the present key begins with that key's mark, by which the database finds all others. No other progress is
+kept: a second run passes over the values that the first one has written.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class Recoding:
 
 @dataclass(frozen=True)
 class Progress:
-    """How many rows of a table were written anew, and how many hold values that cannot be read."""
+    """How many rows of a table were written, and how many hold values that cannot be read."""
 
     table: str
     written: int
@@ -112,7 +112,7 @@ SEALED_TABLES = tuple(_all_tables())
 def recode_table(
     engine: Engine, sealed: SealedTable, recoding: Recoding, *, page_rows: int = PAGE_ROWS
 ) -> Iterator[Progress]:
-    """Write a table's values anew, each page of rows in a transaction of its own; yields what has been done so far.
+    """Encrypt a table's values with the new key, each page of rows in its own transaction; yields the progress so far.
 
     Rows that another transaction holds are passed over, so that neither waits for the other.
     """
@@ -129,7 +129,7 @@ def recode_table(
 
 
 def rows_left(db: Connection, sealed: SealedTable, recoding: Recoding) -> int:
-    """How many rows of a table hold a value that is still to be written anew."""
+    """How many rows of a table hold a value under an earlier key."""
     return int(db.scalar(sealed.left, {"mark": recoding.mark}) or 0)
 
 

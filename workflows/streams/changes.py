@@ -1,7 +1,7 @@
 """Committed changes in their order, for live streams: what to read after a position, and the snapshots they build on.
 
 A position is `(xid, sequence)` of an event. Only events below the oldest running transaction are read, so that none is
-committed later with a smaller position; `sequence` alone would pass over those. Transaction ids are those of one
+committed later with a smaller position; `sequence` alone would miss such events. Transaction ids are those of one
 cluster: a database that was restored in another one begins a new history, without the events that it brought along.
 """
 
@@ -30,7 +30,7 @@ LAST_SEQUENCE = 2**63 - 1
 # By one page of events, so that it costs no more for types that are rare.
 MAX_EVENTS_READ = 10_000
 
-# What each type changes: the calendars of its people, the rules of what a mentor offers, or a session.
+# By type, the effect on the calendars of its people or on a mentor's hours.
 CALENDAR = {
     "booking.accepted": "busy",
     "seat.joined": "busy",
@@ -42,7 +42,7 @@ CALENDAR = {
 }
 SESSIONS = ("session.created", "session.started", "session.completed", "session.cancelled", "seat.joined")
 WAITLIST = ("waitlist.offered", "waitlist.dropped")
-# What moves the seats of a group session, or its waiting list.
+# Changes of the seats of a group session, or of its waiting list.
 SEATS = ("seat.joined", "seat.left", "group_session.changed", *WAITLIST)
 TYPES = tuple(dict.fromkeys((*CALENDAR, *SESSIONS, *SEATS)))
 
@@ -175,11 +175,11 @@ ORDER BY start_time, id LIMIT :limit
 
 @dataclass(frozen=True, kw_only=True)
 class Change:
-    """One committed change. Times in UTC. What it is not about is None: a time, a session, a booking.
+    """One committed change. Times are in UTC; None without a time, a session or a booking.
 
     Args:
         buffer_before_minutes: of the booking, which take the time of its mentor too, as those after it.
-        mentee_user_ids: the mentees whom it concerns, those of a group included.
+        mentee_user_ids: the mentees whom it concerns, all of a group.
         mentees_profile_ids: the mentor profiles of those mentees who have one.
     """
 
@@ -199,7 +199,7 @@ class Change:
 
     @property
     def position(self) -> Position:
-        """Where it stands in the order of all changes."""
+        """Its place in the order of all changes."""
         return self.xid, self.sequence
 
     @property
@@ -226,7 +226,7 @@ class OtherCluster(Exception):
 
 @dataclass(frozen=True)
 class History:
-    """The order of changes that positions belong to: those of a database in a cluster, on one timeline.
+    """The order of changes that positions belong to: of one database in a cluster, on one timeline.
 
     Args:
         name: 8 hexadecimal digits.
@@ -239,7 +239,7 @@ class History:
 
 @dataclass(frozen=True)
 class Present:
-    """The present history, and the oldest transaction that still runs: nothing below it is committed any more."""
+    """The present history, and the oldest transaction that still runs: nothing below it will be committed."""
 
     history: History
     horizon: int
@@ -336,7 +336,7 @@ def present_of(db: Connection) -> Present:
 
 
 def snapshot_of(db: Connection) -> Snapshot:
-    """What this transaction sees, if its isolation is REPEATABLE READ."""
+    """The snapshot of this transaction, if its isolation is REPEATABLE READ."""
     row = db.execute(_SNAPSHOT).one()
     return Snapshot(row.xmin, row.xmax, frozenset(row.running))
 

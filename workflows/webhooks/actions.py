@@ -1,4 +1,4 @@
-"""What is done with webhook endpoints: they are created, changed, deleted and pinged, and get new secrets."""
+"""Actions on webhook endpoints: create, change, delete and ping them, and rotate their secrets."""
 
 from __future__ import annotations
 
@@ -26,6 +26,7 @@ from workflows.identity.actor import Actor
 from workflows.kernel.address import Network, checked_address
 from workflows.kernel.errors import Conflict, Invalid, InvalidTransition, NotFound, Stale
 from workflows.webhooks.headers import checked_headers, sealed_headers
+from workflows.webhooks.health import HEALTHY
 from workflows.webhooks.messages import body_of
 from workflows.webhooks.quotas import NO_QUOTAS, MessageQuotas, require_room, use_ping
 from workflows.webhooks.records import Endpoint, endpoint_query, require_active
@@ -39,14 +40,6 @@ NO_SUCH_ENDPOINT = "There is no such webhook endpoint any more."
 ROTATION_GRACE = timedelta(hours=24)
 # Owners pause an active endpoint and resume a paused one; every other step follows from how pings are answered.
 STATES_BY_OWNER = frozenset({EndpointState.ACTIVE, EndpointState.PAUSED})
-# What an endpoint begins anew with: no failures counted, the circuit breaker closed, its owner warned of nothing.
-_HEALTHY: dict[str, Any] = {
-    "failures": 0,
-    "failing_since": None,
-    "open_until": None,
-    "warned_at": None,
-    "exhausted_at": None,
-}
 
 
 def create_endpoint(
@@ -134,9 +127,9 @@ def change_endpoint(
     moved = values.get("url", endpoint.url) != endpoint.url
     if "state" in values:
         _require_step(endpoint.state, values["state"], moved=moved)
-        values |= _HEALTHY
+        values |= HEALTHY
     if moved:
-        values |= {"state": EndpointState.PENDING, "disabled_reason": None, **_HEALTHY}
+        values |= {"state": EndpointState.PENDING, "disabled_reason": None, **HEALTHY}
     if "rate_limit" in values:
         # Turns under another limit are not counted, and those that come later than now need be are hastened.
         values["next_send_at"] = None
@@ -154,7 +147,7 @@ def change_endpoint(
     if values.get("hastens"):
         repair.hasten_postponed(db, endpoint.id)
     if moved:
-        # What was postponed for the old address becomes due when the new one answers.
+        # Messages that were postponed for the old address become due when the new one answers.
         ping_endpoint(db, actor=actor, endpoint=changed, now=now, quotas=quotas)
     return changed
 
@@ -199,7 +192,7 @@ def cancel_of_deleted(db: Connection, endpoint_id: UUID, *, limit: int = MAX_CAN
 def cancel_left_deliveries(db: Connection, *, limit: int = MAX_CANCELLED) -> bool:
     """Cancel a page of what is pending for each of some deleted endpoints; returns whether there may be more at once.
 
-    What a sender has in hand stays until its lease has ended.
+    A message that a sender has in hand is left until its lease has ended.
     """
     deleted = deleted_webhook_endpoints.c
     left = select(deleted.id).where(deleted.deliveries_left).order_by(deleted.id).limit(ENDPOINTS_AT_ONCE)
@@ -283,7 +276,7 @@ def send_example(
     example = WebhookExampleAsked(
         actor=actor.name, occurred_at=now, webhook_endpoint_id=endpoint.id, example_type=event_type
     )
-    # What is too large to be sent is refused here, in the answer to the request.
+    # A message that is too large is refused in the answer to the request.
     body_of(example)
     use_ping(db, endpoint.id, quotas)
     record(db, example)
@@ -394,7 +387,7 @@ def _store_secret(db: Connection, endpoint: Endpoint, sealed: str) -> None:
 
 
 def _present(db: Connection, endpoint: Endpoint, *, any_version: bool) -> Endpoint:
-    """The endpoint as it stands now, locked: its messages change it as well, by what comes of them."""
+    """The present endpoint, locked: outcomes of messages change it, too."""
     query = endpoint_query(endpoint.id).with_for_update(key_share=True, of=webhook_endpoints)
     row = db.execute(query).one_or_none()
     if row is None:

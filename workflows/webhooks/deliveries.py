@@ -1,4 +1,4 @@
-"""Deliveries to webhook endpoints: who gets one, what their owners see of them, and how they are sent again."""
+"""Deliveries to webhook endpoints: their recipients, the view of their owners, resends and recoveries."""
 
 from __future__ import annotations
 
@@ -12,27 +12,27 @@ from models.events import DeliveryState, ErrorClass, delivery_attempts
 from models.webhooks import EndpointState
 from workflows.events import repair, status
 from workflows.events.delivery import DeliveryStatus
-from workflows.events.event_types import Event, WebhookExampleAsked, WebhookPinged
+from workflows.events.event_types import Event, WebhookExampleAsked, WebhookPinged, smallest_event_id
 from workflows.identity.access import require_endpoint_owner
 from workflows.identity.actor import Actor
 from workflows.kernel.errors import Invalid, NotFound
+from workflows.kernel.expired import BATCH_ROWS
 from workflows.kernel.paging import NEWEST_EVENT_FIRST, PagedList
 from workflows.kernel.records import Record
 from workflows.webhooks.quotas import NO_QUOTAS, MessageQuotas, use_recovery, use_resend
 from workflows.webhooks.records import Endpoint, require_active
 
 INTERNAL_ERROR = "Something went wrong on our side, not on yours."
-# What an endpoint misses while it is not active can be recovered for so long, and is deleted a little later.
+# Messages that an endpoint missed while it was not active can be recovered for so long, and are deleted a little later.
 RECOVERABLE_FOR = timedelta(days=14)
 DELETION_GRACE = timedelta(hours=1)
-DELETION_BATCH = 1_000
 
 
 def listeners(endpoint: str, event: str) -> str:
     """Whether an endpoint asked for an announced event and may know of it, as a condition of SQL.
 
-    A mentor's endpoint gets that mentor's events alone, an operator's all of them. One that is not active any more is
-    among them for as long as what it misses can be recovered.
+    A mentor's endpoint gets that mentor's events alone, an operator's all of them. An endpoint that is no longer active
+    is among them for as long as the messages that it misses can be recovered.
 
     Args:
         endpoint: the alias of `webhook_endpoints`.
@@ -46,8 +46,8 @@ def listeners(endpoint: str, event: str) -> str:
     """
 
 
-# The part of the recording statement that writes webhook deliveries. What an endpoint misses while it is not active is
-# cancelled at once: neither a wake-up nor a worker is needed for what is not to be sent.
+# The part of the recording statement that writes webhook deliveries. A delivery to an endpoint that is not active is
+# cancelled at once: it needs neither a wake-up nor a worker.
 FAN_OUT_ROWS = f"""
 SELECT announced.event_id, 'webhooks.send' AS effect, CAST(e.id AS text) AS target, e.id, 'webhooks',
        CAST(CASE WHEN e.state = 'active' THEN 'pending' ELSE 'cancelled' END AS delivery_state),
@@ -213,10 +213,9 @@ def recover(
     )
 
 
-def delete_missed(db: Connection, *, now: datetime, limit: int) -> bool:
-    """Delete a batch of what was missed too long ago to be recovered; returns whether the batch was full."""
-    before = now - RECOVERABLE_FOR - DELETION_GRACE
-    return repair.delete_missed(db, before=before, limit=limit) == limit
+def forget_missed_messages(db: Connection, *, now: datetime, limit: int = BATCH_ROWS) -> bool:
+    """Delete a batch of the missed messages that can no longer be recovered; returns whether there may be more."""
+    return repair.delete_missed(db, limit=limit, before_id=smallest_event_id(now - RECOVERABLE_FOR - DELETION_GRACE))
 
 
 def _invalid_time(field: str, reason: str) -> Invalid:

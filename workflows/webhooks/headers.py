@@ -13,7 +13,7 @@ MAX_NAME_CHARACTERS = 100
 MAX_VALUE_CHARACTERS = 1000
 _NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")  # RFC 9110, section 5.6.2
 _VALUE = re.compile(r"[ -~]*")
-# What the message itself sets, what frames it on the wire, and what only a proxy in between may say.
+# Headers that the message sets, that frame it on the wire, or that only a proxy in between may set.
 # `Authorization` is not among them: receivers behind a gateway need it, and it is not shown again.
 OURS = frozenset(
     (

@@ -24,6 +24,8 @@ GIVEN_UP_AFTER = timedelta(days=5)
 NOTICE = timedelta(hours=48)
 WARNED_AFTER = GIVEN_UP_AFTER - NOTICE
 GONE = 410
+# No failures counted, the circuit breaker closed, and its owner warned of nothing.
+HEALTHY: dict[str, Any] = dict.fromkeys(("failing_since", "open_until", "warned_at", "exhausted_at")) | {"failures": 0}
 
 _NOTIFIED_COLUMNS = "id AS webhook_endpoint_id, mentor_profile_id, state, failing_since, warned_at, exhausted_at"
 
@@ -41,7 +43,7 @@ WHERE id = :id AND open_until IS NOT DISTINCT FROM CAST(:breaker_until AS timest
 RETURNING {_NOTIFIED_COLUMNS}
 """
 )
-# Locked, so that of several failures at once one alone notifies the owner.
+# Locked, so that one of several concurrent failures notifies the owner.
 _LOCK_ENDPOINT = sql(f"SELECT {_NOTIFIED_COLUMNS} FROM webhook_endpoints WHERE id = :id FOR NO KEY UPDATE")
 
 
@@ -76,7 +78,7 @@ def record_success(db: Connection, endpoint_id: UUID) -> None:
     db.execute(
         update(webhook_endpoints)
         .where(webhook_endpoints.c.id == endpoint_id, webhook_endpoints.c.failures > 0)
-        .values(failures=0, failing_since=None, open_until=None, warned_at=None, exhausted_at=None, hastens=True)
+        .values(**HEALTHY, hastens=True)
     )
 
 

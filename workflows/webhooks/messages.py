@@ -53,7 +53,7 @@ _BUNDLE: dict[str, Any] = {
     "valid_from": datetime(2030, 4, 1, 8, tzinfo=UTC),
     "valid_to": datetime(2030, 6, 30, 8, tzinfo=UTC),
 }
-# What differs from one step to the next.
+# The values that differ by event type.
 _STEPS: dict[str, dict[str, Any]] = {
     "booking.requested": {"status": "draft", "version": 1, "session_id": None},
     "booking.accepted": {"status": "accepted", "version": 2},

@@ -44,31 +44,19 @@ NO_QUOTAS = MessageQuotas()
 
 
 def use_ping(db: Connection, endpoint_id: UUID, quotas: MessageQuotas) -> None:
-    """Count a ping or an example of an endpoint.
-
-    Raises:
-        RateLimited: there have been too many within an hour.
-    """
+    """Count a ping or an example of an endpoint; raises RateLimited after too many within an hour."""
     refusal = "This endpoint has been sent many pings and examples; wait before you ask for the next one."
     use_quota(db, Quota("webhook_endpoint.ping", quotas.pings, HOUR, refusal), endpoint_id)
 
 
 def use_resend(db: Connection, endpoint_id: UUID, quotas: MessageQuotas) -> None:
-    """Count a resend of one of an endpoint's deliveries.
-
-    Raises:
-        RateLimited: there have been too many within an hour.
-    """
+    """Count a resend of one of an endpoint's deliveries; raises RateLimited after too many within an hour."""
     refusal = "Many messages to this endpoint have been sent again; wait, or recover all of a time at once."
     use_quota(db, Quota("webhook_endpoint.resend", quotas.resends, HOUR, refusal), endpoint_id)
 
 
 def use_recovery(db: Connection, endpoint_id: UUID, quotas: MessageQuotas) -> None:
-    """Count a recovery of an endpoint.
-
-    Raises:
-        RateLimited: there have been too many within an hour.
-    """
+    """Count a recovery of an endpoint; raises RateLimited after too many within an hour."""
     refusal = "This endpoint has been recovered several times; wait, or ask for a longer time at once."
     use_quota(db, Quota("webhook_endpoint.recovery", quotas.recoveries, HOUR, refusal), endpoint_id)
 

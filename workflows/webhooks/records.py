@@ -51,7 +51,7 @@ def endpoint_query(endpoint_id: UUID) -> Select[Any]:
 
 
 def endpoints_query(page: Page, *, mentor_profile_id: UUID | None = None) -> Select[Any]:
-    """The endpoints of that mentor, or for None those of the operators; the newest first."""
+    """The endpoints of that mentor, or for None of the operators; the newest first."""
     # With None, SQLAlchemy writes IS NULL; IS NOT DISTINCT FROM would know no index.
     query = Endpoint.query().where(webhook_endpoints.c.mentor_profile_id == mentor_profile_id)
     return NEWEST_FIRST.select_page(query, page, webhook_endpoints.c.id)

@@ -56,12 +56,12 @@ def checked_secret(secret: str, signing: Signing) -> str:
 
 
 def verifier_of(secret: str) -> str:
-    """What a receiver verifies with: the secret itself, or the `whpk_` of a private key."""
+    """The secret with which a receiver verifies: itself, or the `whpk_` of a private key."""
     return PUBLIC + b64encode(_bytes_of(secret)[SEED_BYTES:]).decode() if secret.startswith(PRIVATE) else secret
 
 
 def signer_of(secret: str) -> Sign:
-    """What signs with a secret, by the scheme that its prefix names: HMAC-SHA256 as `v1`, Ed25519 as `v1a`.
+    """The signer by a secret, in the scheme that its prefix names: HMAC-SHA256 as `v1`, Ed25519 as `v1a`.
 
     Args:
         secret: `whsec_…` or `whsk_…`.
