@@ -131,9 +131,13 @@ def served_document(query: str = "") -> bytes:
 
 
 def with_whole_operations(document: Mapping[str, Any]) -> dict[str, Any]:
-    """An OpenAPI document, with the components that operations name in the places of their references, but schemas."""
-    components = {name: known for name, known in document["components"].items() if name != "schemas"}
-    return {**document, "paths": _resolved(document["paths"], components)}
+    """An OpenAPI document whose operations refer to schemas of objects alone and have each refusal by its status."""
+    components = dict(document["components"])
+    components["schemas"] = {name: schema for name, schema in components["schemas"].items() if "enum" in schema}
+    paths = _resolved(document["paths"], components)
+    for operation in (part for item in paths.values() for part in item.values() if isinstance(part, dict)):
+        operation["responses"] = _by_status(operation["responses"])
+    return {**document, "paths": paths}
 
 
 def _resolved(part: Any, components: dict[str, dict[str, Any]]) -> Any:
@@ -142,8 +146,22 @@ def _resolved(part: Any, components: dict[str, dict[str, Any]]) -> Any:
     if not isinstance(part, dict):
         return part
     *_, kind, name = part.get("$ref", "//").split("/")
-    found = components[kind][name] if kind in components else part
-    return {key: _resolved(value, components) for key, value in found.items()}
+    found = components.get(kind, {}).get(name)
+    beside = {key: value for key, value in part.items() if key != "$ref"}
+    return {key: _resolved(value, components) for key, value in (part if found is None else found | beside).items()}
+
+
+def _by_status(answers: dict[str, Any]) -> dict[str, Any]:
+    common = answers.get("default", {})
+    content = common.get("content", {}).get("application/json", {})
+    known = {status: answer for status, answer in answers.items() if status != "default"}
+    for code, example in content.get("examples", {}).items():
+        json_of = {**content, "examples": {}}
+        refusal = known.setdefault(
+            str(example["value"]["statusCode"]), {**common, "content": {"application/json": json_of}}
+        )
+        refusal["content"]["application/json"]["examples"][code] = example
+    return known
 
 
 @dataclass

@@ -22,8 +22,9 @@ from api.authentication.authenticator import QUERY_KEY, identifier
 from api.http.etags import revalidated
 from api.openapi.examples import add_example
 from api.openapi.links import links_of
+from api.openapi.shared_parts import SharingPlugin, with_shared_parts
 from api.routes.blueprints import register_components
-from api.schemas.base import Error, camel
+from api.schemas.base import ErrorBody, camel
 from api.schemas.fields import Day
 from models.bookings import BOOKING_TRANSITIONS, BookingStatus
 from models.sessions import SESSION_TRANSITIONS, SessionStatus
@@ -127,7 +128,7 @@ class OperationNames(BasePlugin):
 class TutelageApi(Api):
     """flask-smorest with our shape of errors; every route documents its own refusals."""
 
-    ERROR_SCHEMA = Error
+    ERROR_SCHEMA = ErrorBody
     DEFAULT_ERROR_RESPONSE_NAME = None
 
 
@@ -147,7 +148,7 @@ def make_api(app: Flask) -> Api:
     )
     app.url_map.converters["id"] = IdConverter
     app.url_map.converters["day"] = DayConverter
-    api = TutelageApi(app, spec_kwargs={"extra_plugins": [OperationNames()]})
+    api = TutelageApi(app, spec_kwargs={"marshmallow_plugin": SharingPlugin(), "extra_plugins": [OperationNames()]})
     # Lists have an envelope with a cursor, not flask-smorest's header.
     api.spec.components.headers.clear()
     api.spec.components.schemas.pop("PaginationMetadata", None)
@@ -160,7 +161,7 @@ def make_api(app: Flask) -> Api:
     @cache
     def rendered(*, aliases: bool) -> str:
         # Nothing changes it any more, and writing it takes a tenth of a second of the processor.
-        document = api.spec.to_dict()
+        document = with_shared_parts(api.spec.to_dict())
         if not aliases:
             document["paths"] = {path: _without_aliases(item) for path, item in document["paths"].items()}
         return json.dumps(document, separators=(",", ":"))

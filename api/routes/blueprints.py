@@ -19,15 +19,18 @@ from api.openapi.examples import example_of
 from api.refusals import REFUSALS
 from api.routes.context import Role
 from api.routes.declaration import NOTHING_DECLARED, Declaration
-from api.schemas.base import Error, ListQuery
+from api.schemas.base import ErrorBody, ListQuery
 
 View = TypeVar("View", bound=Callable[..., object])
 
 PARSER = StrictParser()
 # flask-smorest registers this schema itself.
-ERROR = {"$ref": f"#/components/schemas/{Error.__name__}"}
+ERROR = {"$ref": f"#/components/schemas/{ErrorBody.__name__}"}
 # What the server refuses before it looks for a route, whatever the path.
 BEFORE_ROUTES = ("invalid_request", "request_timeout", "too_large", "uri_too_long", "headers_too_large")
+OF_SIGNED_IN = ("unauthenticated", "internal_error", "unavailable")
+# Refusals that say nothing about a route. The `default` of its answers has them, unless their status has others too.
+COMMON = frozenset({*BEFORE_ROUTES, *OF_SIGNED_IN, "unsupported_media_type", "rate_limited"})
 # Steps of a life cycle: POST is an alias of PATCH.
 STEPS = ["PATCH", "POST"]
 
@@ -170,7 +173,7 @@ def describe_refusals(
         return _with_refusals(doc, codes, spec)
     doc["security"] = [*CREDENTIALS, *PUBLISHABLE_KEY] if declared.role.visitors else CREDENTIALS
     parameters.extend(doc_info.get("headers", []))
-    codes = [*codes, "unauthenticated", "unavailable", "internal_error", *_codes_of(declared.role, declared)]
+    codes = [*codes, *OF_SIGNED_IN, *_codes_of(declared.role, declared)]
     if "requestBody" in doc:
         codes += ["invalid_request", "unsupported_media_type"]
     elif doc_info.get("arguments"):
@@ -211,17 +214,24 @@ def _with_refusals(doc: dict[str, Any], codes: Iterable[str], spec: APISpec) -> 
     by_status: dict[int, list[str]] = {}
     for code in dict.fromkeys([*codes, *BEFORE_ROUTES]):
         by_status.setdefault(REFUSALS[code].status, []).append(code)
-    responses = doc.setdefault("responses", {})
+        spec.components.examples.setdefault(code, _example(code))
+    common = [code for known in by_status.values() if COMMON.issuperset(known) for code in known]
+    common.sort(key=list(REFUSALS).index)
     # The parser's own note about the status of validation errors gives way to the codes.
+    doc.setdefault("responses", {}).pop(400, None)
     for status, known in sorted(by_status.items()):
-        # A component for each set of codes, by their names.
-        name = ".".join(known)
-        if name not in spec.components.responses:
-            for code in known:
-                spec.components.examples.setdefault(code, _example(status, code))
-            spec.components.response(name, _refusal(known))
-        responses[status] = _response(name)
+        if not COMMON.issuperset(known):
+            # A component for each set of codes, by their names.
+            doc["responses"][status] = _refusal(".".join(known), known, spec)
+    doc["responses"]["default"] = _refusal(_name_of_common(common), common, spec)
     return doc
+
+
+def _name_of_common(codes: list[str]) -> str:
+    others = [code for code in codes if code not in (*BEFORE_ROUTES, "rate_limited")]
+    if not set(OF_SIGNED_IN).issubset(others):
+        return ".".join(["any_route", *others])
+    return ".".join(["signed_in", *(code for code in others if code not in OF_SIGNED_IN)])
 
 
 def _response(name: str) -> dict[str, Any]:
@@ -229,17 +239,21 @@ def _response(name: str) -> dict[str, Any]:
     return {"$ref": f"#/components/responses/{name}"}
 
 
-def _refusal(codes: list[str]) -> dict[str, Any]:
-    response = {
-        "description": " ".join(f"`{code}`: {REFUSALS[code].when}" for code in codes),
-        "content": {"application/json": {"schema": ERROR, "examples": {code: code for code in codes}}},
-    }
-    headers = [RETRY_AFTER] if {"unavailable", "session_pending", "key_in_use", "rate_limited"} & set(codes) else []
-    headers += RATE_LIMIT_HEADERS if "rate_limited" in codes else ()
-    return {**response, "headers": {name: name for name in headers}} if headers else response
+def _refusal(name: str, codes: list[str], spec: APISpec) -> dict[str, Any]:
+    if name not in spec.components.responses:
+        headers = [RETRY_AFTER] if {"unavailable", "session_pending", "key_in_use", "rate_limited"} & set(codes) else []
+        headers += RATE_LIMIT_HEADERS if "rate_limited" in codes else ()
+        response = {
+            "description": ", ".join(f"`{code}`" for code in codes),
+            "content": {"application/json": {"schema": ERROR, "examples": {code: code for code in codes}}},
+            **({"headers": {name: name for name in headers}} if headers else {}),
+        }
+        spec.components.response(name, response)
+    return _response(name)
 
 
-def _example(status: int, code: str) -> dict[str, Any]:
+def _example(code: str) -> dict[str, Any]:
+    status = REFUSALS[code].status
     return {
         "value": {
             "statusCode": status,

@@ -163,7 +163,7 @@ class TimedListQuery(ListQuery):
     kind = ma.fields.Enum(BookingKind, by_value=True)
 
 
-class Error(ResponseSchema):
+class ErrorBody(ResponseSchema):
     """Why a request was refused or failed."""
 
     status_code = ma.fields.Integer(metadata={"example": 400})

@@ -31,9 +31,9 @@ _DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 _MICROSECONDS = re.compile(r"(\.\d{6})\d+")
 # Control characters, line and paragraph separators, and overrides of the text's direction (UAX #9).
 # The marks U+200E, U+200F and U+061C occur in Hebrew and Arabic names and are accepted.
-BREAKS_THE_LINE = r"\u0000-\u001f\u007f-\u009f\u2028-\u202e\u2066-\u2069"
+BREAKS_THE_LINE = r"\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069"
 # Multi-line text may hold line breaks and tabs; the rest could disguise text in terminals and mails.
-BREAKS_THE_TEXT = r"\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069"
+BREAKS_THE_TEXT = r"\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069"
 _BREAKS_THE_LINE = re.compile(f"[{BREAKS_THE_LINE}]")
 _BREAKS_THE_TEXT = re.compile(f"[{BREAKS_THE_TEXT}]")
 MAIL_ADDRESS_LIMIT = 254  # characters, RFC 5321 with erratum 1690
@@ -60,7 +60,7 @@ class Text(fields.String):
     def __init__(
         self, longest: int, *, shortest: int = 0, metadata: Mapping[str, Any] | None = None, **kwargs: Any
     ) -> None:
-        # As a document has it, in the regular expressions of ECMA-262, which `\u` stands in as in Python's.
+        # As a document has it, in the regular expressions of ECMA-262, where `\x` and `\u` are as in Python's.
         pattern = (
             f"^[^{self.refused}]*$" if not shortest else f"^[^{self.refused}]*[^{self.refused}\\s][^{self.refused}]*$"
         )

@@ -10,7 +10,7 @@ import pytest
 
 from api.schemas.analytics import SessionCounts
 from api.schemas.availability import NewWeeklyHours, WeeklyHours
-from api.schemas.base import Error, camel
+from api.schemas.base import ErrorBody, camel
 from api.schemas.bookings import NewIndividualBooking
 from api.schemas.bundles import Bundle
 from api.schemas.calendar_feeds import CalendarFeed
@@ -67,7 +67,7 @@ def test_the_example_counts_fit_their_schema() -> None:
 
 
 def test_the_refusal_has_the_one_shape_and_the_sentence_that_is_said() -> None:
-    assert Error().validate(REFUSAL) == {}
+    assert ErrorBody().validate(REFUSAL) == {}
     with pytest.raises(InvalidTransition) as refused:
         SESSION_MACHINE.require_transition(_scheduled(), SessionStatus.COMPLETED)
     assert (refused.value.code, refused.value.message) == (REFUSAL["code"], REFUSAL["message"])
