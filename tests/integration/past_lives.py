@@ -77,20 +77,12 @@ def past_life(
     with without_guards(db):
         db.execute(_BOOKING, booking | common)
         if created is not None:
-            outcome = (
-                (completed, SessionStatus.COMPLETED),
-                (cancelled, SessionStatus.CANCELLED),
-                (started, SessionStatus.IN_PROGRESS),
-            )
             session: dict[str, Any] = {
                 "id": session_id_of(booking_id),
                 "booking_id": booking_id,
-                "status": next((status for moment, status in outcome if moment), SessionStatus.SCHEDULED),
-                "started_at": started,
-                "completed_at": completed,
-                "cancelled_at": cancelled,
                 "cancellation": {"late": late, "type": kind} if cancelled else None,
                 "created_at": created,
+                **_state(started=started, completed=completed, cancelled=cancelled),
                 "updated_at": completed or cancelled or started or created,
             }
             db.execute(_SESSION, session | common)
@@ -99,6 +91,16 @@ def past_life(
             moments = {"created_at": reviewed, "updated_at": reviewed}
             db.execute(_REVIEW, {**review, "mentee_user_id": mentee or uuid4(), "rating": 5, **moments})
     return booking_id
+
+
+def _state(**moments: datetime | None) -> dict[str, Any]:
+    reached = {
+        "completed": SessionStatus.COMPLETED,
+        "cancelled": SessionStatus.CANCELLED,
+        "started": SessionStatus.IN_PROGRESS,
+    }
+    status = next((status for name, status in reached.items() if moments[name]), SessionStatus.SCHEDULED)
+    return {"status": status, **{f"{name}_at": moment for name, moment in moments.items()}}
 
 
 def held_on_wednesday(db: Connection, mentor_profile_id: UUID, **besides: Any) -> UUID:

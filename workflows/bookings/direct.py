@@ -103,8 +103,7 @@ def book_directly(
     Of several listings of a duration the cheapest is booked, then the one with the smallest id.
 
     Args:
-        scheduled_at: the start; one without a zone is a wall-clock time in `time_zone`,
-            the first of two such times.
+        scheduled_at: the start; one without a zone is a wall-clock time in `time_zone`, the first of two such times.
         time_zone: an IANA name, also of a series' wall-clock time; None for the caller's own.
         description: kept as the booking's notes.
         mentee_overlap: whether the mentee may have another session at that time.
@@ -143,15 +142,10 @@ def book_directly(
     )
     try:
         if recurrence is None:
-            return make(start_time=start), None
+            return make(start), None
         times = occurrences(recurrence, start, time_zone or found.time_zone)
         lock_calendar(db, wanted.mentor_profile_id)
-        series = book_occurrences(
-            db,
-            times,
-            lambda at, series_id: make(start_time=at, series_id=series_id),
-            on_conflict=recurrence.on_conflict,
-        )
+        series = book_occurrences(db, times, make, on_conflict=recurrence.on_conflict)
         return series.made[0], series
     except Invalid as refusal:
         reasons = (refusal.details or {}).pop("startTime", None)

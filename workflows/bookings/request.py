@@ -26,16 +26,16 @@ from workflows.terms.expected_terms import NOTHING_EXPECTED, ExpectedTerms
 
 def request(
     db: Connection,
+    start_time: datetime,
+    series_id: UUID | None = None,
     *,
     actor: Actor,
     listing_id: UUID,
-    start_time: datetime,
     now: datetime,
     end_time: datetime | None = None,
     title: str | None = None,
     notes: str | None = None,
     metadata: dict[str, Any] | None = None,
-    series_id: UUID | None = None,
     mentee_overlap: bool = False,
     draft_limits: DraftLimits = NO_DRAFT_LIMITS,
     expected: ExpectedTerms = NOTHING_EXPECTED,
@@ -44,9 +44,9 @@ def request(
 
     Args:
         start_time: aware; the end follows from the listing's duration.
+        series_id: of the recurring bookings that it belongs to.
         end_time: may be given, and must then be that very end.
         metadata: the client's own, copied to the session.
-        series_id: of the recurring bookings that it belongs to.
         mentee_overlap: whether the mentee may have another session at that time.
         expected: the terms that the mentee was shown.
 

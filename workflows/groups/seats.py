@@ -157,27 +157,16 @@ def join(
     is_offered = place.offered_until is not None
     if offered_only and not is_offered:
         raise Conflict("No seat is kept for you: there was no offer, or it has ended.", code="no_offer")
-    seat_id, price = uuid7(), 0 if bundle_purchase_id else group.price_amount
-    expected.require_price(price, group.price_currency)
-    expected.require_cancellation(group)
-    taking = {
-        "booking_id": group.id,
+    seat: dict[str, Any] = {
         "user_id": mentee_user_id,
-        "seat_id": seat_id,
-        "offered": int(is_offered),
-        "price_amount": price,
-        "price_currency": group.price_currency,
+        "seat_id": uuid7(),
+        "price_amount": 0 if bundle_purchase_id else group.price_amount,
         "product_id": None if bundle_purchase_id else group.product_id,
         "bundle_purchase_id": bundle_purchase_id,
-        "busy_id": uuid7(),
-        "start_time": group.start_time,
-        "end_time": group.end_time,
-        "mentee_overlap": policy.mentee_overlap,
     }
-    with constraint_errors():
-        taken = db.execute(_TAKE, taking).one_or_none()
-    if taken is None:
-        raise Conflict("All seats of this group session are taken; join its waiting list.", code="group_full")
+    expected.require_price(seat["price_amount"], group.price_currency)
+    expected.require_cancellation(group)
+    _take(db, group, seat, offered=is_offered, mentee_overlap=policy.mentee_overlap)
     if bundle_purchase_id is not None:
         spend(
             db,
@@ -186,17 +175,33 @@ def join(
             course_id=group.course_id,
             duration_minutes=group.duration_minutes,
             booking_id=group.id,
-            seat_id=seat_id,
+            seat_id=seat["seat_id"],
             actor=actor,
             now=now,
         )
     joined = read_group(db, group.id)
-    paid = {name: taking[name] for name in ("user_id", "seat_id", "price_amount", "product_id", "bundle_purchase_id")}
-    events = [SeatJoined.about(joined, actor=actor, now=now, currency=group.price_currency, **paid)]
+    events = [SeatJoined.about(joined, actor=actor, now=now, currency=group.price_currency, **seat)]
     # A group whose last seat was kept for this person has been full before.
     full = [GroupSessionFull.about(joined, actor=actor, now=now)] if joined.full and not is_offered else []
     record(db, *events, *full)
     return joined
+
+
+def _take(db: Connection, group: Group, seat: dict[str, Any], *, offered: bool, mentee_overlap: bool) -> None:
+    values = {
+        **seat,
+        "booking_id": group.id,
+        "offered": int(offered),
+        "price_currency": group.price_currency,
+        "busy_id": uuid7(),
+        "start_time": group.start_time,
+        "end_time": group.end_time,
+        "mentee_overlap": mentee_overlap,
+    }
+    with constraint_errors():
+        taken = db.execute(_TAKE, values).one_or_none()
+    if taken is None:
+        raise Conflict("All seats of this group session are taken; join its waiting list.", code="group_full")
 
 
 def leave(
