@@ -35,6 +35,7 @@ from workflows.webhooks.quotas import ENDPOINTS_PER_DAY, MAX_ENDPOINTS
 
 NOTIFICATIONS = DOCS / "notifications.md"
 SESSIONS = DOCS / "sessions.md"
+_KINDS = ("kind", "event", "recipients", "default channels")
 CODES = {row[1]: int(row[0]) for row in table(SESSIONS, "status", "code", "when")}
 KINDS: dict[str, type[errors.DomainError]] = {
     name: kind for name, kind in vars(errors).items() if isinstance(kind, type) and issubclass(kind, errors.DomainError)
@@ -51,7 +52,9 @@ def test_the_table_of_errors_has_the_status_that_is_answered(code: str) -> None:
 
 
 def test_the_table_of_effects_is_the_list_of_effects() -> None:
+    """The names are stored with every delivery: a row changes only with a migration of deliveries and catalogues."""
     written = {(row[0], row[1], row[2]) for row in table(SESSIONS, "event", "effect", "queue", "what it does")}
+    written |= {(event, f"notifications.{kind}", "notifications") for kind, event, *_ in table(NOTIFICATIONS, *_KINDS)}
     effects: list[Any] = [*load().database_effects(), *load().outbound_effects()]
     assert written == {
         (_event(effect) if isinstance(effect, Effect) else "(outbound)", effect.name, effect.queue)
@@ -91,8 +94,7 @@ def test_the_table_of_metrics_has_every_metric_with_its_labels() -> None:
 
 
 def test_the_table_of_notifications_has_kinds_and_default_channels() -> None:
-    rows = table(NOTIFICATIONS, "kind", "recipients", "default channels")
-    channels = {kind: chosen for kinds, _who, chosen in rows for kind in kinds.split(", ")}
+    channels = {kind: chosen for kind, _event, _who, chosen in table(NOTIFICATIONS, *_KINDS)}
     assert set(channels) == set(OFFERED)
     for kind, offered in OFFERED.items():
         assert channels[kind].startswith("all" if Channel.EMAIL in offered.channels else "no mail"), kind
