@@ -19,8 +19,9 @@ from infrastructure.operator_policy import operator_policy
 from workflows.audit.log import write_audit_entry
 from workflows.events.backfill import fill_gaps, introduce
 from workflows.events.delivery import RetryPolicy
-from workflows.events.event_types import CLOCK_SKEW, announced_types
+from workflows.events.event_types import announced_types
 from workflows.events.subscriptions import Effect, OutboundEffect, Subscriptions, load
+from workflows.kernel.clock import CLOCK_SKEW
 
 UNITS = (("h", 3600), ("min", 60), ("s", 1))
 

@@ -108,7 +108,6 @@ class HttpResponse:
 
     @property
     def retry_after(self) -> str | None:
-        """The value of the header."""
         return self.headers.get("retry-after")
 
 
@@ -172,7 +171,6 @@ class _Connection(HTTPConnection):
         self._sockets.add(self.sock)
 
     def request(self, *args: Any, **kwargs: Any) -> None:
-        """Send all of a request."""
         kept = self.sock is not None
         try:
             super().request(*args, **kwargs)

@@ -76,7 +76,6 @@ class DnsResolver(Resolver):
         self._channel = pycares.Channel(timeout=QUERY_TIMEOUT_SECONDS, tries=QUERY_TRIES, servers=servers or None)
 
     def addresses(self, host: str, seconds: float) -> Sequence[Address]:
-        """Ask for the name; see `Resolver`."""
         found: Future[Sequence[Address]] = Future()
 
         def receive(response: pycares.AddrInfoResult, error: int | None) -> None:
@@ -111,7 +110,6 @@ class _Deadline(_Socket):
     allowance: int | None = None
 
     def recv_into(self, buffer: Any, nbytes: int = 0, flags: int = 0) -> int:
-        """Read what there is, until the deadline."""
         view = memoryview(buffer)[: nbytes or None]
         if self.allowance is not None:
             if self.allowance <= 0:
@@ -127,7 +125,6 @@ class _Deadline(_Socket):
         return read
 
     def sendall(self, data: Any, flags: int = 0) -> None:
-        """Write all of it, until the deadline."""
         view = memoryview(data).cast("B")
         while view:
             self.settimeout(seconds_left(self.until))
@@ -204,7 +201,6 @@ class OpenSockets:
         self._open: WeakSet[socket.socket] = WeakSet()
 
     def add(self, opened: socket.socket) -> None:
-        """Remember one for as long as it is used."""
         with self._lock:
             self._open.add(opened)
 

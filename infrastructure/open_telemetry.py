@@ -57,7 +57,6 @@ class OpenTelemetry:
         return OpenSpan(self._tracer.start_span(name, context=context, kind=kinds, attributes=attributes))
 
     def close(self) -> None:
-        """Export what is left."""
         self._provider.shutdown()
 
 

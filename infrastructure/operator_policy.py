@@ -7,7 +7,6 @@ from workflows.kernel.operator_policy import DEFAULT_POLICY, OperatorPolicy
 
 
 def operator_policy(chosen: Settings) -> OperatorPolicy:
-    """The operator's choices, as `workflows/` knows them."""
     reminders, schedule = chosen.reminder_minutes, chosen.webhook_retry_schedule
     return OperatorPolicy(
         reminder_minutes=DEFAULT_POLICY.reminder_minutes if reminders is None else reminders,

@@ -17,13 +17,13 @@ from config import telemetry
 from models.engine import autocommit
 from models.prepared import observe_prepared
 from models.sqlstates import is_outage
+from workflows.events.event import Event
 from workflows.events.event_types import (
     BookingAccepted,
     BookingCancelled,
     BookingDeclined,
     BookingEvent,
     BookingRequested,
-    Event,
     SessionCancelled,
     SessionCompleted,
     SessionCreated,
@@ -106,7 +106,6 @@ def is_unavailable(error: Exception) -> bool:
 
 
 def count(events: Iterable[Event]) -> None:
-    """Count committed events in the metrics."""
     for each in events:
         _recorded_of(each.type).inc()
         if isinstance(each, SessionCreated):

@@ -125,7 +125,6 @@ class DriverConnection(psycopg.Connection[tuple[Any, ...]]):
             raise
 
     def close(self) -> None:
-        """As psycopg has it."""
         super().close()
         if self._socket is not None:
             with _watch.lock:
@@ -142,7 +141,6 @@ class DriverConnection(psycopg.Connection[tuple[Any, ...]]):
                 self._socket.shutdown(socket.SHUT_RDWR)
 
     def commit(self) -> None:
-        """As psycopg has it."""
         if self.pgconn.transaction_status == TransactionStatus.INTRANS:
             self.run(b"COMMIT")
         elif self.pgconn.transaction_status != TransactionStatus.IDLE:
@@ -234,7 +232,6 @@ class _Watch:
                 self._thread.start()
 
     def all(self) -> list[DriverConnection]:
-        """Those that there are."""
         with self.lock:
             return list(self._connections)
 

@@ -75,7 +75,6 @@ class _Cursor(psycopg.Cursor[Any]):
     """
 
     def execute(self, *words: Any, **options: Any) -> Self:
-        """As psycopg has it."""
         super().execute(*words, **options)
         cast(DriverConnection, self.connection).forget_prepared(self.statusmessage or "")
         return self
@@ -162,7 +161,6 @@ def autocommit(engine: Engine) -> Iterator[Connection]:
 
 
 def driver_of(db: Connection) -> DriverConnection:
-    """The driver's connection below."""
     return cast(DriverConnection, db.connection.dbapi_connection)
 
 

@@ -41,7 +41,6 @@ class PreparedStatement:
 
     @property
     def text(self) -> str:
-        """The statement as the driver gets it."""
         return self._compiled.text
 
     @cached_property
@@ -54,7 +53,6 @@ class PreparedStatement:
         return rows[0] if rows else None
 
     def all(self, db: Connection, values: Mapping[str, Any]) -> list[dict[str, Any]]:
-        """Every row's values by the names of its columns."""
         compiled, driver = self._compiled, driver_of(db)
         bound = compiled.constants | compiled.bound(values)
         if not db.in_transaction() and not driver.autocommit:
@@ -93,7 +91,6 @@ class _Compiled:
         self._converters = {name: convert for name, convert in converters.items() if convert is not None}
 
     def bound(self, values: Mapping[str, Any]) -> dict[str, Any]:
-        """Values of parameters as the driver takes them."""
         bound = dict(values)
         for name, convert in self._binders.items():
             if name in bound:
@@ -101,7 +98,6 @@ class _Compiled:
         return bound
 
     def found(self, row: tuple[Any, ...]) -> dict[str, Any]:
-        """A row's values by the names of its columns."""
         found = dict(zip(self._names, row, strict=True))
         for name, convert in self._converters.items():
             found[name] = convert(found[name])

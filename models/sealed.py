@@ -44,7 +44,6 @@ class SealedColumn:
 
     @property
     def table(self) -> Table:
-        """The column's table."""
         table = self.column.table
         assert isinstance(table, Table)
         return table

@@ -14,7 +14,7 @@ from workflows.audit.chain import Verification, chain_entries, end_of_chain, old
 from workflows.audit.log import write_entries
 from workflows.audit.retention import make_partitions
 from workflows.events.audit_entry import NOWHERE, NewEntry
-from workflows.events.event_types import smallest_event_id
+from workflows.kernel.clock import first_id_at
 
 NOW = datetime.now(UTC)
 SUBJECT = UUID(int=7)
@@ -64,7 +64,7 @@ def backdated(engine: Engine, moment: datetime, count: int = 1) -> None:
     with engine.begin() as db:
         make_partitions(db, now=moment)
         for number in range(count):
-            values = {"id": UUID(int=smallest_event_id(moment).int + number), "moment": moment}
+            values = {"id": UUID(int=first_id_at(moment).int + number), "moment": moment}
             insert = "INSERT INTO audit_entries (id, occurred_at, actor, action) VALUES (:id, :moment, 'a', 'b.c')"
             db.execute(text(insert), values)
 

@@ -34,7 +34,8 @@ from workflows.catalog.courses import Course, create_course
 from workflows.catalog.listings import Listing, publish_listing
 from workflows.catalog.products import Product, create_product
 from workflows.effects.webhooks import SEND_WEBHOOK
-from workflows.events.event_types import BookingAccepted, BookingRequested, Event, ReviewUnlocked, SessionCompleted
+from workflows.events.event import Event
+from workflows.events.event_types import BookingAccepted, BookingRequested, ReviewUnlocked, SessionCompleted
 from workflows.events.record import follow_up, record
 from workflows.identity.access import HasMentor
 from workflows.identity.actor import SYSTEM, Actor

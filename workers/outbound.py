@@ -117,7 +117,6 @@ class SenderPool:
         return count
 
     def release(self, count: int) -> None:
-        """Give slots back."""
         with self._changed:
             self._free += count
             # One notification for all awaited slots, instead of one for each.
@@ -125,7 +124,6 @@ class SenderPool:
                 self._changed.notify()
 
     def submit(self, run: Callable[..., None], /, *args: object) -> object:
-        """Run it in a sender's thread."""
         return self._threads.submit(run, *args)
 
     def _wait_for(self, count: int, seconds: float) -> None:

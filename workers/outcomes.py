@@ -45,7 +45,6 @@ class OutcomeLog:
 
     @property
     def ours(self) -> bool:
-        """Whether the outcome was written."""
         return self.outcome != "settled_late"
 
     def log(self, **more: Any) -> None:
@@ -65,7 +64,6 @@ def settle_success(db: Connection, delivery: Delivery, took: timedelta, sent: Se
 def success_log(
     delivery: Delivery, took: timedelta, sent: SendResult = NOTHING_SENT, *, ours: bool = True
 ) -> OutcomeLog:
-    """The line of a delivery that has been marked done."""
     duration_ms = round(took.total_seconds() * 1000)
     return _line(delivery, "done", took, ours=ours, duration_ms=duration_ms, **_result_fields(sent))
 
@@ -103,7 +101,6 @@ def postponed_log(
     ours: bool = True,
     level: int = logging.INFO,
 ) -> OutcomeLog:
-    """The line of a delivery that has been postponed."""
     # Only attempts that count; this one does not.
     at = until and until.isoformat(timespec="milliseconds")
     attempt = delivery.attempt - 1
@@ -142,7 +139,6 @@ def settle_exhausted(db: Connection, delivery: Delivery) -> OutcomeLog:
 
 
 def attempt_of(result: SendResult, took: timedelta, outcome: str = "done") -> Attempt:
-    """The attempt as it is kept."""
     return Attempt(outcome=outcome, took=took, **vars(result))
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from cli.demonstration.run import RECEIVER, SMTP_SINK, Client, DemoRun, Expected, Seen
 from config.settings import settings
 from infrastructure.operator_policy import operator_policy
-from workflows.events.event_types import Event
+from workflows.events.event import Event
 from workflows.events.subscriptions import load
 
 

@@ -32,7 +32,7 @@ from workflows.bookings.records import Booking
 from workflows.bookings.request import request
 from workflows.events.claim import claim
 from workflows.events.delivery import DeliveryKey
-from workflows.events.event_types import Event
+from workflows.events.event import Event
 from workflows.events.record import drain_recorded, flush_deferred
 from workflows.events.settle import mark_done
 from workflows.events.subscriptions import Effect, load

@@ -29,6 +29,7 @@ from workflows.bookings.actions import cancel, decline
 from workflows.bookings.records import Booking
 from workflows.catalog.courses import Course
 from workflows.events.delivery import DeliveryKey, SendResult
+from workflows.events.event import own_fields
 from workflows.events.event_types import (
     BookingAccepted,
     BundleExhausted,
@@ -39,7 +40,6 @@ from workflows.events.event_types import (
     WebhookEndpointDisabled,
     WebhookEndpointExhausted,
     WebhookEndpointFailing,
-    own_fields,
 )
 from workflows.events.record import Wakeup, record
 from workflows.events.subscriptions import Subscriptions, load

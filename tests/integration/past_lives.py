@@ -12,7 +12,8 @@ from models.bookings import BookingKind, BookingStatus, bookings
 from models.reviews import reviews
 from models.sessions import CancellationType, SessionStatus, session_id_of, sessions
 from tests.integration.harness import without_guards
-from workflows.events.event_types import SeatEvent, own_fields
+from workflows.events.event import own_fields
+from workflows.events.event_types import SeatEvent
 from workflows.events.record import record
 
 HOUR = timedelta(hours=1)

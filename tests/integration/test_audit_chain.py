@@ -15,7 +15,7 @@ from tests.integration.harness import without_guards
 from workflows.audit import chain
 from workflows.audit.chain import check_next_blocks, month_of
 from workflows.audit.log import write_entries
-from workflows.events.event_types import smallest_event_id
+from workflows.kernel.clock import first_id_at
 from workflows.kernel.constraints import constraint_of
 
 NOW = datetime.now(UTC)
@@ -213,5 +213,5 @@ def test_the_database_refuses_to_change_the_audit(engine: Engine, statement: str
     ],
 )
 def test_the_month_of_an_id_is_that_of_its_partition(moment: datetime, month: date) -> None:
-    assert month_of(smallest_event_id(moment)) == month
+    assert month_of(first_id_at(moment)) == month
     assert month_of(UUID(int=2**128 - 1)).year == 9999

@@ -13,7 +13,7 @@ from tests import servers
 from tests.audit import backdated, chain_all, on, tampered, verified, written
 from workflows.audit.chain import beginning_of_chain, end_of_chain
 from workflows.audit.retention import drop_old_partition, make_partitions
-from workflows.events.event_types import smallest_event_id
+from workflows.kernel.clock import first_id_at
 
 NOW = datetime.now(UTC)
 PARTITIONS = text(
@@ -112,7 +112,7 @@ def test_what_has_no_partition_is_kept_and_dropped_in_the_end(engine: Engine) ->
     stray = on(date(2020, 5, 5))
     with engine.begin() as db:
         insert = "INSERT INTO audit_entries (id, occurred_at, actor, action) VALUES (:id, :moment, 'a', 'b.c')"
-        db.execute(text(insert), {"id": smallest_event_id(stray), "moment": stray})
+        db.execute(text(insert), {"id": first_id_at(stray), "moment": stray})
     with engine.begin() as db:
         # Of its month there can be no partition any more.
         assert date(2020, 5, 1) not in make_partitions(db, now=stray)
@@ -133,7 +133,7 @@ def test_what_an_absent_maintain_left_without_partitions_is_dropped_whole(engine
     for month in (5, 6):
         moment = on(date(2020, month, 5))
         with engine.begin() as db:
-            db.execute(text(insert), {"id": smallest_event_id(moment), "moment": moment})
+            db.execute(text(insert), {"id": first_id_at(moment), "moment": moment})
     written(engine)
     chain_all(engine)
     assert _drop(engine, on(date(2020, 7, 20)), 30) is None, "June is kept, and May with it"

@@ -19,7 +19,8 @@ from tests.integration.test_record import an_event, nothing
 from workers import maintain as maintaining
 from workers.maintain import maintain
 from workflows.events.backfill import fill_gaps, fill_new_gaps, introduce
-from workflows.events.event_types import Event, SessionCompleted
+from workflows.events.event import Event
+from workflows.events.event_types import SessionCompleted
 from workflows.events.record import record
 from workflows.events.subscriptions import Effect, Subscriptions, load
 

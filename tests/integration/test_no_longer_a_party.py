@@ -16,10 +16,10 @@ from tests.factories import acting_user, make_group_session, make_listing, make_
 from tests.integration.browsers import SubscribedBrowser
 from tests.integration.harness import Harness, without_guards
 from workflows.accounts.records import User
+from workflows.events.event import Event, own_fields
 from workflows.events.event_types import (
     BookingCancelled,
     BookingDeclined,
-    Event,
     ReviewUnlocked,
     SeatJoined,
     SeatLeft,
@@ -28,7 +28,6 @@ from workflows.events.event_types import (
     SessionCreated,
     SessionReminderSet,
     SessionStarted,
-    own_fields,
 )
 from workflows.events.record import record
 from workflows.identity.actor import SYSTEM

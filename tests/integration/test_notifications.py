@@ -35,15 +35,14 @@ from workflows.accounts.records import Mentor, User
 from workflows.bookings.actions import accept, decline
 from workflows.bookings.actions import cancel as cancel_booking
 from workflows.bookings.records import Booking
+from workflows.events.event import Event, own_fields
 from workflows.events.event_types import (
     BookingAccepted,
     BundleExhausted,
-    Event,
     ReviewUnlocked,
     SeatJoined,
     SeatLeft,
     SessionCreated,
-    own_fields,
 )
 from workflows.events.record import record
 from workflows.groups.place import read_group

@@ -20,10 +20,10 @@ from workflows.accounts.records import User
 from workflows.bookings.actions import accept, decline
 from workflows.bookings.records import Booking
 from workflows.events.delivery import Cancel, Delivery, DeliveryKey
+from workflows.events.event import Event
 from workflows.events.event_types import (
     BookingAccepted,
     BookingUndecided,
-    Event,
     SessionCreated,
     SessionReminderSet,
     event_types,

@@ -11,10 +11,10 @@ from uuid import uuid4
 
 import pytest
 
+from workflows.events.event import Event
 from workflows.events.event_types import (
     BookingAccepted,
     BookingRequested,
-    Event,
     SessionCompleted,
     WebhookPinged,
     announced_types,

@@ -10,7 +10,8 @@ import pytest
 from config.settings import read_settings
 from workers.routes import routes_of
 from workflows.events import QUEUES
-from workflows.events.event_types import BookingAccepted, Event, SessionCompleted, SessionCreated, WebhookPinged
+from workflows.events.event import Event
+from workflows.events.event_types import BookingAccepted, SessionCompleted, SessionCreated, WebhookPinged
 from workflows.events.subscriptions import Effect, OutboundEffect, Subscriptions, load
 from workflows.kernel.operator_policy import OperatorPolicy
 

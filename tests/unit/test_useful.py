@@ -9,7 +9,8 @@ from uuid import UUID
 
 import pytest
 
-from workflows.events.event_types import BookingUndecided, Event, SessionCancelled, SessionReminderSet, SessionStarted
+from workflows.events.event import Event
+from workflows.events.event_types import BookingUndecided, SessionCancelled, SessionReminderSet, SessionStarted
 from workflows.notifications.pushes import useful_until
 
 NOON = datetime(2030, 5, 4, 12, tzinfo=UTC)

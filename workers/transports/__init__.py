@@ -40,5 +40,4 @@ class NotConfigured(Transport[object]):
         self._reason = reason
 
     def send(self, _message: object, _renew: Renew = no_lease) -> SendResult:
-        """Report that nothing receives it."""
         return SendResult(error=self._reason, error_class=ErrorClass.NOT_LISTENING)

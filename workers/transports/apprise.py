@@ -55,7 +55,6 @@ class AppriseTransport(Transport[Notice]):
         return SendResult(error=f"{channel.service} did not take the notice.", error_class=ErrorClass.PROTOCOL)
 
     def close(self) -> None:
-        """Stop waiting for channels: their senders get an error."""
         for channel in self._channels.values():
             channel.close()
 
@@ -77,7 +76,6 @@ class _Channel:
 
     @property
     def service(self) -> str:
-        """The name of the service, e.g. Slack."""
         return str(next(iter(self._apprise)).service_name)
 
     def notify(self, notice: Notice, *, seconds: float) -> bool:
@@ -97,7 +95,6 @@ class _Channel:
         return answer.result(seconds)
 
     def close(self) -> None:
-        """End all waits for an answer."""
         with self._lock:
             for answer in self._sends.values():
                 with suppress(InvalidStateError):

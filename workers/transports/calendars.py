@@ -62,7 +62,6 @@ class CalendarTransport(Transport[FeedRequest]):
             return self._failed(message, *describe(error), log_detail(error))
 
     def close(self) -> None:
-        """Close idle connections, and shut down those in use."""
         self._client.close()
 
     def _result(self, request: FeedRequest, response: HttpResponse) -> SendResult:

@@ -89,7 +89,6 @@ class MailIdentity:
         return Footer(KINDS[link.choice.kind].sentence, f"{self.base}/unsubscribe/{self.signer.sign(link.to_text())}")
 
     def recipient(self, mail: Mail) -> str:
-        """The address that the mail goes to."""
         return mail.to_address or parseaddr(self.operators)[1]
 
 
@@ -97,7 +96,6 @@ class _MailPolicy(EmailPolicy):
     """Leaves headers alone that hold a URL: folded, it would become encoded words, which no mail program opens."""
 
     def header_store_parse(self, name: str, value: Any) -> tuple[str, Any]:
-        """The header as the message holds it."""
         return _parsed(name, value) if name.lower() in CONSTANT_HEADERS else super().header_store_parse(name, value)
 
     def fold_binary(self, name: str, value: str) -> bytes:

@@ -65,7 +65,6 @@ class Shares:
 
     @classmethod
     def of(cls, senders: int) -> Shares:
-        """Shares of so many senders among any number of destinations."""
         quarter = max(1, senders // 4)
         few = max(1, senders // 8)
         return cls(senders=senders, many=max(1, senders - quarter), few=few, slow=quarter, reserve=quarter)
@@ -191,7 +190,6 @@ class Protected(Transport[M]):
             raise self._unavailable(self._breaker, destination, message)
 
     def close(self) -> None:
-        """Shut down the connections of the transport behind."""
         self._transport.close()
 
     def _known(self, key: Hashable) -> _Destination:

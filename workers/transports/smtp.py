@@ -77,7 +77,6 @@ class SmtpConnection:
 
     @property
     def socket(self) -> AnySocket:
-        """The socket below."""
         assert isinstance(self.server.sock, AnySocket)
         return self.server.sock
 
@@ -149,7 +148,6 @@ class SmtpConnectionPool:
         connection.close()
 
     def close(self) -> None:
-        """Close idle connections, and shut down those in use."""
         while (connection := self._pop()) is not None:
             connection.close()
         self._sockets.shut_down()
@@ -258,7 +256,6 @@ class SmtpTransport(Transport[Mail]):
         return SendResult(status_code=code) if code == 250 else _refused(code, text)
 
     def close(self) -> None:
-        """Close idle connections, and shut down those in use."""
         self._pool.close()
 
 

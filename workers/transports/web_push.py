@@ -70,7 +70,6 @@ class WebPushTransport(Transport[PushMessage]):
             return SendResult(error=sentence, error_class=error_class, unavailable=error_class in UNREACHABLE)
 
     def close(self) -> None:
-        """Close idle connections, and shut down those in use."""
         self._client.close()
 
     def _payload(self, message: PushMessage) -> bytes:

@@ -67,7 +67,6 @@ class WebhookTransport(Transport[WebhookMessage]):
             return SendResult(error=sentence, error_class=error_class)
 
     def close(self) -> None:
-        """Close idle connections, and shut down those in use."""
         self._client.close()
 
     def _headers(self, destination: Destination, message: WebhookMessage) -> dict[str, str]:

@@ -81,7 +81,6 @@ def average_rating(rating_sum: int, review_count: int) -> float | None:
 
 
 def user_query(user_id: UUID | BindParameter[UUID]) -> Select[Any]:
-    """The user of that id."""
     return User.query().where(users.c.id == user_id)
 
 

@@ -14,6 +14,7 @@ from uuid import UUID
 
 from workflows.action_links.link import Action, ActionLink
 from workflows.bookings.actions import expiry_of
+from workflows.events.event import Event
 from workflows.events.event_types import (
     BookingCancelled,
     BookingDeclined,
@@ -21,7 +22,6 @@ from workflows.events.event_types import (
     BookingRequested,
     BookingUndecided,
     BundleEvent,
-    Event,
     GroupEvent,
     ReviewUnlocked,
     SeatJoined,

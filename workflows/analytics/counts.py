@@ -185,7 +185,6 @@ class Conversion:
 
     @classmethod
     def of(cls, row: Row[Any]) -> Conversion:
-        """The row of `conversion_query`."""
         return cls(**row._mapping)
 
     def rate(self, part: int) -> float | None:

@@ -40,7 +40,6 @@ class Period:
     zone: ZoneInfo
 
     def covers(self, moment: ColumnElement[Any]) -> ColumnElement[bool]:
-        """Whether a moment lies in the period."""
         return and_(moment >= inlined(self.start), moment < inlined(self.end))
 
     def covers_session(self, moment: ColumnElement[Any]) -> ColumnElement[bool]:
@@ -111,7 +110,6 @@ class Scope:
     course_id: UUID | None = None
 
     def covers(self, table: FromClause) -> ColumnElement[bool]:
-        """Whether a row of the table is in the scope."""
         wanted = {"mentor_profile_id": self.mentor_profile_id, "course_id": self.course_id}
         return and_(true(), *(table.c[name] == inlined(id) for name, id in wanted.items() if id is not None))
 

@@ -20,7 +20,7 @@ from sqlalchemy import Connection, Row, RowMapping, Text, Uuid, bindparam, cast,
 
 from models.audit import audit_blocks, audit_entries
 from models.base import Timestamp, sql
-from workflows.events.event_types import smallest_event_id
+from workflows.kernel.clock import first_id_at
 
 BLOCK_ENTRIES = 1_000
 BLOCKS_AT_ONCE = 10
@@ -297,7 +297,7 @@ def month_of(id: UUID) -> date:
 
 def first_id_of(month: date) -> UUID:
     """Lower bound of the ids of entries that were made in a month, or later."""
-    return smallest_event_id(datetime(month.year, month.month, 1, tzinfo=UTC))
+    return first_id_at(datetime(month.year, month.month, 1, tzinfo=UTC))
 
 
 def oldest_kept(now: datetime, keep_days: int) -> date:
@@ -306,7 +306,6 @@ def oldest_kept(now: datetime, keep_days: int) -> date:
 
 
 def following(month: date) -> date:
-    """The month after a month."""
     return (month.replace(day=1) + timedelta(days=31)).replace(day=1)
 
 

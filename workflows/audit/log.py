@@ -16,9 +16,9 @@ from models.audit import audit_entries
 from models.base import sql
 from models.prepared import PreparedStatement
 from workflows.events.audit_entry import INSERT_ENTRIES, NOWHERE, OK, NewEntry
-from workflows.events.event_types import smallest_event_id
 from workflows.events.record import recorded
 from workflows.identity.actor import Actor
+from workflows.kernel.clock import first_id_at
 from workflows.kernel.paging import NEWEST_FIRST, Page, PagedList
 from workflows.kernel.records import Record
 
@@ -110,9 +110,9 @@ def filters_of(
         "refused": None if result is None else result != OK,
         "result": None if result == OK else result,
         "from_time": from_time,
-        "from_id": from_time and smallest_event_id(from_time),
+        "from_id": from_time and first_id_at(from_time),
         "to_time": to_time,
-        "to_id": to_time and smallest_event_id(to_time + WRITTEN_WITHIN),
+        "to_id": to_time and first_id_at(to_time + WRITTEN_WITHIN),
     }
 
 

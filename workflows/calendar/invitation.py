@@ -16,8 +16,8 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from models.sessions import SessionStatus, session_id_of, sessions
 from workflows.calendar.icalendar import CalendarEntry, Reader, calendar, person
 from workflows.events.delivery import Cancel
+from workflows.events.event import Event
 from workflows.events.event_types import (
-    Event,
     SeatJoined,
     SeatLeft,
     SessionCancelled,

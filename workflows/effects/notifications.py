@@ -13,6 +13,7 @@ from models.catalog import courses
 from models.sessions import OutcomeType, SessionStatus
 from workflows.bundles.expiry import expiry_of, is_long, is_superseded, notice_of_expiry
 from workflows.bundles.records import Bundle, bundle_query
+from workflows.events.event import Event
 from workflows.events.event_types import (
     BookingAccepted,
     BookingCancelled,
@@ -25,7 +26,6 @@ from workflows.events.event_types import (
     BundlePurchased,
     BundleValiditySet,
     EmailChangeRequested,
-    Event,
     ReviewUnlocked,
     SeatJoined,
     SeatLeft,

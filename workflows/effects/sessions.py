@@ -14,13 +14,12 @@ from models.events import events
 from workflows.bookings.actions import expire, expiry_of
 from workflows.bookings.records import BOOKING_BY_ID, Booking
 from workflows.bundles import expiry as bundles
+from workflows.events.event import Event
 from workflows.events.event_types import (
-    CLOCK_SKEW,
     BookingAccepted,
     BookingRequested,
     BookingUndecided,
     BundleValiditySet,
-    Event,
     SessionCancelled,
     SessionCreated,
     SessionStarted,
@@ -32,6 +31,7 @@ from workflows.groups.place import read_group
 from workflows.groups.seats import refund_all
 from workflows.groups.waitlist import close_waitlist, offer_seats
 from workflows.identity.actor import SYSTEM, Actor
+from workflows.kernel.clock import CLOCK_SKEW
 from workflows.kernel.locks import lock_group
 from workflows.kernel.operator_policy import DEFAULT_POLICY, OperatorPolicy
 from workflows.notifications.reminders import reminders_to_set

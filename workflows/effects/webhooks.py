@@ -156,7 +156,6 @@ def hasten_first(db: Connection, message: WebhookMessage) -> None:
 
 
 def settles_webhook(delivery: Delivery, message: WebhookMessage) -> bool:
-    """Whether a success changes anything at the endpoint."""
     return message.has_failures or isinstance(delivery.event, WebhookPinged)
 
 

@@ -10,7 +10,7 @@ from uuid import UUID
 
 from uuid_utils.compat import uuid7
 
-from workflows.events.event_types import Event
+from workflows.events.event import Event
 
 OK = "ok"
 FORBIDDEN = "forbidden"

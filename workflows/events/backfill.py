@@ -10,9 +10,10 @@ from sqlalchemy.dialects.postgresql import insert
 
 from models.events import effect_catalogues, events, subscriptions
 from workflows.events import repair
-from workflows.events.event_types import CLOCK_SKEW, CalendarFreed, CalendarTaken, smallest_event_id
+from workflows.events.event_types import CalendarFreed, CalendarTaken
 from workflows.events.record import fill_in
 from workflows.events.subscriptions import Subscriptions
+from workflows.kernel.clock import CLOCK_SKEW, first_id_at
 from workflows.kernel.cursors import LAST_ID, latest_moment, move_cursor, take_cursor
 
 PAGE = 500
@@ -52,14 +53,14 @@ def fill_gaps(
         until: where to end; None for now.
     """
     earliest = now - look_back if look_back else datetime.min.replace(tzinfo=UTC)
-    before = smallest_event_id(until + CLOCK_SKEW) if until else LAST_ID
+    before = first_id_at(until + CLOCK_SKEW) if until else LAST_ID
     columns = (subscriptions.c.effect, subscriptions.c.event_type, subscriptions.c.first_seen_at)
     first_seen = {(row.effect, row.event_type): row.first_seen_at for row in db.execute(select(*columns))}
     filled = 0
     for effect, event_type in known.pairs():
         begin = since or max(earliest, first_seen.get((effect.name, event_type), now))
         page = partial(repair.events_without, whatever_was_known=since is not None, limit=page_size)
-        after = smallest_event_id(begin - CLOCK_SKEW)
+        after = first_id_at(begin - CLOCK_SKEW)
         while missing := page(db, effect.name, event_type, since=begin, after=after, before=before):
             filled += sum(fill_in(db, event, effect) for event in missing)
             after = missing[-1].id
@@ -88,7 +89,7 @@ def fill_new_gaps(db: Connection, known: Subscriptions, *, now: datetime) -> tup
 
 
 def _others_wrote(db: Connection, known: Subscriptions, since: datetime, until: datetime) -> bool:
-    bounds = events.c.id.between(smallest_event_id(since - CLOCK_SKEW), smallest_event_id(until + CLOCK_SKEW))
+    bounds = events.c.id.between(first_id_at(since - CLOCK_SKEW), first_id_at(until + CLOCK_SKEW))
     other = events.c.catalogue.is_distinct_from(known.effect_catalogue.id)
     # Events that the database records have no catalogue, and no effect.
     by_a_process = events.c.type.not_in([CalendarTaken.type, CalendarFreed.type])

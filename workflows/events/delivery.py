@@ -9,7 +9,7 @@ from uuid import UUID
 from zlib import crc32
 
 from models.events import DeliveryState, ErrorClass
-from workflows.events.event_types import Event
+from workflows.events.event import Event
 from workflows.kernel.operator_policy import HOUR, MINUTE, WEBHOOK_RETRY_SECONDS
 from workflows.kernel.records import Record
 

@@ -1,115 +1,18 @@
-"""Every event as a typed class: how it is stored and read back, and the list of all types.
+"""The types of events, and their list.
 
-The fields of a type are what webhooks carry: nothing private.
+Webhooks carry all fields of a type: none is private. `credit_returned` is whether the credit that paid went back to its
+bundle, or null where none paid. The bundle ends at `credit_valid_to`; a credit of a bundle that has ended is lost.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
-from datetime import datetime, timedelta
-from functools import cache
-from typing import Any, ClassVar, Self, get_type_hints
+from dataclasses import dataclass
+from datetime import datetime
+from typing import ClassVar
 from uuid import UUID
 
-from uuid_utils.compat import uuid7
-
-from workflows.identity.actor import Actor
-from workflows.kernel.records import Record
-
-ENVELOPE = frozenset({"id", "actor", "occurred_at", "sequence", "traceparent"})
-# Largest difference expected between the clocks of two machines.
-CLOCK_SKEW = timedelta(minutes=1)
-
-
-def smallest_event_id(moment: datetime) -> UUID:
-    """Lower bound of the ids of events made at that moment or later: a UUIDv7 begins with its millisecond."""
-    return UUID(int=max(0, int(moment.timestamp() * 1000)) << 80)
-
-
-# Found once: every delivery that is claimed looks its event's type up.
-_types: dict[str, type[Event]] = {}
-
-
-@dataclass(frozen=True, kw_only=True)
-class Event:
-    """Something that happened to one subject. Subclasses add the data; times are UTC.
-
-    `announced`: whether webhook endpoints can subscribe to the type. `sequence` is the database's, and None until
-    the event has been read back. `traceparent` names the span that it was recorded in, for an effect the span of
-    its delivery, where these are traced; it is stored beside the data.
-    """
-
-    type: ClassVar[str] = "*"
-    subject: ClassVar[str] = ""
-    announced: ClassVar[bool] = True
-
-    id: UUID = field(default_factory=uuid7)
-    actor: str
-    occurred_at: datetime
-    sequence: int | None = None
-    traceparent: str | None = None
-
-    def __init_subclass__(cls) -> None:
-        # A plug-in brings types of its own.
-        _types.clear()
-
-    @property
-    def subject_id(self) -> UUID:
-        """The id of the row that the event is about."""
-        identifier: UUID = getattr(self, f"{self.subject}_id")
-        return identifier
-
-    def data(self) -> dict[str, Any]:
-        """The event's own fields, as JSON can hold them."""
-        return {name: _as_json(getattr(self, name)) for name in own_fields(type(self))}
-
-    @classmethod
-    def about(cls, record: Record, *, actor: Actor, now: datetime, **besides: Any) -> Self:
-        """The event about `record`, which is the row after the transition.
-
-        The record's id is the event's `…_id`; every other field of the event has the name of one of the record's.
-
-        Args:
-            besides: fields of the event that the record does not have.
-        """
-        subject_id = f"{cls.subject}_id"
-        of_record = [name for name in own_fields(cls) if name not in besides]
-        values = {name: getattr(record, "id" if name == subject_id else name) for name in of_record}
-        return cls(actor=actor.name, occurred_at=now, **values, **besides)
-
-    @classmethod
-    def read(cls, *, id: UUID, actor: str, occurred_at: datetime, sequence: int, data: dict[str, Any]) -> Self:
-        """The event that was stored; fields that a newer writer added are ignored."""
-        own = {name: _from_json(kind, data.get(name)) for name, kind in own_fields(cls).items() if name in data}
-        trace = data.get("traceparent")
-        return cls(id=id, actor=actor, occurred_at=occurred_at, sequence=sequence, traceparent=trace, **own)
-
-
-def own_fields(event: type[Event]) -> dict[str, Any]:
-    """The types of an event's own fields by name."""
-    # To mypy, a class whose instances are hashed by their fields cannot be hashed itself.
-    return _own_fields(event)  # type: ignore[arg-type]
-
-
-@cache
-def _own_fields(event: type[Event]) -> dict[str, Any]:
-    hints = get_type_hints(event)
-    return {each.name: hints[each.name] for each in fields(event) if each.name not in ENVELOPE}
-
-
-def _as_json(value: object) -> object:
-    if isinstance(value, datetime):
-        return value.isoformat()
-    return str(value) if isinstance(value, UUID) else value
-
-
-def _from_json(kind: object, value: Any) -> Any:
-    if value is None:
-        return None
-    if kind in (UUID, UUID | None):
-        return UUID(value)
-    return datetime.fromisoformat(value) if kind in (datetime, datetime | None) else value
+from workflows.events.event import FOUND_TYPES, Event
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -145,11 +48,7 @@ class BookingAccepted(BookingEvent):
 
 @dataclass(frozen=True, kw_only=True)
 class BookingDeclined(BookingEvent):
-    """The mentor has declined the request.
-
-    `credit_returned`: whether the credit that paid for it went back to its bundle, which ends at `credit_valid_to`;
-    null where none paid.
-    """
+    """The mentor has declined the request."""
 
     type: ClassVar[str] = "booking.declined"
 
@@ -159,11 +58,7 @@ class BookingDeclined(BookingEvent):
 
 @dataclass(frozen=True, kw_only=True)
 class BookingCancelled(BookingEvent):
-    """The mentee has cancelled the request, or it has expired.
-
-    `credit_returned`: whether the credit that paid for it went back to its bundle, which ends at `credit_valid_to`; in
-    the past, the credit cannot be spent. Null where none paid.
-    """
+    """The mentee has cancelled the request, or it has expired."""
 
     type: ClassVar[str] = "booking.cancelled"
 
@@ -220,9 +115,8 @@ class SessionCompleted(SessionEvent):
 class SessionCancelled(SessionEvent):
     """The session has been cancelled, by the policy of its booking; money in minor units.
 
-    `cancelled_by` is mentee, mentor, operator or system; `late`: inside the policy's window. `credit_returned`: whether
-    the credit that paid for it went back to its bundle; None where none did. `credit_valid_to`: the end of that
-    bundle; in the past, the credit cannot be spent. `started`: whether it had begun.
+    `cancelled_by` is mentee, mentor, operator or system; `late`: inside the policy's window. `started`: whether
+    it had begun.
     """
 
     type: ClassVar[str] = "session.cancelled"
@@ -242,8 +136,7 @@ class SessionCancelled(SessionEvent):
 class SessionFeeWaived(SessionEvent):
     """An operator has waived the fee of a cancelled session; money in minor units.
 
-    `refund_amount` is now the whole price. `credit_returned`: true where the credit was the fee and went back, to a
-    bundle that ends at `credit_valid_to`.
+    `refund_amount` is now the whole price. `credit_returned`: true where the credit was the fee.
     """
 
     type: ClassVar[str] = "session.fee_waived"
@@ -326,8 +219,7 @@ class SeatJoined(SeatEvent):
 class SeatLeft(SeatEvent):
     """A participant has left a group session, by its policy at that moment; money in minor units.
 
-    `late`: inside the policy's window; `credit_returned`: whether the session of the bundle came back, null if none
-    paid. The bundle ends at `credit_valid_to`; in the past, the session that came back cannot be booked.
+    `late`: inside the policy's window.
     """
 
     type: ClassVar[str] = "seat.left"
@@ -343,8 +235,7 @@ class SeatLeft(SeatEvent):
 class SeatRefunded(SeatEvent):
     """The price of a group's seat is refunded: the session was cancelled, or the fee for leaving late is waived.
 
-    `refund_amount` comes back now. `waived`: it is the fee of a seat that was left late. `credit_returned`: whether the
-    session of the bundle came back, null if none paid. The bundle ends at `credit_valid_to`.
+    `refund_amount` comes back now. `waived`: it is the fee of a seat that was left late.
     """
 
     type: ClassVar[str] = "seat.refunded"
@@ -501,8 +392,7 @@ class CalendarFeedScheduled(Event):
 class HoldEvent(Event):
     """The fields of every event about a hold: the time that it blocks, with the listing's buffers; never whose it is.
 
-    The database records these events itself (`record_hold`), and no effect follows from them: they are for live
-    updates.
+    The database records these events (`record_hold`) for live updates; no effect follows from them.
     """
 
     subject: ClassVar[str] = "hold"
@@ -610,9 +500,9 @@ class WebhookEndpointDisabled(WebhookEndpointEvent):
 
 def event_types() -> Mapping[str, type[Event]]:
     """Every event by its type's name, in the order of this file."""
-    if not _types:
-        _types.update({event.type: event for event in _below(Event) if event.type != "*"})
-    return _types
+    if not FOUND_TYPES:
+        FOUND_TYPES.update({event.type: event for event in _below(Event) if event.type != "*"})
+    return FOUND_TYPES
 
 
 def known_types() -> str:

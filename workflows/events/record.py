@@ -19,7 +19,7 @@ from models.base import sql
 from models.events import DELIVERY_ID, DeliveryState, deliveries
 from models.prepared import PreparedStatement
 from workflows.events.audit_entry import INSERT_ENTRIES, NewEntry, Origin
-from workflows.events.event_types import Event
+from workflows.events.event import Event
 from workflows.events.subscriptions import AnyOutboundEffect, Effect, FanOut, active_subscriptions
 
 _RECORDED = "tutelage.recorded"

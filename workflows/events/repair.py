@@ -13,7 +13,7 @@ from models.base import sql
 from models.events import DELIVERY_ID, DeliveryState, deliveries, states_before
 from models.prepared import PreparedStatement
 from workflows.events.claim import TURNS_PAGE
-from workflows.events.event_types import CLOCK_SKEW, Event, smallest_event_id
+from workflows.events.event import Event
 from workflows.events.record import Wakeup, enqueue_wakeups
 from workflows.events.rows import (
     EVENT,
@@ -26,6 +26,7 @@ from workflows.events.rows import (
     cut,
     event_of,
 )
+from workflows.kernel.clock import CLOCK_SKEW, first_id_at
 from workflows.kernel.expired import ExpiredRows
 
 # By one request or one recovery, and of each effect in a second.
@@ -289,8 +290,8 @@ def recover(db: Connection, endpoint_id: UUID, event_types: Sequence[str], *, si
         "event_types": list(event_types),
         "since": since,
         "until": until,
-        "first": smallest_event_id(since - CLOCK_SKEW),
-        "last": smallest_event_id(until + CLOCK_SKEW),
+        "first": first_id_at(since - CLOCK_SKEW),
+        "last": first_id_at(until + CLOCK_SKEW),
         "limit": MAX_REQUEUED,
     }
     return _requeue_paced(db, _RECOVER, values)
@@ -318,7 +319,6 @@ def cancel_of_deleted_endpoint(db: Connection, endpoint_id: UUID, reason: str, *
 
 
 def has_pending_of_endpoint(db: Connection, endpoint_id: UUID) -> bool:
-    """Whether anything is pending for a webhook endpoint."""
     return db.execute(_PENDING_OF_ENDPOINT, {"endpoint_id": endpoint_id}).first() is not None
 
 
@@ -373,7 +373,6 @@ def events_without(
 
 
 def read_event(db: Connection, event_id: UUID) -> Event:
-    """The event of that id."""
     (row,) = _READ_EVENT.all(db, {"event_id": event_id})
     return event_of(row)
 

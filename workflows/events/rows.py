@@ -15,7 +15,8 @@ from sqlalchemy.types import TypeEngine
 from models.base import Timestamp
 from models.events import deliveries
 from workflows.events.delivery import Delivery, DeliveryKey
-from workflows.events.event_types import Event, event_types
+from workflows.events.event import Event
+from workflows.events.event_types import event_types
 from workflows.events.record import Wakeup
 
 log = structlog.get_logger(__name__)
@@ -111,7 +112,6 @@ def keys_of(rows: Iterable[Mapping[str, Any]]) -> set[DeliveryKey]:
 
 
 def keys_as_arrays(keys: Iterable[DeliveryKey | Wakeup]) -> dict[str, Any]:
-    """The parameters of KEYS."""
     named = list(keys)
     return {
         "event_ids": text_array(key.event_id for key in named),

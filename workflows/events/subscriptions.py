@@ -17,7 +17,8 @@ from sqlalchemy import Connection
 
 from workflows.events import QUEUES
 from workflows.events.delivery import DEFAULT_RETRY_POLICY, Delivery, RetryPolicy, SendResult
-from workflows.events.event_types import Event, event_types
+from workflows.events.event import Event
+from workflows.events.event_types import event_types
 from workflows.kernel.operator_policy import OperatorPolicy
 
 PLUG_INS = "tutelage.effects"
@@ -146,7 +147,6 @@ class Subscriptions:
         self._of.clear()
 
     def with_policy(self, policy: OperatorPolicy) -> Subscriptions:
-        """The same effects under an operator's policy."""
         chosen = Subscriptions()
         chosen.fan_out = self.fan_out
         for effect in self._effects.values():
@@ -174,7 +174,6 @@ class Subscriptions:
         return found
 
     def all(self) -> list[Effect | AnyOutboundEffect]:
-        """Every effect that can be run, in the order of the names."""
         return sorted(self._effects.values(), key=lambda effect: effect.name)
 
     def database_effects(self) -> list[Effect]:
@@ -182,7 +181,6 @@ class Subscriptions:
         return [effect for effect in self.all() if isinstance(effect, Effect)]
 
     def outbound_effects(self) -> list[AnyOutboundEffect]:
-        """The effects that send messages, in the order of their names."""
         return [effect for effect in self.all() if isinstance(effect, OutboundEffect)]
 
     def pairs(self) -> list[tuple[Effect, str]]:

@@ -11,7 +11,8 @@ from uuid_utils.compat import uuid7
 
 from models.base import Timestamp, sql
 from workflows.availability.busy import IS_BUSY, require_free
-from workflows.events.event_types import Event, GroupSessionChanged, WaitlistDropped, WaitlistOffered
+from workflows.events.event import Event
+from workflows.events.event_types import GroupSessionChanged, WaitlistDropped, WaitlistOffered
 from workflows.events.record import record
 from workflows.groups.place import (
     Place,

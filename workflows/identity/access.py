@@ -130,7 +130,6 @@ def is_mentee(actor: Actor, record: HasParties) -> bool:
 
 
 def has_access(actor: Actor, record: HasParties) -> bool:
-    """Whether the caller is a party or an operator."""
     return actor.operator or is_mentor(actor, record) or is_mentee(actor, record)
 
 
@@ -143,7 +142,6 @@ def require_role(actor: Actor, role: Role) -> None:
 
 
 def require_operator(actor: Actor, message: str = OPERATOR.needed) -> None:
-    """Raise Forbidden unless the caller is an operator."""
     if not actor.operator:
         raise Forbidden(message)
 

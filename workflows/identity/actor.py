@@ -75,7 +75,6 @@ ACTIVE_MENTOR = PreparedStatement(
 
 
 def is_operators(actor: str) -> bool:
-    """Whether an event's `actor` is an operator."""
     return actor.startswith(_OPERATORS)
 
 

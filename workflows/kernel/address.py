@@ -100,7 +100,6 @@ class Destination:
 
     @property
     def url(self) -> str:
-        """The URL as it is stored."""
         return urlunsplit((self.scheme, self.authority, self.path, self.query, ""))
 
 

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import cache
 from importlib.resources import files
+from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from workflows.kernel.errors import Invalid
+
+# Largest difference expected between the clocks of two machines.
+CLOCK_SKEW = timedelta(minutes=1)
+
+
+def first_id_at(moment: datetime) -> UUID:
+    """Lower bound of the ids made at that moment or later: a UUIDv7 begins with its millisecond."""
+    return UUID(int=max(0, int(moment.timestamp() * 1000)) << 80)
 
 
 def in_utc(moment: datetime) -> datetime:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import MISSING, dataclass, fields
 from functools import cache
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Self, cast
 
 from sqlalchemy import Row, RowMapping, Select, Table, select
 from sqlalchemy.sql.elements import ColumnElement
@@ -38,23 +38,17 @@ class Record:
     @classmethod
     def of_values(cls, found: Mapping[str, Any] | RowMapping) -> Self:
         """The record that has these values by the names of its fields; further ones are left alone."""
-        # To mypy, a class whose instances are hashed by their fields cannot be hashed itself.
-        values = {name: found[name] for name in _names(cls)}  # type: ignore[arg-type]
-        for name in _optional_names(cls):  # type: ignore[arg-type]
-            if name in found:
-                values[name] = found[name]
-        return cls(**values)
+        values = {name: found[name] for name in _names(cls, optional=False)}
+        return cls(**values, **{name: found[name] for name in _names(cls, optional=True) if name in found})
 
     def beside_columns(self) -> dict[str, Any]:
         """The values of optional fields that are no columns: what the record was read with."""
-        return {name: getattr(self, name) for name in _optional_names(type(self))}  # type: ignore[arg-type]
+        return {name: getattr(self, name) for name in _names(type(self), optional=True)}
 
 
-@cache
-def _names(record: type[Record]) -> tuple[str, ...]:
-    return tuple(field.name for field in fields(record) if field.default is MISSING)
+def _names_of(record: type[Record], *, optional: bool) -> tuple[str, ...]:
+    return tuple(field.name for field in fields(record) if (field.default is not MISSING) is optional)
 
 
-@cache
-def _optional_names(record: type[Record]) -> tuple[str, ...]:
-    return tuple(field.name for field in fields(record) if field.default is not MISSING)
+# To mypy, a class whose instances are hashed by their fields cannot be hashed itself.
+_names = cast(Callable[..., tuple[str, ...]], cache(_names_of))

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from models.notifications import Channel
-from workflows.events.event_types import Event, SessionCancelled, SessionCreated, WebhookEndpointDisabled
+from workflows.events.event import Event
+from workflows.events.event_types import SessionCancelled, SessionCreated, WebhookEndpointDisabled
 
 ALL_CHANNELS = frozenset(Channel)
 # By the time a mail is read the moment is over, or a fuller mail follows.

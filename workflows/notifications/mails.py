@@ -28,9 +28,9 @@ from workflows.events.event_types import (
     EmailChangeRequested,
     SeatJoined,
     WebhookEndpointEvent,
-    smallest_event_id,
 )
 from workflows.events.subscriptions import OutboundEffect, prepare_each, register_outbound
+from workflows.kernel.clock import first_id_at
 from workflows.kernel.operator_policy import DEFAULT_POLICY, OperatorPolicy
 from workflows.notifications.deliveries import MAILED_LATELY, gathered, mark_gathered_done
 from workflows.notifications.endpoint_news import news_of
@@ -109,7 +109,6 @@ class Mail:
 
     @property
     def text(self) -> str:
-        """The text without the footer."""
         return self.words.body
 
 
@@ -177,7 +176,7 @@ def _rows_of_mails(
     values = {
         "event_ids": [each.event.id for each in people],
         "user_ids": [UUID(each.target) for each in people],
-        "since": smallest_event_id(people[0].now - COUNTED_SINCE),
+        "since": first_id_at(people[0].now - COUNTED_SINCE),
         "gather_after": gather_after,
     }
     return {(row.event_id, str(row.user_id)): row for row in db.execute(MAILS, values)}
@@ -229,13 +228,11 @@ def _gathered(delivery: Delivery, kind: str, together: Sequence[tuple[Delivery, 
 
 
 def settle_mail(db: Connection, delivery: Delivery, mail: Mail, sent: SendResult) -> None:
-    """Mark the mails done that were sent as a part of this one."""
     if sent.error is None and mail.gathered:
         mark_gathered_done(db, [each.delivery_id for each in mail.gathered if each.delivery_id != delivery.id])
 
 
 def with_mail_policy(effect: OutboundEffect[Mail], policy: OperatorPolicy) -> OutboundEffect[Mail]:
-    """The effect with the operator's limit of mails."""
     return replace(effect, prepare=partial(prepare_mails, gather_after=policy.mail_gather_after))
 
 

@@ -18,7 +18,7 @@ from uuid_utils.compat import uuid7
 
 from models.base import sql
 from models.notifications import Channel
-from workflows.events.event_types import Event
+from workflows.events.event import Event
 from workflows.events.record import defer_write, follow_up_all
 from workflows.notifications.deliveries import share_effect
 from workflows.notifications.mails import SEND_MAIL

@@ -12,7 +12,8 @@ from sqlalchemy import Connection, Row
 from models.bookings import BookingStatus
 from models.sessions import SessionStatus
 from workflows.events.delivery import Cancel, Delivery, Postpone
-from workflows.events.event_types import BookingCancelled, BookingRequested, Event, SessionCreated
+from workflows.events.event import Event
+from workflows.events.event_types import BookingCancelled, BookingRequested, SessionCreated
 from workflows.notifications.deliveries import earlier_messages
 
 # How long the message of a cancellation waits before it looks at the message of the request again.

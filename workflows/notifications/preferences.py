@@ -97,7 +97,6 @@ def is_wanted(choices: Choices, kind: str, channel: Channel) -> bool:
 
 
 def can_be_stopped(kind: str, channel: Channel) -> bool:
-    """Whether a kind can be switched off on a channel."""
     return kind in KINDS and channel not in KINDS[kind].always
 
 
@@ -111,7 +110,6 @@ def is_stopped(kind: str, channel: Channel, *, wanted: bool | None) -> bool:
 
 
 def preferences_of(choices: Choices) -> Preferences:
-    """The preferences of a person who made these choices."""
     return Preferences(
         items=[
             Preference(

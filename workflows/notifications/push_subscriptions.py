@@ -46,7 +46,6 @@ class Browser(Record):
 
 
 def browser_query(subscription_id: UUID) -> Select[Any]:
-    """The subscription of that id."""
     return Browser.query().where(push_subscriptions.c.id == subscription_id)
 
 
@@ -112,7 +111,6 @@ def subscribe_browser(
 
 
 def forget_browser(db: Connection, subscription_id: UUID) -> None:
-    """Delete the subscription."""
     db.execute(delete(push_subscriptions).where(push_subscriptions.c.id == subscription_id))
 
 

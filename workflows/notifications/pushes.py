@@ -14,7 +14,8 @@ from models.base import Timestamp, sql
 from models.events import ErrorClass
 from models.notifications import Channel
 from workflows.events.delivery import PUSH_RETRY_POLICY, Cancel, Delivery, SendResult
-from workflows.events.event_types import BookingUndecided, Event, SessionReminderSet, SessionStarted, WaitlistOffered
+from workflows.events.event import Event
+from workflows.events.event_types import BookingUndecided, SessionReminderSet, SessionStarted, WaitlistOffered
 from workflows.events.subscriptions import OutboundEffect, prepare_each, register_outbound
 from workflows.notifications.outdated import EarlierMessages, requests_of, require_current, require_known_request
 from workflows.notifications.preferences import is_stopped

@@ -15,10 +15,10 @@ from models.bookings import BookingStatus
 from models.notifications import Channel
 from models.sessions import SessionStatus
 from workflows.events.delivery import Cancel
+from workflows.events.event import Event
 from workflows.events.event_types import (
     BookingCancelled,
     BookingDeclined,
-    Event,
     SeatLeft,
     SeatRefunded,
     SessionCancelled,

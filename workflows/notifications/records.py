@@ -74,7 +74,6 @@ NOTIFICATIONS = PagedList(Notification, NEWEST_FIRST, notifications_query)
 
 
 def count_unread(db: Connection, *, actor: Actor) -> int:
-    """How many the caller has not read."""
     return int(db.execute(_COUNT_UNREAD, {"of_user": actor.user_id}).scalar_one())
 
 

@@ -13,14 +13,13 @@ from sqlalchemy import Connection
 from models.bookings import BookingStatus
 from models.sessions import SessionStatus
 from workflows.events.delivery import Cancel
+from workflows.events.event import Event, own_fields
 from workflows.events.event_types import (
     BookingUndecided,
-    Event,
     SessionCreated,
     SessionEvent,
     SessionReminderSet,
     WaitlistOffered,
-    own_fields,
 )
 from workflows.groups.waitlist import is_offered
 from workflows.identity.actor import SYSTEM

@@ -24,7 +24,8 @@ from jinja2 import (
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from workflows.action_links.buttons import Button
-from workflows.events.event_types import ENVELOPE, event_types, own_fields
+from workflows.events.event import ENVELOPE, own_fields
+from workflows.events.event_types import event_types
 from workflows.events.subscriptions import Effect, load
 from workflows.kernel.clock import local_time
 from workflows.notifications.recipients import Person

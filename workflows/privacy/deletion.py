@@ -82,12 +82,10 @@ class OpenThings:
     rows: Sequence[Row[Any]] = field(default_factory=tuple)
 
     def of(self, *kinds: str) -> list[Row[Any]]:
-        """Those of these kinds, in the order of the query."""
         return [row for row in self.rows if row.kind in kinds]
 
     @property
     def mentors(self) -> set[UUID]:
-        """Whom their cancellation concerns."""
         return {row.mentor_profile_id for row in self.rows if row.mentor_profile_id is not None}
 
     @property

@@ -65,7 +65,6 @@ class SealedTable:
 
     @property
     def key(self) -> list[str]:
-        """The names of the primary key's columns."""
         return [column.name for column in self.table.primary_key]
 
 

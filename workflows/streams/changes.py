@@ -19,7 +19,8 @@ from sqlalchemy.dialects.postgresql import JSONB
 
 from models.base import Timestamp, sql
 from models.calendar import person_busy
-from workflows.events.event_types import Event, event_types
+from workflows.events.event import Event
+from workflows.events.event_types import event_types
 from workflows.identity.actor import Actor
 from workflows.sessions.records import Session
 
@@ -199,7 +200,6 @@ class Change:
 
     @property
     def position(self) -> Position:
-        """Its place in the order of all changes."""
         return self.xid, self.sequence
 
     @property

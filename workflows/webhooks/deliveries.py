@@ -12,9 +12,11 @@ from models.events import DeliveryState, ErrorClass, delivery_attempts
 from models.webhooks import EndpointState
 from workflows.events import repair, status
 from workflows.events.delivery import DeliveryStatus
-from workflows.events.event_types import Event, WebhookExampleAsked, WebhookPinged, smallest_event_id
+from workflows.events.event import Event
+from workflows.events.event_types import WebhookExampleAsked, WebhookPinged
 from workflows.identity.access import require_endpoint_owner
 from workflows.identity.actor import Actor
+from workflows.kernel.clock import first_id_at
 from workflows.kernel.errors import Invalid, NotFound
 from workflows.kernel.expired import BATCH_ROWS
 from workflows.kernel.paging import NEWEST_EVENT_FIRST, PagedList
@@ -215,7 +217,7 @@ def recover(
 
 def forget_missed_messages(db: Connection, *, now: datetime, limit: int = BATCH_ROWS) -> bool:
     """Delete a batch of the missed messages that can no longer be recovered; returns whether there may be more."""
-    return repair.delete_missed(db, limit=limit, before_id=smallest_event_id(now - RECOVERABLE_FOR - DELETION_GRACE))
+    return repair.delete_missed(db, limit=limit, before_id=first_id_at(now - RECOVERABLE_FOR - DELETION_GRACE))
 
 
 def _invalid_time(field: str, reason: str) -> Invalid:

@@ -127,7 +127,6 @@ def _too_many(headers: Mapping[str, str]) -> str | None:
 
 
 def is_ours(name: str) -> bool:
-    """Whether the message itself or a proxy sets this header."""
     return _folded(name) in OURS or _folded(name).startswith(OUR_FAMILIES)
 
 

@@ -11,7 +11,8 @@ from types import NoneType, UnionType
 from typing import Any, Union, get_args, get_origin
 from uuid import UUID
 
-from workflows.events.event_types import Event, WebhookExampleAsked, announced_types, event_types, own_fields
+from workflows.events.event import Event, own_fields
+from workflows.events.event_types import WebhookExampleAsked, announced_types, event_types
 from workflows.kernel.errors import Invalid
 
 MAX_BODY_BYTES = 256 * 1024

@@ -46,7 +46,6 @@ class Endpoint(Record):
 
 
 def endpoint_query(endpoint_id: UUID) -> Select[Any]:
-    """The endpoint of that id."""
     return Endpoint.query().where(webhook_endpoints.c.id == endpoint_id)
 
 
