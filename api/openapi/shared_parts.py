@@ -27,14 +27,18 @@ class SharingConverter(OpenAPIConverter):
         bases = (base for base in type(schema).__mro__[1:] if issubclass(base, ResponseSchema))
         for base in bases:
             inherited = super().schema2jsonschema(base())  # type: ignore[no-untyped-call]
-            names, required = inherited["properties"], set(inherited.get("required", ()))
-            own = {name: known for name, known in whole["properties"].items() if known != names.get(name)}
-            is_extended = not own.keys() & names.keys() and required.issubset(whole.get("required", ()))
-            if len(names) >= MIN_FIELDS_OF_BASE and is_extended:
-                extension = {**whole, "properties": own}
-                extension["required"] = [name for name in whole.get("required", ()) if name not in required]
+            fields, required = inherited["properties"], set(inherited.get("required", ()))
+            is_extended = fields.items() <= whole["properties"].items() and required.issubset(whole.get("required", ()))
+            if len(fields) >= MIN_FIELDS_OF_BASE and is_extended:
+                own_required = [name for name in whole.get("required", ()) if name not in required]
+                # A field that is required here alone is repeated: openapi-typescript would leave it optional.
+                own = {
+                    name: field
+                    for name, field in whole["properties"].items()
+                    if name not in fields or name in own_required
+                }
                 reference = self.resolve_nested_schema(base)  # type: ignore[no-untyped-call]
-                return {"allOf": [reference, extension]}
+                return {"allOf": [reference, {**whole, "properties": own, "required": own_required}]}
         return whole
 
     def field2property(self, field: ma.fields.Field[Any]) -> dict[str, Any]:

@@ -71,7 +71,7 @@ class LeftGroupSession(GroupSession):
     cancellation = fields.Nested(SeatCancelled)
 
 
-class Offer(ResponseSchema):
+class SeatOffer(ResponseSchema):
     """A seat that is kept for the caller."""
 
     expires_at = Moment()
@@ -81,7 +81,7 @@ class WaitlistEntry(ResponseSchema):
     """The caller's place in a waiting list."""
 
     position = fields.Integer(metadata={"description": "1 is next."})
-    offer = fields.Nested(Offer, allow_none=True, metadata={"description": "Null while there is no free seat."})
+    offer = fields.Nested(SeatOffer, allow_none=True, metadata={"description": "Null while there is no free seat."})
 
 
 @dataclass(frozen=True, kw_only=True)

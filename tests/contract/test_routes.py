@@ -6,6 +6,7 @@ import json
 import re
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ import jsonschema_rs
 import pytest
 import schemathesis
 
+from models.bookings import BookingStatus
 from tests.application import openapi_document, served_document, template_app
 from tests.contract.permissions import CONTRACT, PERMISSIONS, ROUTES
 from tests.contract.scene import PARAMETER
@@ -101,6 +103,22 @@ def test_the_document_repeats_no_refusal() -> None:
         refusals = (answer for status, answer in operation["responses"].items() if status >= "400")
         assert all(answer.keys() == {"$ref"} for answer in refusals), (method, path)
     assert len(served_document()) <= OPERATION_LIMIT_BYTES * len(list(operations_of(openapi_document())))
+
+
+def test_a_schema_has_its_name_alone_and_an_enum_one_schema(document: dict[str, Any]) -> None:
+    schemas = document["components"]["schemas"]
+    # apispec numbers the second schema of a name.
+    assert [name for name in schemas if name[-1].isdigit()] == []
+    enums = Counter(tuple(schema["enum"]) for schema in schemas.values() if "enum" in schema)
+    assert enums[tuple(BookingStatus)] == 1
+    assert schemas["Booking"]["properties"]["status"] == {"$ref": "#/components/schemas/BookingStatus"}
+    assert [values for values, number in enums.items() if number > 1] == []
+
+
+def test_an_answer_names_the_answer_that_it_extends(document: dict[str, Any]) -> None:
+    base, own = document["components"]["schemas"]["CancelledSession"]["allOf"]
+    assert base == {"$ref": "#/components/schemas/Session"}
+    assert own == {"type": "object", "properties": own["properties"], "required": ["fee", "refund"]}
 
 
 def test_what_precedes_routes_is_documented_for_all(document: dict[str, Any]) -> None:

@@ -15,13 +15,11 @@ export interface components {
             menteeUserId: string | null;
             mentor: components["schemas"]["MentorParty"] | null;
             mentee: components["schemas"]["MenteeParty"] | null;
-            /** @enum {unknown} */
-            kind: "individual" | "group";
+            kind: components["schemas"]["BookingKind"];
             startTime: string;
             endTime: string;
             durationMinutes: number;
-            /** @enum {unknown} */
-            status: "draft" | "accepted" | "declined" | "cancelled";
+            status: components["schemas"]["BookingStatus"];
             title: string | null;
             notes: string | null;
             metadata: {
@@ -42,6 +40,10 @@ export interface components {
             createdAt: string;
             updatedAt: string;
         };
+        /** @enum {string} */
+        BookingKind: "individual" | "group";
+        /** @enum {string} */
+        BookingMode: "request" | "instant";
         BookingRules: {
             mentorProfileId: string;
             stepMinutes: number;
@@ -52,6 +54,10 @@ export interface components {
             maxPerMenteePerWeek: number | null;
             staleCalendars: string;
         };
+        /** @enum {string} */
+        BookingStatus: "draft" | "accepted" | "declined" | "cancelled";
+        /** @enum {string} */
+        BundleStatus: "active" | "exhausted" | "expired";
         CancellationPolicy: {
             windowHours?: number;
             lateFeePercent?: number;
@@ -59,8 +65,7 @@ export interface components {
         CancellationQuote: {
             sessionId: string;
             allowed: boolean;
-            /** @enum {unknown} */
-            cancelledBy: "mentee" | "mentor" | "operator" | "system";
+            cancelledBy: components["schemas"]["CancelledBy"];
             late: boolean;
             fee: components["schemas"]["Money"];
             refund: components["schemas"]["Money"];
@@ -69,6 +74,10 @@ export interface components {
             creditValidTo: string | null;
             policy: components["schemas"]["AgreedPolicy"] | null;
         };
+        /** @enum {string} */
+        CancellationType: "client_request" | "coach_request" | "emergency" | "other";
+        /** @enum {string} */
+        CancelledBy: "mentee" | "mentor" | "operator" | "system";
         CancelledSeries: {
             cancelled: string[];
             kept: components["schemas"]["KeptBooking"][];
@@ -80,7 +89,7 @@ export interface components {
             active: boolean;
             createdAt: string;
         };
-        Error: {
+        ErrorBody: {
             statusCode: number;
             error: string;
             message: string;
@@ -90,39 +99,10 @@ export interface components {
             };
             requestId: string;
         };
-        GroupSessionItem: {
-            id: string;
-            listingId: string | null;
-            mentorProfileId: string;
-            menteeUserId: string | null;
-            mentor: components["schemas"]["MentorParty"] | null;
-            mentee: components["schemas"]["MenteeParty"] | null;
-            /** @enum {unknown} */
-            kind: "individual" | "group";
-            startTime: string;
-            endTime: string;
-            durationMinutes: number;
-            /** @enum {unknown} */
-            status: "draft" | "accepted" | "declined" | "cancelled";
-            title: string | null;
-            notes: string | null;
-            metadata: {
-                [key: string]: unknown;
-            } | null;
-            price: components["schemas"]["Money"];
-            courseId: string | null;
-            productId: string | null;
-            bundlePurchaseId: string | null;
-            seriesId: string | null;
-            location: components["schemas"]["ShownLocation"] | null;
-            sessionId: string | null;
-            declineReason: string | null;
-            cancelReason: string | null;
+        GroupSessionItem: components["schemas"]["Booking"] & {
             capacity: number;
             seatsTaken: number;
             full: boolean;
-            createdAt: string;
-            updatedAt: string;
             templateId: string;
             date: string;
             seatsOffered: number;
@@ -154,25 +134,12 @@ export interface components {
             price: components["schemas"]["Money"];
             validFrom: string;
             validTo: string | null;
-            /** @enum {unknown} */
-            status: "active" | "exhausted" | "expired";
+            status: components["schemas"]["BundleStatus"];
             createdAt: string;
         };
-        Listing: {
-            id: string;
-            mentorProfileId: string;
-            title: string;
-            durationMinutes: number;
-            price: components["schemas"]["Money"];
-            courseId: string | null;
-            earlyStartMinutes: number | null;
-            bufferMinutes: number;
-            cancellation: components["schemas"]["CancellationPolicy"] | null;
-            location: components["schemas"]["ShownLocation"] | null;
-            active: boolean;
+        Listing: components["schemas"]["Offer"] & {
             description: string | null;
-            /** @enum {unknown} */
-            bookingMode: "request" | "instant";
+            bookingMode: components["schemas"]["BookingMode"];
             minNoticeMinutes: number;
             bufferBeforeMinutes: number;
             reminderMinutes: number[] | null;
@@ -210,25 +177,33 @@ export interface components {
             until?: string;
             /** @default 1 */
             everyWeeks?: number;
-            /**
-             * @default fail
-             * @enum {unknown}
-             */
-            onConflict?: "fail" | "skip";
+            /** @default fail */
+            onConflict?: components["schemas"]["OnConflict"];
         };
         Offer: {
-            expiresAt: string;
+            id: string;
+            mentorProfileId: string;
+            title: string;
+            durationMinutes: number;
+            price: components["schemas"]["Money"];
+            courseId: string | null;
+            earlyStartMinutes: number | null;
+            bufferMinutes: number;
+            cancellation: components["schemas"]["CancellationPolicy"] | null;
+            location: components["schemas"]["ShownLocation"] | null;
+            active: boolean;
         };
         OfferedListing: {
             id: string;
             durationMinutes: number;
             price: components["schemas"]["Money"];
         };
+        /** @enum {string} */
+        OnConflict: "fail" | "skip";
         Product: {
             id: string;
             courseId: string;
-            /** @enum {unknown} */
-            kind: "single" | "bundle" | "group_seat";
+            kind: components["schemas"]["ProductKind"];
             title: string;
             sessionCount: number;
             durationMinutes: number | null;
@@ -236,6 +211,8 @@ export interface components {
             validDays: number | null;
             active: boolean;
         };
+        /** @enum {string} */
+        ProductKind: "single" | "bundle" | "group_seat";
         RefusedSlot: {
             startTime: string;
             endTime: string;
@@ -263,6 +240,9 @@ export interface components {
             unlockedAt: string;
             expiresAt: string;
         };
+        SeatOffer: {
+            expiresAt: string;
+        };
         Series: {
             id: string;
             made: components["schemas"]["SeriesOccurrence"][];
@@ -284,8 +264,7 @@ export interface components {
             description: string | null;
             startTime: string;
             endTime: string;
-            /** @enum {unknown} */
-            status: "scheduled" | "in_progress" | "completed" | "cancelled";
+            status: components["schemas"]["SessionStatus"];
             notes: string | null;
             metadata: {
                 [key: string]: unknown;
@@ -306,14 +285,14 @@ export interface components {
             updatedAt: string;
         };
         SessionCancellation: {
-            /** @enum {unknown} */
-            type?: "client_request" | "coach_request" | "emergency" | "other";
-            /** @enum {unknown} */
-            cancellationType?: "client_request" | "coach_request" | "emergency" | "other";
+            type?: components["schemas"]["CancellationType"];
+            cancellationType?: components["schemas"]["CancellationType"];
             reason: string;
             /** @default true */
             refundRequested?: boolean;
         };
+        /** @enum {string} */
+        SessionStatus: "scheduled" | "in_progress" | "completed" | "cancelled";
         ShownLocation: {
             /** @enum {string} */
             kind: "online" | "address" | "phone";
@@ -352,7 +331,7 @@ export interface components {
         };
         WaitlistEntry: {
             position: number;
-            offer: components["schemas"]["Offer"] | null;
+            offer: components["schemas"]["SeatOffer"] | null;
         };
     };
     responses: never;

@@ -79,4 +79,4 @@ export interface Page<T> {
 }
 
 /** A refusal, with reasons by field. */
-export type ErrorBody = Omit<Schemas["Error"], "details"> & { details?: Record<string, string[]> };
+export type ErrorBody = Omit<Schemas["ErrorBody"], "details"> & { details?: Record<string, string[]> };
