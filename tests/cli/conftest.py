@@ -28,11 +28,16 @@ def engine(cli_database: str) -> Iterator[Engine]:
     engine.dispose()
 
 
-@pytest.fixture
-def own_database(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """The commands of a test use the test's database, and print wide tables."""
-    monkeypatch.setenv("DATABASE_URL", servers.database_address(str(engine.url.database)))
-    monkeypatch.setenv("COLUMNS", "250")
+@pytest.fixture(autouse=True)
+def fresh_settings() -> Iterator[None]:
+    """Commands in the test's process read the environment of the test, whichever test ran before in the process."""
     settings.cache_clear()
     yield
     settings.cache_clear()
+
+
+@pytest.fixture
+def own_database(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The commands of a test use the test's database, and print wide tables."""
+    monkeypatch.setenv("DATABASE_URL", servers.database_address(str(engine.url.database)))
+    monkeypatch.setenv("COLUMNS", "250")

@@ -15,7 +15,6 @@ from sqlalchemy import Connection, inspect, text
 from cli.main import main
 from cli.migrate import TableInUse, newest_revision, upgrade
 from cli.operator import cli_operator
-from config.settings import settings
 from models.engine import create, missing_settings
 from tests.servers import temporary_database
 
@@ -45,9 +44,7 @@ def test_the_role_has_its_timeouts_then(database_url: str) -> None:
 
 def test_the_command_takes_the_database_from_the_settings(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DATABASE_URL", database_url)
-    settings.cache_clear()
     result = CliRunner().invoke(main, ["migrate"])
-    settings.cache_clear()
     assert (result.exit_code, result.output) == (0, f"The database is at revision {newest_revision()} now.\n")
 
 
@@ -55,12 +52,10 @@ def test_a_database_from_another_cluster_is_noted_once(database_url: str, monkey
     monkeypatch.setenv("DATABASE_URL", database_url)
     with psycopg.connect(database_url) as db:
         db.execute("UPDATE clusters SET system_identifier = 1")
-    settings.cache_clear()
     assert (
         "came from another cluster of PostgreSQL: run `tutelage migrate`" in CliRunner().invoke(main, ["doctor"]).output
     )
     said = [CliRunner().invoke(main, ["migrate"]).output for _ in range(2)]
-    settings.cache_clear()
     assert ["came from another cluster" in each for each in said] == [True, False]
     with psycopg.connect(database_url) as db:
         assert db.execute("SELECT count(*) FROM clusters").fetchone() == (2,)
@@ -82,9 +77,7 @@ def test_the_move_waits_for_those_who_write_events(database_url: str) -> None:
 
 def test_without_any_database_it_says_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DATABASE_URL", "")
-    settings.cache_clear()
     result = CliRunner().invoke(main, ["migrate", "--data-dir", str(tmp_path)])
-    settings.cache_clear()
     assert result.exit_code == 2
     assert "Set DATABASE_URL, or start `tutelage up`" in result.output
 

@@ -29,6 +29,7 @@ from cli.main import main
 from cli.plan import PARTS
 from config.limits import RateLimit
 from config.servers import database_address, redis_address
+from config.settings import settings
 from infrastructure.broker import broker_settings
 from infrastructure.wakeups import BROKER_TROUBLE, Publisher
 from models.engine import create
@@ -106,6 +107,7 @@ def test_of_several_hosts_the_one_that_takes_changes_is_used(
         assert reached(address) == (name, True), address
         said = doctor(tmp_path, {"DATABASE_URL": address})
         assert "ok       PostgreSQL 18 answers" in said, said
+        settings.cache_clear()
         migrated = CliRunner().invoke(main, ["migrate"], env={"DATABASE_URL": address})
         assert migrated.exit_code == 0, migrated.output
     # The first that answers is a standby.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from uuid import uuid4
 
@@ -20,12 +19,9 @@ SECRET = "a secret of the tests that is long enough"
 
 
 @pytest.fixture(autouse=True)
-def own_settings(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def own_settings(monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in {"JWT_SECRET": SECRET, "JWT_AUDIENCE": "tutelage", "JWT_ISSUER": "tests"}.items():
         monkeypatch.setenv(name, value)
-    settings.cache_clear()
-    yield
-    settings.cache_clear()
 
 
 def invoke(*words: str) -> Result:
@@ -72,7 +68,6 @@ def test_anything_else_is_refused(words: tuple[str, ...]) -> None:
 
 def test_beside_public_keys_a_private_one_signs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("JWT_PUBLIC_KEY", pem("ES256"))
-    settings.cache_clear()
     refused = invoke("--operator")
     assert refused.exit_code == 2
     assert "JWT_SECRET verifies nothing" in refused.output

@@ -108,7 +108,7 @@ def test_sixteen_clients_on_four_mentors_never_deadlock(database_url: str) -> No
 
 
 def test_without_the_mentors_lock_they_would(database_url: str) -> None:
-    result = race(database_url, seconds=1, drafts=DRAFTS_WITHOUT_LOCK, lock=False)
+    result = race(database_url, seconds=1, drafts=DRAFTS_WITHOUT_LOCK, lock=False, rounds=20)
     assert result.deadlocks > 0
 
 
