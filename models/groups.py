@@ -108,15 +108,18 @@ seat_cancellations = Table(
     Column("booking_id", Uuid, ForeignKey("bookings.id"), nullable=False),
     Column("user_id", Uuid, ForeignKey("users.id"), nullable=False),
     Column("late", Boolean, nullable=False, info=KEPT_ACCOUNT),
+    Column("price_amount", BigInteger, nullable=False, info=KEPT_ACCOUNT),
     Column("fee_amount", BigInteger, nullable=False, info=KEPT_ACCOUNT),
     Column("refund_amount", BigInteger, nullable=False, info=KEPT_ACCOUNT),
     Column("currency", Text, nullable=False, info=KEPT_ACCOUNT),
     # For the mentor alone.
     Column("reason", Text, info=ERASED),
-    # From then on the refund is the whole price, or the credit has returned.
+    # From then on there is no fee, and the refund is the whole price, or the credit has returned.
     Column("waived_at", Timestamp),
     created(),
-    CheckConstraint("fee_amount >= 0 AND refund_amount >= 0", name="amounts"),
+    CheckConstraint(
+        "fee_amount >= 0 AND refund_amount >= 0 AND fee_amount + refund_amount <= price_amount", name="amounts"
+    ),
     Index("ix_seat_cancellations_booking_id", "booking_id"),
     Index("ix_seat_cancellations_user_id", "user_id"),
 )

@@ -28,6 +28,10 @@ _CANCELLATION = (
     " ELSE jsonb_set(cancellation, '{reason}', 'null') END"
 )
 
+_AMOUNTS = "({0})::bigint >= 0 AND ({1})::bigint >= 0 AND ({0})::bigint + ({1})::bigint <= ({2})::bigint".format(
+    *(f"cancellation -> '{name}' ->> 'amount'" for name in ("fee", "refund", "paid"))
+)
+
 SESSION_NAMESPACE = UUID("6f1d3c2e-8a57-5b0e-9c44-0e7b1f6d2a93")
 
 
@@ -136,6 +140,7 @@ sessions = Table(
         " OR (cancellation ->> 'cancelledBy') IS NOT DISTINCT FROM 'operator'",
         name="begun_and_cancelled",
     ),
+    CheckConstraint(_AMOUNTS, name="amounts"),
     CheckConstraint("(completed_at IS NOT NULL) = (status = 'completed')", name="completed_at"),
     CheckConstraint("(cancelled_at IS NOT NULL) = (status = 'cancelled')", name="cancelled_at"),
     Index("ix_sessions_mentor_profile_id_start_time_id", "mentor_profile_id", text("start_time DESC"), "id"),

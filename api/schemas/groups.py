@@ -165,7 +165,7 @@ class LeftSeat(ResponseSchema):
     waived_at = Moment(
         allow_none=True,
         metadata={
-            "description": "When the fee was waived, or the group cancelled; the refund is then the whole price."
+            "description": "When the fee was waived, or the group cancelled; then there is no fee, and all goes back."
         },
     )
 

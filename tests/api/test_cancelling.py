@@ -111,6 +111,7 @@ def test_a_mentee_inside_the_window_pays_what_they_were_quoted(world: World, cas
         "late": True,
         "fee": {"amount": 2001, "currency": "USD"},
         "refund": {"amount": 2000, "currency": "USD"},
+        "paid": {"amount": 4001, "currency": "USD"},
         "creditReturned": None,
         "creditValidTo": None,
         "waivedAt": None,

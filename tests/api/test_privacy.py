@@ -124,7 +124,7 @@ def full(life: Life, engine: Engine) -> Life:
             factories.make_session(db, listing=offer, mentee=mentee)
         group = factories.make_group_session(db, [life.person], listing=theirs)
         left = {"seat_id": uuid4(), "booking_id": group.booking_id, "user_id": life.person.id, "currency": "USD"}
-        costs = {"late": False, "fee_amount": 0, "refund_amount": 0, "reason": ""}
+        costs = {"late": False, "price_amount": 0, "fee_amount": 0, "refund_amount": 0, "reason": ""}
         db.execute(insert(seat_cancellations).values(**left, **costs))
         factories.make_bundle(db, mentee=life.person)
         factories.make_calendar_feed(db, life.profile)

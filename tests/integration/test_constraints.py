@@ -206,7 +206,7 @@ class Rows:
             "seat_cancellations": {
                 **{"seat_id": uuid4(), "booking_id": self.booking.id, "user_id": self.session.mentee_user_id},
                 "late": False,
-                **{"fee_amount": 0, "refund_amount": 0, "currency": "USD"},
+                **{"price_amount": 0, "fee_amount": 0, "refund_amount": 0, "currency": "USD"},
             },
         }
 
@@ -306,6 +306,7 @@ VIOLATED: list[tuple[Table, str, dict[str, Any]]] = [
     (group_sessions, "ck_group_sessions_seats", {"seats_taken": 3, "seats_offered": 1}),
     (seat_cancellations, "ck_seat_cancellations_amounts", {"fee_amount": -1}),
     (seat_cancellations, "ck_seat_cancellations_amounts", {"refund_amount": -1}),
+    (seat_cancellations, "ck_seat_cancellations_amounts", {"fee_amount": 5, "refund_amount": 10, "price_amount": 10}),
     # A seat has a price.
     (booking_participants, "ck_booking_participants_seat", {"seat_id": uuid4()}),
     (booking_participants, "ck_booking_participants_start_time_of_a_seat", {"start_time": NOW}),
@@ -364,6 +365,11 @@ VIOLATED: list[tuple[Table, str, dict[str, Any]]] = [
     (sessions, "ck_sessions_calendar_sequence", {"calendar_sequence": -1}),
     (sessions, "ck_sessions_metadata_is_an_object", {"metadata": "text"}),
     (sessions, "ck_sessions_action_items_are_a_list", {"action_items": {"one": 1}}),
+    (
+        sessions,
+        "ck_sessions_amounts",
+        {"cancellation": {name: {"amount": amount} for name, amount in (("fee", 5), ("refund", 10), ("paid", 10))}},
+    ),
     (sessions, "ck_sessions_started_at", {"started_at": NOW}),
     (sessions, "ck_sessions_completed_at", {"completed_at": NOW}),
     (sessions, "ck_sessions_cancelled_at", {"cancelled_at": NOW}),

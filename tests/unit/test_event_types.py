@@ -48,6 +48,7 @@ OWN: dict[str, Any] = {
     "credit_returned": True,
     "credit_valid_to": NOW + timedelta(days=30),
     "fee_amount": 2000,
+    "waived_fee_amount": 2000,
     "refund_amount": 2000,
     "currency": "USD",
     "user_id": uuid4(),

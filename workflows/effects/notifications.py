@@ -137,11 +137,6 @@ def _cancellation(event: SessionCancelled, parties: Parties, _now: datetime) -> 
     }
 
 
-def _waiver(_event: SessionFeeWaived, parties: Parties, _now: datetime) -> Mapping[str, Any]:
-    """A refund can also be granted where there was no fee, and the mentee had requested none."""
-    return {"fee_amount": parties.cancellation["fee"]["amount"]}
-
-
 def _free_until(event: SessionCreated, parties: Parties, _now: datetime) -> Mapping[str, Any]:
     """Until when the mentee can cancel without a fee; None for a group, of whose seats the mail does not speak."""
     hours = parties.fee_window_hours if event.mentee_user_id is not None else None
@@ -187,7 +182,7 @@ BOOKING_NOTIFICATIONS: tuple[tuple[type[Event], BookingNotification], ...] = (
     (SessionCompleted, BookingNotification(kind="session_completed", recipients=_all)),
     # The one who cancelled as well: the mail states the fee, and removes the session from their calendar.
     (SessionCancelled, BookingNotification(kind="session_cancelled", recipients=_all, variables=_cancellation)),
-    (SessionFeeWaived, BookingNotification(kind="session_fee_waived", recipients=_all, variables=_waiver)),
+    (SessionFeeWaived, BookingNotification(kind="session_fee_waived", recipients=_all)),
     (SessionOverdue, BookingNotification(kind="session_overdue", recipients=_mentor_if_in_progress)),
     (ReviewUnlocked, BookingNotification(kind="review_unlocked", recipients=_permitted)),
 )

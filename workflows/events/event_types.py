@@ -136,11 +136,13 @@ class SessionCancelled(SessionEvent):
 class SessionFeeWaived(SessionEvent):
     """An operator has waived the fee of a cancelled session; money in minor units.
 
-    `refund_amount` is now the whole price. `credit_returned`: true where the credit was the fee.
+    `waived_fee_amount` was the fee; `refund_amount` is now the whole price. `credit_returned`: true where the credit
+    was the fee.
     """
 
     type: ClassVar[str] = "session.fee_waived"
 
+    waived_fee_amount: int = 0
     refund_amount: int
     currency: str
     credit_returned: bool | None = None

@@ -64,13 +64,14 @@ _LEAVE = sql(
 WITH participant AS (
     DELETE FROM booking_participants
     WHERE booking_id = :booking_id AND user_id = :user_id
-    RETURNING seat_id, booking_id, user_id
+    RETURNING seat_id, booking_id, user_id, price_amount
 ),
 kept AS (
     INSERT INTO seat_cancellations (
-        seat_id, booking_id, user_id, late, fee_amount, refund_amount, currency, reason
+        seat_id, booking_id, user_id, late, price_amount, fee_amount, refund_amount, currency, reason
     )
-    SELECT seat_id, booking_id, user_id, :late, :fee_amount, :refund_amount, :currency, :reason FROM participant
+    SELECT seat_id, booking_id, user_id, :late, price_amount, :fee_amount, :refund_amount, :currency, :reason
+    FROM participant
 ),
 released AS (
     DELETE FROM person_busy WHERE booking_id = :booking_id AND user_id = :user_id
@@ -84,14 +85,15 @@ _RELEASE_ALL = sql("DELETE FROM person_busy WHERE booking_id = :booking_id AND m
 # Bundles are locked in the order of their ids: one person may have paid for seats in two groups that are cancelled.
 _WAIVE = """
 waived AS (
-    UPDATE seat_cancellations SET waived_at = :now, refund_amount = refund_amount + fee_amount
-    WHERE booking_id = :booking_id AND waived_at IS NULL
-      AND user_id = coalesce(:user_id, user_id)
-      AND (fee_amount > 0 OR EXISTS (
-          SELECT FROM bundle_entries e WHERE e.seat_id = seat_cancellations.seat_id
+    UPDATE seat_cancellations AS seat SET waived_at = :now, fee_amount = 0, refund_amount = kept.price_amount
+    FROM seat_cancellations AS kept
+    WHERE kept.seat_id = seat.seat_id AND seat.booking_id = :booking_id AND seat.waived_at IS NULL
+      AND seat.user_id = coalesce(:user_id, seat.user_id)
+      AND (seat.fee_amount > 0 OR EXISTS (
+          SELECT FROM bundle_entries e WHERE e.seat_id = seat.seat_id
           HAVING bool_and(e.kind = 'spend')
       ))
-    RETURNING seat_id, user_id, fee_amount, currency
+    RETURNING seat.seat_id, seat.user_id, kept.fee_amount, seat.currency
 ),
 fee AS (
     SELECT w.user_id, w.seat_id, w.fee_amount AS amount, w.currency, e.bundle_purchase_id, true AS waived

@@ -235,6 +235,7 @@ def as_stored(quote: Quote, *, reason: str | None, kind: str, refund_requested: 
         "type": kind,
         "reason": reason,
         "late": quote.late,
+        "paid": {"amount": quote.paid_amount, "currency": quote.currency},
         "fee": {"amount": quote.fee_amount, "currency": quote.currency},
         "refundRequested": refund_requested,
         "refund": {"amount": refunded(quote, kind, refund_requested), "currency": quote.currency},

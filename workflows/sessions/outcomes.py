@@ -114,8 +114,8 @@ def waive_fee(
 ) -> Session:
     """Waive the fee of a cancelled individual session, as an operator.
 
-    The refund becomes the whole price, also for a mentee who did not request one, and a kept credit returns. Waiving it
-    again changes nothing. The reason is kept in the audit.
+    The fee becomes 0 and the refund the whole price, also for a mentee who did not request one, and a kept credit
+    returns. Waiving it again changes nothing. The reason is kept in the audit.
 
     Args:
         user_id: the mentee, or None.
@@ -134,8 +134,12 @@ def waive_fee(
     credit_kept, valid_to = cancellation.get("creditReturned") is False, None
     if not (credit_kept or cancellation.get("refund", {}).get("amount", session.price_amount) < session.price_amount):
         raise InvalidTransition("Only a cancelled session of which something was kept can have its fee waived.")
-    price = {"amount": session.price_amount, "currency": session.price_currency}
-    changes: dict[str, Any] = {"refund": price, "waivedAt": rfc3339(now)}
+    fee = cancellation["fee"]
+    changes: dict[str, Any] = {
+        "fee": {**fee, "amount": 0},
+        "refund": {"amount": session.price_amount, "currency": session.price_currency},
+        "waivedAt": rfc3339(now),
+    }
     if credit_kept:
         valid_to = end_after_return(session.bundle_valid_to, by_mentee=False, now=now)
         changes |= {"creditReturned": True, "creditValidTo": valid_to and rfc3339(valid_to)}
@@ -149,10 +153,11 @@ def waive_fee(
         action="session.fee_waived",
         subject=("session", session.id),
         reason=reason,
-        data={"fee": cancellation.get("fee")},
+        data={"fee": fee},
         now=now,
     )
     costs = {
+        "waived_fee_amount": fee["amount"],
         "refund_amount": session.price_amount,
         "currency": session.price_currency,
         "credit_returned": True if credit_kept else None,

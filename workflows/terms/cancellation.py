@@ -18,9 +18,10 @@ BUNDLE_EXTENSION = timedelta(days=30)
 class Quote:
     """What it would cost the caller to cancel, or to leave their seat, now. Amounts are minor units of `currency`.
 
-    `refund_amount` is what a refund would come to; `late` means that the mentee is inside the window, which begins
-    after `free_until`. What the policy or the state does not let them cancel is not `allowed`: fee and refund are 0.
-    `credit_returned` is whether the credit that paid would go back to its bundle; None where none did.
+    `paid_amount` is the price, and never less than fee and refund; `refund_amount` is what a refund would come to;
+    `late` means that the mentee is inside the window, which begins after `free_until`. What the policy or the state
+    does not let them cancel is not `allowed`: fee and refund are 0. `credit_returned` is whether the credit that paid
+    would go back to its bundle; None where none did.
     `credit_valid_to` is the end of that bundle then, in the past where the credit could not be spent again; None for no
     end, or no such credit.
     """
@@ -28,6 +29,7 @@ class Quote:
     cancelled_by: CancelledBy
     allowed: bool
     late: bool
+    paid_amount: int
     fee_amount: int
     refund_amount: int
     currency: str
@@ -122,6 +124,7 @@ def quote_at(
         cancelled_by=cancelled_by,
         allowed=allowed,
         late=late,
+        paid_amount=price_amount,
         fee_amount=fee,
         refund_amount=price_amount - fee if allowed else 0,
         currency=terms.price_currency,
