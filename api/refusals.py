@@ -19,26 +19,38 @@ class Refusal(NamedTuple):
     when: str
 
 
+def _with_sentence(status: int, *codes: str) -> dict[str, Refusal]:
+    return {code: Refusal(status, errors.SENTENCES[code]) for code in codes}
+
+
 REFUSALS: dict[str, Refusal] = {
-    "invalid_request": Refusal(400, "The body, query or a header is invalid; see `details`."),
-    "invalid_transition": Refusal(400, "The transition is not allowed in the present state, or has already been made."),
-    "too_early": Refusal(400, "The session cannot be started yet, or a no-show not be reported yet."),
-    "not_a_group": Refusal(400, "The booking is not a group session."),
-    "mentor_does_not_teach": Refusal(400, "The mentor has no active listing of the course."),
-    "unauthenticated": Refusal(401, "Credentials are missing, malformed, forged, expired or of an unknown user."),
-    "forbidden": Refusal(403, "The caller is not allowed to do this."),
-    "not_found": Refusal(404, "What the path or the body names does not exist, or the path has a malformed id."),
-    "session_pending": Refusal(404, "The booking is accepted and its session is being created; see `Retry-After`."),
-    "method_not_allowed": Refusal(405, "The method is not allowed; see `Allow`."),
-    "slot_taken": Refusal(409, "The mentor or the mentee is taken or busy at this time; see `details`."),
-    "outside_hours": Refusal(409, "The time is outside the mentor's hours, or in their time off."),
-    "beyond_horizon": Refusal(409, "The time is further ahead than the mentor can be booked."),
-    "booking_limit": Refusal(409, "A limit of the mentor's sessions, or of open requests or holds, is reached."),
-    "calendar_feed_exists": Refusal(409, "The mentor already has an outside calendar with this address."),
-    "calendar_feed_limit": Refusal(409, "The mentor already has ten outside calendars."),
-    "sessions_in_the_way": Refusal(409, "Accepted sessions are in the way; `details.sessions` has their ids."),
-    "too_soon": Refusal(409, "The time is closer than the listing's minimum notice."),
-    "already_purchased": Refusal(409, "The mentee has an open bundle of this product."),
+    "invalid_request": Refusal(400, "The body, the query or a header does not fit, or a booking lies in the past."),
+    "invalid_transition": Refusal(400, "The booking or session cannot take this step in its present state."),
+    "too_early": Refusal(
+        400, "A session is started before its early-start window opens, or a no-show reported within 15 minutes."
+    ),
+    "mentor_does_not_teach": Refusal(
+        400, "The mentor who is named for a session of a course has no active listing of it."
+    ),
+    "unauthenticated": Refusal(401, "Credentials are missing, malformed, forged, expired, or of an unknown user."),
+    "forbidden": Refusal(403, "The caller is known, but not allowed to do this."),
+    "not_found": Refusal(404, "Nothing has this id; also for an id that is no UUID."),
+    "method_not_allowed": Refusal(405, "The method is not allowed here; `Allow` lists those that are."),
+    "slot_taken": Refusal(
+        409,
+        "The mentor or, with `details.mentee`, the mentee is already booked or busy at this time; with"
+        " `details.calendars`, it is unknown whether the mentor is busy.",
+    ),
+    "outside_hours": Refusal(409, "The session does not lie within the mentor's hours, or overlaps their time off."),
+    "beyond_horizon": Refusal(409, "The start is further ahead than the mentor's rules, or five years, allow."),
+    "booking_limit": Refusal(
+        409, "A limit of the mentor's sessions, or of the mentee's open requests or holds, is reached."
+    ),
+    "calendar_feed_limit": Refusal(409, "The mentor has ten outside calendars."),
+    "sessions_in_the_way": Refusal(
+        409, "Accepted sessions lie in the time off that a mentor takes; `details.sessions` lists them."
+    ),
+    "too_soon": Refusal(409, "The start is closer than the listing's `minNoticeMinutes`."),
     "bundle_unusable": Refusal(
         409,
         "The bundle does not pay for this; `details.bundlePurchaseId`: other_course, expired, empty, wrong_duration.",
@@ -47,46 +59,54 @@ REFUSALS: dict[str, Refusal] = {
     "terms_changed": Refusal(
         409, "The cancellation policy is worse than `expectedCancellation`; `details.cancellation` has it, or null."
     ),
-    "no_listing": Refusal(409, "There is no listing of that duration."),
-    "no_mentor_free": Refusal(409, "No mentor of the course is free at that time."),
-    "no_such_time": Refusal(409, "The clocks skip the time of a series on one of its dates."),
-    "already_joined": Refusal(409, "The person already has a seat in the group session."),
-    "group_full": Refusal(
-        409, "All seats of the group session are taken or offered, or more than its capacity would be."
+    "no_listing": Refusal(409, "There is no active listing of this duration, of the mentor or the course."),
+    "group_full": Refusal(409, "All seats of a group are taken or offered, or the new capacity is below their number."),
+    "review_not_open": Refusal(409, "The session is not completed yet, or more than thirty days have passed since."),
+    "still_open": Refusal(
+        409, "Sessions, requests or credits of an account that is to be deleted are open; `details` has their ids."
     ),
-    "not_bookable": Refusal(409, "The mentor of the group session is not active."),
-    "seats_free": Refusal(409, "The group session has free seats; join it instead."),
-    "no_offer": Refusal(409, "No seat is kept for the caller, or no longer."),
-    "duplicate_session": Refusal(409, "The booking already has a session."),
-    "email_taken": Refusal(409, "The mail address is already in use."),
-    "listing_exists": Refusal(409, "The mentor already has an active listing of this course and duration."),
-    "currency_differs": Refusal(409, "The mentor's other active listings of this duration have another currency."),
-    "already_reviewed": Refusal(409, "The mentee has already reviewed the session."),
-    "review_not_open": Refusal(409, "The session is not completed, or was completed more than 30 days ago."),
-    "already_answered": Refusal(409, "The mentor has already answered the review."),
-    "still_open": Refusal(409, "Sessions, requests or credits of the account are still open; `details` has their ids."),
     "not_cancellable": Refusal(409, "The listing's policy does not allow mentees to cancel."),
-    "profile_exists": Refusal(409, "The user already has a mentor profile."),
-    "endpoint_exists": Refusal(409, "An endpoint with this URL already exists."),
-    "quota_reached": Refusal(409, "The mentor has as many listings, templates, times off or dates as there may be."),
-    "endpoint_limit": Refusal(409, "The owner already has 50 webhook endpoints."),
-    "endpoint_not_active": Refusal(409, "The webhook endpoint is not active."),
-    "delivery_in_progress": Refusal(409, "A worker is processing the delivery."),
-    "secret_limit": Refusal(409, "The webhook endpoint already has ten valid secrets."),
-    "push_off": Refusal(409, "Web Push is not configured on this server."),
-    "template_inactive": Refusal(409, "The template is not active."),
-    "key_in_use": Refusal(409, "A request with this Idempotency-Key is in progress; see `Retry-After`."),
+    "quota_reached": Refusal(
+        409, "A mentor has 500 listings or templates, 5,000 times off, or hours of their own on 2,000 dates."
+    ),
+    "endpoint_limit": Refusal(409, "The owner has 50 webhook endpoints."),
+    "endpoint_not_active": Refusal(409, "The webhook endpoint is not active, so nothing is sent to it."),
+    "secret_limit": Refusal(409, "Ten secrets of the webhook endpoint are valid already."),
+    "key_in_use": Refusal(409, "The first request under this `Idempotency-Key` is still being answered."),
     "request_timeout": Refusal(408, "The body took more than 10 seconds to arrive."),
     "gone": Refusal(410, "The link out of a mail has already been used."),
-    "stale": Refusal(412, "If-Match does not name the present version."),
-    "too_large": Refusal(413, "The body is larger than its route takes; the message has the limit."),
-    "uri_too_long": Refusal(414, "The address with its query is longer than 8 kB."),
-    "unsupported_media_type": Refusal(415, "The body is not declared as application/json, or is not plain UTF-8."),
-    "key_reused": Refusal(422, "The Idempotency-Key was used for a different request."),
-    "rate_limited": Refusal(429, "The caller, or the address, has done this too often; see `Retry-After`."),
+    "stale": Refusal(412, "`If-Match` names another version than the present one."),
+    "too_large": Refusal(
+        413,
+        "The body is larger than its route takes: 64 kB, 256 kB for bookings and completed sessions, 2 kB for the"
+        " component's beacons.",
+    ),
+    "uri_too_long": Refusal(414, "The address, with its query, is longer than 8 kB."),
+    "unsupported_media_type": Refusal(
+        415,
+        "The body is not declared as `application/json`, is not plain UTF-8, or is not a form where a link from a"
+        " mail needs one.",
+    ),
+    "key_reused": Refusal(422, "This `Idempotency-Key` belongs to another request."),
+    "rate_limited": Refusal(
+        429,
+        "The caller has done this too often, has stored too much, or exceeds the rate limits; `Retry-After` has"
+        " the seconds to wait.",
+    ),
     "headers_too_large": Refusal(431, "There are more than 90 headers, or they are larger than 32 kB."),
-    "internal_error": Refusal(500, "An internal error, logged under the request id."),
-    "unavailable": Refusal(503, "The database is unavailable; see `Retry-After`."),
+    "internal_error": Refusal(500, "A defect in Tutelage; the log has it under the request's id."),
+    "unavailable": Refusal(
+        503, "The database cannot be reached, or the transaction lost a race twice; see `Retry-After`."
+    ),
+    **_with_sentence(400, "not_a_group"),
+    **_with_sentence(404, "session_pending"),
+    **_with_sentence(
+        409,
+        *("calendar_feed_exists", "already_purchased", "no_mentor_free", "no_such_time", "already_joined"),
+        *("not_bookable", "seats_free", "no_offer", "duplicate_session", "email_taken"),
+        *("listing_exists", "currency_differs", "already_reviewed", "already_answered", "profile_exists"),
+        *("endpoint_exists", "delivery_in_progress", "push_off", "template_inactive"),
+    ),
 }
 
 # The one place where a domain error becomes a status. A subclass comes before its base.

@@ -69,7 +69,7 @@ def require_match(request: Request, record: Versioned) -> None:
     # Strong comparison (RFC 9110, section 13.1.1): a weak tag names no version.
     strong = (tag for tag, weak in entity_tags(request.headers["If-Match"]) if not weak)
     if str(record.version) not in {tag.partition("-")[0] for tag in strong}:
-        raise Stale("The resource has changed since you read it; read it again and retry.")
+        raise Stale("resource")
 
 
 def any_version_will_do(request: Request) -> bool:

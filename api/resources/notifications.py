@@ -171,5 +171,5 @@ def _vapid() -> Vapid:
     settings = app_state().settings
     known = vapid(settings.vapid_private_key, settings.vapid_subject)
     if known is None:
-        raise Conflict("Web Push is not configured on this server.", code="push_off")
+        raise Conflict(code="push_off")
     return known

@@ -22,7 +22,14 @@ from api.schemas.fields import (
     TrueOrFalse,
     Whole,
 )
-from api.schemas.terms import MINUTES_OF_A_YEAR, Offer, OfferChanges, Reminders, kind_alone, with_price_columns
+from api.schemas.terms import (
+    MINUTES_OF_A_YEAR,
+    OfferedTerms,
+    OfferedTermsBody,
+    Reminders,
+    kind_alone,
+    with_price_columns,
+)
 from models.catalog import (
     MAX_SESSIONS_OF_A_BUNDLE,
     MAX_VALID_DAYS,
@@ -38,7 +45,7 @@ _VALIDITY = "How many days a bundle can be used from its purchase on; null for n
 _DURATION = "Of each session that it pays for; null for any."
 
 
-class ListingChanges(OfferChanges):
+class ListingChanges(OfferedTermsBody):
     """Changes to a listing; omitted fields keep their value."""
 
     title = Line(200, metadata={"example": "Career advice"})
@@ -64,7 +71,7 @@ class NewListing(ListingChanges):
     price = Price(required=True)
 
 
-class Listing(Offer):
+class Listing(OfferedTerms):
     """A mentor's offer."""
 
     description = fields.String(allow_none=True)

@@ -12,7 +12,7 @@ from api.schemas.base import ListQuery, RequestSchema, ResponseSchema, page_of
 from api.schemas.bookings import Booking
 from api.schemas.fields import Day, Id, Line, Moment, Money, Price, QueryFlag, TimeZone, TrueOrFalse, Whole
 from api.schemas.sessions import Participant
-from api.schemas.terms import Cancellation, Offer, OfferChanges, PublicLocation
+from api.schemas.terms import Cancellation, OfferedTerms, OfferedTermsBody, PublicLocation
 from models.groups import MAX_CAPACITY
 
 _WEEKDAY = {"description": "0 for Monday to 6 for Sunday.", "example": 0}
@@ -31,7 +31,7 @@ class LocalTime(ClockTime):
         return f"{value:%H:%M}"
 
 
-class GroupTemplateChanges(OfferChanges):
+class GroupTemplateChanges(OfferedTermsBody):
     """Changes to a template; omitted fields keep their value."""
 
     title = Line(200, metadata={"example": "Exercises in linear algebra"})
@@ -65,7 +65,7 @@ class NewGroupTemplate(GroupTemplateChanges):
     capacity = Whole(1, MAX_CAPACITY, required=True, metadata={"example": 6})
 
 
-class GroupTemplate(Offer):
+class GroupTemplate(OfferedTerms):
     """A weekly group of a mentor."""
 
     product_id = Id(allow_none=True, metadata={"description": "The product whose price was taken."})

@@ -141,7 +141,7 @@ def with_price_columns(body: dict[str, Any]) -> dict[str, Any]:
     return columns
 
 
-class OfferChanges(RequestSchema):
+class OfferedTermsBody(RequestSchema):
     """Base of changes to a listing or a template of groups, which offer sessions by terms."""
 
     duration_minutes = Whole(5, 1440, metadata={"example": 60})
@@ -162,7 +162,7 @@ class OfferChanges(RequestSchema):
         return columns
 
 
-class Offer(ResponseSchema):
+class OfferedTerms(ResponseSchema):
     """Base of listings and templates of groups."""
 
     id = Id()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -35,8 +36,9 @@ from workflows.webhooks.quotas import ENDPOINTS_PER_DAY, MAX_ENDPOINTS
 
 NOTIFICATIONS = DOCS / "notifications.md"
 SESSIONS = DOCS / "sessions.md"
+_LINK = re.compile(r"\[(.*?)\]\(.*?\)")
 _KINDS = ("kind", "event", "recipients", "default channels")
-CODES = {row[1]: int(row[0]) for row in table(SESSIONS, "status", "code", "when")}
+CODES = {code: (int(status), when) for status, code, when in table(SESSIONS, "status", "code", "when")}
 KINDS: dict[str, type[errors.DomainError]] = {
     name: kind for name, kind in vars(errors).items() if isinstance(kind, type) and issubclass(kind, errors.DomainError)
 }
@@ -47,8 +49,17 @@ def test_the_table_of_errors_has_every_code_that_is_raised_and_no_other() -> Non
 
 
 @pytest.mark.parametrize("code", CODES)
-def test_the_table_of_errors_has_the_status_that_is_answered(code: str) -> None:
-    assert CODES[code] == REFUSALS[code].status
+def test_the_table_of_errors_has_status_and_sentence_of_each_code(code: str) -> None:
+    status, when = CODES[code]
+    assert status == REFUSALS[code].status
+    assert _LINK.sub(r"\1", when).startswith(REFUSALS[code].when.replace("`", ""))
+
+
+def test_a_code_with_one_sentence_is_raised_without_another() -> None:
+    for call, file in _refusals():
+        is_bare = not call.args and all(keyword.arg != "message" for keyword in call.keywords)
+        if _code_of(call, file) in errors.SENTENCES:
+            assert is_bare, f"{file}:{call.lineno} says another sentence than `SENTENCES`"
 
 
 def test_the_table_of_effects_is_the_list_of_effects() -> None:
@@ -128,16 +139,21 @@ def _of_constraints() -> set[str]:
     return {meaning().code for meaning in constraints._MEANINGS.values()}
 
 
-def _raised() -> Iterator[str]:
-    """The codes of every refusal that is made anywhere: the one it is given, or else its kind's."""
+def _raised() -> set[str]:
+    return {_code_of(call, file) for call, file in _refusals()}
+
+
+def _refusals() -> Iterator[tuple[ast.Call, Path]]:
+    """Each refusal that is made anywhere, with its file."""
     folders = ("workflows", "infrastructure", "workers", "api")
     for file in [path for folder in folders for path in (ROOT / folder).rglob("*.py")]:
         for node in ast.walk(ast.parse(file.read_text())):
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in KINDS:
-                yield _code_of(node, file)
+                yield node, file
 
 
 def _code_of(call: ast.Call, file: Path) -> str:
+    """The code that it is given, or else its kind's."""
     assert isinstance(call.func, ast.Name)
     given = [keyword.value for keyword in call.keywords if keyword.arg == "code"]
     if not given:

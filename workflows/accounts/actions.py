@@ -156,7 +156,7 @@ def change_mentor_profile(
     if db.scalar(_ERASED, {"user_id": mentor.user_id}):
         raise NotFound("The mentor has deleted their account.")
     if not found:
-        raise Stale("The mentor profile has changed since you read it; read it again.")
+        raise Stale("mentor profile")
     return Mentor.of(db.execute(mentor_query(mentor.id)).one())
 
 

@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 from workflows.availability.calendar import MentorCalendar, load_blocks
 from workflows.availability.hours import describe_weekday
 from workflows.availability.rules import MAX_LEAD_TIME
-from workflows.kernel.constraints import BUSY_ELSEWHERE
+from workflows.kernel.constraints import BUSY_ELSEWHERE, TIME_OFF
 from workflows.kernel.errors import Conflict, Invalid
 from workflows.kernel.locks import lock_calendar, share_calendar
 
@@ -116,7 +116,7 @@ def require_offered(calendar: MentorCalendar, offer: Offer, *, start: datetime, 
         )
     end = start + timedelta(minutes=offer.duration_minutes)
     if calendar.has_time_off(start, end):
-        raise Conflict("The mentor has time off at this time; choose another time.", code="outside_hours")
+        raise Conflict(TIME_OFF, code="outside_hours")
     if not calendar.is_open(start, end):
         raise Conflict(describe_weekday(calendar.hours, start, calendar.dates), code="outside_hours")
     if calendar.has_stale_calendars(now):

@@ -190,7 +190,7 @@ def _locked(db: Connection, seen: CalendarOwner, any_version: bool) -> CalendarO
     # In a statement of its own: its snapshot must be younger than the lock.
     owner = CalendarOwner.of(db.execute(calendar_owner_query(seen.mentor_profile_id)).one())
     if not any_version and owner.version != seen.version:
-        raise Stale("The calendar has changed since you read it; read it again.")
+        raise Stale("calendar")
     return owner
 
 

@@ -163,7 +163,7 @@ def set_hours(
     # In a statement of its own: its snapshot must be younger than the lock.
     before = WeeklyHours.of(db.execute(weekly_hours_query(seen.mentor_profile_id)).one())
     if not any_version and before.version != seen.version:
-        raise Stale("The hours have changed since you read them; read them again.")
+        raise Stale("hours")
     hours = Hours(time_zone or own_zone, tuple(sorted(spans)))
     # A time zone that is given is kept also where it is the profile's, which may change.
     if hours == before.hours and (before.version or time_zone is None):

@@ -121,7 +121,7 @@ def set_rules(
     # In a statement of its own: its snapshot must be younger than the lock.
     before = RulesOfMentor.of(db.execute(rules_query(seen.mentor_profile_id)).one())
     if not any_version and before.version != seen.version:
-        raise Stale("The rules have changed since you read them; read them again.")
+        raise Stale("rules")
     wanted = asdict(rules)
     if replace(before, **wanted) == before:
         return before

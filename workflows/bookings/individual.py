@@ -319,7 +319,7 @@ def _book_once(order: _Order, offers: Sequence[Offer], start: datetime) -> Booki
             except Conflict as refusal:
                 if not is_lost_to_another(refusal):
                     raise
-    raise Conflict("No mentor of this course is free at this time; choose another time.", code="no_mentor_free")
+    raise Conflict(code="no_mentor_free")
 
 
 class _TakenBackError(Exception):
@@ -383,11 +383,7 @@ def _book_most(
         return attempt(best)
     if of_mentee is not None:
         raise of_mentee
-    raise Conflict(
-        "No mentor of this course is free at these times; choose other ones.",
-        code="no_mentor_free",
-        details=in_the_way,
-    )
+    raise Conflict(code="no_mentor_free", details=in_the_way)
 
 
 def _try(

@@ -181,7 +181,7 @@ def book_occurrences(
     for time in times:
         try:
             if not time.exists:
-                raise Conflict("The clocks skip this time on that date; the other dates have it.", code="no_such_time")
+                raise Conflict(code="no_such_time")
             with savepoint(db):
                 series.made.append(make(time.start, series.id))
         except TermsChanged:

@@ -62,7 +62,7 @@ def adjust(
     require_operator(actor, "Only an operator can adjust a bundle.")
     present = locked(db, bundle.id)
     if present.version != bundle.version and not any_version:
-        raise Stale("The bundle has changed since you read it; read it again.")
+        raise Stale("bundle")
     valid_to: datetime | None = changes.get("valid_to", present.valid_to)
     _require_change(present, credits, valid_to, now)
     values = entry_values(actor=actor, now=now, reason=reason)

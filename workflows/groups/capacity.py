@@ -67,7 +67,7 @@ def change_capacity(
         return read_group(db, group.id)
     _require_open(db, present, now)
     if not any_version and present.version != group.version:
-        raise Stale("The group session has changed since you read it; read it again.")
+        raise Stale("group session")
     held = present.seats_taken + present.seats_offered
     raise Conflict(
         f"{held} seats of this group session are taken or offered; choose at least as many.", code="group_full"

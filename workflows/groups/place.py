@@ -130,7 +130,7 @@ def require_on_sale(place: Place) -> None:
         Conflict: `not_bookable`.
     """
     if not place.mentor_active:
-        raise Conflict("The mentor of this group session is not active; choose another one.", code="not_bookable")
+        raise Conflict(code="not_bookable")
 
 
 def require_mentee(place: Place) -> None:

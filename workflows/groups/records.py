@@ -145,7 +145,7 @@ def not_a_group(db: Connection, actor: Actor, booking_id: UUID) -> DomainError:
     row = db.execute(booking_query(booking_id)).one_or_none()
     if row is None or not has_access(actor, Booking.of(row)):
         return NotFound("There is no such group session.")
-    return Invalid("This booking is not a group session.", code="not_a_group")
+    return Invalid(code="not_a_group")
 
 
 def _joined(user_id: UUID | ColumnElement[UUID]) -> ColumnElement[bool]:

@@ -103,7 +103,7 @@ def schedule(
     require_mentor_or_operator(actor, template)
     _require_period(template, first, last, now)
     if not template.active:
-        raise Conflict("This template is not active; activate it before you schedule it.", code="template_inactive")
+        raise Conflict(code="template_inactive")
     require_teaches(db, template.mentor_profile_id, template.course_id)
     # Before the look at what exists: another schedule of this mentor's templates waits until this one is committed.
     lock_calendar(db, template.mentor_profile_id)

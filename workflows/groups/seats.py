@@ -154,11 +154,11 @@ def join(
     require_on_sale(place)
     require_mentee(place)
     if place.has_seat:
-        raise Conflict("You already have a seat in this group session.", code="already_joined")
+        raise Conflict(code="already_joined")
     place = after_offers(db, group, place, now=now, policy=policy)
     is_offered = place.offered_until is not None
     if offered_only and not is_offered:
-        raise Conflict("No seat is kept for you: there was no offer, or it has ended.", code="no_offer")
+        raise Conflict(code="no_offer")
     seat: dict[str, Any] = {
         "user_id": mentee_user_id,
         "seat_id": uuid7(),

@@ -151,12 +151,12 @@ def join_waitlist(
     require_on_sale(place)
     require_mentee(place)
     if place.has_seat:
-        raise Conflict("You already have a seat in this group session.", code="already_joined")
+        raise Conflict(code="already_joined")
     place = after_offers(db, group, place, now=now, policy=policy)
     if place.entry_id is not None:
         return WaitlistEntry(position=place.position, offered_until=place.offered_until), False
     if not read_group(db, group.id).full:
-        raise Conflict("There are free seats; join the group session instead.", code="seats_free")
+        raise Conflict(code="seats_free")
     require_free(db, actor.user_id, group.start_time, group.end_time, mentee_overlap=policy.mentee_overlap)
     # Under the group's lock: the order of the ids is that in which people came.
     db.execute(_ENTER, {"id": uuid7(), "booking_id": group.id, "user_id": actor.user_id})

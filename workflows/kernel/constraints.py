@@ -11,6 +11,7 @@ from sqlalchemy.exc import DBAPIError, IntegrityError
 from workflows.kernel.errors import Conflict, DomainError, Invalid, InvalidTransition, NotFound, RateLimited
 
 _TAKEN = "The mentor is already booked at this time; choose another time."
+TIME_OFF = "The mentor has time off at this time; choose another time."
 BUSY_ELSEWHERE = "The mentor is busy at this time; choose another time."
 _MENTEE_TAKEN = "The mentee is already booked at this time; choose another time."
 
@@ -25,13 +26,9 @@ _MEANINGS: dict[str, Callable[[], DomainError]] = {
     "ex_person_busy_user_id_busy": partial(Conflict, _TAKEN, code="slot_taken"),
     "tr_person_busy_mentor": partial(Conflict, _TAKEN, code="slot_taken"),
     "tr_person_busy_mentee": mentee_taken,
-    "tr_person_busy_time_off": partial(
-        Conflict, "The mentor has time off at this time; choose another time.", code="outside_hours"
-    ),
+    "tr_person_busy_time_off": partial(Conflict, TIME_OFF, code="outside_hours"),
     "tr_person_busy_outside": partial(Conflict, BUSY_ELSEWHERE, code="slot_taken"),
-    "uq_calendar_feeds_mentor_profile_id_url_digest": partial(
-        Conflict, "You already have a calendar with this address.", code="calendar_feed_exists"
-    ),
+    "uq_calendar_feeds_mentor_profile_id_url_digest": partial(Conflict, code="calendar_feed_exists"),
     "uq_bookings_open_draft": partial(
         Conflict, "You have already requested this time of the mentor; wait for the answer.", code="booking_limit"
     ),
@@ -49,44 +46,26 @@ _MEANINGS: dict[str, Callable[[], DomainError]] = {
         " notes.",
         retry_after=3600,
     ),
-    "pk_booking_participants": partial(
-        Conflict, "You already have a seat in this group session.", code="already_joined"
-    ),
+    "pk_booking_participants": partial(Conflict, code="already_joined"),
     "fk_booking_participants_bundle_purchase_id": partial(NotFound, "There is no such bundle."),
     "uq_person_busy_booking_id_user_id": partial(InvalidTransition, "This booking has already been accepted."),
-    "uq_sessions_booking_id": partial(Conflict, "This booking already has a session.", code="duplicate_session"),
-    "pk_sessions": partial(Conflict, "This booking already has a session.", code="duplicate_session"),
+    "uq_sessions_booking_id": partial(Conflict, code="duplicate_session"),
+    "pk_sessions": partial(Conflict, code="duplicate_session"),
     "tr_sessions_booking_accepted": partial(InvalidTransition, "Only an accepted booking becomes a session."),
     "tr_bookings_status": partial(InvalidTransition, "This booking has already been decided."),
     "tr_sessions_status": partial(InvalidTransition, "This step is not possible in the session's present state."),
-    "uq_users_email": partial(Conflict, "There is already an account with this email address.", code="email_taken"),
+    "uq_users_email": partial(Conflict, code="email_taken"),
     "tr_mentor_profiles_erased": partial(NotFound, "The mentor has deleted their account."),
-    "uq_mentor_profiles_user_id": partial(Conflict, "This user already has a mentor profile.", code="profile_exists"),
+    "uq_mentor_profiles_user_id": partial(Conflict, code="profile_exists"),
     "fk_mentor_profiles_user_id": partial(NotFound, "There is no such user."),
-    "uq_webhook_endpoints_mentor_profile_id_url": partial(
-        Conflict, "There is already an endpoint with this URL.", code="endpoint_exists"
-    ),
+    "uq_webhook_endpoints_mentor_profile_id_url": partial(Conflict, code="endpoint_exists"),
     "fk_listings_course_id": partial(NotFound, "There is no such course."),
-    "uq_listings_course_id_mentor_profile_id_duration_minutes": partial(
-        Conflict,
-        "You already have an active listing of this duration for this course; change that one.",
-        code="listing_exists",
-    ),
-    "ex_listings_mentor_profile_id_duration_minutes_price_currency": partial(
-        Conflict,
-        "Your other active listings of this duration have another currency; use it, or make them inactive first.",
-        code="currency_differs",
-    ),
+    "uq_listings_course_id_mentor_profile_id_duration_minutes": partial(Conflict, code="listing_exists"),
+    "ex_listings_mentor_profile_id_duration_minutes_price_currency": partial(Conflict, code="currency_differs"),
     "fk_bundle_purchases_mentee_user_id": partial(NotFound, "There is no such student."),
-    "uq_bundle_purchases_open": partial(
-        Conflict,
-        "There is already an open bundle of this product; use up its sessions before buying another.",
-        code="already_purchased",
-    ),
-    "uq_reviews_session_id_mentee_user_id": partial(
-        Conflict, "You have already reviewed this session.", code="already_reviewed"
-    ),
-    "tr_reviews_answered_once": partial(Conflict, "You have already answered this review.", code="already_answered"),
+    "uq_bundle_purchases_open": partial(Conflict, code="already_purchased"),
+    "uq_reviews_session_id_mentee_user_id": partial(Conflict, code="already_reviewed"),
+    "tr_reviews_answered_once": partial(Conflict, code="already_answered"),
     "ck_bookings_ends_after_it_starts": partial(Invalid, "A booking must end after it starts."),
 }
 

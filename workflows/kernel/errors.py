@@ -4,12 +4,39 @@ from __future__ import annotations
 
 from typing import Any
 
+# The sentence of each code that has one alone. Codes of several reasons get theirs where they are raised.
+SENTENCES = {
+    "session_pending": "The session is being created; try again in a moment.",
+    "not_a_group": "This booking is not a group session.",
+    "calendar_feed_exists": "You already have a calendar with this address.",
+    "already_purchased": "There is already an open bundle of this product; use up its sessions before buying another.",
+    "no_mentor_free": "No mentor of this course is free at the wanted times; choose other ones.",
+    "no_such_time": "The clocks skip this time on that date; the other dates have it.",
+    "already_joined": "You already have a seat in this group session.",
+    "not_bookable": "The mentor of this group session is not active; choose another one.",
+    "seats_free": "There are free seats; join the group session instead.",
+    "no_offer": "No seat is kept for you: there was no offer, or it has ended.",
+    "duplicate_session": "This booking already has a session.",
+    "email_taken": "There is already an account with this email address.",
+    "listing_exists": "You already have an active listing of this duration for this course; change that one.",
+    "currency_differs": (
+        "Your other active listings of this duration have another currency; use it, or make them inactive first."
+    ),
+    "already_reviewed": "You have already reviewed this session.",
+    "already_answered": "You have already answered this review.",
+    "profile_exists": "This user already has a mentor profile.",
+    "endpoint_exists": "There is already an endpoint with this URL.",
+    "delivery_in_progress": "A worker is running this delivery; look again in a moment whether it is done.",
+    "push_off": "Web Push is not configured on this server.",
+    "template_inactive": "This template is not active; activate it before you schedule it.",
+}
+
 
 class DomainError(Exception):
     """A refusal by a business rule. Its class is its kind; the API maps kinds to HTTP statuses.
 
     Args:
-        message: a sentence: what was wrong, and what would be right.
+        message: a sentence: what was wrong, and what would be right; None for the one of `SENTENCES`.
         code: the stable name of this refusal, part of the HTTP contract.
         details: reasons by field, where single fields are to blame; of some codes the present value by its name.
         retry_after: seconds after which the same request may succeed.
@@ -19,15 +46,15 @@ class DomainError(Exception):
 
     def __init__(
         self,
-        message: str,
+        message: str | None = None,
         *,
         code: str | None = None,
         details: dict[str, Any] | None = None,
         retry_after: int | None = None,
     ) -> None:
-        super().__init__(message)
-        self.message = message
         self.code = code or self.default_code
+        self.message = message or SENTENCES[self.code]
+        super().__init__(self.message)
         self.details = details
         self.retry_after = retry_after
 
@@ -94,9 +121,12 @@ class RateLimited(DomainError):
 
 
 class Stale(DomainError):
-    """The caller read an older version of the resource."""
+    """The caller read an older version of the resource, which is called `subject`."""
 
     default_code = "stale"
+
+    def __init__(self, subject: str) -> None:
+        super().__init__(f"You have read an older version of the {subject}; read it again.")
 
 
 class KeyReused(DomainError):

@@ -127,5 +127,5 @@ def update_record(db: Connection, before: V, changes: Mapping[str, Any], *, subj
         statement = statement.where(table.c.version == before.version)
     row = db.execute(statement).one_or_none()
     if row is None:
-        raise Stale(f"The {subject} has changed since you read it; read it again.")
+        raise Stale(subject)
     return before.of(row)

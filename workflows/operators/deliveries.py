@@ -140,7 +140,6 @@ def _status(db: Connection, delivery_id: UUID) -> DeliveryStatus:
 
 def _in_progress() -> Conflict:
     return Conflict(
-        "A worker has this delivery in hand; look again in a moment whether it is done.",
         code="delivery_in_progress",
         retry_after=1,
     )

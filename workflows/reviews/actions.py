@@ -180,7 +180,7 @@ def answer_review(
         .returning(*Review.columns())
     ).one_or_none()
     if row is None:
-        raise Conflict("You have already answered this review.", code="already_answered")
+        raise Conflict(code="already_answered")
     return Review(reviewer_name=review.reviewer_name, **row._mapping)
 
 
@@ -210,7 +210,7 @@ def moderate(
     if row is None and any_version:
         row = _moderated(db, _locked(db, review), hidden=hidden, reason=reason, now=now)
     if row is None:
-        raise Stale("The review has changed since you read it; read it again.")
+        raise Stale("review")
     write_audit_entry(
         db,
         actor=actor,
@@ -232,7 +232,7 @@ def _refusal(db: Connection, actor: Actor, session: ReviewableSession) -> Confli
     if permit is None:
         return Conflict("This session can be reviewed once it has been completed.", code="review_not_open")
     if permit.used:
-        return Conflict("You have already reviewed this session.", code="already_reviewed")
+        return Conflict(code="already_reviewed")
     return Conflict("The thirty days for a review of this session are over.", code="review_not_open")
 
 

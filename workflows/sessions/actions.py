@@ -116,7 +116,7 @@ def create(db: Connection, *, booking_id: UUID) -> CreatedSession:
     """
     created = create_all(db, [booking_id])
     if not created:
-        raise Conflict("This booking already has a session.", code="duplicate_session")
+        raise Conflict(code="duplicate_session")
     return created[booking_id]
 
 

@@ -104,7 +104,7 @@ SESSION = Session.query().add_columns(*_PARTIES).where(sessions.c.id == bindpara
 
 def session_pending() -> NotFound:
     """The refusal for a session that does not exist yet, to those who know that its booking is accepted."""
-    return NotFound("The session is being created; try again in a moment.", code="session_pending", retry_after=1)
+    return NotFound(code="session_pending", retry_after=1)
 
 
 def session_query(session_id: UUID | BindParameter[UUID]) -> Select[Any]:

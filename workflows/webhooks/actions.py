@@ -394,5 +394,5 @@ def _present(db: Connection, endpoint: Endpoint, *, any_version: bool) -> Endpoi
         raise NotFound(NO_SUCH_ENDPOINT)
     present = Endpoint.of(row)
     if present.version != endpoint.version and not any_version:
-        raise Stale("The endpoint has changed since you read it; read it again.")
+        raise Stale("endpoint")
     return present
