@@ -137,7 +137,7 @@ export interface components {
             status: components["schemas"]["BundleStatus"];
             createdAt: string;
         };
-        Listing: components["schemas"]["Offer"] & {
+        Listing: components["schemas"]["OfferedTerms"] & {
             description: string | null;
             bookingMode: components["schemas"]["BookingMode"];
             minNoticeMinutes: number;
@@ -180,7 +180,12 @@ export interface components {
             /** @default fail */
             onConflict?: components["schemas"]["OnConflict"];
         };
-        Offer: {
+        OfferedListing: {
+            id: string;
+            durationMinutes: number;
+            price: components["schemas"]["Money"];
+        };
+        OfferedTerms: {
             id: string;
             mentorProfileId: string;
             title: string;
@@ -192,11 +197,6 @@ export interface components {
             cancellation: components["schemas"]["CancellationPolicy"] | null;
             location: components["schemas"]["ShownLocation"] | null;
             active: boolean;
-        };
-        OfferedListing: {
-            id: string;
-            durationMinutes: number;
-            price: components["schemas"]["Money"];
         };
         /** @enum {string} */
         OnConflict: "fail" | "skip";
