@@ -105,7 +105,6 @@ class Tutelage(Flask):
         return with_session(request, in_transaction(super().dispatch_request))
 
     def make_default_options_response(self) -> Response:
-        """An empty answer that lists the methods of the path in `Allow`."""
         response = super().make_default_options_response()
         if request.path in self.literal_paths:
             response.allow.clear()
@@ -179,7 +178,6 @@ def _require_route(app: Tutelage) -> None:
 
 
 def make_state(settings: Settings, engine: Engine | None, wakeups: WakeupSink | None) -> AppState:
-    """The state of an application; arguments as of `create_app`."""
     database = engine or metered(
         create(settings.database_url, pool_size=settings.database_pool_size, name="tutelage-api"), process="api"
     )

@@ -23,7 +23,6 @@ KEPT_HEADERS = ("Allow", "Retry-After", "WWW-Authenticate")
 
 
 def register(app: Flask) -> None:
-    """Register the error handlers of an application."""
     app.register_error_handler(DomainError, answer_domain_error)
     app.register_error_handler(HTTPException, answer_http_error)
     app.register_error_handler(SQLAlchemyError, answer_database_error)
@@ -31,7 +30,6 @@ def register(app: Flask) -> None:
 
 
 def answer_domain_error(error: DomainError) -> Response:
-    """A refusal by a business rule."""
     status = status_of(error)
     if isinstance(error, InvalidTransition) and error.step:
         telemetry.REFUSED_TRANSITIONS.labels(*error.step).inc()
@@ -80,7 +78,6 @@ def answer_failure(error: Exception) -> Response:
 
 
 def answer(error: Exception) -> Response:
-    """The answer to any error."""
     if isinstance(error, DomainError):
         return answer_domain_error(error)
     if isinstance(error, HTTPException):
@@ -89,7 +86,6 @@ def answer(error: Exception) -> Response:
 
 
 def unavailable(message: str = SENTENCES[503]) -> Response:
-    """503, to be tried again."""
     return _answer(503, "unavailable", message, None, {"Retry-After": "1"})
 
 

@@ -62,7 +62,6 @@ class Export:
     now: datetime
 
     def chunks(self) -> Iterator[str]:
-        """The object as text, in pieces."""
         yield f'{{"user": {json.dumps(self._user())}'
         yield f', "mentorProfile": {json.dumps(self._mentor_profile())}'
         for key, items in self._lists():

@@ -70,7 +70,6 @@ class Readiness:
             return NO_ANSWER
 
     def close(self) -> None:
-        """Close the connection."""
         self._engine.dispose()
 
     def _run(self, check: Future[str | None]) -> None:

@@ -152,14 +152,12 @@ SENTENCES = {
 
 
 def status_of(error: errors.DomainError) -> int:
-    """The status of a domain error, by its kind."""
     return next((status for kind, status in STATUS_OF_KIND.items() if isinstance(error, kind)), 500)
 
 
 def shape(
     status: int, code: str, message: str, request_id: str | None, details: Mapping[str, object] | None = None
 ) -> dict[str, object]:
-    """The body of every error."""
     body: dict[str, object] = {"statusCode": status, "error": HTTPStatus(status).phrase, "message": message}
     body["code"] = code
     if details:

@@ -46,7 +46,6 @@ class AppState:
 
     @property
     def draft_limits(self) -> DraftLimits:
-        """How many open requests a mentee may have."""
         return DraftLimits(self.settings.max_open_drafts_per_mentor, self.settings.max_open_drafts)
 
     @property
@@ -56,7 +55,6 @@ class AppState:
 
     @property
     def message_quotas(self) -> MessageQuotas:
-        """How many webhook messages are sent at an owner's word."""
         chosen = self.settings
         return MessageQuotas(
             chosen.webhook_pings_per_hour, chosen.webhook_resends_per_hour, chosen.webhook_recoveries_per_hour
@@ -64,7 +62,6 @@ class AppState:
 
     @property
     def meetings(self) -> MeetingService:
-        """What makes the links of online sessions."""
         return MeetingService(self.settings.meeting_url)
 
     def close(self) -> None:
@@ -77,10 +74,8 @@ class AppState:
 
 
 def app_state() -> AppState:
-    """The state of the present request's application."""
     return state_of(current_app)
 
 
 def state_of(app: Flask) -> AppState:
-    """The state of an application."""
     return cast(AppState, app.extensions[EXTENSION])

@@ -46,7 +46,6 @@ def open_database(data_dir: Path, command: str) -> Iterator[Engine]:
 
 @contextmanager
 def explained_errors() -> Iterator[None]:
-    """Turn the database's errors into errors of the command line."""
     try:
         yield
     except OperationalError as error:

@@ -34,7 +34,6 @@ class DeliveryId(click.ParamType[str]):
     name = "id"
 
     def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        """The word as it was given."""
         digits = _digits(value)
         if not SHORT_ID_DIGITS <= len(digits) <= _ID_DIGITS or set(digits) - set(hexdigits.lower()):
             self.fail(

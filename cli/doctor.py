@@ -71,7 +71,6 @@ class Setup:
         raise Skipped("No database is set and none runs: `tutelage up` brings its own.")
 
     def redis_url(self) -> str:
-        """Redis's address, likewise."""
         try:
             given = os.environ.get("REDIS_URL") or (read_run(self.data_dir) or {}).get("redis_url")
             if given:
@@ -92,7 +91,6 @@ def _settings_for(subject: str) -> Settings:
 
 
 def python_is_new_enough(_setup: Setup) -> str:
-    """Python 3.11 or later."""
     version = ".".join(map(str, sys.version_info[:3]))
     if sys.version_info < (3, 11):  # noqa: UP036 - pip has not checked a checkout
         raise Problem(f"Python is {version}; Tutelage needs 3.11 or later.")
@@ -100,7 +98,6 @@ def python_is_new_enough(_setup: Setup) -> str:
 
 
 def settings_make_sense(_setup: Setup) -> str:
-    """Every environment variable can be read."""
     try:
         chosen = read_settings()
         if chosen.database_url:
@@ -111,7 +108,6 @@ def settings_make_sense(_setup: Setup) -> str:
 
 
 def settings_are_known(_setup: Setup) -> str:
-    """No variable looks like a misspelt setting."""
     if found := misspelt_settings(os.environ):
         raise Problem("\n         ".join(misspelling(name, meant) for name, meant in found.items()))
     return "No variable looks like a misspelt setting."
@@ -128,7 +124,6 @@ def mail_goes_out(_setup: Setup) -> str:
 
 
 def templates_can_be_used(_setup: Setup) -> str:
-    """The operator's templates of mails and notifications."""
     folder = _settings_for("The templates").templates_folder
     if folder is None:
         return "Mails and notifications use the built-in texts."
@@ -138,7 +133,6 @@ def templates_can_be_used(_setup: Setup) -> str:
 
 
 def channels_can_be_used(_setup: Setup) -> str:
-    """The operators' own channels."""
     channels = _settings_for("The operators' channels").apprise_channels
     try:
         AppriseTransport(channels)
@@ -150,7 +144,6 @@ def channels_can_be_used(_setup: Setup) -> str:
 
 
 def token_keys_can_be_read(_setup: Setup) -> str:
-    """The keys that verify tokens."""
     chosen = _settings_for("The keys of tokens")
     if chosen.jwt_jwks_url is None:
         by = "the public keys in JWT_PUBLIC_KEY" if chosen.jwt_public_key else "JWT_SECRET"
@@ -175,7 +168,6 @@ def binaries_run(_setup: Setup) -> str:
 
 
 def data_folder_is_writable(setup: Setup) -> str:
-    """`up` can write where it has to."""
     folder = next(folder for folder in (setup.data_dir, *setup.data_dir.parents) if folder.exists())
     if not os.access(folder, os.W_OK | os.X_OK):
         raise Problem(f"{folder} is not writable: choose another folder with --data-dir.")
@@ -183,7 +175,6 @@ def data_folder_is_writable(setup: Setup) -> str:
 
 
 def disk_has_space(setup: Setup) -> str:
-    """Enough for a database to begin with."""
     folder = next(folder for folder in (setup.data_dir, *setup.data_dir.parents) if folder.exists())
     free = shutil.disk_usage(folder).free
     if free < MIN_DISK_BYTES:

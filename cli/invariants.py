@@ -29,7 +29,6 @@ def invariants(data_dir: Path) -> None:
 
 
 def findings_table(findings: list[Finding]) -> Table:
-    """One line per invariant."""
     table = Table("Invariant", "Violations", title="What must never be")
     for finding in findings:
         style = "bold red" if finding.violations else "green"

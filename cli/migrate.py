@@ -92,12 +92,10 @@ def revert(database_url: str, steps: int) -> str | None:
 
 
 def current_revision(connection: Connection) -> str | None:
-    """The revision that a database has; None for one without our tables."""
     return MigrationContext.configure(connection).get_current_revision()
 
 
 def newest_revision() -> str | None:
-    """The revision that this code expects of its database."""
     return ScriptDirectory.from_config(_config()).get_current_head()
 
 

@@ -23,7 +23,6 @@ class SummaryGroup(click.Group):
     sections: ClassVar[Mapping[str, Sequence[str]]] = {}
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """The commands by their sections; those without one come first."""
         in_sections = {name for names in self.sections.values() for name in names}
         rest = [name for name in self.list_commands(ctx) if name not in in_sections]
         for title, names in {"Commands": rest, **self.sections}.items():

@@ -68,7 +68,6 @@ class Part:
     queue: str | None = None
 
     def argv(self, place: Place) -> list[str]:
-        """The command line at this place."""
         return [word.format_map(vars(place)) for word in self.command]
 
 
@@ -112,17 +111,14 @@ class Plan:
 
     @property
     def api_url(self) -> str:
-        """Where the API listens."""
         return f"http://{self.place.host}:{self.place.api_port}"
 
     @property
     def flower_url(self) -> str:
-        """Where Flower listens."""
         return f"http://{self.place.host}:{self.place.flower_port}"
 
     @property
     def streams_url(self) -> str:
-        """The address of live updates."""
         return f"http://{self.place.host}:{self.place.streams_port}"
 
     @property
@@ -141,7 +137,6 @@ class Plan:
         return self.place.data_dir / "metrics"
 
     def has(self, name: str) -> bool:
-        """Whether a part of this name is to run."""
         return any(part.name == name for part in self.parts)
 
 
@@ -259,7 +254,6 @@ def _demo(settings: Settings) -> str:
 
 
 def _defaults(place: Place, settings: Settings) -> dict[str, str]:
-    """Defaults of the parts' environment."""
     return {
         "PUBLIC_URL": f"http://{place.host}:{place.api_port}",
         "STREAMS_URL": f"http://{place.host}:{place.streams_port}",

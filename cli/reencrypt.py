@@ -66,7 +66,6 @@ def present_recoding(sealer: Sealer) -> Recoding:
 
 
 def count_left(engine: Engine, sealed: SealedTable, recoding: Recoding) -> int:
-    """How many rows of a table are still to be written; it reads all of them."""
     with engine.begin() as db:
         db.execute(text(f"SET LOCAL statement_timeout = '{COUNT_TIMEOUT_SECONDS}s'"))
         return rows_left(db, sealed, recoding)

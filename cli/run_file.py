@@ -48,7 +48,6 @@ def write_run(data_dir: Path, run: Run) -> None:
 
 
 def remove_run(data_dir: Path) -> None:
-    """Remove the file: nothing runs here now."""
     _file(data_dir).unlink(missing_ok=True)
 
 

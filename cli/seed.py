@@ -170,7 +170,6 @@ class Filler:
                     self.added["products"] += len(PRODUCTS)
 
     def add_mentors(self, mentors: list[PlannedMentor]) -> None:
-        """Register the missing ones with their profiles and listings, in one transaction."""
         with self.engine.begin() as db:
             known = _known(db, [mentor.person.email for mentor in mentors])
             courses = _known_courses(db)

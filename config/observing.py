@@ -47,7 +47,6 @@ def observe(settings: Settings, process: str) -> None:
 
 
 def stop_observing() -> None:
-    """Send the reports that are left; called before the process ends."""
     while _reporters:
         _reporters.pop().close()
 

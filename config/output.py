@@ -22,7 +22,6 @@ class LossyStream:
         return len(text)
 
     def flush(self) -> None:
-        """Flush as much as can be."""
         with suppress(OSError):
             self._stream.flush()
 

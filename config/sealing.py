@@ -45,7 +45,6 @@ class Sealer:
 
     @property
     def mark(self) -> str:
-        """The beginning of values that are sealed now."""
         return self.marks[0]
 
     def seal(self, value: str) -> str:

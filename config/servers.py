@@ -80,7 +80,6 @@ class RedisAddress:
 
     @property
     def sentinels(self) -> list[tuple[str, int]]:
-        """Hosts and ports of the sentinels."""
         parts = [urlsplit(url) for url in self.urls]
         return [(str(each.hostname), each.port or 26_379) for each in parts]
 

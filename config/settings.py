@@ -462,7 +462,6 @@ def settings() -> Settings:
 
 
 def known_settings() -> frozenset[str]:
-    """The names of all settings, as they stand in the environment."""
     return frozenset(each.metadata["variable"] or each.name.upper() for each in fields(Settings))
 
 
@@ -484,7 +483,6 @@ def misspelt_settings(environment: Iterable[str]) -> dict[str, str]:
 
 
 def misspelling(name: str, meant: str) -> str:
-    """The sentence about one of them."""
     return f"{name} is no setting and does nothing: did you mean {meant}?"
 
 

@@ -65,7 +65,6 @@ def complete_entry(response: Response) -> None:
 
 
 def register(app: Flask) -> None:
-    """Have the refused accesses of this application written."""
     app.after_request(_note_refusal)
 
 
@@ -82,7 +81,6 @@ def _note_refusal(response: Response) -> Response:
 
 
 def _entry() -> NewEntry:
-    """What is known of the request before its body is read."""
     kept = g._get_current_object()
     rule = request.url_rule
     route = declaration_of_endpoint(request.endpoint)

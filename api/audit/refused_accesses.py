@@ -66,7 +66,6 @@ class RefusedAccesses:
             self._count_again(waiting)
 
     def close(self) -> None:
-        """Write what was counted, for the last time."""
         self.flush()
         with self._lock:
             if self._timer is not None:

@@ -34,7 +34,6 @@ def claim_of_request(authenticator: Authenticator) -> Claim:
 
 
 def is_for_visitors(endpoint: str | None) -> bool:
-    """Whether visitors may use a route."""
     role = declaration_of_endpoint(endpoint).role
     return role is not None and role.visitors
 

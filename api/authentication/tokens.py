@@ -34,8 +34,6 @@ Key = Any  # as PyJWT takes it: a secret, or a public key of `cryptography`
 
 
 class KeySource(Protocol):
-    """Keys that verify tokens."""
-
     algorithms: Collection[str]
 
     def find(self, algorithm: str, key_id: str | None) -> Sequence[Key]:
@@ -51,7 +49,6 @@ class FixedKeys(KeySource):
         self.algorithms = frozenset(keys)
 
     def find(self, algorithm: str, key_id: str | None) -> Sequence[Key]:  # noqa: ARG002 - a PEM has no names
-        """The keys of that algorithm."""
         return self._keys[algorithm]
 
 

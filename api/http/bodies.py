@@ -77,7 +77,6 @@ class StrictParser(FlaskParser):
 
 
 def limit_body() -> None:
-    """Lower the limit of a request to the limit that its route declares."""
     if request.method not in ("GET", "HEAD"):
         request.max_content_length = declaration_of_endpoint(request.endpoint).body_limit_bytes
 

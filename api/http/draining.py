@@ -57,7 +57,6 @@ class Drain:
 
     @property
     def has_begun(self) -> bool:
-        """Whether the server is about to stop."""
         return bool(self._begun.value)
 
     def watch(self) -> None:

@@ -23,8 +23,6 @@ _ELEMENT = re.compile(r'[ \t]*+(?:(?P<weak>W/)?"(?P<tag>[^"\x00-\x20\x7f]*+)"[ \
 
 
 class Versioned(Protocol):
-    """A record with a version."""
-
     @property
     def version(self) -> int:
         """1 at first, incremented by every change."""

@@ -49,7 +49,6 @@ def log_request(
 
 
 def count(method: str, route: str | None, status: int, took: float, code: str | None) -> None:
-    """Count an answer; arguments as of `log_request`."""
     answered, duration = _figures_of(known_method(method), route or NO_ROUTE, status)
     answered.inc()
     duration.observe(took)

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
 
 def register(app: Flask) -> None:
-    """Follow every request of this application from its first moment to its answer."""
     app.before_request(_begin)
     app.after_request(_end)
     app.teardown_request(_forget)

@@ -83,8 +83,6 @@ class Limits:
 
 
 class _RequestRefused(Exception):
-    """The request does not reach the application."""
-
     def __init__(self, status: int, message: str | None = None) -> None:
         super().__init__(status)
         self.status = status
@@ -136,7 +134,6 @@ class Server:
         self._moved = True
 
     def __rsgi_init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Begin; called before the first request."""
         self._loop = loop
         self._report()
         for number in range(self._threads):
@@ -146,13 +143,11 @@ class Server:
             Thread(target=self._work_off, args=[work], name=path, daemon=True).start()
 
     def __rsgi_del__(self, loop: asyncio.AbstractEventLoop) -> None:
-        """End; called after the last answer."""
         self._settle()
         loop.run_until_complete(asyncio.sleep(0))
         self._close()
 
     async def __call__(self, scope: Scope, protocol: HTTPProtocol) -> None:
-        """Answer one request."""
         began = perf_counter()
         self._settle()
         address = None

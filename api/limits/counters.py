@@ -94,8 +94,6 @@ class Count(NamedTuple):
 
 
 class Counter(Protocol):
-    """Counts requests in moving windows."""
-
     def count(self, windows: Sequence[tuple[str, RateLimit]], cost: int = 1) -> list[Count]:
         """Count one request in each window, or in none if one of them is full.
 
@@ -206,7 +204,6 @@ class BufferedCounter(Counter):
         self._known: OrderedDict[str, _Known] = OrderedDict()
 
     def count(self, windows: Sequence[tuple[str, RateLimit]], cost: int = 1) -> list[Count]:
-        """Count one request."""
         now = self._clock()
         with self._lock:
             known = [self._known.get(key) for key, _limit in windows]
@@ -248,7 +245,6 @@ class LocalCounter(Counter):
         self._times: OrderedDict[str, deque[float]] = OrderedDict()
 
     def count(self, windows: Sequence[tuple[str, RateLimit]], cost: int = 1) -> list[Count]:
-        """Count one request."""
         now = self._clock()
         with self._lock:
             times = [self._within(key, now - limit.seconds) for key, limit in windows]
@@ -285,7 +281,6 @@ class FallbackCounter(Counter):
         self._own_until = 0.0
 
     def count(self, windows: Sequence[tuple[str, RateLimit]], cost: int = 1) -> list[Count]:
-        """Count one request."""
         if self._own_until:
             if monotonic() < self._own_until:
                 return self._own.count(windows, cost)

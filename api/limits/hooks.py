@@ -22,7 +22,6 @@ EXEMPT = "/health/"
 
 
 def register(app: Flask) -> None:
-    """Count every request of an application, and show the limits in its answers."""
     app.before_request(_count)
     app.after_request(_show)
     app.register_error_handler(Unauthenticated, _answer_unauthenticated)

@@ -32,7 +32,6 @@ class Counted(NamedTuple):
 
     @property
     def is_full(self) -> bool:
-        """Whether the request is refused for it."""
         return self.window.used >= self.limit.amount
 
 
@@ -89,7 +88,6 @@ class RateLimits:
         return [each._replace(window=each.window._replace(used=each.window.used + cost)) for each in counted]
 
     def count_failure(self, address: str | None) -> list[Counted]:
-        """Count credentials that were refused."""
         return self._counted([("auth_failures", self._failures, counted_address(address or ""))])
 
     def _counted(self, windows: Sequence[tuple[str, RateLimit | None, str]]) -> list[Counted]:

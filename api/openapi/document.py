@@ -81,11 +81,9 @@ class IdConverter(BaseConverter):
     """UUIDs in paths. Anything else becomes None, so that the loader authenticates before it answers 404."""
 
     def to_python(self, value: str) -> UUID | None:
-        """The id, or None for a malformed one."""
         return identifier(value)
 
     def to_url(self, value: object) -> str:
-        """The id as a path holds it."""
         return str(value)
 
 
@@ -93,7 +91,6 @@ class DayConverter(BaseConverter):
     """Dates in paths, `YYYY-MM-DD`; anything else becomes None, as with ids."""
 
     def to_python(self, value: str) -> date | None:
-        """The date, or None for a malformed one."""
         try:
             day: date = Day().deserialize(value)
         except ValidationError:
@@ -101,7 +98,6 @@ class DayConverter(BaseConverter):
         return day
 
     def to_url(self, value: object) -> str:
-        """The date as a path holds it."""
         return str(value)
 
 
@@ -109,7 +105,6 @@ class OperationNames(BasePlugin):
     """apispec plugin: operation ids from the views' names with their links, and POST marked as an alias of PATCH."""
 
     def operation_helper(self, path: Any = None, operations: Any = None, **context: Any) -> None:  # noqa: ARG002
-        """Name and link the operations of one rule."""
         rule: Rule = context["rule"]
         name = camel(rule.endpoint.rpartition(".")[2])
         for method, operation in operations.items():

@@ -147,7 +147,6 @@ def example_of(schema: ma.Schema | type[ma.Schema], **changed: Any) -> dict[str,
 
 
 def value_of(field: ma.fields.Field[Any]) -> Any:
-    """The example of a field."""
     if (given := given_of(field)) is not None:
         return given
     if isinstance(field, ma.fields.Nested):
@@ -191,7 +190,6 @@ def given_of(field: ma.fields.Field[Any]) -> Any:
 
 
 def add_example(_converter: Any, field: ma.fields.Field[Any], **_options: Any) -> dict[str, Any]:
-    """The example of a field, for its schema in the document."""
     given = given_of(field)
     if given is not None:
         return {"example": given}

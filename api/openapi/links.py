@@ -93,5 +93,4 @@ LINKS: dict[tuple[str, int], Links] = {
 
 
 def links_of(operation: str, status: str) -> Links:
-    """The links of an operation's answers with this status."""
     return LINKS.get((operation, int(status)), {}) if status.isdigit() else {}

@@ -22,7 +22,6 @@ class SharingConverter(OpenAPIConverter):
     """Converter of schemas in which an answer names the answer that it extends, and a field names its enum."""
 
     def schema2jsonschema(self, schema: ma.Schema) -> dict[str, Any]:
-        """The schema of an object: its base by reference, and its own fields."""
         whole: dict[str, Any] = super().schema2jsonschema(schema)  # type: ignore[no-untyped-call]
         bases = (base for base in type(schema).__mro__[1:] if issubclass(base, ResponseSchema))
         for base in bases:
@@ -57,8 +56,6 @@ class SharingConverter(OpenAPIConverter):
 
 
 class SharingPlugin(MarshmallowPlugin):
-    """apispec's plugin with the converter of this module."""
-
     Converter = SharingConverter
 
 

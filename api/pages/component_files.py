@@ -58,7 +58,6 @@ class ComponentFile:
 
     @property
     def content_type(self) -> str:
-        """Its type, with the character set."""
         return TYPES[Path(self.name).suffix]
 
     @property
@@ -82,8 +81,6 @@ class ComponentFile:
 
 
 class ComponentFiles:
-    """The files of one folder."""
-
     def __init__(self, folder: Path = COMPONENT_FOLDER) -> None:
         self._folder = folder
 

@@ -63,7 +63,6 @@ def show_api_documentation() -> Response:
 
 @documentation.get("/docs/guides/")
 def list_guides() -> Response:
-    """The guides by their titles."""
     titles = sorted((title, path.name) for path in GUIDES_FOLDER.glob("*.md") for title in _titles(path.read_text()))
     lines = [f"- [{title}]({name})" for title, name in [*titles, ("Decisions", "decisions/README.md")]]
     return _guide("\n".join(["# Guides", "", *lines]), "")

@@ -49,8 +49,6 @@ _TITLES = {
 
 
 class FieldKind(StrEnum):
-    """How a field of a form looks."""
-
     TEXTAREA = "textarea"
     CHECKBOX = "checkbox"
     CHOICES = "choices"

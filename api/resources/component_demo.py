@@ -160,7 +160,6 @@ def _response(page: DemoPage) -> Response:
 
 
 def _asked() -> dict[str, str]:
-    """The attributes that the query asks for."""
     asked = {name: value for name in (*_IDS, "zone") if (value := request.args.get(name))}
     for name in asked.keys() & set(_IDS):
         if identifier(asked[name]) is None:

@@ -145,13 +145,11 @@ def document(view: View, of: Callable[..., object], **documentation: Any) -> Vie
 
 
 def documentation_of(view: Callable[..., object]) -> dict[str, Any]:
-    """A view's documentation so far."""
     known: dict[str, Any] = vars(view).get("_apidoc", {})
     return known
 
 
 def in_query(filters: type[ma.Schema]) -> dict[str, Any]:
-    """Documentation of arguments in the query, for views that parse it themselves."""
     shared = [name for name, field in PAGING.items() if filters._declared_fields.get(name) is field]
     own = filters(exclude=shared)
     return {"parameters": [*shared, *([{"in": "query", "schema": own, "required": False}] if own.fields else [])]}
@@ -160,7 +158,6 @@ def in_query(filters: type[ma.Schema]) -> dict[str, Any]:
 def describe_refusals(
     doc: dict[str, Any], doc_info: dict[str, Any], *, spec: APISpec, **_context: Any
 ) -> dict[str, Any]:
-    """Add an operation's refusals, its credentials and its headers."""
     declared: Declaration = doc_info.get("declared", NOTHING_DECLARED)
     codes = [*doc_info.get("refusals", []), "rate_limited"]
     parameters = doc.setdefault("parameters", [])

@@ -23,7 +23,6 @@ _CHUNK = 16 * 1024  # characters
 
 
 def wants_csv(request: Request) -> bool:
-    """Whether the caller prefers CSV to JSON."""
     return request.accept_mimetypes.best_match([JSON, CSV], default=JSON) == CSV
 
 

@@ -49,7 +49,6 @@ NOTHING_DECLARED = Declaration()
 
 
 def declaration_of(view: Callable[..., object]) -> Declaration:
-    """The declaration of a view's route."""
     declared: Declaration = vars(view).get("_apidoc", {}).get("declared", NOTHING_DECLARED)
     return declared
 

@@ -53,8 +53,6 @@ class DayOfUtc(DayOrMoment):
 
 
 class OfPeriod(RequestSchema):
-    """Which time is meant, and whose numbers."""
-
     from_ = DayOrMoment(
         data_key="from",
         metadata={
@@ -73,8 +71,6 @@ class OfPeriod(RequestSchema):
 
 
 class OfCourse(OfPeriod):
-    """Besides: of one course alone."""
-
     course_id = Id()
 
 
@@ -97,8 +93,6 @@ class InZone(OfCourse):
 
 
 class SessionReportFilters(InZone, ListQuery):
-    """Which sessions to count, and by what to tell them apart."""
-
     limit = QueryWhole(1, 100, load_default=100)
     group_by = fields.Enum(
         Grouping,
@@ -109,8 +103,6 @@ class SessionReportFilters(InZone, ListQuery):
 
 
 class AvailabilityFilters(OfPeriod):
-    """Whose hours, and on which clocks."""
-
     mentor_profile_id = Id(metadata={"description": "Of an operator: required. Mentors see their own hours alone."})
     time_zone = TimeZone()
 
@@ -177,8 +169,6 @@ class TransitionTime(ResponseSchema):
 
 
 class TransitionTimes(ResponseSchema):
-    """All kinds of step."""
-
     items = fields.List(fields.Nested(TransitionTime))
 
 
@@ -230,15 +220,11 @@ class Availability(ResponseSchema):
 
 
 class StatusCount(ResponseSchema):
-    """How many sessions stand there."""
-
     status = fields.Enum(SessionStatus, by_value=True)
     sessions = fields.Integer()
 
 
 class MentorCount(ResponseSchema):
-    """How many sessions a mentor has."""
-
     mentor_profile_id = Id()
     mentor_name = fields.String()
     sessions = fields.Integer()

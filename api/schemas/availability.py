@@ -46,8 +46,6 @@ class ClockTime(fields.String):
 
 
 class NewSpan(RequestSchema):
-    """A time span of a date in which the mentor can be booked."""
-
     start_time = ClockTime("09:00", required=True)
     end_time = ClockTime("12:30", end=True, required=True)
 
@@ -64,19 +62,14 @@ class NewSpan(RequestSchema):
 
 
 class NewOpeningHours(NewSpan):
-    """A time span of a weekday in which the mentor can be booked."""
-
     weekday = Whole(0, 6, required=True, metadata=_WEEKDAY)
 
     @post_load
     def as_span(self, span: dict[str, Any], **_: Any) -> Any:
-        """The span of a weekday."""
         return hours.Span(span["weekday"], span["start_time"], span["end_time"])
 
 
 class NewWeeklyHours(RequestSchema):
-    """All opening hours of a mentor's week."""
-
     hours = fields.List(
         fields.Nested(NewOpeningHours),
         required=True,
@@ -87,8 +80,6 @@ class NewWeeklyHours(RequestSchema):
 
 
 class OpeningHours(ResponseSchema):
-    """A time span of a weekday in which the mentor can be booked."""
-
     weekday = fields.Integer(metadata=_WEEKDAY)
     start_time = ClockTime("09:00", attribute="opens")
     end_time = ClockTime("12:30", end=True, attribute="closes")
@@ -103,8 +94,6 @@ class WeeklyHours(ResponseSchema):
 
 
 class NewDateHours(RequestSchema):
-    """The opening hours of one date."""
-
     hours = fields.List(
         fields.Nested(NewSpan),
         required=True,
@@ -114,8 +103,6 @@ class NewDateHours(RequestSchema):
 
 
 class SpanOfDate(ResponseSchema):
-    """A time span of a date in which the mentor can be booked."""
-
     start_time = ClockTime("09:00", attribute="opens")
     end_time = ClockTime("12:30", end=True, attribute="closes")
 
@@ -136,15 +123,11 @@ Dates = page_of(DateHours, "Dates")
 
 
 class DateFilters(ListQuery):
-    """Filters of a mentor's dates."""
-
     from_day = Day(data_key="from", metadata={"description": "Only this date and later ones."})
     to_day = Day(data_key="to", metadata={"description": "Only this date and earlier ones."})
 
 
 class NewTimeOff(RequestSchema):
-    """A time in which the mentor cannot be booked."""
-
     start_time = Moment(required=True, metadata={"example": "2030-05-04T09:00:00Z"})
     end_time = Moment(required=True, metadata={"example": "2030-05-18T09:00:00Z"})
     reason = Text(
@@ -172,8 +155,6 @@ TimesOff = page_of(TimeOff, "TimesOff")
 
 
 class TimeOffFilters(ListQuery):
-    """Filters of a mentor's time off."""
-
     from_time = Moment(data_key="from", metadata={"description": "Only what ends after this time."})
     to_time = Moment(data_key="to", metadata={"description": "Only what starts before this time."})
 
@@ -194,8 +175,6 @@ def _limit(name: str, maximum: int = MAX_LIMIT) -> Whole:
 
 
 class NewBookingRules(RequestSchema):
-    """All rules of booking a mentor."""
-
     step_minutes = Whole(
         MIN_STEP_MINUTES,
         MINUTES_OF_A_DAY,
@@ -215,8 +194,6 @@ class NewBookingRules(RequestSchema):
 
 
 class BookingRules(ResponseSchema):
-    """The rules of booking a mentor."""
-
     mentor_profile_id = Id()
     step_minutes = fields.Integer(metadata={"description": _RULES["step_minutes"]})
     horizon_days = fields.Integer(allow_none=True, metadata={"description": _RULES["horizon_days"]})
@@ -228,8 +205,6 @@ class BookingRules(ResponseSchema):
 
 
 class NewHold(ListingOrDuration):
-    """A time of a mentor to be held, for a listing or a duration."""
-
     start_time = Moment(required=True, metadata={"example": "2030-05-04T09:00:00Z"})
 
 

@@ -32,8 +32,6 @@ class RequestSchema(ma.Schema):
     """Base of request bodies and queries; unknown fields are refused."""
 
     class Meta:
-        """Marshmallow's options."""
-
         unknown = ma.RAISE
 
     error_messages = {"unknown": "Unknown field.", "type": "Must be a JSON object."}  # noqa: RUF012
@@ -43,7 +41,6 @@ class RequestSchema(ma.Schema):
         return self
 
     def on_bind_field(self, field_name: str, field_obj: ma.fields.Field[Any]) -> None:
-        """Give each field its camelCase name."""
         field_obj.data_key = field_obj.data_key or camel(field_name)
 
 
@@ -135,8 +132,6 @@ class ListQuery(RequestSchema):
 
 
 class ListOrder(Enum):
-    """The order of a list by start times."""
-
     ASC = "asc"
     DESC = "desc"
 
@@ -164,8 +159,6 @@ class TimedListQuery(ListQuery):
 
 
 class ErrorBody(ResponseSchema):
-    """Why a request was refused or failed."""
-
     status_code = ma.fields.Integer(metadata={"example": 400})
     error = ma.fields.String(metadata={"example": "Bad Request"})
     message = ma.fields.String(metadata={"description": "A sentence for people."})

@@ -35,8 +35,6 @@ from workflows.groups.records import Group
 
 
 class NewBooking(ExpectedTermsBody):
-    """A request for a listing at a time."""
-
     listing_id = Id(required=True)
     start_time = Moment(required=True, metadata={"example": "2030-05-04T09:00:00Z"})
     end_time = Moment(
@@ -121,14 +119,10 @@ class NewIndividualBooking(ExpectedTermsBody):
 
 
 class Reason(RequestSchema):
-    """An optional reason."""
-
     reason = Text(1000, load_default=None, allow_none=True)
 
 
 class MentorParty(ResponseSchema):
-    """The mentor of a booking or a session."""
-
     id = Id()
     name = fields.String()
     headline = fields.String()
@@ -136,15 +130,11 @@ class MentorParty(ResponseSchema):
 
 
 class MenteeParty(ResponseSchema):
-    """The mentee of a booking or a session."""
-
     id = Id()
     name = fields.String()
 
 
 class Booking(ResponseSchema):
-    """A booking of a listing at a time."""
-
     id = Id()
     listing_id = Id(allow_none=True, metadata={"description": "Null for a group."})
     mentor_profile_id = Id()
@@ -220,24 +210,18 @@ class CancelledBooking(Booking):
 
 
 class SeriesOccurrence(ResponseSchema):
-    """A booking of a series."""
-
     start_time = Moment()
     booking_id = Id(attribute="id")
     session_id = Id(allow_none=True, metadata={"description": "Null for a draft."})
 
 
 class SkippedSeriesOccurrence(ResponseSchema):
-    """A time of a series that could not be booked, and why."""
-
     start_time = Moment()
     code = fields.String(attribute="refusal.code", metadata={"example": "slot_taken"})
     message = fields.String(attribute="refusal.message")
 
 
 class Series(ResponseSchema):
-    """What became of each time of a series."""
-
     id = Id()
     made = fields.List(fields.Nested(SeriesOccurrence))
     skipped = fields.List(fields.Nested(SkippedSeriesOccurrence))
@@ -252,8 +236,6 @@ class IndividualBooking(Booking):
 
 
 class SeriesCancellation(BookingCancellation):
-    """Why the rest of a series is cancelled, and from when on."""
-
     from_time = Moment(
         data_key="from",
         load_default=None,
@@ -264,22 +246,16 @@ class SeriesCancellation(BookingCancellation):
 
 
 class KeptBooking(ResponseSchema):
-    """A booking of a series that was not cancelled."""
-
     booking_id = Id()
     code = fields.String(metadata={"description": "The code of the refusal.", "example": "invalid_transition"})
 
 
 class CancelledSeries(ResponseSchema):
-    """The ids of the bookings that were cancelled, and the others that still stand."""
-
     cancelled = fields.List(Id())
     kept = fields.List(fields.Nested(KeptBooking))
 
 
 class BookingFilters(TimedListQuery):
-    """Filters of the caller's bookings."""
-
     role = fields.String(
         validate=validate.OneOf(["mentee", "mentor"]),
         metadata={"description": "The caller's role; by default both. Only mentors may ask for `mentor`."},

@@ -17,8 +17,6 @@ MAX_ADJUSTMENT = 1000
 
 
 class BundlePurchase(ExpectedPriceBody):
-    """What is bought, and for whom."""
-
     product_id = Id(required=True, metadata={"description": "An active product of the course, of the kind `bundle`."})
     student_id = Id(
         load_default=None,
@@ -28,8 +26,6 @@ class BundlePurchase(ExpectedPriceBody):
 
 
 class BundleAdjustment(RequestSchema):
-    """Credits that are given or taken, and another end of the validity."""
-
     credits = Whole(
         -MAX_ADJUSTMENT,
         MAX_ADJUSTMENT,
@@ -49,8 +45,6 @@ class BundleAdjustment(RequestSchema):
 
 
 class BundleEntry(ResponseSchema):
-    """A move of a bundle's credits."""
-
     id = Id()
     kind = fields.Enum(BundleEntryKind, by_value=True)
     credits = fields.Integer(metadata={"description": "How many came, or if negative went."})
@@ -61,8 +55,6 @@ class BundleEntry(ResponseSchema):
 
 
 class ListedBundle(ResponseSchema):
-    """Sessions of a course that were bought together."""
-
     id = Id()
     mentee_user_id = Id()
     course_id = Id()
@@ -84,16 +76,12 @@ class ListedBundle(ResponseSchema):
 
 
 class Bundle(ListedBundle):
-    """A bundle with its ledger."""
-
     ledger = fields.List(
         fields.Nested(BundleEntry), metadata={"description": "The latest 500 entries, the oldest of them first."}
     )
 
 
 class BundleFilters(ListQuery):
-    """Filters of bundles."""
-
     mentee_user_id = Id(metadata={"description": "Whose bundles; for operators, who otherwise see all."})
 
 

@@ -11,8 +11,6 @@ from workflows.kernel.address import MAX_URL_CHARACTERS
 
 
 class NewCalendarFeed(RequestSchema):
-    """An outside calendar to be read."""
-
     url = Line(
         MAX_URL_CHARACTERS,
         required=True,

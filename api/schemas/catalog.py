@@ -46,8 +46,6 @@ _DURATION = "Of each session that it pays for; null for any."
 
 
 class ListingChanges(OfferedTermsBody):
-    """Changes to a listing; omitted fields keep their value."""
-
     title = Line(200, metadata={"example": "Career advice"})
     description = Text(5000, allow_none=True)
     course_id = Id(allow_none=True)
@@ -72,8 +70,6 @@ class NewListing(ListingChanges):
 
 
 class Listing(OfferedTerms):
-    """A mentor's offer."""
-
     description = fields.String(allow_none=True)
     booking_mode = fields.Enum(BookingMode, by_value=True)
     min_notice_minutes = fields.Integer()
@@ -82,8 +78,6 @@ class Listing(OfferedTerms):
 
 
 class ListingFilters(ListQuery):
-    """Filters of listings."""
-
     mentor_profile_id = Id()
     course_id = Id()
 
@@ -124,23 +118,17 @@ class OfferFilters(ListQuery):
 
 
 class NewCourse(RequestSchema):
-    """A new course."""
-
     title = Line(200, required=True, metadata={"example": "Linear algebra I"})
     description = Text(5000, load_default=None, allow_none=True)
 
 
 class CourseChanges(RequestSchema):
-    """Changes to a course; omitted fields keep their value."""
-
     title = Line(200, metadata={"example": "Linear algebra I"})
     description = Text(5000, allow_none=True)
     active = TrueOrFalse(metadata={"description": "Whether the course is listed."})
 
 
 class CourseFilters(OfferFilters):
-    """Filters of courses."""
-
     q = SearchText("title or description")
     skill = Line(60, metadata={"description": "That the listing's mentor has, regardless of case.", "example": "go"})
 
@@ -159,8 +147,6 @@ Courses = page_of(Course, "Courses")
 
 
 class ProductChanges(RequestSchema):
-    """Changes to a product; omitted fields keep their value."""
-
     title = Line(200, metadata={"example": "Five sessions"})
     price = Price()
     valid_days = Whole(1, MAX_VALID_DAYS, allow_none=True, metadata={"example": 180, "description": _VALIDITY})
@@ -168,13 +154,10 @@ class ProductChanges(RequestSchema):
 
     @ma.post_load
     def as_columns(self, body: dict[str, Any], **_options: Any) -> dict[str, Any]:
-        """Split the price into its columns."""
         return with_price_columns(body)
 
 
 class NewProduct(ProductChanges):
-    """A new product of a course."""
-
     class Meta(RequestSchema.Meta):
         """New products are active."""
 
@@ -190,8 +173,6 @@ class NewProduct(ProductChanges):
 
 
 class Product(ResponseSchema):
-    """What is sold for a course."""
-
     id = Id()
     course_id = Id()
     kind = fields.Enum(ProductKind, by_value=True)

@@ -15,8 +15,6 @@ MAX_RECONNECTIONS, MAX_ERRORS = 10_000, 1_000
 
 
 class Variant(StrEnum):
-    """Which component a page has."""
-
     BASIC = "basic"
     ENHANCED = "enhanced"
     REALTIME = "realtime"

@@ -165,7 +165,6 @@ class Moment(fields.DateTime):
 
     @staticmethod
     def write(value: datetime) -> str:
-        """The time in UTC with a Z."""
         return rfc3339(value)
 
     def _serialize(self, value: datetime | None, attr: str | None, obj: Any, **kwargs: Any) -> str | None:  # noqa: ARG002
@@ -300,7 +299,6 @@ class Price(fields.Nested):
         super().__init__(Money, unknown=ma.RAISE, **kwargs)
 
     def serialize(self, attr: str, obj: Any, accessor: Any = None, **kwargs: Any) -> Any:  # noqa: ARG002
-        """The two columns as one."""
         return {"amount": obj.price_amount, "currency": obj.price_currency}
 
 
@@ -312,7 +310,6 @@ class AsRead(fields.Nested):
 
     @staticmethod
     def write(value: Any) -> Any:
-        """The object as it is."""
         return value
 
 

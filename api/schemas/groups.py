@@ -32,8 +32,6 @@ class LocalTime(ClockTime):
 
 
 class GroupTemplateChanges(OfferedTermsBody):
-    """Changes to a template; omitted fields keep their value."""
-
     title = Line(200, metadata={"example": "Exercises in linear algebra"})
     course_id = Id(allow_none=True, metadata=_COURSE)
     weekday = Whole(0, 6, metadata=_WEEKDAY)
@@ -66,8 +64,6 @@ class NewGroupTemplate(GroupTemplateChanges):
 
 
 class GroupTemplate(OfferedTerms):
-    """A weekly group of a mentor."""
-
     product_id = Id(allow_none=True, metadata={"description": "The product whose price was taken."})
     weekday = fields.Integer(metadata=_WEEKDAY)
     start_time = LocalTime("18:00")
@@ -77,8 +73,6 @@ class GroupTemplate(OfferedTerms):
 
 
 class GroupTemplateFilters(ListQuery):
-    """Filters of templates."""
-
     mentor_profile_id = Id(metadata={"description": "For operators; mentors see their own."})
     course_id = Id()
     active = QueryFlag()
@@ -95,8 +89,6 @@ class SchedulePeriod(RequestSchema):
 
 
 class ScheduledDate(ResponseSchema):
-    """A date that has a group session now."""
-
     date = fields.Date()
     booking_id = Id()
 
@@ -121,16 +113,12 @@ class SkippedDate(ResponseSchema):
 
 
 class Schedule(ResponseSchema):
-    """What became of each of the template's dates."""
-
     made = fields.List(fields.Nested(ScheduledDate))
     conflicts = fields.List(fields.Nested(ConflictingDate))
     skipped = fields.List(fields.Nested(SkippedDate))
 
 
 class Capacity(RequestSchema):
-    """The number of seats of a group session."""
-
     capacity = Whole(1, MAX_CAPACITY, required=True, metadata={"example": 8})
 
 
@@ -150,8 +138,6 @@ class GroupSessionItem(Booking):
 
 
 class LeftSeat(ResponseSchema):
-    """A seat that was left, and what that cost."""
-
     user_id = Id()
     name = fields.String()
     late = fields.Boolean(metadata={"description": "Whether it was left inside the policy's window."})
@@ -171,8 +157,6 @@ class LeftSeat(ResponseSchema):
 
 
 class GroupSession(GroupSessionItem):
-    """A group session: its booking with its seats, and the caller's own place."""
-
     participants = fields.List(
         fields.Nested(Participant), allow_none=True, metadata={"description": "For the mentor and operators only."}
     )
@@ -186,8 +170,6 @@ class GroupSession(GroupSessionItem):
 
 
 class GroupSessionFilters(ListQuery):
-    """Filters of group sessions."""
-
     course_id = Id()
     mentor_profile_id = Id()
     open = QueryFlag(

@@ -32,34 +32,24 @@ class Notification(ResponseSchema):
 
 
 class NotificationFilters(ListQuery):
-    """Filters of notifications."""
-
     unread = QueryFlag(metadata={"description": "true: only unread ones; false: only read ones."})
 
 
 class UnreadCount(ResponseSchema):
-    """The number of unread notifications."""
-
     unread = fields.Integer()
 
 
 class ReadCount(ResponseSchema):
-    """The number of notifications that were marked as read."""
-
     read = fields.Integer()
 
 
 class NotificationChannels(ResponseSchema):
-    """The channels of a kind of notification."""
-
     in_app = fields.Boolean()
     email = fields.Boolean()
     push = fields.Boolean(metadata={"description": "To subscribed browsers."})
 
 
 class NotificationPreference(ResponseSchema):
-    """The channels of one kind of notification."""
-
     kind = fields.String(metadata={"example": "session_created"})
     description = fields.String()
     channels = fields.Nested(NotificationChannels)
@@ -70,8 +60,6 @@ class NotificationPreference(ResponseSchema):
 
 
 class NotificationPreferences(ResponseSchema):
-    """The channels of every kind of notification."""
-
     items = fields.List(fields.Nested(NotificationPreference))
 
 
@@ -84,8 +72,6 @@ class ChannelPreferences(RequestSchema):
 
 
 class NotificationPreferenceUpdate(RequestSchema):
-    """The wanted channels of one kind."""
-
     kind = Line(100, required=True, metadata={"example": "session_completed"})
     channels = fields.Nested(ChannelPreferences, required=True)
     # Clients send back what they have read, with changes.
@@ -102,7 +88,6 @@ class NotificationPreferencesUpdate(RequestSchema):
 
     @ma.validates_schema(skip_on_field_errors=True)
     def check_each_once(self, data: dict[str, Any], **_context: object) -> None:
-        """Refuse repeated kinds, which would be ambiguous."""
         kinds = [item["kind"] for item in data["items"]]
         if len(kinds) != len(set(kinds)):
             raise ma.ValidationError("Each kind must be given once.", "items")
@@ -112,7 +97,6 @@ Notifications = page_of(Notification, "Notifications")
 
 
 def shown_preferences(preferences: PreferencesRecord) -> dict[str, Any]:
-    """Preferences as JSON."""
     return {
         "items": [
             {
@@ -127,7 +111,6 @@ def shown_preferences(preferences: PreferencesRecord) -> dict[str, Any]:
 
 
 def channels_by_kind(body: dict[str, Any]) -> dict[str, dict[Channel, bool]]:
-    """The channels in a body, by kind."""
     return {
         item["kind"]: {
             channel: item["channels"][name] for channel, name in CHANNELS.items() if name in item["channels"]

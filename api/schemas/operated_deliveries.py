@@ -11,8 +11,6 @@ from models.events import DeliveryState
 
 
 class OperatedDelivery(ResponseSchema):
-    """The delivery of one effect of one event."""
-
     id = Id()
     effect = fields.String(metadata={"example": "mail.send"})
     queue = fields.String(metadata={"example": "notifications"})
@@ -33,15 +31,11 @@ class OperatedDelivery(ResponseSchema):
 
 
 class OperatedDeliveryFilters(ListQuery):
-    """Filters of deliveries."""
-
     state = fields.Enum(DeliveryState, by_value=True)
     effect = Text(100, metadata={"description": "Only deliveries of this effect.", "example": "mail.send"})
 
 
 class DeliveryCancellation(RequestSchema):
-    """The reason of a cancellation."""
-
     reason = Text(
         2000,
         shortest=1,
@@ -52,8 +46,6 @@ class DeliveryCancellation(RequestSchema):
 
 
 class DeliveryRetry(RequestSchema):
-    """The dead deliveries that are retried."""
-
     state = fields.String(required=True, validate=ma.validate.OneOf(["dead"]))
     effect = Line(100, metadata={"description": "Only deliveries of this effect."})
     since = Moment(metadata={"description": "Only those of events at or after this time."})

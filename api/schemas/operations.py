@@ -11,22 +11,16 @@ from api.schemas.fields import Id, Moment, Text
 
 
 class Health(ResponseSchema):
-    """The state of the service."""
-
     status = fields.String(metadata={"example": "ok"})
 
 
 class InvariantResult(ResponseSchema):
-    """The violations of one invariant."""
-
     name = fields.String()
     violations = fields.Integer()
     sample = fields.List(fields.Raw())
 
 
 class Invariants(ResponseSchema):
-    """The results of all invariants."""
-
     ok = fields.Boolean()
     items = fields.List(fields.Nested(InvariantResult))
     looked_through_at = Moment(
@@ -43,8 +37,6 @@ class AddressHash(fields.String):
 
 
 class AuditEntry(ResponseSchema):
-    """Who did what to which subject, from where and with what result."""
-
     id = Id()
     occurred_at = Moment()
     actor = fields.String(metadata={"example": "operator:jo"})
@@ -64,8 +56,6 @@ class AuditEntry(ResponseSchema):
 
 
 class AuditFilters(ListQuery):
-    """Filters of audit entries."""
-
     actor = Text(300, metadata={"description": "Only entries of this actor.", "example": "operator:jo"})
     action = Text(100, metadata={"description": "Only entries of this action.", "example": "review.hidden"})
     subject_id = Id(metadata={"description": "Only entries about this subject."})

@@ -41,16 +41,12 @@ def _avatar_url(**kwargs: Any) -> fields.String:
 
 
 class NewUser(RequestSchema):
-    """A new user."""
-
     email = MailAddress(required=True, metadata={"example": "ada@example.org"})
     name = Line(200, required=True, metadata={"example": "Ada Lovelace"})
     time_zone = TimeZone(load_default="UTC")
 
 
 class User(ResponseSchema):
-    """A user account."""
-
     id = Id()
     email = fields.String()
     name = fields.String()
@@ -64,8 +60,6 @@ class User(ResponseSchema):
 
 
 class UserChanges(RequestSchema):
-    """Changes to one's own account; omitted fields keep their value."""
-
     email = MailAddress(metadata={"description": "Used once the link that is sent to it has been confirmed."})
     name = Line(200)
     time_zone = TimeZone()
@@ -73,8 +67,6 @@ class UserChanges(RequestSchema):
 
 
 class NewMentorProfile(RequestSchema):
-    """A new mentor profile."""
-
     user_id = Id(metadata={"description": "The user; by default the caller."})
     headline = Line(200, required=True, metadata={"example": "Engineering manager, 12 years"})
     bio = Text(5000, load_default=None, allow_none=True)
@@ -85,8 +77,6 @@ class NewMentorProfile(RequestSchema):
 
 
 class MentorProfileChanges(RequestSchema):
-    """Changes to a mentor profile; omitted fields keep their value."""
-
     headline = Line(200)
     bio = Text(5000, allow_none=True)
     time_zone = TimeZone()
@@ -97,8 +87,6 @@ class MentorProfileChanges(RequestSchema):
 
 
 class MentorProfile(ResponseSchema):
-    """A mentor's public profile."""
-
     id = Id()
     user_id = Id()
     name = fields.String()
@@ -114,8 +102,6 @@ class MentorProfile(ResponseSchema):
 
 
 class MentorFilters(OfferFilters):
-    """Filters and order of mentors."""
-
     q = SearchText("name, skills, headline or bio")
     skill = Line(60, metadata={"description": "Only mentors with exactly this skill, regardless of case."})
     course_id = Id(metadata={"description": "Only mentors with an active listing of this course."})

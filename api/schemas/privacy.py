@@ -22,8 +22,6 @@ from models.notifications import Channel
 
 
 class Deletion(RequestSchema):
-    """Whether what is still open is cancelled."""
-
     cancel = QueryFlag(
         load_default=False,
         metadata={"description": "Cancel what is still open, by the usual rules and with the fees of its policies."},
@@ -40,15 +38,11 @@ class ExportedEmailChange(ResponseSchema):
 
 
 class ExportedUser(User):
-    """The account, with the addresses that were entered lately and the browsers that get push messages."""
-
     email_changes = fields.List(fields.Nested(ExportedEmailChange))
     push_subscriptions = fields.List(fields.Nested(PushSubscription))
 
 
 class ExportedProfile(MentorProfile):
-    """The mentor profile, with when the mentor can be booked, templates of groups, and webhook endpoints."""
-
     hours = fields.Nested(WeeklyHours)
     booking_rules = fields.Nested(BookingRules)
     dates = fields.List(fields.Nested(DateHours))
@@ -86,8 +80,6 @@ class ExportedNotification(Notification):
 
 
 class ExportedPreference(ResponseSchema):
-    """A choice about one kind of notification on one channel."""
-
     kind = fields.String()
     channel = fields.Enum(Channel, by_value=True)
     wanted = fields.Boolean()

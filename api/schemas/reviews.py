@@ -24,29 +24,21 @@ class ReviewPermit(ResponseSchema):
 
 
 class NewReview(RequestSchema):
-    """A new review."""
-
     rating = Whole(1, 5, required=True, metadata={"example": 5})
     comment = Text(MAX_TEXT_CHARACTERS, load_default=None, allow_none=True)
 
 
 class ReviewAnswer(RequestSchema):
-    """The mentor's answer to a review."""
-
     answer = Text(MAX_TEXT_CHARACTERS, shortest=1, required=True, metadata={"example": "Thank you, I enjoyed it too."})
     review_id = Id(metadata={"description": "The review, if several mentees have reviewed the session."})
 
 
 class Moderation(RequestSchema):
-    """Whether to hide a review, and why."""
-
     hidden = TrueOrFalse(required=True)
     reason = Text(2000, shortest=1, required=True, metadata={"description": "Kept in the audit log."})
 
 
 class Review(ResponseSchema):
-    """A mentee's review of a session, with the mentor's answer."""
-
     id = Id()
     mentor_profile_id = Id()
     session_id = Id(
@@ -68,8 +60,6 @@ class Review(ResponseSchema):
 
 
 class ReviewFilters(ListQuery):
-    """Filters of a mentor's reviews."""
-
     session_id = Id(
         metadata={"description": "Only those of this session: the caller's own, or for its mentor and operators all."}
     )

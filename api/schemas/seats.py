@@ -17,8 +17,6 @@ from workflows.terms.cancellation import Quote
 
 
 class Payment(ExpectedTermsBody):
-    """What a seat is paid with."""
-
     bundle_purchase_id = Id(
         load_default=None,
         allow_none=True,
@@ -27,16 +25,12 @@ class Payment(ExpectedTermsBody):
 
 
 class Joining(Payment):
-    """Who joins, and what the seat is paid with."""
-
     student_id = Id(
         load_default=None, allow_none=True, metadata={"description": "The person, for operators; else the caller."}
     )
 
 
 class Leaving(RequestSchema):
-    """Who leaves, and why."""
-
     reason = Text(1000, load_default=None, allow_none=True, metadata={"description": "For the mentor."})
     student_id = Id(
         load_default=None, allow_none=True, metadata={"description": "The person, for operators; else the caller."}
@@ -44,15 +38,11 @@ class Leaving(RequestSchema):
 
 
 class SeatPolicy(ResponseSchema):
-    """The group's cancellation policy."""
-
     window_hours = fields.Integer()
     late_fee_percent = fields.Integer()
 
 
 class SeatCancelled(ResponseSchema):
-    """What it cost to leave."""
-
     late = fields.Boolean(metadata={"description": "Whether the seat was left inside the policy's window."})
     fee = fields.Nested(Money)
     refund = fields.Nested(Money)
@@ -66,20 +56,14 @@ class SeatCancelled(ResponseSchema):
 
 
 class LeftGroupSession(GroupSession):
-    """A group session that was left, and what that cost."""
-
     cancellation = fields.Nested(SeatCancelled)
 
 
 class SeatOffer(ResponseSchema):
-    """A seat that is kept for the caller."""
-
     expires_at = Moment()
 
 
 class WaitlistEntry(ResponseSchema):
-    """The caller's place in a waiting list."""
-
     position = fields.Integer(metadata={"description": "1 is next."})
     offer = fields.Nested(SeatOffer, allow_none=True, metadata={"description": "Null while there is no free seat."})
 
@@ -109,13 +93,11 @@ def cancellation_of(cost: Quote) -> dict[str, Any]:
 
 
 def shown_cancellation(cost: Quote) -> dict[str, Any]:
-    """What it cost to leave as JSON."""
     shown: dict[str, Any] = _CANCELLED.dump(cancellation_of(cost))
     return shown
 
 
 def shown_entry(entry: Entry) -> dict[str, Any]:
-    """A place in a waiting list as JSON."""
     offer = None if entry.offered_until is None else {"expires_at": entry.offered_until}
     shown: dict[str, Any] = _ENTRY.dump({"position": entry.position, "offer": offer})
     return shown

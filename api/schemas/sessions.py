@@ -40,8 +40,6 @@ from workflows.terms.cancellation import Quote
 
 
 class AttendanceOfMentee(RequestSchema):
-    """Whether a mentee was present."""
-
     user_id = Id(required=True)
     present = TrueOrFalse(required=True)
 
@@ -70,14 +68,10 @@ class AttendanceList(fields.List[Any]):
 
 
 class Attendance(RequestSchema):
-    """Which mentees of a session were present."""
-
     attendance = AttendanceList(required=True)
 
 
 class Participant(ResponseSchema):
-    """A mentee of a session."""
-
     user_id = Id()
     name = fields.String()
     present = fields.Boolean(allow_none=True, metadata={"description": "Null until attendance is recorded."})
@@ -114,8 +108,6 @@ _JOIN_URL = (
 
 
 class Session(ResponseSchema):
-    """The meeting of an accepted booking."""
-
     id = Id()
     booking_id = Id()
     mentor_profile_id = Id()
@@ -152,8 +144,6 @@ class Session(ResponseSchema):
 
 
 class SessionCancellation(CancellationTypeBody):
-    """Why a session is cancelled, and whether a refund is requested."""
-
     reason = Text(2000, shortest=1, required=True, metadata={"description": "Visible to both parties."})
     refund_requested = TrueOrFalse(
         load_default=True,
@@ -162,20 +152,14 @@ class SessionCancellation(CancellationTypeBody):
 
 
 class NoShow(RequestSchema):
-    """Who did not come to a session."""
-
     who = fields.Enum(AbsentParty, by_value=True, required=True)
 
 
 class OperatorsReason(RequestSchema):
-    """Why an operator does this."""
-
     reason = Text(2000, shortest=1, required=True)
 
 
 class Waiver(OperatorsReason):
-    """Why a fee is waived, and of a group, whose."""
-
     user_id = Id(
         load_default=None,
         allow_none=True,
@@ -184,15 +168,11 @@ class Waiver(OperatorsReason):
 
 
 class AgreedPolicy(ResponseSchema):
-    """The cancellation policy of a booking."""
-
     window_hours = fields.Integer()
     late_fee_percent = fields.Integer()
 
 
 class CancellationQuote(ResponseSchema):
-    """The cost of cancelling now."""
-
     session_id = Id()
     allowed = fields.Boolean()
     cancelled_by = fields.Enum(CancelledBy, by_value=True)
@@ -235,8 +215,6 @@ class WaivedSession(CancelledSession):
 
 
 class BookedSession(ResponseSchema):
-    """An accepted booking and its session."""
-
     booking = fields.Nested(Booking)
     session = fields.Nested(Session)
 
@@ -295,20 +273,14 @@ class DirectBooking(ResponseSchema):
 
 
 class SessionFilters(TimedListQuery):
-    """Filters of the caller's sessions as a mentee."""
-
     status = fields.Enum(SessionStatus, by_value=True, metadata={"description": "Only sessions that have this status."})
 
 
 class MentorSessionFilters(SessionFilters):
-    """Filters of the caller's sessions as a mentor."""
-
     with_user_id = Id(data_key="menteeUserId", metadata={"description": "Only sessions with this mentee."})
 
 
 class SessionEffect(ResponseSchema):
-    """The delivery of one effect of one event of the session."""
-
     effect = fields.String(metadata={"example": "reviews.unlock"})
     event = fields.String(attribute="event_type", metadata={"example": "session.completed"})
     target = fields.String()
@@ -322,8 +294,6 @@ class SessionEffect(ResponseSchema):
 
 
 class SessionEffects(ResponseSchema):
-    """All effects of a session."""
-
     items = fields.List(fields.Nested(SessionEffect))
 
 
@@ -350,7 +320,6 @@ def as_seen_by(actor: Actor, session: SessionRecord, *, meetings: MeetingService
 
 
 def shown_quote(session: SessionRecord, quote: Quote) -> dict[str, Any]:
-    """A quote as JSON."""
     policy = {"window_hours": quote.window_hours, "late_fee_percent": quote.late_fee_percent}
     shown: dict[str, Any] = _QUOTE.dump(
         {
@@ -376,6 +345,5 @@ def shown_effects(actor: Actor, effects: list[DeliveryStatus]) -> dict[str, Any]
 
 
 def shown_session(session: SessionRecord) -> dict[str, Any]:
-    """A session as JSON."""
     shown: dict[str, Any] = _SHOWN.dump(session)
     return shown

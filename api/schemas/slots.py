@@ -11,8 +11,6 @@ REASONS = ("beyond_horizon", "too_soon", "time_off", "outside_hours", "busy", "l
 
 
 class SlotQuery(RequestSchema):
-    """Which slots are wanted."""
-
     from_ = Moment(data_key="from", required=True, metadata={"example": "2030-05-04T00:00:00Z"})
     to = Moment(
         required=True, metadata={"description": "Exclusive; at most 92 days later.", "example": "2030-05-11T00:00:00Z"}
@@ -33,16 +31,12 @@ class SlotQuery(RequestSchema):
 
 
 class Slot(ResponseSchema):
-    """A time that can be booked."""
-
     start_time = Moment()
     end_time = Moment()
     mentor_profile_ids = fields.List(Id(), metadata={"description": "The mentors who are free then."})
 
 
 class RefusedSlot(ResponseSchema):
-    """A time that cannot be booked."""
-
     start_time = Moment()
     end_time = Moment()
     mentor_profile_id = Id()

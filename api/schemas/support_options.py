@@ -11,16 +11,12 @@ from api.schemas.groups import GroupSessionItem
 
 
 class OfferedListing(ResponseSchema):
-    """A listing of the course."""
-
     id = Id()
     duration_minutes = fields.Integer()
     price = Price()
 
 
 class TeachingMentor(ResponseSchema):
-    """A mentor who teaches the course."""
-
     id = Id()
     name = fields.String()
     headline = fields.String()
@@ -30,8 +26,6 @@ class TeachingMentor(ResponseSchema):
 
 
 class SupportOptions(ResponseSchema):
-    """Who teaches a course, what is sold for it, and the next groups that can be joined."""
-
     course = fields.Nested(Course)
     mentors = fields.List(fields.Nested(TeachingMentor))
     products = fields.List(fields.Nested(Product))

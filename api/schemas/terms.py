@@ -39,15 +39,12 @@ class Cancellation(fields.Nested):
         super().__init__(CancellationPolicy, allow_none=True, **kwargs)
 
     def get_value(self, obj: Any, attr: str, accessor: Any = None, default: Any = ma.missing) -> Any:  # noqa: ARG002
-        """The policy of a listing."""
         if obj.cancellation_window_hours is None:
             return None
         return {"window_hours": obj.cancellation_window_hours, "late_fee_percent": obj.late_fee_percent}
 
 
 class Location(RequestSchema):
-    """Where sessions take place."""
-
     kind = fields.Enum(LocationKind, by_value=True, required=True)
     value = Line(
         500,
@@ -108,7 +105,6 @@ class PublicLocation(AgreedLocation):
     """Where sessions take place, as everyone sees it: the kind alone."""
 
     def get_value(self, obj: Any, attr: str, accessor: Any = None, default: Any = ma.missing) -> Any:  # noqa: ARG002
-        """The kind."""
         return kind_alone(obj.location)
 
 
@@ -153,7 +149,6 @@ class OfferedTermsBody(RequestSchema):
 
     @post_load
     def as_columns(self, body: dict[str, Any], **_options: Any) -> dict[str, Any]:
-        """Split price and cancellation policy into their columns."""
         columns = with_price_columns(body)
         if "cancellation" in columns:
             policy = columns.pop("cancellation") or {"window_hours": None}
@@ -179,8 +174,6 @@ class OfferedTerms(ResponseSchema):
 
 
 class ExpectedCancellation(RequestSchema):
-    """A cancellation policy as it was shown."""
-
     window_hours = Whole(0, HOURS_OF_A_YEAR, required=True, metadata={"example": 24})
     late_fee_percent = Whole(0, 100, required=True, metadata={"example": 50})
 

@@ -22,8 +22,6 @@ ERROR_CLASSES = {
 
 
 class _EndpointSettings(RequestSchema):
-    """Settings of an endpoint."""
-
     url = Line(MAX_URL_CHARACTERS, required=True, metadata={"example": "https://partner.example/hooks/tutelage"})
     event_types = fields.List(
         Line(100),
@@ -42,8 +40,6 @@ class _EndpointSettings(RequestSchema):
 
 
 class NewWebhookEndpoint(_EndpointSettings):
-    """A new webhook endpoint."""
-
     signing = fields.Enum(
         Signing,
         by_value=True,
@@ -52,8 +48,6 @@ class NewWebhookEndpoint(_EndpointSettings):
 
 
 class WebhookEndpointChanges(_EndpointSettings):
-    """Changes of a webhook endpoint; what is left out stays."""
-
     url = Line(
         MAX_URL_CHARACTERS,
         metadata={"description": "A new address makes the endpoint `pending` until it has answered a ping."},
@@ -110,8 +104,6 @@ class WebhookSecret(ResponseSchema):
 
 
 class SecretRotation(RequestSchema):
-    """A rotation of an endpoint's secret."""
-
     grace_hours = Whole(0, MAX_GRACE_HOURS, load_default=24, metadata={"description": "0 ends the old ones at once."})
     secret = Line(
         200,
@@ -130,8 +122,6 @@ class WebhookPing(ResponseSchema):
 
 
 class WebhookExampleRequest(RequestSchema):
-    """A request for an example message."""
-
     event_type = Line(100, required=True, metadata={"example": "session.completed"})
 
 
@@ -143,15 +133,12 @@ class WebhookRecovery(RequestSchema):
 
     @ma.validates_schema(skip_on_field_errors=True)
     def check_order(self, data: dict[str, datetime], **_context: object) -> None:
-        """Refuse a time that ends before it begins."""
         since, until = data["since"], data.get("until")
         if until is not None and until <= since:
             raise ma.ValidationError("Must be after since.", "until")
 
 
 class RecoveredCount(ResponseSchema):
-    """The number of deliveries that are sent again."""
-
     recovered = fields.Integer()
 
 
@@ -181,8 +168,6 @@ class WebhookDelivery(ResponseSchema):
 
 
 class DeliveryAttempt(ResponseSchema):
-    """One attempt and its outcome."""
-
     number = fields.Integer(attribute="attempt")
     at = Moment(attribute="began_at", metadata={"description": "When it began."})
     outcome = fields.String(metadata={"enum": ["done", "retry", "cancelled", "dead"]})
@@ -194,23 +179,17 @@ class DeliveryAttempt(ResponseSchema):
 
 
 class WebhookDeliveryDetails(WebhookDelivery):
-    """One message to one endpoint, with its latest attempts."""
-
     attempt_log = fields.List(
         fields.Nested(DeliveryAttempt), metadata={"description": "The latest 100, the oldest of them first."}
     )
 
 
 class WebhookDeliveryFilters(ListQuery):
-    """Filters of webhook deliveries."""
-
     endpoint_id = Id()
     state = fields.Enum(DeliveryState, by_value=True)
 
 
 class EventType(ResponseSchema):
-    """A type of event that endpoints can ask for."""
-
     type = fields.String()
     description = fields.String()
     schema = fields.Dict(metadata={"description": "The JSON Schema of its messages."})
@@ -218,14 +197,10 @@ class EventType(ResponseSchema):
 
 
 class EventTypes(ResponseSchema):
-    """All event types."""
-
     items = fields.List(fields.Nested(EventType))
 
 
 class EventQuery(RequestSchema):
-    """Which events to read."""
-
     limit = QueryWhole(1, 100, load_default=20)
     after = Text(500, metadata={"description": "The `nextCursor` of the answer before; without it, from the first on."})
     types = Text(

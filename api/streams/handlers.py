@@ -83,7 +83,6 @@ class Handler(RequestHandler):
             self.set_header(name, value)
 
     def options(self) -> None:
-        """The methods that there are; of a listed origin, the answer to a preflight request."""
         policy: AnswerHeaders = self.settings["headers"]
         sent = self.request.headers
         fields = policy.of_preflight(sent.get("Origin"), sent.get("Access-Control-Request-Method"))
@@ -95,7 +94,6 @@ class Handler(RequestHandler):
         self.finish()
 
     def refuse(self, status: int, code: str, message: str, details: Mapping[str, list[str]] | None = None) -> None:
-        """Answer an error in the API's shape."""
         self.code = code
         telemetry.REFUSALS.labels(code).inc()
         self.set_status(status)
@@ -145,7 +143,6 @@ class StreamHandler(Handler):
     ends_at: float | None = None
 
     def initialize(self, hub: Hub) -> None:
-        """Called by tornado."""
         self.hub = hub
         self.stream: Stream | None = None
 
@@ -295,7 +292,6 @@ class StreamHandler(Handler):
         raise NotImplementedError
 
     def snapshot(self, db: Connection) -> Mapping[str, Any]:
-        """The state at the beginning of the stream."""
         raise NotImplementedError
 
     async def events(self, changes: list[Change]) -> list[tuple[str, Mapping[str, Any]] | None]:
@@ -314,7 +310,6 @@ class AvailabilityStream(StreamHandler):
     is_for_visitors = True
 
     async def subject(self, actor: Actor) -> set[UUID]:
-        """The mentor that the query names."""
         require_role(actor, VISITOR)
         self.mentor_profile_id = identifier(self.get_query_argument("mentorProfileId", None))
         if self.mentor_profile_id is None:
@@ -326,7 +321,6 @@ class AvailabilityStream(StreamHandler):
         return {self.mentor_profile_id}
 
     def snapshot(self, db: Connection) -> Mapping[str, Any]:
-        """The busy times of the next 92 days."""
         assert self.mentor_profile_id is not None
         busy = busy_times(db, self.mentor_profile_id, now=datetime.now(UTC))
         return {"mentorProfileId": str(self.mentor_profile_id), "busy": [_times(*each) for each in busy]}
@@ -357,7 +351,6 @@ class SessionStream(StreamHandler):
         return {each for each in (actor.user_id, actor.mentor_profile_id) if each is not None}
 
     def snapshot(self, db: Connection) -> Mapping[str, Any]:
-        """The sessions that are scheduled or in progress."""
         assert self.actor is not None
         return {"items": [self._shown(each) for each in open_sessions(db, self.actor)]}
 
@@ -400,12 +393,9 @@ class SessionStream(StreamHandler):
 
 
 class HealthHandler(Handler):
-    """Whether the process answers."""
-
     route = "/health/live"
 
     def get(self) -> None:
-        """Answer."""
         self.finish({"status": "ok"})
 
 
@@ -413,7 +403,6 @@ class _Missing(Handler):
     SUPPORTED_METHODS = RequestHandler.SUPPORTED_METHODS
 
     def prepare(self) -> None:
-        """Whatever the method."""
         self.refuse(404, "not_found", SENTENCES[404])
 
 

@@ -191,7 +191,6 @@ class Hub:
             self._waiting.setdefault(key, set()).add(stream)
 
     def leave(self, stream: Stream) -> None:
-        """Give no further changes to a stream."""
         for key in stream.keys:
             self._waiting[key].discard(stream)
             if not self._waiting[key]:
@@ -240,7 +239,6 @@ class Stream:
         self.ended = False
 
     def concerns(self, change: Change) -> bool:
-        """Whether a change is for this stream."""
         if change.type not in self._types or change.position <= self._after:
             return False
         if self._seen is not None and self._seen.has(change):
@@ -256,7 +254,6 @@ class Stream:
             self._woken.set()
 
     def end(self) -> None:
-        """Write nothing more."""
         self.ended = True
         self._woken.set()
 

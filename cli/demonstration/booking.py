@@ -55,8 +55,6 @@ OFFER: dict[str, Any] = {
 
 @dataclass(frozen=True)
 class Participants:
-    """The people of the demo and their listing."""
-
     operator: Client
     mentee: Client
     mentor: Client
@@ -101,7 +99,6 @@ def register_participants(run: DemoRun, engine: Engine) -> Participants:
 
 
 def client_of(run: DemoRun, user_id: UUID | None, mentor_profile_id: UUID | None = None) -> Client:
-    """A person as a caller."""
     acting = {"mentor_profile_id": str(mentor_profile_id)} if mentor_profile_id else {}
     return run.client(sub=str(user_id), roles=[], **acting)
 
@@ -349,7 +346,6 @@ def check_invariants(run: DemoRun, operator: Client) -> None:
 
 
 def check_page(run: DemoRun, url: str, name: str, process: str) -> None:
-    """Check that a page exists to which the demo sends people."""
     try:
         response = run.http.request("GET", url, timeout=run.timeout_seconds, retries=False)
     except urllib3.exceptions.HTTPError as error:

@@ -20,7 +20,6 @@ SUBJECT = "Booked in a web page by the demo"
 
 
 def demo_page(api_url: str) -> str:
-    """The address of the demo pages."""
     return f"{api_url}{PATH}"
 
 

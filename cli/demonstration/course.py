@@ -29,8 +29,6 @@ BUNDLE = {
 
 @dataclass(frozen=True)
 class _Course:
-    """The course with its mentor and mentees."""
-
     id: UUID
     bundle_id: UUID
     mentor: Client

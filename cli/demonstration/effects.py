@@ -23,7 +23,6 @@ class Effects:
         self.items: list[dict[str, Any]] = []
 
     def refresh(self) -> None:
-        """Ask again."""
         self.items = self._operator.get(self._path).body["items"]
 
     def expect_of(self, event: type[Event]) -> list[Expected]:
@@ -70,7 +69,6 @@ def _is_timer(item: Mapping[str, Any]) -> bool:
 
 
 def _describe(item: Mapping[str, Any] | None) -> str:
-    """The progress of an effect, for the message that it has not happened."""
     if item is None:
         return "it was never recorded"
     error = f", the last with {item['lastError']}" if item.get("lastError") else ""

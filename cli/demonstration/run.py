@@ -58,7 +58,6 @@ class Output:
         self._console = Console(highlight=False)
 
     def heading(self, title: str) -> None:
-        """Begin a new part."""
         self._console.print(Text(f"\n{title}", style="bold"), soft_wrap=True)
 
     def step(self, what: str, *, by: str, milliseconds: float | None = None) -> None:
@@ -124,7 +123,6 @@ class Client:
     claims: dict[str, Any]
 
     def get(self, path: str, *, expect: Sequence[int] = (200,)) -> Answer:
-        """Read something."""
         return self._ask("GET", path, None, expect, {})
 
     def post(
@@ -152,7 +150,6 @@ class Client:
         return answer
 
     def patch(self, path: str, body: Mapping[str, Any]) -> Answer:
-        """Patch under a new idempotency key."""
         return self._ask("PATCH", path, body, (200,), {})
 
     def _ask(
@@ -230,7 +227,6 @@ class DemoRun:
     timeout_seconds: float
 
     def client(self, **claims: object) -> Client:
-        """A caller with a token of these claims."""
         return Client(self, claims)
 
     def await_all(

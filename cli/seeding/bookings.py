@@ -50,8 +50,6 @@ FUTURE_DAYS = (2, 30)
 
 
 class Outcome(StrEnum):
-    """The present state of a booking."""
-
     DRAFT = "draft"
     DECLINED = "declined"
     CANCELLED = "cancelled"
@@ -86,7 +84,6 @@ class PlannedBooking:
 
     @property
     def random(self) -> Random:
-        """The random generator that chooses people's texts for this booking."""
         return Random(self.words)
 
 
@@ -230,8 +227,6 @@ class EffectRunner:
 
 @dataclass(frozen=True)
 class Parties:
-    """The people of a booking, and its listing."""
-
     mentee: Actor
     mentor: Actor
     listing_id: UUID

@@ -26,8 +26,6 @@ REQUIRED = "Please fill this in."
 
 @dataclass(frozen=True, kw_only=True)
 class Visit:
-    """One request of a link's page."""
-
     db: Connection
     link: ActionLink
     now: datetime
@@ -35,8 +33,6 @@ class Visit:
 
 @dataclass(frozen=True)
 class Redirect:
-    """An answer that leads to another site."""
-
     url: str
 
 
@@ -96,8 +92,6 @@ class ActionPage(ABC):
 
 
 class BookingPage(ActionPage):
-    """A page about a booking, to one of its parties."""
-
     def __init__(self, visit: Visit, booking: Booking | None = None) -> None:
         super().__init__(visit)
         self.booking = booking or booking_of(visit)
@@ -106,7 +100,6 @@ class BookingPage(ActionPage):
         self.other = name_of_other(self.booking, is_mentor=self.is_mentor)
 
     def facts(self) -> list[tuple[str, str]]:
-        """What the booking is."""
         booking = self.booking
         about = [("About", booking.title)] if booking.title else []
         return [
@@ -118,7 +111,6 @@ class BookingPage(ActionPage):
         ]
 
     def price(self) -> str:
-        """What was agreed on."""
         return price_of(self.booking.bundle_purchase_id, self.booking.price_amount, self.booking.price_currency)
 
 
@@ -150,14 +142,12 @@ def name_of_other(booking: Booking, *, is_mentor: bool) -> str:
 
 
 def price_of(bundle_purchase_id: UUID | None, amount: int, currency: str) -> str:
-    """A price in words; the amount in minor units."""
     if bundle_purchase_id is not None:
         return "Paid with a bundle"
     return money(amount, currency) if amount else "Free"
 
 
 def errors_by_field(messages: ma.ValidationError) -> dict[str, str]:
-    """What is wrong with each field of a form."""
     reasons: Any = messages.messages
     missing = ma.fields.Field.default_error_messages["required"]
     return {

@@ -43,8 +43,6 @@ class CancelForm(RequestSchema):
 
 
 class LeaveForm(Reason):
-    """Why a group is left."""
-
     quoted = OneLine(100, load_default=None)
 
 
@@ -75,8 +73,6 @@ def count_withdrawal(page: BookingPage) -> None:
 
 
 class CancelPage(BookingPage):
-    """Cancel a session, as its mentor or its mentee."""
-
     answers = CancelForm()
 
     def __init__(self, visit: Visit, booking: Booking) -> None:
@@ -89,7 +85,6 @@ class CancelPage(BookingPage):
         self.quote = quote_for(self.holder.actor, self.session, now=self.now)
 
     def asking(self) -> Page:
-        """Show what it costs, and ask for a reason."""
         if self.session.status is not SessionStatus.SCHEDULED:
             raise Closed(*_ENDED[self.session.status])
         if not self.quote.allowed:
@@ -178,8 +173,6 @@ class CancelPage(BookingPage):
 
 
 class LeavePage(BookingPage):
-    """Leave a group session."""
-
     answers = LeaveForm()
 
     def __init__(self, visit: Visit, booking: Booking) -> None:
@@ -194,11 +187,9 @@ class LeavePage(BookingPage):
         require_leavable(self.cost)
 
     def price(self) -> str:
-        """What the seat was paid with."""
         return price_of(self.place.bundle_purchase_id, self.place.price_amount or 0, self.cost.currency)
 
     def asking(self) -> Page:
-        """Show what it costs."""
         reason = Field(
             name="reason", label="Reason", hint=f"Shown to {self.other}. You can leave it empty.", limit=1000
         )

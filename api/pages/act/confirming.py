@@ -11,15 +11,12 @@ from workflows.action_links.link import holder_of
 
 
 class ConfirmMailPage(ActionPage):
-    """Confirm a mail address."""
-
     def __init__(self, visit: Visit) -> None:
         super().__init__(visit)
         self.change = confirmable(self.db, self.link.subject_id, user_id=self.link.user_id, now=self.now)
         self.holder = holder_of(self.db, self.link)
 
     def asking(self) -> Page:
-        """Ask whether it is theirs."""
         return Page(
             title="Use this mail address for your account?",
             facts=[("Name", self.holder.name), ("New address", self.change.email)],
@@ -28,6 +25,5 @@ class ConfirmMailPage(ActionPage):
         )
 
     def act(self, answers: dict[str, Any]) -> Page | Redirect:  # noqa: ARG002
-        """Make it the account's."""
         confirm_email_change(self.db, actor=self.holder.actor, change=self.change, now=self.now)
         return Page(title="Your mail address is confirmed", paragraphs=[f"Mails to you now go to {self.change.email}."])

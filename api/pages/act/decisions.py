@@ -35,19 +35,15 @@ class _DecisionPage(BookingPage):
             raise Closed(*_DECIDED[self.booking.status])
 
     def request(self) -> list[tuple[str, str]]:
-        """What is decided about."""
         notes = shown_text(self.booking.notes) if self.booking.notes else None
         return [*self.facts(), *([("Message", notes)] if notes else [])]
 
     def instead(self, words: str, action: Action) -> tuple[str, str]:
-        """A link to the other decision."""
         other = replace(self.link, action=action)
         return words, Signer(app_state().settings.signing_keys, LINK_PURPOSE).sign(other.to_text())
 
 
 class AcceptPage(_DecisionPage):
-    """Accept a request."""
-
     advice = {  # noqa: RUF012
         "slot_taken": "You or the mentee are already booked at this time, so the request cannot be accepted. You can"
         " still decline it.",
@@ -66,7 +62,6 @@ class AcceptPage(_DecisionPage):
         )
 
     def act(self, answers: dict[str, Any]) -> Page | Redirect:  # noqa: ARG002
-        """Accept it."""
         overlap = app_state().settings.mentee_overlap
         actor = self.holder.actor
         accept(self.db, actor=actor, booking=self.booking, now=self.now, mentee_overlap=overlap)
@@ -83,7 +78,6 @@ class DeclinePage(_DecisionPage):
     answers = Reason()
 
     def asking(self) -> Page:
-        """Ask whether to decline, and why."""
         reason = Field(name="reason", label=f"A message to {self.other}", hint="You can leave it empty.", limit=1000)
         return Page(
             title=f"Decline the request from {self.other}?",
@@ -93,7 +87,6 @@ class DeclinePage(_DecisionPage):
         )
 
     def act(self, answers: dict[str, Any]) -> Page | Redirect:
-        """Decline it."""
         decline(self.db, actor=self.holder.actor, booking=self.booking, now=self.now, **answers)
         return Page(
             title="You have declined the request", paragraphs=[f"{self.other} will be notified. Nothing is booked."]

@@ -33,7 +33,6 @@ class JoinPage(BookingPage):
         self.session = accepted_session(self.db, self.booking.session_id)
 
     def asking(self) -> Page:
-        """Ask whether to go there."""
         link = self._link()
         parts = urlsplit(link)
         return Page(
@@ -44,7 +43,6 @@ class JoinPage(BookingPage):
         )
 
     def act(self, answers: dict[str, Any]) -> Page | Redirect:  # noqa: ARG002
-        """Go there."""
         return Redirect(self._link())
 
     def _link(self) -> str:

@@ -24,15 +24,11 @@ _RATINGS = [("5", "Excellent"), ("4", "Very good"), ("3", "Good"), ("2", "Fair")
 
 
 class ReviewForm(RequestSchema):
-    """A review as a form sends it."""
-
     rating = QueryWhole(1, 5, required=True)
     comment = Text(MAX_TEXT_CHARACTERS, load_default=None)
 
 
 class ReviewPage(ActionPage):
-    """Write a review."""
-
     answers = ReviewForm()
 
     def __init__(self, visit: Visit) -> None:
@@ -45,7 +41,6 @@ class ReviewPage(ActionPage):
         self.mentor = str(booking.mentor["name"])
 
     def asking(self) -> Page:
-        """Ask for a rating and a comment."""
         require_open_permit(self.db, self.holder.actor, self.session, now=self.now)
         about = [("About", self.session.title)] if self.session.title else []
         rating = Field(name="rating", kind=FieldKind.CHOICES, label="Your rating", choices=_RATINGS, required=True)
@@ -62,7 +57,6 @@ class ReviewPage(ActionPage):
         )
 
     def act(self, answers: dict[str, Any]) -> Page | Redirect:
-        """Write it."""
         submit(self.db, actor=self.holder.actor, session=self.session, now=self.now, **answers)
         return Page(
             title="Thank you for your review",

@@ -26,8 +26,6 @@ def accept_page(visit: Visit) -> ActionPage:
 
 
 class OfferForm(RequestSchema):
-    """The price that the page has shown."""
-
     quoted = OneLine(100, load_default=None)
 
 
@@ -55,11 +53,9 @@ class OfferPage(BookingPage):
         self.offered_until = place.offered_until
 
     def price(self) -> str:
-        """That of the seat."""
         return price_of(None, self.group.price_amount, self.group.price_currency)
 
     def asking(self) -> Page:
-        """Ask whether to take it."""
         until = local_time(self.offered_until, self.holder.time_zone)
         bundle = " To pay with a bundle, take it in the application." if self.group.price_amount else ""
         return Page(

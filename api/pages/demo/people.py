@@ -18,8 +18,6 @@ MAX_SESSIONS = 5
 
 
 class Offer(NamedTuple):
-    """A listing of the demo's mentor."""
-
     id: UUID
     title: str
     is_instant: bool
@@ -51,7 +49,6 @@ class DemoPeople:
 
     @property
     def course_id(self) -> UUID | None:
-        """The course that the mentor teaches."""
         return next((offer.course_id for offer in self.offers if offer.course_id), None)
 
 
