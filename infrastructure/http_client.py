@@ -83,19 +83,12 @@ _CERTIFICATE_ERRORS = {
 
 @dataclass(frozen=True)
 class HttpLimits:
-    """Time-outs in seconds, and the size of a response.
+    """Time-outs in seconds, and the size of a response."""
 
-    Args:
-        connect: for looking up the name, and then for connecting.
-        deadline: for everything together, to the end of the response.
-        idle: after which a connection carries no further message.
-        response_bytes: of a response, head and body together.
-    """
-
-    connect: float = 5.0
-    deadline: float = 15.0
-    idle: float = IDLE_SECONDS
-    response_bytes: int = RESPONSE_LIMIT_BYTES
+    connect: float = 5.0  # for looking up the name, and then for connecting
+    deadline: float = 15.0  # for everything together, to the end of the response
+    idle: float = IDLE_SECONDS  # after which a connection carries no further message
+    response_bytes: int = RESPONSE_LIMIT_BYTES  # of a response, head and body together
 
 
 @dataclass(frozen=True)

@@ -17,19 +17,12 @@ _KEY = "personal"
 
 @dataclass(frozen=True)
 class Personal:
-    """How an erasure changes a column.
+    """How an erasure changes a column."""
 
-    Args:
-        is_personal: whether the column tells of a person.
-        replacement: the SQL of its value after an erasure; None where nothing is written.
-        goes_with_row: whether the whole row is deleted.
-        reason: why a personal column is kept.
-    """
-
-    is_personal: bool = True
-    replacement: str | None = None
-    goes_with_row: bool = False
-    reason: str | None = None
+    is_personal: bool = True  # whether the column tells of a person
+    replacement: str | None = None  # the SQL of its value after an erasure; None where nothing is written
+    goes_with_row: bool = False  # whether the whole row is deleted
+    reason: str | None = None  # why a personal column is kept
 
 
 Info = dict[Any, Any]

@@ -141,21 +141,16 @@ class Route(Generic[M]):
 
 @dataclass(eq=False)
 class LeasedMessage(Generic[M]):
-    """The message of a leased delivery.
-
-    Args:
-        since: when it was leased or its lease renewed, on the monotonic clock.
-        settled: done when its outcome is written; the result is whether it was postponed.
-        took: the duration of the attempt.
-    """
+    """The message of a leased delivery."""
 
     effect: OutboundEffect[M]
     delivery: Delivery
     message: M
-    since: float
+    since: float  # when it was leased or its lease renewed, on the monotonic clock
     route: Route[M]
+    # Done when its outcome is written; the result is whether it was postponed.
     settled: Future[bool] = field(default_factory=Future)
-    took: timedelta = timedelta()
+    took: timedelta = timedelta()  # the duration of the attempt
     has_slot: bool = True
 
     @property
@@ -183,14 +178,10 @@ class LeasedMessage(Generic[M]):
 
 @dataclass
 class Drain:
-    """The search for deliveries of an effect that no wake-up names, by one thread at a time.
-
-    Args:
-        after: the webhook endpoint at which it goes on.
-    """
+    """The search for deliveries of an effect that no wake-up names, by one thread at a time."""
 
     lock: Lock = field(default_factory=Lock)
-    after: UUID = NIL
+    after: UUID = NIL  # the webhook endpoint at which it goes on
 
     def end(self) -> bool:
         """Leave the search to another thread; returns False, since this one drains no longer."""

@@ -29,17 +29,13 @@ _delay_of = cache(telemetry.DELIVERY_DELAY.labels)
 
 @dataclass(frozen=True)
 class OutcomeLog:
-    """The log line and the metrics of a settled delivery, to be written after the commit.
-
-    Args:
-        outcome: done, retry, postponed, cancelled, dead; or settled_late, where another worker had leased the row
-            meanwhile, and nothing was written.
-        took: the duration of the attempt.
-    """
+    """The log line and the metrics of a settled delivery, to be written after the commit."""
 
     delivery: Delivery
+    # Done, retry, postponed, cancelled, dead; or settled_late, where another worker had leased the row meanwhile, and
+    # nothing was written.
     outcome: str
-    took: timedelta
+    took: timedelta  # the duration of the attempt
     fields: dict[str, Any]
     level: int = logging.INFO
 

@@ -111,18 +111,13 @@ class BatchFailed(Exception):
 
 @dataclass(frozen=True)
 class Step:
-    """The deliveries that one transaction claims and runs.
-
-    Args:
-        leased: the deliveries, where an earlier transaction has leased them; else they are claimed by their keys.
-        alone: whether it is a single delivery, under the ordinary timeouts.
-        drains: whether others of the queue are claimed, too.
-    """
+    """The deliveries that one transaction claims and runs."""
 
     keys: Sequence[DeliveryKey]
+    # The deliveries, where an earlier transaction has leased them; else they are claimed by their keys.
     leased: Sequence[Delivery] = ()
-    alone: bool = False
-    drains: bool = False
+    alone: bool = False  # whether it is a single delivery, under the ordinary timeouts
+    drains: bool = False  # whether others of the queue are claimed, too
 
 
 @dataclass

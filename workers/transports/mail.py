@@ -46,23 +46,15 @@ _DOT_AT_START = re.compile(rb"(?m)^\.")
 
 @dataclass(frozen=True)
 class MailIdentity:
-    """Mail identity: the sender, the operators' address, the buttons, and the unsubscribe links.
+    """Mail identity: the sender, the operators' address, the buttons, and the unsubscribe links."""
 
-    Args:
-        sender: an address, with a name if it has one; so is `operators`.
-        base: PUBLIC_URL without a slash at its end.
-        signer: signs unsubscribe links; None where there are none, because PUBLIC_URL is unknown.
-        meetings: makes the links of online sessions.
-        link_signer: signs the links to the API's own pages; None as above.
-        app_urls: the pages of the operator's application, with `{id}` for an id.
-    """
-
-    sender: str
+    sender: str  # an address, with a name if it has one; so is `operators`
     operators: str
-    base: str = ""
-    signer: Signer | None = None
-    meetings: MeetingService = NO_LINKS
-    link_signer: Signer | None = None
+    base: str = ""  # PUBLIC_URL without a slash at its end
+    signer: Signer | None = None  # signs unsubscribe links; None where there are none, because PUBLIC_URL is unknown
+    meetings: MeetingService = NO_LINKS  # makes the links of online sessions
+    link_signer: Signer | None = None  # signs the links to the API's own pages; None as above
+    # The pages of the operator's application, with `{id}` for an id.
     app_urls: Mapping[AppPage, str] = field(default_factory=dict)
 
     def buttons(self, actions: MailActions, *, can_join: bool = False) -> list[Button]:

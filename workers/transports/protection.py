@@ -46,21 +46,14 @@ class Speed(Enum):
 
 @dataclass(frozen=True, kw_only=True)
 class Shares:
-    """How many messages may be under way at a time.
+    """How many messages may be under way at a time."""
 
-    Args:
-        senders: in all.
-        many: to one prompt destination.
-        few: to any other one.
-        slow: to all slow ones together, so that destinations that hang repeatedly leave room for the others.
-        reserve: kept free for destinations that have nothing under way and are not slow: they are served even if any
-            number of others begin to hang at the same moment.
-    """
-
-    senders: int
-    many: int
-    few: int
-    slow: int
+    senders: int  # in all
+    many: int  # to one prompt destination
+    few: int  # to any other one
+    slow: int  # to all slow ones together, so that destinations that hang repeatedly leave room for the others
+    # Kept free for destinations that have nothing under way and are not slow: they are served even if any number of
+    # others begin to hang at the same moment.
     reserve: int
 
     @classmethod
@@ -90,18 +83,12 @@ class Shares:
 
 @dataclass(frozen=True, kw_only=True)
 class Breaker(Generic[M]):
-    """Settings of the circuit breakers of one transport.
+    """Settings of the circuit breakers of one transport."""
 
-    Args:
-        name: of a destination, for the log and the reason of a postponement.
-        age: for how long a message has waited, by the database's clock.
-        age_share: the share of its age by which a message is postponed at least.
-        min_pause: how many seconds it is open for at first, and then for twice as long each time.
-    """
-
-    name: str
-    age: Callable[[M], timedelta]
-    age_share: float = 0.0
+    name: str  # of a destination, for the log and the reason of a postponement
+    age: Callable[[M], timedelta]  # for how long a message has waited, by the database's clock
+    age_share: float = 0.0  # the share of its age by which a message is postponed at least
+    # How many seconds it is open for at first, and then for twice as long each time.
     min_pause: float = MIN_PAUSE_SECONDS
 
 

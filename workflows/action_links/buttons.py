@@ -58,37 +58,24 @@ class Button:
 
 @dataclass(frozen=True, kw_only=True)
 class MailActions:
-    """Where a mail leads.
+    """Where a mail leads."""
 
-    Args:
-        links: what its reader can do on the pages of the API, by the words on the buttons, the most likely first.
-        page: of the operator's application; None where it has none.
-        page_id: of what that page is about: of a booking, a session (a review's page too) or a bundle.
-        label: of the button to it.
-    """
-
+    # What its reader can do on the pages of the API, by the words on the buttons, the most likely first.
     links: Mapping[str, ActionLink] = field(default_factory=dict)
-    page: AppPage | None = None
-    page_id: UUID | None = None
-    label: str = ""
+    page: AppPage | None = None  # of the operator's application; None where it has none
+    page_id: UUID | None = None  # of what that page is about: of a booking, a session (a review's page too) or a bundle
+    label: str = ""  # of the button to it
 
 
 @dataclass(frozen=True, kw_only=True)
 class Reader:
-    """The reader of a mail.
-
-    Args:
-        links_version: the version of their links, which were mailed to no other address.
-        is_mentor: whether the booking is one of theirs as a mentor.
-        can_cancel: whether the policy of the booking lets them cancel it, or leave it.
-        present: as a mentee, whether they were; None until attendance is recorded.
-    """
+    """The reader of a mail."""
 
     user_id: UUID
-    links_version: int
-    is_mentor: bool
-    can_cancel: bool = True
-    present: bool | None = None
+    links_version: int  # the version of their links, which were mailed to no other address
+    is_mentor: bool  # whether the booking is one of theirs as a mentor
+    can_cancel: bool = True  # whether the policy of the booking lets them cancel it, or leave it
+    present: bool | None = None  # as a mentee, whether they were; None until attendance is recorded
 
 
 def actions_of(event: Event, reader: Reader, *, now: datetime) -> MailActions:

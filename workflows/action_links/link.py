@@ -40,18 +40,14 @@ class Action(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class ActionLink:
-    """The content of a link.
-
-    Args:
-        expires_at: in UTC, of which whole seconds are kept.
-        links_version: of the user when it was mailed; None for the confirmation of an address, which goes to another
-            one than the account's and ends with the requested change.
-    """
+    """The content of a link."""
 
     action: Action
     subject_id: UUID
     user_id: UUID
-    expires_at: datetime
+    expires_at: datetime  # in UTC, of which whole seconds are kept
+    # Of the user when it was mailed; None for the confirmation of an address, which goes to another one than the
+    # account's and ends with the requested change.
     links_version: int | None
 
     def to_text(self) -> str:

@@ -32,20 +32,14 @@ _QUARTER = literal(QUARTER)
 
 @dataclass(frozen=True)
 class HourOfWeek:
-    """One hour of the week in a period's zone.
+    """One hour of the week in a period's zone."""
 
-    Args:
-        weekday: 0 for Monday to 6 for Sunday.
-        hour: 0 to 23, by the clocks: an hour that comes twice counts twice, one that is left out not at all.
-        open_minutes: how long the mentor could have been booked, by the weekly hours that held at the time and the
-            hours of single dates, without time off; None where the mentor has never set any hours.
-        booked_minutes: how long sessions took, or are to take; cancelled ones took none.
-    """
-
-    weekday: int
-    hour: int
+    weekday: int  # 0 for Monday to 6 for Sunday
+    hour: int  # 0 to 23, by the clocks: an hour that comes twice counts twice, one that is left out not at all
+    # How long the mentor could have been booked, by the weekly hours that held at the time and the hours of single
+    # dates, without time off; None where the mentor has never set any hours.
     open_minutes: int | None
-    booked_minutes: int
+    booked_minutes: int  # how long sessions took, or are to take; cancelled ones took none
 
 
 @dataclass(frozen=True)

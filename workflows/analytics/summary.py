@@ -64,18 +64,12 @@ SELECT count(*) FROM batch
 
 @dataclass(frozen=True)
 class Summary:
-    """The overview.
+    """The overview."""
 
-    Args:
-        statuses: how many sessions have each status that any has.
-        busiest: the mentors with the most sessions, at most a hundred of them, each by id and name.
-        accepted_bookings: how many there are; each of them has a session, or gets it in a moment.
-        to_complete: the oldest sessions that are still in progress a day after their end, at most a hundred of them.
-    """
-
-    statuses: dict[str, int]
-    busiest: list[dict[str, Any]]
-    accepted_bookings: int
+    statuses: dict[str, int]  # how many sessions have each status that any has
+    busiest: list[dict[str, Any]]  # the mentors with the most sessions, at most a hundred of them, each by id and name
+    accepted_bookings: int  # how many there are; each of them has a session, or gets it in a moment
+    # The oldest sessions that are still in progress a day after their end, at most a hundred of them.
     to_complete: list[dict[str, Any]]
 
     @property

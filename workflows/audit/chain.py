@@ -117,17 +117,13 @@ class Problem:
 
 @dataclass(frozen=True)
 class Verification:
-    """The result of a check: how many entries and blocks were checked, and where the chain ends.
-
-    Args:
-        unchained: the oldest entry that is not chained yet; None where all are.
-    """
+    """The result of a check: how many entries and blocks were checked, and where the chain ends."""
 
     entries: int
     blocks: int
     problems: list[Problem]
     end: Link
-    unchained: datetime | None
+    unchained: datetime | None  # the oldest entry that is not chained yet; None where all are
 
 
 def chain_entries(db: Connection) -> bool:

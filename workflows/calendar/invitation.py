@@ -40,17 +40,12 @@ class Guest(Reader):
 
 @dataclass(frozen=True, kw_only=True)
 class Invitation:
-    """The calendar object of one mail.
+    """The calendar object of one mail."""
 
-    Args:
-        method: REQUEST or CANCEL.
-        changed: when the session was booked or cancelled; the same on every attempt to send it.
-    """
-
-    method: str
+    method: str  # REQUEST or CANCEL
     entry: CalendarEntry
     guest: Guest
-    changed: datetime
+    changed: datetime  # when the session was booked or cancelled; the same on every attempt to send it
 
     def rendered(self, *, organizer: str, address: str, meetings: MeetingService) -> bytes:
         """The calendar object; the reader is its only attendee, so that it discloses no other address.

@@ -95,11 +95,7 @@ READ_CALENDAR = register_outbound(
 )
 
 
-def _fetch_at(event: CalendarFeedScheduled) -> datetime:
-    return event.fetch_at
-
-
-@subscribe(CalendarFeedScheduled, name="calendars.start", queue="webhooks", due=_fetch_at)
+@subscribe(CalendarFeedScheduled, name="calendars.start", queue="webhooks", due=lambda event: event.fetch_at)
 def start_reading(db: Connection, event: CalendarFeedScheduled, *, now: datetime) -> None:
     """Begin to read a calendar; its delivery stays pending, and is due again and again."""
     follow_up(db, event, READ_CALENDAR, [""])

@@ -205,55 +205,37 @@ for _row in BOOKING_NOTIFICATIONS:
     _subscribe(*_row)
 
 
-def _subscribe_seat(event_type: type[SeatJoined | SeatLeft], kind: str) -> None:
-    @subscribe(event_type, name=f"notifications.{kind}", queue="notifications")
-    def notify_both(db: Connection, event: SeatJoined | SeatLeft, *, now: datetime) -> None:
-        """Notify the person who took or left the seat, and the mentor.
-
-        That person may no longer be a participant by now, so they are read on their own.
-        """
-        parties, person = parties_of(db, event.booking_id), person_of(db, event.user_id)
-        reason = reason_for_leaving(db, event.seat_id) if isinstance(event, SeatLeft) else None
-        by_operator = is_operators(event.actor)
-        about = {"event": event, "who": person.name, "reason": _quoted(reason), "by_operator": by_operator}
-        words = [
-            (reader, compose(kind, **about, **variables_about(parties, reader))) for reader in (parties.mentor, person)
-        ]
-        notify_people(db, event, kind=kind, words=words)
-
-
-_subscribe_seat(SeatJoined, "seat_joined")
-_subscribe_seat(SeatLeft, "seat_left")
-
-
-def _notify_one(db: Connection, event: SeatRefunded | WaitlistEvent, kind: str) -> None:
-    """Notify the person of the event alone, who may be no participant."""
+@subscribe(SeatJoined, name="notifications.seat_joined", queue="notifications")
+@subscribe(SeatLeft, name="notifications.seat_left", queue="notifications")
+def notify_both(db: Connection, event: SeatJoined | SeatLeft, *, now: datetime) -> None:
+    """Notify the mentor, and the person who took or left the seat, who may be no participant by now."""
     parties, person = parties_of(db, event.booking_id), person_of(db, event.user_id)
-    words = compose(kind, event=event, **variables_about(parties, person))
-    notify_people(db, event, kind=kind, words=[(person, words)])
+    reason = reason_for_leaving(db, event.seat_id) if isinstance(event, SeatLeft) else None
+    by_operator = is_operators(event.actor)
+    about = {"event": event, "who": person.name, "reason": _quoted(reason), "by_operator": by_operator}
+    kind = _kind_of(event)
+    readers = (parties.mentor, person)
+    words = [(reader, compose(kind, **about, **variables_about(parties, reader))) for reader in readers]
+    notify_people(db, event, kind=kind, words=words)
+
+
+def _kind_of(event: Event) -> str:
+    return event.type.replace(".", "_")
 
 
 def _once_if_waived(event: SeatRefunded) -> Sequence[str]:
-    """Participants have what comes back in the notification of the cancellation; who has left does not get that."""
+    """None for a cancelled group, whose notification of the cancellation tells participants of their refund."""
     return ("",) if event.waived else ()
 
 
 @subscribe(SeatRefunded, name="notifications.seat_refunded", queue="notifications", targets=_once_if_waived)
-def notify_waived(db: Connection, event: SeatRefunded, _target: str, *, now: datetime) -> None:
-    """Notify the person who left late that they get the fee back."""
-    _notify_one(db, event, "seat_refunded")
-
-
 @subscribe(WaitlistOffered, name="notifications.waitlist_offered", queue="notifications")
-def notify_offered(db: Connection, event: WaitlistOffered, *, now: datetime) -> None:
-    """Notify the first in line of the seat and until when it is kept."""
-    _notify_one(db, event, "waitlist_offered")
-
-
 @subscribe(WaitlistDropped, name="notifications.waitlist_dropped", queue="notifications")
-def notify_dropped(db: Connection, event: WaitlistDropped, *, now: datetime) -> None:
-    """Notify the person that they wait no longer."""
-    _notify_one(db, event, "waitlist_dropped")
+def notify_one(db: Connection, event: SeatRefunded | WaitlistEvent, _target: str = "", *, now: datetime) -> None:
+    """Notify the person of the event alone, who may be no participant."""
+    parties, person = parties_of(db, event.booking_id), person_of(db, event.user_id)
+    words = compose(_kind_of(event), event=event, **variables_about(parties, person))
+    notify_people(db, event, kind=_kind_of(event), words=[(person, words)])
 
 
 def _notify_owner(db: Connection, event: BundleEvent, kind: str, **variables: Any) -> None:
@@ -266,17 +248,13 @@ def _notify_owner(db: Connection, event: BundleEvent, kind: str, **variables: An
     notify_people(db, event, kind=kind, words=[(mentee, words)])
 
 
-def _subscribe_bundle(event_type: type[BundleEvent], kind: str) -> None:
-    @subscribe(event_type, name=f"notifications.{kind}", queue="notifications")
-    def notify_owner(db: Connection, event: BundleEvent, *, now: datetime) -> None:
-        """Notify the owner; of an expiry only when sessions were left."""
-        if not isinstance(event, BundleExpired) or event.expired_sessions:
-            _notify_owner(db, event, kind)
-
-
-_subscribe_bundle(BundlePurchased, "bundle_purchased")
-_subscribe_bundle(BundleExhausted, "bundle_exhausted")
-_subscribe_bundle(BundleExpired, "bundle_expired")
+@subscribe(BundlePurchased, name="notifications.bundle_purchased", queue="notifications")
+@subscribe(BundleExhausted, name="notifications.bundle_exhausted", queue="notifications")
+@subscribe(BundleExpired, name="notifications.bundle_expired", queue="notifications")
+def notify_owner(db: Connection, event: BundleEvent, *, now: datetime) -> None:
+    """Notify the owner; of an expiry only when sessions were left."""
+    if not isinstance(event, BundleExpired) or event.expired_sessions:
+        _notify_owner(db, event, _kind_of(event))
 
 
 def _once_if_long(event: BundleValiditySet) -> Sequence[str]:
@@ -305,21 +283,18 @@ def notify_addresses(db: Connection, event: EmailChangeRequested, *, now: dateti
     follow_up(db, event, SEND_MAIL, [NEW_ADDRESS, FORMER_ADDRESS])
 
 
-def _subscribe_endpoint(event_type: type[WebhookEndpointEvent]) -> None:
-    @subscribe(event_type, name=f"notifications.{event_type.type.replace('.', '_')}", queue="notifications")
-    def notify_owner(db: Connection, event: WebhookEndpointEvent, *, now: datetime) -> None:
-        """Notify a mentor on their channels, the operators by mail; nothing for an endpoint that is deleted."""
-        news = news_of(db, event)
-        if news is None:
-            return
-        if news.owner_user_id is None:
-            follow_up(db, event, SEND_MAIL, [OPERATORS])
-        else:
-            notify_people(db, event, kind=news.kind, words=[(person_of(db, news.owner_user_id), news.words)])
-
-
-for _event_type in (WebhookEndpointExhausted, WebhookEndpointFailing, WebhookEndpointDisabled):
-    _subscribe_endpoint(_event_type)
+@subscribe(WebhookEndpointExhausted, name="notifications.webhook_endpoint_exhausted", queue="notifications")
+@subscribe(WebhookEndpointFailing, name="notifications.webhook_endpoint_failing", queue="notifications")
+@subscribe(WebhookEndpointDisabled, name="notifications.webhook_endpoint_disabled", queue="notifications")
+def notify_endpoints_owner(db: Connection, event: WebhookEndpointEvent, *, now: datetime) -> None:
+    """Notify a mentor on their channels, the operators by mail; nothing for an endpoint that is deleted."""
+    news = news_of(db, event)
+    if news is None:
+        return
+    if news.owner_user_id is None:
+        follow_up(db, event, SEND_MAIL, [OPERATORS])
+    else:
+        notify_people(db, event, kind=news.kind, words=[(person_of(db, news.owner_user_id), news.words)])
 
 
 def _subscribe_channels(kind: str, event_type: type[Event]) -> None:

@@ -76,11 +76,9 @@ def expire_draft(db: Connection, event: BookingRequested, *, now: datetime) -> N
         expire(db, booking=booking, now=now)
 
 
-def _after_a_day(event: BookingRequested) -> datetime:
-    return event.occurred_at + REMIND_AFTER
-
-
-@subscribe(BookingRequested, name="bookings.remind", queue="sessions", due=_after_a_day)
+@subscribe(
+    BookingRequested, name="bookings.remind", queue="sessions", due=lambda event: event.occurred_at + REMIND_AFTER
+)
 def note_undecided(db: Connection, event: BookingRequested, *, now: datetime) -> None:
     """Record `booking.undecided` once, while there is time left to decide.
 
@@ -95,13 +93,14 @@ def note_undecided(db: Connection, event: BookingRequested, *, now: datetime) ->
         record(db, BookingUndecided.about(booking, actor=SYSTEM, now=now, expires_at=expires_at))
 
 
-def _end_of_offer(event: WaitlistOffered) -> datetime:
-    return event.expires_at
-
-
 # Alone: several offers of one group end at one time, and two batches would lock groups in different orders.
 @subscribe(
-    WaitlistOffered, name="waitlist.expire", queue="sessions", due=_end_of_offer, uses_operator_policy=True, alone=True
+    WaitlistOffered,
+    name="waitlist.expire",
+    queue="sessions",
+    due=lambda event: event.expires_at,
+    uses_operator_policy=True,
+    alone=True,
 )
 def expire_offer(
     db: Connection, event: WaitlistOffered, *, now: datetime, policy: OperatorPolicy = DEFAULT_POLICY
@@ -117,17 +116,13 @@ def _once_for_a_group(event: BookingAccepted | SessionCancelled | SessionStarted
     return ("",) if event.mentee_user_id is None else ()
 
 
-def _after_the_start(event: BookingAccepted) -> datetime:
-    # A request whose clock is behind may have entered the list until then.
-    return event.start_time + CLOCK_SKEW
-
-
 # Alone, as above.
 @subscribe(
     BookingAccepted,
     name="waitlist.close",
     queue="sessions",
-    due=_after_the_start,
+    # A request whose clock is behind may have entered the list until then.
+    due=lambda event: event.start_time + CLOCK_SKEW,
     targets=_once_for_a_group,
     alone=True,
 )

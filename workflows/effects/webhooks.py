@@ -50,28 +50,20 @@ _RECEIVERS = PreparedStatement(
 
 @dataclass(frozen=True, kw_only=True)
 class WebhookMessage:
-    """One message to one endpoint. The transport unseals secrets and headers, and signs `webhook_id.timestamp.body`.
-
-    Args:
-        webhook_id: the event's id, the same on every attempt and for every endpoint.
-        delivery_id: of this endpoint's delivery, for logs.
-        prepared_at: by the database's clock.
-        has_failures: whether the endpoint's last message failed.
-        breaker_until: until when the endpoint's circuit breaker was open when this message passed it.
-        is_probe: whether it alone passed it, to see whether the endpoint is well again.
-    """
+    """One message to one endpoint. The transport unseals secrets and headers, and signs `webhook_id.timestamp.body`."""
 
     url: str
-    webhook_id: UUID
+    webhook_id: UUID  # the event's id, the same on every attempt and for every endpoint
     body: bytes
     headers: dict[str, Any]
     sealed_secrets: list[str]
     endpoint_id: UUID
-    delivery_id: UUID
-    prepared_at: datetime
-    has_failures: bool = False
+    delivery_id: UUID  # of this endpoint's delivery, for logs
+    prepared_at: datetime  # by the database's clock
+    has_failures: bool = False  # whether the endpoint's last message failed
+    # Until when the endpoint's circuit breaker was open when this message passed it.
     breaker_until: datetime | None = None
-    is_probe: bool = False
+    is_probe: bool = False  # whether it alone passed it, to see whether the endpoint is well again
 
 
 def prepare_webhooks(db: Connection, deliveries: Sequence[Delivery]) -> list[WebhookMessage | Exception]:
@@ -183,11 +175,13 @@ SEND_WEBHOOK = register_outbound(
 register_fan_out(FanOut(effect=SEND_WEBHOOK, rows=FAN_OUT_ROWS, directly_to=directly_to))
 
 
-def _announce_at(event: AvailabilityAnnouncementSet) -> datetime:
-    return event.announce_at
-
-
-@subscribe(AvailabilityAnnouncementSet, name="webhooks.availability", queue="webhooks", due=_announce_at, alone=True)
+@subscribe(
+    AvailabilityAnnouncementSet,
+    name="webhooks.availability",
+    queue="webhooks",
+    due=lambda event: event.announce_at,
+    alone=True,
+)
 def announce_availability(db: Connection, event: AvailabilityAnnouncementSet, *, now: datetime) -> None:
     """Announce what a mentor has changed since the last announcement, by the last of the changes."""
     announce_held_back(db, event.mentor_profile_id)

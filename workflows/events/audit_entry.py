@@ -33,18 +33,12 @@ FROM jsonb_to_recordset(:entries) AS entry(
 
 @dataclass(frozen=True, kw_only=True)
 class Origin:
-    """The request or command that asks for a change.
+    """The request or command that asks for a change."""
 
-    Args:
-        method: of the HTTP request; `CLI` for a command.
-        route: the rule of the route, never the path; the name of the command.
-        address_hash: a keyed hash of the client's address, 16 bytes.
-        request_id: as in the response and the log lines, or a keyed hash of one that might identify a person.
-    """
-
-    method: str | None = None
-    route: str | None = None
-    address_hash: bytes | None = None
+    method: str | None = None  # of the HTTP request; `CLI` for a command
+    route: str | None = None  # the rule of the route, never the path; the name of the command
+    address_hash: bytes | None = None  # a keyed hash of the client's address, 16 bytes
+    # As in the response and the log lines, or a keyed hash of one that might identify a person.
     request_id: str | None = None
 
 
@@ -53,27 +47,19 @@ NOWHERE = Origin()
 
 @dataclass(frozen=True, kw_only=True)
 class NewEntry:
-    """An entry to be written.
-
-    Args:
-        action: what was done or refused, as `subject.past` such as `review.hidden`; a stable name, since people filter
-            by it.
-        result: `ok`, or the code of the refusal.
-        reason: as an operator gave it.
-        data: further details as JSON; ids, never names or mail addresses.
-        count: how many equal refusals it stands for.
-    """
+    """An entry to be written."""
 
     origin: Origin
     occurred_at: datetime
     actor: str
+    # What was done or refused, as `subject.past` such as `review.hidden`; a stable name, since people filter by it.
     action: str
     subject_type: str | None
     subject_id: UUID | None
-    result: str = OK
-    reason: str | None = None
-    data: dict[str, Any] | None = None
-    count: int = 1
+    result: str = OK  # `ok`, or the code of the refusal
+    reason: str | None = None  # as an operator gave it
+    data: dict[str, Any] | None = None  # further details as JSON; ids, never names or mail addresses
+    count: int = 1  # how many equal refusals it stands for
 
     def about_event(self, events: Iterable[Event]) -> NewEntry | None:
         """The entry, with the subject of an event of its kind where it has none yet; None where none is."""

@@ -16,14 +16,10 @@ from workflows.kernel.records import Record
 
 @dataclass(frozen=True)
 class RetryPolicy:
-    """The pauses between attempts, in seconds; after the last one comes one more attempt, and then `dead`.
+    """The pauses between attempts, in seconds; after the last one comes one more attempt, and then `dead`."""
 
-    Args:
-        pauses: from each failed attempt to the next.
-        jitter: the share by which a pause may be longer or shorter, so that failures do not come back together.
-    """
-
-    pauses: tuple[float, ...]
+    pauses: tuple[float, ...]  # from each failed attempt to the next
+    # The share by which a pause may be longer or shorter, so that failures do not come back together.
     jitter: float = 0.2
 
     @property
@@ -57,32 +53,20 @@ class DeliveryKey:
 
 @dataclass(frozen=True, kw_only=True)
 class Delivery:
-    """A pending delivery that a worker has claimed, with its event.
-
-    Args:
-        id: its public id, the same on every attempt.
-        nudges: how often the sweep has published a wake-up for it.
-        attempt: the number of this attempt, from 1.
-        fence: the fencing token, `attempts` as the row holds it; an outcome is written only while it still does.
-        attempts_reset: how many attempts no longer count, since an operator requeued the delivery after them.
-        was_leased: whether a worker leased it and never wrote an outcome: its process may have died of it.
-        now: the database's clock when it was claimed.
-        late: for how long it had been due then.
-        endpoint_id: the endpoint of a webhook delivery.
-        turn_at: its turn under the endpoint's rate limit, of one that is not leased since that has not come yet.
-    """
+    """A pending delivery that a worker has claimed, with its event."""
 
     key: DeliveryKey
-    id: UUID
+    id: UUID  # its public id, the same on every attempt
     event: Event
-    nudges: int
-    attempt: int
-    fence: int
-    attempts_reset: int
-    was_leased: bool = False
-    now: datetime
-    late: timedelta = timedelta()
-    endpoint_id: UUID | None = None
+    nudges: int  # how often the sweep has published a wake-up for it
+    attempt: int  # the number of this attempt, from 1
+    fence: int  # the fencing token, `attempts` as the row holds it; an outcome is written only while it still does
+    attempts_reset: int  # how many attempts no longer count, since an operator requeued the delivery after them
+    was_leased: bool = False  # whether a worker leased it and never wrote an outcome: its process may have died of it
+    now: datetime  # the database's clock when it was claimed
+    late: timedelta = timedelta()  # for how long it had been due then
+    endpoint_id: UUID | None = None  # the endpoint of a webhook delivery
+    # Its turn under the endpoint's rate limit, of one that is not leased since that has not come yet.
     turn_at: datetime | None = None
 
     @property
@@ -128,40 +112,24 @@ class Cancel(Exception):
 
 @dataclass(frozen=True, kw_only=True)
 class SendResult:
-    """A transport's report of one attempt to send a message.
+    """A transport's report of one attempt to send a message."""
 
-    Args:
-        error: None when the receiver accepted it; otherwise what went wrong, as a sentence.
-        error_class: what kind of failure that was.
-        permanent: whether another attempt is pointless, whatever the policy.
-        retry_after: the pause that the receiver asked for; it can only lengthen the policy's.
-        status_code: of the response, where there was one.
-        response: the beginning of the receiver's response.
-        unavailable: whether the destination is down for every message, not only for this one.
-        content: what was read, for the effect's `settle`.
-    """
-
-    error: str | None = None
-    error_class: ErrorClass | None = None
-    permanent: bool = False
-    retry_after: timedelta | None = None
-    status_code: int | None = None
-    response: str | None = None
-    unavailable: bool = False
-    content: object = None
+    error: str | None = None  # None when the receiver accepted it; otherwise what went wrong, as a sentence
+    error_class: ErrorClass | None = None  # what kind of failure that was
+    permanent: bool = False  # whether another attempt is pointless, whatever the policy
+    retry_after: timedelta | None = None  # the pause that the receiver asked for; it can only lengthen the policy's
+    status_code: int | None = None  # of the response, where there was one
+    response: str | None = None  # the beginning of the receiver's response
+    unavailable: bool = False  # whether the destination is down for every message, not only for this one
+    content: object = None  # what was read, for the effect's `settle`
 
 
 @dataclass(frozen=True, kw_only=True)
 class Attempt(SendResult):
-    """One attempt as `delivery_attempts` keeps it; of a database effect, with no more than its error.
+    """One attempt as `delivery_attempts` keeps it; of a database effect, with no more than its error."""
 
-    Args:
-        outcome: done, retry, cancelled or dead.
-        took: how long it took.
-    """
-
-    outcome: str
-    took: timedelta
+    outcome: str  # done, retry, cancelled or dead
+    took: timedelta  # how long it took
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -29,67 +29,53 @@ M = TypeVar("M")
 
 @dataclass(frozen=True, kw_only=True)
 class Effect:
-    """A database effect: it runs in one transaction with its delivery's end.
+    """A database effect: it runs in one transaction with its delivery's end."""
 
-    Args:
-        name: stored with every delivery and shown to operators; renaming it is a migration.
-        event: the type of its events; `Event` for every type.
-        run: `(db, event, *, now)`, or `(db, event, target, *, now)` where there are targets.
-        due: when a timer is to run; None for at once.
-        targets: one delivery each; None for one delivery without a target.
-        uses_operator_policy: whether `run` takes the operator's policy as `policy`.
-        wanted: whether it is to follow at all under the operator's policy; None for always.
-        deferred: whether all that it writes goes through `defer_write`: it then needs no savepoint.
-        alone: whether it needs a transaction of its own, because it locks rows that effects of other subjects lock as
-            well (a mentor's, a bundle's). All others lock rows of their own booking or session only, or defer the
-            write, so that many of them share a transaction.
-    """
-
-    name: str
+    name: str  # stored with every delivery and shown to operators; renaming it is a migration
     queue: str
-    event: type[Event]
-    run: Callable[..., None]
-    due: Callable[[Any], datetime] | None = None
-    targets: Callable[[Any], Iterable[str]] | None = None
+    event: type[Event]  # the type of its events; `Event` for every type
+    run: Callable[..., None]  # `(db, event, *, now)`, or `(db, event, target, *, now)` where there are targets
+    due: Callable[[Any], datetime] | None = None  # when a timer is to run; None for at once
+    targets: Callable[[Any], Iterable[str]] | None = None  # one delivery each; None for one delivery without a target
     policy: RetryPolicy = DEFAULT_RETRY_POLICY
-    uses_operator_policy: bool = False
+    uses_operator_policy: bool = False  # whether `run` takes the operator's policy as `policy`
+    # Whether it is to follow at all under the operator's policy; None for always.
     wanted: Callable[[OperatorPolicy], bool] | None = None
-    deferred: bool = False
+    deferred: bool = False  # whether all that it writes goes through `defer_write`: it then needs no savepoint
+    # Whether it needs a transaction of its own, because it locks rows that effects of other subjects lock as well (a
+    # mentor's, a bundle's). All others lock rows of their own booking or session only, or defer the write, so that many
+    # of them share a transaction.
     alone: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
 class OutboundEffect(Generic[M]):
-    """An outbound effect: it sends messages of type `M`. Its deliveries are recorded by other effects.
-
-    Args:
-        transport: the name of the transport, which `workers/` provides.
-        prepare: `(db, deliveries) → messages` in the order of the deliveries, read together; an exception (`Cancel`,
-            `Postpone` or any other) for a message that cannot be sent.
-        settle: `(db, delivery, message, sent)`, run in the transaction that writes the outcome; None for nothing.
-        settles: `(delivery, message)`, whether `settle` does anything for a success; where it does not, the outcome is
-            written together with those of others.
-        give_back: `(db, message)`, run instead where the transport has postponed the message; None for nothing.
-        after_success: `(db, message)`, run in a transaction of its own once a success that `settles` is written: it may
-            take long or fail, and the message is not sent again for that. None for nothing.
-        cancel_on_exhaustion: `(sent)`, whether a delivery that is given up after such an attempt ends as cancelled
-            rather than dead, since no operator could repair it.
-        repeat_at: `(delivery, message, sent)`, when the delivery is due again after an attempt, be it a success or not:
-            it stays pending. None for deliveries that end. A defect of ours is tried again by `policy` all the same.
-        apply_policy: `(effect, policy) → effect`, the effect under the operator's policy; None where it is the same.
-    """
+    """An outbound effect: it sends messages of type `M`. Its deliveries are recorded by other effects."""
 
     name: str
     queue: str
-    transport: str
+    transport: str  # the name of the transport, which `workers/` provides
+    # `(db, deliveries) → messages` in the order of the deliveries, read together; an exception (`Cancel`, `Postpone` or
+    # any other) for a message that cannot be sent.
     prepare: Callable[[Connection, Sequence[Delivery]], Sequence[M | Exception]]
+    # `(db, delivery, message, sent)`, run in the transaction that writes the outcome; None for nothing.
     settle: Callable[[Connection, Delivery, M, SendResult], None] | None = None
+    # `(delivery, message)`, whether `settle` does anything for a success; where it does not, the outcome is written
+    # together with those of others.
     settles: Callable[[Delivery, M], bool] = lambda _delivery, _message: True
+    # `(db, message)`, run instead where the transport has postponed the message; None for nothing.
     give_back: Callable[[Connection, M], None] | None = None
+    # `(db, message)`, run in a transaction of its own once a success that `settles` is written: it may take long or
+    # fail, and the message is not sent again for that. None for nothing.
     after_success: Callable[[Connection, M], None] | None = None
+    # `(sent)`, whether a delivery that is given up after such an attempt ends as cancelled rather than dead, since no
+    # operator could repair it.
     cancel_on_exhaustion: Callable[[SendResult], bool] = lambda _sent: False
     policy: RetryPolicy = DEFAULT_RETRY_POLICY
+    # `(delivery, message, sent)`, when the delivery is due again after an attempt, be it a success or not: it stays
+    # pending. None for deliveries that end. A defect of ours is tried again by `policy` all the same.
     repeat_at: Callable[[Delivery, M, SendResult], datetime] | None = None
+    # `(effect, policy) → effect`, the effect under the operator's policy; None where it is the same.
     apply_policy: Callable[[OutboundEffect[M], OperatorPolicy], OutboundEffect[M]] | None = None
 
 
@@ -110,17 +96,13 @@ def prepare_each(deliveries: Iterable[Delivery], prepare: Callable[[Delivery], M
 
 @dataclass(frozen=True, kw_only=True)
 class FanOut:
-    """Deliveries of an outbound effect whose targets the statement that records an event finds in the database.
+    """Deliveries of an outbound effect whose targets the statement that records an event finds in the database."""
 
-    Args:
-        effect: the outbound effect.
-        rows: a SELECT of `event_id, effect, target, endpoint_id, queue, state, last_error, cancel_reason` by the
-            events `announced(event_id, type, mentor_profile_id)`.
-        directly_to: the one endpoint that an event is for, or None for an event that endpoints subscribe to.
-    """
-
-    effect: AnyOutboundEffect
+    effect: AnyOutboundEffect  # the outbound effect
+    # A SELECT of `event_id, effect, target, endpoint_id, queue, state, last_error, cancel_reason` by the events
+    # `announced(event_id, type, mentor_profile_id)`.
     rows: str
+    # The one endpoint that an event is for, or None for an event that endpoints subscribe to.
     directly_to: Callable[[Event], UUID | None]
 
 

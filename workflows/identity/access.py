@@ -17,17 +17,11 @@ from workflows.kernel.errors import Forbidden, NotFound, Unauthenticated
 
 @dataclass(frozen=True)
 class Role:
-    """The callers who may use a route, whatever it is about.
+    """The callers who may use a route, whatever it is about."""
 
-    Args:
-        needed: the sentence with which everybody else is refused.
-        held: whether a caller who has signed in has the role.
-        visitors: whether visitors have it too.
-    """
-
-    needed: str
-    held: Callable[[Actor], bool]
-    visitors: bool = False
+    needed: str  # the sentence with which everybody else is refused
+    held: Callable[[Actor], bool]  # whether a caller who has signed in has the role
+    visitors: bool = False  # whether visitors have it too
 
 
 SIGN_IN = "Sign in."

@@ -20,18 +20,15 @@ class Claim:
 
     A mentor's id alone stands for the profile's user too. An operator comes from the identity provider, under any
     name, and needs no row in users.
-
-    Args:
-        visitor: a publishable key, by name; empty where the catalogue is open to callers without credentials.
-        newcomer: the token's claims, where an account may be made of them.
-        expires_at: when the token ends, in seconds since 1970; None for other credentials.
     """
 
     user_id: UUID | None = None
     mentor_profile_id: UUID | None = None
     operator: str | None = None
+    # A publishable key, by name; empty where the catalogue is open to callers without credentials.
     visitor: str | None = None
-    newcomer: Mapping[str, Any] | None = None
+    newcomer: Mapping[str, Any] | None = None  # the token's claims, where an account may be made of them
+    # When the token ends, in seconds since 1970; None for other credentials.
     expires_at: float | None = field(default=None, compare=False)
 
 

@@ -45,18 +45,12 @@ ABOUT = {
 
 @dataclass(frozen=True, kw_only=True)
 class Finding:
-    """How often one invariant is violated, and where to look.
+    """How often one invariant is violated, and where to look."""
 
-    Args:
-        name: the invariant's file name.
-        meaning: the description of a violation.
-        sample: the ids of a few violations.
-    """
-
-    name: str
-    meaning: str
+    name: str  # the invariant's file name
+    meaning: str  # the description of a violation
     violations: int
-    sample: list[str]
+    sample: list[str]  # the ids of a few violations
 
 
 @dataclass(frozen=True)

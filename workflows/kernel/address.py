@@ -72,20 +72,14 @@ class AddressRefused(OSError):
 
 @dataclass(frozen=True)
 class Destination:
-    """A URL of a webhook endpoint, normalised.
-
-    Args:
-        host: lower-case ASCII, a name or an address without brackets.
-        path: percent-encoded, perhaps empty; `query` likewise, without its question mark.
-        literal: the address, when the URL names one and no host.
-    """
+    """A URL of a webhook endpoint, normalised."""
 
     scheme: str
-    host: str
+    host: str  # lower-case ASCII, a name or an address without brackets
     port: int
-    path: str
+    path: str  # percent-encoded, perhaps empty; `query` likewise, without its question mark
     query: str
-    literal: Address | None
+    literal: Address | None  # the address, when the URL names one and no host
 
     @property
     def authority(self) -> str:

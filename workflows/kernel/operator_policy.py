@@ -22,28 +22,20 @@ WEBHOOK_RETRY_SECONDS: tuple[float, ...] = (
 
 @dataclass(frozen=True, kw_only=True)
 class OperatorPolicy:
-    """The operator's choices; without arguments, the defaults.
+    """The operator's choices; without arguments, the defaults."""
 
-    Args:
-        reminder_minutes: minutes before a session at which both sides are reminded, unless its listing has its own.
-        notice_channels: the names of the channels on which operators are notified; of what, `notice_kinds`.
-        webhook_retry_schedule: seconds between the attempts of a webhook.
-        waitlist_offer_minutes: how long a freed seat is kept for the first in line; 0 for until the start.
-        mentee_overlap: whether sessions of a person as a mentee may overlap; what they hold as a mentor never does.
-        calendar_feed_minutes: how often an outside calendar is read.
-        calendar_stale_hours: for how long the last copy of an outside calendar is relied on.
-        mail_gather_after: how many mails of a kind a person gets within an hour before further ones are sent as one; 0
-            for any number.
-    """
-
+    # Minutes before a session at which both sides are reminded, unless its listing has its own.
     reminder_minutes: tuple[int, ...] = (1440, 60)
+    # The names of the channels on which operators are notified; of what, `notice_kinds`.
     notice_channels: tuple[str, ...] = ()
     notice_kinds: frozenset[str] = frozenset()
-    webhook_retry_schedule: tuple[float, ...] = WEBHOOK_RETRY_SECONDS
-    waitlist_offer_minutes: int = 60
+    webhook_retry_schedule: tuple[float, ...] = WEBHOOK_RETRY_SECONDS  # seconds between the attempts of a webhook
+    waitlist_offer_minutes: int = 60  # how long a freed seat is kept for the first in line; 0 for until the start
+    # Whether sessions of a person as a mentee may overlap; what they hold as a mentor never does.
     mentee_overlap: bool = False
-    calendar_feed_minutes: int = 15
-    calendar_stale_hours: int = 24
+    calendar_feed_minutes: int = 15  # how often an outside calendar is read
+    calendar_stale_hours: int = 24  # for how long the last copy of an outside calendar is relied on
+    # How many mails of a kind a person gets within an hour before further ones are sent as one; 0 for any number.
     mail_gather_after: int = 10
 
 

@@ -50,15 +50,10 @@ _COLUMN_TYPES: dict[type, TypeEngine[Any]] = {
 
 @dataclass(frozen=True)
 class Page:
-    """Which part of a list is wanted.
+    """Which part of a list is wanted."""
 
-    Args:
-        limit: the most items to return, 1 to 100.
-        after: the key of the last item of the page before; None for the first page.
-    """
-
-    limit: Any = 20
-    after: Key | None = None
+    limit: Any = 20  # the most items to return, 1 to 100
+    after: Key | None = None  # the key of the last item of the page before; None for the first page
 
 
 @dataclass(frozen=True)
@@ -71,17 +66,12 @@ class PageResult(Generic[Item]):
 
 @dataclass(frozen=True)
 class Order:
-    """The order of a list.
+    """The order of a list."""
 
-    Args:
-        kinds: the types of its key's parts.
-        key: the key of an item.
-        select_page: `(query, page, *columns of the key)`, the query in this order, from the page's begin on, and of one
-            item more than the page's limit.
-    """
-
-    kinds: tuple[type, ...]
-    key: Callable[[Any], Key]
+    kinds: tuple[type, ...]  # the types of its key's parts
+    key: Callable[[Any], Key]  # the key of an item
+    # `(query, page, *columns of the key)`, the query in this order, from the page's begin on, and of one item more than
+    # the page's limit.
     select_page: Callable[..., Select[Any]]
 
     def select_union(

@@ -38,18 +38,12 @@ forget_unused_quotas = ExpiredRows("quota_usage", "used_until < now()", order="u
 
 @dataclass(frozen=True)
 class Quota:
-    """How often something may be done for one subject.
+    """How often something may be done for one subject."""
 
-    Args:
-        kind: as which it is counted.
-        limit: so often at once, and from then on so often in each period, evenly spread; 0 is no limit.
-        refusal: the sentence for the caller who has used it up.
-    """
-
-    kind: str
-    limit: int
+    kind: str  # as which it is counted
+    limit: int  # so often at once, and from then on so often in each period, evenly spread; 0 is no limit
     period: timedelta
-    refusal: str
+    refusal: str  # the sentence for the caller who has used it up
 
 
 def use_quota(db: Connection, quota: Quota, subject_id: UUID) -> None:

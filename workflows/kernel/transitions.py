@@ -39,19 +39,13 @@ R = TypeVar("R", bound=StatefulRecord)
 
 @dataclass(frozen=True)
 class StateMachine(Generic[R]):
-    """The states of a kind of record, and the function that moves one.
+    """The states of a kind of record, and the function that moves one."""
 
-    Args:
-        subject: what it is called in sentences and metrics.
-        transitions: the table beside the enum in `models/`.
-        record: as which a moved row is returned.
-        statements: by the state that is reached, an UPDATE of the row that still has `:id`, the state before and
-            `:version`, returning it; such as an `update_statement`.
-    """
-
-    subject: str
-    transitions: Mapping[Any, frozenset[Any]]
-    record: type[R]
+    subject: str  # what it is called in sentences and metrics
+    transitions: Mapping[Any, frozenset[Any]]  # the table beside the enum in `models/`
+    record: type[R]  # as which a moved row is returned
+    # By the state that is reached, an UPDATE of the row that still has `:id`, the state before and `:version`,
+    # returning it; such as an `update_statement`.
     statements: Mapping[Any, PreparedStatement]
 
     def require_transition(self, before: R, status: StrEnum) -> None:

@@ -53,16 +53,12 @@ RETURNING n.event_id, n.user_id, n.kind, n.gathered_until, wanted.present IS NOT
 
 @dataclass(frozen=True, kw_only=True)
 class MailToSend:
-    """A mail that could be sent now.
-
-    Args:
-        mailed: how many others of its kind its reader got within the hour, counted up to the limit.
-    """
+    """A mail that could be sent now."""
 
     delivery: Delivery
     user_id: UUID
     kind: str
-    mailed: int
+    mailed: int  # how many others of its kind its reader got within the hour, counted up to the limit
 
 
 def hold_excess(db: Connection, mails: Iterable[MailToSend], *, gather_after: int) -> dict[DeliveryKey, Postpone]:

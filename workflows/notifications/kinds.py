@@ -15,21 +15,14 @@ NO_MAIL = ALL_CHANNELS - {Channel.EMAIL}
 
 @dataclass(frozen=True)
 class Kind:
-    """One kind of notification.
+    """One kind of notification."""
 
-    Args:
-        sentence: when it is sent, as people's preferences and unsubscribe links show it.
-        channels: the default ones.
-        always: channels that cannot be switched off.
-        offered: whether preferences list it; False for a former kind, which old notifications and links still name.
-        urgent: whether its mails are never held to be sent as one, since they would come too late.
-    """
-
-    sentence: str
-    channels: frozenset[Channel] = ALL_CHANNELS
-    always: frozenset[Channel] = frozenset()
+    sentence: str  # when it is sent, as people's preferences and unsubscribe links show it
+    channels: frozenset[Channel] = ALL_CHANNELS  # the default ones
+    always: frozenset[Channel] = frozenset()  # channels that cannot be switched off
+    # Whether preferences list it; False for a former kind, which old notifications and links still name.
     offered: bool = True
-    urgent: bool = False
+    urgent: bool = False  # whether its mails are never held to be sent as one, since they would come too late
 
 
 # Stored with every notification and preference: to rename one is to migrate those rows. Each has its template,

@@ -77,31 +77,21 @@ FROM email_changes c JOIN users u ON u.id = c.user_id WHERE c.id = :id
 
 @dataclass(frozen=True, kw_only=True)
 class Mail:
-    """A mail to one person.
+    """A mail to one person."""
 
-    Args:
-        delivery_id: makes its Message-ID, the same on every attempt.
-        to_address: None for the operators, whose address is a setting.
-        written_at: its Date, and since when it waits; a reminder's event is much older.
-        prepared_at: by the database's clock.
-        unsubscribe: None for mails that cannot be switched off.
-        session: whose place it tells, since its reader is to come there.
-        actions: where its buttons lead.
-        gathered: the mails that it replaces, in their order; it then has nothing else of its own.
-    """
-
-    delivery_id: UUID
+    delivery_id: UUID  # makes its Message-ID, the same on every attempt
     to_name: str
-    to_address: str | None
+    to_address: str | None  # None for the operators, whose address is a setting
     words: Words
-    written_at: datetime
+    written_at: datetime  # its Date, and since when it waits; a reminder's event is much older
     # Of each attempt, of which the mail is the same.
+    # By the database's clock.
     prepared_at: datetime = field(compare=False)
-    unsubscribe: UnsubscribeLink | None = None
+    unsubscribe: UnsubscribeLink | None = None  # None for mails that cannot be switched off
     invitation: Invitation | None = None
-    session: CalendarEntry | None = None
-    actions: MailActions = field(default_factory=MailActions)
-    gathered: Sequence[Mail] = ()
+    session: CalendarEntry | None = None  # whose place it tells, since its reader is to come there
+    actions: MailActions = field(default_factory=MailActions)  # where its buttons lead
+    gathered: Sequence[Mail] = ()  # the mails that it replaces, in their order; it then has nothing else of its own
 
     @property
     def subject(self) -> str:
@@ -114,19 +104,13 @@ class Mail:
 
 @dataclass(frozen=True, kw_only=True)
 class Notice:
-    """A notice for one of the operators' channels.
-
-    Args:
-        channel: its name, which reveals nothing of its address.
-        written_at: since when it waits.
-        prepared_at: by the database's clock.
-    """
+    """A notice for one of the operators' channels."""
 
     delivery_id: UUID
-    channel: str
+    channel: str  # its name, which reveals nothing of its address
     words: Words
-    written_at: datetime
-    prepared_at: datetime
+    written_at: datetime  # since when it waits
+    prepared_at: datetime  # by the database's clock
 
 
 def prepare_mails(

@@ -29,19 +29,15 @@ from workflows.notifications.texts import Words, compose
 
 @dataclass(frozen=True, kw_only=True)
 class BookingNotification:
-    """A kind of notification that follows from an event of a booking.
+    """A kind of notification that follows from an event of a booking."""
 
-    Args:
-        kind: one of `KINDS`, and its template's name.
-        recipients: the booking's people who get it; none where it is no longer of use.
-        variables: of the template, besides the event and the parties.
-        follows: the type of an earlier event of the booking and the effect that notifies of it, where the earlier
-            recipients decide who is notified now.
-    """
-
-    kind: str
+    kind: str  # one of `KINDS`, and its template's name
+    # The booking's people who get it; none where it is no longer of use.
     recipients: Callable[[Any, Parties, datetime], Sequence[Person]]
+    # Of the template, besides the event and the parties.
     variables: Callable[[Any, Parties, datetime], Mapping[str, Any]] = lambda _event, _parties, _now: {}
+    # The type of an earlier event of the booking and the effect that notifies of it, where the earlier recipients
+    # decide who is notified now.
     follows: tuple[type[Event], str] | None = None
 
 

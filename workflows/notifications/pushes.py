@@ -50,27 +50,19 @@ LEFT JOIN notification_preferences p ON p.user_id = n.user_id AND p.kind = n.kin
 
 @dataclass(frozen=True, kw_only=True)
 class PushMessage:
-    """A notification for one browser.
+    """A notification for one browser."""
 
-    Args:
-        sealed: the browser's address and keys.
-        host: of its push service, with the port: one that does not respond must not delay those at another port.
-        written_at: since when it waits.
-        prepared_at: by the database's clock.
-        useful_until: from when on it is not to be shown.
-    """
-
-    sealed: str
-    host: str
+    sealed: str  # the browser's address and keys
+    host: str  # of its push service, with the port: one that does not respond must not delay those at another port
     subscription_id: UUID
     notification_id: UUID
     kind: str
     words: Words
     session_id: UUID | None
     booking_id: UUID | None
-    written_at: datetime
-    prepared_at: datetime
-    useful_until: datetime
+    written_at: datetime  # since when it waits
+    prepared_at: datetime  # by the database's clock
+    useful_until: datetime  # from when on it is not to be shown
 
 
 def prepare_pushes(db: Connection, deliveries: Sequence[Delivery]) -> list[PushMessage | Exception]:

@@ -46,28 +46,19 @@ IS_PARTY = """(
 
 @dataclass(frozen=True, kw_only=True)
 class Person:
-    """A reader; times are shown in `time_zone`, an IANA name.
-
-    Args:
-        acts_as: the values of an event's `actor` that stand for them.
-        choices: their notification preferences.
-        erased: whether their account is erased, so that they get nothing.
-        browsers: their push subscriptions.
-        present: as a mentee, whether they were; None until attendance is recorded.
-        seat_price: what a participant of a group paid for their seat, in minor units; None for all others.
-        seat_paid_by_credit: whether a bundle paid for it.
-    """
+    """A reader; times are shown in `time_zone`, an IANA name."""
 
     user_id: UUID
     name: str
     time_zone: str
-    acts_as: frozenset[str] = frozenset()
-    choices: Mapping[str, bool] = field(default_factory=dict, hash=False)
-    browsers: tuple[UUID, ...] = ()
-    present: bool | None = None
+    acts_as: frozenset[str] = frozenset()  # the values of an event's `actor` that stand for them
+    choices: Mapping[str, bool] = field(default_factory=dict, hash=False)  # their notification preferences
+    browsers: tuple[UUID, ...] = ()  # their push subscriptions
+    present: bool | None = None  # as a mentee, whether they were; None until attendance is recorded
+    # What a participant of a group paid for their seat, in minor units; None for all others.
     seat_price: int | None = None
-    seat_paid_by_credit: bool = False
-    erased: bool = False
+    seat_paid_by_credit: bool = False  # whether a bundle paid for it
+    erased: bool = False  # whether their account is erased, so that they get nothing
 
     def channels_for(self, kind: str) -> list[Channel]:
         """The channels on which they get notifications of a kind."""
@@ -82,28 +73,20 @@ class Person:
 
 @dataclass(frozen=True, kw_only=True)
 class Parties:
-    """Both sides of a booking, its title, and the present state of it and its session.
-
-    Args:
-        decline_reason: written by the mentor for the mentee alone.
-        cancel_reason: written by the mentee, or a word of ours.
-        session_status: None while there is no session.
-        cancellation: of the session, as it is stored with it.
-        fee_window_hours: how long before the start a cancellation costs the mentee something; None where it never does,
-            or where the mentee cannot cancel.
-        request_notified: of a cancelled booking, whether its mentor was notified that it was requested.
-    """
+    """Both sides of a booking, its title, and the present state of it and its session."""
 
     title: str | None
     mentor: Person
     mentees: tuple[Person, ...]
     booking_status: BookingStatus
-    decline_reason: str | None
-    cancel_reason: str | None
-    session_status: SessionStatus | None
-    cancellation: Mapping[str, Any]
+    decline_reason: str | None  # written by the mentor for the mentee alone
+    cancel_reason: str | None  # written by the mentee, or a word of ours
+    session_status: SessionStatus | None  # None while there is no session
+    cancellation: Mapping[str, Any]  # of the session, as it is stored with it
+    # How long before the start a cancellation costs the mentee something; None where it never does, or where the mentee
+    # cannot cancel.
     fee_window_hours: int | None
-    request_notified: bool
+    request_notified: bool  # of a cancelled booking, whether its mentor was notified that it was requested
 
     @property
     def all(self) -> tuple[Person, ...]:

@@ -111,18 +111,12 @@ NOTIFICATIONS = (_update("notifications", "id = ANY(:ids)"), FORGET_MESSAGES_TO_
 
 @dataclass(frozen=True)
 class Part:
-    """Rows of a person that there may be many of.
-
-    Args:
-        ids: selects the next of them by id, after `:after`.
-        statements: what is done to `:ids`.
-        keeps_versions: whether those who read the rows are not to notice by their version.
-    """
+    """Rows of a person that there may be many of."""
 
     name: str
-    ids: TextClause
-    statements: tuple[TextClause, ...]
-    keeps_versions: bool = False
+    ids: TextClause  # selects the next of them by id, after `:after`
+    statements: tuple[TextClause, ...]  # what is done to `:ids`
+    keeps_versions: bool = False  # whether those who read the rows are not to notice by their version
 
 
 def _ids(*selects: str) -> TextClause:

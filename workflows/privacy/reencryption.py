@@ -29,15 +29,10 @@ class Unreadable(Exception):
 
 @dataclass(frozen=True)
 class Recoding:
-    """How stored values are encrypted under the present key.
+    """How stored values are encrypted under the present key."""
 
-    Args:
-        mark: the beginning of values that are under it.
-        value: replaces a value; raises Unreadable.
-    """
-
-    mark: str
-    value: Callable[[str], str]
+    mark: str  # the beginning of values that are under it
+    value: Callable[[str], str]  # replaces a value; raises Unreadable
 
 
 @dataclass(frozen=True)

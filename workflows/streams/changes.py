@@ -176,13 +176,7 @@ ORDER BY start_time, id LIMIT :limit
 
 @dataclass(frozen=True, kw_only=True)
 class Change:
-    """One committed change. Times are in UTC; None without a time, a session or a booking.
-
-    Args:
-        buffer_before_minutes: of the booking, which take the time of its mentor too, as those after it.
-        mentee_user_ids: the mentees whom it concerns, all of a group.
-        mentees_profile_ids: the mentor profiles of those mentees who have one.
-    """
+    """One committed change. Times are in UTC; None without a time, a session or a booking."""
 
     xid: int
     sequence: int
@@ -193,10 +187,10 @@ class Change:
     booking_id: UUID | None
     start_time: datetime | None
     end_time: datetime | None
-    buffer_before_minutes: int
+    buffer_before_minutes: int  # of the booking, which take the time of its mentor too, as those after it
     buffer_minutes: int
-    mentee_user_ids: tuple[UUID, ...]
-    mentees_profile_ids: tuple[UUID, ...]
+    mentee_user_ids: tuple[UUID, ...]  # the mentees whom it concerns, all of a group
+    mentees_profile_ids: tuple[UUID, ...]  # the mentor profiles of those mentees who have one
 
     @property
     def position(self) -> Position:
@@ -226,15 +220,10 @@ class OtherCluster(Exception):
 
 @dataclass(frozen=True)
 class History:
-    """The order of changes that positions belong to: of one database in a cluster, on one timeline.
+    """The order of changes that positions belong to: of one database in a cluster, on one timeline."""
 
-    Args:
-        name: 8 hexadecimal digits.
-        older: the last `sequence` of the events that came from another cluster.
-    """
-
-    name: str
-    older: int
+    name: str  # 8 hexadecimal digits
+    older: int  # the last `sequence` of the events that came from another cluster
 
 
 @dataclass(frozen=True)
@@ -247,16 +236,11 @@ class Present:
 
 @dataclass(frozen=True)
 class EventsPage:
-    """Events in the order of their commits.
-
-    Args:
-        position: to go on from.
-        has_more: whether there may be more by now.
-    """
+    """Events in the order of their commits."""
 
     events: list[Event]
-    position: Position
-    has_more: bool
+    position: Position  # to go on from
+    has_more: bool  # whether there may be more by now
 
 
 @dataclass(frozen=True)

@@ -27,17 +27,11 @@ _OPERATORS = UUID(int=0)
 
 @dataclass(frozen=True)
 class MessageQuotas:
-    """How many messages an hour are sent to one endpoint at its owner's word; 0 is any number.
+    """How many messages an hour are sent to one endpoint at its owner's word; 0 is any number."""
 
-    Args:
-        pings: pings and examples together.
-        resends: of single deliveries.
-        recoveries: of what an endpoint missed.
-    """
-
-    pings: int = 0
-    resends: int = 0
-    recoveries: int = 0
+    pings: int = 0  # pings and examples together
+    resends: int = 0  # of single deliveries
+    recoveries: int = 0  # of what an endpoint missed
 
 
 NO_QUOTAS = MessageQuotas()
