@@ -17,6 +17,7 @@ from models.idempotency import idempotency_keys as keys
 from models.prepared import PreparedStatement
 from workflows.identity.actor import Actor
 from workflows.kernel.errors import Conflict, Invalid, KeyReused, RateLimited
+from workflows.kernel.locks import lock_name
 
 HEADER = "Idempotency-Key"
 _MAX_KEY_CHARACTERS = 255
@@ -38,8 +39,6 @@ STORED = select(
 _NEXT_TO_EXPIRE = select(func.ceil(func.extract("epoch", func.min(keys.c.expires_at) - func.now()))).where(
     keys.c.caller == bindparam("caller"), keys.c.expires_at > func.now()
 )
-# Held until commit by a caller's requests, one after the other, that come close to the quota.
-_QUOTA_LOCK = text("SELECT pg_advisory_xact_lock(hashtextextended('idempotency keys of ' || :caller, 0))")
 
 
 def _keep(stored: FromClause | None, *room: ColumnElement[bool]) -> PreparedStatement:
@@ -134,7 +133,8 @@ class IdempotentRequest:
         # Up to half of the quota requests at the same time do not see each other's, and cannot exceed it.
         if _KEEP_WITHIN.all(db, values | {name: limit // 2 for name, limit in most.items()}):
             return
-        db.execute(_QUOTA_LOCK, self.identity)
+        # A caller's requests that come close to the quota hold the lock one after the other, until they commit.
+        lock_name(db, f"idempotency keys of {self.identity['caller']}")
         # In a statement of its own: its snapshot must be younger than the lock.
         if not _KEEP_WITHIN.all(db, values | most):
             raise RateLimited(

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, insert, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 from uuid_utils.compat import uuid7
 
@@ -17,7 +17,7 @@ from workflows.identity.access import require_operator, require_own_profile, req
 from workflows.identity.actor import Actor
 from workflows.kernel.clock import zone
 from workflows.kernel.errors import Invalid, NotFound, Stale
-from workflows.kernel.locks import lock_user_with_profile
+from workflows.kernel.locks import lock_user_with_profile, share_user
 
 _ERASED = sql("SELECT erased_at IS NOT NULL FROM users WHERE id = :user_id")
 
@@ -100,9 +100,7 @@ def publish_mentor_profile(
         Invalid: no such time zone.
     """
     require_user_id(actor, user_id, "Only the user or an operator can publish this mentor profile.")
-    named = select(users.c.name, users.c.time_zone).where(users.c.id == user_id, users.c.erased_at.is_(None))
-    # The lock has the profile wait for a deletion of the account, and the deletion for the profile.
-    owner = db.execute(named.with_for_update(read=True)).one_or_none()
+    owner = share_user(db, user_id)
     if owner is None:
         raise NotFound("There is no such user.")
     row = db.execute(

@@ -16,6 +16,7 @@ from workflows.events.record import record
 from workflows.identity.actor import Actor
 from workflows.kernel.constraints import constraint_errors
 from workflows.kernel.errors import NotFound
+from workflows.kernel.locks import SHARE_MENTEE
 from workflows.terms.expected_terms import NOTHING_EXPECTED, ExpectedTerms
 
 # A constraint cannot know the time: an expired purchase is closed by the one that follows it.
@@ -26,14 +27,13 @@ WHERE mentee_user_id = :mentee_user_id AND course_id = :course_id
   AND product_id = :product_id AND closed_at IS NULL AND valid_to <= :now
 """
 )
-# The lock has a purchase wait for a deletion of the account.
 _PURCHASE = moving(
-    """
+    f"""
     INSERT INTO bundle_purchases (
         id, mentee_user_id, course_id, product_id, total_sessions, remaining_sessions, duration_minutes,
         price_amount, price_currency, valid_from, valid_to
     )
-    WITH mentee AS (SELECT erased_at FROM users WHERE id = :mentee_user_id FOR SHARE)
+    WITH {SHARE_MENTEE}
     SELECT :id, :mentee_user_id, p.course_id, p.id, p.session_count, p.session_count,
            p.duration_minutes, p.price_amount, p.price_currency, :now,
            :now + p.valid_days * interval '24 hours'

@@ -11,6 +11,9 @@ Two transactions that take several of them in one order wait for one another, an
 so that rows which only refer to a locked row are not kept waiting. Constants are parts of statements, which take their
 locks with the change itself; a CTE that locks several rows is counted, so that all of them are locked before anything
 follows.
+
+Two kinds of locks are with their statements: of rows that are locked as they are read, such as a bundle, and of rows
+that workers take from a queue and skip while another worker has them.
 """
 
 from __future__ import annotations
@@ -50,6 +53,9 @@ mentee AS (
 )
 """
 
+# The mentee of a purchase, which waits for a deletion of the account.
+SHARE_MENTEE = "mentee AS (SELECT erased_at FROM users WHERE id = :mentee_user_id FOR SHARE)"
+
 # The calendars of the mentor and, but for a group, of the mentee, whichever part each of them takes elsewhere: two
 # overlapping inserts that race inside the exclusion check alone deadlock. They are counted so that both are locked
 # before anything follows; `people` has no row where the mentee's account has been erased meanwhile.
@@ -76,6 +82,7 @@ _CALENDAR = sql("SELECT time_zone FROM mentor_profiles WHERE id = :id FOR NO KEY
 _CALENDAR_SHARED = sql("SELECT id FROM mentor_profiles WHERE id = :id FOR SHARE")
 _MENTORS = sql("SELECT id FROM mentor_profiles WHERE id = ANY(CAST(:ids AS uuid[])) ORDER BY id FOR NO KEY UPDATE")
 _USER = sql("SELECT email, version, erased_at FROM users WHERE id = :id FOR NO KEY UPDATE")
+_USER_SHARED = sql("SELECT name, time_zone FROM users WHERE id = :id AND erased_at IS NULL FOR SHARE")
 _USER_WITH_PROFILE = sql(
     """
 WITH profile AS (SELECT id FROM mentor_profiles WHERE user_id = :id FOR NO KEY UPDATE)
@@ -85,6 +92,7 @@ WHERE users.id = :id FOR NO KEY UPDATE OF users
 )
 # For itself: a form behind a link that ends with the address has acted by then, or does not act.
 LOCK_AGAINST_LINKS = sql("SELECT id FROM users WHERE id = :user_id FOR UPDATE")
+_NAME = sql("SELECT pg_advisory_xact_lock(hashtextextended(:name, 0))")
 _BOOKINGS = sql("SELECT id FROM bookings WHERE id = ANY(CAST(:ids AS uuid[])) ORDER BY id FOR NO KEY UPDATE")
 _GROUP = sql("SELECT booking_id FROM group_sessions WHERE booking_id = :id FOR NO KEY UPDATE")
 _PERSON_AND_GROUP = sql(
@@ -125,6 +133,16 @@ def lock_mentors(db: Connection, mentor_profile_ids: Collection[UUID]) -> None:
 def lock_user(db: Connection, user_id: UUID) -> Row[Any]:
     """Lock a user; returns their `email`, `version` and `erased_at` under the lock."""
     return db.execute(_USER, {"id": user_id}).one()
+
+
+def share_user(db: Connection, user_id: UUID) -> Row[Any] | None:
+    """Let a deletion of the account wait; returns the user's `name` and `time_zone`, None for no such user."""
+    return db.execute(_USER_SHARED, {"id": user_id}).one_or_none()
+
+
+def lock_name(db: Connection, name: str) -> None:
+    """Let transactions that count the same rows wait for one another, where no row stands for all of them."""
+    db.execute(_NAME, {"name": name})
 
 
 def lock_user_with_profile(db: Connection, user_id: UUID) -> None:

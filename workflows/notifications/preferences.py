@@ -18,6 +18,7 @@ from models.notifications import Channel, notification_preferences
 from models.people import users
 from workflows.accounts.mailed_links import are_links_valid
 from workflows.kernel.errors import Invalid, NotFound
+from workflows.kernel.locks import lock_user
 from workflows.notifications.kinds import KINDS, OFFERED
 
 # By kind and channel, as they are written in a row: `session_created email`.
@@ -140,7 +141,7 @@ def lock_choices(db: Connection, user_id: UUID) -> Choices:
     """A user's stored choices, locked until the end of the transaction."""
     query = select(choices_of().label("choices")).where(users.c.id == user_id)
     # In a statement of its own: what is read must be younger than the lock.
-    db.execute(select(users.c.id).where(users.c.id == user_id).with_for_update(key_share=True))
+    lock_user(db, user_id)
     return db.execute(query).scalar_one() or {}
 
 

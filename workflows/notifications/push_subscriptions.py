@@ -18,10 +18,11 @@ from sqlalchemy.dialects.postgresql import insert
 from uuid_utils.compat import uuid7
 
 from models.notifications import push_subscriptions
-from models.people import users
+from workflows.identity.access import require_person
 from workflows.identity.actor import Actor
 from workflows.kernel.address import Network, checked_address
 from workflows.kernel.errors import Invalid
+from workflows.kernel.locks import lock_user
 from workflows.kernel.paging import NEWEST_FIRST, Page, PagedList
 from workflows.kernel.records import Record
 
@@ -77,22 +78,22 @@ def subscribe_browser(
         allowed: networks that may be reached besides the public internet.
 
     Raises:
+        Forbidden: the caller is an operator, without a user of their own.
         Invalid: the address or the keys are not acceptable.
     """
+    user_id = require_person(actor)
     address = _checked_endpoint(endpoint, allowed)
     keys = {"p256dh": _checked_key(p256dh), "auth": _checked_auth(auth)}
     sealed = seal(json.dumps({"endpoint": address, "keys": keys}))
     columns = push_subscriptions.c
     # Concurrent subscriptions of one person are counted one after the other.
-    db.execute(select(users.c.id).where(users.c.id == actor.user_id).with_for_update(key_share=True))
+    lock_user(db, user_id)
     endpoint_digest = hashlib.sha256(address.encode()).hexdigest()
     # Not taken over: its id and age would show that someone else has used this browser.
-    db.execute(
-        delete(push_subscriptions).where(columns.endpoint_digest == endpoint_digest, columns.user_id != actor.user_id)
-    )
+    db.execute(delete(push_subscriptions).where(columns.endpoint_digest == endpoint_digest, columns.user_id != user_id))
     statement = insert(push_subscriptions).values(
         id=uuid7(),
-        user_id=actor.user_id,
+        user_id=user_id,
         endpoint_digest=endpoint_digest,
         sealed=sealed,
         host=urlsplit(address).netloc,
@@ -103,10 +104,8 @@ def subscribe_browser(
             *Browser.columns()
         )
     ).one()
-    newest = (
-        select(columns.id).where(columns.user_id == actor.user_id).order_by(columns.id.desc()).limit(MAX_SUBSCRIPTIONS)
-    )
-    db.execute(delete(push_subscriptions).where(columns.user_id == actor.user_id, columns.id.not_in(newest)))
+    newest = select(columns.id).where(columns.user_id == user_id).order_by(columns.id.desc()).limit(MAX_SUBSCRIPTIONS)
+    db.execute(delete(push_subscriptions).where(columns.user_id == user_id, columns.id.not_in(newest)))
     return Browser.of(row)
 
 

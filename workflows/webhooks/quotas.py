@@ -10,6 +10,7 @@ from sqlalchemy import Connection, func, select
 from models.webhooks import webhook_endpoints
 from workflows.identity.actor import Actor
 from workflows.kernel.errors import Conflict
+from workflows.kernel.locks import lock_name
 from workflows.kernel.quotas import DAY, HOUR, Quota, use_quota
 
 MAX_ENDPOINTS = 50
@@ -64,7 +65,7 @@ def require_room(db: Connection, actor: Actor) -> None:
     """
     # Two requests at once must not both find the last free place.
     owner = str(actor.mentor_profile_id or "operators")
-    db.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(f"webhook endpoints of {owner}", 0))))
+    lock_name(db, f"webhook endpoints of {owner}")
     owned = select(func.count()).where(
         webhook_endpoints.c.mentor_profile_id.is_not_distinct_from(actor.mentor_profile_id)
     )
