@@ -121,25 +121,18 @@ class Block(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class MentorCalendar:
-    """When a mentor can be booked, as far as the stretch of time goes for which it was read.
-
-    Args:
-        version: raised by every change of hours, dates, time off, rules and times in outside calendars.
-        time_zone: the IANA name of the mentor's zone, whose days and ISO weeks the limits count.
-        hours: weekly hours and their zone.
-        dates: the hours of single dates, each with its zone; they replace the weekly hours.
-        time_off: in UTC, in the order of their starts.
-        outside_busy: when the mentor is busy by calendars elsewhere, as far as they are known; in UTC, by start.
-        outside_stale_at: from when on one of these calendars cannot be relied on; None without any.
-    """
+    """When a mentor can be booked, as far as the stretch of time goes for which it was read."""
 
     mentor_profile_id: UUID
-    version: int
-    time_zone: str
-    hours: Hours
+    version: int  # raised by every change of hours, dates, time off, rules and times in outside calendars
+    time_zone: str  # the IANA name of the mentor's zone, whose days and ISO weeks the limits count
+    hours: Hours  # weekly hours and their zone
+    # The hours of single dates, each with its zone; they replace the weekly hours.
     dates: Dates = field(default_factory=dict)
-    time_off: Sequence[Interval] = ()
+    time_off: Sequence[Interval] = ()  # in UTC, in the order of their starts
+    # When the mentor is busy by calendars elsewhere, as far as they are known; in UTC, by start.
     outside_busy: Sequence[Interval] = ()
+    # From when on one of these calendars cannot be relied on; None without any.
     outside_stale_at: datetime | None = None
     rules: BookingRules = DEFAULT_RULES
 

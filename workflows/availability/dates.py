@@ -27,18 +27,13 @@ from workflows.kernel.records import Record
 
 @dataclass(frozen=True, kw_only=True)
 class CalendarOwner(Record):
-    """A mentor as the owner of a calendar.
-
-    Args:
-        time_zone: that of the weekly hours, else of the profile: a date that is set is a date of this zone.
-        version: the calendar's, which every change of hours, dates, time off and rules raises.
-    """
+    """A mentor as the owner of a calendar."""
 
     table = mentor_profiles
 
     mentor_profile_id: UUID
-    time_zone: str
-    version: int
+    time_zone: str  # that of the weekly hours, else of the profile: a date that is set is a date of this zone
+    version: int  # the calendar's, which every change of hours, dates, time off and rules raises
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,22 +45,16 @@ class CalendarDay(CalendarOwner):
 
 @dataclass(frozen=True, kw_only=True)
 class DateHours(Record):
-    """The open periods of one date.
-
-    Args:
-        time_zone: that of the calendar when the hours were set, whose date it is.
-        spans: `[opens, closes]` in minutes since midnight, in their order; none on a day on which nothing can be
-            booked.
-        version: the calendar's.
-    """
+    """The open periods of one date."""
 
     table = date_hours
 
     mentor_profile_id: UUID
     day: date
-    time_zone: str
+    time_zone: str  # that of the calendar when the hours were set, whose date it is
+    # `[opens, closes]` in minutes since midnight, in their order; none on a day on which nothing can be booked.
     spans: list[list[int]]
-    version: int
+    version: int  # the calendar's
 
     @property
     def hours(self) -> list[Span]:

@@ -152,14 +152,10 @@ class FeedRequest:
 
 @dataclass(frozen=True, kw_only=True)
 class CalendarCopy:
-    """What a calendar has in a window.
+    """What a calendar has in a window."""
 
-    Args:
-        busy: times in UTC, in any order.
-        named: further times, by the UUID that their entry is identified by: it may be that of a booking here.
-    """
-
-    busy: Sequence[Interval]
+    busy: Sequence[Interval]  # times in UTC, in any order
+    # Further times, by the UUID that their entry is identified by: it may be that of a booking here.
     named: Mapping[UUID, Sequence[Interval]]
     etag: str | None
     last_modified: str | None

@@ -56,13 +56,7 @@ class FeedStatus(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class CalendarFeed(Record):
-    """An outside calendar. Of its address, which is a secret, only `origin` is shown: scheme, host and port.
-
-    Args:
-        stale: whether the last copy is too old to be relied on.
-        fetched_at: when it could be read last.
-        last_error: why it could not be read since, as a sentence; None where it could.
-    """
+    """An outside calendar. Of its address, which is a secret, only `origin` is shown: scheme, host and port."""
 
     table = calendar_feeds
 
@@ -70,10 +64,10 @@ class CalendarFeed(Record):
     mentor_profile_id: UUID
     name: str | None
     origin: str
-    stale: bool
-    fetched_at: datetime | None
+    stale: bool  # whether the last copy is too old to be relied on
+    fetched_at: datetime | None  # when it could be read last
     next_fetch_at: datetime
-    last_error: str | None
+    last_error: str | None  # why it could not be read since, as a sentence; None where it could
     created_at: datetime
     version: int
 

@@ -57,30 +57,19 @@ FROM jsonb_array_elements(:spans) AS span
 
 @dataclass(frozen=True, order=True)
 class Span:
-    """One open period of a weekday.
+    """One open period of a weekday."""
 
-    Args:
-        weekday: 0 for Monday to 6 for Sunday.
-        opens: in minutes since midnight, in its hours' time zone.
-        closes: the same; 1440 is the midnight at the day's end.
-    """
-
-    weekday: int
-    opens: int
-    closes: int
+    weekday: int  # 0 for Monday to 6 for Sunday
+    opens: int  # in minutes since midnight, in its hours' time zone
+    closes: int  # the same; 1440 is the midnight at the day's end
 
 
 @dataclass(frozen=True)
 class Hours:
-    """The open periods of a mentor's week.
+    """The open periods of a mentor's week."""
 
-    Args:
-        time_zone: an IANA name: the hours keep their wall-clock time in it.
-        spans: in their order, without overlap; empty where every time is open.
-    """
-
-    time_zone: str
-    spans: tuple[Span, ...] = ()
+    time_zone: str  # an IANA name: the hours keep their wall-clock time in it
+    spans: tuple[Span, ...] = ()  # in their order, without overlap; empty where every time is open
 
     @classmethod
     def read(cls, time_zone: str, spans: Iterable[Iterable[int]]) -> Self:

@@ -40,23 +40,17 @@ RETURNING version
 
 @dataclass(frozen=True, kw_only=True)
 class BookingRules(Record):
-    """The limits within which a mentor can be booked; None is no limit. Days and ISO weeks are of the mentor's zone.
-
-    Args:
-        step_minutes: how far apart the times on offer are; other times can be booked too.
-        horizon_days: how far ahead a session may start; None for five years.
-        stale_calendars: `ignore`, or `refuse` bookings while an outside calendar cannot be read.
-    """
+    """The limits within which a mentor can be booked; None is no limit. Days and ISO weeks are of the mentor's zone."""
 
     table = booking_rules
 
-    step_minutes: int = DEFAULT_STEP_MINUTES
-    horizon_days: int | None = None
+    step_minutes: int = DEFAULT_STEP_MINUTES  # how far apart the times on offer are; other times can be booked too
+    horizon_days: int | None = None  # how far ahead a session may start; None for five years
     max_per_day: int | None = None
     max_per_week: int | None = None
     max_per_mentee_per_day: int | None = None
     max_per_mentee_per_week: int | None = None
-    stale_calendars: str = "ignore"
+    stale_calendars: str = "ignore"  # `ignore`, or `refuse` bookings while an outside calendar cannot be read
 
     @property
     def horizon(self) -> timedelta:

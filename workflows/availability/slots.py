@@ -58,17 +58,11 @@ class Offered(Record):
 
 @dataclass(frozen=True, kw_only=True)
 class Slots:
-    """The times that can be booked: in seconds since the epoch, since there are many of them.
+    """The times that can be booked: in seconds since the epoch, since there are many of them."""
 
-    Args:
-        length: of each of them, in seconds.
-        starts: in their order, each with the number of its group.
-        groups: the mentors who are free together, by number.
-    """
-
-    length: int
-    starts: Sequence[tuple[int, int]]
-    groups: Mapping[int, Sequence[UUID]]
+    length: int  # of each of them, in seconds
+    starts: Sequence[tuple[int, int]]  # in their order, each with the number of its group
+    groups: Mapping[int, Sequence[UUID]]  # the mentors who are free together, by number
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,20 +77,14 @@ class RefusedSlot:
 
 @dataclass(frozen=True, kw_only=True)
 class FoundSlots:
-    """What a search has found.
-
-    Args:
-        refused: the other times; only where they were asked for.
-        stale_calendars: the mentors who are busy at all times since an outside calendar of theirs is stale; likewise.
-        next_from: where the search goes on; None where all of the stretch has been searched.
-        looked_at: how many starts were looked at, refused ones with `EXPLAINED_TIMES` their number.
-    """
+    """What a search has found."""
 
     slots: Slots
-    refused: list[RefusedSlot]
+    refused: list[RefusedSlot]  # the other times; only where they were asked for
+    # The mentors who are busy at all times since an outside calendar of theirs is stale; likewise.
     stale_calendars: list[UUID]
-    next_from: datetime | None
-    looked_at: int
+    next_from: datetime | None  # where the search goes on; None where all of the stretch has been searched
+    looked_at: int  # how many starts were looked at, refused ones with `EXPLAINED_TIMES` their number
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -71,17 +71,12 @@ _OF_THE_MENTOR = frozenset({"slot_taken", "booking_limit", "outside_hours", "too
 
 @dataclass(frozen=True)
 class Offer:
-    """A mentor's listing of a course, with what decides whether it can be booked.
-
-    Args:
-        user_id: the mentor's user.
-        taken: the wanted times at which the mentor's calendar was blocked when it was looked at.
-    """
+    """A mentor's listing of a course, with what decides whether it can be booked."""
 
     listing: Listing
-    user_id: UUID
+    user_id: UUID  # the mentor's user
     calendar: MentorCalendar
-    taken: frozenset[datetime]
+    taken: frozenset[datetime]  # the wanted times at which the mentor's calendar was blocked when it was looked at
 
     @classmethod
     def of(cls, row: Row[Any]) -> Offer:

@@ -74,33 +74,23 @@ EXISTS (
 
 @dataclass(frozen=True, kw_only=True)
 class IndividualRequest:
-    """What is asked for.
-
-    Args:
-        start_time: aware; of a series, the first.
-        student_id: the mentee; None for the caller.
-        mentor_profile_id: None to have a mentor chosen.
-        listing_id: of that course, duration and mentor; None for any.
-        product_id: whose price is paid; without it and a bundle, the course's only product that fits.
-        bundle_purchase_id: which pays with a credit for each booking.
-        time_zone: of a series' wall-clock time; None for the mentee's own.
-        expected: the terms that the mentee was shown; of a series, those of each session. A session that a credit pays
-            for has the price 0. A mentor whose policy is worse is not chosen.
-    """
+    """What is asked for."""
 
     course_id: UUID
-    start_time: datetime
+    start_time: datetime  # aware; of a series, the first
     duration_minutes: int
-    student_id: UUID | None = None
-    mentor_profile_id: UUID | None = None
-    listing_id: UUID | None = None
-    product_id: UUID | None = None
-    bundle_purchase_id: UUID | None = None
+    student_id: UUID | None = None  # the mentee; None for the caller
+    mentor_profile_id: UUID | None = None  # None to have a mentor chosen
+    listing_id: UUID | None = None  # of that course, duration and mentor; None for any
+    product_id: UUID | None = None  # whose price is paid; without it and a bundle, the course's only product that fits
+    bundle_purchase_id: UUID | None = None  # which pays with a credit for each booking
     title: str | None = None
     notes: str | None = None
     metadata: dict[str, Any] | None = None
     recurrence: Recurrence | None = None
-    time_zone: str | None = None
+    time_zone: str | None = None  # of a series' wall-clock time; None for the mentee's own
+    # The terms that the mentee was shown; of a series, those of each session. A session that a credit pays for has the
+    # price 0. A mentor whose policy is worse is not chosen.
     expected: ExpectedTerms = NOTHING_EXPECTED
 
 
@@ -144,16 +134,13 @@ def book_individual(
 
 @dataclass(frozen=True)
 class _Order:
-    """A request after all that it names was found.
-
-    Args:
-        payment: columns of the booking: the product or the bundle, and the price; a bundle's has no currency.
-    """
+    """A request after all that it names was found."""
 
     db: Connection
     actor: Actor
     wanted: IndividualRequest
     mentee_user_id: UUID
+    # Columns of the booking: the product or the bundle, and the price; a bundle's has no currency.
     payment: dict[str, Any]
     mentee_overlap: bool
     now: datetime

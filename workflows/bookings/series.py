@@ -53,31 +53,21 @@ class OnConflict(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Recurrence:
-    """How a booking is repeated, by the number of its occurrences or by its last date.
+    """How a booking is repeated, by the number of its occurrences or by its last date."""
 
-    Args:
-        count: how many, the first included.
-        until: the last date on which one may start, in the time zone of the series.
-        every_weeks: how many weeks apart.
-    """
-
-    count: int | None = None
-    until: date | None = None
-    every_weeks: int = 1
+    count: int | None = None  # how many, the first included
+    until: date | None = None  # the last date on which one may start, in the time zone of the series
+    every_weeks: int = 1  # how many weeks apart
     on_conflict: OnConflict = OnConflict.FAIL
 
 
 @dataclass(frozen=True)
 class Occurrence:
-    """One time of a series.
+    """One time of a series."""
 
-    Args:
-        start: in UTC.
-        exists: False where the clocks skip the wall-clock time on that date; `start` is then as long after the
-            midnight before as on any other day.
-    """
-
-    start: datetime
+    start: datetime  # in UTC
+    # False where the clocks skip the wall-clock time on that date; `start` is then as long after the midnight before as
+    # on any other day.
     exists: bool = True
 
 

@@ -57,16 +57,11 @@ def probed(offers: Select[Any], *, after_words: bool) -> ColumnElement[bool]:
 
 @dataclass(frozen=True, kw_only=True)
 class Offer:
-    """What one active listing has to be like, each a value or a bind parameter; None for anything.
-
-    Args:
-        max_price: in minor units of the listing's currency.
-        currency: an ISO 4217 code.
-    """
+    """What one active listing has to be like, each a value or a bind parameter; None for anything."""
 
     course_id: UUID | BindParameter[UUID] | None = None
-    max_price: int | BindParameter[int] | None = None
-    currency: str | BindParameter[str] | None = None
+    max_price: int | BindParameter[int] | None = None  # in minor units of the listing's currency
+    currency: str | BindParameter[str] | None = None  # an ISO 4217 code
     duration_minutes: int | BindParameter[int] | None = None
 
     def conditions(self, table: FromClause = listings) -> list[ColumnElement[bool]]:

@@ -43,12 +43,9 @@ class Meeting(Protocol):
 
 @dataclass(frozen=True)
 class MeetingService:
-    """What makes the links of online sessions.
+    """What makes the links of online sessions."""
 
-    Args:
-        address: the link, with `{room}` for a session's own room; None where only links of listings are used.
-    """
-
+    # The link, with `{room}` for a session's own room; None where only links of listings are used.
     address: str | None = None
 
     def link_to(self, location: Location | None, room: UUID | None) -> str | None:
@@ -82,15 +79,11 @@ NO_LINKS = MeetingService()
 
 @dataclass(frozen=True, kw_only=True)
 class Place:
-    """Where a session takes place: the link, the address or the number; without any, the mentor tells otherwise.
-
-    Args:
-        words: the address or the number; what an online listing has instead of a link.
-    """
+    """Where a session takes place: the link, the address or the number; without any, the mentor tells otherwise."""
 
     kind: LocationKind
     link: str | None
-    words: str | None
+    words: str | None  # the address or the number; what an online listing has instead of a link
 
 
 def kind_of(location: Location | None) -> LocationKind:

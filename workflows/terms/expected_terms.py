@@ -14,18 +14,13 @@ from workflows.terms.terms import Terms
 
 @dataclass(frozen=True, kw_only=True)
 class ExpectedTerms:
-    """The terms that a person was shown; None for what they did not name, which is then not compared.
+    """The terms that a person was shown; None for what they did not name, which is then not compared."""
 
-    Args:
-        price_amount: in minor units of `price_currency`.
-        window_hours: of the cancellation policy; None also for an offer that cannot be cancelled, the worst policy.
-        late_fee_percent: of the same policy.
-    """
-
-    price_amount: int | None = None
+    price_amount: int | None = None  # in minor units of `price_currency`
     price_currency: str | None = None
+    # Of the cancellation policy; None also for an offer that cannot be cancelled, the worst policy.
     window_hours: int | None = None
-    late_fee_percent: int = 0
+    late_fee_percent: int = 0  # of the same policy
 
     def require_price(self, amount: int, currency: str) -> None:
         """Refuse another price; free is the same in every currency.

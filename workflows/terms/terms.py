@@ -11,27 +11,19 @@ class Terms:
     """The terms that a listing or a group's template offers, and that a booking keeps as they were at the request.
 
     The records of all of these have them as columns of the same names, and the insert of a booking copies every one.
-
-    Args:
-        price_amount: of a session, or of a seat, in minor units of `price_currency`.
-        buffer_before_minutes: kept free in the mentor's calendar before the session, as `buffer_minutes` after it.
-        early_start_minutes: how long before its start the session can begin; None for any time.
-        cancellation_window_hours: how long before the start a cancellation begins to cost the mentee a fee; None where
-            mentees cannot cancel.
-        late_fee_percent: the fee inside that window, of the price.
-        reminder_minutes: how long before the start both parties are reminded; None for the operator's default.
-        location: `kind`, a LocationKind, with a `value`, if there is one; None for online.
     """
 
-    price_amount: int
+    price_amount: int  # of a session, or of a seat, in minor units of `price_currency`
     price_currency: str
-    buffer_before_minutes: int
+    buffer_before_minutes: int  # kept free in the mentor's calendar before the session, as `buffer_minutes` after it
     buffer_minutes: int
-    early_start_minutes: int | None
+    early_start_minutes: int | None  # how long before its start the session can begin; None for any time
+    # How long before the start a cancellation begins to cost the mentee a fee; None where mentees cannot cancel.
     cancellation_window_hours: int | None
-    late_fee_percent: int
+    late_fee_percent: int  # the fee inside that window, of the price
+    # How long before the start both parties are reminded; None for the operator's default.
     reminder_minutes: list[int] | None
-    location: dict[str, Any] | None
+    location: dict[str, Any] | None  # `kind`, a LocationKind, with a `value`, if there is one; None for online
 
 
 TERM_NAMES = tuple(field.name for field in fields(Terms))
