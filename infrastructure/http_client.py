@@ -231,11 +231,7 @@ class HttpClient:
         self._pools.pool_classes_by_scheme = classes
 
     def destination_of(self, url: str) -> Destination:
-        """Check a URL by today's rules, which may have changed since the URL was stored.
-
-        Raises:
-            Invalid: with the reason.
-        """
+        """Check a URL by today's rules, which may have changed since it was stored; raises Invalid with the reason."""
         return self._read(url, self._allowed)
 
     def post(self, destination: Destination, headers: Mapping[str, str], body: bytes) -> HttpResponse:

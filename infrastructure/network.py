@@ -42,11 +42,7 @@ class ResponseTooLong(OSError):
 
 
 def seconds_left(until: float) -> float:
-    """The seconds until that moment of the monotonic clock.
-
-    Raises:
-        DeadlineExceeded: there are none.
-    """
+    """The seconds until that moment of the monotonic clock; raises DeadlineExceeded where none are left."""
     left = until - monotonic()
     if left <= 0:
         raise DeadlineExceeded("The time is up.")
@@ -181,11 +177,7 @@ def connect(address: Address, port: int, *, seconds: float, until: float) -> Dea
 
 
 def try_each(addresses: Sequence[Address], attempt: Callable[[Address], T]) -> T:
-    """The result of `attempt` for the first address that accepts a connection.
-
-    Raises:
-        ConnectFailed: from the last address.
-    """
+    """The result of `attempt` for the first address that accepts a connection; raises the last ConnectFailed."""
     *others, last = addresses
     for address in others:
         with suppress(ConnectFailed):

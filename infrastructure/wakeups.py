@@ -47,11 +47,7 @@ class Publisher:
         self._producer: Producer | None = None
 
     def publish(self, wakeups: Sequence[Wakeup]) -> None:
-        """Send them all in one round trip.
-
-        Raises:
-            KombuError | RedisError | OSError: Redis cannot be reached, or does not answer in time.
-        """
+        """Send them all in one round trip; raises one of BROKER_TROUBLE where Redis cannot be reached or is late."""
         with self._connected() as producer, producer.batch():
             for message in messages(wakeups):
                 named = [argument(wakeup) for wakeup in message]
@@ -68,11 +64,7 @@ class Publisher:
                 )
 
     def waiting(self, queue: str) -> int:
-        """How many messages wait in a queue's list.
-
-        Raises:
-            KombuError | RedisError | OSError: as `publish` does.
-        """
+        """How many messages wait in a queue's list; raises as `publish` does."""
         with self._connected() as producer:
             return int(producer.channel.client.llen(queue))
 

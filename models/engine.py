@@ -216,11 +216,7 @@ class _Reach:
         self._lock = Lock()
 
     def connect(self, _dialect: Dialect, _entry: ConnectionPoolEntry, words: Any, options: Any) -> DriverConnection:
-        """A connection, as SQLAlchemy asks for it.
-
-        Raises:
-            ServerStalled: the server does not answer.
-        """
+        """A connection for SQLAlchemy; raises ServerStalled while the server does not answer."""
         if self._stalled:
             raise ServerStalled("PostgreSQL does not answer.")
         attempt = partial(DriverConnection.connect_watched, *words, **options)

@@ -39,10 +39,6 @@ def expand_apart(
 ) -> Occurrences:
     """The result of `expand`, within bounds of time and memory.
 
-    Args:
-        seconds: how long it may take.
-        processor_seconds: how much processor time it may take.
-
     Raises:
         CalendarRefused: as `expand` does, and for a calendar that takes too long or too much memory.
     """

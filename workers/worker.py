@@ -105,12 +105,7 @@ def _stop_sending_later(**_kw: Any) -> None:
 
 @exit_on_refused_settings()
 def run(queue: str, threads: int) -> None:
-    """Work on a queue until a signal ends it.
-
-    Args:
-        queue: one of QUEUES.
-        threads: how many messages are worked on at a time.
-    """
+    """Work on a queue until a signal ends it."""
     # Its name in the process list.
     app.conf.tutelage_process = f"worker-{queue}"
     _configure_logging()

@@ -190,11 +190,7 @@ class Protected(Transport[M]):
         return destination
 
     def _acquire(self, destination: _Destination) -> _Send:
-        """Take a slot, at once or when another message has been sent in a moment.
-
-        Raises:
-            Postpone: there is no room.
-        """
+        """Take a slot, at once or when another message has been sent in a moment; raises Postpone without room."""
         # Those that wait go first, unless the destination has nothing under way.
         waits = self._waiting > 0 and self._is_flowing(destination)
         until = monotonic() + self._room_seconds

@@ -25,9 +25,6 @@ _ERASED = sql("SELECT erased_at IS NOT NULL FROM users WHERE id = :user_id")
 def mentee_for(actor: Actor, student_id: UUID | None) -> UUID:
     """The user for whom a caller books, buys, joins or leaves: themselves, or any user for an operator.
 
-    Args:
-        student_id: as the request names them; None for the caller.
-
     Raises:
         Forbidden: it names another user than the caller, who is no operator.
         Invalid: an operator, who is no user, names none.
@@ -63,10 +60,6 @@ def register_newcomer(db: Connection, *, user_id: UUID, email: str, name: str, t
 
     Of two first requests at a time, the second one waits for the first. Where another account has the mail address,
     none is written.
-
-    Args:
-        email: unique whatever its case.
-        time_zone: an IANA name.
 
     Raises:
         Invalid: no such time zone.
@@ -131,9 +124,7 @@ def change_mentor_profile(
     """Change a mentor profile, and return the changed one. An inactive mentor cannot be booked, nor act.
 
     Args:
-        mentor: as the caller saw it.
         changes: columns of `mentor_profiles` by name; skills are kept in lower case, once each.
-        any_version: the caller decided on no version in particular.
 
     Raises:
         Forbidden: another user's profile, to all but operators.

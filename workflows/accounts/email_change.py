@@ -106,11 +106,7 @@ def withdraw_email_change(db: Connection, user_id: UUID) -> None:
 
 
 def confirmable(db: Connection, change_id: UUID, *, user_id: UUID, now: datetime) -> EmailChange:
-    """The change of that id.
-
-    Raises:
-        NotFound: it is another user's, it was withdrawn, replaced or confirmed, or its time has passed.
-    """
+    """The change of that id; raises NotFound unless it is this user's and can still be confirmed."""
     row = db.execute(email_change_query(change_id)).one_or_none()
     if row is None or row.user_id != user_id or not row.open or row.expires_at <= now:
         raise NotFound("This address can no longer be confirmed; enter it again in your account.")

@@ -26,7 +26,6 @@ def are_links_valid(db: Connection, user_id: UUID, links_version: int | None, *,
     """Whether links of that version are their user's present ones.
 
     Args:
-        links_version: as the link holds it.
         lock: whether they are to stay so until the end of the transaction.
     """
     statement = VALID_LINKS_LOCKED if lock else VALID_LINKS

@@ -126,11 +126,7 @@ def spend(db: Connection, link: ActionLink) -> None:
 
 
 def require_unspent(db: Connection, link: ActionLink) -> None:
-    """Refuse a link that has been used.
-
-    Raises:
-        Gone: it has.
-    """
+    """Raise Gone for a link that has been used."""
     if db.execute(SPENT_LINK, vars(link)).one_or_none() is not None:
         raise Gone(ALREADY_USED)
 

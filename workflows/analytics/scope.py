@@ -88,11 +88,7 @@ class Period:
         return moment - (clock - func.date_trunc(literal("hour", Text), clock))
 
     def require_at_most(self, days: int) -> None:
-        """Refuse a longer period, by the clocks of the zone, whose days are not all of 24 hours.
-
-        Raises:
-            Invalid: it is longer.
-        """
+        """Raise Invalid for a longer period, by the clocks of the zone, whose days are not all of 24 hours."""
         start, end = (edge.astimezone(self.zone).replace(tzinfo=None) for edge in (self.start, self.end))
         if end - start > days * DAY:
             reason = f"Must not lie more than {days} days after `from`."

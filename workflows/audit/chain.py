@@ -246,7 +246,6 @@ def check_blocks(db: Connection, before: Link, kept_since: date) -> Verification
 
     Args:
         before: the end of what was checked before.
-        kept_since: as of `verify`.
     """
     blocks = db.execute(_NEXT_BLOCKS, {"after": before.number}).all()
     if not blocks:

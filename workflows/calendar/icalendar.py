@@ -162,12 +162,7 @@ def person(name: str, common_name: str, address: str, *parameters: str) -> str:
 
 
 def calendar(properties: Iterable[str], entries: Iterable[str]) -> bytes:
-    """A calendar object in UTF-8, its content lines folded and ended by CRLF.
-
-    Args:
-        properties: lines of the calendar itself, in addition to those that all calendars have.
-        entries: the lines of all its entries.
-    """
+    """A calendar object in UTF-8, its content lines folded and ended by CRLF."""
     lines = chain(_HEAD, properties, entries, ("END:VCALENDAR",))
     return b"".join(_folded(line.encode()) for line in lines)
 

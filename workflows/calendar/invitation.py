@@ -75,9 +75,6 @@ def invitation_for(event: Event, entries: Mapping[UUID, CalendarEntry], guest: G
 
     None for other events, for a session that is completed or not there yet, and for a seat that is not the guest's.
 
-    Args:
-        entries: as `calendar_entries` returned them for the event.
-
     Raises:
         Cancel: the session was cancelled before the mail of its booking was sent. The mail about the cancellation is
             enough, and an invitation that arrived after it would restore the entry.
@@ -98,11 +95,7 @@ def invitation_for(event: Event, entries: Mapping[UUID, CalendarEntry], guest: G
 
 
 def entry_to_join(event: Event, entries: Mapping[UUID, CalendarEntry], reader_id: UUID) -> CalendarEntry | None:
-    """The session that a mail of the event asks its reader to come to, and has to say where; None for other mails.
-
-    Args:
-        entries: as `calendar_entries` returned them for the event.
-    """
+    """The session that a mail of the event asks its reader to come to, and has to say where; None for other mails."""
     return None if isinstance(event, SessionCancelled | SeatLeft) else _entry_of(event, entries, reader_id)
 
 

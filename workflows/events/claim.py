@@ -294,11 +294,7 @@ def renew(db: Connection, leased: Sequence[Delivery], duration: timedelta) -> No
 
 
 def hold(db: Connection, leased: Sequence[Delivery], *, batch: bool = False) -> list[Delivery]:
-    """Lock leased deliveries for the rest of this transaction; those whose lease was lost are left out.
-
-    Args:
-        batch: whether statements are then bounded as by `claim`.
-    """
+    """Lock leased deliveries for the rest of this transaction; those whose lease was lost are left out."""
     held = keys_of(_HOLD.all(db, fenced_keys_as_arrays(leased) | {"batch": batch}))
     return [delivery for delivery in leased if delivery.key in held]
 

@@ -116,11 +116,7 @@ class Subscriptions:
         self._of: dict[type[Event], tuple[Effect, ...]] = {}
 
     def add(self, effect: Effect | AnyOutboundEffect) -> None:
-        """Register an effect.
-
-        Raises:
-            ValueError: the name is taken, or no worker consumes the queue.
-        """
+        """Register an effect; raises ValueError where its name is taken, or no worker consumes its queue."""
         if effect.name in self._effects:
             raise ValueError(f"There are two effects of the name {effect.name}.")
         if effect.queue not in QUEUES:

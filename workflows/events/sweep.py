@@ -149,7 +149,6 @@ def oldest_undelivered(
     """How long ago the oldest pending message of each queue was recorded, by the database's clock; zero without one.
 
     Args:
-        effects: the outbound effects whose deliveries are messages.
         limit: how many pending deliveries of a queue are read at most, those that are woken up next first.
     """
     rows = db.execute(_UNDELIVERED, {"queues": list(queues), "effects": list(effects), "limit": limit})

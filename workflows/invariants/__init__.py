@@ -68,12 +68,7 @@ def check_all(db: Connection) -> list[Finding]:
 
 
 def finding_of(name: str, subjects: list[str], violations: int | None = None) -> Finding:
-    """The finding of one invariant.
-
-    Args:
-        subjects: the ids of violations, or of some of them.
-        violations: how many there are; None for as many as `subjects`.
-    """
+    """The finding of one invariant."""
     meaning = _sources()[name].partition("\n")[0].removeprefix("--").strip()
     found = len(subjects) if violations is None else violations
     return Finding(name=name, meaning=meaning, violations=found, sample=subjects[:SAMPLE])

@@ -103,9 +103,6 @@ def checked_address(url: str, allowed: Sequence[Network]) -> str:
     No name is resolved here. One that belongs to the public internet is held to the rules for that, although it might
     lead into an allowed network.
 
-    Args:
-        allowed: the networks that may be reached besides the public internet.
-
     Raises:
         Invalid: no webhook is sent to such a URL; the details say why.
     """

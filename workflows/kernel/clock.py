@@ -20,11 +20,7 @@ def first_id_at(moment: datetime) -> UUID:
 
 
 def in_utc(moment: datetime) -> datetime:
-    """The same moment in UTC.
-
-    Raises:
-        Invalid: the moment has no zone, or lies beyond the years 1 to 9999.
-    """
+    """The same moment in UTC; raises Invalid where it has no zone, or lies beyond the years 1 to 9999."""
     if moment.tzinfo is None:
         raise Invalid("A time needs a time zone: end it with Z or an offset such as +02:00.")
     try:
@@ -43,11 +39,7 @@ def moment_of(shown: datetime, there: ZoneInfo) -> tuple[datetime, bool]:
 
 
 def zone(name: str) -> ZoneInfo:
-    """The IANA time zone of that name.
-
-    Raises:
-        Invalid: there is no such zone.
-    """
+    """The IANA time zone of that name; raises Invalid where there is none."""
     if name not in zone_names():
         raise Invalid("This is not an IANA time zone such as Europe/Berlin.", details={"timeZone": ["unknown zone"]})
     return ZoneInfo(name)
@@ -67,9 +59,5 @@ def rfc3339(moment: datetime) -> str:
 
 
 def local_time(moment: datetime, time_zone: str) -> str:
-    """The moment as a person reads it in their time zone, with the zone's name.
-
-    Args:
-        time_zone: an IANA name, as users have one.
-    """
+    """The moment as a person reads it in their time zone, with the zone's name."""
     return f"{moment.astimezone(ZoneInfo(time_zone)):%A, %-d %B %Y, %H:%M} ({time_zone})"

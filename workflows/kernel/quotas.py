@@ -47,11 +47,7 @@ class Quota:
 
 
 def use_quota(db: Connection, quota: Quota, subject_id: UUID) -> None:
-    """Count one use, which the end of the transaction keeps or undoes.
-
-    Raises:
-        RateLimited: it is used up, with the seconds until it can be used again.
-    """
+    """Count one use, unless the transaction is rolled back; raises RateLimited once the quota is used up."""
     if not quota.limit:
         return
     values = {

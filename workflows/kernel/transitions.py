@@ -49,11 +49,7 @@ class StateMachine(Generic[R]):
     statements: Mapping[Any, PreparedStatement]
 
     def require_transition(self, before: R, status: StrEnum) -> None:
-        """Refuse a step that the state machine does not have.
-
-        Raises:
-            InvalidTransition: there is no such step from the state it was read in.
-        """
+        """Require a step that the state machine has; raises InvalidTransition."""
         if status not in self.transitions[before.status]:
             raise InvalidTransition(
                 f"A {self.subject} that is {before.status} cannot become {status}.", step=self.step(before, status)
@@ -106,8 +102,6 @@ def update_record(db: Connection, before: V, changes: Mapping[str, Any], *, subj
     """Write some columns of a record by compare-and-set on its version, and return the changed one.
 
     Args:
-        before: as the caller saw it.
-        subject: what it is called in sentences.
         any_version: the caller decided on no version in particular: concurrent changes of other columns stay.
 
     Raises:

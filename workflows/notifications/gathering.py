@@ -65,9 +65,6 @@ def hold_excess(db: Connection, mails: Iterable[MailToSend], *, gather_after: in
     """Hold the mails beyond the limit, the latest events' first; returns until when each of these is put off.
 
     Mails of an urgent kind are not held, nor those that an attempt was made to send.
-
-    Args:
-        gather_after: how many of a kind a person is sent within an hour; 0 for any number.
     """
     if not gather_after:
         return {}

@@ -116,12 +116,7 @@ class Notice:
 def prepare_mails(
     db: Connection, deliveries: Sequence[Delivery], *, gather_after: int = DEFAULT_POLICY.mail_gather_after
 ) -> list[Mail | Exception]:
-    """The mails, with what all of them need read at once.
-
-    Args:
-        gather_after: how many mails of a kind a person gets within an hour before further ones are sent as one; 0 for
-            any number.
-    """
+    """The mails, with what all of them need read at once."""
     rows = _rows_of_mails(db, deliveries, gather_after)
     mails = _compose_mails(db, deliveries, rows)
     found = [rows.get(_key_of_row(delivery)) for delivery in deliveries]

@@ -48,9 +48,6 @@ def requests_of(db: Connection, deliveries: Sequence[Delivery]) -> EarlierMessag
 def require_known_request(delivery: Delivery, requests: EarlierMessages) -> None:
     """Cancel the message of a cancellation whose reader was never sent the message of the request.
 
-    Args:
-        requests: as `requests_of` returned them for the delivery.
-
     Raises:
         Cancel: the message of the request has not left, and will not: it is overtaken.
         Postpone: that message may be leaving at this moment.

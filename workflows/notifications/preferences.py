@@ -88,11 +88,7 @@ class Preferences:
 
 
 def is_wanted(choices: Choices, kind: str, channel: Channel) -> bool:
-    """Whether a person with these choices gets notifications of a kind on a channel.
-
-    Raises:
-        KeyError: there is no such kind.
-    """
+    """Whether a person with these choices gets notifications of a kind on a channel."""
     known = KINDS[kind]
     return channel in known.always or choices.get(f"{kind} {channel}", channel in known.channels)
 
@@ -102,11 +98,7 @@ def can_be_stopped(kind: str, channel: Channel) -> bool:
 
 
 def is_stopped(kind: str, channel: Channel, *, wanted: bool | None) -> bool:
-    """Whether the reader of a notification that is about to be sent has unsubscribed since it was written.
-
-    Args:
-        wanted: their choice; None where they made none.
-    """
+    """Whether the reader of a notification that is about to be sent has unsubscribed since it was written."""
     return wanted is False and can_be_stopped(kind, channel)
 
 
@@ -149,10 +141,6 @@ def replace_choices(
     db: Connection, *, user_id: UUID, before: Choices, wanted: Mapping[str, Mapping[Channel, bool]]
 ) -> Choices:
     """Replace all choices; a kind or channel that is not named goes back to its default.
-
-    Args:
-        before: the choices as they are stored.
-        wanted: by kind, and by channel.
 
     Raises:
         Invalid: there is no such kind, or it cannot be switched off on that channel.

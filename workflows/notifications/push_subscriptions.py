@@ -73,9 +73,7 @@ def subscribe_browser(
     """Push to that browser from now on. It belongs to one person: a subscription of another for it ends.
 
     Args:
-        endpoint: the push service's URL for it.
         p256dh: its public key, and `auth` its secret, both in base64url.
-        allowed: networks that may be reached besides the public internet.
 
     Raises:
         Forbidden: the caller is an operator, without a user of their own.

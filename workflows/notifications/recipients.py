@@ -177,14 +177,7 @@ def variables_about(parties: Parties, reader: Person) -> dict[str, Any]:
 
 
 def require_recipient(event: Event, *, is_party: bool) -> None:
-    """Cancel a message to a person who is no party of the booking, unless it is about its end or a waiting list.
-
-    Args:
-        is_party: whether they are one now; see `IS_PARTY`.
-
-    Raises:
-        Cancel: they may no longer see it.
-    """
+    """Raise Cancel for a reader who is no party of the booking, unless it is about its end or a waiting list."""
     if not is_party and not isinstance(event, _ENDINGS + _TO_OTHERS):
         raise Cancel(NOT_A_PARTY)
 

@@ -69,20 +69,12 @@ class Templates:
         self.environment.tests["quoted"] = _is_quoted
 
     def render(self, name: str, **variables: Any) -> str:
-        """The text of a template.
-
-        Raises:
-            UndefinedError: a variable of the template is missing.
-        """
+        """The text of a template; raises UndefinedError where a variable is missing."""
         return self.environment.get_template(name).render(**variables)
 
 
 def template_errors(folder: Path) -> list[str]:
-    """The errors of an operator's templates, in sentences; empty when they can be used.
-
-    Args:
-        folder: TEMPLATES_FOLDER.
-    """
+    """The errors of an operator's templates, in sentences; empty when they can be used."""
     if not folder.is_dir():
         return [f"TEMPLATES_FOLDER: {folder} is not a folder."]
     own = sorted(file.name for file in folder.iterdir() if not file.name.startswith("."))

@@ -50,7 +50,6 @@ def money(amount: int, currency: str) -> str:
 
     Args:
         amount: in minor units of ISO 4217. (Unicode's CLDR, and so Babel, counts other decimals for 13 currencies.)
-        currency: its ISO 4217 code.
     """
     # Imported here: it reads its tables as it is imported, 2 MB that few processes need.
     from iso4217 import raw_table as iso_4217  # noqa: PLC0415
@@ -116,11 +115,7 @@ def compose(kind: str, **variables: Any) -> Words:
 def as_text(
     words: Words, footer: Footer | None = None, place: Place | None = None, buttons: Sequence[Button] = ()
 ) -> str:
-    """The plain text part of a mail.
-
-    Args:
-        place: of the session that its reader is to come to.
-    """
+    """The plain text part of a mail."""
     variables = {"body": words.body, "footer": footer, "place": place, "buttons": buttons}
     return _templates().render("mail.txt.j2", **variables).strip() + "\n"
 

@@ -66,10 +66,6 @@ def retry_deliveries(
 
     Webhooks whose endpoint is not active are left out.
 
-    Args:
-        effect: of this effect alone.
-        since: of events that occurred from then on.
-
     Raises:
         Forbidden: the caller is no operator.
         Invalid: there is no such effect, so that nothing would ever run it.

@@ -276,7 +276,6 @@ def events_after(
 
     Args:
         present: read before, so that all below its horizon is among the events.
-        max_read: how many events of any type are gone through.
     """
     values = {
         "older": present.history.older,
@@ -306,11 +305,7 @@ def latest_changes(db: Connection, history: History, limit: int) -> list[Change]
 
 
 def present_of(db: Connection) -> Present:
-    """Where the order of changes has come to.
-
-    Raises:
-        OtherCluster: it cannot be said which events are of this cluster.
-    """
+    """The present place in the order of changes; raises OtherCluster where it is unknown which events are older."""
     row = db.execute(_PRESENT).one()
     if row.events_up_to is None:
         raise OtherCluster

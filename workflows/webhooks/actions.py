@@ -60,10 +60,7 @@ def create_endpoint(
 
     Args:
         event_types: names of events, families such as `session.*`, or `*`.
-        seal: encrypts the secret and the headers' values for storage.
-        headers: sent along with every message.
         rate_limit: messages a second, None for no limit of its own.
-        allowed: the networks that may be reached besides the public internet.
 
     Raises:
         Forbidden: the caller is neither an operator nor acts as a mentor.
@@ -106,11 +103,7 @@ def change_endpoint(
     """Change an endpoint. One with a new address is pending until it has answered a ping.
 
     Args:
-        endpoint: as the caller saw it.
         changes: columns of `webhook_endpoints` by name; `state` pauses an active endpoint, or resumes a paused one.
-        seal: encrypts headers' values for storage.
-        allowed: the networks that may be reached besides the public internet.
-        any_version: the caller decided on no version in particular.
 
     Raises:
         Forbidden: the endpoint has another owner.
@@ -157,9 +150,6 @@ def delete_endpoint(db: Connection, *, actor: Actor, endpoint: Endpoint, any_ver
 
     Those that are more than 10,000 are cancelled by `maintain`, and so are those that a sender has in hand, unless they
     arrive.
-
-    Args:
-        any_version: the caller decided on no version in particular.
 
     Raises:
         Forbidden: the endpoint has another owner.
@@ -257,9 +247,6 @@ def send_example(
 ) -> WebhookExampleAsked:
     """Record that an example was asked for; it is sent, signed and tried again like any other message.
 
-    Args:
-        event_type: which type of event the example is of.
-
     Raises:
         Forbidden: the endpoint has another owner.
         Invalid: there is no such type, or its message would be too large.
@@ -308,7 +295,6 @@ def rotate_secret(
     """Store a new secret, and return it.
 
     Args:
-        seal: encrypts the secret for storage.
         grace: for how long the old secrets stay valid; those that would end sooner, do.
         secret: the owner's own; None for a fresh one.
 
@@ -339,11 +325,7 @@ def rotate_secret(
 
 
 def checked_event_types(event_types: Sequence[str]) -> list[str]:
-    """The names, each once.
-
-    Raises:
-        Invalid: none, or one that is neither an event, nor a family such as `session.*`, nor `*`.
-    """
+    """The names, each once: of events, families such as `session.*`, or `*`; raises Invalid for others, or none."""
     known = announced_types()
     wanted = {*known, *(name.partition(".")[0] + ".*" for name in known), "*"}
     unknown = sorted(set(event_types) - wanted)

@@ -128,11 +128,7 @@ def attempts_of(db: Connection, delivery: WebhookDelivery) -> list[AttemptRecord
 
 
 def require_sendable(delivery: WebhookDelivery) -> None:
-    """Require an endpoint that takes the message; a ping is taken in every state.
-
-    Raises:
-        Conflict: the endpoint is not active, or deleted.
-    """
+    """Require an active endpoint, or one that is not deleted for a ping; raises Conflict."""
     if delivery.endpoint_state is None or delivery.event_type != WebhookPinged.type:
         require_active(delivery.endpoint_state)
 

@@ -61,20 +61,12 @@ def checked_headers(headers: Mapping[str, str]) -> dict[str, str]:
 
 
 def sealed_headers(headers: Mapping[str, str], seal: Callable[[str], str]) -> dict[str, dict[str, str]]:
-    """The headers as they are stored: their names can be read, their values are encrypted.
-
-    Args:
-        seal: encrypts a value.
-    """
+    """The headers as they are stored: their names can be read, their values are encrypted."""
     return {name: {SEALED: seal(value)} for name, value in headers.items()}
 
 
 def opened_headers(stored: Mapping[str, Any], unseal: Callable[[str], str]) -> dict[str, str]:
-    """Stored headers as they are sent along.
-
-    Args:
-        unseal: opens an encrypted value; whatever it raises is raised.
-    """
+    """Stored headers as they are sent along."""
     return {name: unseal(value[SEALED]) for name, value in stored.items()}
 
 

@@ -63,11 +63,7 @@ def admit(db: Connection, endpoint: Mapping[str, Any], *, now: datetime) -> date
 
 
 def end_probe(db: Connection, endpoint_id: UUID, *, until: datetime | None) -> None:
-    """Let another message probe at once, unless one has since.
-
-    Args:
-        until: what `admit` returned.
-    """
+    """Let another message probe at once, unless one has since."""
     columns = webhook_endpoints.c
     of_probe = columns.id == endpoint_id, columns.open_until == until
     db.execute(update(webhook_endpoints).where(*of_probe).values(open_until=func.now()))

@@ -226,11 +226,7 @@ def _schema(kind: Any) -> dict[str, Any]:
 
 
 def example_of(event_type: str) -> dict[str, Any]:
-    """The fields of an example of that type of event; the same every time.
-
-    Raises:
-        KeyError: there is no such type.
-    """
+    """The fields of an example of that type of event; the same every time."""
     values = _VALUES | _STEPS.get(event_type, {})
     kinds = own_fields(event_types()[event_type])
     return {name: values.get(name, _OF_KIND.get(kind)) for name, kind in kinds.items()}

@@ -40,11 +40,7 @@ def new_secret(signing: Signing = Signing.HMAC_SHA256) -> str:
 
 
 def checked_secret(secret: str, signing: Signing) -> str:
-    """An owner's own secret, once it fits the way of signing.
-
-    Raises:
-        Invalid: it is not one.
-    """
+    """An owner's own secret; raises Invalid where it does not fit the way of signing."""
     if signing is Signing.HMAC_SHA256:
         if secret.startswith(SYMMETRIC) and len(_bytes_of(secret)) in SECRET_BYTES_ALLOWED:
             return secret
@@ -61,14 +57,7 @@ def verifier_of(secret: str) -> str:
 
 
 def signer_of(secret: str) -> Sign:
-    """The signer by a secret, in the scheme that its prefix names: HMAC-SHA256 as `v1`, Ed25519 as `v1a`.
-
-    Args:
-        secret: `whsec_…` or `whsk_…`.
-
-    Raises:
-        SecretMalformed: neither of the two.
-    """
+    """The signer by a secret, HMAC-SHA256 (`v1`) or Ed25519 (`v1a`) by its prefix; raises SecretMalformed."""
     signing = Signing.ED25519 if secret.startswith(PRIVATE) else Signing.HMAC_SHA256
     try:
         checked_secret(secret, signing)
