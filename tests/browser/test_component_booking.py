@@ -35,6 +35,24 @@ def test_the_chosen_listing_is_booked_although_a_cheaper_one_is_added(visit: Vis
     assert (booking["listingId"], booking["price"]["amount"]) == (str(stage.instant.id), 4_000)
 
 
+def test_a_press_counts_whatever_would_move_under_it(visit: Visit, stage: Stage) -> None:
+    page, start = visit.page, stage.slots()[1]
+    asked: list[Route] = []
+    page.route("**/holds", lambda route: asked.append(route), times=1)
+    visit.open(stage.instant)
+    visit.show_day(start.date())
+    with page.expect_request("**/holds"):
+        visit.slot(start).click()
+    visit.primary.hover()
+    page.mouse.down()
+    # The answer puts a line above the button, between the press and its end.
+    with page.expect_response("**/holds"):
+        asked[0].continue_()
+    page.evaluate("() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+    page.mouse.up()
+    visit.expect_booked()
+
+
 def test_a_price_that_was_raised_meanwhile_is_shown_and_asked_for(visit: Visit, stage: Stage) -> None:
     visit.open(stage.instant)
     visit.choose(stage.slots()[1])

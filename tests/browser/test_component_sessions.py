@@ -6,7 +6,7 @@ import re
 from typing import Any
 
 import pytest
-from playwright.sync_api import BrowserContext, Locator, Page, expect
+from playwright.sync_api import BrowserContext, Locator, Page, Route, expect
 
 from tests import factories
 from tests.api.test_after_the_fact import make_past
@@ -148,12 +148,30 @@ def test_what_the_other_side_does_is_seen_live(visit: Visit, stage: Stage) -> No
 def test_what_was_changed_meanwhile_is_told(visit: Visit, stage: Stage) -> None:
     session, page = stage.session(listing(stage, **LATE)), visit.page
     visit.open_session(session.id)
-    act(page, "cancel")
+    # Where the dialog's own answer comes after the start, there is nothing to press any more.
+    with page.expect_response("**/cancellation-quote"):
+        act(page, "cancel")
     page.locator("dialog [name=reason]").fill("I am ill.")
     stage.as_mentor.post(f"/sessions/{session.id}/start")
     page.locator("dialog [part~=primary]").click()
     expect(page.locator("[part~=message]").first).to_be_visible()
     assert stage.as_mentee.get(f"/sessions/{session.id}")["status"] == "in_progress"
+
+
+@pytest.mark.parametrize("variant", ["enhanced"])
+def test_a_session_that_starts_while_its_cost_is_asked_for_is_not_cancelled(visit: Visit, stage: Stage) -> None:
+    session, page = stage.session(listing(stage, **LATE)), visit.page
+    visit.open_session(session.id)
+    expect(page.locator("[data-action=cancel]")).to_be_visible()
+
+    def start(route: Route) -> None:
+        stage.as_mentor.post(f"/sessions/{session.id}/start")
+        route.continue_()
+
+    page.route("**/cancellation-quote", start, times=1)
+    act(page, "cancel")
+    expect(page.locator("dialog")).to_contain_text("This session can no longer be cancelled.")
+    assert page.locator("dialog [part~=primary]").count() == 0
 
 
 def test_a_missing_client_is_reported(visit: Visit, stage: Stage) -> None:

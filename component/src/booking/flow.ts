@@ -5,7 +5,6 @@ import type { Booking, Session, Slot } from "../api/types.js";
 import { SlotsLoader } from "./calendar/loader.js";
 import { startOf } from "./calendar/slots.js";
 import { addMonths, dayOf } from "../i18n/time.js";
-import type { SessionBookingEvents } from "../core/events.js";
 import type { BookingActions, FlowContext, FollowingPart } from "./contracts.js";
 import { HoldKeeper, LOST_CODES } from "./hold.js";
 import { loadOffers, offeredListings } from "./offers.js";
@@ -375,15 +374,8 @@ export class BookingFlow implements BookingActions {
     this.#isShown();
     if (this.context.signal.aborted) return;
     // What is no failure of the API is one of the import.
-    const failure = this.#report(error instanceof ApiError ? error : ApiError.ofPart(), "load");
+    const failure = error instanceof ApiError ? error : ApiError.ofPart();
+    this.#submitter.report(failure, "load");
     this.context.store.update({ phase: failure.status === 401 ? "signed-out" : "failed", error: failure });
-  }
-
-  #report(error: unknown, during: SessionBookingEvents["failed"]["during"]): ApiError {
-    const failure = ApiError.of(error);
-    if (this.context.signal.aborted) return failure;
-    this.context.telemetry.failed(failure);
-    this.context.emit("failed", { error: failure, during });
-    return failure;
   }
 }

@@ -66,15 +66,14 @@ export function bookingRequest(
   const title = form.title.trim();
   const notes = form.notes.trim() || undefined;
   const mentored = {
-    ...{ mentorProfileId: offer.mentor.id, listingId: chosenListing(state)?.id, durationMinutes, title },
+    mentorProfileId: offer.mentor.id,
+    listingId: chosenListing(state)?.id,
+    durationMinutes,
+    title,
     ...(recurrence && { recurrence, timeZone: state.zone }),
     ...shownTerms(state),
   };
-  const send = (path: string, body: object): SentRequest => ({
-    ...{ path, key },
-    body: JSON.stringify(body),
-    sentAt: Date.now(),
-  });
+  const send = (path: string, body: object): SentRequest => ({ path, key, body: JSON.stringify(body), sentAt: Date.now() });
   if (course) return send("/bookings/individual", { startTime, notes, ...mentored, ...course.paymentOf(state) });
   return send("/sessions/book", { scheduledAt: startTime, description: notes, ...mentored });
 }

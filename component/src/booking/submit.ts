@@ -107,7 +107,7 @@ export class Submitter implements Followed {
     }
   }
 
-  report(error: unknown, during: "book" | "cancel" | "session"): void {
+  report(error: unknown, during: "load" | "book" | "cancel" | "session"): void {
     if (this.context.signal.aborted) return;
     const failure = ApiError.of(error);
     this.context.telemetry.failed(failure);

@@ -1,4 +1,4 @@
-/** Work that goes on for a while: of which the latest alone counts, or of which some is done at once. */
+/** Work that goes on for a while, of which the latest alone counts. */
 
 /** Each run ends the one before, and all end with the element's start. */
 export class Latest {
@@ -16,15 +16,4 @@ export class Latest {
   stop(): void {
     this.#run.abort();
   }
-}
-
-/** Does the same work for several things, some at once; the results are in their order. */
-export async function mapSome<T, R>(things: readonly T[], atOnce: number, work: (thing: T) => Promise<R>): Promise<R[]> {
-  const results: R[] = [];
-  const waiting = [...things.entries()];
-  const run = async (): Promise<void> => {
-    for (let next = waiting.shift(); next; next = waiting.shift()) results[next[0]] = await work(next[1]);
-  };
-  await Promise.all(Array.from({ length: atOnce }, run));
-  return results;
 }

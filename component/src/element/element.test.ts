@@ -62,6 +62,20 @@ it("loads again by itself when the connection is back", async () => {
   await one(element, "button.slot");
 });
 
+it.each(["click", "pointerup", "pointercancel"])("shows nothing else between the press of a button and its %s", async (end) => {
+  offeringApi();
+  const element = shown();
+  const button = await one(element, "button.slot");
+  const point = (name: string): boolean => button.dispatchEvent(new Event(name, { bubbles: true, composed: true }));
+  point("pointerdown");
+  element.theme = "dark";
+  await vi.advanceTimersByTimeAsync(1_000);
+  expect(element.getAttribute("theme")).toBeNull();
+  point(end);
+  await vi.advanceTimersByTimeAsync(50);
+  expect(element.getAttribute("theme")).toBe("dark");
+});
+
 it("leaves a booking what it is where the page's onSuccess throws, and reports that", async () => {
   const api = offeringApi().on("POST /sessions/book", { status: 201, body: { booking: booking(), session: SESSION } });
   const reported = vi.fn();

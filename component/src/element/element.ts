@@ -1,4 +1,5 @@
 import { LitElement, html, nothing, unsafeCSS, type PropertyDeclaration, type PropertyDeclarations, type PropertyValues, type TemplateResult } from "lit";
+import { delay } from "../api/client.js";
 import type { TokenProvider } from "../api/token.js";
 import type { Session } from "../api/types.js";
 import { initialState, screenOf, type BookingState, type FieldErrors, type Screen } from "../booking/state.js";
@@ -20,12 +21,15 @@ const optionalFlag = {
   fromAttribute: (value: string | null): boolean | undefined => (value === null ? undefined : value !== "false"),
 };
 
+/** A pointer that is held for longer does not press a button. */
+const LONGEST_PRESS_MS = 5_000;
+/** A click comes so soon after the end of its press. */
+const CLICK_AFTER_MS = 50;
 /** What is there before a run, and between two. */
 const NO_STATE = initialState("UTC", "1970-01-01");
 /** Attributes of which a change starts anew. */
 const SOURCES = [
-  ...["variant", "mentor", "listing", "course", "session", "existingSessionId"],
-  ...["api", "tokenUrl", "publishableKey", "timeZone"],
+  "variant", "mentor", "listing", "course", "session", "existingSessionId", "api", "tokenUrl", "publishableKey", "timeZone",
 ];
 const FLAGS = ["showAvailabilityStatus", "showConnectionStatus", "enableOptimisticUpdates", "showSessionActions"];
 const RESTARTING = [...SOURCES, "words"] as (keyof SessionBooking)[];
@@ -156,6 +160,8 @@ export class SessionBooking extends LitElement {
   });
   private screen: Screen | "session" | "directory" = "loading";
   private hadFocus = false;
+  /** Until the end of a press of a button. */
+  private press: Promise<unknown> | null = null;
   private shownErrors: FieldErrors = NO_STATE.fieldErrors;
 
   override connectedCallback(): void {
@@ -175,6 +181,25 @@ export class SessionBooking extends LitElement {
     void this.start();
   }
 
+  // A button that moves, or gives way to another one, while it is pressed would lose its click: the page waits.
+  protected override scheduleUpdate(): void | Promise<unknown> {
+    return this.press ? this.press.then(() => super.scheduleUpdate()) : super.scheduleUpdate();
+  }
+
+  private async pressBegins({ target }: Event): Promise<void> {
+    if (!(target as Element).closest("button, summary, a")) return;
+    const over = new AbortController();
+    const press = (this.press = delay(LONGEST_PRESS_MS, over.signal).catch(() => undefined));
+    // A form is sent after the last listener of the click.
+    for (const name of ["click", "pointerup", "pointercancel"]) {
+      const end = (): unknown => setTimeout(() => over.abort(), name === "click" ? 0 : CLICK_AFTER_MS);
+      addEventListener(name, end, { capture: true, signal: over.signal });
+    }
+    await press;
+    over.abort();
+    if (this.press === press) this.press = null;
+  }
+
   protected override willUpdate(changed: PropertyValues<this>): void {
     if (this.hasUpdated && RESTARTING.some((name) => changed.has(name))) void this.start();
     // What is turned on later may need a part that is not there yet.
@@ -187,7 +212,7 @@ export class SessionBooking extends LitElement {
 
   protected override render(): TemplateResult {
     const screen = this.currentScreen;
-    return html`<div class="root" part="root" lang=${this.text.code}>
+    return html`<div class="root" part="root" lang=${this.text.code} @pointerdown=${this.pressBegins}>
       ${this.renderScreen(screen)}
       <div class="visually-hidden" aria-live="polite">${this.announcement}</div>
     </div>`;
@@ -292,7 +317,11 @@ export class SessionBooking extends LitElement {
     // The module's own address: the API serves it in a folder of its own.
     const base = (this.api ?? new URL(/* @vite-ignore */ "..", import.meta.url).href).replace(/\/+$/, "");
     const host = {
-      ...{ element: this, base, tokens: this, ownWords: this.words ?? null, timeZone: this.timeZone ?? null },
+      element: this,
+      base,
+      tokens: this,
+      ownWords: this.words ?? null,
+      timeZone: this.timeZone ?? null,
       options: () => this.options,
       isChosenHere: this.chosenMentor !== null,
       chooseMentor: (id: string | null) => this.chooseMentor(id),

@@ -48,7 +48,7 @@ export class SlotsLoader {
   /** Begins anew, for another listing or duration, at the month of today; goes on until there are free slots. */
   async restart(): Promise<void> {
     const now = Date.now();
-    this.#change({ slots: [], from: now, to: now, error: null });
+    this.#change({ slots: [], from: now, to: now });
     this.store.update({ month: addMonths(dayOf(now, this.store.state.zone), 0), day: null });
     const early = this.#early;
     this.#early = null;

@@ -12,9 +12,14 @@ export function renderMonth(view: View, days: ReadonlyMap<string, Slot[]>): Temp
   const today = dayOf(now, state.zone);
   const title = formatDay(state.month, locale, { month: "long", year: "numeric" });
   const weeks = weeksOf(state.month, firstWeekdayOf(locale));
-  const thisMonth = addMonths(today, 0);
   const focusable = focusableDay(days, state.day, state.month);
   const isLoading = state.phase === "loading";
+  const step = (label: string, path: string, months: 1 | -1): TemplateResult => {
+    const isPast = months < 0 && state.month <= today;
+    return html`<button class="icon" part="button" aria-label=${label} ?disabled=${isPast} @click=${() => flow.showMonth(months)}>
+      ${arrow(path)}
+    </button>`;
+  };
   return html`<section
     class="month"
     part="calendar"
@@ -22,24 +27,9 @@ export function renderMonth(view: View, days: ReadonlyMap<string, Slot[]>): Temp
     ?inert=${isLoading}
   >
     <div class="pager">
-      <button
-        class="icon"
-        part="button"
-        aria-label=${words.calendar.previous}
-        ?disabled=${state.month <= thisMonth}
-        @click=${() => flow.showMonth(-1)}
-      >
-        ${arrow("m15 6-6 6 6 6")}
-      </button>
+      ${step(words.calendar.previous, "m15 6-6 6 6 6", -1)}
       <h3 aria-live="polite">${title}</h3>
-      <button
-        class="icon"
-        part="button"
-        aria-label=${words.calendar.next}
-        @click=${() => flow.showMonth(1)}
-      >
-        ${arrow("m9 6 6 6-6 6")}
-      </button>
+      ${step(words.calendar.next, "m9 6 6 6-6 6", 1)}
     </div>
     <table role="grid" aria-label=${title} @keydown=${(event: KeyboardEvent) => move(view, event)}>
       <thead>

@@ -63,20 +63,20 @@ function renderParts(view: View, slots: readonly Slot[]): TemplateResult {
     ([part, labelled]) => html`
       ${part ? html`<h5>${words.calendar[part]}</h5>` : nothing}
       <ul class="slots">
-        ${labelled.map(
-          ({ slot, label }) =>
-            html`<li>
-              <button
-                part="button slot"
-                class="slot ${realtime?.isTaken(slot) ? "taken" : ""}"
-                aria-disabled=${realtime?.isTaken(slot) ? "true" : nothing}
-                data-start=${slot.startTime}
-                @click=${() => realtime?.isTaken(slot) || flow.chooseSlot(slot)}
-              >
-                ${label}${realtime?.renderSlotMark(slot) ?? nothing}
-              </button>
-            </li>`,
-        )}
+        ${labelled.map(({ slot, label }) => {
+          const isTaken = realtime?.isTaken(slot);
+          return html`<li>
+            <button
+              part="button slot"
+              class="slot ${isTaken ? "taken" : ""}"
+              aria-disabled=${isTaken ? "true" : nothing}
+              data-start=${slot.startTime}
+              @click=${() => isTaken || flow.chooseSlot(slot)}
+            >
+              ${label}${realtime?.renderSlotMark(slot) ?? nothing}
+            </button>
+          </li>`;
+        })}
       </ul>
     `,
   )}`;

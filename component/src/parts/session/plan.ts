@@ -2,7 +2,7 @@
 
 import type { Client } from "../../api/client.js";
 import type { Booking, CancellationQuote, Money, Page } from "../../api/types.js";
-import { mapSome } from "../../core/work.js";
+import { mapSome } from "../../core/some.js";
 import { isCreditUsable } from "../../ui/paid.js";
 import type { Role, SeriesPlan } from "./state.js";
 
