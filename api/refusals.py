@@ -103,7 +103,7 @@ REFUSALS: dict[str, Refusal] = {
     **_with_sentence(
         409,
         *("calendar_feed_exists", "already_purchased", "no_mentor_free", "no_such_time", "already_joined"),
-        *("not_bookable", "seats_free", "no_offer", "duplicate_session", "email_taken"),
+        *("not_bookable", "seats_free", "no_offer", "duplicate_session", "email_taken", "external_id_taken"),
         *("listing_exists", "currency_differs", "already_reviewed", "already_answered", "profile_exists"),
         *("endpoint_exists", "delivery_in_progress", "push_off", "template_inactive"),
     ),

@@ -7,21 +7,26 @@ from enum import StrEnum
 from typing import Any
 
 from sqlalchemy import (
+    CheckConstraint,
     Column,
     ColumnElement,
     DateTime,
     Enum,
+    Index,
     Integer,
     MetaData,
+    Text,
     TextClause,
     Uuid,
     bindparam,
     literal_column,
     text,
 )
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.schema import SchemaItem
 from sqlalchemy.types import UserDefinedType
 
-from models.personal import IMPERSONAL
+from models.personal import ERASED, IMPERSONAL, KEPT_EXTERNAL_ID, Info
 
 # Names are a contract: workflows.kernel.constraints maps a violated constraint to its domain error by name.
 metadata = MetaData(
@@ -75,14 +80,32 @@ def changing() -> tuple[Column[object], Column[object], Column[object]]:
     )
 
 
+def external_id(table: str, info: Info = KEPT_EXTERNAL_ID) -> tuple[SchemaItem, ...]:
+    """The column `external_id`, the marketplace's own id of a row, with its rules: unique in its table."""
+    return (
+        Column("external_id", Text, info=info),
+        CheckConstraint("char_length(external_id) BETWEEN 1 AND 200", name="external_id_length"),
+        # Partial: a row without one costs nothing.
+        Index(f"uq_{table}_external_id", "external_id", unique=True, postgresql_where=text("external_id IS NOT NULL")),
+    )
+
+
+def own_metadata(info: Info = ERASED) -> tuple[SchemaItem, ...]:
+    """The column `metadata`, the client's own object, and its rule."""
+    return (
+        Column("metadata", JSONB(none_as_null=True), info=info),
+        CheckConstraint("jsonb_typeof(metadata) = 'object'", name="metadata_is_an_object"),
+    )
+
+
 _PARAMETER = re.compile(r"(?<![:\w\\]):([a-z]\w*)(?!:)")
 
 
 def sql(statement: str) -> TextClause:
     """A statement as text, whose parameters have the types that their names say.
 
-    `id` and `…_id` are UUIDs; `now`, `…_time` and `…_at` are moments. The driver chooses the type of every other
-    parameter, unless `bindparams` or a CAST gives one, as arrays need.
+    `id` and `…_id` are UUIDs, but for `external_id`; `now`, `…_time` and `…_at` are moments. The driver chooses the
+    type of every other parameter, unless `bindparams` or a CAST gives one, as arrays need.
     """
     typed = [
         bindparam(name, type_=kind)
@@ -93,6 +116,6 @@ def sql(statement: str) -> TextClause:
 
 
 def _type_by_name(name: str) -> Uuid[Any] | DateTime | None:
-    if name == "id" or name.endswith("_id"):
+    if name == "id" or (name.endswith("_id") and name != "external_id"):
         return Uuid()
     return Timestamp if name == "now" or name.endswith(("_time", "_at")) else None

@@ -19,9 +19,8 @@ from sqlalchemy import (
     Uuid,
     text,
 )
-from sqlalchemy.dialects.postgresql import JSONB
 
-from models.base import Timestamp, changing, created, enum, id_column, metadata
+from models.base import Timestamp, changing, created, enum, external_id, id_column, metadata, own_metadata
 from models.personal import ERASED, KEPT_ACCOUNT, kept, own_reason, replaced_by
 from models.terms import agreed_terms
 
@@ -65,7 +64,8 @@ bookings = Table(
     Column("status", enum(BookingStatus, "booking_status"), nullable=False),
     Column("title", Text, info=ERASED),
     Column("notes", Text, info=ERASED),
-    Column("metadata", JSONB(none_as_null=True), info=ERASED),
+    *external_id("bookings"),
+    *own_metadata(),
     # How it was paid: a product's price, or a credit.
     Column("product_id", Uuid, ForeignKey("products.id")),
     Column("bundle_purchase_id", Uuid, ForeignKey("bundle_purchases.id")),
@@ -85,7 +85,6 @@ bookings = Table(
     CheckConstraint("(mentee_user_id IS NULL) = (kind = 'group')", name="mentee_unless_group"),
     # The client knows the session's address from the moment of acceptance on.
     CheckConstraint("(session_id IS NOT NULL) = (status = 'accepted')", name="session_id_once_accepted"),
-    CheckConstraint("jsonb_typeof(metadata) = 'object'", name="metadata_is_an_object"),
     # One open request of a mentee for one mentor and time; it also finds all open ones.
     Index(
         "uq_bookings_open_draft",

@@ -19,7 +19,7 @@ from sqlalchemy import (
     text,
 )
 
-from models.base import Timestamp, changing, created, enum, id_column, metadata
+from models.base import Timestamp, changing, created, enum, external_id, id_column, metadata, own_metadata
 from models.personal import ERASED, IMPERSONAL, KEPT_ACCOUNT
 
 
@@ -52,6 +52,8 @@ bundle_purchases = Table(
     Column("valid_to", Timestamp),
     # Set when the last credit is used, or by the purchase that follows an expiry; from then on another can be bought.
     Column("closed_at", Timestamp),
+    *external_id("bundle_purchases"),
+    *own_metadata(),
     *changing(),
     ForeignKeyConstraint(["product_id", "course_id"], ["products.id", "products.course_id"]),
     CheckConstraint("remaining_sessions BETWEEN 0 AND total_sessions", name="remaining_sessions"),

@@ -20,7 +20,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import ARRAY, TSVECTOR, ExcludeConstraint
 
-from models.base import changing, enum, id_column, metadata
+from models.base import changing, enum, external_id, id_column, metadata, own_metadata
 from models.personal import ERASED, IMPERSONAL, replaced_by
 from models.terms import offered_terms
 
@@ -62,6 +62,8 @@ courses = Table(
     Column("title", Text, nullable=False, info=IMPERSONAL),
     Column("description", Text, info=IMPERSONAL),
     Column("active", Boolean, nullable=False, server_default=text("true"), info=IMPERSONAL),
+    *external_id("courses", IMPERSONAL),
+    *own_metadata(IMPERSONAL),
     # The words of title and description, by a trigger.
     Column("search", TSVECTOR, nullable=False, server_default=text("''"), info=IMPERSONAL),
     *changing(),
@@ -85,6 +87,8 @@ products = Table(
     # How long a bundle lasts; null for no end.
     Column("valid_days", Integer, info=IMPERSONAL),
     Column("active", Boolean, nullable=False, server_default=text("true"), info=IMPERSONAL),
+    *external_id("products", IMPERSONAL),
+    *own_metadata(IMPERSONAL),
     *changing(),
     CheckConstraint("char_length(title) BETWEEN 1 AND 200", name="title_length"),
     CheckConstraint("session_count BETWEEN 1 AND 1000", name="session_count"),
@@ -115,6 +119,8 @@ listings = Table(
     # How long before the start both sides are reminded; null for the operator's choice.
     Column("reminder_minutes", ARRAY(Integer), info=IMPERSONAL),
     Column("active", Boolean, nullable=False, server_default=text("true"), info=replaced_by("false")),
+    *external_id("listings"),
+    *own_metadata(),
     *changing(),
     CheckConstraint("char_length(title) BETWEEN 1 AND 200", name="title_length"),
     CheckConstraint("duration_minutes BETWEEN 5 AND 1440", name="duration_minutes"),

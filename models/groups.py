@@ -21,7 +21,7 @@ from sqlalchemy import (
     text,
 )
 
-from models.base import Timestamp, changing, created, id_column, metadata
+from models.base import Timestamp, changing, created, external_id, id_column, metadata, own_metadata
 from models.personal import DELETED, ERASED, IMPERSONAL, KEPT_ACCOUNT, replaced_by
 from models.terms import offered_terms
 
@@ -45,6 +45,8 @@ group_session_templates = Table(
     # The price of one seat.
     *offered_terms(),
     Column("active", Boolean, nullable=False, server_default=text("true"), info=replaced_by("false")),
+    *external_id("group_session_templates"),
+    *own_metadata(),
     *changing(),
     ForeignKeyConstraint(["product_id", "course_id"], ["products.id", "products.course_id"]),
     CheckConstraint("char_length(title) BETWEEN 1 AND 200", name="title_length"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlalchemy import Boolean, CheckConstraint, Column, ForeignKey, Index, Integer, Table, Text, Uuid, text
 from sqlalchemy.dialects.postgresql import ARRAY, TSVECTOR
 
-from models.base import Timestamp, changing, created, id_column, metadata
+from models.base import Timestamp, changing, created, external_id, id_column, metadata, own_metadata
 from models.personal import DELETED, ERASED, IMPERSONAL, kept, replaced_by
 
 ERASED_NAME = "Deleted user"
@@ -22,6 +22,8 @@ users = Table(
     Column("time_zone", Text, nullable=False, server_default=text("'UTC'"), info=replaced_by("'UTC'")),
     # A language tag (BCP 47).
     Column("locale", Text, nullable=False, server_default=text("'en'"), info=replaced_by("'en'")),
+    *external_id("users"),
+    *own_metadata(),
     *changing(),
     # A link in a mail holds the number at its time and is invalid once the number is higher: the user raises it, and a
     # trigger does with every change of the address.
@@ -93,6 +95,8 @@ mentor_profiles = Table(
         server_default=text("''"),
         info=kept("by a trigger, the words of what is left"),
     ),
+    *external_id("mentor_profiles"),
+    *own_metadata(),
     *changing(),
     CheckConstraint("char_length(headline) BETWEEN 1 AND 200", name="headline_length"),
     CheckConstraint("avatar_url ~ '^https?://' AND char_length(avatar_url) <= 2000", name="avatar_url"),

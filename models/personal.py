@@ -41,6 +41,7 @@ def kept(reason: str) -> Info:
     return {_KEY: Personal(reason=reason)}
 
 
+KEPT_EXTERNAL_ID = kept("the marketplace's id stays, as the id does: what had it is never somebody else")
 KEPT_ACCOUNT = kept("an account of what was paid, which outlasts the person")
 # The mentor's address, number or link.
 OWN_LOCATION = "CASE WHEN mentor_profile_id IS DISTINCT FROM :mentor_profile_id THEN location END"

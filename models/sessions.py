@@ -20,7 +20,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import JSONB
 
-from models.base import Timestamp, changing, enum, id_column, metadata
+from models.base import Timestamp, changing, enum, id_column, metadata, own_metadata
 from models.personal import DELETED_ACCOUNT, ERASED, IMPERSONAL, OWN_LOCATION, replaced_by
 
 _CANCELLATION = (
@@ -104,7 +104,7 @@ sessions = Table(
     Column("title", Text, info=ERASED),
     Column("description", Text, info=ERASED),
     Column("notes", Text, info=ERASED),
-    Column("metadata", JSONB(none_as_null=True), info=ERASED),
+    *own_metadata(),
     Column("rating", SmallInteger, info=ERASED),
     Column("feedback", Text, info=ERASED),
     Column("action_items", JSONB(none_as_null=True), info=ERASED),
@@ -129,7 +129,6 @@ sessions = Table(
     ),
     CheckConstraint("rating BETWEEN 1 AND 5", name="rating"),
     CheckConstraint("calendar_sequence >= 0", name="calendar_sequence"),
-    CheckConstraint("jsonb_typeof(metadata) = 'object'", name="metadata_is_an_object"),
     CheckConstraint("jsonb_typeof(action_items) = 'array'", name="action_items_are_a_list"),
     CheckConstraint(
         "(started_at IS NOT NULL) = (status IN ('in_progress', 'completed')) OR status = 'cancelled'",

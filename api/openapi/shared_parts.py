@@ -41,18 +41,23 @@ class SharingConverter(OpenAPIConverter):
         return whole
 
     def field2property(self, field: ma.fields.Field[Any]) -> dict[str, Any]:
-        """The schema of a field: of an enum by reference, with what else the field has beside it."""
+        """The schema of a field: by reference of an enum, with what else the field has beside it, and of a field whose
+        metadata names a `component`."""
         known: dict[str, Any] = super().field2property(field)
+        if "component" in field.metadata:
+            return self._named(field.metadata["component"], known)
         if not isinstance(field, ma.fields.Enum) or not field.by_value:
             return known
         values = [member.value for member in field.enum]
         if known["enum"] not in (values, [*values, None]):
             return known
-        name, schema = field.enum.__name__, {"type": "string", "enum": values}
-        assert self.spec.components.schemas.setdefault(name, schema) == schema, f"{name} is the name of two schemas"
-        reference = {"$ref": f"#/components/schemas/{name}"}
+        reference = self._named(field.enum.__name__, {"type": "string", "enum": values})
         others = {key: value for key, value in known.items() if key not in ("enum", "type")}
         return {**({"anyOf": [reference, {"type": "null"}]} if None in known["enum"] else reference), **others}
+
+    def _named(self, name: str, schema: dict[str, Any]) -> dict[str, Any]:
+        assert self.spec.components.schemas.setdefault(name, schema) == schema, f"{name} is the name of two schemas"
+        return {"$ref": f"#/components/schemas/{name}"}
 
 
 class SharingPlugin(MarshmallowPlugin):

@@ -48,7 +48,7 @@ SERIES = Subject(name="series", query=series_parties_query, record=SeriesParties
 @bookings.route("/bookings", methods=["POST"])
 @refuses(
     *("not_found", "beyond_horizon", "too_soon", "outside_hours", "booking_limit", "slot_taken"),
-    *("price_changed", "terms_changed"),
+    *("external_id_taken", "price_changed", "terms_changed"),
 )
 @changes(PERSON, action="booking.requested", limit="booking", body_limit_bytes=LARGE_BODY_LIMIT_BYTES)
 @accepts_headers(PREFER)
@@ -86,7 +86,7 @@ def create_booking(context: RequestContext[None], body: dict[str, Any]) -> Made:
 @refuses(
     *("forbidden", "not_found", "mentor_does_not_teach", "no_listing", "no_mentor_free"),
     *("beyond_horizon", "too_soon", "outside_hours", "booking_limit"),
-    *("slot_taken", "bundle_unusable", "no_such_time", "price_changed", "terms_changed"),
+    *("slot_taken", "bundle_unusable", "no_such_time", "external_id_taken", "price_changed", "terms_changed"),
 )
 @changes(ANYONE, action="booking.requested", limit="booking", body_limit_bytes=LARGE_BODY_LIMIT_BYTES)
 @accepts_headers(PREFER)

@@ -41,7 +41,7 @@ OWN_BUNDLE = Subject(
 
 
 @bundles.route("/bundles/courses/<id:course_id>/purchase", methods=["POST"])
-@refuses("forbidden", "already_purchased", "price_changed")
+@refuses("forbidden", "already_purchased", "external_id_taken", "price_changed")
 @changes(ANYONE, COURSE, action="bundle.purchased", about="bundle_purchase")
 @bundles.arguments(shapes.BundlePurchase)
 @bundles.response(201, shapes.Bundle)
@@ -55,10 +55,9 @@ def purchase_bundle(context: RequestContext[Course], body: dict[str, Any]) -> An
         context.db,
         actor=context.actor,
         course_id=context.subject.id,
-        product_id=body["product_id"],
-        mentee_user_id=mentee_for(context.actor, body["student_id"]),
-        expected=body["expected"],
+        mentee_user_id=mentee_for(context.actor, body.pop("student_id")),
         now=context.now,
+        **body,
     )
     return _tagged(context, bundle, Location=f"/bundles/{bundle.id}")
 
@@ -67,9 +66,9 @@ def purchase_bundle(context: RequestContext[Course], body: dict[str, Any]) -> An
 @refuses("forbidden")
 @bundles.response(200, shapes.Bundles)
 @list_route(ANYONE, BUNDLES, shapes.BundleFilters, seen_by=lambda _actor, bundle: at_moment(bundle, this_moment()))
-def list_bundles(context: RequestContext[None], mentee_user_id: UUID | None = None) -> dict[str, Any]:
+def list_bundles(context: RequestContext[None], mentee_user_id: UUID | None = None, **filters: str) -> dict[str, Any]:
     """List the caller's bundles, newest first; operators see all, or those of one mentee."""
-    return {"mentee_user_id": _owner_of_list(context.actor, mentee_user_id)}
+    return {"mentee_user_id": _owner_of_list(context.actor, mentee_user_id), **filters}
 
 
 @bundles.route("/bundles/<id:bundle_id>")

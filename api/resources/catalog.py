@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from typing import Any
-from uuid import UUID
 
 from flask import request
 
@@ -15,7 +14,7 @@ from api.routes.lists import list_route
 from api.routes.loaders import changes, reads
 from api.schemas import catalog as shapes
 from api.schemas import support_options as support
-from api.schemas.base import ListQuery
+from api.schemas.base import ExternalListQuery
 from workflows.catalog import courses as catalog
 from workflows.catalog import products as sold
 from workflows.catalog.listings import LISTINGS, Listing, change_listing, listing_query, publish_listing
@@ -35,7 +34,7 @@ def _as_seen(context: RequestContext[object], listing: Listing) -> Listing:
 
 
 @listings.route("/listings", methods=["POST"])
-@refuses("not_found", "listing_exists", "currency_differs", "quota_reached")
+@refuses("not_found", "listing_exists", "currency_differs", "quota_reached", "external_id_taken")
 @changes(MENTOR, action="listing.created")
 @listings.arguments(
     shapes.NewListing,
@@ -60,7 +59,7 @@ def create_listing(context: RequestContext[None], body: dict[str, Any]) -> WithH
 
 
 @listings.route("/listings/<id:listing_id>", methods=["PATCH"])
-@refuses("listing_exists", "currency_differs")
+@refuses("listing_exists", "currency_differs", "external_id_taken")
 @changes(MENTOR, OWN_LISTING, action="listing.changed")
 @listings.arguments(
     shapes.ListingChanges, example={"price": {"amount": 4500, "currency": "USD"}, "minNoticeMinutes": 120}
@@ -82,7 +81,7 @@ def update_listing(context: RequestContext[Listing], body: dict[str, Any]) -> Wi
 @cacheable
 @listings.response(200, shapes.Listings)
 @list_route(VISITOR, LISTINGS, shapes.ListingFilters, seen_by=_as_seen)
-def list_listings(_context: RequestContext[None], **filters: UUID | None) -> dict[str, Any]:
+def list_listings(_context: RequestContext[None], **filters: Any) -> dict[str, Any]:
     """List active listings, newest first."""
     return filters
 
@@ -102,6 +101,7 @@ COURSE = Subject(name="course", query=catalog.course_query, record=catalog.Cours
 
 
 @courses.route("/courses", methods=["POST"])
+@refuses("external_id_taken")
 @changes(OPERATOR, action="course.created")
 @courses.arguments(shapes.NewCourse)
 @courses.response(201, shapes.Course)
@@ -138,6 +138,7 @@ def get_course(context: RequestContext[catalog.Course]) -> WithHeaders[catalog.C
 
 
 @courses.route("/courses/<id:course_id>", methods=["PATCH"])
+@refuses("external_id_taken")
 @changes(OPERATOR, COURSE, action="course.changed")
 @courses.arguments(shapes.CourseChanges, example={"active": False})
 @courses.response(200, shapes.Course, example=example_of(shapes.Course, active=False))
@@ -158,6 +159,7 @@ PRODUCT_ON_SALE = Subject(name="product", query=product_query, record=Product, a
 
 
 @courses.route("/courses/<id:course_id>/products", methods=["POST"])
+@refuses("external_id_taken")
 @changes(OPERATOR, COURSE, action="product.created", about="product")
 @courses.arguments(
     shapes.NewProduct,
@@ -173,10 +175,10 @@ def create_product(context: RequestContext[catalog.Course], body: dict[str, Any]
 @courses.route("/courses/<id:course_id>/products")
 @cacheable
 @courses.response(200, shapes.Products)
-@list_route(VISITOR, PRODUCTS, ListQuery, within=COURSE)
-def list_products(context: RequestContext[catalog.Course]) -> dict[str, Any]:
+@list_route(VISITOR, PRODUCTS, ExternalListQuery, within=COURSE)
+def list_products(context: RequestContext[catalog.Course], **filters: str) -> dict[str, Any]:
     """List what is sold for a course, newest first; operators also see what is no longer sold."""
-    return {"course_id": context.subject.id, "active": None if context.actor.operator else True}
+    return {"course_id": context.subject.id, "active": None if context.actor.operator else True, **filters}
 
 
 @courses.route("/courses/<id:course_id>/products/<id:product_id>")
@@ -189,6 +191,7 @@ def get_product(context: RequestContext[Product]) -> WithHeaders[Product]:
 
 
 @courses.route("/courses/<id:course_id>/products/<id:product_id>", methods=["PATCH"])
+@refuses("external_id_taken")
 @changes(OPERATOR, PRODUCT, action="product.changed")
 @courses.arguments(shapes.ProductChanges, example={"active": False})
 @courses.response(200, shapes.Product, example=example_of(shapes.Product, active=False))

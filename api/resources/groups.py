@@ -59,7 +59,7 @@ def list_group_sessions(
     open: bool | None = None,
     from_time: datetime | None = None,
     to_time: datetime | None = None,
-    **filters: UUID | None,
+    **filters: Any,
 ) -> dict[str, Any]:
     """List group sessions, earliest start first; without `from` and `to` those that are still to begin."""
     return {
@@ -105,7 +105,7 @@ def update_group_session(context: RequestContext[Group], body: dict[str, Any]) -
 
 
 @group_sessions.route("/group-session-templates", methods=["POST"])
-@refuses("not_found", "mentor_does_not_teach", "quota_reached")
+@refuses("not_found", "mentor_does_not_teach", "quota_reached", "external_id_taken")
 @changes(OPERATOR_OR_MENTOR, action="group_session_template.created")
 @group_sessions.arguments(
     shapes.NewGroupTemplate, example=example_of(shapes.NewGroupTemplate, price={"amount": 1500, "currency": "USD"})
@@ -146,7 +146,7 @@ def get_group_session_template(context: RequestContext[GroupTemplate]) -> WithHe
 
 
 @group_sessions.route("/group-session-templates/<id:template_id>", methods=["PATCH"])
-@refuses("mentor_does_not_teach")
+@refuses("mentor_does_not_teach", "external_id_taken")
 @changes(OPERATOR_OR_MENTOR, TEMPLATE, action="group_session_template.changed")
 @group_sessions.arguments(shapes.GroupTemplateChanges, example={"capacity": 8})
 @group_sessions.response(200, shapes.GroupTemplate)

@@ -45,7 +45,7 @@ MENTOR_PROFILE = Subject(name="mentor", kind="mentor_profile", query=mentor_quer
 
 
 @users.route("/users", methods=["POST"])
-@refuses("email_taken")
+@refuses("email_taken", "external_id_taken")
 @changes(OPERATOR, action="user.created")
 @users.arguments(shapes.NewUser)
 @users.response(201, shapes.User)
@@ -162,6 +162,7 @@ def export_me(context: RequestContext[None]) -> Response:
 
 
 @mentors.route("/mentor-profiles/<id:mentor_profile_id>", methods=["PATCH"])
+@refuses("external_id_taken")
 @changes(ANYONE, OWN_PROFILE, action="mentor_profile.changed")
 @mentors.arguments(
     shapes.MentorProfileChanges, example={"headline": "Director of engineering", "skills": ["go", "hiring"]}
@@ -180,7 +181,7 @@ def update_mentor_profile(context: RequestContext[Mentor], body: dict[str, Any])
 
 
 @mentors.route("/mentor-profiles", methods=["POST"])
-@refuses("forbidden", "not_found", "profile_exists")
+@refuses("forbidden", "not_found", "profile_exists", "external_id_taken")
 @changes(ANYONE, action="mentor_profile.created")
 @mentors.arguments(shapes.NewMentorProfile)
 @mentors.response(201, shapes.MentorProfile)

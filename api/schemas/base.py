@@ -9,7 +9,7 @@ from typing import Any, Self
 
 import marshmallow as ma
 
-from api.schemas.fields import Id, Moment, QueryWhole, Text
+from api.schemas.fields import Id, Line, Metadata, Moment, QueryWhole, Text
 from models.bookings import BookingKind
 from workflows.kernel.records import Record
 
@@ -110,6 +110,26 @@ def _value_of(member: Enum) -> Any:
     return member.value
 
 
+class ExternalBody(RequestSchema):
+    """Base of bodies that make or change what the marketplace names and describes for itself."""
+
+    external_id = Line(
+        200,
+        allow_none=True,
+        metadata={"description": "The marketplace's own id of it, unique among its kind.", "component": "ExternalId"},
+    )
+    metadata = Metadata(
+        allow_none=True, metadata={"description": "The client's own object, at most 16 kB.", "component": "OwnObject"}
+    )
+
+
+class ExternalShown(ResponseSchema):
+    """Base of what has an id and an object of the marketplace's own; whoever reads it reads them."""
+
+    external_id = ma.fields.String(allow_none=True)
+    metadata = ma.fields.Dict(allow_none=True)
+
+
 def page_of(item: type[ResponseSchema], name: str) -> type[ResponseSchema]:
     """The schema of a page of a list: items, and the cursor of the next page."""
     fields: dict[str, Any] = {
@@ -131,12 +151,18 @@ class ListQuery(RequestSchema):
     cursor = Text(500, metadata={"description": "A page's `nextCursor`; valid only with the same filters."})
 
 
+class ExternalListQuery(ListQuery):
+    """The query of lists of what may have an external id."""
+
+    external_id = Line(200, metadata={"description": "Only the one that has this external id."})
+
+
 class ListOrder(Enum):
     ASC = "asc"
     DESC = "desc"
 
 
-class TimedListQuery(ListQuery):
+class TimedListQuery(ExternalListQuery):
     """The query of lists of bookings and of sessions."""
 
     order = ma.fields.Enum(

@@ -7,7 +7,15 @@ from typing import Any
 
 from marshmallow import ValidationError, fields, post_load, validate, validates_schema
 
-from api.schemas.base import RequestSchema, ResponseSchema, TimedListQuery, fold_names, page_of
+from api.schemas.base import (
+    ExternalBody,
+    ExternalShown,
+    RequestSchema,
+    ResponseSchema,
+    TimedListQuery,
+    fold_names,
+    page_of,
+)
 from api.schemas.fields import (
     AsRead,
     Day,
@@ -34,7 +42,21 @@ from workflows.bookings.series import Series as SeriesOfBookings
 from workflows.groups.records import Group
 
 
-class NewBooking(ExpectedTermsBody):
+class BookingBody(ExternalBody):
+    """Base of bodies that book: how the marketplace names and describes the booking."""
+
+    metadata = Metadata(
+        allow_none=True,
+        metadata={"description": "At most 16 kB; copied to the session.", "component": "CopiedObject"},
+    )
+
+    @validates_schema
+    def _names_one(self, body: dict[str, Any], **_: Any) -> None:
+        if body.get("external_id") is not None and body.get("recurrence") is not None:
+            raise ValidationError("Names one booking: leave it out of a series.", "externalId")
+
+
+class NewBooking(ExpectedTermsBody, BookingBody):
     listing_id = Id(required=True)
     start_time = Moment(required=True, metadata={"example": "2030-05-04T09:00:00Z"})
     end_time = Moment(
@@ -42,9 +64,6 @@ class NewBooking(ExpectedTermsBody):
     )
     title = OneLine(200, load_default=None, allow_none=True)
     notes = SealedText(5000, load_default=None, allow_none=True)
-    metadata = Metadata(
-        load_default=None, allow_none=True, metadata={"description": "At most 16 kB; copied to the session."}
-    )
 
 
 class NewRecurrence(RequestSchema):
@@ -72,7 +91,7 @@ class NewRecurrence(RequestSchema):
         return Recurrence(**recurrence)
 
 
-class NewIndividualBooking(ExpectedTermsBody):
+class NewIndividualBooking(ExpectedTermsBody, BookingBody):
     """A request for a session of a course. Fields that are null count as left out."""
 
     course_id = Id(required=True)
@@ -93,7 +112,6 @@ class NewIndividualBooking(ExpectedTermsBody):
     title = OneLine(200, allow_none=True)
     notes = Text(5000, allow_none=True)
     description = Text(5000, allow_none=True, metadata={"description": "Another name of `notes`."})
-    metadata = Metadata(allow_none=True, metadata={"description": "At most 16 kB; copied to the session."})
     recurrence = fields.Nested(NewRecurrence, allow_none=True)
     time_zone = TimeZone(allow_none=True)
 
@@ -134,7 +152,7 @@ class MenteeParty(ResponseSchema):
     name = fields.String()
 
 
-class Booking(ResponseSchema):
+class Booking(ExternalShown):
     id = Id()
     listing_id = Id(allow_none=True, metadata={"description": "Null for a group."})
     mentor_profile_id = Id()
@@ -148,7 +166,6 @@ class Booking(ResponseSchema):
     status = fields.Enum(BookingStatus, by_value=True)
     title = fields.String(allow_none=True)
     notes = ShownText(allow_none=True)
-    metadata = fields.Dict(allow_none=True)
     price = Price()
     course_id = Id(allow_none=True, dump_default=None)
     product_id = Id(allow_none=True, metadata={"description": "The product whose price was taken."})

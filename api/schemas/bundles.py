@@ -7,7 +7,7 @@ from typing import Any
 import marshmallow as ma
 from marshmallow import fields
 
-from api.schemas.base import ListQuery, RequestSchema, ResponseSchema, page_of
+from api.schemas.base import ExternalBody, ExternalListQuery, ExternalShown, RequestSchema, ResponseSchema, page_of
 from api.schemas.fields import Id, Moment, Price, Text, Whole
 from api.schemas.terms import ExpectedPriceBody
 from models.bundles import BundleEntryKind
@@ -16,7 +16,7 @@ from workflows.bundles.records import BundleStatus
 MAX_ADJUSTMENT = 1000
 
 
-class BundlePurchase(ExpectedPriceBody):
+class BundlePurchase(ExpectedPriceBody, ExternalBody):
     product_id = Id(required=True, metadata={"description": "An active product of the course, of the kind `bundle`."})
     student_id = Id(
         load_default=None,
@@ -54,7 +54,7 @@ class BundleEntry(ResponseSchema):
     created_at = Moment()
 
 
-class ListedBundle(ResponseSchema):
+class ListedBundle(ExternalShown):
     id = Id()
     mentee_user_id = Id()
     course_id = Id()
@@ -81,7 +81,7 @@ class Bundle(ListedBundle):
     )
 
 
-class BundleFilters(ListQuery):
+class BundleFilters(ExternalListQuery):
     mentee_user_id = Id(metadata={"description": "Whose bundles; for operators, who otherwise see all."})
 
 

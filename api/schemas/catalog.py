@@ -8,7 +8,7 @@ from typing import Any
 import marshmallow as ma
 from marshmallow import fields
 
-from api.schemas.base import ListQuery, RequestSchema, ResponseSchema, page_of
+from api.schemas.base import ExternalBody, ExternalListQuery, ExternalShown, RequestSchema, page_of
 from api.schemas.fields import (
     MAX_AMOUNT,
     Currency,
@@ -77,7 +77,7 @@ class Listing(OfferedTerms):
     reminder_minutes = fields.List(fields.Integer(), allow_none=True)
 
 
-class ListingFilters(ListQuery):
+class ListingFilters(ExternalListQuery):
     mentor_profile_id = Id()
     course_id = Id()
 
@@ -93,7 +93,7 @@ def listing_as_seen_by(actor: Actor, listing: ListingRecord) -> ListingRecord:
     return replace(listing, location=public)
 
 
-class OfferFilters(ListQuery):
+class OfferFilters(ExternalListQuery):
     """Filters about one offer: an active listing for which all of them hold."""
 
     max_price = QueryWhole(
@@ -117,12 +117,12 @@ class OfferFilters(ListQuery):
         return query
 
 
-class NewCourse(RequestSchema):
+class NewCourse(ExternalBody):
     title = Line(200, required=True, metadata={"example": "Linear algebra I"})
     description = Text(5000, load_default=None, allow_none=True)
 
 
-class CourseChanges(RequestSchema):
+class CourseChanges(ExternalBody):
     title = Line(200, metadata={"example": "Linear algebra I"})
     description = Text(5000, allow_none=True)
     active = TrueOrFalse(metadata={"description": "Whether the course is listed."})
@@ -133,7 +133,7 @@ class CourseFilters(OfferFilters):
     skill = Line(60, metadata={"description": "That the listing's mentor has, regardless of case.", "example": "go"})
 
 
-class Course(ResponseSchema):
+class Course(ExternalShown):
     """A subject that several mentors can offer listings of."""
 
     id = Id()
@@ -146,7 +146,7 @@ class Course(ResponseSchema):
 Courses = page_of(Course, "Courses")
 
 
-class ProductChanges(RequestSchema):
+class ProductChanges(ExternalBody):
     title = Line(200, metadata={"example": "Five sessions"})
     price = Price()
     valid_days = Whole(1, MAX_VALID_DAYS, allow_none=True, metadata={"example": 180, "description": _VALIDITY})
@@ -172,7 +172,7 @@ class NewProduct(ProductChanges):
     price = Price(required=True)
 
 
-class Product(ResponseSchema):
+class Product(ExternalShown):
     id = Id()
     course_id = Id()
     kind = fields.Enum(ProductKind, by_value=True)

@@ -8,7 +8,12 @@ from typing import Any
 from marshmallow import fields
 
 from api.schemas.availability import ClockTime
-from api.schemas.base import ListQuery, RequestSchema, ResponseSchema, page_of
+from api.schemas.base import (
+    ExternalListQuery,
+    RequestSchema,
+    ResponseSchema,
+    page_of,
+)
 from api.schemas.bookings import Booking
 from api.schemas.fields import Day, Id, Line, Moment, Money, Price, QueryFlag, TimeZone, TrueOrFalse, Whole
 from api.schemas.sessions import Participant
@@ -72,7 +77,7 @@ class GroupTemplate(OfferedTerms):
     created_at = Moment()
 
 
-class GroupTemplateFilters(ListQuery):
+class GroupTemplateFilters(ExternalListQuery):
     mentor_profile_id = Id(metadata={"description": "For operators; mentors see their own."})
     course_id = Id()
     active = QueryFlag()
@@ -169,7 +174,7 @@ class GroupSession(GroupSessionItem):
     )
 
 
-class GroupSessionFilters(ListQuery):
+class GroupSessionFilters(ExternalListQuery):
     course_id = Id()
     mentor_profile_id = Id()
     open = QueryFlag(

@@ -7,7 +7,7 @@ from typing import Any
 
 from marshmallow import ValidationError, fields, validate
 
-from api.schemas.base import RequestSchema, ResponseSchema, page_of
+from api.schemas.base import ExternalBody, ExternalShown, RequestSchema, ResponseSchema, page_of
 from api.schemas.catalog import OfferFilters
 from api.schemas.fields import BREAKS_THE_LINE, Id, Line, MailAddress, Moment, SearchText, Text, TimeZone, TrueOrFalse
 from workflows.catalog.mentors import MentorSort
@@ -40,13 +40,13 @@ def _avatar_url(**kwargs: Any) -> fields.String:
     )
 
 
-class NewUser(RequestSchema):
+class NewUser(ExternalBody):
     email = MailAddress(required=True, metadata={"example": "ada@example.org"})
     name = Line(200, required=True, metadata={"example": "Ada Lovelace"})
     time_zone = TimeZone(load_default="UTC")
 
 
-class User(ResponseSchema):
+class User(ExternalShown):
     id = Id()
     email = fields.String()
     name = fields.String()
@@ -66,7 +66,7 @@ class UserChanges(RequestSchema):
     locale = _locale()
 
 
-class NewMentorProfile(RequestSchema):
+class NewMentorProfile(ExternalBody):
     user_id = Id(metadata={"description": "The user; by default the caller."})
     headline = Line(200, required=True, metadata={"example": "Engineering manager, 12 years"})
     bio = Text(5000, load_default=None, allow_none=True)
@@ -76,7 +76,7 @@ class NewMentorProfile(RequestSchema):
     avatar_url = _avatar_url(load_default=None)
 
 
-class MentorProfileChanges(RequestSchema):
+class MentorProfileChanges(ExternalBody):
     headline = Line(200)
     bio = Text(5000, allow_none=True)
     time_zone = TimeZone()
@@ -86,7 +86,7 @@ class MentorProfileChanges(RequestSchema):
     active = TrueOrFalse(metadata={"description": "Whether the mentor can be booked, and act as a mentor."})
 
 
-class MentorProfile(ResponseSchema):
+class MentorProfile(ExternalShown):
     id = Id()
     user_id = Id()
     name = fields.String()

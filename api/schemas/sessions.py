@@ -8,14 +8,21 @@ from typing import Any
 
 from marshmallow import ValidationError, fields, post_load, validate
 
-from api.schemas.base import RequestSchema, ResponseSchema, TimedListQuery, fold_names, page_of
-from api.schemas.bookings import Booking, CancellationTypeBody, MenteeParty, MentorParty, NewRecurrence, Series
+from api.schemas.base import ExternalShown, RequestSchema, ResponseSchema, TimedListQuery, fold_names, page_of
+from api.schemas.bookings import (
+    Booking,
+    BookingBody,
+    CancellationTypeBody,
+    MenteeParty,
+    MentorParty,
+    NewRecurrence,
+    Series,
+)
 from api.schemas.fields import (
     CREDIT_VALID_TO,
     AsRead,
     Id,
     Line,
-    Metadata,
     Moment,
     MomentOrWallClock,
     Money,
@@ -107,7 +114,7 @@ _JOIN_URL = (
 )
 
 
-class Session(ResponseSchema):
+class Session(ExternalShown):
     id = Id()
     booking_id = Id()
     mentor_profile_id = Id()
@@ -119,8 +126,8 @@ class Session(ResponseSchema):
     start_time = Moment()
     end_time = Moment()
     status = fields.Enum(SessionStatus, by_value=True)
+    external_id = fields.String(allow_none=True, dump_default=None, metadata={"description": "Its booking's."})
     notes = ShownText(allow_none=True)
-    metadata = fields.Dict(allow_none=True)
     rating = fields.Integer(
         allow_none=True, metadata={"description": "For mentor and operators only.", "example": None}
     )
@@ -227,7 +234,7 @@ class BookedIndividualSession(BookedSession):
     optional = ("series",)
 
 
-class NewSession(ListingOrDuration):
+class NewSession(ListingOrDuration, BookingBody):
     """A session with a mentor at some time, of a listing or of some duration."""
 
     mentor_profile_id = Id(allow_none=True, metadata={"description": "Required, by this name or as `coachId`."})
@@ -243,9 +250,6 @@ class NewSession(ListingOrDuration):
     title = Line(200, required=True)
     description = SealedText(
         5000, load_default=None, allow_none=True, metadata={"description": "Kept as the booking's `notes`."}
-    )
-    metadata = Metadata(
-        load_default=None, allow_none=True, metadata={"description": "At most 16 kB; copied to the session."}
     )
     recurrence = fields.Nested(NewRecurrence, load_default=None, allow_none=True)
 

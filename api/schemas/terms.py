@@ -7,7 +7,7 @@ from typing import Any
 import marshmallow as ma
 from marshmallow import ValidationError, fields, post_load, validate, validates_schema
 
-from api.schemas.base import RequestSchema, ResponseSchema
+from api.schemas.base import ExternalBody, ExternalShown, RequestSchema, ResponseSchema
 from api.schemas.fields import Id, Line, Money, Price, Whole
 from config.addresses import require_meeting_link
 from models.catalog import MAX_REMINDER_MINUTES, MAX_REMINDERS, LocationKind
@@ -137,7 +137,7 @@ def with_price_columns(body: dict[str, Any]) -> dict[str, Any]:
     return columns
 
 
-class OfferedTermsBody(RequestSchema):
+class OfferedTermsBody(ExternalBody):
     """Base of changes to a listing or a template of groups, which offer sessions by terms."""
 
     duration_minutes = Whole(5, 1440, metadata={"example": 60})
@@ -157,7 +157,7 @@ class OfferedTermsBody(RequestSchema):
         return columns
 
 
-class OfferedTerms(ResponseSchema):
+class OfferedTerms(ExternalShown):
     """Base of listings and templates of groups."""
 
     id = Id()

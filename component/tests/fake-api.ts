@@ -79,6 +79,8 @@ export const settle = (milliseconds = 0): Promise<unknown> => vi.advanceTimersBy
 
 export const MENTOR: Mentor = {
   id: "m1",
+  externalId: null,
+  metadata: null,
   userId: "u1",
   name: "Grace Hopper",
   headline: "Engineering manager",
@@ -94,6 +96,8 @@ export const MENTOR: Mentor = {
 
 export const LISTING: Listing = {
   id: "l1",
+  externalId: null,
+  metadata: null,
   mentorProfileId: "m1",
   title: "Career advice",
   description: null,

@@ -20,6 +20,8 @@ def test_a_mentor_publishes_a_listing_with_its_defaults(client: ApiClient, cast:
     assert answer.json == {
         **OFFER,
         "id": answer.json["id"],
+        "externalId": None,
+        "metadata": None,
         "mentorProfileId": str(cast.mentor.id),
         "description": None,
         "courseId": None,

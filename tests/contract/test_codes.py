@@ -185,6 +185,11 @@ def email_taken(stage: Stage) -> ApiResponse:
     return stage.client.post("/users", json=body, headers=stage.cast.as_operator)
 
 
+def external_id_taken(stage: Stage) -> ApiResponse:
+    bodies = [{"email": f"ada{number}@example.org", "name": "Ada", "externalId": "17"} for number in range(2)]
+    return [stage.client.post("/users", json=body, headers=stage.cast.as_operator) for body in bodies][-1]
+
+
 def rate_limited(stage: Stage) -> ApiResponse:
     bodies = [{"email": f"ada{number}@example.org"} for number in range(6)]
     return [stage.client.patch("/me", json=body, headers=stage.cast.as_mentee) for body in bodies][5]
@@ -373,6 +378,7 @@ PRODUCED: dict[str, Callable[[Stage], ApiResponse]] = {
     "review_not_open": review,
     "already_answered": already_answered,
     "email_taken": email_taken,
+    "external_id_taken": external_id_taken,
     "profile_exists": profile_exists,
     "calendar_feed_exists": lambda stage: calendar_feeds(stage, 1, 1),
     "calendar_feed_limit": lambda stage: calendar_feeds(stage, *range(11)),

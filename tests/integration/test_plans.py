@@ -71,6 +71,7 @@ from workflows.identity.actor import ACTIVE_MENTOR, MENTOR, USER
 from workflows.invariants import About, check_part, continuous, names
 from workflows.kernel.paging import PagedList
 from workflows.kernel.quotas import forget_unused_quotas
+from workflows.kernel.records import ExternalRecord
 from workflows.notifications.gathering import HOLD
 from workflows.notifications.mails import MAILS
 from workflows.notifications.push_subscriptions import BROWSERS
@@ -165,6 +166,7 @@ LARGE_NAMES = {table.name for table in LARGE} | {"audit_entries_default"}
 OFFER: dict[str, Any] = {"skills": ["go"], "max_price": 1, "currency": "USD", "duration_minutes": 60}
 
 NARROWED = {
+    "external_id": "x1",
     "from_time": 1,
     "to_time": 1,
     "updated_since": 1,
@@ -341,7 +343,9 @@ def filling(table: Table, chosen: dict[str, str]) -> str:
     columns = [
         column
         for column in table.columns
-        if column.name in chosen or not (column.nullable or column.server_default or column.identity)
+        if column.name in chosen
+        or column.name == "external_id"
+        or not (column.nullable or column.server_default or column.identity)
     ]
     values = [chosen.get(column.name) or usual(column) for column in columns]
     words = {"n": "md5(n::text)::uuid", "owner": f"md5((n % {OWNERS})::text)::uuid"}
@@ -367,7 +371,8 @@ def usual(column: Column[Any]) -> str:
 
 # Columns that name one owner or one row.
 NAMING = re.compile(
-    r"\b(id|event_id|endpoint_id|(held_by_|mentee_)?user_id|mentor_profile_id|session_id|booking_id|subject_id) = "
+    r"\b((external_)?id|event_id|endpoint_id|(held_by_|mentee_)?user_id|mentor_profile_id|session_id|booking_id"
+    r"|subject_id) = "
 )
 
 
@@ -405,6 +410,14 @@ def test_every_list_finds_its_page_by_an_index(large: Connection, name: str, lat
     for added in combinations(optional):
         statement = paged.statement({**always, **added}, later_page=later_page)
         assert_indexed(large, statement, of_one_owner=SOME_ID in always.values())
+
+
+@pytest.mark.parametrize(
+    "name", [name for name, (paged, *_) in LISTS.items() if issubclass(paged.record, ExternalRecord)]
+)
+def test_every_list_finds_an_external_id_by_an_index(large: Connection, name: str) -> None:
+    paged, always, _ = LISTS[name]
+    assert_indexed(large, paged.statement({**always, "external_id": "x1"}), of_one_owner=False)
 
 
 def combinations(optional: dict[str, Any]) -> Iterator[dict[str, Any]]:

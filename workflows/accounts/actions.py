@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
@@ -36,12 +35,13 @@ def mentee_for(actor: Actor, student_id: UUID | None) -> UUID:
     return mentee
 
 
-def register_user(db: Connection, *, actor: Actor, email: str, name: str, time_zone: str) -> User:
+def register_user(db: Connection, *, actor: Actor, email: str, time_zone: str, **columns: Any) -> User:
     """Write an account, as an operator on behalf of the identity provider.
 
     Args:
         email: unique whatever its case.
         time_zone: an IANA name; the person's times are shown in it.
+        columns: further columns of `users` by name.
 
     Raises:
         Forbidden: the caller is no operator.
@@ -49,9 +49,8 @@ def register_user(db: Connection, *, actor: Actor, email: str, name: str, time_z
     """
     require_operator(actor, "Only an operator can register users.")
     zone(time_zone)
-    row = db.execute(
-        insert(users).values(id=uuid7(), email=email, name=name, time_zone=time_zone).returning(*User.columns())
-    ).one()
+    values = {"id": uuid7(), "email": email, "time_zone": time_zone, **columns}
+    row = db.execute(insert(users).values(values).returning(*User.columns())).one()
     return User(mentor_profile_id=None, **row._mapping)
 
 
@@ -73,19 +72,16 @@ def publish_mentor_profile(
     *,
     actor: Actor,
     user_id: UUID,
-    headline: str,
-    bio: str | None,
     time_zone: str | None,
     skills: list[str],
-    languages: Sequence[str] = (),
-    avatar_url: str | None = None,
+    **columns: Any,
 ) -> Mentor:
     """Write the mentor profile of a user; skills are kept in lower case, once each.
 
     Args:
         user_id: whose profile it is: the caller's own, unless an operator writes it.
         time_zone: an IANA name, or None for the user's.
-        languages: language tags (BCP 47).
+        columns: further columns of `mentor_profiles` by name.
 
     Raises:
         Forbidden: another user's profile.
@@ -101,12 +97,9 @@ def publish_mentor_profile(
         .values(
             id=uuid7(),
             user_id=user_id,
-            headline=headline,
-            bio=bio,
             time_zone=zone(time_zone or owner.time_zone).key,
             skills=list(dict.fromkeys(map(stored_skill, skills))),
-            languages=list(languages),
-            avatar_url=avatar_url,
+            **columns,
         )
         .returning(*Mentor.columns())
     ).one()

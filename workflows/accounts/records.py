@@ -11,11 +11,11 @@ from sqlalchemy import BindParameter, Connection, Select, Uuid, bindparam, func,
 
 from models.people import email_changes, mentor_profiles, users
 from workflows.identity.actor import Actor
-from workflows.kernel.records import Record
+from workflows.kernel.records import ExternalRecord
 
 
 @dataclass(frozen=True, kw_only=True)
-class User(Record):
+class User(ExternalRecord):
     """A person with an account; `time_zone` is an IANA name."""
 
     table = users
@@ -43,7 +43,7 @@ class User(Record):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Mentor(Record):
+class Mentor(ExternalRecord):
     """A mentor profile with its user's name."""
 
     table = mentor_profiles

@@ -86,6 +86,7 @@ class IndividualRequest:
     bundle_purchase_id: UUID | None = None  # which pays with a credit for each booking
     title: str | None = None
     notes: str | None = None
+    external_id: str | None = None
     metadata: dict[str, Any] | None = None
     recurrence: Recurrence | None = None
     time_zone: str | None = None  # of a series' wall-clock time; None for the mentee's own
@@ -165,6 +166,7 @@ class _Order:
                 "course_id": wanted.course_id,
                 "title": wanted.title,
                 "notes": wanted.notes,
+                "external_id": wanted.external_id,
                 "metadata": wanted.metadata,
                 "series_id": series_id,
                 **self.payment,

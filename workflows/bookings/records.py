@@ -15,12 +15,13 @@ from models.base import enum_literal
 from models.bookings import BookingKind, BookingStatus, booking_participants, bookings
 from workflows.identity.parties import participant_ids, shown_parties
 from workflows.kernel.paging import EARLIEST_START_FIRST, LATEST_START_FIRST, NO_TIME, Order, Page, PagedList
+from workflows.kernel.records import ExternalRecord
 from workflows.kernel.transitions import StatefulRecord
 from workflows.terms.terms import Terms
 
 
 @dataclass(frozen=True, kw_only=True)
-class Booking(StatefulRecord, Terms):
+class Booking(StatefulRecord, ExternalRecord, Terms):
     """One mentor, one time, one listing, and where the decision stands. Times in UTC, money in minor units.
 
     A group has no listing and no mentee.
@@ -38,7 +39,6 @@ class Booking(StatefulRecord, Terms):
     status: BookingStatus
     title: str | None
     notes: str | None
-    metadata: dict[str, Any] | None
     product_id: UUID | None
     bundle_purchase_id: UUID | None
     series_id: UUID | None
@@ -154,6 +154,7 @@ def narrow_bookings(
     from_time: datetime | None = None,
     to_time: datetime | None = None,
     updated_since: datetime | None = None,
+    external_id: str | None = None,
 ) -> Select[Any]:
     """Those that fit every filter that is given.
 
@@ -166,6 +167,7 @@ def narrow_bookings(
     booking = bookings.c
     # Spelled so that no index but that of the party's own bookings can serve: others find everyone's.
     conditions: tuple[tuple[object, Callable[[], ColumnElement[bool]]], ...] = (
+        (external_id, lambda: booking.external_id == external_id),
         (status, lambda: booking.status == enum_literal(status)),
         (kind, lambda: booking.kind == enum_literal(kind)),
         (listing_id, lambda: booking.listing_id.is_not_distinct_from(listing_id)),
@@ -178,5 +180,7 @@ def narrow_bookings(
     return query.where(*(condition() for wanted, condition in conditions if wanted is not None))
 
 
-BOOKINGS = PagedList(ListedBooking, LATEST_START_FIRST, bookings_query)
-NEXT_BOOKINGS = PagedList(ListedBooking, EARLIEST_START_FIRST, partial(bookings_query, order=EARLIEST_START_FIRST))
+BOOKINGS = PagedList(ListedBooking, LATEST_START_FIRST, bookings_query, narrows=True)
+NEXT_BOOKINGS = PagedList(
+    ListedBooking, EARLIEST_START_FIRST, partial(bookings_query, order=EARLIEST_START_FIRST), narrows=True
+)

@@ -35,6 +35,7 @@ def request(
     end_time: datetime | None = None,
     title: str | None = None,
     notes: str | None = None,
+    external_id: str | None = None,
     metadata: dict[str, Any] | None = None,
     mentee_overlap: bool = False,
     draft_limits: DraftLimits = NO_DRAFT_LIMITS,
@@ -46,6 +47,7 @@ def request(
         start_time: aware; the end follows from the listing's duration.
         series_id: of the recurring bookings that it belongs to.
         end_time: may be given, and must then be that very end.
+        external_id: the marketplace's own id of the booking.
         metadata: the client's own, copied to the session.
         mentee_overlap: whether the mentee may have another session at that time.
         expected: the terms that the mentee was shown.
@@ -56,7 +58,8 @@ def request(
         Invalid: a start in the past, an end that is not the listing's, the mentor's own listing.
         Conflict: `beyond_horizon`, `too_soon`, `outside_hours` and `booking_limit` by the mentor's rules, notice, time
             off and hours; `booking_limit` by the mentee's open drafts; for an instant listing `slot_taken`;
-            `price_changed` and `terms_changed` where the listing's terms are not the expected ones.
+            `external_id_taken`; `price_changed` and `terms_changed` where the listing's terms are not the expected
+            ones.
     """
     mentee, start = require_person(actor), in_utc(start_time)
 
@@ -73,6 +76,7 @@ def request(
                 "course_id": listing.course_id,
                 "title": title,
                 "notes": notes,
+                "external_id": external_id,
                 "metadata": metadata,
                 "series_id": series_id,
             },

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, bindparam
+from sqlalchemy.dialects.postgresql import JSONB
 from uuid_utils.compat import uuid7
 
 from models.base import sql
@@ -31,12 +33,12 @@ _PURCHASE = moving(
     f"""
     INSERT INTO bundle_purchases (
         id, mentee_user_id, course_id, product_id, total_sessions, remaining_sessions, duration_minutes,
-        price_amount, price_currency, valid_from, valid_to
+        price_amount, price_currency, valid_from, valid_to, external_id, metadata
     )
     WITH {SHARE_MENTEE}
     SELECT :id, :mentee_user_id, p.course_id, p.id, p.session_count, p.session_count,
            p.duration_minutes, p.price_amount, p.price_currency, :now,
-           :now + p.valid_days * interval '24 hours'
+           :now + p.valid_days * interval '24 hours', CAST(:external_id AS text), CAST(:metadata AS jsonb)
     FROM products p JOIN courses c ON c.id = p.course_id
     WHERE p.id = :product_id AND p.course_id = :course_id
       AND p.kind = 'bundle' AND p.active AND c.active
@@ -45,7 +47,7 @@ _PURCHASE = moving(
     """,
     kind="purchase",
     credits="total_sessions",
-)
+).bindparams(bindparam("metadata", type_=JSONB(none_as_null=True)))
 
 
 def purchase(
@@ -56,6 +58,8 @@ def purchase(
     product_id: UUID,
     mentee_user_id: UUID,
     now: datetime,
+    external_id: str | None = None,
+    metadata: dict[str, Any] | None = None,
     expected: ExpectedTerms = NOTHING_EXPECTED,
 ) -> Bundle:
     """Buy a bundle for a mentee at the product's present price and conditions.
@@ -69,12 +73,13 @@ def purchase(
     Raises:
         NotFound: no such user, or no such active bundle product of an active course.
         Conflict: `already_purchased`, while the mentee has an open bundle of this course and product;
-            `price_changed`, at which the caller rolls back.
+            `external_id_taken`; `price_changed`, at which the caller rolls back.
     """
     values = {"mentee_user_id": mentee_user_id, "course_id": course_id, "product_id": product_id, "now": now}
     db.execute(_CLOSE_EXPIRED, values)
+    named = {"id": uuid7(), "external_id": external_id, "metadata": metadata}
     with constraint_errors():
-        row = db.execute(_PURCHASE, {**values, "id": uuid7(), **entry_values(actor=actor, now=now)}).one_or_none()
+        row = db.execute(_PURCHASE, {**values, **named, **entry_values(actor=actor, now=now)}).one_or_none()
     if row is None:
         raise NotFound("There is no such bundle for this course.")
     bundle = Bundle.of(row)

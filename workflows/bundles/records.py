@@ -13,7 +13,7 @@ from sqlalchemy import Connection, Integer, Select, bindparam
 
 from models.bundles import BundleEntryKind, bundle_entries, bundle_purchases
 from workflows.kernel.paging import NEWEST_FIRST, Page, PagedList
-from workflows.kernel.records import Record
+from workflows.kernel.records import ExternalRecord, Record
 from workflows.kernel.transitions import VersionedRecord
 
 
@@ -26,7 +26,7 @@ class BundleStatus(StrEnum):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Bundle(VersionedRecord):
+class Bundle(VersionedRecord, ExternalRecord):
     """Sessions of a course that a mentee has paid for together; each credit pays for one. Times in UTC.
 
     `valid_to` is exclusive and None for no end; `duration_minutes` is None for sessions of any duration; `closed_at` is

@@ -16,13 +16,14 @@ from workflows.catalog.search import MOST_RELEVANT_FIRST, Offer, matches, probed
 from workflows.identity.access import require_operator
 from workflows.identity.actor import Actor
 from workflows.kernel.paging import NEWEST_FIRST, Page, PagedList
+from workflows.kernel.records import ExternalRecord
 from workflows.kernel.transitions import VersionedRecord, update_record
 
 _OPERATORS_ONLY = "Only an operator can change the catalogue of courses."
 
 
 @dataclass(frozen=True, kw_only=True)
-class Course(VersionedRecord):
+class Course(VersionedRecord, ExternalRecord):
     """What is taught; an inactive course is not shown in the catalogue."""
 
     table = courses
@@ -101,17 +102,14 @@ COURSES = PagedList(Course, NEWEST_FIRST, courses_query)
 FOUND_COURSES = PagedList(FoundCourse, MOST_RELEVANT_FIRST, found_courses_query)
 
 
-def create_course(db: Connection, *, actor: Actor, title: str, description: str | None = None) -> Course:
-    """Add a course to the catalogue.
+def create_course(db: Connection, *, actor: Actor, **columns: Any) -> Course:
+    """Add a course with these columns of `courses` to the catalogue.
 
     Raises:
         Forbidden: the caller is no operator.
     """
     require_operator(actor, _OPERATORS_ONLY)
-    row = db.execute(
-        insert(courses).values(id=uuid7(), title=title, description=description).returning(*Course.columns())
-    ).one()
-    return Course.of(row)
+    return Course.of(db.execute(insert(courses).values(id=uuid7(), **columns).returning(*Course.columns())).one())
 
 
 def change_course(

@@ -22,6 +22,7 @@ from workflows.identity.actor import Actor
 from workflows.kernel.errors import Conflict, NotFound
 from workflows.kernel.locks import lock_calendar
 from workflows.kernel.paging import NEWEST_FIRST, Page, PagedList
+from workflows.kernel.records import ExternalRecord
 from workflows.kernel.transitions import VersionedRecord, update_record
 from workflows.terms.terms import Terms
 
@@ -38,7 +39,7 @@ WHERE m.id = :mentor_profile_id
 
 
 @dataclass(frozen=True, kw_only=True)
-class Listing(VersionedRecord, Terms):
+class Listing(VersionedRecord, ExternalRecord, Terms):
     """A mentor's offer: how long, and by which terms."""
 
     table = listings

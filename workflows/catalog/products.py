@@ -15,13 +15,14 @@ from workflows.identity.access import require_operator
 from workflows.identity.actor import Actor
 from workflows.kernel.errors import Invalid
 from workflows.kernel.paging import NEWEST_FIRST, Page, PagedList
+from workflows.kernel.records import ExternalRecord
 from workflows.kernel.transitions import VersionedRecord, update_record
 
 _OPERATORS_ONLY = "Only an operator can change the products of a course."
 
 
 @dataclass(frozen=True, kw_only=True)
-class Product(VersionedRecord):
+class Product(VersionedRecord, ExternalRecord):
     """What is sold for a course; the price in minor units.
 
     `session_count` is how many sessions it pays for, and `duration_minutes` how long each of them is; None for any.

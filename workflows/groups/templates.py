@@ -19,6 +19,7 @@ from workflows.identity.actor import Actor
 from workflows.kernel.errors import Conflict, Invalid, NotFound
 from workflows.kernel.locks import lock_calendar
 from workflows.kernel.paging import NEWEST_FIRST, Page, PagedList
+from workflows.kernel.records import ExternalRecord
 from workflows.kernel.transitions import VersionedRecord, update_record
 from workflows.terms.terms import Terms
 
@@ -28,7 +29,7 @@ _COUNT = sql("SELECT count(*) FROM group_session_templates WHERE mentor_profile_
 
 
 @dataclass(frozen=True, kw_only=True)
-class GroupTemplate(VersionedRecord, Terms):
+class GroupTemplate(VersionedRecord, ExternalRecord, Terms):
     """A mentor's weekly group: `weekday` (0 for Monday) and `start_time` are wall-clock time in `time_zone` (IANA).
 
     `product_id` is the course's product from which the price of a seat was taken, None for a price of the template's

@@ -54,6 +54,13 @@ _MEANINGS: dict[str, Callable[[], DomainError]] = {
     "tr_sessions_booking_accepted": partial(InvalidTransition, "Only an accepted booking becomes a session."),
     "tr_bookings_status": partial(InvalidTransition, "This booking has already been decided."),
     "tr_sessions_status": partial(InvalidTransition, "This step is not possible in the session's present state."),
+    **{
+        f"uq_{table}_external_id": partial(Conflict, code="external_id_taken", details={"externalId": ["is taken"]})
+        for table in (
+            *("users", "mentor_profiles", "courses", "products", "listings", "group_session_templates"),
+            *("bundle_purchases", "bookings"),
+        )
+    },
     "uq_users_email": partial(Conflict, code="email_taken"),
     "tr_mentor_profiles_erased": partial(NotFound, "The mentor has deleted their account."),
     "uq_mentor_profiles_user_id": partial(Conflict, code="profile_exists"),

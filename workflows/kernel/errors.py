@@ -24,6 +24,7 @@ SENTENCES = {
     ),
     "already_reviewed": "You have already reviewed this session.",
     "already_answered": "You have already answered this review.",
+    "external_id_taken": "Another one of this kind has this external id.",
     "profile_exists": "This user already has a mentor profile.",
     "endpoint_exists": "There is already an endpoint with this URL.",
     "delivery_in_progress": "A worker is running this delivery; look again in a moment whether it is done.",

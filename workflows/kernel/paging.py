@@ -134,12 +134,16 @@ class PagedList(Generic[Item]):
         order: the order of `query`.
         query: the select of a page, called once for each combination, with bind parameters for values. Members of
             enums and booleans are passed as they are: the predicate of a partial index has to be a literal.
+        narrows: whether `query` takes the filter `external_id` itself; otherwise the list adds it as a condition.
     """
 
-    def __init__(self, record: type[Item], order: Order, query: Callable[..., Select[Any]]) -> None:
+    def __init__(
+        self, record: type[Item], order: Order, query: Callable[..., Select[Any]], *, narrows: bool = False
+    ) -> None:
         self.order = order
-        self._record = record
+        self.record = record
         self.query = query
+        self._narrows = narrows
         self._statements: dict[frozenset[tuple[str, object]], PreparedStatement] = {}
 
     def page(self, db: Connection, page: Page, **filters: Any) -> PageResult[Item]:
@@ -148,7 +152,7 @@ class PagedList(Generic[Item]):
         statement = self.statement(values, later_page=page.after is not None)
         after = {f"after_{number}": part for number, part in enumerate(page.after or ())}
         rows = statement.all(db, {"limit": page.limit, **after, **values})
-        return page_of_rows(rows, page, self._record, self.order.key)
+        return page_of_rows(rows, page, self.record, self.order.key)
 
     def statement(self, filters: dict[str, Any], *, later_page: bool = False) -> PreparedStatement:
         """The statement for these filters, on the first page or a later one; its parameters have the filters' names.
@@ -160,7 +164,10 @@ class PagedList(Generic[Item]):
         combination = frozenset({(name, literals.get(name)) for name in filters} | {("", later_page)})
         if combination not in self._statements:
             bound: dict[str, Any] = {name: bindparam(name) for name in filters.keys() - literals.keys()}
+            external_id = None if self._narrows else bound.pop("external_id", None)
             query = self.query(self._bound_page(later_page), **bound, **literals)
+            if external_id is not None:
+                query = query.where(self.record.table.c.external_id == external_id)
             self._statements[combination] = PreparedStatement(query)
         return self._statements[combination]
 

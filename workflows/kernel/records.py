@@ -46,6 +46,14 @@ class Record:
         return {name: getattr(self, name) for name in _names(type(self), optional=True)}
 
 
+@dataclass(frozen=True, kw_only=True)
+class ExternalRecord(Record):
+    """A row that the marketplace names by an id of its own, unique in the table, and describes by an object."""
+
+    external_id: str | None
+    metadata: dict[str, Any] | None
+
+
 def _names_of(record: type[Record], *, optional: bool) -> tuple[str, ...]:
     return tuple(field.name for field in fields(record) if (field.default is not MISSING) is optional)
 

@@ -60,6 +60,7 @@ ACCOUNT = (
         "bundle_entries",
         f"bundle_purchase_id IN (SELECT id FROM bundle_purchases WHERE mentee_user_id = {_USER})",
     ),
+    _update("bundle_purchases", f"mentee_user_id = {_USER}"),
     _update("mentor_profiles", f"user_id = {_USER}"),
     _of_mentor("listings"),
     _of_mentor("group_session_templates"),

@@ -15,11 +15,13 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     Select,
+    Text,
     bindparam,
     case,
     cast,
     exists,
     func,
+    literal_column,
     select,
 )
 
@@ -76,6 +78,7 @@ class Session(StatefulRecord):
     # As it was read to be shown.
     mentor: dict[str, Any] | None = None
     mentee: dict[str, Any] | None = None
+    external_id: str | None = None
     join_url: str | None = None
 
     @property
@@ -98,8 +101,9 @@ class SessionWithTerms(Session, Terms):
 # A session has copies of the other terms.
 _OF_BOOKING = [name for name in TERM_NAMES if name not in sessions.c and name != "price_amount"]
 _PARTICIPANT_IDS = participant_ids(sessions, sessions.c.booking_id)
-_PARTIES = shown_parties("sessions")
-SESSION = Session.query().add_columns(*_PARTIES).where(sessions.c.id == bindparam("id"))
+_EXTERNAL_ID = "(SELECT b.external_id FROM bookings b WHERE b.id = sessions.booking_id)"
+_SHOWN = [*shown_parties("sessions"), literal_column(_EXTERNAL_ID, Text).label("external_id")]
+SESSION = Session.query().add_columns(*_SHOWN).where(sessions.c.id == bindparam("id"))
 
 
 def session_pending() -> NotFound:
@@ -109,7 +113,7 @@ def session_pending() -> NotFound:
 
 def session_query(session_id: UUID | BindParameter[UUID]) -> Select[Any]:
     """The session of that id, with a group's participants, and its parties as they are shown."""
-    return Session.query().add_columns(_PARTICIPANT_IDS, *_PARTIES).where(sessions.c.id == session_id)
+    return Session.query().add_columns(_PARTICIPANT_IDS, *_SHOWN).where(sessions.c.id == session_id)
 
 
 def with_terms() -> Select[Any]:
@@ -124,7 +128,7 @@ def with_terms() -> Select[Any]:
     return select(
         *Session.columns(),
         _PARTICIPANT_IDS,
-        *_PARTIES,
+        *_SHOWN,
         paid.label("price_amount"),
         *(terms[name] for name in _OF_BOOKING),
         terms.bundle_purchase_id,
@@ -155,7 +159,7 @@ def sessions_query(
         narrowed: as of `narrow_sessions`.
     """
 
-    shown = Session.query().add_columns(*_PARTIES)
+    shown = Session.query().add_columns(*_SHOWN)
 
     def page_of(query: Select[Any], start: ColumnElement[Any]) -> Select[Any]:
         return order.select_page(narrow_sessions(query, start, **narrowed), page, start, sessions.c.id)
@@ -183,6 +187,7 @@ def narrow_sessions(
     from_time: datetime | None = None,
     to_time: datetime | None = None,
     updated_since: datetime | None = None,
+    external_id: str | None = None,
 ) -> Select[Any]:
     """Those that fit every filter that is given.
 
@@ -194,14 +199,13 @@ def narrow_sessions(
     """
     session = sessions.c
     of_group = func.num_nulls(session.mentee_user_id) == 1
-    of_listing = exists().where(
-        bookings.c.id == session.booking_id, bookings.c.listing_id.is_not_distinct_from(listing_id)
-    )
+    of_booking = exists().where(bookings.c.id == session.booking_id)
     # Spelled so that no index but that of the party's own sessions can serve: others find everyone's.
     conditions: tuple[tuple[object, Callable[[], ColumnElement[bool]]], ...] = (
+        (external_id, lambda: of_booking.where(bookings.c.external_id == external_id)),
         (status, lambda: session.status == enum_literal(status)),
         (kind, lambda: of_group if kind is BookingKind.GROUP else ~of_group),
-        (listing_id, lambda: of_listing),
+        (listing_id, lambda: of_booking.where(bookings.c.listing_id.is_not_distinct_from(listing_id))),
         (course_id, lambda: session.course_id.is_not_distinct_from(course_id)),
         (with_user_id, lambda: session.mentee_user_id == with_user_id),
         (from_time, lambda: start >= from_time),
@@ -226,8 +230,10 @@ def accepted_session(db: Connection, session_id: UUID) -> SessionWithTerms:
     return SessionWithTerms.of(row)
 
 
-SESSIONS = PagedList(Session, LATEST_START_FIRST, sessions_query)
-NEXT_SESSIONS = PagedList(Session, EARLIEST_START_FIRST, partial(sessions_query, order=EARLIEST_START_FIRST))
+SESSIONS = PagedList(Session, LATEST_START_FIRST, sessions_query, narrows=True)
+NEXT_SESSIONS = PagedList(
+    Session, EARLIEST_START_FIRST, partial(sessions_query, order=EARLIEST_START_FIRST), narrows=True
+)
 
 
 def effects_of(db: Connection, session: Session, *, seen_by: Actor | None = None) -> list[DeliveryStatus]:

@@ -9,6 +9,10 @@ export interface components {
             lateFeePercent: number;
         };
         Booking: {
+            externalId: string | null;
+            metadata: {
+                [key: string]: unknown;
+            } | null;
             id: string;
             listingId: string | null;
             mentorProfileId: string;
@@ -22,9 +26,6 @@ export interface components {
             status: components["schemas"]["BookingStatus"];
             title: string | null;
             notes: string | null;
-            metadata: {
-                [key: string]: unknown;
-            } | null;
             price: components["schemas"]["Money"];
             courseId: string | null;
             productId: string | null;
@@ -83,6 +84,10 @@ export interface components {
             kept: components["schemas"]["KeptBooking"][];
         };
         Course: {
+            externalId: string | null;
+            metadata: {
+                [key: string]: unknown;
+            } | null;
             id: string;
             title: string;
             description: string | null;
@@ -124,6 +129,10 @@ export interface components {
             code: string;
         };
         ListedBundle: {
+            externalId: string | null;
+            metadata: {
+                [key: string]: unknown;
+            } | null;
             id: string;
             menteeUserId: string;
             courseId: string;
@@ -155,6 +164,10 @@ export interface components {
             avatarUrl: string | null;
         };
         MentorProfile: {
+            externalId: string | null;
+            metadata: {
+                [key: string]: unknown;
+            } | null;
             id: string;
             userId: string;
             name: string;
@@ -186,6 +199,10 @@ export interface components {
             price: components["schemas"]["Money"];
         };
         OfferedTerms: {
+            externalId: string | null;
+            metadata: {
+                [key: string]: unknown;
+            } | null;
             id: string;
             mentorProfileId: string;
             title: string;
@@ -201,6 +218,10 @@ export interface components {
         /** @enum {string} */
         OnConflict: "fail" | "skip";
         Product: {
+            externalId: string | null;
+            metadata: {
+                [key: string]: unknown;
+            } | null;
             id: string;
             courseId: string;
             kind: components["schemas"]["ProductKind"];
@@ -254,6 +275,10 @@ export interface components {
             sessionId: string | null;
         };
         Session: {
+            externalId: string | null;
+            metadata: {
+                [key: string]: unknown;
+            } | null;
             id: string;
             bookingId: string;
             mentorProfileId: string;
@@ -266,9 +291,6 @@ export interface components {
             endTime: string;
             status: components["schemas"]["SessionStatus"];
             notes: string | null;
-            metadata: {
-                [key: string]: unknown;
-            } | null;
             rating: number | null;
             feedback: string | null;
             actionItems: string[] | null;

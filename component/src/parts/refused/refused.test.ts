@@ -50,5 +50,5 @@ describe("refused times", () => {
 it("are read of the mentor whom a listing alone names", () => {
   const state = { ...initialState("UTC", "2030-05-01"), offers: [{ mentor: MENTOR, listings: [] }] };
   expect(sourceOf(state)?.path).toBe("/mentors/m1/slots");
-  expect(sourceOf({ ...state, course: { id: "c1", title: "", description: null, active: true, createdAt: at("00:00") } })?.path).toBe("/courses/c1/slots");
+  expect(sourceOf({ ...state, course: { id: "c1", title: "", description: null, active: true, externalId: null, metadata: null, createdAt: at("00:00") } })?.path).toBe("/courses/c1/slots");
 });
