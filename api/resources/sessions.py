@@ -41,7 +41,7 @@ from workflows.kernel.paging import PagedList
 from workflows.sessions.actions import complete, start
 from workflows.sessions.attendance import record_attendance
 from workflows.sessions.cancel import cancel, quote_for
-from workflows.sessions.outcomes import report_no_show, void, waive_fee
+from workflows.sessions.outcomes import report_no_show, revert_no_show, void, waive_fee
 from workflows.sessions.records import (
     NEXT_SESSIONS,
     SESSIONS,
@@ -275,6 +275,17 @@ def report_session_no_show(context: RequestContext[SessionWithTerms], body: dict
     """
     reported = report_no_show(context.db, actor=context.actor, session=context.subject, now=context.now, **body)
     return _tagged(context, reported)
+
+
+@sessions.route("/sessions/<id:session_id>/no-show/revert", methods=["POST"])
+@refuses("invalid_transition")
+@changes(OPERATOR, TO_CANCEL, action="session.no_show_reverted")
+@sessions.arguments(shapes.OperatorsReason)
+@sessions.response(200, shapes.CancelledSession, example=_CANCELLED)
+def revert_session_no_show(context: RequestContext[SessionWithTerms], body: dict[str, Any]) -> Any:
+    """Revert a no-show as an operator: the session counts as void, and everything goes back to the mentee."""
+    reverted = revert_no_show(context.db, actor=context.actor, session=context.subject, now=context.now, **body)
+    return _tagged(context, reverted)
 
 
 @sessions.route("/sessions/<id:session_id>/void", methods=["POST"])

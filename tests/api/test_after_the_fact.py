@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from tests.api.conftest import Cast
 from tests.api.test_cancelling import headers_of
 from tests.application import World
 from tests.integration.harness import without_guards
+from workflows.sessions.actions import create
 from workflows.sessions.records import Session
 
 WHY = {"reason": "The mentor fell ill during the session."}
@@ -173,6 +175,49 @@ def test_a_waived_fee_makes_the_refund_the_price(world: World, cast: Cast, misse
     repeated, waived = world.client.get(found, headers=cast.as_operator).json["items"]
     assert (waived["reason"], waived["data"]) == (WHY["reason"], {"fee": HALF})
     assert (repeated["reason"], repeated["data"]) == (WHY["reason"], {})
+
+
+@pytest.mark.parametrize("who", ["mentee", "mentor"])
+@pytest.mark.parametrize("waived", [False, True])
+def test_a_reverted_no_show_counts_as_void(world: World, cast: Cast, missed: Session, who: str, waived: bool) -> None:
+    path = f"/sessions/{missed.id}"
+    revert = partial(world.client.post, f"{path}/no-show/revert", json=WHY)
+    early = revert(headers=cast.as_operator)
+    assert (early.status_code, early.json["code"]) == (400, "invalid_transition")
+    assert world.client.post(f"{path}/no-show", json={"who": who}, headers=cast.as_operator).status_code == 200
+    if waived:
+        world.client.post(f"{path}/waive-fee", json=WHY, headers=cast.as_operator)
+    for headers in (cast.as_mentor, cast.as_mentee):
+        assert revert(headers=headers).status_code == 403
+    answer = revert(headers=cast.as_operator)
+    assert (answer.status_code, answer.json["fee"], answer.json["refund"]) == (200, NOTHING, PRICE)
+    cancellation = answer.json["cancellation"]
+    said = [cancellation[name] for name in ("cancelledBy", "type", "reason", "late")]
+    assert said == ["operator", "void", WHY["reason"], False]
+    again = revert(headers=cast.as_operator)
+    assert (again.status_code, again.json) == (200, answer.json)
+    with world.engine.connect() as db:
+        latest = select(events.c.data).where(events.c.type == "session.fee_waived").order_by(events.c.sequence.desc())
+        assert (db.scalars(latest).first() or {})["no_show_reverted"] is True
+    found = f"/audit?subjectId={missed.id}&action=session.no_show_reverted&result=ok"
+    assert {entry["reason"] for entry in world.client.get(found, headers=cast.as_operator).json["items"]} == {
+        WHY["reason"]
+    }
+
+
+def test_a_reverted_no_show_gives_a_kept_credit_back(world: World, cast: Cast, engine: Engine) -> None:
+    with engine.begin() as db:
+        bundle = factories.make_bundle(db, mentee=cast.mentee)
+        booking = factories.make_paid_booking(db, bundle)
+        session = create(db, booking_id=booking.id)
+    make_past(engine, session)
+    path = f"/sessions/{session.id}/no-show"
+    reported = world.client.post(path, json={"who": "mentee"}, headers=cast.as_operator)
+    assert reported.json["cancellation"]["creditReturned"] is False
+    reverted = world.client.post(f"{path}/revert", json=WHY, headers=cast.as_operator)
+    assert reverted.json["cancellation"]["creditReturned"] is True
+    (found,) = world.client.get("/bundles", headers=cast.as_mentee).json["items"]
+    assert found["remainingSessions"] == 5
 
 
 def test_without_a_fee_nothing_is_waived(world: World, cast: Cast, scheduled: Session) -> None:

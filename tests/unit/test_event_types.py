@@ -49,6 +49,7 @@ OWN: dict[str, Any] = {
     "credit_valid_to": NOW + timedelta(days=30),
     "fee_amount": 2000,
     "waived_fee_amount": 2000,
+    "no_show_reverted": False,
     "refund_amount": 2000,
     "currency": "USD",
     "user_id": uuid4(),

@@ -34,6 +34,7 @@ ENDED: dict[str, Any] = {
     "fee_amount": 2000,
     "refund_amount": 2000,
     "waived_fee_amount": 2000,
+    "no_show_reverted": False,
     "currency": "USD",
     "late": True,
     "cancellation_type": "client_request",

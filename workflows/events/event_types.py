@@ -137,7 +137,7 @@ class SessionFeeWaived(SessionEvent):
     """An operator has waived the fee of a cancelled session; money in minor units.
 
     `waived_fee_amount` was the fee; `refund_amount` is now the whole price. `credit_returned`: true where the credit
-    was the fee.
+    was the fee. `no_show_reverted`: whether the session no longer counts as a no-show.
     """
 
     type: ClassVar[str] = "session.fee_waived"
@@ -147,6 +147,7 @@ class SessionFeeWaived(SessionEvent):
     currency: str
     credit_returned: bool | None = None
     credit_valid_to: datetime | None = None
+    no_show_reverted: bool = False
 
 
 class SessionOverdue(SessionEvent):

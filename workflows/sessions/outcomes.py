@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -131,15 +132,55 @@ def waive_fee(
     cancellation = session.cancellation or {}
     if cancellation.get("waivedAt") is not None:
         return session
-    credit_kept, valid_to = cancellation.get("creditReturned") is False, None
-    if not (credit_kept or cancellation.get("refund", {}).get("amount", session.price_amount) < session.price_amount):
+    if not _is_kept(session):
         raise InvalidTransition("Only a cancelled session of which something was kept can have its fee waived.")
-    fee = cancellation["fee"]
-    changes: dict[str, Any] = {
-        "fee": {**fee, "amount": 0},
-        "refund": {"amount": session.price_amount, "currency": session.price_currency},
-        "waivedAt": rfc3339(now),
-    }
+    return _return_everything(db, "session.fee_waived", {}, actor=actor, session=session, reason=reason, now=now)
+
+
+def revert_no_show(db: Connection, *, actor: Actor, session: SessionWithTerms, reason: str, now: datetime) -> Session:
+    """Take a no-show back, as an operator: the session counts as void, and everything goes back.
+
+    Reverting it again changes nothing.
+
+    Args:
+        reason: shown to both sides, and kept in the audit.
+
+    Raises:
+        Forbidden: the caller is no operator.
+        InvalidTransition: the session was not cancelled for a no-show; it has changed in the meantime.
+    """
+    require_operator(actor, "Only an operator can revert a no-show.")
+    cancellation = session.cancellation or {}
+    # Of a session that was voided as such, nothing could be waived.
+    if cancellation.get("type") == OutcomeType.VOID and cancellation.get("waivedAt") is not None:
+        return session
+    if cancellation.get("type") != OutcomeType.NO_SHOW:
+        raise InvalidTransition("Only a session that was cancelled for a no-show can have it reverted.")
+    void = {"cancelledBy": CancelledBy.OPERATOR, "type": OutcomeType.VOID, "reason": reason, "late": False}
+    return _return_everything(
+        db, "session.no_show_reverted", void, actor=actor, session=session, reason=reason, now=now
+    )
+
+
+def _is_kept(session: Session) -> bool:
+    """Whether something was kept of what paid for a cancelled session."""
+    cancellation = session.cancellation or {}
+    return cancellation.get("creditReturned") is False or cancellation.get("refund") != cancellation.get("paid")
+
+
+def _return_everything(
+    db: Connection,
+    action: str,
+    outcome: Mapping[str, Any],
+    *,
+    actor: Actor,
+    session: SessionWithTerms,
+    reason: str,
+    now: datetime,
+) -> Session:
+    cancellation, valid_to = session.cancellation or {}, None
+    fee, paid, credit_kept = cancellation["fee"], cancellation["paid"], cancellation["creditReturned"] is False
+    changes = {**outcome, "fee": {**fee, "amount": 0}, "refund": paid, "waivedAt": rfc3339(now)}
     if credit_kept:
         valid_to = end_after_return(session.bundle_valid_to, by_mentee=False, now=now)
         changes |= {"creditReturned": True, "creditValidTo": valid_to and rfc3339(valid_to)}
@@ -150,7 +191,7 @@ def waive_fee(
     write_audit_entry(
         db,
         actor=actor,
-        action="session.fee_waived",
+        action=action,
         subject=("session", session.id),
         reason=reason,
         data={"fee": fee},
@@ -158,10 +199,11 @@ def waive_fee(
     )
     costs = {
         "waived_fee_amount": fee["amount"],
-        "refund_amount": session.price_amount,
-        "currency": session.price_currency,
+        "refund_amount": paid["amount"],
+        "currency": paid["currency"],
         "credit_returned": True if credit_kept else None,
         "credit_valid_to": valid_to,
+        "no_show_reverted": bool(outcome),
     }
     record(db, SessionFeeWaived.about(waived, actor=actor, now=now, **costs))
     return waived

@@ -80,6 +80,7 @@ _STEPS: dict[str, dict[str, Any]] = {
         "waived_fee_amount": 2000,
         "refund_amount": 4000,
         "currency": "USD",
+        "no_show_reverted": False,
     },
     "bundle.purchased": {**_BUNDLE, "status": "active", "remaining_sessions": 5},
     "bundle.exhausted": {**_BUNDLE, "status": "exhausted", "remaining_sessions": 0},
