@@ -41,30 +41,24 @@ class EmailChange(Record):
 
 
 _COLUMNS = ", ".join(f"email_changes.{column.name}" for column in EmailChange.columns())
-RECENT_CHANGES = sql(
-    """
+RECENT_CHANGES = sql("""
 SELECT count(*) AS changes, min(expires_at) AS first_expiry
 FROM email_changes WHERE user_id = :user_id AND expires_at > :now
-"""
-).columns(first_expiry=Timestamp)
+""").columns(first_expiry=Timestamp)
 _CLOSE = sql("UPDATE email_changes SET open = false WHERE user_id = :user_id AND open")
-_REQUEST = sql(
-    f"""
+_REQUEST = sql(f"""
 INSERT INTO email_changes (id, user_id, email, former_email, expires_at)
 VALUES (:id, :user_id, :email, :former_email, :expires_at)
 RETURNING {_COLUMNS}
-"""
-).columns(*EmailChange.columns())
+""").columns(*EmailChange.columns())
 CLOSE_EMAIL_CHANGE = sql(
     "UPDATE email_changes SET open = false WHERE id = :id AND open AND expires_at > :now RETURNING id"
 )
 # A copy of an outside calendar leaves out the entries that the mentor, known by their address, has declined.
-_READ_CALENDARS_ANEW = sql(
-    """
+_READ_CALENDARS_ANEW = sql("""
 UPDATE calendar_feeds SET busy_until = NULL
 WHERE mentor_profile_id = (SELECT id FROM mentor_profiles WHERE user_id = :user_id)
-"""
-)
+""")
 forget_email_changes = ExpiredRows("email_changes", "expires_at < now()", order="expires_at")
 
 

@@ -87,30 +87,24 @@ class Holder:
     time_zone: str
 
 
-SPEND_LINK = sql(
-    """
+SPEND_LINK = sql("""
 INSERT INTO spent_links (action, subject_id, user_id, expires_at)
 VALUES (:action, :subject_id, :user_id, :expires_at)
 ON CONFLICT DO NOTHING
 RETURNING action
-"""
-)
-SPENT_LINK = sql(
-    """
+""")
+SPENT_LINK = sql("""
 SELECT action FROM spent_links
 WHERE action = :action AND subject_id = :subject_id AND user_id = :user_id
   AND expires_at = :expires_at
-"""
-)
+""")
 # A day after their time, which the clocks of two machines tell differently by far less.
 forget_spent_links = ExpiredRows("spent_links", "expires_at < now() - interval '1 day'", order="expires_at")
-HOLDER_OF_LINK = sql(
-    """
+HOLDER_OF_LINK = sql("""
 SELECT u.name, u.time_zone, m.id AS mentor_profile_id, m.active
 FROM users u LEFT JOIN mentor_profiles m ON m.user_id = u.id AND m.id = :mentor_profile_id
 WHERE u.id = :user_id AND u.erased_at IS NULL
-"""
-).columns(mentor_profile_id=Uuid())
+""").columns(mentor_profile_id=Uuid())
 
 
 def spend(db: Connection, link: ActionLink) -> None:

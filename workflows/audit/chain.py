@@ -51,13 +51,11 @@ _BLOCK = _BLOCKS.where(audit_blocks.c.number == bindparam("number"))
 _TAKE = sql("SELECT FROM audit_chain FOR UPDATE SKIP LOCKED")
 # The horizon of another cluster, from which a dump was restored, may lie above all transactions of this one. So would
 # the horizon of a process that has just committed, if the row were taken in the same statement.
-_TAKEN = sql(
-    """
+_TAKEN = sql("""
 SELECT noted, checked, number, hash,
        horizon <= pg_snapshot_xmin(s) OR horizon > pg_snapshot_xmax(s) AS settled
 FROM audit_chain, pg_current_snapshot() AS s
-"""
-)
+""")
 # An insert would wait for another process that holds the row.
 _BEGIN = sql("INSERT INTO audit_chain SELECT WHERE NOT EXISTS (SELECT FROM audit_chain) ON CONFLICT DO NOTHING")
 _LATEST = sql("SELECT coalesce(max(sequence), 0) FROM audit_entries")
@@ -78,8 +76,7 @@ _STATE = sql(
     "SELECT noted, checked, number, hash, pg_sequence_last_value('audit_entries_sequence_seq') AS numbered"
     " FROM audit_chain"
 )
-_MISSING_GUARDS = sql(
-    """
+_MISSING_GUARDS = sql("""
 WITH guards (relid, name) AS (
     SELECT relid, unnest(ARRAY['tr_audit_entries_change', 'tr_audit_entries_truncate'])
     FROM pg_partition_tree('audit_entries')
@@ -89,8 +86,7 @@ WITH guards (relid, name) AS (
 SELECT relid::text AS table_name, name FROM guards
 WHERE NOT EXISTS (SELECT FROM pg_trigger WHERE tgrelid = relid AND tgname = name AND tgenabled IN ('O', 'A'))
 ORDER BY 1, 2
-"""
-)
+""")
 
 
 @dataclass(frozen=True)

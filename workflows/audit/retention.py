@@ -24,12 +24,10 @@ _PREFIX = "audit_entries_"
 _DEFAULT = f"{_PREFIX}default"
 
 _MAKE = sql("SELECT make_audit_partition(:month)")
-_PARTITIONS = sql(
-    """
+_PARTITIONS = sql("""
 SELECT c.relname AS name FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
 WHERE i.inhparent = CAST('audit_entries' AS regclass) ORDER BY c.relname
-"""
-)
+""")
 # Entries without a month's partition: it was missing, or a clock was wrong.
 _IS_DEFAULT_OLD = sql(
     "SELECT EXISTS (SELECT FROM audit_entries_default)"

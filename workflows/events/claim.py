@@ -60,8 +60,7 @@ _TIMEOUTS = (
 # ones, each effect's are read by an index (`ix_deliveries_effect_due_at`), in the order of `:shared`: a backlog of
 # mails in the same queue is not read. A delivery whose lease ran out is taken by name alone.
 _CLAIM = PreparedStatement(
-    sql(
-        f"""
+    sql(f"""
 WITH named AS MATERIALIZED (
     SELECT {ROW}, true AS named
     FROM {KEYS} AS asked(event_id, effect, target) JOIN deliveries d ON {SAME_KEY.format("asked")}
@@ -83,12 +82,10 @@ WITH named AS MATERIALIZED (
 )
 SELECT claimed.*, {EVENT}, {_TIMEOUTS}
 FROM (SELECT * FROM named UNION ALL SELECT * FROM others) AS claimed CROSS JOIN {_EVENT_OF.format(of="claimed")}
-"""
-    ).columns(**ROW_TYPES, named=Boolean(), **EVENT_TYPES, timeouts=Text())
+""").columns(**ROW_TYPES, named=Boolean(), **EVENT_TYPES, timeouts=Text())
 )
 # Leases, and renews leases that are still held. A locked row is left for the next time.
-_LEASE = sql(
-    f"""
+_LEASE = sql(f"""
 WITH ours AS (
     SELECT d.event_id, d.effect, d.target FROM {_FENCED_KEYS} JOIN deliveries d ON {SAME_KEY.format("given")}
     WHERE {PENDING} AND d.attempts = given.fence AND (CAST(:counted AS int) = 1 OR d.lease_until IS NOT NULL)
@@ -97,18 +94,15 @@ WITH ours AS (
 UPDATE deliveries d
 SET attempts = d.attempts + :counted, lease_until = now() + :duration, nudge_at = now() + :duration
 FROM ours WHERE {SAME_KEY.format("ours")}
-"""
-)
+""")
 # Waits for the rows: a late copy of the message locks them for a moment, too, just to find them leased.
 _HOLD = PreparedStatement(
-    sql(
-        f"""
+    sql(f"""
 SELECT d.event_id, d.effect, d.target, {_TIMEOUTS}
 FROM {_FENCED_KEYS} JOIN deliveries d ON {SAME_KEY.format("given")}
 WHERE {PENDING} AND d.attempts = given.fence
 FOR UPDATE OF d
-"""
-    ).columns(**KEY_TYPES, timeouts=Text())
+""").columns(**KEY_TYPES, timeouts=Text())
 )
 
 # Only known types are taken: events of a newer process are left to a newer worker. The commit of a lease is not waited
@@ -219,8 +213,7 @@ FROM (SELECT * FROM leased UNION ALL SELECT * FROM postponed) AS taken
     ).columns(**TYPES, turn_at=Timestamp, synchronous_commit=Text())
 )
 # Turns for a page of one endpoint's due messages that have none, so that a backlog is not claimed message by message.
-_GIVE_TURNS = sql(
-    f"""
+_GIVE_TURNS = sql(f"""
 WITH turns AS MATERIALIZED ({_TURNS}
     FROM webhook_endpoints w WHERE w.id = :endpoint_id AND w.rate_limit IS NOT NULL FOR NO KEY UPDATE OF w
 ), page AS MATERIALIZED (
@@ -239,20 +232,17 @@ WITH turns AS MATERIALIZED ({_TURNS}
 )
 UPDATE deliveries d SET turn_rate = placed.rate_limit, {_RESERVED.format(turn="placed.turn")}
 FROM placed WHERE d.ctid = placed.place
-"""
-)
+""")
 
 # A turn that is missed is named again like any other delivery.
-_TURNS_DUE = sql(
-    f"""
+_TURNS_DUE = sql(f"""
 SELECT d.event_id, d.effect, d.target, d.queue, e.subject_type, e.subject_id
 FROM deliveries d JOIN events e ON e.id = d.event_id
 WHERE {TO_ENDPOINTS} AND d.lease_until IS NULL AND d.turn_rate IS NOT NULL
   AND d.due_at BETWEEN now() - {TURN_LASTS} AND now()
 ORDER BY d.due_at
 LIMIT :limit
-"""
-)
+""")
 
 
 def claim(

@@ -39,15 +39,13 @@ _REQUEUED = (
     " forgiven = CASE WHEN d.state = 'dead' THEN d.attempts ELSE d.forgiven END"
 )
 # A leased delivery is being sent at this moment.
-_REQUEUE = sql(
-    f"""
+_REQUEUE = sql(f"""
 UPDATE deliveries d SET due_at = now(), nudge_at = now(), {_REQUEUED}
 FROM events e
 WHERE d.id = :id AND d.state = ANY(CAST(:states AS delivery_state[])) AND e.id = d.event_id
   AND (d.state = 'dead' OR d.lease_until IS NULL OR d.lease_until <= now())
 RETURNING d.event_id, d.effect, d.target, d.queue, e.subject_type, e.subject_id
-"""
-).columns(event_id=Uuid(), subject_id=Uuid())
+""").columns(event_id=Uuid(), subject_id=Uuid())
 # Many, one after the other, so that they do not run all at once; rows that another requeue holds are left to it.
 _REQUEUE_PACED = """
 WITH failed AS MATERIALIZED (
@@ -96,12 +94,10 @@ _ADD_RUNS = f"""
 """
 _ADDED = " ON CONFLICT DO NOTHING RETURNING event_id, effect, target, queue, due_at"
 _ONE_RUN = "(SELECT event_id, effect, endpoint_id, queue, now() AS due_at FROM deliveries WHERE id = :id)"
-_ADD_RUN = sql(
-    f"""
+_ADD_RUN = sql(f"""
 WITH added AS ({_ADD_RUNS.format(source=_ONE_RUN)} RETURNING id, event_id, effect, target, queue)
 SELECT added.*, e.subject_type, e.subject_id FROM added JOIN events e ON e.id = added.event_id
-"""
-).columns(event_id=Uuid(), id=Uuid(), subject_id=Uuid())
+""").columns(event_id=Uuid(), id=Uuid(), subject_id=Uuid())
 # The bounds of the ids keep the index scan short. A cancelled run stays cancelled, and one more run follows, unless one
 # arrived or is pending.
 _RECOVER = sql(
@@ -124,8 +120,7 @@ _RECOVER = sql(
 
 # A page of the messages that were postponed for their endpoint's sake; a failed one keeps its own pause, and what is
 # recovered its pace. None is due later for that. While the endpoint's circuit breaker is open again, they wait for it.
-_HASTEN = sql(
-    f"""
+_HASTEN = sql(f"""
 WITH line AS MATERIALIZED (
     SELECT w.id, w.rate_limit, interval '1 second' / least(w.rate_limit, :per_second) AS step,
            greatest(w.next_send_at, now()) AS first
@@ -159,24 +154,20 @@ WITH line AS MATERIALIZED (
 SELECT moved.hastens, first.* FROM moved LEFT JOIN (
     SELECT h.*, e.subject_type, e.subject_id FROM hastened h JOIN events e ON e.id = h.event_id WHERE h.due_at <= now()
 ) AS first ON true
-"""
-).columns(hastens=Boolean(), event_id=Uuid(), subject_id=Uuid())
+""").columns(hastens=Boolean(), event_id=Uuid(), subject_id=Uuid())
 
 # A worker holds the rows of a batch until its commit, and an operator's request does not wait for that. A leased
 # delivery is being sent at this moment.
-_CANCEL = sql(
-    """
+_CANCEL = sql("""
 UPDATE deliveries SET state = 'cancelled', lease_until = NULL, last_error = :reason
 WHERE id = (SELECT id FROM deliveries WHERE id = :id FOR UPDATE NOWAIT)
   AND state = ANY(CAST(:states AS delivery_state[])) AND (lease_until IS NULL OR lease_until <= now())
-"""
-)
+""")
 _IS_LEASED = select(deliveries.c.lease_until > func.now()).where(deliveries.c.id == bindparam("id"))
 
 # A leased delivery is being sent: its sender writes the outcome. A locked row is left out, since its sender may be
 # waiting for the endpoint's row.
-_CANCEL_OF_ENDPOINT = sql(
-    f"""
+_CANCEL_OF_ENDPOINT = sql(f"""
 WITH unsent AS (
     SELECT d.event_id, d.effect, d.target FROM deliveries d
     WHERE d.effect = 'webhooks.send' AND d.endpoint_id = :endpoint_id AND d.queue = 'webhooks' AND d.state = 'pending'
@@ -186,8 +177,7 @@ WITH unsent AS (
 )
 UPDATE deliveries d SET state = 'cancelled', lease_until = NULL, last_error = :reason, cancel_reason = 'deleted'
 FROM unsent WHERE {SAME_KEY.format("unsent")}
-"""
-)
+""")
 
 _PENDING_OF_ENDPOINT = sql(
     "SELECT 1 FROM deliveries d WHERE d.effect = 'webhooks.send' AND d.endpoint_id = :endpoint_id"
@@ -211,8 +201,7 @@ _RUNS = (
 )
 # The writer of an event planned every effect that it knew, or had a reason not to.
 _EVENTS_WITHOUT = PreparedStatement(
-    sql(
-        f"""
+    sql(f"""
 SELECT e.id AS event_id, {EVENT} FROM events e
 WHERE e.type = :event_type AND e.created_at >= :since AND e.id > :after AND e.id < :before
   AND NOT EXISTS (SELECT FROM deliveries d WHERE d.event_id = e.id AND d.effect = :effect)
@@ -221,8 +210,7 @@ WHERE e.type = :event_type AND e.created_at >= :since AND e.id > :after AND e.id
       WHERE c.id = e.catalogue AND CAST(:effect AS text) || ' ' || :event_type = ANY(c.effects)))
 ORDER BY e.id
 LIMIT :limit
-"""
-    ).columns(event_id=Uuid(), **EVENT_TYPES)
+""").columns(event_id=Uuid(), **EVENT_TYPES)
 )
 
 _READ_EVENT = PreparedStatement(
@@ -231,8 +219,7 @@ _READ_EVENT = PreparedStatement(
     )
 )
 # Of a mentor's deleted endpoints: the events that were sent to them, and then what the endpoints answered.
-EVENTS_TO_DELETED_ENDPOINTS = sql(
-    """
+EVENTS_TO_DELETED_ENDPOINTS = sql("""
 SELECT DISTINCT sent.event_id FROM deleted_webhook_endpoints w CROSS JOIN LATERAL (
     SELECT d.event_id FROM deliveries d
     WHERE d.endpoint_id = w.id AND d.effect = 'webhooks.send' AND d.event_id > :after
@@ -240,10 +227,8 @@ SELECT DISTINCT sent.event_id FROM deleted_webhook_endpoints w CROSS JOIN LATERA
 ) AS sent
 WHERE w.mentor_profile_id = :mentor_profile_id
 ORDER BY sent.event_id LIMIT :size
-"""
-)
-FORGET_ENDPOINT_ANSWERS = sql(
-    """
+""")
+FORGET_ENDPOINT_ANSWERS = sql("""
 WITH sent AS (
     SELECT d.event_id, d.effect, d.target, d.last_error FROM deliveries d
     JOIN deleted_webhook_endpoints w ON w.id = d.endpoint_id
@@ -255,8 +240,7 @@ WITH sent AS (
 )
 UPDATE deliveries d SET last_error = :reason FROM sent
 WHERE (d.event_id, d.effect, d.target) = (sent.event_id, sent.effect, sent.target) AND sent.last_error <> :reason
-"""
-)
+""")
 
 
 def requeue(db: Connection, delivery_id: UUID, *states: DeliveryState) -> bool:

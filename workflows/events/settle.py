@@ -27,8 +27,7 @@ from workflows.events.rows import (
 MAX_RESPONSE_CHARACTERS = 4_096
 
 _DONE = PreparedStatement(
-    sql(
-        f"""
+    sql(f"""
 UPDATE deliveries d
 SET state = 'done', done_at = now(), attempts = given.attempt, lease_until = NULL, last_error = NULL
 FROM unnest(
@@ -37,13 +36,11 @@ FROM unnest(
 ) AS given(event_id, effect, target, fence, attempt)
 WHERE {SAME_KEY.format("given")} AND {PENDING} AND d.attempts = given.fence
 RETURNING d.event_id
-"""
-    ).columns(event_id=Uuid())
+""").columns(event_id=Uuid())
 )
 
 # An outcome and its attempt, in one statement. Without `:after` the row is not due again.
-_OUTCOME = sql(
-    f"""
+_OUTCOME = sql(f"""
 WITH ours AS (
     UPDATE deliveries d
     SET attempts = :attempt, lease_until = NULL, state = CAST(:state AS delivery_state),
@@ -60,10 +57,8 @@ INSERT INTO delivery_attempts (event_id, effect, target, attempt, outcome, error
 SELECT event_id, effect, target, :attempt, :outcome, CAST(:error AS text), CAST(:error_class AS text),
        CAST(:status_code AS int), CAST(:response AS text), :duration_ms
 FROM ours
-"""
-)
-_POSTPONE = sql(
-    f"""
+""")
+_POSTPONE = sql(f"""
 UPDATE deliveries d
 SET attempts = :attempts, forgiven = CASE WHEN :forgives THEN :attempts ELSE least(d.forgiven, :attempts) END,
     lease_until = NULL, due_at = later.at, nudge_at = later.at, put_off_until = later.at,
@@ -71,13 +66,11 @@ SET attempts = :attempts, forgiven = CASE WHEN :forgives THEN :attempts ELSE lea
 FROM (SELECT coalesce(CAST(:until AS timestamptz), clock_timestamp() + CAST(:pause AS interval)) AS at) AS later
 WHERE d.event_id = :event_id AND d.effect = :effect AND d.target = :target AND {PENDING} AND d.attempts = :fence
 RETURNING d.due_at
-"""
-)
+""")
 
 # Locked rows are left out rather than waited for: one of them would hold up all the others.
 _DONE_OUTBOUND = PreparedStatement(
-    sql(
-        f"""
+    sql(f"""
 WITH ours AS (
     SELECT given.*, d.ctid AS place
     FROM unnest(
@@ -97,8 +90,7 @@ WITH ours AS (
 INSERT INTO delivery_attempts (event_id, effect, target, attempt, outcome, status_code, response, duration_ms)
 SELECT event_id, effect, target, attempt, 'done', status_code, response, duration_ms FROM ended
 RETURNING event_id, effect, target
-"""
-    ).columns(**KEY_TYPES)
+""").columns(**KEY_TYPES)
 )
 
 

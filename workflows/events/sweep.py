@@ -42,13 +42,11 @@ _EMPTY_LIST = sql(
     )
 )
 # `:by` is 1, or -1 for what could not be published after all.
-_NUDGED = sql(
-    f"""
+_NUDGED = sql(f"""
 UPDATE deliveries d SET nudges = d.nudges + :by, nudge_at = now()
     + CASE WHEN :by > 0 THEN {_PAUSE.replace("d.nudges", "(d.nudges + 1)")} ELSE interval '0' END
 FROM {KEYS} AS n(event_id, effect, target) WHERE {SAME_KEY.format("n")} AND {PENDING} AND d.nudges + :by >= 0
-"""
-)
+""")
 
 # Deliveries that have waited from the first for an unavailable server: postponed repeatedly, they are hardly ever due.
 # Webhooks wait for their own endpoints, which are their owners' affair, and pushes for hosts that any user may name.
@@ -57,8 +55,7 @@ d.put_off_until = d.due_at AND d.last_error IS NOT NULL AND d.effect NOT IN ('we
           AND d.attempts = CASE WHEN d.lease_until > now() THEN 1 ELSE 0 END
 """
 # Timers that are due some day are not read: what is due has been nudged, or leased, for less than a minute ahead.
-_BACKLOG = sql(
-    f"""
+_BACKLOG = sql(f"""
 SELECT asked.queue, due.deliveries, due.age
 FROM unnest(CAST(:queues AS text[])) AS asked(queue)
 CROSS JOIN LATERAL (
@@ -71,12 +68,10 @@ CROSS JOIN LATERAL (
         LIMIT :limit
     ) AS owed
 ) AS due
-"""
-).columns(age=Interval())
+""").columns(age=Interval())
 # Outbound messages that have not left, by when they were recorded, since each postponement moves what is due. A message
 # whose time has not come for the first time is none of them.
-_UNDELIVERED = sql(
-    """
+_UNDELIVERED = sql("""
 SELECT asked.queue, coalesce(now() - pending.since, interval '0') AS age
 FROM unnest(CAST(:queues AS text[])) AS asked(queue)
 CROSS JOIN LATERAL (
@@ -89,11 +84,9 @@ CROSS JOIN LATERAL (
         LIMIT :limit
     ) AS few
 ) AS pending
-"""
-).columns(age=Interval())
+""").columns(age=Interval())
 # Dead messages to partners stay for good: however many there are, so many of each effect are read.
-_DEAD = sql(
-    """
+_DEAD = sql("""
 SELECT asked.effect, dead.deliveries
 FROM unnest(CAST(:effects AS text[])) AS asked(effect)
 CROSS JOIN LATERAL (
@@ -101,8 +94,7 @@ CROSS JOIN LATERAL (
     FROM (SELECT FROM deliveries WHERE state = 'dead' AND effect = asked.effect LIMIT :limit) AS few
 ) AS dead
 WHERE dead.deliveries > 0
-"""
-)
+""")
 
 
 class Backlog(NamedTuple):

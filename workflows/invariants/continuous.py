@@ -74,25 +74,19 @@ _WHOLE = {
     About.BUNDLES: sql("SELECT id FROM bundle_purchases WHERE id > :id ORDER BY id LIMIT :page"),
 }
 _KNOWN = sql("SELECT invariant, about FROM violations ORDER BY looked_at LIMIT :page")
-_FORGET = sql(
-    """
+_FORGET = sql("""
 DELETE FROM violations WHERE invariant = :name AND about = ANY(:ids) AND NOT subject = ANY(:subjects)
-"""
-)
-_REMEMBER = sql(
-    """
+""")
+_REMEMBER = sql("""
 INSERT INTO violations (invariant, subject, about)
 SELECT :name, found.subject, found.about
 FROM unnest(CAST(:subjects AS text[]), CAST(:abouts AS text[])) AS found(subject, about)
 ON CONFLICT (invariant, subject) DO UPDATE SET about = excluded.about, looked_at = now()
-"""
-)
-_REMEMBERED = sql(
-    f"""
+""")
+_REMEMBERED = sql(f"""
 SELECT invariant, count(*) AS violations, (array_agg(subject ORDER BY created_at, subject))[1:{SAMPLE}] AS sample
 FROM violations WHERE about <> ALL(CAST(:besides AS text[])) GROUP BY invariant
-"""
-)
+""")
 _LOOKED_THROUGH_AT = sql("SELECT max(moment) FROM maintenance_cursors WHERE name = :name")
 
 

@@ -83,30 +83,24 @@ _CALENDAR_SHARED = sql("SELECT id FROM mentor_profiles WHERE id = :id FOR SHARE"
 _MENTORS = sql("SELECT id FROM mentor_profiles WHERE id = ANY(CAST(:ids AS uuid[])) ORDER BY id FOR NO KEY UPDATE")
 _USER = sql("SELECT email, version, erased_at FROM users WHERE id = :id FOR NO KEY UPDATE")
 _USER_SHARED = sql("SELECT name, time_zone FROM users WHERE id = :id AND erased_at IS NULL FOR SHARE")
-_USER_WITH_PROFILE = sql(
-    """
+_USER_WITH_PROFILE = sql("""
 WITH profile AS (SELECT id FROM mentor_profiles WHERE user_id = :id FOR NO KEY UPDATE)
 SELECT users.id FROM users, (SELECT count(*) FROM profile) AS locked
 WHERE users.id = :id FOR NO KEY UPDATE OF users
-"""
-)
+""")
 # For itself: a form behind a link that ends with the address has acted by then, or does not act.
 LOCK_AGAINST_LINKS = sql("SELECT id FROM users WHERE id = :user_id FOR UPDATE")
 _NAME = sql("SELECT pg_advisory_xact_lock(hashtextextended(:name, 0))")
 _BOOKINGS = sql("SELECT id FROM bookings WHERE id = ANY(CAST(:ids AS uuid[])) ORDER BY id FOR NO KEY UPDATE")
 _GROUP = sql("SELECT booking_id FROM group_sessions WHERE booking_id = :id FOR NO KEY UPDATE")
-_PERSON_AND_GROUP = sql(
-    """
+_PERSON_AND_GROUP = sql("""
 WITH person AS (SELECT id FROM users WHERE id = :user_id AND erased_at IS NULL FOR NO KEY UPDATE)
 SELECT g.booking_id FROM group_sessions g, person WHERE g.booking_id = :id FOR NO KEY UPDATE OF g
-"""
-)
-_GROUPS_OF_SESSIONS = sql(
-    """
+""")
+_GROUPS_OF_SESSIONS = sql("""
 SELECT g.booking_id FROM group_sessions g JOIN bookings b ON b.id = g.booking_id
 WHERE b.session_id = ANY(CAST(:ids AS uuid[])) ORDER BY g.booking_id FOR NO KEY UPDATE OF g
-"""
-)
+""")
 _SESSIONS = sql("SELECT id FROM sessions WHERE id = ANY(CAST(:ids AS uuid[])) ORDER BY id FOR NO KEY UPDATE")
 
 

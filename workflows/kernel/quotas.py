@@ -18,21 +18,17 @@ DAY = timedelta(days=1)
 # The generic cell rate algorithm: each use moves `used_until` by a share of the period, and it never runs further ahead
 # than one period. One row a subject, whose lock decides a race; `greatest`, since the transaction that began first may
 # get it second.
-_USE = sql(
-    """
+_USE = sql("""
 INSERT INTO quota_usage AS own (kind, subject_id, used_until)
 VALUES (:kind, :subject_id, now() + CAST(:share AS interval))
 ON CONFLICT (kind, subject_id) DO UPDATE SET used_until = greatest(own.used_until, now()) + CAST(:share AS interval)
 WHERE greatest(own.used_until, now()) + CAST(:share AS interval) <= now() + CAST(:period AS interval)
 RETURNING 1
-"""
-)
-_WAIT = sql(
-    """
+""")
+_WAIT = sql("""
 SELECT extract(epoch FROM used_until + CAST(:share AS interval) - CAST(:period AS interval) - clock_timestamp())
 FROM quota_usage WHERE kind = :kind AND subject_id = :subject_id
-"""
-)
+""")
 forget_unused_quotas = ExpiredRows("quota_usage", "used_until < now()", order="used_until")
 
 

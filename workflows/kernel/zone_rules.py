@@ -19,15 +19,12 @@ from models.base import sql
 VERSION = tzdata.IANA_VERSION
 COMPARED_YEARS = 10
 WEEK, SECOND = timedelta(days=7), timedelta(seconds=1)
-_USED = sql(
-    """
+_USED = sql("""
 SELECT time_zone FROM users UNION SELECT time_zone FROM mentor_profiles UNION SELECT time_zone FROM weekly_hours
 UNION SELECT time_zone FROM date_hours UNION SELECT time_zone FROM group_session_templates
-"""
-)
+""")
 # A zone that PostgreSQL does not know is an error to AT TIME ZONE, and some names are abbreviations to it.
-_DIFFERING = sql(
-    """
+_DIFFERING = sql("""
 SELECT ours.name
 FROM unnest(CAST(:names AS text[]), CAST(:moments AS timestamptz[]), CAST(:offsets AS interval[]))
      AS ours (name, moment, utcoffset)
@@ -36,8 +33,7 @@ WHERE CASE WHEN theirs.name IS NULL THEN true
       ELSE (moment AT TIME ZONE ours.name) - (moment AT TIME ZONE 'UTC') <> ours.utcoffset END
 EXCEPT SELECT abbrev FROM pg_timezone_abbrevs
 ORDER BY 1
-"""
-)
+""")
 
 
 def used_zones(db: Connection) -> list[ZoneInfo]:

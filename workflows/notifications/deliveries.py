@@ -34,8 +34,7 @@ MAILED_LATELY = """(
 # The mails that are sent as one, in the order in which it lists them. Each is looked up for itself, however small the
 # tables seem to the planner: in the order of their ids, it would walk through all notifications or events.
 _GATHERED = PreparedStatement(
-    sql(
-        f"""
+    sql(f"""
 WITH held AS MATERIALIZED (
     SELECT event_id, CAST(user_id AS text) AS target FROM notifications
     WHERE user_id = :user_id AND kind = :kind AND gathered_until = :until
@@ -48,29 +47,23 @@ SELECT mail.* FROM held CROSS JOIN LATERAL (
 ) AS mail
 ORDER BY mail.event_id
 LIMIT :limit
-"""
-    ).columns(**TYPES)
+""").columns(**TYPES)
 )
 # A worker that has leased one of them only puts it off, and changes nothing then.
-_DONE_TOGETHER = sql(
-    f"""
+_DONE_TOGETHER = sql(f"""
 UPDATE deliveries d SET state = 'done', done_at = now(), lease_until = NULL, last_error = NULL
 WHERE d.id = ANY(CAST(:ids AS uuid[])) AND {PENDING}
-"""
-)
+""")
 # Waits for those that run these, and keeps others from running them until the transaction's end.
-_SHARE_EFFECT = sql(
-    """
+_SHARE_EFFECT = sql("""
 SELECT FROM events e JOIN deliveries d ON d.event_id = e.id AND d.effect = :effect
 WHERE e.subject_id = ANY(CAST(:subject_ids AS uuid[])) AND e.type = :event_type
 ORDER BY d.event_id
 FOR SHARE OF d
-"""
-)
+""")
 # The messages of an earlier event of the same subjects, by the same effect to the same targets. A message that was
 # refused with a status or cancelled has not left; after any other attempt, it may have.
-_EARLIER = sql(
-    f"""
+_EARLIER = sql(f"""
 SELECT e.subject_id, d.effect, d.target,
        CAST(d.state AS text) = 'done' OR d.attempts > (
            SELECT count(*) FROM delivery_attempts a
@@ -85,8 +78,7 @@ FROM unnest(CAST(:subject_ids AS uuid[]), CAST(:effects AS text[]), CAST(:target
      AS asked(subject_id, effect, target)
 JOIN events e ON e.subject_id = asked.subject_id AND e.type = :event_type
 JOIN deliveries d ON d.event_id = e.id AND d.effect = asked.effect AND d.target = asked.target
-"""
-).columns(subject_id=Uuid())
+""").columns(subject_id=Uuid())
 
 
 # Messages to a person whose account is erased are cancelled, and the servers' answers are deleted, since they repeat

@@ -31,8 +31,7 @@ COUNTED_SINCE = timedelta(days=3)
 # To the minute, so that workers that hold at the same moment hold until the same. Mails that are held already may have
 # an earlier time, which has room for the commit of this. The notifications are found by their events, and not by the
 # index of mails alone, however short that is.
-HOLD = sql(
-    """
+HOLD = sql("""
 WITH wanted AS (
     SELECT n.id, date_trunc('minute', now() + given.length) AS until, (
         SELECT min(o.gathered_until) FROM notifications o
@@ -47,8 +46,7 @@ WITH wanted AS (
 UPDATE notifications n SET gathered_until = coalesce(wanted.present, wanted.until)
 FROM wanted WHERE n.id = wanted.id
 RETURNING n.event_id, n.user_id, n.kind, n.gathered_until, wanted.present IS NOT NULL AS joined
-"""
-).columns(event_id=Uuid(), user_id=Uuid(), gathered_until=Timestamp)
+""").columns(event_id=Uuid(), user_id=Uuid(), gathered_until=Timestamp)
 
 
 @dataclass(frozen=True, kw_only=True)

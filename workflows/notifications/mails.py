@@ -48,8 +48,7 @@ WAIT_FOR_SESSION = timedelta(seconds=5)
 # The targets of mails about a change of a user's address.
 NEW_ADDRESS, FORMER_ADDRESS = "new_address", "former_address"
 _NOT_USERS = (OPERATORS, NEW_ADDRESS, FORMER_ADDRESS)
-MAILS = sql(
-    f"""
+MAILS = sql(f"""
 WITH asked AS (
     SELECT * FROM unnest(CAST(:event_ids AS uuid[]), CAST(:user_ids AS uuid[])) AS asked(event_id, user_id)
 )
@@ -65,14 +64,11 @@ LEFT JOIN bookings b ON b.id = n.booking_id
 LEFT JOIN mentor_profiles mentor ON mentor.id = b.mentor_profile_id
 LEFT JOIN booking_participants seat ON seat.booking_id = n.booking_id AND seat.user_id = n.user_id
 LEFT JOIN notification_preferences p ON p.user_id = n.user_id AND p.kind = n.kind AND p.channel = n.channel
-"""
-).columns(event_id=Uuid(), user_id=Uuid(), created_at=Timestamp, gathered_until=Timestamp)
-_EMAIL_CHANGE = sql(
-    """
+""").columns(event_id=Uuid(), user_id=Uuid(), created_at=Timestamp, gathered_until=Timestamp)
+_EMAIL_CHANGE = sql("""
 SELECT c.email, c.former_email, c.expires_at, c.open, u.name, u.time_zone
 FROM email_changes c JOIN users u ON u.id = c.user_id WHERE c.id = :id
-"""
-).columns(expires_at=Timestamp)
+""").columns(expires_at=Timestamp)
 
 
 @dataclass(frozen=True, kw_only=True)

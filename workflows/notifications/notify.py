@@ -57,8 +57,7 @@ class _Deferred:
     now: datetime
 
 
-_WRITE = sql(
-    """
+_WRITE = sql("""
 INSERT INTO notifications (id, event_id, user_id, channel, kind, title, body, booking_id, session_id)
 SELECT row.*
 FROM jsonb_to_recordset(:rows) AS row(
@@ -67,8 +66,7 @@ FROM jsonb_to_recordset(:rows) AS row(
 )
 ORDER BY row.event_id, row.user_id, row.channel
 ON CONFLICT DO NOTHING
-"""
-).bindparams(bindparam("rows", type_=JSONB))
+""").bindparams(bindparam("rows", type_=JSONB))
 
 
 def notify(db: Connection, event: Event, notification: BookingNotification, *, now: datetime) -> None:

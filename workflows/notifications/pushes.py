@@ -25,8 +25,7 @@ from workflows.notifications.reminders import words_now
 from workflows.notifications.texts import Words
 
 PUSH_USEFUL_FOR = timedelta(hours=24)
-_PUSHES = sql(
-    f"""
+_PUSHES = sql(f"""
 SELECT n.event_id, n.id, n.user_id, n.kind, n.title, n.body, n.session_id, n.booking_id, n.created_at,
        s.id AS subscription_id, s.sealed, s.host, p.wanted, {IS_PARTY} AS party,
        CAST(b.status AS text) AS booking_status, CAST(of_booking.status AS text) AS session_status
@@ -36,8 +35,7 @@ JOIN notifications n ON n.event_id = asked.event_id AND n.user_id = s.user_id AN
 LEFT JOIN bookings b ON b.id = n.booking_id
 LEFT JOIN sessions of_booking ON of_booking.booking_id = n.booking_id
 LEFT JOIN notification_preferences p ON p.user_id = n.user_id AND p.kind = n.kind AND p.channel = n.channel
-"""
-).columns(
+""").columns(
     event_id=Uuid(),
     id=Uuid(),
     user_id=Uuid(),

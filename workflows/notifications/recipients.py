@@ -105,8 +105,7 @@ u.id AS user_id, u.name, u.time_zone, u.erased_at IS NOT NULL AS erased, own.id 
 ARRAY(SELECT browser.id FROM push_subscriptions browser WHERE browser.user_id = u.id ORDER BY browser.id) AS browsers
 """
 _TYPES: dict[str, Any] = {"user_id": Uuid(), "mentor_profile_id": Uuid(), "choices": JSONB(), "browsers": ARRAY(Uuid())}
-_PARTIES = sql(
-    f"""
+_PARTIES = sql(f"""
 SELECT b.id AS booking_id, b.title, b.status AS booking_status, b.decline_reason, b.cancel_reason,
        s.status AS session_status, s.cancellation,
        CASE WHEN b.late_fee_percent > 0 AND (b.price_amount > 0 OR b.bundle_purchase_id IS NOT NULL)
@@ -129,8 +128,7 @@ CROSS JOIN LATERAL (
 ) AS party
 JOIN users u ON u.id = party.user_id
 LEFT JOIN mentor_profiles own ON own.user_id = u.id
-"""
-).columns(booking_id=Uuid(), cancellation=JSONB(), **_TYPES)
+""").columns(booking_id=Uuid(), cancellation=JSONB(), **_TYPES)
 _USER = sql(
     f"SELECT {_PERSON} FROM users u LEFT JOIN mentor_profiles own ON own.user_id = u.id WHERE u.id = :user_id"
 ).columns(**_TYPES)

@@ -40,8 +40,7 @@ from workflows.sessions.records import SESSION_WITH_TERMS, SessionWithTerms
 MAX_LOCKING_ROUNDS = 5
 _USER, _MENTOR = ":user_id", ":mentor_profile_id"
 # Sessions of bookings that were accepted a moment ago have a status of null. In the order in which credits go back.
-OPEN = sql(
-    f"""
+OPEN = sql(f"""
 SELECT 'draft' AS kind, b.id, b.mentor_profile_id, b.mentee_user_id, b.bundle_purchase_id, CAST(NULL AS text) AS status
 FROM bookings b WHERE b.mentee_user_id = {_USER} AND b.status = 'draft'
 UNION ALL
@@ -71,8 +70,7 @@ SELECT 'bundle', p.id, NULL, NULL, p.id, NULL
 FROM bundle_purchases p
 WHERE p.mentee_user_id = {_USER} AND p.remaining_sessions > 0 AND (p.valid_to IS NULL OR p.valid_to > :now)
 ORDER BY bundle_purchase_id NULLS FIRST, id
-"""
-).columns(id=Uuid(), mentor_profile_id=Uuid(), mentee_user_id=Uuid(), bundle_purchase_id=Uuid())
+""").columns(id=Uuid(), mentor_profile_id=Uuid(), mentee_user_id=Uuid(), bundle_purchase_id=Uuid())
 
 
 @dataclass(frozen=True)

@@ -68,13 +68,11 @@ ACCOUNT = (
     sql(f"DELETE FROM outside_busy WHERE mentor_profile_id = {_MENTOR}"),
     sql(f"DELETE FROM calendar_feeds WHERE mentor_profile_id = {_MENTOR}"),
     # Their pending deliveries are cancelled by `maintain`, or when they are due.
-    sql(
-        f"""
+    sql(f"""
 WITH deleted AS (DELETE FROM webhook_endpoints WHERE mentor_profile_id = {_MENTOR} RETURNING id, mentor_profile_id)
 INSERT INTO deleted_webhook_endpoints (id, mentor_profile_id, deliveries_left)
 SELECT id, mentor_profile_id, true FROM deleted
-"""
-    ),
+"""),
 )
 _OWN = f"({{of}}.mentee_user_id = {_USER} OR {{of}}.mentor_profile_id = {_MENTOR})"
 BOOKINGS = (
@@ -145,14 +143,12 @@ PARTS = (
     Part("webhooks", repair.EVENTS_TO_DELETED_ENDPOINTS, (repair.FORGET_ENDPOINT_ANSWERS,)),
 )
 _MARK = sql("UPDATE users SET erased_at = now() WHERE id = :user_id AND erased_at IS NULL")
-_NEXT = sql(
-    """
+_NEXT = sql("""
 SELECT u.id AS user_id, m.id AS mentor_profile_id, u.erased_at
 FROM users u LEFT JOIN mentor_profiles m ON m.user_id = u.id
 WHERE u.erased_at IS NOT NULL AND u.erasure_ended_at IS NULL AND u.erased_at < now() - CAST(:age AS interval)
 ORDER BY u.erased_at LIMIT 1 FOR NO KEY UPDATE OF u SKIP LOCKED
-"""
-).columns(user_id=Uuid(), mentor_profile_id=Uuid())
+""").columns(user_id=Uuid(), mentor_profile_id=Uuid())
 _ENDED = sql("UPDATE users SET erasure_ended_at = now() WHERE id = :user_id")
 _FORGET_CURSORS = sql("DELETE FROM maintenance_cursors WHERE name = ANY(:names)")
 

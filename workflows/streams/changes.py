@@ -91,28 +91,23 @@ FROM events WHERE xid < CAST(:horizon AS xid8) AND sequence > :older
   AND (xid, sequence) > (CAST(:xid AS xid8), :sequence)
 ORDER BY events.xid, sequence
 """
-EVENTS_AFTER = sql(
-    f"""
+EVENTS_AFTER = sql(f"""
 SELECT CAST(CAST(xid AS text) AS bigint) AS xid, id, type, actor, sequence, data, occurred_at
 FROM (SELECT * {_NEXT_EVENTS} LIMIT :max_read) AS next
 WHERE type = ANY(:types) ORDER BY next.xid, sequence LIMIT :limit
-"""
-).columns(xid=BigInteger(), id=Uuid(), occurred_at=Timestamp, data=JSONB())
+""").columns(xid=BigInteger(), id=Uuid(), occurred_at=Timestamp, data=JSONB())
 LAST_EVENT_READ = sql(
     f"SELECT CAST(CAST(xid AS text) AS bigint) AS xid, sequence {_NEXT_EVENTS} OFFSET :max_read - 1 LIMIT 1"
 )
 _LATEST = sql(_CHANGES.format(where="", direction="DESC")).columns(**_TYPES)
-_SNAPSHOT = sql(
-    """
+_SNAPSHOT = sql("""
 SELECT CAST(CAST(pg_snapshot_xmin(s) AS text) AS bigint) AS xmin,
        CAST(CAST(pg_snapshot_xmax(s) AS text) AS bigint) AS xmax,
        ARRAY(SELECT CAST(CAST(x AS text) AS bigint) FROM pg_snapshot_xip(s) AS x) AS running
 FROM pg_current_snapshot() AS s
-"""
-)
+""")
 # A server that recovers to an earlier moment, or takes over from another one, begins a new timeline.
-_PRESENT = sql(
-    """
+_PRESENT = sql("""
 SELECT CAST(CAST(pg_snapshot_xmin(pg_current_snapshot()) AS text) AS bigint) AS horizon,
        system_identifier AS cluster,
        CAST((SELECT oid FROM pg_database WHERE datname = current_database()) AS bigint) AS database,
@@ -123,23 +118,19 @@ FROM pg_control_system() AS s LEFT JOIN LATERAL (
     SELECT number, c.system_identifier = s.system_identifier AS is_here, events_up_to
     FROM clusters c ORDER BY number DESC LIMIT 1
 ) AS latest ON true
-"""
-)
+""")
 _IS_SETTLED = sql(
     "SELECT coalesce((SELECT c.system_identifier = s.system_identifier FROM clusters c ORDER BY c.number DESC LIMIT 1),"
     " false) FROM pg_control_system() AS s"
 )
-_SETTLE = sql(
-    """
+_SETTLE = sql("""
 INSERT INTO clusters (number, system_identifier, events_up_to)
 SELECT coalesce((SELECT max(number) FROM clusters), 0) + 1, s.system_identifier,
        coalesce(pg_sequence_last_value('events_sequence_seq'), 0)
 FROM pg_control_system() AS s
 RETURNING number
-"""
-)
-BUSY_TIMES = sql(
-    """
+""")
+BUSY_TIMES = sql("""
 SELECT busy FROM person_busy
 WHERE user_id = (SELECT user_id FROM mentor_profiles WHERE id = :mentor_profile_id)
   AND busy && tstzrange(:now, :until)
@@ -150,15 +141,13 @@ WHERE mentor_profile_id = :mentor_profile_id AND end_time > :now AND start_time 
 UNION ALL
 SELECT busy FROM outside_busy WHERE mentor_profile_id = :mentor_profile_id AND busy && tstzrange(:now, :until)
 ORDER BY 1
-"""
-).columns(person_busy.c.busy)
+""").columns(person_busy.c.busy)
 _SEATS = sql(
     "SELECT booking_id, capacity, seats_taken, seats_offered, seats_taken + seats_offered >= capacity AS is_full"
     " FROM group_sessions WHERE booking_id = ANY(:booking_ids)"
 ).columns(booking_id=Uuid())
 _COLUMNS = ", ".join(f"s.{column.name}" for column in Session.columns())
-OPEN_SESSIONS = sql(
-    f"""
+OPEN_SESSIONS = sql(f"""
 SELECT * FROM (
     SELECT {_COLUMNS} FROM sessions s
     WHERE s.mentee_user_id = :user_id AND s.status IN ('scheduled', 'in_progress')
@@ -170,8 +159,7 @@ SELECT * FROM (
     WHERE s.mentor_profile_id = :mentor_profile_id AND s.status IN ('scheduled', 'in_progress')
 ) AS open_sessions
 ORDER BY start_time, id LIMIT :limit
-"""
-).columns(*Session.columns())
+""").columns(*Session.columns())
 
 
 @dataclass(frozen=True, kw_only=True)

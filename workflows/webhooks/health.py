@@ -31,8 +31,7 @@ _NOTIFIED_COLUMNS = "id AS webhook_endpoint_id, mentor_profile_id, state, failin
 
 # The breaker stays open for 30 s after the tenth failure in a row, and for an hour at most. A message that was on its
 # way already when another's failure opened it adds nothing to that, and neither does a ping or an example.
-_COUNT_FAILURE = sql(
-    f"""
+_COUNT_FAILURE = sql(f"""
 UPDATE webhook_endpoints
 SET failures = failures + 1,
     failing_since = coalesce(failing_since, :now),
@@ -41,8 +40,7 @@ SET failures = failures + 1,
 WHERE id = :id AND open_until IS NOT DISTINCT FROM CAST(:breaker_until AS timestamptz)
   AND (open_until IS NULL OR NOT :requested)
 RETURNING {_NOTIFIED_COLUMNS}
-"""
-)
+""")
 # Locked, so that one of several concurrent failures notifies the owner.
 _LOCK_ENDPOINT = sql(f"SELECT {_NOTIFIED_COLUMNS} FROM webhook_endpoints WHERE id = :id FOR NO KEY UPDATE")
 
