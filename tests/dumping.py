@@ -6,16 +6,14 @@ from collections.abc import Iterable
 
 from sqlalchemy import Connection, Engine, text
 
-_COLUMNS = text(
-    """
+_COLUMNS = text("""
 SELECT table_name, array_agg(
     CASE data_type WHEN 'bytea' THEN format('encode(%I, ''escape'')', column_name)
                    ELSE format('CAST(%I AS text)', column_name) END
 ) AS columns
 FROM information_schema.columns WHERE table_schema = 'public'
 GROUP BY table_name
-"""
-)
+""")
 
 
 def dump(engine: Engine) -> dict[str, str]:

@@ -13,11 +13,7 @@ from tests.speaking import Caller
 
 @dataclass
 class Participants:
-    """A mentor, a mentee and an operator as HTTP callers.
-
-    Args:
-        addresses: the mail addresses of both, which no log may show.
-    """
+    """A mentor, a mentee and an operator as HTTP callers."""
 
     operator: Caller
     mentor: Caller
@@ -26,7 +22,7 @@ class Participants:
     mentor_user_id: str
     mentee_user_id: str
     listing_id: str
-    addresses: tuple[str, str]
+    addresses: tuple[str, str]  # the mail addresses of both, which no log may show
     _hours: itertools.count[int] = field(default_factory=lambda: itertools.count(24))
 
     def slot(self) -> str:

@@ -30,13 +30,9 @@ class Answer:
 
 @dataclass(frozen=True)
 class Caller:
-    """HTTP client with the credentials of one caller as headers.
+    """HTTP client with the credentials of one caller as headers."""
 
-    Args:
-        base: the address of the API, with a prefix if there is one.
-    """
-
-    base: str
+    base: str  # the address of the API, with a prefix if there is one
     identity: Mapping[str, str] = field(default_factory=dict)
     pool: urllib3.PoolManager = field(default_factory=lambda: urllib3.PoolManager(maxsize=32, retries=False))
 

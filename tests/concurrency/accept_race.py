@@ -81,23 +81,14 @@ _PARAMETERS = (
 
 @dataclass(frozen=True)
 class Result:
-    """What came of a race.
+    """What came of a race."""
 
-    Args:
-        turns: accepts that were tried and not broken up.
-        accepted: bookings that were accepted.
-        refused: accepts that were refused since the time was taken.
-        deadlocks: as PostgreSQL counted them.
-        per_second: turns a second.
-        longest_ms: how long the slowest turn took.
-    """
-
-    turns: int
-    accepted: int
-    refused: int
-    deadlocks: int
-    per_second: float
-    longest_ms: float
+    turns: int  # accepts that were tried and not broken up
+    accepted: int  # bookings that were accepted
+    refused: int  # accepts that were refused since the time was taken
+    deadlocks: int  # as PostgreSQL counted them
+    per_second: float  # turns a second
+    longest_ms: float  # how long the slowest turn took
 
 
 def race(

@@ -94,15 +94,11 @@ def every_effect() -> Subscriptions:
 
 @dataclass
 class Harness:
-    """A deliverer on a database, and what it has sent outside.
-
-    Args:
-        wakeups: gets the wake-ups after each commit; drops them by default.
-    """
+    """A deliverer on a database, and what it has sent outside."""
 
     engine: Engine
     transport: CountingTransport = field(default_factory=CountingTransport)
-    wakeups: WakeupSink = field(default_factory=Deaf)
+    wakeups: WakeupSink = field(default_factory=Deaf)  # gets the wake-ups after each commit; drops them by default
 
     @property
     def transactions(self) -> Transactions:

@@ -80,16 +80,12 @@ def _one_after_another(harness: Harness, _race: Race, key: DeliveryKey) -> None:
 
 @dataclass
 class Copies:
-    """Works off all that is due, in five copies of each task.
-
-    Args:
-        called_again: whether the sweep had to call for each.
-    """
+    """Works off all that is due, in five copies of each task."""
 
     harness: Harness
     race: Race
     deliver: Deliver
-    called_again: bool
+    called_again: bool  # whether the sweep had to call for each
 
     @property
     def delivered(self) -> list[DeliveryKey]:

@@ -24,22 +24,14 @@ FROM deliveries WHERE state = 'pending' AND due_at <= now()
 
 @dataclass
 class Burst:
-    """What came of it.
-
-    Args:
-        seconds: from its first request to its last answer.
-        drained_seconds: from its end until nothing was due, or a minute had passed.
-        oldest_seconds: for how long the oldest delivery was due then.
-        slowest_session_seconds: of the accepts that were sent one by one, meanwhile and afterwards.
-        fresh: how many those were.
-    """
+    """What came of it."""
 
     lives: int
-    seconds: float
-    drained_seconds: float
-    oldest_seconds: float
-    slowest_session_seconds: float
-    fresh: int
+    seconds: float  # from its first request to its last answer
+    drained_seconds: float  # from its end until nothing was due, or a minute had passed
+    oldest_seconds: float  # for how long the oldest delivery was due then
+    slowest_session_seconds: float  # of the accepts that were sent one by one, meanwhile and afterwards
+    fresh: int  # how many those were
     wrong: list[str] = field(default_factory=list)
 
     def checks(self) -> list[Check]:

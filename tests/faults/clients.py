@@ -25,36 +25,25 @@ class Unanswered(Exception):
 
 @dataclass
 class Life:
-    """A booking's life, as far as its steps were acknowledged.
-
-    Args:
-        accepted_at: when its acceptance was acknowledged, on the monotonic clock; None before.
-        session_seconds: from sending the accept until the session could be read.
-    """
+    """A booking's life, as far as its steps were acknowledged."""
 
     booking_id: str
     session_id: str = ""
-    accepted_at: float | None = None
-    session_seconds: float | None = None
+    accepted_at: float | None = None  # when its acceptance was acknowledged, on the monotonic clock; None before
+    session_seconds: float | None = None  # from sending the accept until the session could be read
     completed: bool = False
 
 
 @dataclass
 class Record:
-    """What clients have been told, whatever happens to the system.
-
-    Args:
-        answered_at: when each step was acknowledged, on the monotonic clock.
-        sessions_read_at: when each session could first be read.
-        retries: how many requests had to be sent again, by what they came to.
-        wrong: answers that no client should get.
-    """
+    """What clients have been told, whatever happens to the system."""
 
     lives: list[Life] = field(default_factory=list)
-    answered_at: list[float] = field(default_factory=list)
-    sessions_read_at: list[float] = field(default_factory=list)
+    answered_at: list[float] = field(default_factory=list)  # when each step was acknowledged, on the monotonic clock
+    sessions_read_at: list[float] = field(default_factory=list)  # when each session could first be read
+    # How many requests had to be sent again, by what they came to.
     retries: dict[str, int] = field(default_factory=dict)
-    wrong: list[str] = field(default_factory=list)
+    wrong: list[str] = field(default_factory=list)  # answers that no client should get
 
     @property
     def accepted(self) -> list[Life]:

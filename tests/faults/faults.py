@@ -40,23 +40,16 @@ class Fault:
 
 @dataclass
 class Faults:
-    """Makes faults in the system of a data folder.
-
-    Args:
-        seed: decides on their order and durations.
-        redis_url: of the Valkey.
-        kill_valkey: kills it and has it started again; None where the system's own manager starts it again.
-        valkey_pid: its process; None for the system's own.
-        leave_out: kinds of faults that are not made.
-        pauses_seconds: the shortest and the longest pause between two faults.
-    """
+    """Makes faults in the system of a data folder."""
 
     data_dir: Path
-    seed: int
-    redis_url: str
+    seed: int  # decides on their order and durations
+    redis_url: str  # of the Valkey
+    # Kills it and has it started again; None where the system's own manager starts it again.
     kill_valkey: Callable[[], None] | None = None
-    valkey_pid: Callable[[], int] | None = None
-    leave_out: Sequence[str] = ()
+    valkey_pid: Callable[[], int] | None = None  # its process; None for the system's own
+    leave_out: Sequence[str] = ()  # kinds of faults that are not made
+    # The shortest and the longest pause between two faults.
     pauses_seconds: tuple[float, float] = PAUSES_BETWEEN_SECONDS
     _random: Random = field(init=False)
     _stopped: list[Timer] = field(default_factory=list)

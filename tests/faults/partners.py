@@ -38,18 +38,13 @@ class Arrival:
 
 @dataclass
 class Partner:
-    """A webhook receiver.
+    """A webhook receiver."""
 
-    Args:
-        behaviour: how it answers.
-        arrivals: all that it was sent.
-    """
-
-    behaviour: str
+    behaviour: str  # how it answers
     url: str
     id: UUID = field(default_factory=uuid7)
     secret: str = field(default_factory=new_secret)
-    arrivals: list[Arrival] = field(default_factory=list)
+    arrivals: list[Arrival] = field(default_factory=list)  # all that it was sent
 
 
 Answer = Callable[[asyncio.StreamWriter], Awaitable[bool]]

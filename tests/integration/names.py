@@ -33,16 +33,12 @@ class Names(Resolver):
 
 @dataclass
 class NameServer:
-    """DNS server for some IPv4 names; it does not respond to queries for any other.
-
-    Args:
-        ttl: of its answers, in seconds.
-        queries: the names that it was asked for, one for each query of an A record.
-    """
+    """DNS server for some IPv4 names; it does not respond to queries for any other."""
 
     names: Mapping[str, Sequence[str]]
-    ttl: int = 60
+    ttl: int = 60  # of its answers, in seconds
     address: str = ""
+    # The names that it was asked for, one for each query of an A record.
     queries: list[str] = field(default_factory=list)
 
     def respond(self, query: bytes) -> bytes | None:

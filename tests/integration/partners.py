@@ -14,21 +14,15 @@ YES = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok"
 
 @dataclass
 class Partner:
-    """What the server answers, and what it has seen.
-
-    Args:
-        answer: to each request.
-        answers: how many a connection gets before it is closed without a word; None for any number.
-        arrived: each request's head, with the number of its connection.
-        ended: the numbers of the connections that are over.
-    """
+    """What the server answers, and what it has seen."""
 
     port: int
-    answer: bytes = YES
-    answers: int | None = None
+    answer: bytes = YES  # to each request
+    answers: int | None = None  # how many a connection gets before it is closed without a word; None for any number
+    # Each request's head, with the number of its connection.
     arrived: list[tuple[int, bytes]] = field(default_factory=list)
     open: dict[int, socket.socket] = field(default_factory=dict)
-    ended: set[int] = field(default_factory=set)
+    ended: set[int] = field(default_factory=set)  # the numbers of the connections that are over
     connections: int = 0
     lock: Lock = field(default_factory=Lock)
 

@@ -40,15 +40,11 @@ TICK = timedelta(microseconds=1)
 
 @dataclass
 class Scene:
-    """A group of a course with a price of 15 dollars, whose session begins in five days.
-
-    Args:
-        terms: of its policy.
-    """
+    """A group of a course with a price of 15 dollars, whose session begins in five days."""
 
     db: Connection
     capacity: int = 2
-    terms: dict[str, Any] = field(default_factory=dict)
+    terms: dict[str, Any] = field(default_factory=dict)  # of its policy
 
     def __post_init__(self) -> None:
         self.course = factories.make_course(self.db)

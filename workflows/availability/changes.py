@@ -34,8 +34,7 @@ _RAISE = sql(
     "UPDATE mentor_profiles SET calendar_version = calendar_version + 1 WHERE id = :id RETURNING calendar_version"
 )
 # Whether the last announcement is long enough ago; if not, the change is the latest of those that are held back.
-_HOLD_BACK = sql(
-    """
+_HOLD_BACK = sql("""
 INSERT INTO availability_announcements AS own (mentor_profile_id, announced_at) VALUES (:id, now())
 ON CONFLICT (mentor_profile_id) DO UPDATE SET (announced_at, held_back, event_id) = (
     SELECT CASE WHEN free THEN now() ELSE own.announced_at END, CASE WHEN free THEN 0 ELSE own.held_back + 1 END,
@@ -43,8 +42,7 @@ ON CONFLICT (mentor_profile_id) DO UPDATE SET (announced_at, held_back, event_id
     FROM (SELECT own.announced_at + CAST(:pause AS interval) <= now() AS free) AS pause
 )
 RETURNING held_back, announced_at + CAST(:pause AS interval) AS announce_at
-"""
-).columns(announce_at=Timestamp)
+""").columns(announce_at=Timestamp)
 _HELD_BACK = sql(
     "SELECT event_id FROM availability_announcements WHERE mentor_profile_id = :id AND held_back > 0"
 ).columns(event_id=Uuid())

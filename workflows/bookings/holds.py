@@ -37,8 +37,7 @@ _LOCK = sql(
 )
 # What has expired gives way, as does an own hold of an overlapping time, which counts no more. The insert counts what
 # was deleted, so that it comes after.
-TAKE_HOLD = sql(
-    """
+TAKE_HOLD = sql("""
 WITH wanted AS (
     SELECT tstzrange(
         :start_time - :buffer_before_minutes * interval '1 minute',
@@ -65,8 +64,7 @@ SELECT :id, :mentor_user_id, :mentor_profile_id, wanted.busy,
 FROM wanted, own, (SELECT count(*) FROM ended) AS swept
 WHERE own.count < :max_holds
 RETURNING expires_at, created_at
-"""
-)
+""")
 RELEASE_HOLD = sql(
     f"WITH {LOCK_MENTOR} DELETE FROM person_busy USING mentor"
     " WHERE person_busy.mentor_profile_id = mentor.id AND person_busy.hold_id = :id"

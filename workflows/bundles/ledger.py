@@ -29,8 +29,7 @@ def moving(changed: str, *, kind: str, credits: str) -> TextualSelect:
         credits: an expression for how many credits came or went.
     """
     # The entry is numbered by its insert, under the lock of the bundle's row: entries are in the order of their moves.
-    return sql(
-        f"""
+    return sql(f"""
 WITH bundle AS ({changed}),
 entry AS (
     INSERT INTO bundle_entries (
@@ -41,8 +40,7 @@ entry AS (
     FROM bundle
 )
 SELECT {_COLUMNS} FROM bundle
-"""
-    ).columns(*Bundle.columns())
+""").columns(*Bundle.columns())
 
 
 # A bundle is never sold for later, so that only the end of its validity is looked at.
@@ -66,14 +64,12 @@ _OF_SEAT = "{entry}.seat_id = :seat_id AND {entry}.booking_id = :booking_id"
 
 
 def _lock_spent(of: str) -> TextClause:
-    return sql(
-        f"""
+    return sql(f"""
 SELECT bundle.id, bundle.valid_to
 FROM bundle_entries spent JOIN bundle_purchases bundle ON bundle.id = spent.bundle_purchase_id
 WHERE {of.format(entry="spent")} AND spent.kind = 'spend'
 FOR NO KEY UPDATE OF bundle
-"""
-    )
+""")
 
 
 def _giving_back(of: str) -> TextualSelect:

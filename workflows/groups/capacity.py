@@ -17,15 +17,13 @@ from workflows.identity.actor import Actor
 from workflows.kernel.errors import Conflict, InvalidTransition, Stale
 from workflows.kernel.operator_policy import OperatorPolicy
 
-_CHANGE = sql(
-    """
+_CHANGE = sql("""
 UPDATE group_sessions SET capacity = :capacity
 WHERE booking_id = :booking_id AND cancelled_at IS NULL
   AND seats_taken + seats_offered <= CAST(:capacity AS integer)
   AND (CAST(:any_version AS boolean) OR version = :version)
 RETURNING booking_id
-"""
-)
+""")
 # However early it was started.
 _HAS_STARTED = sql("SELECT EXISTS (SELECT FROM sessions WHERE booking_id = :booking_id AND status <> 'scheduled')")
 

@@ -17,8 +17,7 @@ from workflows.kernel.errors import Conflict, Invalid, InvalidTransition, NotFou
 from workflows.kernel.locks import lock_person_and_group
 from workflows.kernel.records import Record
 
-_READ = sql(
-    """
+_READ = sql("""
 SELECT b.id AS booking_id, :user_id AS user_id, m.user_id AS mentor_user_id, m.active AS mentor_active,
        g.cancelled_at,
        s.status AS session_status, p.seat_id, p.price_amount, p.price_currency, p.bundle_purchase_id,
@@ -34,8 +33,7 @@ LEFT JOIN booking_participants p ON p.booking_id = b.id AND p.user_id = :user_id
 LEFT JOIN bundle_purchases bundle ON bundle.id = p.bundle_purchase_id
 LEFT JOIN waitlist_entries w ON w.booking_id = b.id AND w.user_id = :user_id
 WHERE b.id = :booking_id
-"""
-).columns(
+""").columns(
     booking_id=Uuid(),
     user_id=Uuid(),
     mentor_user_id=Uuid(),

@@ -30,23 +30,19 @@ MAX_DAYS = 366
 WEEK_DAYS = 7
 
 # What of the mentor's calendar overlaps a time, with the buffer after it; a hold counts until it expires.
-_BUSY = sql(
-    """
+_BUSY = sql("""
 SELECT coalesce(booking_id, hold_id) FROM person_busy
 WHERE user_id = (SELECT user_id FROM mentor_profiles WHERE id = :mentor_profile_id)
   AND busy && tstzrange(CAST(:start AS timestamptz), CAST(:buffered_end AS timestamptz))
   AND (expires_at IS NULL OR expires_at > now())
 ORDER BY lower(busy) LIMIT 1
-"""
-)
-_TIME_OFF = sql(
-    """
+""")
+_TIME_OFF = sql("""
 SELECT id FROM time_off
 WHERE mentor_profile_id = :mentor_profile_id
   AND end_time > CAST(:start AS timestamptz) AND start_time < CAST(:end AS timestamptz)
 ORDER BY start_time LIMIT 1
-"""
-)
+""")
 
 
 @dataclass(frozen=True)

@@ -30,8 +30,7 @@ from workflows.terms.cancellation import Quote, quote_at, quote_by_policy
 from workflows.terms.expected_terms import NOTHING_EXPECTED, ExpectedTerms
 
 # `offered` is 1 where the seat is the one that is kept for this person, whose entry in the waiting list then goes.
-_TAKE = sql(
-    """
+_TAKE = sql("""
 WITH entry AS (
     DELETE FROM waitlist_entries
     WHERE booking_id = :booking_id AND user_id = :user_id
@@ -57,10 +56,8 @@ attending AS (
     FROM seat
 )
 SELECT booking_id FROM seat
-"""
-)
-_LEAVE = sql(
-    """
+""")
+_LEAVE = sql("""
 WITH participant AS (
     DELETE FROM booking_participants
     WHERE booking_id = :booking_id AND user_id = :user_id
@@ -78,8 +75,7 @@ released AS (
 )
 UPDATE group_sessions SET seats_taken = seats_taken - 1 FROM participant
 WHERE group_sessions.booking_id = participant.booking_id
-"""
-)
+""")
 _REASON = sql("SELECT reason FROM seat_cancellations WHERE seat_id = :seat_id")
 _RELEASE_ALL = sql("DELETE FROM person_busy WHERE booking_id = :booking_id AND mentor_profile_id IS NULL")
 # Bundles are locked in the order of their ids: one person may have paid for seats in two groups that are cancelled.
@@ -103,20 +99,16 @@ fee AS (
 _IN_ORDER = "ORDER BY bundle_purchase_id, user_id, seat_id"
 _OWED = {"user_id": Uuid(), "seat_id": Uuid(), "bundle_purchase_id": Uuid()}
 _FEES = sql(f"WITH {_WAIVE} SELECT * FROM fee {_IN_ORDER}").columns(**_OWED)
-_PAID_AND_FEES = sql(
-    f"""
+_PAID_AND_FEES = sql(f"""
 WITH {_WAIVE}
 SELECT user_id, seat_id, price_amount AS amount, price_currency AS currency, bundle_purchase_id, false AS waived
 FROM booking_participants WHERE booking_id = :booking_id AND seat_id IS NOT NULL
 UNION ALL SELECT * FROM fee {_IN_ORDER}
-"""
-).columns(**_OWED)
-_WAS_WAIVED = sql(
-    """
+""").columns(**_OWED)
+_WAS_WAIVED = sql("""
 SELECT bool_or(waived_at IS NOT NULL) FROM seat_cancellations
 WHERE booking_id = :booking_id AND user_id = :user_id
-"""
-)
+""")
 
 
 def join(

@@ -22,8 +22,7 @@ MAX_MENTORS = 100
 MAX_PRODUCTS = 100
 MAX_GROUP_SESSIONS = 20
 
-OFFERS = sql(
-    f"""
+OFFERS = sql(f"""
 WITH teaching AS (
     SELECT id, user_id, headline, rating_sum, review_count, {RATING_IN_HUNDREDTHS} AS average FROM mentor_profiles
     WHERE active AND id IN (SELECT mentor_profile_id FROM listings WHERE course_id = :course_id AND active)
@@ -34,8 +33,7 @@ SELECT teaching.id, users.name, headline, rating_sum, review_count, listings.id 
 FROM teaching JOIN users ON users.id = user_id
 JOIN listings ON mentor_profile_id = teaching.id AND course_id = :course_id AND listings.active
 ORDER BY average DESC, review_count DESC, teaching.id DESC, duration_minutes
-"""
-)
+""")
 
 
 @dataclass(frozen=True, kw_only=True)

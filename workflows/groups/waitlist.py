@@ -38,8 +38,7 @@ OFFERED_AT_ONCE = 50
 
 def _deleting(which: str) -> TextualSelect:
     """The statement that deletes entries of a group's waiting list with the seats that are offered to them."""
-    return sql(
-        f"""
+    return sql(f"""
 WITH dropped AS (
     DELETE FROM waitlist_entries WHERE booking_id = :booking_id {which}
     RETURNING id, user_id, offered_until
@@ -49,13 +48,11 @@ counted AS (
     WHERE booking_id = :booking_id AND EXISTS (SELECT FROM dropped WHERE offered_until IS NOT NULL)
 )
 SELECT user_id FROM dropped ORDER BY id
-"""
-    ).columns(user_id=Uuid())
+""").columns(user_id=Uuid())
 
 
 # A person whose offer ends while the mentor is inactive could not accept it, and waits on in the same position.
-_END_LAPSED = sql(
-    """
+_END_LAPSED = sql("""
 WITH mentor AS (
     SELECT m.active FROM bookings b JOIN mentor_profiles m ON m.id = b.mentor_profile_id WHERE b.id = :booking_id
 ),
@@ -77,8 +74,7 @@ counted AS (
     WHERE booking_id = :booking_id AND EXISTS (SELECT FROM ended)
 )
 SELECT user_id, dropped FROM ended ORDER BY id
-"""
-).columns(user_id=Uuid())
+""").columns(user_id=Uuid())
 _DROP_OWN = _deleting("AND user_id = :user_id")
 _DROP_ALL = _deleting("")
 _ENTER = sql("INSERT INTO waitlist_entries (id, booking_id, user_id) VALUES (:id, :booking_id, :user_id)")
@@ -99,8 +95,7 @@ WHERE b.kind = 'group' AND b.start_time > :now AND g.cancelled_at IS NULL
 WAITED_FOR = sql(f"SELECT DISTINCT g.booking_id {_WAITING} ORDER BY g.booking_id LIMIT :limit").columns(
     booking_id=Uuid()
 )
-_OFFER = sql(
-    f"""
+_OFFER = sql(f"""
 WITH first AS (
     SELECT w.id {_WAITING} AND b.id = :booking_id
     ORDER BY w.id
@@ -116,8 +111,7 @@ counted AS (
     WHERE booking_id = :booking_id AND EXISTS (SELECT FROM offered)
 )
 SELECT user_id, offered_until FROM offered ORDER BY id
-"""
-).columns(user_id=Uuid(), offered_until=Timestamp)
+""").columns(user_id=Uuid(), offered_until=Timestamp)
 
 
 @dataclass(frozen=True, kw_only=True)

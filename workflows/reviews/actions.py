@@ -29,8 +29,7 @@ from workflows.reviews.records import Review, review_query, reviews_of_session_q
 _COLUMNS = ", ".join(f"reviews.{column.name}" for column in Review.columns())
 # The mentor's lock first, as everywhere. The second of two submissions for one permit writes nothing, and so counts
 # nothing.
-_SUBMIT = sql(
-    f"""
+_SUBMIT = sql(f"""
 WITH {LOCK_MENTOR},
 permit AS (
     SELECT permits.session_id, permits.mentee_user_id, permits.mentor_profile_id
@@ -52,10 +51,8 @@ counted AS (
     FROM review WHERE mentor_profiles.id = review.mentor_profile_id
 )
 SELECT review.*, users.name AS reviewer_name FROM review JOIN users ON users.id = review.mentee_user_id
-"""
-).columns(*Review.columns(), users.c.name.label("reviewer_name"))
-_MODERATE = sql(
-    f"""
+""").columns(*Review.columns(), users.c.name.label("reviewer_name"))
+_MODERATE = sql(f"""
 WITH {LOCK_MENTOR},
 review AS (
     UPDATE reviews SET hidden_at = :hidden_at, hidden_reason = :hidden_reason
@@ -71,8 +68,7 @@ counted AS (
     FROM review WHERE mentor_profiles.id = review.mentor_profile_id AND CAST(:difference AS integer) <> 0
 )
 SELECT * FROM review
-"""
-).columns(*Review.columns())
+""").columns(*Review.columns())
 
 
 @dataclass(frozen=True, kw_only=True)

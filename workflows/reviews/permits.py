@@ -41,8 +41,7 @@ _MENTEES = sql(
 ).columns(booking_id=Uuid(), user_id=Uuid())
 # For the session's mentees whose attendance was corrected after its completion. An upsert, so that it makes no
 # difference whether the permits of all mentees have been written yet.
-_CORRECT = sql(
-    f"""
+_CORRECT = sql(f"""
 INSERT INTO review_permits (
     id, session_id, mentee_user_id, mentor_profile_id, unlocked_at, expires_at, withdrawn_at
 )
@@ -53,11 +52,9 @@ FROM unnest(CAST(:ids AS uuid[]), CAST(:mentees AS uuid[]), CAST(:present AS boo
 ORDER BY permit.mentee
 ON CONFLICT (session_id, mentee_user_id) DO UPDATE SET withdrawn_at = excluded.withdrawn_at
 RETURNING {", ".join(column.name for column in Permit.columns())}, withdrawn_at
-"""
-).columns(*Permit.columns(), review_permits.c.withdrawn_at)
+""").columns(*Permit.columns(), review_permits.c.withdrawn_at)
 # In one order, so that two transactions that write the same permits wait for one another without a deadlock.
-_UNLOCK = sql(
-    f"""
+_UNLOCK = sql(f"""
 INSERT INTO review_permits (id, session_id, mentee_user_id, mentor_profile_id, unlocked_at, expires_at)
 SELECT permit.*
 FROM (
@@ -74,8 +71,7 @@ FROM (
 ORDER BY permit.session_id, permit.mentee_user_id
 ON CONFLICT DO NOTHING
 RETURNING {", ".join(column.name for column in Permit.columns())}
-"""
-).columns(*Permit.columns())
+""").columns(*Permit.columns())
 
 
 def permit_query(session_id: UUID, mentee_user_id: UUID) -> Select[Any]:

@@ -28,8 +28,7 @@ from workflows.sessions.meeting import opens_at
 from workflows.sessions.records import Session
 
 # A booking that is not accepted is refused by the table's own trigger.
-_CREATE = sql(
-    f"""
+_CREATE = sql(f"""
 WITH booking AS (
     SELECT * FROM bookings WHERE id = ANY(CAST(:booking_ids AS uuid[]))
 ), created AS (
@@ -45,13 +44,11 @@ WITH booking AS (
 )
 SELECT {", ".join(f"created.{column.name}" for column in Session.columns())}, booking.reminder_minutes
 FROM created JOIN booking ON booking.id = created.booking_id
-"""
-).columns(*Session.columns(), bookings.c.reminder_minutes)
+""").columns(*Session.columns(), bookings.c.reminder_minutes)
 # A group's row is locked before its session and the calendars of its participants: who joins or leaves meanwhile holds
 # it, and writes those calendars. It is counted so that its lock comes first.
 _CANCEL = (
-    sql(
-        f"""
+    sql(f"""
 WITH {LOCK_MENTOR},
 {LOCK_GROUP_OF_SESSION},
 session AS (
@@ -67,8 +64,7 @@ group_cancelled AS (
 ),
 {RELEASE_TIME}
 SELECT * FROM session
-"""
-    )
+""")
     .bindparams(bindparam("cancellation", type_=JSONB))
     .columns(*Session.columns())
 )

@@ -20,8 +20,7 @@ from workflows.sessions.records import SESSION, Session
 CORRECTABLE_DAYS = 7
 
 # In the order of the ids, so that two transactions that record the same people wait for one another.
-_RECORD = sql(
-    """
+_RECORD = sql("""
 WITH before AS (
     SELECT p.booking_id, p.user_id, p.present FROM booking_participants p
     WHERE p.booking_id = :booking_id AND p.user_id = ANY(CAST(:user_ids AS uuid[]))
@@ -32,8 +31,7 @@ FROM before JOIN unnest(CAST(:user_ids AS uuid[]), CAST(:present AS boolean[])) 
     ON given.user_id = before.user_id
 WHERE booking_participants.booking_id = before.booking_id AND booking_participants.user_id = before.user_id
 RETURNING before.user_id, before.present AS earlier
-"""
-).columns(user_id=Uuid(), earlier=Boolean())
+""").columns(user_id=Uuid(), earlier=Boolean())
 
 
 # Completing the session waits: whether permits are to be corrected follows from its state.
