@@ -72,18 +72,15 @@ class KeptWakeups:
     kept: list[Wakeup] = field(default_factory=list)
 
     def put(self, wakeups: Iterable[Wakeup]) -> None:
-        """Keep them."""
         self.kept.extend(wakeups)
 
     def take(self) -> list[Wakeup]:
-        """All that were kept since the last call."""
         taken = self.kept[:]
         # Those that another thread puts meanwhile stay.
         del self.kept[: len(taken)]
         return taken
 
     def effects(self) -> list[str]:
-        """The effects that are to be woken up, by name."""
         return sorted(wakeup.effect for wakeup in self.kept)
 
 
@@ -125,7 +122,6 @@ def openapi_document() -> dict[str, Any]:
 
 
 def served_document(query: str = "") -> bytes:
-    """The OpenAPI document, as it is served."""
     served: bytes = template_app().test_client().get(f"/openapi.json{query}").data
     return served
 
@@ -188,7 +184,6 @@ class World:
 
     @property
     def client(self) -> ApiClient:
-        """A client without credentials."""
         return ApiClient(self.app, self.app.response_class)
 
     def run_session_effects(self) -> None:
@@ -219,15 +214,12 @@ def bearer(claims: dict[str, Any]) -> dict[str, str]:
 
 
 def as_user(user: User | UUID) -> dict[str, str]:
-    """Headers of a user."""
     return bearer({"sub": str(user.id if isinstance(user, User) else user)})
 
 
 def as_mentor(mentor: Mentor) -> dict[str, str]:
-    """Headers of a mentor, acting as such."""
     return bearer({"sub": str(mentor.user_id), "mentor_profile_id": str(mentor.id)})
 
 
 def as_operator(name: str = "operator-1") -> dict[str, str]:
-    """Headers of an operator."""
     return bearer({"sub": name, "roles": ["operator"]})

@@ -22,14 +22,12 @@ _LAST = text("SELECT coalesce(max(sequence), 0) FROM audit_entries")
 
 
 def new_entry(**fields: Any) -> NewEntry:
-    """An entry of a test."""
     told = {"actor": "operator:tests", "action": "test.done", "subject_type": None, "subject_id": None}
     values: dict[str, Any] = {"origin": NOWHERE, "occurred_at": NOW, **told, **fields}
     return NewEntry(**values)
 
 
 def chain_once(engine: Engine) -> None:
-    """One round of maintain."""
     more = True
     while more:
         with engine.begin() as db:
@@ -48,14 +46,12 @@ def chain_all(engine: Engine) -> None:
 
 
 def written(engine: Engine, count: int = 1) -> None:
-    """So many entries, committed."""
     entry = new_entry(subject_type="test", subject_id=SUBJECT, data={"of": ["tests", 1]})
     with engine.begin() as db:
         write_entries(db, [entry] * count)
 
 
 def on(day: date) -> datetime:
-    """A day's first moment."""
     return datetime(day.year, day.month, day.day, tzinfo=UTC)
 
 

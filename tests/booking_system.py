@@ -61,12 +61,10 @@ class Offer:
 
     @property
     def as_mentor(self) -> dict[str, str]:
-        """Headers that name the mentor as the caller."""
         return {"X-Mentor-Profile-Id": self.mentor_id}
 
     @property
     def as_mentee(self) -> dict[str, str]:
-        """Headers that name the mentee as the caller."""
         return {"X-User-Id": self.mentee_id}
 
 
@@ -148,7 +146,6 @@ class Tutelage(BookingSystem):
 
     @property
     def operator(self) -> Caller:
-        """Its API, as an operator."""
         return Caller(self.url).as_operator()
 
     def request(self, connection: Connection) -> Booking:
@@ -171,31 +168,24 @@ class Tutelage(BookingSystem):
         return booking.session_id if answer.status == 200 else None
 
     def start(self, connection: Connection, booking: Booking) -> None:
-        """Start the session."""
         connection.request("POST", f"/sessions/{booking.session_id}/start", booking.offer.as_mentor, expect=200)
 
     def complete(self, connection: Connection, booking: Booking) -> None:
-        """Complete it."""
         connection.request("POST", f"/sessions/{booking.session_id}/complete", booking.offer.as_mentor, expect=200)
 
     def read(self, connection: Connection, booking: Booking) -> None:
-        """Read the booking."""
         connection.request("GET", f"/bookings/{booking.id}", booking.offer.as_mentee, expect=200)
 
     def read_nothing(self, connection: Connection) -> None:
-        """The server's own empty answer."""
         connection.request("GET", "/health/live", {}, expect=200)
 
     def list_bookings(self, connection: Connection, offer: Offer) -> None:
-        """Read the first page of a mentee's bookings."""
         connection.request("GET", "/bookings?role=mentee", offer.as_mentee, expect=200)
 
     def list_sessions(self, connection: Connection, offer: Offer) -> None:
-        """Read the first page of a mentor's sessions."""
         connection.request("GET", "/sessions/mentor/my-sessions", offer.as_mentor, expect=200)
 
     def has_finished(self, lives: int) -> bool:  # noqa: ARG002 - the rows say it
-        """Whether no delivery is owed, timers apart."""
         return self.number(_OWED) == 0
 
     def require_effects(self, lives: int) -> None:
@@ -205,7 +195,6 @@ class Tutelage(BookingSystem):
             raise AssertionError(f"{dead} dead deliveries; {mails} mails of {lives} lives.")
 
     def number(self, query: str) -> int:
-        """The single number that a query gives."""
         with psycopg.connect(self.database_url, autocommit=True) as db:
             row = db.execute(query.encode()).fetchone()
         return int(row[0]) if row else 0
@@ -232,7 +221,6 @@ class Tutelage(BookingSystem):
         return made
 
     def delete_endpoint(self, endpoint_id: str) -> None:
-        """Delete a webhook endpoint."""
         assert self.operator("DELETE", f"/webhook-endpoints/{endpoint_id}").status == 204
 
 

@@ -22,7 +22,6 @@ def compile_modules() -> None:
 
 
 def _is_compiled(file: Path) -> bool:
-    """Whether any compiled file of it is newer."""
     compiled = file.parent.joinpath("__pycache__").glob(f"{file.stem}.*.pyc")
     return any(each.stat().st_mtime >= file.stat().st_mtime for each in compiled)
 

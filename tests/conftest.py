@@ -68,13 +68,11 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_unconfigure() -> None:
-    """Stop the servers, also after failures and Ctrl-C."""
     while _OWNED:
         _OWNED.pop().stop()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Each with an id of its own, the longest first."""
     scheduling.tell_apart(items)
     scheduling.longest_first(items)
 

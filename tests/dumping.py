@@ -17,7 +17,6 @@ GROUP BY table_name
 
 
 def dump(engine: Engine) -> dict[str, str]:
-    """The rows of each table as text."""
     with engine.connect() as db:
         return {row.table_name: _rows(db, row.table_name, row.columns) for row in db.execute(_COLUMNS).all()}
 

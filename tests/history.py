@@ -126,7 +126,6 @@ def make_history(
 
 
 def analyze(db: Connection) -> None:
-    """Let the planner know what there is."""
     for table in ("bookings", "sessions", "events", "deliveries", "notifications", "review_permits", "person_busy",
                   "booking_participants", "mentor_profiles", "session_counts", "session_metrics"):  # fmt: skip
         db.execute(text(f"ANALYZE {table}"))

@@ -31,7 +31,6 @@ class Answer:
     body: bytes
 
     def json(self) -> Any:
-        """The body, read as JSON."""
         return json.loads(self.body)
 
 
@@ -69,7 +68,6 @@ class Connection:
         return answer
 
     def close(self) -> None:
-        """Close the socket; the next request opens another."""
         if self._socket is not None:
             self._socket.close()
         self._socket, self._buffer = None, b""
@@ -134,12 +132,10 @@ class Load:
 
     @property
     def count(self) -> int:
-        """How many were done."""
         return len(self.latencies)
 
     @property
     def per_second(self) -> float:
-        """The rate."""
         return self.count / (self.ended - self.began) if self.count else 0.0
 
     def percentile_ms(self, percent: float) -> float:

@@ -33,7 +33,6 @@ _found: list[str] = []
 
 
 def remember_secret(*secrets: str | None) -> None:
-    """From now on, none of these may stand in a log."""
     _known.update(secret for secret in secrets if secret and len(secret) >= MIN_CHARACTERS)
 
 
@@ -62,7 +61,6 @@ def search(text: str, where: str) -> None:
 
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
-    """Search what was captured while a test ran."""
     for title, text in report.sections:
         search(text, f"{title}, {report.nodeid}")
 

@@ -30,7 +30,6 @@ class Participants:
         return (datetime.now(UTC) + timedelta(hours=next(self._hours))).isoformat()
 
     def request(self, **body: Any) -> str:
-        """The id of a new draft."""
         booking = {"listingId": self.listing_id, "startTime": self.slot(), **body}
         return str(self.mentee.post("/bookings", booking)["id"])
 

@@ -13,7 +13,6 @@ STOPPED = (psutil.STATUS_STOPPED, psutil.STATUS_ZOMBIE)
 
 
 def family(pid: int) -> list[psutil.Process]:
-    """A process and all its descendants."""
     process = psutil.Process(pid)
     return [process, *process.children(recursive=True)]
 

@@ -50,7 +50,6 @@ Receiver = TypeVar("Receiver", bound=HttpReceiver)
 
 @contextmanager
 def http_receiver(host: str = "127.0.0.1") -> Iterator[HttpReceiver]:
-    """A web server for the time of the block."""
     with serving(HttpReceiver(), host) as receiver:
         yield receiver
 

@@ -22,7 +22,6 @@ class Figures:
 
     @classmethod
     def of(cls, text: str) -> Figures:
-        """Parse the text format of Prometheus."""
         return cls._in(text_string_to_metric_families(text))
 
     @classmethod
@@ -46,13 +45,10 @@ class Figures:
         return {found: value for (each, found), value in self.samples.items() if each == name and asked <= found}
 
     def total(self, name: str, **labels: str) -> float:
-        """Their sum; 0 for none."""
         return sum(self.all(name, **labels).values())
 
     def since(self, before: Figures) -> Figures:
-        """How much every sample has grown."""
         return Figures({key: value - before.samples.get(key, 0) for key, value in self.samples.items()}, self.kinds)
 
     def values(self, label: str) -> set[str]:
-        """Every value that a label has anywhere."""
         return {value for _name, labels in self.samples for key, value in labels if key == label}

@@ -20,11 +20,9 @@ class Sentry:
 
     @property
     def dsn(self) -> str:
-        """The key of its only project."""
         return self.receiver.url.replace("http://", "http://public-key@") + "/7"
 
     def reports(self) -> list[dict[str, Any]]:
-        """The errors that were reported."""
         assert all(request.path == "/api/7/envelope/" for request in self.receiver.requests)
         return [event for request in self.receiver.requests for event in _events_of(_text(request))]
 
@@ -35,7 +33,6 @@ class Sentry:
 
 @contextmanager
 def sentry_server() -> Iterator[Sentry]:
-    """Listens until the end of the block."""
     with http_receiver() as receiver:
         receiver.status, receiver.body = 200, b"{}"
         yield Sentry(receiver)

@@ -63,7 +63,6 @@ class Servers:
     folder: Path
 
     def stop(self) -> None:
-        """Stop both and remove what they wrote."""
         self.valkey.stop()
         self.postgres.stop()
         shutil.rmtree(self.folder)

@@ -6,7 +6,6 @@ from workflows.webhooks.secrets import signatures, signer_of
 
 
 def sign(secret: str, webhook_id: str, timestamp: str, body: bytes) -> str:
-    """One signature over id, time and body."""
     return signatures([signer_of(secret)], webhook_id, timestamp, body)
 
 

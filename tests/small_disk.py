@@ -27,7 +27,6 @@ class SmallDisk:
 
     @property
     def free_bytes(self) -> int:
-        """How much can still be written."""
         found = os.statvfs(self.path)
         return found.f_bavail * found.f_frsize
 
@@ -40,7 +39,6 @@ class SmallDisk:
                         pass
 
     def empty(self) -> None:
-        """Make room again."""
         (self.path / "ballast").unlink()
 
 

@@ -61,15 +61,12 @@ class Caller:
         return Answer(response.status, response.headers, content, time.perf_counter() - began)
 
     def get(self, path: str, **headers: str) -> Any:
-        """The body of what must be there."""
         return _good(self("GET", path, **headers))
 
     def post(self, path: str, body: object = None, **headers: str) -> Any:
-        """The body of the answer to what must succeed."""
         return _good(self("POST", path, body, **headers))
 
     def patch(self, path: str, body: object = None, **headers: str) -> Any:
-        """The body of the answer to what must succeed."""
         return _good(self("PATCH", path, body, **headers))
 
     def as_user(self, user_id: str) -> Caller:
@@ -86,7 +83,6 @@ class Caller:
         return self._as({"Authorization": f"Bearer {token}"})
 
     def as_operator(self) -> Caller:
-        """The same API, as an operator."""
         return self.by_token(sub="tests", roles=["operator"])
 
     def _as(self, identity: Mapping[str, str]) -> Caller:

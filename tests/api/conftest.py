@@ -70,7 +70,6 @@ class Cast:
         return as_operator()
 
     def body(self, **fields: Any) -> dict[str, Any]:
-        """A body for POST /bookings."""
         return {"listingId": str(self.listing.id), "startTime": factories.next_slot().isoformat(), **fields}
 
 
@@ -109,13 +108,11 @@ def engine(api_engine: Engine) -> Iterator[Engine]:
 
 @pytest.fixture
 def world(engine: Engine) -> World:
-    """The application on the test's database."""
     return World.on(engine)
 
 
 @pytest.fixture
 def client(world: World) -> ApiClient:
-    """A client of the application, without credentials."""
     return world.client
 
 
@@ -136,7 +133,6 @@ def kept_cast(api_engine: Engine) -> tuple[Cast, str]:
 
 @pytest.fixture
 def cast(engine: Engine, kept_cast: tuple[Cast, str]) -> Cast:
-    """The people of the test."""
     cast, kept = kept_cast
     servers.put_back(engine, kept)
     return cast
@@ -144,7 +140,6 @@ def cast(engine: Engine, kept_cast: tuple[Cast, str]) -> Cast:
 
 @pytest.fixture
 def draft(engine: Engine, cast: Cast) -> Booking:
-    """A booking that waits for its mentor's decision."""
     with engine.begin() as db:
         return factories.make_booking(db, listing=cast.listing, mentee=cast.mentee)
 
@@ -158,7 +153,6 @@ def accepted(engine: Engine, draft: Booking) -> Booking:
 
 @pytest.fixture
 def scheduled(engine: Engine, cast: Cast) -> Session:
-    """A session that can be started at any time."""
     with engine.begin() as db:
         listing = factories.make_listing(db, cast.mentor, early_start_minutes=None)
         return factories.make_session(db, listing=listing, mentee=cast.mentee)
@@ -166,14 +160,12 @@ def scheduled(engine: Engine, cast: Cast) -> Session:
 
 @pytest.fixture
 def in_progress(engine: Engine, scheduled: Session) -> Session:
-    """A session that has been started."""
     with engine.begin() as db:
         return factories.start_session(db, scheduled)
 
 
 @pytest.fixture
 def reviewed(engine: Engine, cast: Cast) -> Review:
-    """The mentee's review of a session of the mentor."""
     with engine.begin() as db:
         return factories.make_review(db, factories.make_permit(db, listing=cast.listing, mentee=cast.mentee))
 
@@ -188,7 +180,6 @@ def kept_course(api_engine: Engine) -> tuple[Course, str]:
 
 @pytest.fixture
 def course(engine: Engine, kept_course: tuple[Course, str]) -> Course:
-    """A course of the catalogue."""
     course, kept = kept_course
     servers.put_back(engine, kept)
     return course
@@ -196,7 +187,6 @@ def course(engine: Engine, kept_course: tuple[Course, str]) -> Course:
 
 @pytest.fixture
 def product(engine: Engine, course: Course) -> Product:
-    """A single session of the course, on sale."""
     with engine.begin() as db:
         return factories.make_product(db, course)
 
@@ -218,14 +208,12 @@ def kept_tuition(api_engine: Engine, kept_course: tuple[Course, str]) -> tuple[P
 def tuition(
     engine: Engine, client: ApiClient, cast: Cast, course: Course, kept_tuition: tuple[Product, list[Mentor], str]
 ) -> Tuition:
-    """A course of three mentors, with its only product."""
     product, mentors, kept = kept_tuition
     servers.put_back(engine, kept)
     return Tuition(client, cast, course, product, list(mentors))
 
 
 def refusal(answer: ApiResponse) -> tuple[int, str]:
-    """The status and code of a refused request."""
     return answer.status_code, answer.json["code"]
 
 

@@ -46,7 +46,6 @@ def pem(*kinds: str) -> str:
 
 
 def signed(kind: str, claims: dict[str, Any], *, number: int = 1, **header: Any) -> str:
-    """A token of an hour."""
     claims = {"exp": time.time() + 3600, **claims}
     return jwt.encode(claims, private_key(kind, number), algorithm=kind, headers=header or None)
 
@@ -58,7 +57,6 @@ def assembled(header: dict[str, Any] | bytes, payload: dict[str, Any] | bytes, s
 
 
 def jwk(kind: str, *, number: int = 1, **fields: Any) -> dict[str, Any]:
-    """A public key as a JWK Set lists it."""
     algorithm = jwt.get_algorithm_by_name({"short": "RS256"}.get(kind, kind))
     listed: dict[str, Any] = json.loads(algorithm.to_jwk(private_key(kind, number).public_key()))
     return {"kid": kind, **listed, **fields}
@@ -74,17 +72,14 @@ class IdentityProvider(HttpReceiver):
 
     @property
     def asked(self) -> int:
-        """How often it was asked for its keys."""
         return len(self.requests)
 
     def answer(self, request: Request) -> bytes:
-        """The keys, when it does not hang."""
         if self.hangs.is_set():
             self.goes_on.wait(30)
         return super().answer(request)
 
     def publish(self, *keys: dict[str, Any]) -> None:
-        """Have these keys from now on."""
         self.body = json.dumps({"keys": keys}).encode()
 
 

@@ -41,6 +41,5 @@ def shown(page: ApiResponse, status: int = 200) -> str:
 
 
 def heading(page: ApiResponse, status: int = 200) -> str:
-    """The heading of a page."""
     (title,) = re.findall(r"<h1>(.*?)</h1>", shown(page, status))
     return str(title)

@@ -58,7 +58,6 @@ class Partner:
             db.execute(statement.values(state=state, disabled_reason=reason, **values))
 
     def row(self) -> Any:
-        """The endpoint as it is stored."""
         with self.engine.connect() as db:
             return db.execute(select(webhook_endpoints).where(webhook_endpoints.c.id == self.id)).one()
 
@@ -94,13 +93,11 @@ class Partner:
             return str(db.scalars(select(deliveries.c.id).where(*of_event)).one())
 
     def run(self, event_id: UUID, target: str) -> Any:
-        """The run of an event for that target."""
         with self.engine.connect() as db:
             of_run = (deliveries.c.event_id == event_id, deliveries.c.target == target)
             return db.execute(select(deliveries).where(*of_run)).one()
 
     def ends(self, run: Any, state: DeliveryState, **values: Any) -> None:
-        """Put a pending run into a state."""
         with self.engine.begin() as db:
             db.execute(update(deliveries).where(deliveries.c.id == run.id).values(state=state, **values))
 
@@ -116,12 +113,10 @@ class Partner:
             db.execute(insert(delivery_attempts).values(row))
 
     def delivery(self, delivery_id: str) -> Any:
-        """A delivery as it is stored."""
         with self.engine.connect() as db:
             return db.execute(select(deliveries).where(deliveries.c.id == UUID(delivery_id))).one()
 
 
 def id_of(moment: datetime) -> UUID:
-    """A UUIDv7 made at that moment."""
     made = (int(moment.timestamp() * 1000) << 80) | secrets.randbits(80)
     return UUID(int=made & ~(0xF << 76) & ~(0x3 << 62) | (0x7 << 76) | (0x2 << 62))

@@ -34,11 +34,9 @@ class Served:
 
     @property
     def url(self) -> str:
-        """Where it listens."""
         return f"http://127.0.0.1:{self.port}"
 
     def workers(self) -> list[psutil.Process]:
-        """Its worker processes."""
         return psutil.Process(self.process.pid).children()
 
     def get(self, path: str, *, timeout: float = 20, **headers: str) -> urllib3.BaseHTTPResponse:
@@ -48,21 +46,18 @@ class Served:
             return http.request("GET", self.url + path, headers={"Connection": "close", **sent})
 
     def answers(self) -> bool:
-        """Whether it answers now."""
         try:
             return self.get("/health/live", timeout=1).status == 200
         except urllib3.exceptions.HTTPError:
             return False
 
     def connected(self, *pieces: bytes, timeout: float = 20) -> socket.socket:
-        """A connection that has sent these bytes."""
         client = socket.create_connection(("127.0.0.1", self.port), timeout=timeout)
         for piece in pieces:
             client.sendall(piece)
         return client
 
     def logged(self) -> list[dict[str, Any]]:
-        """Its log, line by line."""
         return [json.loads(line) for line in self.log.read_text().splitlines()]
 
 

@@ -44,7 +44,6 @@ class Client:
         self.response: HTTPResponse = self._connection.getresponse()
 
     def error(self) -> tuple[int, str]:
-        """The refusal's status and code."""
         status = self.response.status
         return status, json.loads(self.response.read())["code"]
 
@@ -62,7 +61,6 @@ class Client:
                 return Event(fields.get("id"), fields["event"], json.loads(fields["data"]))
 
     def close(self) -> None:
-        """Cut the connection."""
         self.response.close()
         self._connection.close()
 
@@ -94,11 +92,9 @@ class Streams:
         engine.dispose()
 
     def open(self, path: str, headers: dict[str, str], last_id: str | None = None) -> Client:
-        """Open a stream."""
         return Client(self.port, path, headers | ({"Last-Event-ID": last_id} if last_id else {}))
 
     def stop(self) -> None:
-        """End it, and cut its connections."""
         self._loop.call_soon_threadsafe(self._stop.set)
         self._thread.join(SECONDS)
 

@@ -65,7 +65,6 @@ def last_event(engine: Engine) -> tuple[str, str]:
 
 @pytest.fixture
 def permit(engine: Engine, cast: Cast, in_progress: Session) -> Permit:
-    """The mentee may review a completed session."""
     with engine.begin() as db:
         return factories.unlock_review(db, factories.complete_session(db, in_progress), cast.mentee.id)
 

@@ -40,7 +40,6 @@ def listen(engine: Engine, cast: Cast, count: int) -> None:
 
 
 def change(client: ApiClient, cast: Cast, minute: int) -> ApiResponse:
-    """Other hours than before."""
     hours = [{"weekday": 0, "startTime": f"09:{minute:02}", "endTime": "12:00"}]
     return client.put(f"/mentors/{cast.mentor.id}/hours", json={"hours": hours}, headers=cast.as_mentor)
 

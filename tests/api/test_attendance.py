@@ -21,14 +21,12 @@ from workflows.sessions.records import Session
 
 @pytest.fixture
 def other(engine: Engine) -> User:
-    """Another participant."""
     with engine.begin() as db:
         return factories.make_user(db, name="Benedict Other")
 
 
 @pytest.fixture
 def started(engine: Engine, cast: Cast, other: User) -> Session:
-    """The session of a group of two, in progress."""
     with engine.begin() as db:
         session = factories.make_group_session(db, [cast.mentee, other], listing=cast.listing)
         return factories.start_session(db, session)
@@ -55,7 +53,6 @@ def review(world: World, session: Session, user: User) -> ApiResponse:
 
 
 def run_effects(engine: Engine) -> None:
-    """Do what the reviews worker would do now."""
     Harness(engine).run_all("reviews")
 
 

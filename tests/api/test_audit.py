@@ -30,7 +30,6 @@ from workflows.sessions.records import Session
 
 
 def entries(world: World, query: str = "") -> list[dict[str, Any]]:
-    """The audit, the newest first."""
     answer = world.client.get(f"/audit?limit=100&{query}", headers=as_operator("reader"))
     assert answer.status_code == 200, answer.json
     items: list[dict[str, Any]] = answer.json["items"]

@@ -31,7 +31,6 @@ DAY, HOUR = timedelta(days=1), timedelta(hours=1)
 
 @pytest.fixture
 def path(cast: Cast) -> str:
-    """Where the mentor's rules are."""
     return f"/mentors/{cast.mentor.id}/booking-rules"
 
 
@@ -49,7 +48,6 @@ def mentees(engine: Engine) -> Iterator[dict[str, str]]:
 
 
 def book(client: ApiClient, cast: Cast, start: Any, headers: dict[str, str]) -> Any:
-    """The code of a refusal, or the booking's status."""
     answer = client.post("/bookings", json=cast.body(startTime=start.isoformat()), headers=headers)
     return answer.json.get("code", answer.json.get("status"))
 

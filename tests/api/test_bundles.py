@@ -23,7 +23,6 @@ WHY = "The connection broke down."
 
 @pytest.fixture
 def five(engine: Engine, course: Course) -> Product:
-    """A bundle of five sessions, on sale."""
     with engine.begin() as db:
         return factories.make_product(db, course, ProductKind.BUNDLE, session_count=5, valid_days=30)
 

@@ -26,7 +26,6 @@ YEAR = timedelta(days=365)
 
 
 def make_secret(client: ApiClient, headers: Headers) -> str:
-    """Create a secret of the caller's."""
     answer = client.post("/calendar/secret", headers=headers)
     assert answer.status_code == 201, answer.json
     secret: str = answer.json["secret"]
@@ -34,14 +33,12 @@ def make_secret(client: ApiClient, headers: Headers) -> str:
 
 
 def feed_of(client: ApiClient, secret: str, **headers: str) -> ApiResponse:
-    """Request the feed without credentials."""
     return client.get(
         f"/calendar/{secret}.ics", headers={name.replace("_", "-"): value for name, value in headers.items()}
     )
 
 
 def entries_of(client: ApiClient, secret: str) -> dict[str, Event]:
-    """The feed's entries by booking id."""
     calendar = Calendar.from_ical(feed_of(client, secret).data)
     return {str(event["UID"]): event for event in calendar.walk("VEVENT") if isinstance(event, Event)}
 

@@ -26,7 +26,6 @@ URL = "https://calendar.example/private-8f2c/basic.ics"
 
 @pytest.fixture
 def path(cast: Cast) -> str:
-    """Where the mentor's outside calendars are."""
     return f"/mentors/{cast.mentor.id}/calendar-feeds"
 
 
@@ -38,7 +37,6 @@ def feed(engine: Engine, cast: Cast) -> CalendarFeed:
 
 
 def book(client: ApiClient, cast: Cast, start: datetime = START, headers: dict[str, str] | None = None) -> Any:
-    """Request the mentor's listing of an hour."""
     body = cast.body(startTime=start.isoformat())
     return client.post("/bookings", json=body, headers=headers or cast.as_mentee)
 

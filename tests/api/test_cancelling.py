@@ -28,7 +28,6 @@ WHO = {"mentee": 200, "mentor": 200, "operator": 200, "stranger": 403, "other_me
 
 
 def headers_of(cast: Cast, who: str) -> dict[str, str]:
-    """With which headers each of them calls."""
     headers: dict[str, str] = getattr(cast, f"as_{who}")
     return headers
 

@@ -56,7 +56,6 @@ def demo(engine: Engine, **chosen: Any) -> World:
 
 
 def attributes_of(page: str) -> dict[str, str]:
-    """Those of the element."""
     (found,) = ELEMENT.findall(page)
     return dict(re.findall(r'([\w-]+)="([^"]*)"', found))
 

@@ -19,7 +19,6 @@ OFFER = {"title": "Algebra, an hour", "durationMinutes": 60, "price": {"amount":
 
 
 def offer_of(course: Course, **changes: Any) -> dict[str, Any]:
-    """A body for POST /listings."""
     return {**OFFER, "courseId": str(course.id), **changes}
 
 

@@ -18,12 +18,10 @@ MORNING = {"startTime": "09:00", "endTime": "12:00"}
 
 @pytest.fixture
 def path(cast: Cast) -> str:
-    """Where the mentor's dates are."""
     return f"/mentors/{cast.mentor.id}/dates"
 
 
 def ask(client: ApiClient, cast: Cast, start: datetime) -> Any:
-    """The code of a refusal, or the status."""
     answer = client.post("/bookings", json=cast.body(startTime=start.isoformat()), headers=cast.as_mentee)
     return answer.json.get("code", answer.json.get("status"))
 

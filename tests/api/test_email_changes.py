@@ -31,14 +31,12 @@ def change(client: ApiClient, cast: Cast, email: str = NEW, headers: dict[str, s
 
 
 def mails(engine: Engine) -> dict[str, Mail]:
-    """What is sent now, by the address that it goes to."""
     harness = Harness(engine)
     harness.run_all()
     return {str(mail.to_address): mail for mail in harness.mail.received}
 
 
 def link_in(mail: Mail) -> str:
-    """The path of the only link in a mail."""
     body = message_from_bytes(bytes(compose(mail, IDENTITY)), policy=policy.default).get_body(("plain",))
     assert body is not None
     (link,) = set(re.findall(r"https://t\.example/act/\S+", body.get_content()))

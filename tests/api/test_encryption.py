@@ -28,7 +28,6 @@ SUBJECT = "mailto:operators@tutelage.example"
 
 @pytest.fixture
 def world(engine: Engine) -> World:
-    """The application, with a key for Web Push."""
     return World.on(engine, vapid_private_key=new_private_key(), vapid_subject=SUBJECT, webhook_allowed_networks=())
 
 

@@ -62,7 +62,6 @@ def confirm(client: ApiClient, cast: Cast, engine: Engine, headers: dict[str, st
 
 @pytest.fixture
 def booked(engine: Engine, draft: Booking) -> Booking:
-    """Accepted: both sides are mailed."""
     with engine.begin() as db:
         return factories.accept_booking(db, draft)
 

@@ -14,7 +14,6 @@ from workflows.streams.changes import events_after, present_of
 
 
 def events_of(world: World, **asked: str) -> tuple[list[dict[str, Any]], str]:
-    """A page of events, and the cursor to go on from."""
     answer = world.client.get("/events", query_string=asked or None, headers=as_operator())
     assert answer.status_code == 200, answer.text
     return answer.json["items"], answer.json["nextCursor"]

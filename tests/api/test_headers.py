@@ -22,7 +22,6 @@ KEPT = "private, no-cache"
 
 
 def fetch(world: World, cast: Cast, path: str, **options: str) -> ApiResponse:
-    """What the mentee gets there."""
     return world.client.open(path, headers=cast.as_mentee, **options)
 
 
@@ -116,12 +115,10 @@ def test_browsers_are_bound_to_tls_where_there_is_some(world: World, cast: Cast)
 
 @pytest.fixture
 def shared(world: World) -> World:
-    """The application, with one origin listed."""
     return World.on(world.engine, cors_origins=(APP,))
 
 
 def preflight(world: World, path: str, origin: str, method: str = "PATCH") -> ApiResponse:
-    """A preflight request: it never has credentials."""
     asked = {"Origin": origin, f"{CORS}Request-Method": method, f"{CORS}Request-Headers": "authorization,if-match"}
     return world.client.options(path, headers=asked)
 

@@ -23,12 +23,10 @@ NOON = START.replace(hour=12)
 
 @pytest.fixture
 def path(cast: Cast) -> str:
-    """Where times of the mentor are held."""
     return f"/mentors/{cast.mentor.id}/holds"
 
 
 def wanted(start: datetime = START, minutes: int = 60, **fields: Any) -> dict[str, Any]:
-    """A body for POST /mentors/{id}/holds."""
     return {"startTime": start.isoformat(), "durationMinutes": minutes, **fields}
 
 

@@ -24,18 +24,15 @@ WEEK = {"timeZone": "Europe/Berlin", "hours": [MORNING, EVENING]}
 
 @pytest.fixture
 def path(cast: Cast) -> str:
-    """Where the mentor's hours are."""
     return f"/mentors/{cast.mentor.id}/hours"
 
 
 def a_monday_in_summer() -> datetime:
-    """Noon in UTC of a Monday in July that lies ahead."""
     noon = datetime(datetime.now(UTC).year + 1, 7, 1, 12, tzinfo=UTC)
     return noon - timedelta(days=noon.weekday())
 
 
 def asked(cast: Cast, start: datetime) -> dict[str, Any]:
-    """A body for POST /bookings: an hour from then on."""
     return {"listingId": str(cast.listing.id), "startTime": start.isoformat()}
 
 

@@ -14,7 +14,6 @@ PATHS = ("/metrics", "/api/metrics")
 
 
 def bearer(token: str) -> dict[str, str]:
-    """The header that brings this very token."""
     return {"Authorization": f"Bearer {token}"}
 
 

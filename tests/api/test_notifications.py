@@ -53,7 +53,6 @@ def tell(engine: Engine, user_id: UUID, session: Session, title: str) -> UUID:
 
 
 def titles(client: ApiClient, headers: Headers, query: str = "") -> list[str]:
-    """What a list shows."""
     return [item["title"] for item in client.get(f"/notifications{query}", headers=headers).json["items"]]
 
 
@@ -136,13 +135,11 @@ def test_read_all_reads_ones_own_alone(
 
 
 def preferences(client: ApiClient, headers: Headers) -> dict[str, dict[str, bool]]:
-    """The caller's channels by kind."""
     found = client.get("/notification-preferences", headers=headers).json
     return {item["kind"]: item["channels"] for item in found["items"]}
 
 
 def put(client: ApiClient, headers: Headers, *items: dict[str, Any]) -> ApiResponse:
-    """Choose."""
     return client.put("/notification-preferences", json={"items": list(items)}, headers=headers)
 
 

@@ -21,7 +21,6 @@ from workflows.sessions.records import Session, session_query
 
 @pytest.fixture
 def other(engine: Engine) -> User:
-    """Another participant."""
     with engine.begin() as db:
         return factories.make_user(db, name="Benedict Other")
 

@@ -18,12 +18,10 @@ SUBJECT = "mailto:operators@tutelage.example"
 
 @pytest.fixture
 def pushing(engine: Engine) -> World:
-    """An application that has a key for Web Push."""
     return World.on(engine, vapid_private_key=KEY, vapid_subject=SUBJECT, webhook_allowed_networks=())
 
 
 def browser(name: str = "abc") -> dict[str, object]:
-    """What a browser hands over."""
     return SubscribedBrowser(f"https://push.example/send/{name}").subscription
 
 

@@ -170,7 +170,6 @@ def test_many_keys_are_not_kept_without_end() -> None:
 
 @pytest.fixture
 def key() -> str:
-    """A key that no other test counts by."""
     return uuid4().hex
 
 
@@ -303,7 +302,6 @@ def test_keys_of_a_buffer_are_not_kept_without_end(redis_url: str, key: str) -> 
 
 @pytest.fixture
 def own_valkey(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    """A server that a test may stop and end."""
     server = start_valkey(tmp_path_factory.mktemp("valkey"))
     yield server
     server.stop()

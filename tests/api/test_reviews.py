@@ -31,7 +31,6 @@ def permit(engine: Engine, cast: Cast, **other: Any) -> Permit:
 
 
 def review(world: World, headers: Headers, session_id: object, body: Any = GOOD, **more: str) -> ApiResponse:
-    """Review a session."""
     return world.client.post(f"/sessions/{session_id}/review", json=body, headers={**headers, **more})
 
 
@@ -42,7 +41,6 @@ def rating(world: World, cast: Cast) -> tuple[float | None, int]:
 
 
 def answer_review(world: World, session_id: object, headers: Headers, body: Any = THANKS, **more: str) -> ApiResponse:
-    """Answer a review of a session."""
     return world.client.post(f"/sessions/{session_id}/review/answer", json=body, headers={**headers, **more})
 
 
@@ -355,7 +353,6 @@ def moderate(world: World, found: Review, body: Any, headers: Headers | None = N
 
 
 def ids(world: World, cast: Cast, headers: Headers) -> list[str]:
-    """The mentor's reviews as that caller sees them."""
     listed = world.client.get(f"/mentors/{cast.mentor.id}/reviews", headers=headers).json["items"]
     return [item["id"] for item in listed]
 

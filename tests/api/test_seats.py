@@ -22,7 +22,6 @@ Headers = dict[str, str]
 
 
 def make_group(world: World, cast: Cast, *mentees: User, capacity: int | None = None, days: float = 3) -> Booking:
-    """A group of the cast's mentor, some days from now."""
     with world.engine.begin() as db:
         start = factories.this_hour() + timedelta(days=days)
         return factories.make_group(db, mentees, listing=cast.listing, start_time=start, capacity=capacity)

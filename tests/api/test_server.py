@@ -26,7 +26,6 @@ NO_DATABASE = "postgresql://nobody@127.0.0.1:1/nothing"
 
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    """A server whose database is never asked."""
     variables = {"API_WORKERS": "1", "CONNECTIONS_PER_ADDRESS": str(CONNECTIONS), "TRUSTED_PROXIES": "1"}
     with serving(tmp_path_factory.mktemp("server"), NO_DATABASE, **variables) as server:
         yield server

@@ -62,7 +62,6 @@ def wait_for_end(process: psutil.Process, seconds: float = 90) -> None:
 
 
 def status_of(process: psutil.Process) -> str | None:
-    """What it does, or None once it is gone."""
     with suppress(psutil.NoSuchProcess):
         return process.status()
     return None

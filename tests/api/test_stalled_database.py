@@ -48,7 +48,6 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedServe
 
 
 def timed(served: Served, path: str) -> tuple[int, float]:
-    """The status of an answer, and how long it took."""
     began = time.monotonic()
     return served.get(path, Authorization=as_operator()["Authorization"]).status, time.monotonic() - began
 

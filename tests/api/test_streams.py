@@ -223,7 +223,6 @@ def _group(engine: Engine, cast: Cast, *, capacity: int) -> Booking:
 
 
 def expire(engine: Engine, hold_id: str) -> None:
-    """Let a hold have expired."""
     with engine.begin() as db:
         past = datetime.now(UTC) - timedelta(minutes=1)
         db.execute(update(person_busy).where(person_busy.c.hold_id == UUID(hold_id)).values(expires_at=past))

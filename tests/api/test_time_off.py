@@ -26,12 +26,10 @@ END = START + timedelta(days=1000)
 
 @pytest.fixture
 def path(cast: Cast) -> str:
-    """Where the mentor's time off is."""
     return f"/mentors/{cast.mentor.id}/time-off"
 
 
 def period(start: datetime = START, end: datetime = END, **fields: Any) -> dict[str, Any]:
-    """A body for POST /mentors/{id}/time-off."""
     return {"startTime": start.isoformat(), "endTime": end.isoformat(), **fields}
 
 

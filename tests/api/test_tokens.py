@@ -44,7 +44,6 @@ PUBLIC = ("RS256", "ES256", "EdDSA")
 
 
 def asks(world: World, bearer: str) -> int:
-    """The status of a request with that token."""
     return world.client.get("/me", headers={"Authorization": f"Bearer {bearer}"}).status_code
 
 
@@ -64,7 +63,6 @@ def test_several_public_keys_verify_during_a_rotation(engine: Engine, cast: Cast
 
 
 def _hs256(header: bytes, payload: bytes, key: bytes = SECRET.encode()) -> str:
-    """A token of exactly these bytes, rightly signed."""
     parts = b".".join(base64.urlsafe_b64encode(part).rstrip(b"=") for part in (header, payload))
     signature = base64.urlsafe_b64encode(hmac.digest(key, parts, hashlib.sha256)).rstrip(b"=")
     return f"{parts.decode()}.{signature.decode()}"
@@ -178,7 +176,6 @@ def test_clocks_may_differ_by_the_leeway(engine: Engine, cast: Cast) -> None:
 
 @pytest.fixture
 def provider() -> Iterator[IdentityProvider]:
-    """A provider with a key of each kind."""
     with identity_provider(*map(jwk, PUBLIC)) as provider:
         yield provider
 
@@ -214,7 +211,6 @@ class Clocked(JwksKeys):
     """Keys for which time can pass."""
 
     def pass_time(self, seconds: float) -> None:
-        """Make everything so much older."""
         self._tried_at -= seconds
         self._read_at -= seconds
 

@@ -20,14 +20,12 @@ HOUR = timedelta(hours=1)
 
 
 def listed(partner: Partner, query: str = "", **headers: str) -> list[str]:
-    """The ids of a list of deliveries."""
     answer = partner.client.get(f"/webhook-deliveries{query}", headers=headers or partner.headers)
     assert answer.status_code == 200, answer.json
     return [item["id"] for item in answer.json["items"]]
 
 
 def resent(partner: Partner, delivery: str, **headers: str) -> Any:
-    """The answer to a resend that is taken."""
     answer = partner.client.post(f"/webhook-deliveries/{delivery}/resend", headers=partner.headers | headers)
     assert answer.status_code == 202, answer.json
     assert answer.headers["Location"] == f"/webhook-deliveries/{answer.json['id']}"

@@ -22,7 +22,6 @@ HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 
 
 def ago(time: timedelta) -> str:
-    """A moment so long ago, as a body holds it."""
     return (datetime.now(UTC) - time).isoformat()
 
 
@@ -240,5 +239,4 @@ def test_the_catalogue_lists_every_type_with_schema_and_example(world: World, ca
 
 
 def queued(world: World) -> list[str]:
-    """For which endpoints there is something now."""
     return [wakeup.target for wakeup in world.wakeups.take() if wakeup.effect == "webhooks.send"]

@@ -20,7 +20,6 @@ OWN = "whsec_" + b64encode(bytes(range(40))).decode()
 
 
 def valid(partner: Partner) -> list[str]:
-    """The secrets that sign, the newest first."""
     with partner.engine.connect() as db:
         return [Sealer([SECRET]).unseal(sealed) for sealed in sealed_secrets(db, partner.id)]
 

@@ -18,13 +18,11 @@ def world(engine: Engine) -> World:
 
 
 def withdraw(world: World, cast: Cast) -> ApiResponse:
-    """Request something, and take it back."""
     booking = world.client.post("/bookings", json=cast.body(), headers=cast.as_mentee).json["id"]
     return world.client.post(f"/bookings/{booking}/cancel", headers=cast.as_mentee)
 
 
 def cancel(world: World, cast: Cast, headers: dict[str, str]) -> ApiResponse:
-    """Cancel a new session of the mentee."""
     with world.engine.begin() as db:
         session = factories.make_session(db, listing=cast.listing, mentee=cast.mentee)
     body = {"reason": "Ill"}
@@ -32,7 +30,6 @@ def cancel(world: World, cast: Cast, headers: dict[str, str]) -> ApiResponse:
 
 
 def leave(world: World, cast: Cast) -> ApiResponse:
-    """Take a seat in a new group, and leave it."""
     with world.engine.begin() as db:
         group = factories.make_group(db, [], listing=cast.listing, capacity=3)
     assert world.client.post(f"/group-sessions/{group.id}/join", headers=cast.as_mentee).status_code == 200

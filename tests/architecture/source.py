@@ -14,18 +14,15 @@ PACKAGES = ("api", "cli", "config", "infrastructure", "migrations", "models", "w
 
 @cache
 def project() -> dict[str, Any]:
-    """pyproject.toml."""
     return tomllib.loads((ROOT / "pyproject.toml").read_text())
 
 
 def contracts() -> list[dict[str, Any]]:
-    """import-linter's contracts."""
     found: list[dict[str, Any]] = project()["tool"]["importlinter"]["contracts"]
     return found
 
 
 def files() -> list[Path]:
-    """Every file of the product's code."""
     return [file for package in PACKAGES for file in sorted((ROOT / package).rglob("*.py"))]
 
 

@@ -32,14 +32,12 @@ from tests import servers
 
 @pytest.fixture
 def empty_url(worker_id: str) -> Iterator[str]:
-    """A database without anything in it."""
     with servers.temporary_database(f"tutelage_migrated_{worker_id}") as address:
         yield address
 
 
 @pytest.fixture
 def scripts() -> ScriptDirectory:
-    """The migrations as Alembic finds them."""
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS))
     return ScriptDirectory.from_config(config)
@@ -146,7 +144,6 @@ def fill_at_the_baseline(db: Connection) -> None:
 
 
 def rows(db: Connection) -> dict[str, list[dict[str, Any]]]:
-    """The rows of every table by its name."""
     names = db.scalars(text(f"SELECT relname FROM pg_class WHERE {OUR_TABLES} ORDER BY relname")).all()
     return {name: list(db.scalars(text(f"SELECT to_jsonb(row) FROM {name} AS row"))) for name in names}
 

@@ -108,7 +108,6 @@ def sized(browser: Browser, complaints: list[str], request: pytest.FixtureReques
 
 @pytest.fixture
 def site(engine: Engine) -> Iterator[str]:  # noqa: F811
-    """Where the API answers."""
     with serving(World.on(engine).app) as port:
         yield f"http://127.0.0.1:{port}"
 
@@ -136,7 +135,6 @@ def require_fitting(page: Page) -> None:
 
 
 def keep_picture(page: Page, folder: Path, name: str) -> None:
-    """Write a picture of the whole page as a small PNG."""
     folder.mkdir(parents=True, exist_ok=True)
     taken = Image.open(io.BytesIO(page.screenshot(full_page=True, animations="disabled", caret="hide")))
     taken.convert("RGB").quantize(COLOURS).save(folder / f"{name}.png", optimize=True)
@@ -179,7 +177,6 @@ def stage(live: Live) -> Stage:
 
 @pytest.fixture(params=["basic", "enhanced", "realtime"])
 def variant(request: pytest.FixtureRequest) -> str:
-    """The component's variant."""
     return str(request.param)
 
 
@@ -191,7 +188,6 @@ def look() -> dict[str, Any]:
 
 @pytest.fixture
 def context(browser: Browser, look: dict[str, Any]) -> Iterator[BrowserContext]:
-    """A browser profile without anything in it."""
     chosen = {"viewport": {"width": DESKTOP[0], "height": DESKTOP[1]}, "locale": "en-GB", "timezone_id": "UTC", **look}
     with browser.new_context(**chosen) as context:
         yield context

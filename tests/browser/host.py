@@ -100,7 +100,6 @@ class Host:
         return Response(page, headers={"Content-Security-Policy": policy, "Cache-Control": "no-store"})
 
     def _file(self, name: str) -> Response:
-        """A file of a test."""
         return Response(self.files[name], mimetype="text/javascript" if name.endswith(".js") else "text/html")
 
     def _token(self, user_id: str) -> Response:

@@ -53,7 +53,6 @@ class Live:
     origin: str
 
     def caller(self, headers: Headers) -> Caller:
-        """The API for a caller with these credentials."""
         return Caller(self.api, headers)
 
 
@@ -118,17 +117,14 @@ class Stage:
 
     @property
     def as_mentor(self) -> Caller:
-        """The API for the mentor."""
         return self.live.caller(as_mentor(self.mentor))
 
     @property
     def as_mentee(self) -> Caller:
-        """The API for the mentee."""
         return self.live.caller(as_user(self.mentee))
 
     @property
     def as_rival(self) -> Caller:
-        """The API for the other one who wants to book."""
         return self.live.caller(as_user(self.rival))
 
     def slots(self, day: date | None = None) -> Sequence[datetime]:
@@ -139,7 +135,6 @@ class Stage:
         return [datetime.fromisoformat(each["startTime"]) for each in found["items"]]
 
     def book(self, by: Caller, start: datetime, listing: Listing | None = None) -> Any:
-        """The answer to another person's booking over HTTP."""
         return by.post(
             "/bookings", {"listingId": str((listing or self.instant).id), "startTime": start.isoformat(), "title": "X"}
         )
@@ -167,7 +162,6 @@ class Stage:
             return [(row.id, str(row.status), row.start_time) for row in db.execute(query.order_by(bookings.c.id))]
 
     def session_id(self) -> UUID:
-        """The id of the mentee's only session."""
         with self.live.engine.connect() as db:
             return UUID(str(db.scalars(select(sessions.c.id).where(sessions.c.mentee_user_id == self.mentee.id)).one()))
 
@@ -193,10 +187,8 @@ class Stage:
 
 
 def tomorrow() -> date:
-    """Tomorrow in UTC."""
     return (datetime.now(UTC) + timedelta(days=1)).date()
 
 
 def span_of(begin: datetime) -> dict[str, datetime]:
-    """The query of a day's slots."""
     return {"from": begin, "to": begin + timedelta(days=1)}

@@ -35,7 +35,6 @@ def taught(stage: Stage) -> Taught:
 
 
 def remaining(stage: Stage, bundle: Bundle) -> int:
-    """How many sessions a bundle has left."""
     return int(stage.as_mentee.get(f"/bundles/{bundle.id}")["remainingSessions"])
 
 

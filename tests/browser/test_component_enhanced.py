@@ -20,7 +20,6 @@ def variant() -> str:
 
 
 def repeat(visit: Visit, count: str) -> None:
-    """Repeat what is booked every week."""
     visit.page.get_by_label("Repeat").select_option("1")
     visit.replace(visit.page.get_by_label("Number of sessions"), count)
 

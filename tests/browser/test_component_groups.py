@@ -48,12 +48,10 @@ def gather(stage: Stage, *mentees: User, capacity: int, start: datetime | None =
 
 
 def read(stage: Stage, group: Group) -> dict[str, object]:
-    """The group as its mentor sees it."""
     return dict(stage.as_mentor.get(f"/group-sessions/{group.booking.id}"))
 
 
 def group_of(visit: Visit) -> Locator:
-    """The group in the page."""
     return visit.page.locator("[part~=groups] li")
 
 

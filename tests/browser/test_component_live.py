@@ -11,13 +11,11 @@ from tests.browser.visit import Visit
 
 @pytest.fixture
 def variant() -> str:
-    """The only one that is live."""
     return "realtime"
 
 
 @pytest.fixture
 def connection(visit: Visit) -> Locator:
-    """What the page shows of its connection."""
     return visit.page.locator("[part~=connection]")
 
 

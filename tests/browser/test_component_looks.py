@@ -91,7 +91,6 @@ def look() -> dict[str, Any]:
 
 
 def wear(page: Page, look: str) -> None:
-    """Show the page in a look."""
     media = {"color_scheme": "light", "forced_colors": "none", **LOOKS[look]}
     page.set_viewport_size(media.pop("viewport", WIDE))
     page.emulate_media(**media)
@@ -138,7 +137,6 @@ class Examination:
 
 @pytest.fixture(params=WALKS)
 def walk(request: pytest.FixtureRequest) -> str:
-    """The walk's name."""
     return str(request.param)
 
 

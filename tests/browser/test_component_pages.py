@@ -13,7 +13,6 @@ EXAMPLE = ROOT / "component" / "examples" / "booking.html"
 
 
 def book_first_time(page: Page) -> None:
-    """Book the first free time."""
     page.locator("[part~=slot]").first.click()
     expect(page.locator(".hold[role=timer]")).to_be_visible()
     page.locator("[part~=primary]").click()

@@ -21,18 +21,15 @@ LATE = {**TERMS, "cancellation_window_hours": 24 * 60}
 
 
 def listing(stage: Stage, **terms: Any) -> Listing:
-    """One more offer of the mentor."""
     with stage.live.engine.begin() as db:
         return factories.make_listing(db, stage.mentor, title="Career coaching", **terms)
 
 
 def status_of(page: Page) -> Locator:
-    """The session's status."""
     return page.locator("[part~=status]")
 
 
 def act(page: Page, action: str) -> None:
-    """Click the button of an action."""
     page.locator(f"[data-action={action}]").click()
 
 

@@ -90,7 +90,6 @@ class Load:
 
     @property
     def names(self) -> list[str]:
-        """What was asked for, without queries."""
         return sorted(each.name for each in self.sent)
 
     @property
@@ -103,7 +102,6 @@ class Load:
 
     @property
     def size(self) -> int:
-        """Bytes that were received."""
         return sum(each.size for each in self.sent)
 
 
@@ -216,5 +214,4 @@ def watch_requests(protocol: CDPSession) -> Collection[Sent]:
 
 
 def middle(loads: list[Load], name: str) -> float:
-    """The median of a figure."""
     return median(float(getattr(each.figures, name)) for each in loads)

@@ -43,19 +43,16 @@ new PerformanceObserver((list) => answers.push(...list.getEntries().map(({ durat
 
 @pytest.fixture
 def variant() -> str:
-    """The only one that is live."""
     return "realtime"
 
 
 @pytest.fixture
 def stage(live: Live) -> Stage:
-    """A mentor who can be booked at every hour."""
     return Stage.make(live, opens="00:00", closes="24:00")
 
 
 @pytest.fixture
 def crowd(stage: Stage) -> list[Caller]:
-    """The people who hold times."""
     with stage.live.engine.begin() as db:
         return [stage.live.caller(as_user(factories.make_user(db))) for _ in range(PEOPLE)]
 
@@ -75,13 +72,11 @@ def changes(stage: Stage, crowd: list[Caller], held: deque[tuple[Caller, str]]) 
 
 
 def give_back(held: deque[tuple[Caller, str]]) -> None:
-    """Give back the time that was taken first."""
     person, hold_id = held.popleft()
     assert person("DELETE", f"/holds/{hold_id}").status == 204
 
 
 def days() -> list[date]:
-    """The days on which times are taken."""
     return [tomorrow() + timedelta(days=number) for number in range(DAYS)]
 
 
@@ -115,7 +110,6 @@ def longest_tasks(trace: bytes) -> list[float]:
 
 
 def click_a_day(page: Page, number: int) -> None:
-    """Look at one of the first free days of the month."""
     free = page.locator("[part~=day]:not([aria-disabled])")
     free.nth(number % min(DAYS, free.count())).click()
 

@@ -31,25 +31,21 @@ def next_changes(zone: ZoneInfo) -> dict[int, date]:
 
 
 def midnight(day: date, zone: ZoneInfo) -> datetime:
-    """The beginning of a day, UTC."""
     return datetime.combine(day, time(), tzinfo=zone).astimezone(UTC)
 
 
 @pytest.fixture(params=["Europe/Berlin", "America/New_York"])
 def zone(request: pytest.FixtureRequest) -> ZoneInfo:
-    """The visitor's zone."""
     return ZoneInfo(request.param)
 
 
 @pytest.fixture
 def look(zone: ZoneInfo) -> dict[str, Any]:
-    """A browser in that zone."""
     return {"timezone_id": zone.key}
 
 
 @pytest.fixture
 def stage(live: Live) -> Stage:
-    """A mentor who can be booked at every hour."""
     return Stage.make(live, zone=MENTOR_ZONE, opens="00:00", closes="24:00")
 
 

@@ -30,7 +30,6 @@ FOCUSED = """() => {
 
 
 def stamp(moment: datetime) -> str:
-    """A moment as the API writes it."""
     return f"{moment:%Y-%m-%dT%H:%M:%SZ}"
 
 
@@ -47,7 +46,6 @@ class Visit:
         self._goto(listing, {"token-url": f"/token/{self.stage.mentee.id}"}, attributes)
 
     def open_as_visitor(self, listing: Listing, **attributes: str) -> None:
-        """Open the page without anyone signed in."""
         self._goto(listing, {"publishable-key": PUBLISHABLE_KEY}, attributes)
 
     def open_session(self, session_id: UUID, by: User | Mentor | None = None, **attributes: str) -> None:
@@ -70,26 +68,21 @@ class Visit:
         return self.page.evaluate("([name, times]) => told.filter(([each]) => each === name)[times - 1][1]", number)
 
     def times_told(self, name: str) -> int:
-        """How often it was told of that so far."""
         return int(self.page.evaluate("name => told.filter(([each]) => each === name).length", name))
 
     @property
     def primary(self) -> Locator:
-        """The main button."""
         return self.page.locator("[part~=primary]")
 
     @property
     def heading(self) -> Locator:
-        """The heading of the view."""
         return self.page.locator("[data-focus]")
 
     @property
     def messages(self) -> Locator:
-        """All messages."""
         return self.page.locator("[part~=message]")
 
     def day(self, day: date) -> Locator:
-        """A day of the month that is shown."""
         return self.page.locator(f"[data-day='{day}']")
 
     def replace(self, field: Locator, text: str) -> None:
@@ -99,7 +92,6 @@ class Visit:
         self.page.keyboard.type(text)
 
     def slot(self, start: datetime) -> Locator:
-        """A free time."""
         return self.page.locator(f"[data-start='{stamp(start)}']")
 
     def show_day(self, day: date | None = None) -> None:
@@ -115,14 +107,12 @@ class Visit:
         self.day(wanted).click()
 
     def choose(self, start: datetime) -> None:
-        """Choose a time, and wait until it is kept."""
         self.show_day(start.date())
         self.slot(start).click()
         expect(self.page.locator("[part~=form]")).to_be_visible()
         expect(self.page.locator(".hold")).to_contain_text("kept for you for")
 
     def book(self, start: datetime) -> None:
-        """Choose a time, write notes, and send the form."""
         self.choose(start)
         self.page.get_by_role("textbox", name="Notes").fill("How do I prepare?")
         self.primary.click()
@@ -132,7 +122,6 @@ class Visit:
         expect(self.heading).to_have_text("Your session is booked")
 
     def focused(self) -> str:
-        """The part, or else the id, of what has the focus."""
         script = f"() => (({FOCUSED})()?.getAttribute('part') || ({FOCUSED})()?.id || '')"
         return str(self.page.evaluate(script))
 
@@ -154,6 +143,5 @@ class Keyboard:
         raise AssertionError(f"The tab key does not reach {target}.")
 
     def press(self, *keys: str) -> None:
-        """Press keys one after the other."""
         for key in keys:
             self._page.keyboard.press(key)

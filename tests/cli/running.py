@@ -37,13 +37,11 @@ class Up:
         return self.output.read_text()
 
     def run(self) -> Run:
-        """run.json, once it is there."""
         # It gives up by itself when a part does not answer in time.
         eventually(self._is_ready, "the sentence that it is ready", seconds=START_SECONDS + 30)
         return eventually(lambda: read_run(self.data_dir), "run.json")
 
     def pid(self, name: str) -> int:
-        """The process of a part, as run.json has it now."""
         pid: int = next(entry["pid"] for entry in self.run()["processes"] if entry["name"] == name)
         return pid
 
@@ -52,7 +50,6 @@ class Up:
         return eventually(lambda: found if (found := self.pid(name)) != killed else None, f"another {name}")
 
     def ends(self) -> int:
-        """Wait for its end and return the exit code."""
         return self.process.wait(timeout=END_SECONDS)
 
     def _is_ready(self) -> bool | None:
@@ -123,7 +120,6 @@ def make_up(folder: Path) -> Iterator[Up]:
 
 
 def await_end(pids: Sequence[int]) -> None:
-    """Wait until all these processes are gone."""
     living = [psutil.Process(pid) for pid in pids if psutil.pid_exists(pid)]
     _gone, alive = psutil.wait_procs(living, timeout=END_SECONDS)
     assert not alive

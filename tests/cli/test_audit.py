@@ -20,7 +20,6 @@ pytestmark = pytest.mark.usefixtures("own_database")
 
 
 def verify(*words: str) -> Result:
-    """Run the command in this process."""
     return CliRunner().invoke(main, ["audit", "verify", *words])
 
 

@@ -25,7 +25,6 @@ CONTAINER = Place(
 
 @pytest.fixture(scope="module")
 def services() -> dict[str, Any]:
-    """The services, with every variable at its default."""
     text = (ROOT / "docker-compose.yml").read_text()
     found: dict[str, Any] = yaml.safe_load(re.sub(r"\$\{\w+:-([^}]*)\}", r"\1", text))["services"]
     return found

@@ -20,7 +20,6 @@ from tests.servers import temporary_database
 
 
 def tables(database_url: str) -> set[str]:
-    """The tables of a database."""
     engine = create(database_url)
     names = set(inspect(engine).get_table_names())
     engine.dispose()
@@ -84,7 +83,6 @@ def test_without_any_database_it_says_what_to_do(tmp_path: Path, monkeypatch: py
 
 @contextmanager
 def another(database_url: str) -> Iterator[Connection]:
-    """A second connection."""
     engine = create(database_url, pool_size=1)
     with engine.connect() as db:
         yield db

@@ -89,7 +89,6 @@ def values(engine: Engine) -> list[str]:
 
 
 def versions(engine: Engine) -> list[tuple[object, ...]]:
-    """What would tell readers of bookings of a change."""
     booking = bookings.c
     with engine.connect() as db:
         rows = db.execute(select(booking.id, booking.version, booking.updated_at).order_by(booking.id))

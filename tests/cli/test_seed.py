@@ -39,12 +39,10 @@ SESSION_STATES = {SessionStatus.SCHEDULED, SessionStatus.IN_PROGRESS, SessionSta
 
 
 def states(db: Connection, column: Column[Any]) -> dict[str, int]:
-    """How many rows there are of each value."""
     return {value: count for value, count in db.execute(select(column, func.count()).group_by(column))}
 
 
 def plans(seed: int, now: datetime = NOW) -> list[PlannedBooking]:
-    """All planned bookings."""
     planner = Planner(seed, plan_mentors(seed, MENTORS), now)
     return [plan for mentee in range(1, MENTEES + 1) for plan in planner.bookings_of(mentee)]
 
@@ -131,7 +129,6 @@ def test_a_second_run_adds_only_what_is_missing(engine: Engine) -> None:
 
 
 def seed(*options: str) -> Result:
-    """Run the command."""
     return CliRunner().invoke(main, ["seed", *options])
 
 

@@ -210,14 +210,12 @@ def wakeup() -> Wakeup:
 
 
 def waiting(server: EmbeddedServer) -> int:
-    """How many messages wait in that queue."""
     with redis.Redis.from_url(server.url) as client:
         return int(client.llen("reviews"))
 
 
 @pytest.fixture
 def valkey(tmp_path: Path) -> Iterator[EmbeddedServer]:
-    """A Valkey of the test's own."""
     server = start_valkey(tmp_path / "redis")
     yield server
     server.stop()

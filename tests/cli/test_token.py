@@ -25,7 +25,6 @@ def own_settings(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def invoke(*words: str) -> Result:
-    """Run the command in this process."""
     return CliRunner().invoke(main, ["token", *words])
 
 

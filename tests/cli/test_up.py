@@ -41,7 +41,6 @@ def deep(folder: Path) -> Path:
 
 @pytest.fixture
 def data_dir(tmp_path: Path) -> Path:
-    """A folder that is new."""
     return deep(tmp_path)
 
 

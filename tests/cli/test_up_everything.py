@@ -20,7 +20,6 @@ from tests.eventually import eventually
 
 
 def get(url: str, login: str | None = None) -> urllib3.BaseHTTPResponse:
-    """One request, without a second try."""
     headers = urllib3.make_headers(basic_auth=login) if login else None
     return urllib3.request("GET", url, headers=headers, retries=False, timeout=10)
 

@@ -25,7 +25,6 @@ def race_engine(worker_id: str, template_database: str) -> Iterator[Engine]:
 
 @pytest.fixture
 def engine(race_engine: Engine) -> Engine:
-    """That engine, on an empty database."""
     servers.empty(race_engine)
     return race_engine
 

@@ -54,18 +54,15 @@ class Person:
 
 
 def teach(db: Connection, person: Person, start: datetime) -> Call:
-    """Accept a request as a mentor."""
     return partial(factories.accept_booking, booking=factories.make_booking(db, listing=person.asked, start_time=start))
 
 
 def teach_at_once(db: Connection, person: Person, start: datetime) -> Call:
-    """Be booked as a mentor by an instant listing."""
     mentee = factories.make_user(db)
     return partial(factories.make_booking, listing=person.instant, mentee=mentee, start_time=start)
 
 
 def be_held(db: Connection, person: Person, start: datetime) -> Call:
-    """Be held as a mentor."""
     wanted = WantedListing(mentor_profile_id=person.mentor.id, duration_minutes=60)
     terms: dict[str, Any] = {"minutes": 5, "max_holds": 9, "now": datetime.now(UTC)}
     holder = factories.acting_user(factories.make_user(db))
@@ -73,23 +70,19 @@ def be_held(db: Connection, person: Person, start: datetime) -> Call:
 
 
 def teach_a_group(_db: Connection, person: Person, start: datetime) -> Call:
-    """Have a group of one's own."""
     return partial(factories.make_group, mentees=[], listing=person.asked, start_time=start)
 
 
 def attend(db: Connection, person: Person, start: datetime) -> Call:
-    """Book another mentor, by an instant listing."""
     other = factories.make_listing(db, booking_mode=BookingMode.INSTANT)
     return partial(factories.make_booking, listing=other, mentee=person.user, start_time=start)
 
 
 def be_accepted(db: Connection, person: Person, start: datetime) -> Call:
-    """Be accepted by another mentor."""
     return partial(factories.accept_booking, booking=factories.make_booking(db, mentee=person.user, start_time=start))
 
 
 def join_a_group(db: Connection, person: Person, start: datetime) -> Call:
-    """Take a seat in another mentor's group."""
     group = read_group(db, factories.make_group(db, [], start_time=start, capacity=3).id)
     who: dict[str, Any] = {"actor": person.actor, "mentee_user_id": person.user.id, "bundle_purchase_id": None}
     return partial(join, group=group, now=datetime.now(UTC), policy=DEFAULT_POLICY, **who)

@@ -44,7 +44,6 @@ ACTS = 12
 
 @pytest.fixture
 def wide_engine(engine: Engine) -> Iterator[Engine]:
-    """An engine with a connection for each of fifty."""
     engine.dispose()
     wide = create(engine.url.render_as_string(hide_password=False), pool_size=MENTEES + 2)
     yield wide
@@ -182,7 +181,6 @@ def _decline(db: Connection, *, group: Group, person: User) -> None:
 
 
 def _lapse(db: Connection, *, group: Group, person: User) -> None:
-    """As the timer does when every offer has ended."""
     del person
     lock_group(db, group.id)
     offer_seats(db, group=group, now=datetime.now(UTC) + timedelta(minutes=61), policy=DEFAULT_POLICY)

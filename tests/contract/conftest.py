@@ -33,7 +33,6 @@ from tests.contract.scene import PUBLISHABLE_KEY, Scene, set_scene
 
 @pytest.fixture(scope="session")
 def scene_engine(worker_id: str, template_database: str) -> Iterator[Engine]:
-    """An engine on the database of the scene."""
     with servers.temporary_database(f"tutelage_scene_{worker_id}", template_database) as address:
         engine = create(address)
         yield engine

@@ -99,7 +99,6 @@ class Stage:
         return cls(World.on(engine, max_open_drafts=0, max_open_drafts_per_mentor=0, max_holds=0), scene)
 
     def headers(self, role: str) -> Headers:
-        """The headers of a caller."""
         return {} if role == "none" else self.scene.callers[role]
 
     def fit_path(self, case: Case[Any]) -> None:

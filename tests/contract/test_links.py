@@ -37,7 +37,6 @@ def machine_of(schema: Any) -> Any:
 
 @pytest.fixture
 def play(engine: Engine, kept_scene: tuple[Scene, str]) -> Play:
-    """Plays the sequences of a seed on the stage."""
     return partial(play_on, engine, kept_scene)
 
 

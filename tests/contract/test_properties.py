@@ -20,7 +20,6 @@ PAGES = ("/act/{signed}", "/unsubscribe/{signed}")
 
 @pytest.fixture
 def stage(engine: Engine, kept_scene: tuple[Scene, str]) -> Stage:
-    """What the requests of one operation are about."""
     return Stage.on(engine, kept_scene)
 
 

@@ -32,7 +32,6 @@ def queries() -> list[tuple[str, list[dict[str, Any]]]]:
 
 
 def usual(parameter: dict[str, Any]) -> list[str]:
-    """Good values of one parameter."""
     schema = parameter["schema"]
     return [str(each) for each in schema.get("enum", [])] or [SAMPLES.get(schema.get("format", ""), "1")]
 

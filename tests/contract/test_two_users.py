@@ -188,7 +188,6 @@ def test_no_request_shows_whether_another_person_has_things(worlds: Worlds, pyte
 
 
 def assert_equal_answers(worlds: Worlds, asked: Asked) -> None:
-    """Ask both worlds."""
     first, second = (_answer(worlds, world, asked) for world in (worlds.with_them, worlds.without))
     seen, unseen = worlds.as_seen(first), worlds.as_seen(second)
     if seen != unseen:

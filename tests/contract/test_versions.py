@@ -33,7 +33,6 @@ ONES_OWN = ones_own()
 
 
 def permitted(scene: Scene, route: Route) -> dict[str, str]:
-    """The headers of someone who may use a route."""
     cells = PERMISSIONS[route[0], as_documented(route[1])]
     return next(scene.callers[who] for who, may in cells.items() if may == "yes")
 

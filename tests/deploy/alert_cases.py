@@ -204,7 +204,6 @@ def document() -> dict[str, Any]:
 
 
 def main() -> int:
-    """Run promtool, and return how it ended."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "cases.yml"
         path.write_text(yaml.safe_dump(document(), sort_keys=False))

@@ -18,30 +18,25 @@ _PARTS = re.compile(r"_(bucket|sum|count)$")
 
 
 def dashboard() -> dict[str, Any]:
-    """The dashboard."""
     found: dict[str, Any] = json.loads((DEPLOY / "grafana" / "tutelage.json").read_text())
     return found
 
 
 def panels() -> list[dict[str, Any]]:
-    """Its panels, without the rows' titles."""
     return [panel for panel in dashboard()["panels"] if panel["type"] != "row"]
 
 
 def queries_of_panels() -> Iterator[str]:
-    """Every expression on the dashboard."""
     for panel in panels():
         yield from (target["expr"] for target in panel["targets"])
 
 
 def alerts() -> list[dict[str, Any]]:
-    """Every rule."""
     files = [yaml.safe_load((DEPLOY / "prometheus" / name).read_text()) for name in prometheus()["rule_files"]]
     return [rule for file in files for group in file["groups"] for rule in group["rules"]]
 
 
 def prometheus() -> dict[str, Any]:
-    """The example of Prometheus's own settings."""
     found: dict[str, Any] = yaml.safe_load((DEPLOY / "prometheus" / "prometheus.yml").read_text())
     return found
 

@@ -143,12 +143,10 @@ class Clients:
             thread.start()
 
     def ask_more(self) -> None:
-        """Wait until there are some hundred answers more."""
         before = self.answers.total()
         eventually(lambda: self.answers.total() > before + 300, "more answers")
 
     def stop(self) -> None:
-        """End all of them."""
         self._over.set()
         for thread in self._threads:
             thread.join()

@@ -31,7 +31,6 @@ ADDED = {"job", "instance", "le"}
 
 
 def labels() -> set[str]:
-    """Every label of every metric."""
     return {label for each in vars(telemetry).values() for label in getattr(each, "_labelnames", ())}
 
 

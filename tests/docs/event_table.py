@@ -15,7 +15,6 @@ _KINDS = {"uuid": "id", "date-time": "time", "string": "text", "integer": "numbe
 
 
 def written() -> str:
-    """What stands between the two markers."""
     (block,) = _BLOCK.findall(PAGE.read_text())
     return str(block)
 

@@ -23,17 +23,14 @@ def name_of(page: Path) -> str:
 
 
 def blocks(page: Path, language: str) -> list[str]:
-    """The fenced blocks of a language, in their order."""
     return [body for found, body in _FENCE.findall(page.read_text()) if found == language]
 
 
 def prose(page: Path) -> str:
-    """The page without its fenced blocks."""
     return _FENCE.sub("", page.read_text())
 
 
 def links(page: Path) -> list[str]:
-    """Where the page's links and pictures lead."""
     return _LINK.findall(prose(page))
 
 

@@ -40,7 +40,6 @@ AHEAD = 3_000
 
 
 def commands(section: str) -> list[str]:
-    """The scripts of a section of the page."""
     found = re.search(rf"## {section}\n(.*?)\n## ", (ROOT / "docs" / "running.md").read_text(), re.DOTALL)
     assert found
     return re.findall(r"```sh\n(.*?)```", found[1], re.DOTALL)

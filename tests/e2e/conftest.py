@@ -10,5 +10,4 @@ from tests.speaking import Caller
 
 @pytest.fixture
 def api(up: Up) -> Caller:
-    """Its API."""
     return Caller(str(up.run()["api"]["url"]))

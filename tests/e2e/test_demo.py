@@ -89,12 +89,10 @@ def running_demo(
 
 
 def without(*parts: str) -> list[str]:
-    """The options that leave these parts out."""
     return [f"--without={part}" for part in parts]
 
 
 def said_in(data_dir: Path) -> Path:
-    """Where a demo's output is."""
     return data_dir.with_suffix(".out")
 
 

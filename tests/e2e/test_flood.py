@@ -65,7 +65,6 @@ def await_rest(db: psycopg.Connection, cast: Participants) -> None:
 
 
 def mails_to(up: Up, address: str) -> list[str]:
-    """The subjects of the mails to an address."""
     files = (up.data_dir / "mail").glob("*.eml")
     messages = [message_from_bytes(file.read_bytes(), policy=policy.default) for file in files]
     return [str(message["Subject"]) for message in messages if address in str(message["To"])]

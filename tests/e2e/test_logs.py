@@ -120,5 +120,4 @@ def _text(up: Up, process: str) -> str:
 
 
 def _lines(up: Up, process: str) -> list[dict[str, Any]]:
-    """The whole lines so far."""
     return [json.loads(line) for line in _text(up, process).split("\n")[:-1] if line.startswith("{")]

@@ -36,12 +36,10 @@ REQUESTS = "tutelage_http_requests_total"
 
 @pytest.fixture
 def cast(api: Caller) -> Participants:
-    """A mentor and a mentee."""
     return register(api)
 
 
 def scraped(api: Caller) -> Figures:
-    """What Prometheus would read now."""
     answer = api("GET", "/metrics")
     assert answer.status == HTTPStatus.OK
     return Figures.of(answer.body.decode())

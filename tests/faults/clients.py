@@ -47,12 +47,10 @@ class Record:
 
     @property
     def accepted(self) -> list[Life]:
-        """The lives whose acceptance was acknowledged."""
         return [life for life in self.lives if life.accepted_at is not None]
 
     @property
     def completed(self) -> list[Life]:
-        """The lives whose completion was acknowledged."""
         return [life for life in self.lives if life.completed]
 
 
@@ -147,7 +145,6 @@ class Crowd:
         return self.wait()
 
     def wait(self) -> Record:
-        """Wait until all lives are over."""
         for client in self._clients:
             client.result()
         self._threads.shutdown()

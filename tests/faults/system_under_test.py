@@ -40,28 +40,22 @@ class Valkey:
 
     @property
     def url(self) -> str:
-        """Its address."""
         return self.server.url
 
     def kill(self) -> None:
-        """Take it away, with all that it held."""
         self.server.process.kill()
         self.server.process.wait()
 
     def bring_back(self) -> None:
-        """A new, empty one at the same address."""
         self.server = start_valkey(self.folder, int(self.url.rpartition(":")[2].partition("/")[0]))
 
     def stop_answering(self) -> None:
-        """Keep the connections open without answering."""
         self.server.process.send_signal(signal.SIGSTOP)
 
     def answer_again(self) -> None:
-        """It goes on where it stopped."""
         self.server.process.send_signal(signal.SIGCONT)
 
     def client(self) -> redis.Redis:
-        """A connection to it."""
         return redis.Redis.from_url(self.url)
 
 
@@ -74,18 +68,15 @@ class SystemUnderTest:
 
     @property
     def api(self) -> Caller:
-        """Its door."""
         url = self.system.run["api"]["url"]
         assert url is not None
         return Caller(url)
 
     def pid(self, part: str) -> int:
-        """The process of a part, as of its last start."""
         pid: int = next(entry["pid"] for entry in self.system.run["processes"] if entry["name"] == part)
         return pid
 
     def kill(self, part: str) -> None:
-        """kill -9 a part and all its children."""
         killed = family(self.pid(part))
         kill_all(killed)
         psutil.wait_procs(killed, timeout=5)
@@ -100,7 +91,6 @@ class SystemUnderTest:
         return {*run["api"]["pids"], *(entry["pid"] for entry in run["processes"])}
 
     def log(self, part: str) -> str:
-        """What a part has logged so far."""
         return (self.system.data_dir / "logs" / f"{part}.log").read_text()
 
     def db(self) -> psycopg.Connection:
@@ -108,14 +98,12 @@ class SystemUnderTest:
         return psycopg.connect(self.system.run["database_url"], autocommit=True)
 
     def is_ready(self) -> bool:
-        """Whether the API answers that it is ready."""
         try:
             return self.api("GET", "/health/ready").status == 200
         except HTTPError:
             return False
 
     def sessions_of(self, bookings: Sequence[str]) -> int:
-        """How many sessions these bookings have together."""
         with self.db() as db:
             row = db.execute("SELECT count(*) FROM sessions WHERE booking_id = ANY(%s)", [list(bookings)]).fetchone()
         assert row is not None

@@ -29,7 +29,6 @@ READ = ("/me", "/bookings", "/listings", "/courses")
 
 @pytest.fixture
 def disk(tmp_path: Path) -> Iterator[SmallDisk]:
-    """The file system on which everything is."""
     with small_disk(tmp_path / "disk", MEGABYTES) as disk:
         yield disk
 
@@ -78,7 +77,6 @@ def test_full_disk_ends_nothing_and_all_comes_back(system: SystemUnderTest, disk
 
 
 def accept(cast: Participants, draft: str) -> bool:
-    """Whether the mentor could accept."""
     return cast.mentor("PATCH", f"/bookings/{draft}/accept").status == 202
 
 
@@ -101,7 +99,6 @@ def use(system: SystemUnderTest, cast: Participants, disk: SmallDisk) -> list[in
 
 
 def manager_of(system: SystemUnderTest) -> psutil.Process:
-    """The process manager."""
     manager = psutil.Process(system.pid("maintain")).parent()
     assert manager is not None
     return manager

@@ -46,7 +46,6 @@ FATES: dict[str, Fate] = {
 
 @pytest.fixture
 def partners(sut: SystemUnderTest, cast: Participants) -> Iterator[list[Partner]]:  # noqa: ARG001 - registers before them
-    """The partners, each an endpoint."""
     with running_partners(**PARTNERS_BY_BEHAVIOUR) as partners, subscribed(sut, partners, "booking.requested"):
         yield partners
 
@@ -89,6 +88,5 @@ def test_sixty_good_endpoints_of_a_hundred_are_served_in_time(
 
 
 def rows(db: psycopg.Connection, query: str, partners: list[Partner]) -> list[Any]:
-    """What a query finds of all partners."""
     with db.cursor(row_factory=namedtuple_row) as cursor:
         return cursor.execute(query, [[str(partner.id) for partner in partners]]).fetchall()

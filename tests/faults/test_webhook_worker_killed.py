@@ -80,10 +80,8 @@ def assert_whole(partner: Partner, event_ids: set[str]) -> None:
 
 
 def arrived(partners: list[Partner]) -> int:
-    """How many messages have come in, copies included."""
     return sum(len(partner.arrivals) for partner in partners)
 
 
 def distinct(partners: list[Partner]) -> int:
-    """How many have come in, each counted once."""
     return sum(len({each.headers["webhook-id"] for each in list(partner.arrivals)}) for partner in partners)

@@ -26,7 +26,6 @@ class Disagreement(AssertionError):
 
 
 def require_equal(what: str, found: object, expected: object) -> None:
-    """Raise Disagreement unless both are equal."""
     if found != expected:
         raise Disagreement(f"{what}: {found!r} instead of {expected!r}")
 
@@ -42,11 +41,9 @@ class Promise:
 
     @property
     def keeps(self) -> bool:
-        """Whether something does not go back."""
         return self.refund < self.price or self.credit is False
 
     def waive(self) -> None:
-        """Let everything go back."""
         self.waived = self.waived or self.keeps
         self.refund, self.credit = self.price, None if self.credit is None else True
 
@@ -72,11 +69,9 @@ class ExpectedBundle:
         return fits and self.left > 0 and not self.expired(now)
 
     def expired(self, now: datetime) -> bool:
-        """Whether its validity has ended."""
         return self.valid_to is not None and self.valid_to <= now
 
     def move(self, credits: int) -> None:
-        """Let credits come or go."""
         self.left += credits
         self.closed = self.closed or self.left == 0
 

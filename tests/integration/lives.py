@@ -241,7 +241,6 @@ class Lives(Groups):
             self._waive([(booking_id, kept)])
 
     def late_seats(self) -> list[tuple[UUID, ExpectedGroup, ExpectedBooking]]:
-        """The seats that would now be left late."""
         seats = [(key, group, seat) for key, group in self.groups_ahead() for seat in group.seats.values()]
         return [each for each in seats if each[2].cost(self.now, by_mentee=True)[0]]
 
@@ -251,7 +250,6 @@ class Lives(Groups):
         self._leave(group_id, group, seat.mentee, by_mentee=True)
 
     def seats_left(self) -> list[tuple[UUID, UUID, ExpectedBooking]]:
-        """The seats that were left, and of which group."""
         return [(key, *each) for key, group in self.groups.items() for each in group.left]
 
     def waive_seat(self) -> None:

@@ -167,7 +167,6 @@ class Marketplace:
             self.now += self.random.random() * HOUR / 2
 
     def edges(self) -> list[datetime]:
-        """The moments at which something changes by itself."""
         kept = [*self.sessions.values(), *(seat for group in self.groups.values() for seat in group.seats.values())]
         edges = [each.free_until() for each in kept]
         edges += [bundle.valid_to for bundle in self.bundles.values() if bundle.valid_to is not None]
@@ -297,7 +296,6 @@ class Marketplace:
         return [each for each in self.groups.items() if self._closed(each[1]) is None]
 
     def _any_of(self, people: Collection[UUID]) -> User:
-        """A mentee; most often one of these people."""
         of_these = [mentee for mentee in self.mentees if mentee.id in people]
         return self.random.choice(of_these if of_these and self.random.random() < 0.8 else self.mentees)
 
@@ -341,5 +339,4 @@ class Marketplace:
 
 
 def often(times: int, action: Action, subjects: Subjects | None = None) -> list[tuple[Action, Subjects | None]]:
-    """An action so many times."""
     return [(action, subjects)] * times

@@ -204,7 +204,6 @@ class Groups(Bookings):
             self.outcomes["end offers", "done"] += 1
 
     def lapsed_groups(self) -> list[tuple[UUID, ExpectedGroup]]:
-        """The groups with an offer that has lapsed."""
         lapsed = [each for each in self.groups.items() if any(u and u <= self.now for u in each[1].line.values())]
         return [(group_id, group) for group_id, group in lapsed if not group.cancelled]
 

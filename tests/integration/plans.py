@@ -50,7 +50,6 @@ def plan_of(db: Connection, statement: ClauseElement | PreparedStatement) -> lis
 
 
 def plan_as_sent(db: Connection, sent: str) -> list[dict[str, Any]]:
-    """The same for a statement as psycopg is given it."""
     return list(nodes(explained(db, sent, "JSON")[0][0]["Plan"]))
 
 

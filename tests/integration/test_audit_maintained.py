@@ -16,7 +16,6 @@ from workflows.audit.log import write_entries
 
 @pytest.fixture
 def chained(engine: Engine) -> Engine:
-    """A chained entry."""
     with engine.begin() as db:
         write_entries(db, [new_entry()])
     chain_all(engine)

@@ -84,7 +84,6 @@ class Worker(Publisher):
         self._lock, self._waiting = Lock(), 0
 
     def put(self, wakeups: Iterable[Wakeup]) -> None:
-        """Take what a transaction has recorded."""
         self.publish([wakeup for wakeup in wakeups if wakeup.effect == SEND_WEBHOOK.name])
 
     def publish(self, wakeups: Sequence[Wakeup]) -> None:

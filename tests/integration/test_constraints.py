@@ -147,7 +147,6 @@ class Rows:
         }
 
     def mentor_user_id(self) -> Any:
-        """The user of the listing's mentor."""
         profile = mentor_profiles.c
         return self.db.scalar(select(profile.user_id).where(profile.id == self.listing.mentor_profile_id))
 

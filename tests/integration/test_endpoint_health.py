@@ -65,7 +65,6 @@ def trip(harness: Harness, endpoint_id: UUID) -> None:
 
 
 def let_it_half_open(harness: Harness, endpoint_id: UUID) -> None:
-    """Let the time pass for which the breaker is open."""
     set_endpoint(harness, endpoint_id, open_until=func.now() - SECOND)
 
 

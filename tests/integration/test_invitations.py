@@ -293,7 +293,6 @@ class SeatTaken:
             give_up(db, actor=acting_user(self.ada), group=group, mentee_user_id=self.ada.id)
 
     def mail(self) -> Mail:
-        """The last mail to Ada."""
         self.harness.run_all()
         last: Mail = [mail for mail in self.harness.mail.received if mail.to_address == self.ada.email][-1]
         return last

@@ -41,7 +41,6 @@ BUTTON = re.compile(r'<a href="([^"]+)" style="display:inline-block[^"]*">([^<]+
 
 
 def parts(mail: Mail, identity: MailIdentity = IDENTITY) -> tuple[str, str]:
-    """The plain text and the HTML of a mail."""
     read: Any = message_from_bytes(bytes(compose(mail, identity)), policy=policy.default)
     return read.get_body(("plain",)).get_content(), read.get_body(("html",)).get_content()
 
@@ -57,14 +56,12 @@ def buttons(mail: Mail, identity: MailIdentity = IDENTITY) -> dict[str, str]:
 
 
 def action_of(url: str) -> ActionLink:
-    """The link that an address holds."""
     base, _, signed = url.rpartition("/")
     assert base == "https://api.example/api/act"
     return ActionLink.from_text(SIGNER.verify(signed), now=datetime.now(UTC))
 
 
 def a_link() -> ActionLink:
-    """To accept what there is not."""
     names: dict[str, Any] = {"subject_id": uuid4(), "user_id": uuid4(), "links_version": 0}
     return ActionLink(action=Action.ACCEPT, expires_at=datetime.now(UTC), **names)
 

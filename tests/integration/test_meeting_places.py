@@ -55,7 +55,6 @@ class Pair:
 
     @property
     def link(self) -> str:
-        """The session's link by Jitsi."""
         with self.harness.engine.connect() as db:
             return f"https://meet.jit.si/{db.scalars(select(sessions.c.room)).one().hex}"
 
@@ -100,7 +99,6 @@ def parts(mail: Mail, service: MeetingService = JITSI) -> dict[str, str]:
 
 
 def entry_of(mail: Mail, service: MeetingService = JITSI) -> Event:
-    """The entry of a mail's invitation."""
     (entry,) = Calendar.from_ical(parts(mail, service)["text/calendar"]).walk("VEVENT")
     assert isinstance(entry, Event)
     return entry

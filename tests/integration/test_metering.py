@@ -37,7 +37,6 @@ def process() -> str:
 
 @pytest.fixture
 def measured(engine: Engine, process: str) -> Iterator[Engine]:
-    """An engine of the test's own on the same database."""
     found = metered(create(engine.url.render_as_string(hide_password=False), pool_size=3), process)
     yield found
     found.dispose()

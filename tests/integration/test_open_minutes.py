@@ -115,7 +115,6 @@ def test_hours_set_at_one_moment_hold_one_after_the_other(db: Connection, mentor
 
 
 def set_date(db: Connection, mentor: Mentor, day: date, *spans: tuple[int, int]) -> None:
-    """Give one date hours of its own."""
     seen = CalendarDay.of(db.execute(calendar_day_query(mentor.id, day)).one())
     set_date_hours(db, actor=factories.acting_mentor(mentor), seen=seen, spans=spans, now=NOW)
 

@@ -50,7 +50,6 @@ def attempts(harness: Harness, key: DeliveryKey) -> list[Any]:
 
 
 def answer(harness: Harness, sent: SendResult) -> None:
-    """Whatever is sent from now on is answered by that."""
     harness.mail.answers = harness.http.answers = lambda _message: sent
 
 

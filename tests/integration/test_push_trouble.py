@@ -79,7 +79,6 @@ class Trouble(Pushing):
         return [self.harness.key("push.send", target=target) for target in targets]
 
     def try_again(self, push: DeliveryKey) -> Any:
-        """Let its pause be over, and see what comes of it."""
         self.harness.make_due(push)
         self.harness.deliverer.deliver(push)
         return self.harness.row(push)

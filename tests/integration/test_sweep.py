@@ -38,7 +38,6 @@ class Bell(Publisher):
         self.rung.extend(wakeups)
 
     def waiting(self, _queue: str) -> int:
-        """The length that the queue's list is said to have."""
         return self.length
 
 

@@ -58,7 +58,6 @@ class Collector:
         return [span for request in self._receiver.requests for span in self._of(request.path, request.body)]
 
     def text(self) -> str:
-        """The same, as it was sent."""
         return "".join(request.body.decode("latin-1") for request in self._receiver.requests)
 
     def _of(self, path: str, body: bytes) -> Iterator[Exported]:

@@ -34,7 +34,6 @@ class GatedTransport(Transport[str]):
         self.begun_or_refused: SimpleQueue[bool] = SimpleQueue()
 
     def send(self, message: str, _renew: Renew = no_lease) -> SendResult:
-        """Send once the gate is open."""
         self.begun.append(message)
         self.begun_or_refused.put(True)
         assert self.gates[message].acquire(timeout=30)
@@ -74,7 +73,6 @@ class BulkheadHarness:
         self.sent = [each for each in self.sent if each not in ending]
 
     def known(self, name: str, answer: SendResult = YES, *, slow: bool = False) -> str:
-        """A destination whose last answer was that."""
         assert self.begin(name, 1) == 1
         self.now += 2.0 * slow
         self.end(answer)

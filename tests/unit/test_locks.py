@@ -20,7 +20,6 @@ OPTIONAL_MODULES = ("infrastructure/open_telemetry.py",)
 
 
 def locked(name: str) -> dict[str, str]:
-    """The versions of a lock, by normalised name."""
     pins = re.findall(r"^([\w.-]+)==([^\s;]+)", (ROOT / name).read_text(), re.MULTILINE)
     return {_normalised(package): version for package, version in pins}
 

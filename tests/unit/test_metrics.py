@@ -66,14 +66,12 @@ Shown = Callable[[], Figures]
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """The folder that the processes of a test share."""
     (tmp_path / "metrics").mkdir()
     return tmp_path / "metrics"
 
 
 @pytest.fixture
 def port() -> int:
-    """A port that is free."""
     return free_port()
 
 
@@ -102,7 +100,6 @@ def start(folder: Path, port: int) -> Iterator[Start]:
 
 
 def await_ready(process: subprocess.Popen[bytes]) -> None:
-    """Wait until a process says that it is ready."""
     assert process.stdout is not None
     while b"ready" not in (line := process.stdout.readline()):
         assert line, "it ended"
@@ -116,7 +113,6 @@ def shown(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Shown:
 
 
 def ask(port: int, **headers: str) -> urllib3.BaseHTTPResponse:
-    """One request, over a connection of its own."""
     return urllib3.request("GET", f"http://127.0.0.1:{port}/metrics", headers=headers, retries=False, timeout=10)
 
 

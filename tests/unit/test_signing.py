@@ -32,12 +32,10 @@ Verify = Callable[[str, bytes, dict[str, str]], Any]
 
 
 def by_standardwebhooks(secret: str, body: bytes, headers: dict[str, str]) -> None:
-    """The standard's library."""
     standardwebhooks.Webhook(secret).verify(body, headers)
 
 
 def by_svix(secret: str, body: bytes, headers: dict[str, str]) -> None:
-    """The best-known sender's library."""
     svix().Webhook(secret).verify(body, headers)
 
 
@@ -137,7 +135,6 @@ def test_an_asymmetric_signature_is_verified_by_the_public_key_alone(body: bytes
 
 
 def of(prefix: str, length: int) -> str:
-    """A secret of so many bytes."""
     return prefix + b64encode(b"s" * length).decode()
 
 
