@@ -5,9 +5,7 @@ from __future__ import annotations
 from datetime import date, datetime
 from typing import Any
 
-from flask import request
-
-from api.http.etags import WithHeaders, any_version_will_do, tagged
+from api.http.etags import WithHeaders, tagged
 from api.openapi.examples import MOMENT
 from api.routes.blueprints import Area, refuses, versioned
 from api.routes.context import ANYONE, MENTOR, PERSON, RequestContext, Subject
@@ -30,14 +28,7 @@ from workflows.availability.rules import BookingRules, RulesOfMentor, rules_quer
 from workflows.bookings.direct import WantedListing
 from workflows.bookings.holds import Hold, hold, hold_query, release
 from workflows.identity.access import require_holder, require_mentor
-from workflows.sessions.time_off import (
-    TIME_OFF,
-    TimeOff,
-    give_up_time_off,
-    seen_by,
-    take_time_off,
-    time_off_query,
-)
+from workflows.sessions.time_off import TIME_OFF, TimeOff, give_up_time_off, seen_by, take_time_off, time_off_query
 
 availability = Area("Availability", "When mentors can be booked: at any time, unless they have set weekly hours.")
 
@@ -84,7 +75,6 @@ def update_weekly_hours(context: RequestContext[WeeklyHours], body: dict[str, An
     They replace all previous hours, and follow the local time of `timeZone` (by default the profile's) across
     daylight saving time. Existing bookings and requests stay as they are.
     """
-    any_version = any_version_will_do(request)
     hours = set_hours(
         context.db,
         actor=context.actor,
@@ -92,7 +82,7 @@ def update_weekly_hours(context: RequestContext[WeeklyHours], body: dict[str, An
         spans=body["hours"],
         time_zone=body["time_zone"],
         now=context.now,
-        any_version=any_version,
+        any_version=context.any_version,
     )
     return tagged(hours)
 
@@ -123,7 +113,7 @@ def update_date(context: RequestContext[CalendarDay], body: dict[str, Any]) -> W
             seen=context.subject,
             spans=body["hours"],
             now=context.now,
-            any_version=any_version_will_do(request),
+            any_version=context.any_version,
         )
     )
 
@@ -134,11 +124,7 @@ def update_date(context: RequestContext[CalendarDay], body: dict[str, Any]) -> W
 def delete_date(context: RequestContext[CalendarDay]) -> None:
     """Remove the hours of one date; the weekly hours hold again."""
     remove_date_hours(
-        context.db,
-        actor=context.actor,
-        seen=context.subject,
-        now=context.now,
-        any_version=any_version_will_do(request),
+        context.db, actor=context.actor, seen=context.subject, now=context.now, any_version=context.any_version
     )
 
 
@@ -197,7 +183,7 @@ def update_booking_rules(context: RequestContext[RulesOfMentor], body: dict[str,
         seen=context.subject,
         rules=BookingRules(**body),
         now=context.now,
-        any_version=any_version_will_do(request),
+        any_version=context.any_version,
     )
     return tagged(rules)
 

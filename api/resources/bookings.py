@@ -260,12 +260,7 @@ def cancel_series(context: RequestContext[SeriesParties], body: dict[str, Any]) 
         **body,
     )
     withdrawn, left = withdraw_drafts(
-        context.db,
-        actor=context.actor,
-        series=series,
-        from_time=from_time,
-        reason=body["reason"],
-        now=context.now,
+        context.db, actor=context.actor, series=series, from_time=from_time, reason=body["reason"], now=context.now
     )
     kept = [KeptBooking(booking_id, "forbidden") for booking_id in left]
     return CancelledSeries([*ended.cancelled, *withdrawn], [*ended.kept, *kept])

@@ -5,9 +5,7 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
-from flask import request
-
-from api.http.etags import WithHeaders, any_version_will_do, tagged
+from api.http.etags import WithHeaders, tagged
 from api.resources.catalog import COURSE
 from api.routes.blueprints import Area, refuses, versioned
 from api.routes.context import ANYONE, OPERATOR, RequestContext, Subject, this_moment
@@ -17,14 +15,7 @@ from api.schemas import bundles as shapes
 from workflows.accounts.actions import mentee_for
 from workflows.bundles.adjust import adjust
 from workflows.bundles.purchase import purchase
-from workflows.bundles.records import (
-    BUNDLES,
-    Bundle,
-    BundleAtMoment,
-    at_moment,
-    bundle_query,
-    with_ledger,
-)
+from workflows.bundles.records import BUNDLES, Bundle, BundleAtMoment, at_moment, bundle_query, with_ledger
 from workflows.catalog.courses import Course
 from workflows.identity.access import require_bundle_owner, require_user_id
 from workflows.identity.actor import Actor
@@ -95,7 +86,7 @@ def adjust_bundle(context: RequestContext[Bundle], body: dict[str, Any]) -> Any:
         context.db,
         actor=context.actor,
         bundle=context.subject,
-        any_version=any_version_will_do(request),
+        any_version=context.any_version,
         now=context.now,
         **body,
     )

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from flask import request
-
-from api.http.etags import WithHeaders, any_version_will_do, cacheable, tagged
+from api.http.etags import WithHeaders, cacheable, tagged
 from api.openapi.examples import example_of
 from api.routes.blueprints import Area, refuses
 from api.routes.context import MENTOR, OPERATOR, VISITOR, RequestContext, Subject
@@ -68,11 +66,7 @@ def create_listing(context: RequestContext[None], body: dict[str, Any]) -> WithH
 def update_listing(context: RequestContext[Listing], body: dict[str, Any]) -> WithHeaders[Listing]:
     """Update a listing. Existing bookings keep their time and price."""
     changed = change_listing(
-        context.db,
-        actor=context.actor,
-        listing=context.subject,
-        changes=body,
-        any_version=any_version_will_do(request),
+        context.db, actor=context.actor, listing=context.subject, changes=body, any_version=context.any_version
     )
     return tagged(changed)
 
@@ -145,11 +139,7 @@ def get_course(context: RequestContext[catalog.Course]) -> WithHeaders[catalog.C
 def update_course(context: RequestContext[catalog.Course], body: dict[str, Any]) -> WithHeaders[catalog.Course]:
     """Update or deactivate a course. Its listings and bookings stay as they are."""
     changed = catalog.change_course(
-        context.db,
-        actor=context.actor,
-        course=context.subject,
-        changes=body,
-        any_version=any_version_will_do(request),
+        context.db, actor=context.actor, course=context.subject, changes=body, any_version=context.any_version
     )
     return tagged(changed)
 
@@ -162,8 +152,7 @@ PRODUCT_ON_SALE = Subject(name="product", query=product_query, record=Product, a
 @refuses("external_id_taken")
 @changes(OPERATOR, COURSE, action="product.created", about="product")
 @courses.arguments(
-    shapes.NewProduct,
-    example=example_of(shapes.NewProduct, kind="bundle", price={"amount": 18000, "currency": "USD"}),
+    shapes.NewProduct, example=example_of(shapes.NewProduct, kind="bundle", price={"amount": 18000, "currency": "USD"})
 )
 @courses.response(201, shapes.Product)
 def create_product(context: RequestContext[catalog.Course], body: dict[str, Any]) -> WithHeaders[Product]:
@@ -201,11 +190,7 @@ def update_product(context: RequestContext[Product], body: dict[str, Any]) -> Wi
     Kind, number of sessions and duration are fixed: sell another product instead.
     """
     changed = sold.change_product(
-        context.db,
-        actor=context.actor,
-        product=context.subject,
-        changes=body,
-        any_version=any_version_will_do(request),
+        context.db, actor=context.actor, product=context.subject, changes=body, any_version=context.any_version
     )
     return tagged(changed)
 

@@ -6,9 +6,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from flask import request
-
-from api.http.etags import WithHeaders, any_version_will_do, tagged
+from api.http.etags import WithHeaders, tagged
 from api.openapi.examples import example_of
 from api.routes.blueprints import Area, refuses, versioned
 from api.routes.context import ANYONE, OPERATOR_OR_MENTOR, RequestContext, Subject
@@ -19,13 +17,7 @@ from api.state import app_state
 from workflows.groups.capacity import change_capacity
 from workflows.groups.records import GROUPS, Group, SeenGroup, group_query, not_a_group, seen_by
 from workflows.groups.schedule import Schedule, schedule
-from workflows.groups.templates import (
-    TEMPLATES,
-    GroupTemplate,
-    change_template,
-    create_template,
-    template_query,
-)
+from workflows.groups.templates import TEMPLATES, GroupTemplate, change_template, create_template, template_query
 from workflows.identity.access import require_mentor_id, require_mentor_or_operator
 
 group_sessions = Area(
@@ -98,7 +90,7 @@ def update_group_session(context: RequestContext[Group], body: dict[str, Any]) -
         group=context.subject,
         now=context.now,
         policy=app_state().policy,
-        any_version=any_version_will_do(request),
+        any_version=context.any_version,
         **body,
     )
     return shown(context, changed)
@@ -155,11 +147,7 @@ def update_group_session_template(
 ) -> WithHeaders[GroupTemplate]:
     """Update a template. Group sessions that are already scheduled stay as they are."""
     changed = change_template(
-        context.db,
-        actor=context.actor,
-        template=context.subject,
-        changes=body,
-        any_version=any_version_will_do(request),
+        context.db, actor=context.actor, template=context.subject, changes=body, any_version=context.any_version
     )
     return tagged(changed)
 
@@ -174,7 +162,7 @@ def delete_group_session_template(context: RequestContext[GroupTemplate]) -> Non
         actor=context.actor,
         template=context.subject,
         changes={"active": False},
-        any_version=any_version_will_do(request),
+        any_version=context.any_version,
     )
 
 

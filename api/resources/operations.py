@@ -68,11 +68,7 @@ def get_operations_summary(context: RequestContext[None]) -> dict[str, object]:
             {"status": SessionStatus(status), "sessions": count} for status, count in sorted(found.statuses.items())
         ],
         "sessions_by_mentor": found.busiest,
-        "conversion": {
-            "sessions": found.sessions,
-            "accepted_bookings": found.accepted_bookings,
-            "rate": found.rate,
-        },
+        "conversion": {"sessions": found.sessions, "accepted_bookings": found.accepted_bookings, "rate": found.rate},
         "overdue_sessions": found.to_complete,
     }
 

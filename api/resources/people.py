@@ -8,7 +8,7 @@ from typing import Any
 from flask import Response, request
 
 from api.export import Export
-from api.http.etags import WithHeaders, any_version_will_do, cacheable, require_match, tagged
+from api.http.etags import WithHeaders, cacheable, require_match, tagged
 from api.routes.blueprints import IF_MATCH, Area, accepts_headers, refuses, versioned
 from api.routes.context import ANYONE, OPERATOR, PERSON, VISITOR, RequestContext, Subject
 from api.routes.lists import list_route
@@ -92,7 +92,7 @@ def update_me(context: RequestContext[None], body: dict[str, Any]) -> WithHeader
     user_id, email = context.actor.user_id, body.pop("email", None)
     assert user_id is not None
     present = locked_user(context.db, user_id)
-    if not any_version_will_do(request):
+    if not context.any_version:
         require_match(request, present)
     if email is not None:
         request_email_change(context.db, actor=context.actor, user_id=user_id, email=email, now=context.now)
@@ -171,11 +171,7 @@ def export_me(context: RequestContext[None]) -> Response:
 def update_mentor_profile(context: RequestContext[Mentor], body: dict[str, Any]) -> WithHeaders[Mentor]:
     """Update a mentor profile, as its user or an operator."""
     changed = change_mentor_profile(
-        context.db,
-        actor=context.actor,
-        mentor=context.subject,
-        changes=body,
-        any_version=any_version_will_do(request),
+        context.db, actor=context.actor, mentor=context.subject, changes=body, any_version=context.any_version
     )
     return tagged(changed)
 

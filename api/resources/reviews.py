@@ -5,9 +5,7 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
-from flask import request
-
-from api.http.etags import WithHeaders, any_version_will_do, cacheable, tag_of
+from api.http.etags import WithHeaders, cacheable, tag_of
 from api.openapi.examples import example_of
 from api.resources.people import MENTOR_PROFILE
 from api.resources.sessions import FOR_ITS_MENTOR, pending
@@ -20,13 +18,7 @@ from api.schemas.base import ListQuery
 from workflows.accounts.records import Mentor
 from workflows.identity.access import require_reviewer, require_visible
 from workflows.identity.actor import Actor
-from workflows.reviews.actions import (
-    ReviewableSession,
-    answer_review,
-    moderate,
-    reviewable_query,
-    submit,
-)
+from workflows.reviews.actions import ReviewableSession, answer_review, moderate, reviewable_query, submit
 from workflows.reviews.permits import OPEN_PERMITS
 from workflows.reviews.records import REVIEWS_OF_MENTOR, Review, review_query
 from workflows.sessions.records import Session
@@ -129,7 +121,7 @@ def moderate_review(context: RequestContext[Review], body: dict[str, Any]) -> An
         actor=context.actor,
         review=context.subject,
         now=context.now,
-        any_version=any_version_will_do(request),
+        any_version=context.any_version,
         **body,
     )
     return _shown(context.actor, moderated)

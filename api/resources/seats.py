@@ -7,7 +7,7 @@ from uuid import UUID
 
 from flask import Response, jsonify, request
 
-from api.http.etags import WithHeaders, any_version_will_do, require_match
+from api.http.etags import WithHeaders, require_match
 from api.resources.groups import GROUP, group_sessions, shown
 from api.routes.blueprints import refuses
 from api.routes.context import ANYONE, PERSON, RequestContext
@@ -15,6 +15,7 @@ from api.routes.loaders import changes
 from api.schemas import groups as group_shapes
 from api.schemas import seats as shapes
 from api.schemas.base import EmptyBody
+from api.schemas.sessions import quoted
 from api.state import app_state
 from workflows.accounts.actions import mentee_for
 from workflows.groups.place import lock_place, read_group
@@ -72,7 +73,7 @@ def leave_group_session(context: RequestContext[Group], body: dict[str, Any]) ->
         policy=app_state().policy,
     )
     seen, headers = shown(context, left)
-    return shapes.LeftGroup(**vars(seen), cancellation=shapes.cancellation_of(cost)), headers
+    return shapes.LeftGroup(**vars(seen), cancellation=quoted(cost)), headers
 
 
 @group_sessions.route("/group-sessions/<id:booking_id>/waitlist", methods=["POST"])
@@ -81,10 +82,7 @@ def leave_group_session(context: RequestContext[Group], body: dict[str, Any]) ->
 @group_sessions.arguments(EmptyBody, required=False, example={})
 @group_sessions.response(201, shapes.WaitlistEntry, description="At the end of the line.")
 @group_sessions.alt_response(
-    200,
-    schema=shapes.WaitlistEntry,
-    description="The caller is on the waiting list already.",
-    success=True,
+    200, schema=shapes.WaitlistEntry, description="The caller is on the waiting list already.", success=True
 )
 def join_group_session_waitlist(context: RequestContext[Group], _body: dict[str, Any]) -> tuple[Response, int]:
     """Wait for a seat in a full group session.
@@ -94,11 +92,7 @@ def join_group_session_waitlist(context: RequestContext[Group], _body: dict[str,
     Repeated requests return the caller's entry as it stands.
     """
     entry, is_new = join_waitlist(
-        context.db,
-        actor=context.actor,
-        group=context.subject,
-        now=context.now,
-        policy=app_state().policy,
+        context.db, actor=context.actor, group=context.subject, now=context.now, policy=app_state().policy
     )
     return jsonify(shapes.shown_entry(entry)), 201 if is_new else 200
 
@@ -109,13 +103,7 @@ def join_group_session_waitlist(context: RequestContext[Group], _body: dict[str,
 @group_sessions.response(204)
 def leave_group_session_waitlist(context: RequestContext[Group]) -> None:
     """Leave the waiting list; a seat that was kept for the caller is offered to the next. Idempotent."""
-    leave_waitlist(
-        context.db,
-        actor=context.actor,
-        group=context.subject,
-        now=context.now,
-        policy=app_state().policy,
-    )
+    leave_waitlist(context.db, actor=context.actor, group=context.subject, now=context.now, policy=app_state().policy)
 
 
 @group_sessions.route("/group-sessions/<id:booking_id>/waitlist/accept-offer", methods=["POST"])
@@ -151,6 +139,6 @@ def _take(
 
 def _require_present_version(context: RequestContext[Group], mentee_user_id: UUID) -> None:
     """Require that nothing has moved in the group since If-Match was compared; from here on nothing does."""
-    if not any_version_will_do(request):
+    if not context.any_version:
         lock_place(context.db, context.subject, mentee_user_id)
         require_match(request, read_group(context.db, context.subject.id))

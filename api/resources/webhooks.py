@@ -6,10 +6,10 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-from flask import Response, request
+from flask import Response
 
 from api.errors import unavailable
-from api.http.etags import WithHeaders, any_version_will_do, tagged
+from api.http.etags import WithHeaders, tagged
 from api.openapi.examples import example_of
 from api.routes import cursors
 from api.routes.blueprints import Area, refuses, versioned
@@ -35,13 +35,7 @@ from workflows.webhooks.actions import (
     send_example,
     types_among,
 )
-from workflows.webhooks.deliveries import (
-    WEBHOOK_DELIVERIES,
-    WebhookDelivery,
-    attempts_of,
-    recover,
-    resend,
-)
+from workflows.webhooks.deliveries import WEBHOOK_DELIVERIES, WebhookDelivery, attempts_of, recover, resend
 from workflows.webhooks.messages import EventType, described_event_types, message_of
 from workflows.webhooks.records import ENDPOINTS, Endpoint, endpoint_query
 from workflows.webhooks.secrets import verifier_of
@@ -115,7 +109,7 @@ def update_webhook_endpoint(context: RequestContext[Endpoint], body: dict[str, A
         allowed=app_state().settings.webhook_allowed_networks,
         now=context.now,
         quotas=app_state().message_quotas,
-        any_version=any_version_will_do(request),
+        any_version=context.any_version,
     )
     return tagged(changed)
 
@@ -125,8 +119,7 @@ def update_webhook_endpoint(context: RequestContext[Endpoint], body: dict[str, A
 @webhooks.response(204)
 def delete_webhook_endpoint(context: RequestContext[Endpoint]) -> None:
     """Delete an endpoint; its pending deliveries are cancelled."""
-    any_version = any_version_will_do(request)
-    delete_endpoint(context.db, actor=context.actor, endpoint=context.subject, any_version=any_version)
+    delete_endpoint(context.db, actor=context.actor, endpoint=context.subject, any_version=context.any_version)
 
 
 @webhooks.route("/webhook-endpoints/<id:endpoint_id>/secret")
@@ -165,11 +158,7 @@ def rotate_webhook_secret(context: RequestContext[Endpoint], body: dict[str, Any
 def ping_webhook_endpoint(context: RequestContext[Endpoint], _body: dict[str, Any]) -> dict[str, UUID]:
     """Send a signed ping; the first 2xx answer makes the endpoint active."""
     ping = ping_endpoint(
-        context.db,
-        actor=context.actor,
-        endpoint=context.subject,
-        now=context.now,
-        quotas=app_state().message_quotas,
+        context.db, actor=context.actor, endpoint=context.subject, now=context.now, quotas=app_state().message_quotas
     )
     return {"endpoint_id": context.subject.id, "event_id": ping.id}
 

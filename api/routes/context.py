@@ -51,12 +51,14 @@ class RequestContext(Generic[Found]):
     Args:
         subject: the record that the path names; None for a path that names none.
         now: when the request came, in UTC.
+        any_version: whether If-Match names no version, so that the change is of the present one.
     """
 
     db: Connection
     actor: Actor
     subject: Found
     now: datetime
+    any_version: bool
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -16,7 +16,7 @@ from api.audit.entries import expect_entry
 from api.authentication.claims import claim_of_request
 from api.authentication.provisioning import authenticate_or_provision
 from api.database import database
-from api.http.etags import require_match
+from api.http.etags import any_version_will_do, require_match
 from api.http.idempotency import idempotent_request, require_usable_key
 from api.http.requests import name_actor
 from api.limits.rate_limits import RouteLimit
@@ -123,7 +123,7 @@ def _admitted(role: Role) -> tuple[Connection, Actor]:
 
 def _context(db: Connection, actor: Actor, subject: Subject | None, path: Path) -> RequestContext[Any]:
     found = None if subject is None else _load(subject, actor, path)
-    return RequestContext(db, actor, found, this_moment())
+    return RequestContext(db, actor, found, this_moment(), any_version_will_do(request))
 
 
 def _load(subject: Subject, actor: Actor, path: Path) -> Any:

@@ -10,7 +10,7 @@ from typing import Any
 from marshmallow import ValidationError, fields
 
 from api.schemas.base import ListQuery, RequestSchema, ResponseSchema, page_of
-from api.schemas.fields import YEARS, Id, Moment, QueryWhole, TimeZone
+from api.schemas.fields import YEARS, Choice, Id, Moment, QueryWhole, TimeZone
 from models.sessions import SessionStatus
 from workflows.analytics.counts import Grouping
 from workflows.analytics.scope import MAX_PERIOD_DAYS_BY_HOUR
@@ -94,9 +94,8 @@ class InZone(OfCourse):
 
 class SessionReportFilters(InZone, ListQuery):
     limit = QueryWhole(1, 100, load_default=100)
-    group_by = fields.Enum(
+    group_by = Choice(
         Grouping,
-        by_value=True,
         load_default=Grouping.DAY,
         metadata={"description": f"By `hour`, a period has at most {MAX_PERIOD_DAYS_BY_HOUR} days."},
     )
@@ -123,7 +122,7 @@ class SessionCount(ResponseSchema):
     mentor_name = fields.String()
     course_id = Id(allow_none=True, metadata={"description": "Null for what is of no course."})
     course_title = fields.String(allow_none=True)
-    status = fields.Enum(SessionStatus, by_value=True)
+    status = Choice(SessionStatus)
     sessions = fields.Integer(
         metadata={"description": "With a status: those to begin in the period, as they stand now."}
     )
@@ -159,7 +158,7 @@ class TransitionTime(ResponseSchema):
     Percentiles are estimates by the buckets: even of a single time they tell where in its bucket it may have been.
     """
 
-    transition = fields.Enum(Transition, by_value=True)
+    transition = Choice(Transition)
     count = fields.Integer()
     average_seconds = fields.Float(allow_none=True)
     p50_seconds = fields.Float(allow_none=True)
@@ -220,7 +219,7 @@ class Availability(ResponseSchema):
 
 
 class StatusCount(ResponseSchema):
-    status = fields.Enum(SessionStatus, by_value=True)
+    status = Choice(SessionStatus)
     sessions = fields.Integer()
 
 

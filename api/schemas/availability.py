@@ -8,7 +8,7 @@ from typing import Any
 from marshmallow import ValidationError, fields, post_load, validate, validates_schema
 
 from api.schemas.base import ListQuery, RequestSchema, ResponseSchema, page_of
-from api.schemas.fields import Day, Id, Moment, Text, TimeZone, TrueOrFalse, Whole
+from api.schemas.fields import OPTIONAL, Day, Id, Moment, Text, TimeZone, TrueOrFalse, Whole
 from api.schemas.terms import ListingOrDuration
 from models.availability import MAX_HORIZON_DAYS, MAX_LIMIT, MIN_STEP_MINUTES, MINUTES_OF_A_DAY
 from workflows.availability import hours, rules
@@ -76,7 +76,7 @@ class NewWeeklyHours(RequestSchema):
         validate=validate.Length(max=MAX_SPANS),
         metadata={"description": "In any order, without overlaps. With an empty list, every time can be booked."},
     )
-    time_zone = TimeZone(load_default=None, allow_none=True)
+    time_zone = TimeZone(**OPTIONAL)
 
 
 class OpeningHours(ResponseSchema):
@@ -114,8 +114,7 @@ class DateHours(ResponseSchema):
     date = Day(attribute="day", metadata={"example": "2030-05-04"})
     time_zone = fields.String(metadata={"description": "The time zone of the date and its hours.", "example": "UTC"})
     hours = fields.List(
-        fields.Nested(SpanOfDate),
-        metadata={"description": "In their order; empty where nothing can be booked."},
+        fields.Nested(SpanOfDate), metadata={"description": "In their order; empty where nothing can be booked."}
     )
 
 
@@ -132,8 +131,7 @@ class NewTimeOff(RequestSchema):
     end_time = Moment(required=True, metadata={"example": "2030-05-18T09:00:00Z"})
     reason = Text(
         1000,
-        load_default=None,
-        allow_none=True,
+        **OPTIONAL,
         metadata={"description": "For the mentor and operators; with `cancelSessions`, also for the mentees."},
     )
     cancel_sessions = TrueOrFalse(
@@ -171,7 +169,7 @@ _RULES = {
 
 
 def _limit(name: str, maximum: int = MAX_LIMIT) -> Whole:
-    return Whole(1, maximum, load_default=None, allow_none=True, metadata={"description": _RULES[name]})
+    return Whole(1, maximum, **OPTIONAL, metadata={"description": _RULES[name]})
 
 
 class NewBookingRules(RequestSchema):

@@ -9,7 +9,7 @@ from typing import Any, Self
 
 import marshmallow as ma
 
-from api.schemas.fields import Id, Line, Metadata, Moment, QueryWhole, Text
+from api.schemas.fields import Choice, Id, Line, Metadata, Moment, QueryWhole, Text
 from models.bookings import BookingKind
 from workflows.kernel.records import Record
 
@@ -165,10 +165,8 @@ class ListOrder(Enum):
 class TimedListQuery(ExternalListQuery):
     """The query of lists of bookings and of sessions."""
 
-    order = ma.fields.Enum(
-        ListOrder,
-        by_value=True,
-        metadata={"description": "`asc`: the earliest start first; by default `desc`, the latest."},
+    order = Choice(
+        ListOrder, metadata={"description": "`asc`: the earliest start first; by default `desc`, the latest."}
     )
     from_time = Moment(
         data_key="from",
@@ -181,7 +179,7 @@ class TimedListQuery(ExternalListQuery):
     updated_since = Moment(metadata={"description": "Only those that have changed at or after this time."})
     listing_id = Id(metadata={"description": "Only those of this listing."})
     course_id = Id(metadata={"description": "Only those of this course."})
-    kind = ma.fields.Enum(BookingKind, by_value=True)
+    kind = Choice(BookingKind)
 
 
 class ErrorBody(ResponseSchema):

@@ -17,7 +17,9 @@ from api.schemas.base import (
     page_of,
 )
 from api.schemas.fields import (
+    OPTIONAL,
     AsRead,
+    Choice,
     Day,
     Id,
     Metadata,
@@ -46,8 +48,7 @@ class BookingBody(ExternalBody):
     """Base of bodies that book: how the marketplace names and describes the booking."""
 
     metadata = Metadata(
-        allow_none=True,
-        metadata={"description": "At most 16 kB; copied to the session.", "component": "CopiedObject"},
+        allow_none=True, metadata={"description": "At most 16 kB; copied to the session.", "component": "CopiedObject"}
     )
 
     @validates_schema
@@ -59,11 +60,9 @@ class BookingBody(ExternalBody):
 class NewBooking(ExpectedTermsBody, BookingBody):
     listing_id = Id(required=True)
     start_time = Moment(required=True, metadata={"example": "2030-05-04T09:00:00Z"})
-    end_time = Moment(
-        load_default=None, allow_none=True, metadata={"description": "Must be `startTime` plus the listing's duration."}
-    )
-    title = OneLine(200, load_default=None, allow_none=True)
-    notes = SealedText(5000, load_default=None, allow_none=True)
+    end_time = Moment(**OPTIONAL, metadata={"description": "Must be `startTime` plus the listing's duration."})
+    title = OneLine(200, **OPTIONAL)
+    notes = SealedText(5000, **OPTIONAL)
 
 
 class NewRecurrence(RequestSchema):
@@ -74,9 +73,8 @@ class NewRecurrence(RequestSchema):
         metadata={"description": f"The last date; at most {MAX_OCCURRENCES} sessions.", "example": "2030-06-30"}
     )
     every_weeks = Whole(1, MAX_WEEKS_APART, load_default=1)
-    on_conflict = fields.Enum(
+    on_conflict = Choice(
         OnConflict,
-        by_value=True,
         load_default=OnConflict.FAIL,
         metadata={"description": "`fail`: all or nothing. `skip`: leave out what cannot be booked, and report it."},
     )
@@ -137,7 +135,7 @@ class NewIndividualBooking(ExpectedTermsBody, BookingBody):
 
 
 class Reason(RequestSchema):
-    reason = Text(1000, load_default=None, allow_none=True)
+    reason = Text(1000, **OPTIONAL)
 
 
 class MentorParty(ResponseSchema):
@@ -159,11 +157,11 @@ class Booking(ExternalShown):
     mentee_user_id = Id(allow_none=True)
     mentor = AsRead(MentorParty)
     mentee = AsRead(MenteeParty, metadata={"description": "Null for a group."})
-    kind = fields.Enum(BookingKind, by_value=True)
+    kind = Choice(BookingKind)
     start_time = Moment()
     end_time = Moment()
     duration_minutes = fields.Integer()
-    status = fields.Enum(BookingStatus, by_value=True)
+    status = Choice(BookingStatus)
     title = fields.String(allow_none=True)
     notes = ShownText(allow_none=True)
     price = Price()
@@ -189,14 +187,11 @@ class Booking(ExternalShown):
 class CancellationTypeBody(RequestSchema):
     """Base of bodies that may name the type of a cancellation."""
 
-    type = fields.Enum(
+    type = Choice(
         CancellationType,
-        by_value=True,
         metadata={"description": "Not `coach_request` from a mentee, nor `client_request` from a mentor."},
     )
-    cancellation_type = fields.Enum(
-        CancellationType, by_value=True, metadata={"description": "Another name of `type`."}
-    )
+    cancellation_type = Choice(CancellationType, metadata={"description": "Another name of `type`."})
 
     @post_load
     def name_the_type(self, body: dict[str, Any], **_options: Any) -> dict[str, Any]:
@@ -255,8 +250,7 @@ class IndividualBooking(Booking):
 class SeriesCancellation(BookingCancellation):
     from_time = Moment(
         data_key="from",
-        load_default=None,
-        allow_none=True,
+        **OPTIONAL,
         metadata={"description": "The start of the first one to cancel; now, when left out."},
     )
     reason = Text(2000, shortest=1, required=True, metadata={"description": "Visible to both parties."})
@@ -277,7 +271,7 @@ class BookingFilters(TimedListQuery):
         validate=validate.OneOf(["mentee", "mentor"]),
         metadata={"description": "The caller's role; by default both. Only mentors may ask for `mentor`."},
     )
-    status = fields.Enum(BookingStatus, by_value=True, metadata={"description": "Only bookings that have this status."})
+    status = Choice(BookingStatus, metadata={"description": "Only bookings that have this status."})
     with_user_id = Id(
         data_key="menteeUserId", metadata={"description": "As a mentor: only bookings of this mentee with the caller."}
     )

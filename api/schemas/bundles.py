@@ -8,7 +8,7 @@ import marshmallow as ma
 from marshmallow import fields
 
 from api.schemas.base import ExternalBody, ExternalListQuery, ExternalShown, RequestSchema, ResponseSchema, page_of
-from api.schemas.fields import Id, Moment, Price, Text, Whole
+from api.schemas.fields import OPTIONAL, Choice, Id, Moment, Price, Text, Whole
 from api.schemas.terms import ExpectedPriceBody
 from models.bundles import BundleEntryKind
 from workflows.bundles.records import BundleStatus
@@ -19,9 +19,7 @@ MAX_ADJUSTMENT = 1000
 class BundlePurchase(ExpectedPriceBody, ExternalBody):
     product_id = Id(required=True, metadata={"description": "An active product of the course, of the kind `bundle`."})
     student_id = Id(
-        load_default=None,
-        allow_none=True,
-        metadata={"description": "Who buys it: the caller, or any user if the caller is an operator."},
+        **OPTIONAL, metadata={"description": "Who buys it: the caller, or any user if the caller is an operator."}
     )
 
 
@@ -46,7 +44,7 @@ class BundleAdjustment(RequestSchema):
 
 class BundleEntry(ResponseSchema):
     id = Id()
-    kind = fields.Enum(BundleEntryKind, by_value=True)
+    kind = Choice(BundleEntryKind)
     credits = fields.Integer(metadata={"description": "How many came, or if negative went."})
     balance = fields.Integer(metadata={"description": "How many were left after it."})
     booking_id = Id(allow_none=True, metadata={"description": "What the credit was spent on."})
@@ -67,9 +65,8 @@ class ListedBundle(ExternalShown):
     price = Price()
     valid_from = Moment()
     valid_to = Moment(allow_none=True, metadata={"description": "It pays for nothing from then on; null for no end."})
-    status = fields.Enum(
+    status = Choice(
         BundleStatus,
-        by_value=True,
         metadata={"description": "Expired from `validTo` on; before that exhausted while no session is left."},
     )
     created_at = Moment()

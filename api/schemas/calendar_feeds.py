@@ -5,7 +5,7 @@ from __future__ import annotations
 from marshmallow import fields
 
 from api.schemas.base import ListQuery, RequestSchema, ResponseSchema, page_of
-from api.schemas.fields import Id, Line, Moment
+from api.schemas.fields import OPTIONAL, Choice, Id, Line, Moment
 from workflows.availability.feeds import FeedStatus
 from workflows.kernel.address import MAX_URL_CHARACTERS
 
@@ -19,7 +19,7 @@ class NewCalendarFeed(RequestSchema):
             "description": "An iCalendar file, by https or webcal. Stored encrypted, and not shown again.",
         },
     )
-    name = Line(200, load_default=None, allow_none=True, metadata={"example": "Private"})
+    name = Line(200, **OPTIONAL, metadata={"example": "Private"})
 
 
 class CalendarFeed(ResponseSchema):
@@ -28,10 +28,8 @@ class CalendarFeed(ResponseSchema):
     id = Id()
     name = fields.String(allow_none=True)
     url = fields.String(metadata={"description": "Without its path, which is a secret."})
-    status = fields.Enum(
-        FeedStatus,
-        by_value=True,
-        metadata={"description": "`pending` until it has been read; `stale` when that was too long ago."},
+    status = Choice(
+        FeedStatus, metadata={"description": "`pending` until it has been read; `stale` when that was too long ago."}
     )
     last_fetched_at = Moment(
         attribute="fetched_at", allow_none=True, metadata={"description": "When it could be read last."}

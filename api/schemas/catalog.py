@@ -11,6 +11,8 @@ from marshmallow import fields
 from api.schemas.base import ExternalBody, ExternalListQuery, ExternalShown, RequestSchema, page_of
 from api.schemas.fields import (
     MAX_AMOUNT,
+    OPTIONAL,
+    Choice,
     Currency,
     Id,
     Line,
@@ -30,12 +32,7 @@ from api.schemas.terms import (
     kind_alone,
     with_price_columns,
 )
-from models.catalog import (
-    MAX_SESSIONS_OF_A_BUNDLE,
-    MAX_VALID_DAYS,
-    BookingMode,
-    ProductKind,
-)
+from models.catalog import MAX_SESSIONS_OF_A_BUNDLE, MAX_VALID_DAYS, BookingMode, ProductKind
 from workflows.accounts.actions import stored_skill
 from workflows.catalog.listings import Listing as ListingRecord
 from workflows.identity.access import is_mentor
@@ -49,7 +46,7 @@ class ListingChanges(OfferedTermsBody):
     title = Line(200, metadata={"example": "Career advice"})
     description = Text(5000, allow_none=True)
     course_id = Id(allow_none=True)
-    booking_mode = fields.Enum(BookingMode, by_value=True)
+    booking_mode = Choice(BookingMode)
     min_notice_minutes = Whole(0, MINUTES_OF_A_YEAR)
     buffer_before_minutes = Whole(0, 1440)
     reminder_minutes = Reminders(allow_none=True)
@@ -71,7 +68,7 @@ class NewListing(ListingChanges):
 
 class Listing(OfferedTerms):
     description = fields.String(allow_none=True)
-    booking_mode = fields.Enum(BookingMode, by_value=True)
+    booking_mode = Choice(BookingMode)
     min_notice_minutes = fields.Integer()
     buffer_before_minutes = fields.Integer()
     reminder_minutes = fields.List(fields.Integer(), allow_none=True)
@@ -119,7 +116,7 @@ class OfferFilters(ExternalListQuery):
 
 class NewCourse(ExternalBody):
     title = Line(200, required=True, metadata={"example": "Linear algebra I"})
-    description = Text(5000, load_default=None, allow_none=True)
+    description = Text(5000, **OPTIONAL)
 
 
 class CourseChanges(ExternalBody):
@@ -163,7 +160,7 @@ class NewProduct(ProductChanges):
 
         exclude = ("active",)
 
-    kind = fields.Enum(ProductKind, by_value=True, required=True)
+    kind = Choice(ProductKind, required=True)
     title = Line(200, required=True, metadata={"example": "Five sessions"})
     session_count = Whole(
         1, MAX_SESSIONS_OF_A_BUNDLE, metadata={"example": 5, "description": "Required for a bundle; otherwise 1."}
@@ -175,7 +172,7 @@ class NewProduct(ProductChanges):
 class Product(ExternalShown):
     id = Id()
     course_id = Id()
-    kind = fields.Enum(ProductKind, by_value=True)
+    kind = Choice(ProductKind)
     title = fields.String()
     session_count = fields.Integer()
     duration_minutes = fields.Integer(allow_none=True, metadata={"description": _DURATION})

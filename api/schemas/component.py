@@ -8,7 +8,7 @@ from typing import Any
 from marshmallow import fields, validate
 
 from api.schemas.base import RequestSchema, ResponseSchema
-from api.schemas.fields import Whole
+from api.schemas.fields import Choice, Whole
 
 MAX_LOAD_SECONDS, MAX_OPEN_SECONDS = 600.0, 604_800.0
 MAX_RECONNECTIONS, MAX_ERRORS = 10_000, 1_000
@@ -62,7 +62,7 @@ Errors = RequestSchema.from_dict(
 class Beacon(RequestSchema):
     """One visit of a page that has the component: no ids, no addresses, no texts."""
 
-    variant = fields.Enum(Variant, by_value=True, required=True)
+    variant = Choice(Variant, required=True)
     load_seconds = Seconds(
         MAX_LOAD_SECONDS,
         metadata={"description": "From when the element is in the page until it is shown with its data."},

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from datetime import UTC, date, datetime
 from email.errors import MessageError
 from email.headerregistry import Address
+from enum import Enum
 from typing import Any
 from uuid import UUID
 
@@ -45,6 +46,17 @@ CURRENCIES = frozenset(
     for entry in iso_4217.iter("CcyNtry")
     if entry.findtext("CcyMnrUnts", "").isdigit() and entry.find("CcyNm[@IsFund]") is None
 ) - {"UYW", "XAD"}
+
+
+# Of a field that may be left out of a body, which means the same as null.
+OPTIONAL: dict[str, Any] = {"load_default": None, "allow_none": True}
+
+
+class Choice(fields.Enum[Any]):
+    """A member of an enum, by its value."""
+
+    def __init__(self, enum: type[Enum], **kwargs: Any) -> None:
+        super().__init__(enum, by_value=True, **kwargs)
 
 
 class Text(fields.String):

@@ -8,14 +8,9 @@ from typing import Any
 from marshmallow import fields
 
 from api.schemas.availability import ClockTime
-from api.schemas.base import (
-    ExternalListQuery,
-    RequestSchema,
-    ResponseSchema,
-    page_of,
-)
+from api.schemas.base import ExternalListQuery, RequestSchema, ResponseSchema, page_of
 from api.schemas.bookings import Booking
-from api.schemas.fields import Day, Id, Line, Moment, Money, Price, QueryFlag, TimeZone, TrueOrFalse, Whole
+from api.schemas.fields import OPTIONAL, Day, Id, Line, Moment, Money, Price, QueryFlag, TimeZone, TrueOrFalse, Whole
 from api.schemas.sessions import Participant
 from api.schemas.terms import Cancellation, OfferedTerms, OfferedTermsBody, PublicLocation
 from models.groups import MAX_CAPACITY
@@ -56,9 +51,7 @@ class NewGroupTemplate(GroupTemplateChanges):
         exclude = ("active",)
 
     mentor_profile_id = Id(
-        load_default=None,
-        allow_none=True,
-        metadata={"description": "Required for operators; mentors make templates of their own."},
+        **OPTIONAL, metadata={"description": "Required for operators; mentors make templates of their own."}
     )
     title = Line(200, required=True, metadata={"example": "Exercises in linear algebra"})
     weekday = Whole(0, 6, required=True, metadata=_WEEKDAY)
@@ -104,9 +97,7 @@ class ConflictingDate(ResponseSchema):
     date = fields.Date()
     code = fields.String(metadata={"example": "slot_taken", "enum": ["slot_taken", "outside_hours"]})
     in_the_way = Id(
-        data_key="with",
-        allow_none=True,
-        metadata={"description": "The booking, hold or time off in the way."},
+        data_key="with", allow_none=True, metadata={"description": "The booking, hold or time off in the way."}
     )
 
 

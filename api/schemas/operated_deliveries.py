@@ -6,7 +6,7 @@ import marshmallow as ma
 from marshmallow import fields
 
 from api.schemas.base import ListQuery, RequestSchema, ResponseSchema, page_of
-from api.schemas.fields import Id, Line, Moment, Text
+from api.schemas.fields import OPTIONAL, Choice, Id, Line, Moment, Text
 from models.events import DeliveryState
 
 
@@ -21,7 +21,7 @@ class OperatedDelivery(ResponseSchema):
     event_type = fields.String(metadata={"example": "session.created"})
     subject_type = fields.String(metadata={"example": "session", "description": "What the event was about."})
     subject_id = Id()
-    state = fields.Enum(DeliveryState, by_value=True, metadata={"description": "`dead` when its attempts are used up."})
+    state = Choice(DeliveryState, metadata={"description": "`dead` when its attempts are used up."})
     attempts = fields.Integer()
     due_at = Moment()
     next_attempt_at = Moment(allow_none=True)
@@ -31,17 +31,13 @@ class OperatedDelivery(ResponseSchema):
 
 
 class OperatedDeliveryFilters(ListQuery):
-    state = fields.Enum(DeliveryState, by_value=True)
+    state = Choice(DeliveryState)
     effect = Text(100, metadata={"description": "Only deliveries of this effect.", "example": "mail.send"})
 
 
 class DeliveryCancellation(RequestSchema):
     reason = Text(
-        2000,
-        shortest=1,
-        load_default=None,
-        allow_none=True,
-        metadata={"description": "Kept as the delivery's `lastError`, and in the audit."},
+        2000, shortest=1, **OPTIONAL, metadata={"description": "Kept as the delivery's `lastError`, and in the audit."}
     )
 
 

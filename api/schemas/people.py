@@ -9,7 +9,19 @@ from marshmallow import ValidationError, fields, validate
 
 from api.schemas.base import ExternalBody, ExternalShown, RequestSchema, ResponseSchema, page_of
 from api.schemas.catalog import OfferFilters
-from api.schemas.fields import BREAKS_THE_LINE, Id, Line, MailAddress, Moment, SearchText, Text, TimeZone, TrueOrFalse
+from api.schemas.fields import (
+    BREAKS_THE_LINE,
+    OPTIONAL,
+    Choice,
+    Id,
+    Line,
+    MailAddress,
+    Moment,
+    SearchText,
+    Text,
+    TimeZone,
+    TrueOrFalse,
+)
 from workflows.catalog.mentors import MentorSort
 
 _TAG = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8}){0,3}")
@@ -69,8 +81,8 @@ class UserChanges(RequestSchema):
 class NewMentorProfile(ExternalBody):
     user_id = Id(metadata={"description": "The user; by default the caller."})
     headline = Line(200, required=True, metadata={"example": "Engineering manager, 12 years"})
-    bio = Text(5000, load_default=None, allow_none=True)
-    time_zone = TimeZone(load_default=None, allow_none=True)
+    bio = Text(5000, **OPTIONAL)
+    time_zone = TimeZone(**OPTIONAL)
     skills = fields.List(Line(60), load_default=list, validate=validate.Length(max=50), metadata={"example": ["go"]})
     languages = _languages(load_default=list)
     avatar_url = _avatar_url(load_default=None)
@@ -105,9 +117,8 @@ class MentorFilters(OfferFilters):
     q = SearchText("name, skills, headline or bio")
     skill = Line(60, metadata={"description": "Only mentors with exactly this skill, regardless of case."})
     course_id = Id(metadata={"description": "Only mentors with an active listing of this course."})
-    sort = fields.Enum(
+    sort = Choice(
         MentorSort,
-        by_value=True,
         metadata={
             "description": "`rating`: the highest average first, without reviews last. `price`: the lowest price of a"
             " listing that fits first; mentors without one are left out. `next`: the earliest slot first (of the"

@@ -10,7 +10,7 @@ from api.schemas.bookings import Booking
 from api.schemas.bundles import Bundle
 from api.schemas.calendar_feeds import CalendarFeed
 from api.schemas.catalog import Listing
-from api.schemas.fields import Id, Moment, Money, Price, QueryFlag
+from api.schemas.fields import Choice, Id, Moment, Money, Price, QueryFlag
 from api.schemas.groups import GroupTemplate
 from api.schemas.notifications import CHANNELS, Notification, PushSubscription
 from api.schemas.operations import AuditEntry
@@ -76,12 +76,12 @@ class ExportedSeat(ResponseSchema):
 class ExportedNotification(Notification):
     """A notification of any channel."""
 
-    channel = fields.Enum(Channel, by_value=True, metadata={"enum": list(CHANNELS.values())})
+    channel = Choice(Channel, metadata={"enum": list(CHANNELS.values())})
 
 
 class ExportedPreference(ResponseSchema):
     kind = fields.String()
-    channel = fields.Enum(Channel, by_value=True)
+    channel = Choice(Channel)
     wanted = fields.Boolean()
     updated_at = Moment()
 

@@ -7,7 +7,7 @@ from typing import Any
 from marshmallow import fields
 
 from api.schemas.base import ListQuery, RequestSchema, ResponseSchema, page_of
-from api.schemas.fields import Id, Moment, Text, TrueOrFalse, Whole
+from api.schemas.fields import OPTIONAL, Id, Moment, Text, TrueOrFalse, Whole
 from models.reviews import MAX_TEXT_CHARACTERS
 from workflows.identity.access import has_access
 from workflows.identity.actor import Actor
@@ -25,7 +25,7 @@ class ReviewPermit(ResponseSchema):
 
 class NewReview(RequestSchema):
     rating = Whole(1, 5, required=True, metadata={"example": 5})
-    comment = Text(MAX_TEXT_CHARACTERS, load_default=None, allow_none=True)
+    comment = Text(MAX_TEXT_CHARACTERS, **OPTIONAL)
 
 
 class ReviewAnswer(RequestSchema):

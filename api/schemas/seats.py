@@ -8,8 +8,9 @@ from typing import Any
 from marshmallow import fields
 
 from api.schemas.base import RequestSchema, ResponseSchema
-from api.schemas.fields import CREDIT_VALID_TO, Id, Moment, Money, Text
+from api.schemas.fields import CREDIT_VALID_TO, OPTIONAL, Id, Moment, Money, Text
 from api.schemas.groups import GroupSession
+from api.schemas.sessions import AgreedPolicy, quoted
 from api.schemas.terms import ExpectedTermsBody
 from workflows.groups.records import SeenGroup
 from workflows.groups.waitlist import WaitlistEntry as Entry
@@ -18,28 +19,17 @@ from workflows.terms.cancellation import Quote
 
 class Payment(ExpectedTermsBody):
     bundle_purchase_id = Id(
-        load_default=None,
-        allow_none=True,
-        metadata={"description": "The bundle whose session pays; left out, the group's price is paid."},
+        **OPTIONAL, metadata={"description": "The bundle whose session pays; left out, the group's price is paid."}
     )
 
 
 class Joining(Payment):
-    student_id = Id(
-        load_default=None, allow_none=True, metadata={"description": "The person, for operators; else the caller."}
-    )
+    student_id = Id(**OPTIONAL, metadata={"description": "The person, for operators; else the caller."})
 
 
 class Leaving(RequestSchema):
-    reason = Text(1000, load_default=None, allow_none=True, metadata={"description": "For the mentor."})
-    student_id = Id(
-        load_default=None, allow_none=True, metadata={"description": "The person, for operators; else the caller."}
-    )
-
-
-class SeatPolicy(ResponseSchema):
-    window_hours = fields.Integer()
-    late_fee_percent = fields.Integer()
+    reason = Text(1000, **OPTIONAL, metadata={"description": "For the mentor."})
+    student_id = Id(**OPTIONAL, metadata={"description": "The person, for operators; else the caller."})
 
 
 class SeatCancelled(ResponseSchema):
@@ -51,7 +41,7 @@ class SeatCancelled(ResponseSchema):
     )
     credit_valid_to = CREDIT_VALID_TO
     policy = fields.Nested(
-        SeatPolicy, allow_none=True, metadata={"description": "Null: participants cannot leave by themselves."}
+        AgreedPolicy, allow_none=True, metadata={"description": "Null: participants cannot leave by themselves."}
     )
 
 
@@ -79,21 +69,8 @@ _ENTRY = WaitlistEntry()
 _CANCELLED = SeatCancelled()
 
 
-def cancellation_of(cost: Quote) -> dict[str, Any]:
-    """What it cost to leave, as `SeatCancelled` shows it."""
-    policy = {"window_hours": cost.window_hours, "late_fee_percent": cost.late_fee_percent}
-    return {
-        "late": cost.late,
-        "fee": {"amount": cost.fee_amount, "currency": cost.currency},
-        "refund": {"amount": cost.refund_amount, "currency": cost.currency},
-        "credit_returned": cost.credit_returned,
-        "credit_valid_to": cost.credit_valid_to,
-        "policy": None if cost.window_hours is None else policy,
-    }
-
-
 def shown_cancellation(cost: Quote) -> dict[str, Any]:
-    shown: dict[str, Any] = _CANCELLED.dump(cancellation_of(cost))
+    shown: dict[str, Any] = _CANCELLED.dump(quoted(cost))
     return shown
 
 

@@ -20,7 +20,9 @@ from api.schemas.bookings import (
 )
 from api.schemas.fields import (
     CREDIT_VALID_TO,
+    OPTIONAL,
     AsRead,
+    Choice,
     Id,
     Line,
     Moment,
@@ -93,19 +95,16 @@ class Participants(ResponseSchema):
 class SessionCompletion(RequestSchema):
     """The mentor's record of a session."""
 
-    notes = SealedText(5000, load_default=None, allow_none=True, metadata={"description": "Visible to both parties."})
-    rating = Whole(1, 5, load_default=None, allow_none=True, metadata={"description": "For mentor and operators only."})
-    feedback = SealedText(
-        5000, load_default=None, allow_none=True, metadata={"description": "For mentor and operators only."}
-    )
+    notes = SealedText(5000, **OPTIONAL, metadata={"description": "Visible to both parties."})
+    rating = Whole(1, 5, **OPTIONAL, metadata={"description": "For mentor and operators only."})
+    feedback = SealedText(5000, **OPTIONAL, metadata={"description": "For mentor and operators only."})
     action_items = fields.List(
         SealedLine(500),
-        load_default=None,
-        allow_none=True,
+        **OPTIONAL,
         validate=validate.Length(max=50),
         metadata={"description": "Visible to both parties."},
     )
-    attendance = AttendanceList(load_default=None, allow_none=True)
+    attendance = AttendanceList(**OPTIONAL)
 
 
 _JOIN_URL = (
@@ -125,7 +124,7 @@ class Session(ExternalShown):
     description = ShownText(allow_none=True)
     start_time = Moment()
     end_time = Moment()
-    status = fields.Enum(SessionStatus, by_value=True)
+    status = Choice(SessionStatus)
     external_id = fields.String(allow_none=True, dump_default=None, metadata={"description": "Its booking's."})
     notes = ShownText(allow_none=True)
     rating = fields.Integer(
@@ -153,13 +152,12 @@ class Session(ExternalShown):
 class SessionCancellation(CancellationTypeBody):
     reason = Text(2000, shortest=1, required=True, metadata={"description": "Visible to both parties."})
     refund_requested = TrueOrFalse(
-        load_default=True,
-        metadata={"description": "Counts when a mentee cancels: with false, nothing is refunded."},
+        load_default=True, metadata={"description": "Counts when a mentee cancels: with false, nothing is refunded."}
     )
 
 
 class NoShow(RequestSchema):
-    who = fields.Enum(AbsentParty, by_value=True, required=True)
+    who = Choice(AbsentParty, required=True)
 
 
 class OperatorsReason(RequestSchema):
@@ -168,9 +166,7 @@ class OperatorsReason(RequestSchema):
 
 class Waiver(OperatorsReason):
     user_id = Id(
-        load_default=None,
-        allow_none=True,
-        metadata={"description": "Who has left the group late; required for a group, otherwise the mentee."},
+        **OPTIONAL, metadata={"description": "Who has left the group late; required for a group, otherwise the mentee."}
     )
 
 
@@ -182,7 +178,7 @@ class AgreedPolicy(ResponseSchema):
 class CancellationQuote(ResponseSchema):
     session_id = Id()
     allowed = fields.Boolean()
-    cancelled_by = fields.Enum(CancelledBy, by_value=True)
+    cancelled_by = Choice(CancelledBy)
     late = fields.Boolean(metadata={"description": "Whether the mentee would cancel inside the policy's window."})
     fee = fields.Nested(Money)
     refund = fields.Nested(
@@ -196,8 +192,7 @@ class CancellationQuote(ResponseSchema):
         },
     )
     credit_returned = fields.Boolean(
-        allow_none=True,
-        metadata={"description": "Whether the credit that paid for it would return; null if none did."},
+        allow_none=True, metadata={"description": "Whether the credit that paid for it would return; null if none did."}
     )
     credit_valid_to = CREDIT_VALID_TO
     policy = fields.Nested(AgreedPolicy, allow_none=True, metadata={"description": "Null: the mentee cannot cancel."})
@@ -241,17 +236,12 @@ class NewSession(ListingOrDuration, BookingBody):
     coach_id = Id(allow_none=True, metadata={"description": "Another name of `mentorProfileId`."})
     scheduled_at = MomentOrWallClock(
         required=True,
-        metadata={
-            "description": "Without a zone, a wall-clock time in `timeZone`.",
-            "example": "2030-05-04T09:00:00Z",
-        },
+        metadata={"description": "Without a zone, a wall-clock time in `timeZone`.", "example": "2030-05-04T09:00:00Z"},
     )
-    time_zone = TimeZone(load_default=None, allow_none=True)
+    time_zone = TimeZone(**OPTIONAL)
     title = Line(200, required=True)
-    description = SealedText(
-        5000, load_default=None, allow_none=True, metadata={"description": "Kept as the booking's `notes`."}
-    )
-    recurrence = fields.Nested(NewRecurrence, load_default=None, allow_none=True)
+    description = SealedText(5000, **OPTIONAL, metadata={"description": "Kept as the booking's `notes`."})
+    recurrence = fields.Nested(NewRecurrence, **OPTIONAL)
 
     @post_load
     def name_the_mentor(self, body: dict[str, Any], **_options: Any) -> dict[str, Any]:
@@ -277,7 +267,7 @@ class DirectBooking(ResponseSchema):
 
 
 class SessionFilters(TimedListQuery):
-    status = fields.Enum(SessionStatus, by_value=True, metadata={"description": "Only sessions that have this status."})
+    status = Choice(SessionStatus, metadata={"description": "Only sessions that have this status."})
 
 
 class MentorSessionFilters(SessionFilters):
@@ -288,7 +278,7 @@ class SessionEffect(ResponseSchema):
     effect = fields.String(metadata={"example": "reviews.unlock"})
     event = fields.String(attribute="event_type", metadata={"example": "session.completed"})
     target = fields.String()
-    state = fields.Enum(DeliveryState, by_value=True)
+    state = Choice(DeliveryState)
     attempts = fields.Integer()
     due_at = Moment()
     done_at = Moment(allow_none=True)
@@ -323,22 +313,19 @@ def as_seen_by(actor: Actor, session: SessionRecord, *, meetings: MeetingService
     return replace(session, join_url=join_url, rating=None, feedback=None, cancellation=cancellation)
 
 
-def shown_quote(session: SessionRecord, quote: Quote) -> dict[str, Any]:
+def quoted(quote: Quote) -> dict[str, Any]:
+    """A quote, or what it has cost to leave a seat, by the names of the schemas' fields."""
     policy = {"window_hours": quote.window_hours, "late_fee_percent": quote.late_fee_percent}
-    shown: dict[str, Any] = _QUOTE.dump(
-        {
-            "session_id": session.id,
-            "allowed": quote.allowed,
-            "cancelled_by": quote.cancelled_by,
-            "late": quote.late,
-            "fee": {"amount": quote.fee_amount, "currency": quote.currency},
-            "refund": {"amount": quote.refund_amount, "currency": quote.currency},
-            "free_until": quote.free_until,
-            "credit_returned": quote.credit_returned,
-            "credit_valid_to": quote.credit_valid_to,
-            "policy": None if quote.window_hours is None else policy,
-        }
-    )
+    return {
+        **vars(quote),
+        "fee": {"amount": quote.fee_amount, "currency": quote.currency},
+        "refund": {"amount": quote.refund_amount, "currency": quote.currency},
+        "policy": None if quote.window_hours is None else policy,
+    }
+
+
+def shown_quote(session: SessionRecord, quote: Quote) -> dict[str, Any]:
+    shown: dict[str, Any] = _QUOTE.dump({**quoted(quote), "session_id": session.id})
     return shown
 
 

@@ -8,7 +8,7 @@ import marshmallow as ma
 from marshmallow import ValidationError, fields, post_load, validate, validates_schema
 
 from api.schemas.base import ExternalBody, ExternalShown, RequestSchema, ResponseSchema
-from api.schemas.fields import Id, Line, Money, Price, Whole
+from api.schemas.fields import OPTIONAL, Choice, Id, Line, Money, Price, Whole
 from config.addresses import require_meeting_link
 from models.catalog import MAX_REMINDER_MINUTES, MAX_REMINDERS, LocationKind
 from workflows.terms.expected_terms import ExpectedTerms
@@ -45,7 +45,7 @@ class Cancellation(fields.Nested):
 
 
 class Location(RequestSchema):
-    kind = fields.Enum(LocationKind, by_value=True, required=True)
+    kind = Choice(LocationKind, required=True)
     value = Line(
         500,
         allow_none=True,
@@ -204,15 +204,12 @@ class ListingOrDuration(ExpectedTermsBody):
     """Base of bodies that name a listing of one mentor, by its id or by its duration."""
 
     listing_id = Id(
-        load_default=None,
-        allow_none=True,
-        metadata={"description": "The mentor's listing; without it, the cheapest of that duration."},
+        **OPTIONAL, metadata={"description": "The mentor's listing; without it, the cheapest of that duration."}
     )
     duration_minutes = Whole(
         5,
         1440,
-        load_default=None,
-        allow_none=True,
+        **OPTIONAL,
         metadata={"description": "Required without `listingId`; beside it, its duration.", "example": 60},
     )
 

@@ -8,7 +8,7 @@ import marshmallow as ma
 from marshmallow import fields
 
 from api.schemas.base import ListQuery, RequestSchema, ResponseSchema, page_of
-from api.schemas.fields import Id, Line, Moment, QueryWhole, Text, Whole
+from api.schemas.fields import Choice, Id, Line, Moment, QueryWhole, Text, Whole
 from models.events import DeliveryState, ErrorClass
 from models.webhooks import EndpointState, Signing
 from workflows.kernel.address import MAX_URL_CHARACTERS
@@ -40,9 +40,8 @@ class _EndpointSettings(RequestSchema):
 
 
 class NewWebhookEndpoint(_EndpointSettings):
-    signing = fields.Enum(
+    signing = Choice(
         Signing,
-        by_value=True,
         metadata={"description": "`hmac-sha256` (v1, with a shared secret) unless said otherwise, or `ed25519` (v1a)."},
     )
 
@@ -53,9 +52,8 @@ class WebhookEndpointChanges(_EndpointSettings):
         metadata={"description": "A new address makes the endpoint `pending` until it has answered a ping."},
     )
     event_types = fields.List(Line(100), validate=ma.validate.Length(min=1, max=50))
-    state = fields.Enum(
+    state = Choice(
         EndpointState,
-        by_value=True,
         validate=ma.validate.OneOf(sorted(STATES_BY_OWNER), error="Must be active or paused."),
         metadata={"enum": sorted(state.value for state in STATES_BY_OWNER)},
     )
@@ -78,10 +76,8 @@ class WebhookEndpoint(ResponseSchema):
         },
     )
     rate_limit = fields.Integer(allow_none=True)
-    signing = fields.Enum(Signing, by_value=True)
-    state = fields.Enum(
-        EndpointState, by_value=True, metadata={"description": "`pending` until its ping got a 2xx answer."}
-    )
+    signing = Choice(Signing)
+    state = Choice(EndpointState, metadata={"description": "`pending` until its ping got a 2xx answer."})
     disabled_reason = fields.String(allow_none=True)
     consecutive_failures = fields.Integer(
         attribute="failures", metadata={"description": "Failed attempts since the last success."}
@@ -153,7 +149,7 @@ class WebhookDelivery(ResponseSchema):
     endpoint_id = Id()
     event_id = Id()
     event_type = fields.String()
-    state = fields.Enum(DeliveryState, by_value=True, metadata={"description": "`dead` when its attempts are used up."})
+    state = Choice(DeliveryState, metadata={"description": "`dead` when its attempts are used up."})
     attempts = fields.Integer()
     next_attempt_at = Moment(allow_none=True)
     last_status_code = fields.Integer(allow_none=True)
@@ -186,7 +182,7 @@ class WebhookDeliveryDetails(WebhookDelivery):
 
 class WebhookDeliveryFilters(ListQuery):
     endpoint_id = Id()
-    state = fields.Enum(DeliveryState, by_value=True)
+    state = Choice(DeliveryState)
 
 
 class EventType(ResponseSchema):
