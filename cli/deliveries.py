@@ -54,12 +54,15 @@ def deliveries() -> None:
 @deliveries.command(name="list")
 @click.option("--state", type=click.Choice([each.value for each in DeliveryState]), help="Only those in this state.")
 @EFFECT
+@click.option("--about", type=click.UUID, help="Only those of events about this session, booking, bundle, …")
 @click.option("--limit", type=click.IntRange(1, 10_000), default=100, show_default=True)
 @JSON_OPTION
 @DATA_DIR_OPTION
-def list_deliveries(state: str | None, effect: str | None, limit: int, as_json: bool, data_dir: Path) -> None:
+def list_deliveries(
+    state: str | None, effect: str | None, about: UUID | None, limit: int, as_json: bool, data_dir: Path
+) -> None:
     """Print the deliveries, those of the newest events first. The short ids are enough to retry or cancel."""
-    filters = {"state": DeliveryState(state) if state else None, "effect": effect}
+    filters = {"state": DeliveryState(state) if state else None, "effect": effect, "subject_id": about}
     with _transaction(data_dir) as db:
         found = DELIVERIES.page(db, Page(limit), **filters)
     print_records([_as_json(each) if as_json else _as_row(each) for each in found.items], as_json=as_json)
@@ -76,6 +79,7 @@ def _as_row(each: DeliveryStatus) -> dict[str, object]:
         "Due": f"{each.due_at.astimezone(UTC):%Y-%m-%d %H:%M:%SZ}",
         "Event": each.event_type,
         "About": f"{each.subject_type} {each.subject_id}",
+        "For": each.target or None,
         "Last error": each.last_error,
     }
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from uuid import UUID
 
 from api.http.etags import WithHeaders, tagged
 from api.openapi.examples import example_of
@@ -25,7 +26,7 @@ DELIVERY = Subject(name="delivery", query=status_query, record=DeliveryStatus)
 @operated_deliveries.route("/operations/deliveries")
 @operated_deliveries.response(200, shapes.OperatedDeliveries)
 @list_route(OPERATOR, DELIVERIES, shapes.OperatedDeliveryFilters)
-def list_deliveries(_context: RequestContext[None], **filters: DeliveryState | str | None) -> dict[str, Any]:
+def list_deliveries(_context: RequestContext[None], **filters: DeliveryState | UUID | str | None) -> dict[str, Any]:
     """List deliveries of every effect, those of the newest events first."""
     return filters
 

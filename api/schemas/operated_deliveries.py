@@ -33,6 +33,7 @@ class OperatedDelivery(ResponseSchema):
 class OperatedDeliveryFilters(ListQuery):
     state = Choice(DeliveryState)
     effect = Text(100, metadata={"description": "Only deliveries of this effect.", "example": "mail.send"})
+    subject_id = Id(metadata={"description": "Only deliveries of events about this session, booking, bundle, …"})
 
 
 class DeliveryCancellation(RequestSchema):

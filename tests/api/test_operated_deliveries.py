@@ -99,6 +99,19 @@ def test_the_list_is_by_state_and_effect_the_newest_event_first(world: World, ca
     assert set(of_webhooks) < set(listed(world, cast, "?limit=100"))
 
 
+def test_the_list_is_of_the_events_about_one_subject(world: World, cast: Cast) -> None:
+    partner = Partner.of(world, cast.as_operator)
+    partner.told(DEAD)
+    partner.told(DONE)
+    every = world.client.get(f"{PATH}?limit=100", headers=cast.as_operator).json["items"]
+    subjects = {item["subjectId"] for item in every}
+    for subject in subjects:
+        of_subject = [item["id"] for item in every if item["subjectId"] == subject]
+        assert listed(world, cast, f"?limit=100&subjectId={subject}") == of_subject
+    assert len(subjects) > 1
+    assert listed(world, cast, f"?subjectId={partner.id}&state=dead") == []
+
+
 def test_pages_hold_every_delivery_once(world: World, cast: Cast) -> None:
     partner = Partner.of(world, cast.as_operator)
     for number in range(3):
@@ -114,7 +127,7 @@ def test_pages_hold_every_delivery_once(world: World, cast: Cast) -> None:
     assert len(set(seen)) == len(seen) > 6
 
 
-@pytest.mark.parametrize("query", ["?state=gone", "?limit=0", "?cursor=x", "?target=x", "?state="])
+@pytest.mark.parametrize("query", ["?state=gone", "?limit=0", "?cursor=x", "?target=x", "?state=", "?subjectId=x"])
 def test_queries_that_make_no_sense_are_refused(world: World, cast: Cast, query: str) -> None:
     answer = world.client.get(f"{PATH}{query}", headers=cast.as_operator)
     assert (answer.status_code, answer.json["code"]) == (400, "invalid_request")

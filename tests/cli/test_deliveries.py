@@ -64,6 +64,14 @@ def test_deliveries_are_listed_for_programs(dead: list[UUID]) -> None:
     assert json.loads(tutelage("list", "--state", "cancelled", "--json").output) == []
 
 
+def test_deliveries_of_one_subject_are_listed(engine: Engine, dead: list[UUID]) -> None:
+    with engine.begin() as db:
+        other = make_booking(db)
+    listed = json.loads(tutelage("list", "--about", str(other.id), "--json").output)
+    assert {each["subjectId"] for each in listed} == {str(other.id)}
+    assert not {each["id"] for each in listed} & set(map(str, dead))
+
+
 def test_a_delivery_is_named_by_its_first_digits(engine: Engine, dead: list[UUID]) -> None:
     assert tutelage("retry", dead[0].hex[:8].upper()).output == "Retried: 1.\n"
     assert [each for each, state in states(engine).items() if state is DeliveryState.PENDING] == dead[:1]
@@ -113,6 +121,7 @@ def test_what_is_not_dead_is_not_retried(dead: list[UUID]) -> None:
         ("cancel",),
         ("list", "--limit", "0"),
         ("list", "--state", "lost"),
+        ("list", "--about", "42"),
     ],
 )
 def test_a_command_without_a_meaning_is_refused(words: tuple[str, ...]) -> None:

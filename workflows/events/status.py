@@ -106,10 +106,13 @@ def statuses_by_id_query(first: UUID, last: UUID) -> Select[Any]:
     return _STATUS.where(deliveries.c.id.between(first, last)).order_by(deliveries.c.id).limit(2)
 
 
-def statuses_query(page: Page, *, state: DeliveryState | None = None, effect: str | None = None) -> Select[Any]:
-    """Those in a state, or of an effect, or all, as `DeliveryStatus`; the newest events first."""
+def statuses_query(
+    page: Page, *, state: DeliveryState | None = None, effect: str | None = None, subject_id: UUID | None = None
+) -> Select[Any]:
+    """Those in a state, of an effect or of one subject's events, or all; the newest events first."""
     query = _STATUS if state is None else _STATUS.where(deliveries.c.state == enum_literal(state))
     query = query if effect is None else query.where(deliveries.c.effect == effect)
+    query = query if subject_id is None else query.where(events.c.subject_id == subject_id)
     return NEWEST_EVENT_FIRST.select_page(query, page, deliveries.c.event_id, deliveries.c.id)
 
 
