@@ -71,7 +71,7 @@ def settle_error(
     match error:
         case Postpone():
             # The owner of an endpoint reads there why a message waits.
-            kept = str(error) if error.unavailable or delivery.endpoint_id is not None else None
+            kept = str(error) if error.shown or delivery.endpoint_id is not None else None
             until = settle.postpone(db, delivery, error.until, reason=kept)
             # A calendar is read repeatedly: a postponement is not logged.
             is_repeated = isinstance(effect, OutboundEffect) and effect.repeat_at is not None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -20,7 +21,7 @@ from workflows.bookings.records import Booking
 from workflows.events.delivery import Delivery, DeliveryKey, SendResult
 from workflows.events.subscriptions import load
 from workflows.kernel.operator_policy import OperatorPolicy
-from workflows.notifications.gathering import HELD_FOR, MailToSend, hold_excess
+from workflows.notifications.gathering import HELD_FOR, HELD_REASON, MailToSend, hold_excess
 from workflows.notifications.kinds import KINDS
 from workflows.notifications.mails import SEND_MAIL, Mail
 
@@ -76,9 +77,16 @@ class Grace:
         return self.harness.mail.received
 
     def states(self) -> list[str]:
-        query = select(deliveries.c.state).where(deliveries.c.effect == SEND_MAIL.name)
+        return [str(state) for state in self._mails("state")]
+
+    def reasons(self) -> list[str | None]:
+        """The reason that operators are shown of each mail."""
+        return self._mails("last_error")
+
+    def _mails(self, column: str) -> list[Any]:
+        query = select(deliveries.c[column]).where(deliveries.c.effect == SEND_MAIL.name)
         with self.harness.engine.connect() as db:
-            return [str(state) for state in db.scalars(query.order_by(deliveries.c.event_id))]
+            return list(db.scalars(query.order_by(deliveries.c.event_id)))
 
 
 @pytest.fixture
@@ -91,6 +99,7 @@ def test_mails_beyond_the_limit_are_sent_as_one(grace: Grace) -> None:
     grace.send()
     assert [len(mail.gathered) for mail in grace.sent] == [0] * LIMIT
     assert grace.states() == ["done"] * LIMIT + ["pending"] * 5
+    assert grace.reasons() == [None] * LIMIT + [HELD_REASON] * 5
     grace.send()
     assert len(grace.sent) == LIMIT, "before its time"
     grace.wait()
@@ -100,6 +109,7 @@ def test_mails_beyond_the_limit_are_sent_as_one(grace: Grace) -> None:
     assert {mail.subject for mail in one.gathered} == {"Ada requested a session with you"}
     assert len({mail.delivery_id for mail in (*grace.sent[:LIMIT], *one.gathered)}) == LIMIT + 5
     assert grace.states() == ["done"] * (LIMIT + 5)
+    assert grace.reasons() == [None] * (LIMIT + 5)
 
 
 def test_mails_that_are_held_at_different_times_are_sent_together(grace: Grace) -> None:

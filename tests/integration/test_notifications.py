@@ -50,6 +50,7 @@ from workflows.groups.seats import join, leave
 from workflows.identity.actor import SYSTEM, Actor
 from workflows.invariants import check_all
 from workflows.kernel.operator_policy import DEFAULT_POLICY
+from workflows.notifications.mails import SEND_MAIL
 from workflows.notifications.preferences import Choice, lock_choices, replace_choices, switch_off
 from workflows.sessions.actions import complete, create, start
 from workflows.sessions.cancel import cancel
@@ -362,6 +363,12 @@ def test_a_channel_switched_off_writes_and_sends_nothing(parties: Parties) -> No
     parties.harness.run_all()
     assert set(parties.of("session_created")) == {("Ada", "in_app"), ("Grace", "in_app"), ("Grace", "email")}
     assert {mail.to_name for mail in parties.harness.mail.received if "is booked" in mail.subject} == {"Grace"}
+    # Operators see why Ada has no mail.
+    to_ada = (deliveries.c.effect == SEND_MAIL.name, deliveries.c.target == str(parties.ada.id))
+    with parties.harness.engine.connect() as db:
+        (unsent,) = db.execute(select(deliveries).where(*to_ada)).all()
+    reason = "The reader has switched off the kind session_created for email."
+    assert (unsent.state, unsent.attempts, unsent.last_error) == ("cancelled", 0, reason)
 
 
 def violations(parties: Parties) -> int:

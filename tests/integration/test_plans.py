@@ -255,6 +255,11 @@ LISTS: dict[str, tuple[PagedList[Any], dict[str, Any], dict[str, Any]]] = {
     ),
     **{f"{state} deliveries": (DELIVERIES, {"state": state}, {"effect": "reviews.unlock"}) for state in DeliveryState},
     "deliveries": (DELIVERIES, {}, {"effect": "reviews.unlock"}),
+    "deliveries of a subject": (
+        DELIVERIES,
+        {"subject_id": SOME_ID},
+        {"state": DeliveryState.DEAD, "effect": "reviews.unlock"},
+    ),
     **{
         f"audit of {results}": (
             AUDIT_ENTRIES,

@@ -252,7 +252,10 @@ def test_a_push_switched_off_while_waiting_is_not_sent(
     with pushing.harness.transactions() as db:
         switch_off(db, Choice(user_id=pushing.grace.id, kind="booking_requested", channel=Channel.PUSH))
     row = pushing.harness.row(pushing.push())
-    assert (row.state, row.last_error) == ("cancelled", "Its reader wants nothing of this kind pushed any more.")
+    assert (row.state, row.last_error) == (
+        "cancelled",
+        "The reader has switched off the kind booking_requested for push.",
+    )
     assert service.requests == []
 
 
@@ -261,7 +264,10 @@ def test_who_unsubscribes_while_a_mail_waits_does_not_get_it(pushing: Pushing) -
     with pushing.harness.transactions() as db:
         switch_off(db, Choice(user_id=pushing.grace.id, kind="booking_requested", channel=Channel.EMAIL))
     row = pushing.harness.row(pushing.harness.deliver("mail.send"))
-    assert (row.state, row.last_error) == ("cancelled", "Its reader wants no mails of this kind any more.")
+    assert (row.state, row.last_error) == (
+        "cancelled",
+        "The reader has switched off the kind booking_requested for email.",
+    )
     assert pushing.harness.mail.received == []
 
 

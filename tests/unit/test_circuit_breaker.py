@@ -54,7 +54,7 @@ def postponed_by(way: Protected[Any], message: Any) -> float:
     """For how many seconds the message is postponed."""
     with pytest.raises(Postpone) as postponed:
         way.send(message)
-    assert postponed.value.unavailable
+    assert postponed.value.shown
     assert isinstance(postponed.value.until, timedelta)
     return postponed.value.until.total_seconds()
 

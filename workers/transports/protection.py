@@ -277,7 +277,7 @@ class Protected(Transport[M]):
         seconds = max(destination.open_until - self._clock(), 0.0) + random.uniform(0, breaker.min_pause)
         seconds = max(seconds, breaker.age_share * breaker.age(message).total_seconds())
         reason = f"The {breaker.name} is unavailable: {destination.error}"
-        return Postpone(timedelta(seconds=seconds), reason, unavailable=True)
+        return Postpone(timedelta(seconds=seconds), reason, shown=True)
 
 
 def _fresh(sends: set[_Send], now: float) -> list[_Send]:

@@ -8,9 +8,8 @@ from typing import Any
 
 from sqlalchemy import Connection, select
 
-from models.bookings import BookingStatus
 from models.catalog import courses
-from models.sessions import OutcomeType, SessionStatus
+from models.sessions import OutcomeType
 from workflows.bundles.expiry import expiry_of, is_long, is_superseded, notice_of_expiry
 from workflows.bundles.records import Bundle, bundle_query
 from workflows.events.event import Event
@@ -55,7 +54,7 @@ from workflows.notifications.kinds import OPERATOR_NOTICES
 from workflows.notifications.mails import FORMER_ADDRESS, NEW_ADDRESS, OPERATORS, SEND_MAIL, SEND_NOTICE
 from workflows.notifications.notify import BookingNotification, notify, notify_people
 from workflows.notifications.recipients import Parties, Person, parties_of, person_of, variables_about
-from workflows.notifications.reminders import in_words, is_of_use, is_undecided
+from workflows.notifications.reminders import in_words
 from workflows.notifications.texts import Quotation, compose
 from workflows.terms.cancellation import end_of_free_time
 
@@ -64,9 +63,8 @@ def _all(_event: Event, parties: Parties, _now: datetime) -> Sequence[Person]:
     return parties.all
 
 
-def _mentor_unless_withdrawn(_event: BookingRequested, parties: Parties, _now: datetime) -> Sequence[Person]:
-    """None when the request has been withdrawn meanwhile, or has expired."""
-    return () if parties.booking_status is BookingStatus.CANCELLED else [parties.mentor]
+def _mentor(_event: Event, parties: Parties, _now: datetime) -> Sequence[Person]:
+    return [parties.mentor]
 
 
 def _mentees(_event: Event, parties: Parties, _now: datetime) -> Sequence[Person]:
@@ -88,29 +86,14 @@ def _parties_of_end(event: BookingCancelled, parties: Parties, _now: datetime) -
     return [*([parties.mentor] if knows else []), *(parties.mentees if event.actor == SYSTEM.name else [])]
 
 
-def _unless_cancelled(_event: SessionCreated, parties: Parties, _now: datetime) -> Sequence[Person]:
-    """None when the session has been cancelled meanwhile, which has a notification of its own, as every seat has."""
-    without_seat = [person for person in parties.all if person.seat_price is None]
-    return () if parties.session_status is SessionStatus.CANCELLED else without_seat
+def _without_seat(_event: SessionCreated, parties: Parties, _now: datetime) -> Sequence[Person]:
+    """Every seat has a notification of its own."""
+    return [person for person in parties.all if person.seat_price is None]
 
 
 def _permitted(event: ReviewUnlocked, parties: Parties, _now: datetime) -> Sequence[Person]:
     """The owner of the permit; every participant of a group has an event of their own."""
     return [mentee for mentee in parties.mentees if mentee.user_id == event.mentee_user_id]
-
-
-def _mentor_if_undecided(event: BookingUndecided, parties: Parties, now: datetime) -> Sequence[Person]:
-    return [parties.mentor] if is_undecided(event, parties, now=now) else ()
-
-
-def _mentor_if_in_progress(_event: SessionOverdue, parties: Parties, _now: datetime) -> Sequence[Person]:
-    """None when the session has been completed or voided meanwhile."""
-    return [parties.mentor] if parties.session_status is SessionStatus.IN_PROGRESS else ()
-
-
-def _all_in_time(event: SessionReminderSet, parties: Parties, now: datetime) -> Sequence[Person]:
-    """None when the session has begun or is cancelled."""
-    return parties.all if is_of_use(event, parties, now=now) else ()
 
 
 def _booked_by(event: BookingAccepted, _parties: Parties, _now: datetime) -> Mapping[str, Any]:
@@ -160,8 +143,8 @@ def _time_of(event: SessionReminderSet) -> datetime:
 
 # Each effect is named `notifications.<kind>`.
 BOOKING_NOTIFICATIONS: tuple[tuple[type[Event], BookingNotification], ...] = (
-    (BookingRequested, BookingNotification(kind="booking_requested", recipients=_mentor_unless_withdrawn)),
-    (BookingUndecided, BookingNotification(kind="booking_reminder", recipients=_mentor_if_undecided)),
+    (BookingRequested, BookingNotification(kind="booking_requested", recipients=_mentor)),
+    (BookingUndecided, BookingNotification(kind="booking_reminder", recipients=_mentor)),
     (
         BookingAccepted,
         BookingNotification(kind="booking_accepted", recipients=_mentees_who_waited, variables=_booked_by),
@@ -176,14 +159,14 @@ BOOKING_NOTIFICATIONS: tuple[tuple[type[Event], BookingNotification], ...] = (
             follows=(BookingRequested, "notifications.booking_requested"),
         ),
     ),
-    (SessionCreated, BookingNotification(kind="session_created", recipients=_unless_cancelled, variables=_free_until)),
-    (SessionReminderSet, BookingNotification(kind="session_reminder", recipients=_all_in_time, variables=_starts_in)),
+    (SessionCreated, BookingNotification(kind="session_created", recipients=_without_seat, variables=_free_until)),
+    (SessionReminderSet, BookingNotification(kind="session_reminder", recipients=_all, variables=_starts_in)),
     (SessionStarted, BookingNotification(kind="session_started", recipients=_others)),
     (SessionCompleted, BookingNotification(kind="session_completed", recipients=_all)),
     # The one who cancelled as well: the mail states the fee, and removes the session from their calendar.
     (SessionCancelled, BookingNotification(kind="session_cancelled", recipients=_all, variables=_cancellation)),
     (SessionFeeWaived, BookingNotification(kind="session_fee_waived", recipients=_all)),
-    (SessionOverdue, BookingNotification(kind="session_overdue", recipients=_mentor_if_in_progress)),
+    (SessionOverdue, BookingNotification(kind="session_overdue", recipients=_mentor)),
     (ReviewUnlocked, BookingNotification(kind="review_unlocked", recipients=_permitted)),
 )
 DUE: dict[type[Event], Callable[[Any], datetime]] = {SessionReminderSet: _time_of}

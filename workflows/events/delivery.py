@@ -93,13 +93,13 @@ class Postpone(Exception):
 
     Args:
         until: by the database's clock; or for how long, by a process that knows no time but its own.
-        unavailable: whether the destination is down; the reason is then kept for operators.
+        shown: whether operators are shown the reason, as the delivery's last error.
     """
 
-    def __init__(self, until: datetime | timedelta, reason: str, *, unavailable: bool = False) -> None:
+    def __init__(self, until: datetime | timedelta, reason: str, *, shown: bool = False) -> None:
         super().__init__(reason)
         self.until = until
-        self.unavailable = unavailable
+        self.shown = shown
 
 
 class Cancel(Exception):

@@ -33,12 +33,13 @@ DeferredWrite = Callable[[Connection, list[Any]], None]
 # Due now means by the database's clock, which every claim goes by. For a fresh delivery its own process publishes a
 # wake-up, so that the sweep looks 2 s later; a timer is woken up by the sweep alone, which looks on time.
 _PLANNED = f"""
-INSERT INTO deliveries (event_id, effect, target, endpoint_id, id, queue, due_at, nudge_at)
+INSERT INTO deliveries (event_id, effect, target, endpoint_id, id, queue, due_at, nudge_at, state, last_error)
 SELECT planned.event_id, planned.effect, planned.target, planned.endpoint_id,
        {DELIVERY_ID.format(of="planned")}, planned.queue,
-       coalesce(planned.due_at, now()), coalesce(planned.due_at, now() + interval '2 seconds')
+       coalesce(planned.due_at, now()), coalesce(planned.due_at, now() + interval '2 seconds'),
+       CAST(CASE WHEN planned.unsent IS NULL THEN 'pending' ELSE 'cancelled' END AS delivery_state), planned.unsent
 FROM jsonb_to_recordset(:plans) AS planned(
-    event_id uuid, effect text, target text, endpoint_id uuid, queue text, due_at timestamptz
+    event_id uuid, effect text, target text, endpoint_id uuid, queue text, due_at timestamptz, unsent text
 )
 """
 _EVENTS = """
@@ -68,7 +69,7 @@ _RECORD = sql(f"WITH event AS ({_EVENTS}) {_PLANNED}").bindparams(_JSON["plans"]
 _RECORD_AUDITED = sql(f"WITH event AS ({_EVENTS}), entry AS ({INSERT_ENTRIES}) {_PLANNED}").bindparams(
     _JSON["plans"], _JSON["events"], _ENTRIES
 )
-_FOLLOW_UP = sql(f"{_PLANNED} ON CONFLICT DO NOTHING RETURNING event_id, effect, target").bindparams(_JSON["plans"])
+_FOLLOW_UP = sql(f"{_PLANNED} ON CONFLICT DO NOTHING RETURNING id, event_id, effect, target").bindparams(_JSON["plans"])
 
 
 @cache
@@ -141,14 +142,25 @@ class Recorded:
 
 
 @dataclass(frozen=True)
+class Unsent:
+    """A message that is not sent: its delivery is written as cancelled, with the reason for operators."""
+
+    effect: AnyOutboundEffect
+    event: Event
+    target: str
+    reason: str
+
+
+@dataclass(frozen=True)
 class _Plan:
-    """A delivery to be written."""
+    """A delivery to be written; cancelled where `unsent` tells why."""
 
     event: Event
     effect: Effect | AnyOutboundEffect
     target: str = ""
     due_at: datetime | None = None
     endpoint_id: UUID | None = None
+    unsent: str | None = None
 
     @property
     def wakeup(self) -> Wakeup:
@@ -169,6 +181,19 @@ class _Plan:
             "endpoint_id": self.endpoint_id and str(self.endpoint_id),
             "queue": self.effect.queue,
             "due_at": self.due_at and self.due_at.isoformat(),
+            "unsent": self.unsent,
+        }
+
+    def cancelled_fields(self, delivery_id: UUID, **more: object) -> dict[str, Any]:
+        """The log fields of its delivery, which is cancelled as it is written."""
+        return {
+            "delivery_id": delivery_id,
+            "effect": self.effect.name,
+            "event_id": self.event.id,
+            "event_type": self.event.type,
+            "attempt": 0,
+            "actor": self.event.actor,
+            **more,
         }
 
 
@@ -223,9 +248,13 @@ def follow_up(db: Connection, event: Event, effect: AnyOutboundEffect, targets: 
     follow_up_all(db, [(effect, event, target) for target in targets])
 
 
-def follow_up_all(db: Connection, what: Iterable[tuple[AnyOutboundEffect, Event, str]]) -> None:
+def follow_up_all(
+    db: Connection, what: Iterable[tuple[AnyOutboundEffect, Event, str]], unsent: Iterable[Unsent] = ()
+) -> None:
     """Add a delivery per outbound effect, event and target, as `follow_up` does, all in one statement."""
-    _add(db, [_Plan(event, effect, target) for effect, event, target in what])
+    plans = [_Plan(event, effect, target) for effect, event, target in what]
+    plans += [_Plan(each.event, each.effect, each.target, unsent=each.reason) for each in unsent]
+    _add(db, plans)
 
 
 def fill_in(db: Connection, event: Event, effect: Effect) -> int:
@@ -298,9 +327,14 @@ def _add(db: Connection, plans: list[_Plan]) -> int:
     if not plans:
         return 0
     rows = db.execute(_FOLLOW_UP, {"plans": [plan.as_json() for plan in plans]})
-    added = {(row.event_id, row.effect, row.target) for row in rows}
-    wakeups = [plan.wakeup for plan in plans if plan.due_at is None]
-    enqueue_wakeups(db, [each for each in wakeups if (each.event_id, each.effect, each.target) in added])
+    added = {(row.event_id, row.effect, row.target): row.id for row in rows}
+    kept = recorded(db)
+    for plan in plans:
+        delivery_id = added.get((plan.event.id, plan.effect.name, plan.target))
+        if delivery_id is not None and plan.unsent is not None:
+            kept.cancelled.append(plan.cancelled_fields(delivery_id, error=plan.unsent))
+        elif delivery_id is not None and plan.due_at is None:
+            kept.wakeups.append(plan.wakeup)
     return len(added)
 
 
@@ -331,19 +365,9 @@ def _keep_fanned_out(
     by_id = {event.id: event for event in events}
     kept = recorded(db)
     for row in rows:
-        event = by_id[row["event_id"]]
+        plan = _Plan(by_id[row["event_id"]], effect, row["target"])
         if row["state"] == DeliveryState.PENDING:
-            kept.wakeups.append(_Plan(event, effect, row["target"]).wakeup)
+            kept.wakeups.append(plan.wakeup)
         else:
-            kept.cancelled.append(
-                {
-                    "delivery_id": row["id"],
-                    "effect": effect.name,
-                    "event_id": event.id,
-                    "event_type": event.type,
-                    "attempt": 0,
-                    "actor": event.actor,
-                    "endpoint_id": row["endpoint_id"],
-                    "error_class": row["cancel_reason"],
-                }
-            )
+            about = {"endpoint_id": row["endpoint_id"], "error_class": row["cancel_reason"]}
+            kept.cancelled.append(plan.cancelled_fields(row["id"], **about))

@@ -62,7 +62,8 @@ ORDER BY d.event_id
 FOR SHARE OF d
 """)
 # The messages of an earlier event of the same subjects, by the same effect to the same targets. A message that was
-# refused with a status or cancelled has not left; after any other attempt, it may have.
+# refused with a status or cancelled has not left; after any other attempt, it may have. A mail without a
+# notification was switched off by its reader, which does not keep the later message back.
 _EARLIER = sql(f"""
 SELECT e.subject_id, d.effect, d.target,
        CAST(d.state AS text) = 'done' OR d.attempts > (
@@ -78,6 +79,10 @@ FROM unnest(CAST(:subject_ids AS uuid[]), CAST(:effects AS text[]), CAST(:target
      AS asked(subject_id, effect, target)
 JOIN events e ON e.subject_id = asked.subject_id AND e.type = :event_type
 JOIN deliveries d ON d.event_id = e.id AND d.effect = asked.effect AND d.target = asked.target
+WHERE d.effect <> 'mail.send' OR EXISTS (
+    SELECT FROM notifications n
+    WHERE n.event_id = d.event_id AND CAST(n.user_id AS text) = d.target AND n.channel = 'email'
+)
 """).columns(subject_id=Uuid())
 
 

@@ -25,6 +25,7 @@ HELD_FOR_IF_NEAR = timedelta(minutes=2)
 NEAR = timedelta(hours=1)
 # By then the mail with all others in it has left; if not, the next one takes its place.
 OTHERS_DUE_AFTER = timedelta(minutes=2)
+HELD_REASON = "The mail is held: its reader got many mails of this kind within an hour, and gets the next ones as one."
 # Mails that were written earlier are not counted. They may be sent that late, after the mail server was away.
 COUNTED_SINCE = timedelta(days=3)
 
@@ -94,7 +95,7 @@ def _hold(db: Connection, mails: Sequence[MailToSend]) -> dict[DeliveryKey, Post
         first = not (row.joined or begun[together])
         begun[together] = True
         due_at = row.gathered_until if first else row.gathered_until + OTHERS_DUE_AFTER
-        held[delivery.key] = Postpone(due_at, "Its reader got many mails of its kind: it is sent with others.")
+        held[delivery.key] = Postpone(due_at, HELD_REASON, shown=True)
     return held
 
 
@@ -110,4 +111,4 @@ def wait_for(first: Delivery | None, *, now: datetime) -> Postpone:
         first: that delivery, which may be waiting for its next attempt; None where it has just been done.
     """
     due_at = now if first is None else max(now, first.now - first.late)
-    return Postpone(due_at + OTHERS_DUE_AFTER, "Another delivery sends it with others.")
+    return Postpone(due_at + OTHERS_DUE_AFTER, HELD_REASON, shown=True)

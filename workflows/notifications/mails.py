@@ -34,10 +34,10 @@ from workflows.kernel.clock import first_id_at
 from workflows.kernel.operator_policy import DEFAULT_POLICY, OperatorPolicy
 from workflows.notifications.deliveries import MAILED_LATELY, gathered, mark_gathered_done
 from workflows.notifications.endpoint_news import news_of
-from workflows.notifications.gathering import COUNTED_SINCE, MailToSend, hold_excess, wait_for
+from workflows.notifications.gathering import COUNTED_SINCE, HELD_REASON, MailToSend, hold_excess, wait_for
 from workflows.notifications.kinds import KINDS
 from workflows.notifications.outdated import EarlierMessages, requests_of, require_current, require_known_request
-from workflows.notifications.preferences import Choice, UnsubscribeLink, can_be_stopped, is_stopped
+from workflows.notifications.preferences import Choice, UnsubscribeLink, can_be_stopped, is_stopped, stopped_reason
 from workflows.notifications.recipients import IS_PARTY, require_recipient
 from workflows.notifications.reminders import words_now
 from workflows.notifications.texts import Words, compose
@@ -129,7 +129,7 @@ def prepare_mails(
         if isinstance(mail, Exception) or row is None or row.gathered_until is None:
             return held.get(delivery.key, mail)
         if row.gathered_until > delivery.now:
-            return Postpone(row.gathered_until, "It is sent with others.")
+            return Postpone(row.gathered_until, HELD_REASON, shown=True)
         together = (row.user_id, row.kind, row.gathered_until)
         if together not in sendable_together:
             sendable_together[together] = _sendable(db, row)
@@ -223,7 +223,7 @@ def _mail(
     if row is None:
         raise Cancel("There is no notification to be mailed.")
     if is_stopped(row.kind, Channel.EMAIL, wanted=row.wanted):
-        raise Cancel("Its reader wants no mails of this kind any more.")
+        raise Cancel(stopped_reason(row.kind, Channel.EMAIL))
     require_recipient(event, is_party=row.party)
     # `invitation_for` refuses a cancelled session.
     require_current(event, booking_status=row.booking_status, session_status=None)

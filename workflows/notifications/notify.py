@@ -18,12 +18,15 @@ from uuid_utils.compat import uuid7
 
 from models.base import sql
 from models.notifications import Channel
+from workflows.events.delivery import Cancel
 from workflows.events.event import Event
-from workflows.events.record import defer_write, follow_up_all
+from workflows.events.record import Unsent, defer_write, follow_up_all
 from workflows.notifications.deliveries import share_effect
 from workflows.notifications.mails import SEND_MAIL
+from workflows.notifications.preferences import stopped_reason
 from workflows.notifications.pushes import SEND_PUSH
 from workflows.notifications.recipients import Parties, Person, parties_by_booking, variables_about
+from workflows.notifications.reminders import require_of_use
 from workflows.notifications.texts import Words, compose
 
 
@@ -32,7 +35,7 @@ class BookingNotification:
     """A kind of notification that follows from an event of a booking."""
 
     kind: str  # one of `KINDS`, and its template's name
-    # The booking's people who get it; none where it is no longer of use.
+    # The booking's people who get it, unless it is outdated.
     recipients: Callable[[Any, Parties, datetime], Sequence[Person]]
     # Of the template, besides the event and the parties.
     variables: Callable[[Any, Parties, datetime], Mapping[str, Any]] = lambda _event, _parties, _now: {}
@@ -86,42 +89,53 @@ def _write_deferred(db: Connection, deferred: list[_Deferred]) -> None:
         # Before the notifications are read: one that is being written at this moment is to be seen.
         share_effect(db, effect, event_type.type, of_these)
     parties = parties_by_booking(db, [each.event.booking_id for each in deferred])
-    _write(
-        db,
-        [
-            ComposedNotification(each.event, each.notification.kind, _compose_all(each, parties[each.event.booking_id]))
-            for each in deferred
-            # The booking of an old event may have been deleted.
-            if each.event.booking_id in parties
-        ],
-    )
+    composed: list[ComposedNotification] = []
+    unsent: list[Unsent] = []
+    for each in deferred:
+        event, notification, of_booking = each.event, each.notification, parties.get(each.event.booking_id)
+        # The booking of an old event may have been deleted.
+        if of_booking is None:
+            continue
+        recipients = notification.recipients(event, of_booking, each.now)
+        try:
+            require_of_use(event, of_booking, now=each.now)
+        except Cancel as overtaken:
+            mailed = [person for person in recipients if Channel.EMAIL in person.channels_for(notification.kind)]
+            unsent += [Unsent(SEND_MAIL, event, str(person.user_id), reason=str(overtaken)) for person in mailed]
+            continue
+        variables = notification.variables(event, of_booking, each.now)
+        words = [
+            (person, compose(notification.kind, event=event, **variables_about(of_booking, person), **variables))
+            for person in recipients
+        ]
+        composed.append(ComposedNotification(event, notification.kind, words))
+    _write(db, composed, unsent)
 
 
-def _compose_all(deferred: _Deferred, parties: Parties) -> list[tuple[Person, Words]]:
-    event, notification, now = deferred.event, deferred.notification, deferred.now
-    variables = notification.variables(event, parties, now)
-    return [
-        (person, compose(notification.kind, event=event, **variables_about(parties, person), **variables))
-        for person in notification.recipients(event, parties, now)
-    ]
+def _write(db: Connection, notifications: Sequence[ComposedNotification], overtaken: Sequence[Unsent] = ()) -> None:
+    """Write the notifications, the deliveries of those for mail or push, and why others are not mailed.
 
-
-def _write(db: Connection, notifications: Sequence[ComposedNotification]) -> None:
-    """Write the notifications, and the deliveries of those for mail or push."""
+    Args:
+        overtaken: mails that are of no use any more.
+    """
     rows: list[dict[str, str | None]] = []
     mailed: list[tuple[Event, str]] = []
     pushed: list[tuple[Event, str]] = []
+    unsent = list(overtaken)
     for each in notifications:
         for person, words in each.words:
             channels = person.channels_for(each.kind)
             rows += [_row(each.event, each.kind, person, words, channel) for channel in channels]
             if Channel.EMAIL in channels:
                 mailed.append((each.event, str(person.user_id)))
+            elif person.has_stopped(each.kind, Channel.EMAIL):
+                reason = stopped_reason(each.kind, Channel.EMAIL)
+                unsent.append(Unsent(SEND_MAIL, each.event, str(person.user_id), reason))
             if Channel.PUSH in channels:
                 pushed += [(each.event, str(browser)) for browser in person.browsers]
     if rows:
         db.execute(_WRITE, {"rows": rows})
-    follow_up_all(db, [(SEND_MAIL, *each) for each in mailed] + [(SEND_PUSH, *each) for each in pushed])
+    follow_up_all(db, [(SEND_MAIL, *each) for each in mailed] + [(SEND_PUSH, *each) for each in pushed], unsent)
 
 
 def _row(event: Event, kind: str, person: Person, words: Words, channel: Channel) -> dict[str, str | None]:

@@ -98,8 +98,13 @@ def can_be_stopped(kind: str, channel: Channel) -> bool:
 
 
 def is_stopped(kind: str, channel: Channel, *, wanted: bool | None) -> bool:
-    """Whether the reader of a notification that is about to be sent has unsubscribed since it was written."""
+    """Whether a reader has switched a kind off on a channel; `wanted` is None where they made no choice."""
     return wanted is False and can_be_stopped(kind, channel)
+
+
+def stopped_reason(kind: str, channel: Channel) -> str:
+    """The reason for which a message of a kind is not sent to a reader who has switched it off."""
+    return f"The reader has switched off the kind {kind} for {channel}."
 
 
 def preferences_of(choices: Choices) -> Preferences:

@@ -18,7 +18,7 @@ from workflows.events.event import Event
 from workflows.events.event_types import BookingUndecided, SessionReminderSet, SessionStarted, WaitlistOffered
 from workflows.events.subscriptions import OutboundEffect, prepare_each, register_outbound
 from workflows.notifications.outdated import EarlierMessages, requests_of, require_current, require_known_request
-from workflows.notifications.preferences import is_stopped
+from workflows.notifications.preferences import is_stopped, stopped_reason
 from workflows.notifications.push_subscriptions import forget_browser
 from workflows.notifications.recipients import IS_PARTY, require_recipient
 from workflows.notifications.reminders import words_now
@@ -82,7 +82,7 @@ def _push(
     if row is None:
         raise Cancel("The browser is not subscribed any more.", ErrorClass.DELETED)
     if is_stopped(row.kind, Channel.PUSH, wanted=row.wanted):
-        raise Cancel("Its reader wants nothing of this kind pushed any more.")
+        raise Cancel(stopped_reason(row.kind, Channel.PUSH))
     require_recipient(delivery.event, is_party=row.party)
     require_current(delivery.event, booking_status=row.booking_status, session_status=row.session_status)
     require_known_request(delivery, requests)

@@ -24,7 +24,7 @@ from workflows.events.event_types import (
     SessionCancelled,
     WaitlistEvent,
 )
-from workflows.notifications.preferences import is_wanted
+from workflows.notifications.preferences import is_stopped, is_wanted
 
 MAX_NAMES = 3
 NOT_A_PARTY = "The reader is no longer a party of it."
@@ -69,6 +69,10 @@ class Person:
             and is_wanted(self.choices, kind, channel)
             and (self.browsers or channel is not Channel.PUSH)
         ]
+
+    def has_stopped(self, kind: str, channel: Channel) -> bool:
+        """Whether they have switched a kind off on a channel."""
+        return not self.erased and is_stopped(kind, channel, wanted=self.choices.get(f"{kind} {channel}"))
 
 
 @dataclass(frozen=True, kw_only=True)

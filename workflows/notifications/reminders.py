@@ -18,12 +18,14 @@ from workflows.events.event_types import (
     BookingUndecided,
     SessionCreated,
     SessionEvent,
+    SessionOverdue,
     SessionReminderSet,
     WaitlistOffered,
 )
 from workflows.groups.waitlist import is_offered
 from workflows.identity.actor import SYSTEM
 from workflows.kernel.operator_policy import OperatorPolicy
+from workflows.notifications.outdated import require_current
 from workflows.notifications.recipients import NOT_A_PARTY, Parties, parties_of, variables_about
 from workflows.notifications.texts import Words, compose
 
@@ -78,14 +80,24 @@ def reminders_to_set(
     ]
 
 
-def is_of_use(event: SessionReminderSet, parties: Parties, *, now: datetime) -> bool:
-    """Whether the session is still to come, and the next reminder of it is not due yet."""
-    return now < event.useful_until and parties.session_status is SessionStatus.SCHEDULED
+def require_of_use(event: Event, parties: Parties, *, now: datetime) -> None:
+    """Refuse to notify of an event that is outdated by what its booking or session is now.
 
-
-def is_undecided(event: BookingUndecided, parties: Parties, *, now: datetime) -> bool:
-    """Whether the request still waits for its mentor, and has not expired."""
-    return now < event.expires_at and parties.booking_status is BookingStatus.DRAFT
+    Raises:
+        Cancel: why there is nothing to be notified of.
+    """
+    require_current(event, booking_status=parties.booking_status, session_status=parties.session_status)
+    match event:
+        case BookingUndecided() if now >= event.expires_at or parties.booking_status is not BookingStatus.DRAFT:
+            raise Cancel("The request has been decided or has expired.")
+        case SessionOverdue() if parties.session_status is not SessionStatus.IN_PROGRESS:
+            raise Cancel("The session has been completed or voided.")
+        case SessionReminderSet() if parties.session_status is SessionStatus.CANCELLED:
+            raise Cancel("The session was cancelled before this reminder.")
+        case SessionReminderSet() if now >= event.start_time or parties.session_status is not SessionStatus.SCHEDULED:
+            raise Cancel("The session has begun.")
+        case SessionReminderSet() if now >= event.useful_until:
+            raise Cancel("The next reminder of the session is due.")
 
 
 def words_now(db: Connection, event: Event, reader_id: UUID, written: Words, *, now: datetime) -> Words:
@@ -102,12 +114,9 @@ def words_now(db: Connection, event: Event, reader_id: UUID, written: Words, *, 
     if not isinstance(event, BookingUndecided | SessionReminderSet):
         return written
     parties = parties_of(db, event.booking_id)
+    require_of_use(event, parties, now=now)
     if isinstance(event, BookingUndecided):
-        if not is_undecided(event, parties, now=now):
-            raise Cancel("The request has been decided or has expired.")
         return written
-    if not is_of_use(event, parties, now=now):
-        raise Cancel("The session has begun or is cancelled, or its next reminder is due.")
     reader = next((person for person in parties.all if person.user_id == reader_id), None)
     if reader is None:
         raise Cancel(NOT_A_PARTY)
