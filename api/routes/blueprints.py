@@ -241,7 +241,7 @@ def _refusal(name: str, codes: list[str], spec: APISpec) -> dict[str, Any]:
         headers = [RETRY_AFTER] if {"unavailable", "session_pending", "key_in_use", "rate_limited"} & set(codes) else []
         headers += RATE_LIMIT_HEADERS if "rate_limited" in codes else ()
         response = {
-            "description": ", ".join(f"`{code}`" for code in codes),
+            "description": "Refused, as any request may be." if COMMON.issuperset(codes) else "Refused.",
             "content": {"application/json": {"schema": ERROR, "examples": {code: code for code in codes}}},
             **({"headers": {name: name for name in headers}} if headers else {}),
         }

@@ -136,7 +136,10 @@ def page_of(item: type[ResponseSchema], name: str) -> type[ResponseSchema]:
         "items": ma.fields.List(ma.fields.Nested(item)),
         "next_cursor": ma.fields.String(
             allow_none=True,
-            metadata={"description": "Pass it as `cursor` to get the next page; null on the last page."},
+            metadata={
+                "description": "Pass it as `cursor` to get the next page; null on the last page.",
+                "component": "NextCursor",
+            },
         ),
         "__doc__": f"A page of a list of {item.__name__}.",
         "__module__": item.__module__,

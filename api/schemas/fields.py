@@ -262,7 +262,8 @@ class TimeZone(Text):
     """The name of an IANA time zone."""
 
     def __init__(self, **kwargs: Any) -> None:
-        super().__init__(64, shortest=1, metadata={"example": "Europe/Berlin"}, **kwargs)
+        named = {} if {"allow_none", "load_default"} & kwargs.keys() else {"component": "TimeZone"}
+        super().__init__(64, shortest=1, metadata={"example": "Europe/Berlin", **named}, **kwargs)
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
         name: str = super()._deserialize(value, attr, data, **kwargs)

@@ -181,7 +181,9 @@ class ExpectedCancellation(RequestSchema):
 class ExpectedPriceBody(RequestSchema):
     """Base of bodies that may hold the price that was shown."""
 
-    expected_price = fields.Nested(Money, allow_none=True, metadata={"description": _PRICE})
+    expected_price = fields.Nested(
+        Money, allow_none=True, metadata={"description": _PRICE, "component": "ExpectedPrice"}
+    )
 
     @post_load
     def as_arguments(self, body: dict[str, Any], **_options: Any) -> Any:
@@ -196,7 +198,7 @@ class ExpectedTermsBody(ExpectedPriceBody):
     """Base of bodies that may hold the price and the cancellation policy that were shown."""
 
     expected_cancellation = fields.Nested(
-        ExpectedCancellation, allow_none=True, metadata={"description": _CANCELLATION}
+        ExpectedCancellation, allow_none=True, metadata={"description": _CANCELLATION, "component": "ExpectedPolicy"}
     )
 
 
