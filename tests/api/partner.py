@@ -14,6 +14,7 @@ from models.events import DeliveryState, deliveries, delivery_attempts
 from models.webhooks import EndpointState, webhook_endpoints
 from tests.application import ApiClient, World
 from tests.factories import make_webhook
+from tests.queries import execute
 from workflows.effects.webhooks import SEND_WEBHOOK
 from workflows.events.event_types import BookingRequested
 from workflows.events.record import drain_recorded, record
@@ -40,8 +41,7 @@ class Partner:
         answer = world.client.post("/webhook-endpoints", json=HOOK | fields, headers=headers)
         assert answer.status_code == 201, answer.json
         partner = cls(world.engine, world.client, headers, answer.headers["Location"])
-        with world.engine.begin() as db:
-            db.execute(delete(deliveries).where(deliveries.c.endpoint_id == partner.id))
+        execute(world.engine, delete(deliveries).where(deliveries.c.endpoint_id == partner.id))
         if active:
             partner.becomes(EndpointState.ACTIVE)
         return partner
@@ -58,8 +58,7 @@ class Partner:
             db.execute(statement.values(state=state, disabled_reason=reason, **values))
 
     def row(self) -> Any:
-        with self.engine.connect() as db:
-            return db.execute(select(webhook_endpoints).where(webhook_endpoints.c.id == self.id)).one()
+        return execute(self.engine, select(webhook_endpoints).where(webhook_endpoints.c.id == self.id)).one()
 
     def told(self, state: DeliveryState = DeliveryState.PENDING, *, ago: timedelta = timedelta(), **values: Any) -> str:
         """A delivery to the endpoint in that state, of an event of then; returns its id."""
@@ -98,8 +97,7 @@ class Partner:
             return db.execute(select(deliveries).where(*of_run)).one()
 
     def ends(self, run: Any, state: DeliveryState, **values: Any) -> None:
-        with self.engine.begin() as db:
-            db.execute(update(deliveries).where(deliveries.c.id == run.id).values(state=state, **values))
+        execute(self.engine, update(deliveries).where(deliveries.c.id == run.id).values(state=state, **values))
 
     def attempted(self, delivery_id: str, attempt: int, **values: Any) -> None:
         """Record an attempt of a delivery."""
@@ -113,8 +111,7 @@ class Partner:
             db.execute(insert(delivery_attempts).values(row))
 
     def delivery(self, delivery_id: str) -> Any:
-        with self.engine.connect() as db:
-            return db.execute(select(deliveries).where(deliveries.c.id == UUID(delivery_id))).one()
+        return execute(self.engine, select(deliveries).where(deliveries.c.id == UUID(delivery_id))).one()
 
 
 def id_of(moment: datetime) -> UUID:

@@ -22,6 +22,7 @@ from tests.api.conftest import Cast, counts
 from tests.api.links import SIGNER, heading, shown, signed
 from tests.application import SECRET, ApiClient, ApiResponse, World, openapi_document
 from tests.integration.harness import without_guards
+from tests.queries import execute, scalar
 from workers.maintain import CHORES
 from workflows.action_links.link import LINK_PURPOSE, Action
 from workflows.bookings.records import Booking
@@ -53,8 +54,7 @@ def hidden(page: ApiResponse) -> dict[str, str]:
 
 
 def status_of(engine: Engine, booking: Booking) -> str:
-    with engine.connect() as db:
-        return str(db.scalar(select(bookings.c.status).where(bookings.c.id == booking.id)))
+    return str(scalar(engine, select(bookings.c.status).where(bookings.c.id == booking.id)))
 
 
 def last_event(engine: Engine) -> tuple[str, str]:
@@ -103,8 +103,7 @@ def test_a_decline_takes_a_message(client: ApiClient, cast: Cast, draft: Booking
     path = link_to_decline(cast, draft)
     assert 'name="reason"' in shown(client.get(path))
     assert heading(client.post(path, data={"reason": "On holiday.\r\nSorry"})) == "You have declined the request"
-    with engine.connect() as db:
-        row = db.execute(select(bookings.c.status, bookings.c.decline_reason)).one()
+    row = execute(engine, select(bookings.c.status, bookings.c.decline_reason)).one()
     assert (row.status, row.decline_reason) == ("declined", "On holiday.\nSorry")
     assert last_event(engine) == ("booking.declined", f"mentor:{cast.mentor.id}")
 
@@ -119,8 +118,7 @@ def test_answers_that_are_no_form_are_refused(client: ApiClient, cast: Cast, dra
 
 def test_a_decline_needs_no_message(client: ApiClient, cast: Cast, draft: Booking, engine: Engine) -> None:
     assert client.post(link_to_decline(cast, draft), data={"reason": " \r\n "}).status_code == 200
-    with engine.connect() as db:
-        assert db.scalar(select(bookings.c.decline_reason)) is None
+    assert scalar(engine, select(bookings.c.decline_reason)) is None
 
 
 def test_each_decision_leads_to_the_other(client: ApiClient, cast: Cast, draft: Booking) -> None:
@@ -229,8 +227,7 @@ def test_a_fee_that_has_changed_is_shown_anew(
     answer = client.post(path, data={"reason": "Ill", "quoted": "1 2 None"})
     assert heading(answer, 400) == "What it costs has changed"
     assert '<a href="">Look at it again</a>' in answer.text
-    with engine.connect() as db:
-        assert db.scalar(select(sessions.c.status)) == "scheduled"
+    assert scalar(engine, select(sessions.c.status)) == "scheduled"
     assert client.post(path, data={"reason": "Ill", **hidden(client.get(path))}).status_code == 200
 
 
@@ -312,12 +309,10 @@ def test_a_seat_is_taken_for_the_price_that_the_page_shows(client: ApiClient, ca
 
 
 def test_a_seat_that_is_not_kept_is_not_taken(client: ApiClient, cast: Cast, offer: str, engine: Engine) -> None:
-    with engine.begin() as db:
-        db.execute(update(waitlist_entries).values(offered_until=func.now() - timedelta(seconds=1)))
+    execute(engine, update(waitlist_entries).values(offered_until=func.now() - timedelta(seconds=1)))
     for method, status in (("GET", 200), ("POST", 400)):
         assert heading(client.open(offer, method=method), status) == "This seat is no longer kept for you"
-    with engine.connect() as db:
-        group_id = db.execute(select(waitlist_entries.c.booking_id)).scalar_one()
+    group_id = execute(engine, select(waitlist_entries.c.booking_id)).scalar_one()
     other = signed(Action.ACCEPT, group_id, cast.stranger.id)
     assert heading(client.post(other), 400) == "This seat is no longer kept for you"
 
@@ -372,8 +367,7 @@ def test_a_refused_form_leaves_the_link_usable(
 ) -> None:
     path = link_to_cancel(scheduled, cast.mentee.id)
     assert client.post(path).status_code == 400
-    with engine.connect() as db:
-        assert db.scalar(select(func.count()).select_from(spent_links)) == 0
+    assert scalar(engine, select(func.count()).select_from(spent_links)) == 0
     assert client.post(path, data={"reason": "Ill"}).status_code == 200
 
 

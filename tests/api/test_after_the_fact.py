@@ -15,6 +15,7 @@ from tests.api.conftest import Cast
 from tests.api.test_cancelling import headers_of
 from tests.application import World
 from tests.integration.harness import without_guards
+from tests.queries import execute
 from workflows.sessions.actions import create
 from workflows.sessions.records import Session
 
@@ -154,8 +155,7 @@ def test_an_operator_grants_a_refund_that_was_not_requested(world: World, cast: 
     assert (cancelled.json["fee"], cancelled.json["refund"]) == (NOTHING, NOTHING)
     answer = world.client.post(f"{path}/waive-fee", json=WHY, headers=cast.as_operator)
     assert (answer.status_code, answer.json["refund"], quoted) == (200, PRICE, PRICE)
-    with world.engine.connect() as db:
-        event = db.execute(select(events).where(events.c.type == "session.fee_waived")).one()
+    event = execute(world.engine, select(events).where(events.c.type == "session.fee_waived")).one()
     assert (event.data["waived_fee_amount"], event.data["refund_amount"]) == (0, PRICE["amount"])
 
 

@@ -19,6 +19,7 @@ from tests.api.conftest import Cast, Headers
 from tests.application import ApiClient, ApiResponse, World, as_user
 from tests.integration.harness import Harness
 from tests.integration.past_lives import past_life, seat
+from tests.queries import execute
 from tests.statements import statements_of
 from workflows.accounts.records import Mentor
 from workflows.analytics.counts import Grouping
@@ -336,8 +337,7 @@ def test_csv_is_sent_where_accept_prefers_it(client: ApiClient, cast: Cast, acce
     ],
 )
 def test_csv_cells_cannot_be_formulas(client: ApiClient, engine: Engine, cast: Cast, name: str, shown: str) -> None:
-    with engine.begin() as db:
-        db.execute(update(users).where(users.c.id == cast.mentor.user_id).values(name=name))
+    execute(engine, update(users).where(users.c.id == cast.mentor.user_id).values(name=name))
     lived(engine, cast.mentor, NOON)
     query = f"/analytics/sessions?{IN_MAY}&groupBy=mentor"
     (line,) = table_of(client.get(query, headers=cast.as_mentor | AS_TABLE))

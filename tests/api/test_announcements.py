@@ -15,6 +15,7 @@ from tests import factories
 from tests.api.conftest import Cast, counts, refusal
 from tests.application import ApiClient, ApiResponse, World
 from tests.integration.harness import Harness
+from tests.queries import execute, scalar
 from workflows.availability.changes import ANNOUNCEMENT_PAUSE
 
 # A method, headers and a body, by the path.
@@ -35,8 +36,7 @@ def listen(engine: Engine, cast: Cast, count: int) -> None:
         }
         for number in range(count)
     ]
-    with engine.begin() as db:
-        db.execute(insert(webhook_endpoints), rows)
+    execute(engine, insert(webhook_endpoints), rows)
 
 
 def change(client: ApiClient, cast: Cast, minute: int) -> ApiResponse:
@@ -52,8 +52,7 @@ def planned(engine: Engine, effect: str) -> list[Any]:
 
 
 def pass_time(engine: Engine) -> None:
-    with engine.begin() as db:
-        db.execute(text("UPDATE availability_announcements SET announced_at = announced_at - interval '31 seconds'"))
+    execute(engine, text("UPDATE availability_announcements SET announced_at = announced_at - interval '31 seconds'"))
 
 
 def run_timer(engine: Engine) -> None:
@@ -69,8 +68,7 @@ def test_sixty_changes_are_two_messages_for_each_of_fifty_endpoints(engine: Engi
     listen(engine, cast, 50)
     answers = [change(world.client, cast, minute) for minute in range(60)]
     assert {answer.status_code for answer in answers} == {200}
-    with engine.connect() as db:
-        assert db.scalar(select(func.count()).where(events.c.type == CHANGED)) == 60
+    assert scalar(engine, select(func.count()).where(events.c.type == CHANGED)) == 60
     assert [row.data["version"] for row in planned(engine, SENT)] == [1] * 50
     (timer,) = planned(engine, TIMER)
     assert timedelta(0) < timer.due_at - timer.created_at <= ANNOUNCEMENT_PAUSE
@@ -118,10 +116,9 @@ def test_another_mentor_is_not_held_back(engine: Engine, world: World, cast: Cas
 
 def test_changes_of_availability_have_a_quota(engine: Engine, world: World, cast: Cast) -> None:
     change(world.client, cast, 0)
-    with engine.begin() as db:
-        db.execute(
-            text("UPDATE quota_usage SET used_until = now() + interval '1 day' WHERE kind = 'availability.changed'")
-        )
+    execute(
+        engine, text("UPDATE quota_usage SET used_until = now() + interval '1 day' WHERE kind = 'availability.changed'")
+    )
     before = counts(engine)
     refused = change(world.client, cast, 1)
     assert refusal(refused) == (429, "rate_limited")

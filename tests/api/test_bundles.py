@@ -14,6 +14,7 @@ from models.events import events
 from tests import factories
 from tests.api.conftest import Cast
 from tests.application import ApiResponse, World
+from tests.queries import scalars
 from workflows.bundles.records import MAX_SHOWN_ENTRIES, Bundle
 from workflows.catalog.courses import Course, change_course
 from workflows.catalog.products import Product
@@ -218,8 +219,7 @@ def test_credits_are_taken_down_to_none(world: World, cast: Cast, engine: Engine
     assert (too_many.status_code, too_many.json["details"]) == (400, {"credits": ["must not be less than -5"]})
     shown = adjust(world, cast, bundle, credits=-5).json
     assert (shown["totalSessions"], shown["remainingSessions"], shown["status"]) == (5, 0, "exhausted")
-    with engine.begin() as db:
-        happened = db.scalars(select(events.c.type).where(events.c.subject_id == bundle.id)).all()
+    happened = scalars(engine, select(events.c.type).where(events.c.subject_id == bundle.id)).all()
     assert happened.count("bundle.exhausted") == 1
 
 

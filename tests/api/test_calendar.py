@@ -18,6 +18,7 @@ from tests import factories
 from tests.api.conftest import Cast, Headers
 from tests.application import ApiClient, ApiResponse, World
 from tests.integration.harness import without_guards
+from tests.queries import execute
 from tests.statements import statements_of
 from workflows.calendar.feed import digest_of
 from workflows.sessions.records import Session
@@ -207,8 +208,7 @@ def test_the_etag_changes_with_what_is_shown_only(
         second = factories.make_session(db, listing=cast.listing, mentee=cast.mentee)
     assert changed(), "another session"
     for name, who in (("Grace Brewster", cast.mentor.user_id), ("Ada King", cast.mentee.id)):
-        with engine.begin() as db:
-            db.execute(update(users).where(users.c.id == who).values(name=name))
+        execute(engine, update(users).where(users.c.id == who).values(name=name))
         assert changed(), "another name"
     client.patch(f"/sessions/{second.id}/cancel", json={"reason": "x"}, headers=cast.as_mentee)
     assert changed(), "a cancellation"

@@ -15,6 +15,7 @@ from models.events import deliveries
 from tests import factories
 from tests.api.conftest import Cast, Tuition, refusal
 from tests.application import ApiClient, World
+from tests.queries import execute
 from workflows.availability.feeds import FEEDS_PER_DAY, CalendarFeed
 from workflows.bookings.records import Booking
 
@@ -42,8 +43,7 @@ def book(client: ApiClient, cast: Cast, start: datetime = START, headers: dict[s
 
 
 def make_stale(engine: Engine) -> None:
-    with engine.begin() as db:
-        db.execute(update(calendar_feeds).values(stale_at=datetime.now(UTC) - HOUR))
+    execute(engine, update(calendar_feeds).values(stale_at=datetime.now(UTC) - HOUR))
 
 
 def test_a_calendar_is_added_listed_and_removed(client: ApiClient, cast: Cast, path: str, engine: Engine) -> None:

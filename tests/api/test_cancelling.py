@@ -15,6 +15,7 @@ from tests import factories
 from tests.api.conftest import Cast, version_of
 from tests.api.links import signed
 from tests.application import World
+from tests.queries import execute
 from tests.statements import statements_of
 from workflows.action_links.link import Action
 from workflows.bookings.records import Booking
@@ -69,8 +70,7 @@ def test_each_names_types_of_their_own(
     assert world.client.get(path, headers=headers).json["status"] == "scheduled"
     cancelled = world.client.post(f"{path}/cancel", json={**ILL, "cancellationType": "emergency"}, headers=headers)
     assert (cancelled.status_code, cancelled.json["cancellation"]["type"]) == (200, "emergency")
-    with world.engine.connect() as db:
-        event = db.execute(select(events).where(events.c.type == "session.cancelled")).one()
+    event = execute(world.engine, select(events).where(events.c.type == "session.cancelled")).one()
     read = event_types()[event.type].read(
         id=event.id, actor=event.actor, occurred_at=event.occurred_at, sequence=1, data=event.data
     )

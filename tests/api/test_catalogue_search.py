@@ -17,6 +17,7 @@ from models.people import mentor_profiles, skills, users
 from tests import factories
 from tests.api.conftest import Cast
 from tests.application import World, as_mentor, as_user
+from tests.queries import execute, scalars
 from workflows.accounts.records import Mentor
 from workflows.catalog.mentors import MAX_ORDERED_BY_FREE_TIME
 
@@ -206,8 +207,7 @@ def test_a_new_name_is_found_and_changes_the_profiles_tag(world: World, empty: C
         mentor = factories.make_mentor(db)
     path = f"/mentors/{mentor.id}"
     held = world.client.get(path, headers=empty.as_mentee).headers["ETag"]
-    with world.engine.begin() as db:
-        db.execute(update(users).where(users.c.id == mentor.user_id).values(name="Katherine Johnson"))
+    execute(world.engine, update(users).where(users.c.id == mentor.user_id).values(name="Katherine Johnson"))
     assert found(world, empty, "/mentors", q="katherine") == ids_of(mentor)
     assert found(world, empty, "/mentors", q="grace") == []
     answer = world.client.get(path, headers=empty.as_mentee | {"If-None-Match": held})
@@ -415,18 +415,13 @@ def test_skills_are_listed_with_how_many_mentors_have_them(world: World, empty: 
         factories.make_mentor(db, skills=["go", "chess", "go"])
     assert skills_of(world, empty) == [("go", 2), ("chess", 1), ("rust", 1)]
     profile = update(mentor_profiles).where(mentor_profiles.c.id == one.id)
-    with world.engine.begin() as db:
-        db.execute(profile.values(skills=["poetry", "rust"]))
+    execute(world.engine, profile.values(skills=["poetry", "rust"]))
     assert skills_of(world, empty) == [("chess", 1), ("go", 1), ("poetry", 1), ("rust", 1)]
-    with world.engine.begin() as db:
-        db.execute(profile.values(active=False))
+    execute(world.engine, profile.values(active=False))
     assert skills_of(world, empty) == [("chess", 1), ("go", 1)]
-    with world.engine.begin() as db:
-        db.execute(profile.values(active=True, skills=[]))
+    execute(world.engine, profile.values(active=True, skills=[]))
     assert skills_of(world, empty) == [("chess", 1), ("go", 1)]
-    with world.engine.connect() as db:
-        # Free text goes with the last who has it.
-        assert set(db.scalars(select(skills.c.skill))) == {"chess", "go"}
+    assert set(scalars(world.engine, select(skills.c.skill))) == {"chess", "go"}
 
 
 def test_an_erased_mentors_skill_is_kept_nowhere(world: World, empty: Cast) -> None:
@@ -435,8 +430,7 @@ def test_an_erased_mentors_skill_is_kept_nowhere(world: World, empty: Cast) -> N
         factories.make_mentor(db, skills=["go"])
     assert world.client.delete("/me", headers=as_user(mentor.user_id)).status_code == 204
     assert skills_of(world, empty) == [("go", 1)]
-    with world.engine.connect() as db:
-        assert set(db.scalars(select(skills.c.skill))) == {"go"}
+    assert set(scalars(world.engine, select(skills.c.skill))) == {"go"}
 
 
 def test_skills_come_in_pages(world: World, empty: Cast) -> None:

@@ -17,6 +17,7 @@ from tests.api.conftest import Cast, counts, refusal
 from tests.api.links import SIGNER, heading, shown, signed
 from tests.application import ApiClient, ApiResponse, World, as_user
 from tests.integration.harness import Harness
+from tests.queries import execute, scalar
 from workers.transports.mail import MailIdentity, compose
 from workflows.accounts.email_change import forget_email_changes
 from workflows.action_links.link import Action
@@ -45,8 +46,7 @@ def link_in(mail: Mail) -> str:
 
 def link_to(engine: Engine, user_id: UUID) -> str:
     """The link to confirm what the user has entered last."""
-    with engine.connect() as db:
-        row = db.execute(select(email_changes).where(email_changes.c.user_id == user_id, email_changes.c.open)).one()
+    row = execute(engine, select(email_changes).where(email_changes.c.user_id == user_id, email_changes.c.open)).one()
     return signed(Action.CONFIRM_MAIL, row.id, user_id, expires_at=row.expires_at)
 
 
@@ -144,8 +144,7 @@ def test_the_sixth_address_of_a_day_is_refused(client: ApiClient, cast: Cast, en
     assert change(client, cast, NEW, cast.as_stranger).status_code == 200
     # To withdraw it is always possible.
     assert change(client, cast, cast.mentee.email).status_code == 200
-    with engine.begin() as db:
-        db.execute(update(email_changes).values(expires_at=func.now() - timedelta(seconds=1)))
+    execute(engine, update(email_changes).values(expires_at=func.now() - timedelta(seconds=1)))
     assert change(client, cast).status_code == 200
 
 
@@ -171,14 +170,12 @@ def test_the_second_of_two_users_is_refused(client: ApiClient, cast: Cast, engin
     paths = [link_to(engine, user.id) for user in (cast.mentee, cast.stranger)]
     assert client.post(paths[0]).status_code == 200
     assert "already an account with this email address" in shown(client.post(paths[1]), 409)
-    with engine.connect() as db:
-        assert db.scalar(select(users.c.email).where(users.c.id == cast.stranger.id)) == cast.stranger.email
+    assert scalar(engine, select(users.c.email).where(users.c.id == cast.stranger.id)) == cast.stranger.email
 
 
 def test_a_link_confirms_for_its_own_user_alone(client: ApiClient, cast: Cast, engine: Engine) -> None:
     change(client, cast)
-    with engine.connect() as db:
-        row = db.execute(select(email_changes)).one()
+    row = execute(engine, select(email_changes)).one()
     before = counts(engine)
     path = signed(Action.CONFIRM_MAIL, row.id, cast.stranger.id, expires_at=row.expires_at)
     for method in ("GET", "POST"):

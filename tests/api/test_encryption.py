@@ -18,6 +18,7 @@ from tests.api.conftest import Cast, Headers
 from tests.application import SECRET, ApiResponse, World
 from tests.dumping import tables_with
 from tests.integration.browsers import SubscribedBrowser
+from tests.queries import execute, scalars
 from workflows.webhooks.secrets import new_secret
 
 NOTES, AGREED, FEEDBACK, ITEM = "mark-of-notes", "mark-of-agreement", "mark-of-feedback", "mark-of-an-item"
@@ -95,8 +96,7 @@ def test_everything_is_shown_as_it_was_written(world: World, cast: Cast) -> None
 
 def test_notes_under_a_key_that_is_gone_are_left_out(world: World, cast: Cast, engine: Engine) -> None:
     session = live(world, cast)
-    with engine.begin() as db:
-        db.execute(update(sessions).values(notes=Sealer(["another passphrase"]).seal("lost")))
+    execute(engine, update(sessions).values(notes=Sealer(["another passphrase"]).seal("lost")))
     shown = world.client.get(f"/sessions/{session['id']}", headers=cast.as_mentor)
     assert (shown.status_code, shown.json["notes"], shown.json["feedback"]) == (200, None, FEEDBACK)
 
@@ -135,7 +135,6 @@ def test_a_series_holds_its_notes_encrypted(world: World, cast: Cast, engine: En
         "recurrence": {"count": 3},
     }
     post(world, "/sessions/book", cast.as_mentee, **body)
-    with engine.connect() as db:
-        stored = list(db.scalars(select(bookings.c.notes)))
+    stored = list(scalars(engine, select(bookings.c.notes)))
     assert [Sealer([SECRET]).unseal(str(each)) for each in stored] == [NOTES] * 3
     assert NOTES not in json.dumps(stored)

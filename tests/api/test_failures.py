@@ -17,6 +17,7 @@ from models.engine import create
 from models.prepared import observe_prepared
 from tests.api.conftest import Cast, counts
 from tests.application import World, as_user
+from tests.queries import execute
 from workflows.bookings.records import Booking
 from workflows.catalog.listings import change_listing
 
@@ -88,8 +89,7 @@ def test_a_database_without_tables_is_not_ready(world: World, engine: Engine) ->
     try:
         assert world.client.get("/health/ready").status_code == 503
     finally:
-        with engine.begin() as db:
-            db.execute(text("UPDATE alembic_version SET version_num = :newest"), {"newest": newest})
+        execute(engine, text("UPDATE alembic_version SET version_num = :newest"), {"newest": newest})
 
 
 def test_a_pool_without_a_free_connection_is_a_503(world: World, cast: Cast) -> None:

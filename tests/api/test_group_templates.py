@@ -18,6 +18,7 @@ from models.groups import group_sessions
 from tests import factories
 from tests.api.conftest import Cast, Headers, version_of
 from tests.application import ApiResponse, World
+from tests.queries import execute
 from workflows.catalog.courses import Course
 
 MONDAY = 0
@@ -298,8 +299,7 @@ def test_a_period_without_the_weekday_makes_nothing(world: World, cast: Cast) ->
 def test_a_course_no_longer_taught_is_not_scheduled(world: World, cast: Cast, course: Course) -> None:
     teach(world.engine, cast, course)
     path = make(world, cast, courseId=str(course.id))
-    with world.engine.begin() as db:
-        db.execute(update(listings).where(listings.c.course_id == course.id).values(active=False))
+    execute(world.engine, update(listings).where(listings.c.course_id == course.id).values(active=False))
     refused = schedule(world, cast, path, next_monday(), next_monday())
     assert (refused.status_code, refused.json["code"]) == (400, "mentor_does_not_teach")
 
@@ -315,8 +315,7 @@ def test_a_group_keeps_its_templates_terms_as_they_were(world: World, cast: Cast
 def test_capacity_is_raised_and_lowered_to_what_is_taken(world: World, cast: Cast) -> None:
     path, first = make(world, cast), next_monday()
     made = schedule(world, cast, path, first, first).json["made"][0]["bookingId"]
-    with world.engine.begin() as db:
-        db.execute(update(group_sessions).values(seats_taken=1, seats_offered=1))
+    execute(world.engine, update(group_sessions).values(seats_taken=1, seats_offered=1))
 
     def change(capacity: Any, headers: Headers = cast.as_mentor) -> ApiResponse:
         return world.client.patch(f"/group-sessions/{made}", json={"capacity": capacity}, headers=headers)
@@ -334,8 +333,7 @@ def test_capacity_is_raised_and_lowered_to_what_is_taken(world: World, cast: Cas
 def test_the_capacity_of_a_cancelled_group_stays(world: World, cast: Cast) -> None:
     path, first = make(world, cast), next_monday()
     made = schedule(world, cast, path, first, first).json["made"][0]["bookingId"]
-    with world.engine.begin() as db:
-        db.execute(update(group_sessions).values(cancelled_at=func.now()))
+    execute(world.engine, update(group_sessions).values(cancelled_at=func.now()))
     refused = world.client.patch(f"/group-sessions/{made}", json={"capacity": 9}, headers=cast.as_mentor)
     assert (refused.status_code, refused.json["code"]) == (400, "invalid_transition")
 

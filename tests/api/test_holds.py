@@ -14,6 +14,7 @@ from models.catalog import ProductKind
 from tests import factories
 from tests.api.conftest import Cast
 from tests.application import ApiClient, World
+from tests.queries import execute
 from workflows.bookings.holds import delete_expired_holds
 
 HOUR, MINUTE = timedelta(hours=1), timedelta(minutes=1)
@@ -62,8 +63,7 @@ def test_the_holders_booking_consumes_the_hold(client: ApiClient, cast: Cast, pa
     held = client.post(path, json=wanted(), headers=cast.as_mentee).json["id"]
     body = cast.body(startTime=(START + 30 * MINUTE).isoformat())
     assert client.post("/bookings", json=body, headers=cast.as_mentee).status_code == 202
-    with engine.begin() as db:
-        assert [row.hold_id for row in db.execute(select(person_busy))] == [None, None]
+    assert [row.hold_id for row in execute(engine, select(person_busy))] == [None, None]
     assert client.delete(f"/holds/{held}", headers=cast.as_mentee).status_code == 404
 
 
@@ -88,8 +88,7 @@ def test_a_hold_blocks_the_buffers_of_the_listing(client: ApiClient, cast: Cast,
 
 def test_an_expired_hold_gives_way(client: ApiClient, cast: Cast, path: str, engine: Engine) -> None:
     held = client.post(path, json=wanted(), headers=cast.as_mentee).json["id"]
-    with engine.begin() as db:
-        db.execute(update(person_busy).values(expires_at=text("now()")))
+    execute(engine, update(person_busy).values(expires_at=text("now()")))
     assert client.delete(f"/holds/{held}", headers=cast.as_mentee).status_code == 404
     assert client.post(path, json=wanted(), headers=cast.as_stranger).status_code == 201
 
@@ -111,8 +110,7 @@ def test_the_fourth_hold_of_a_mentee_is_refused(client: ApiClient, cast: Cast, p
     assert answers[3].json["code"] == "booking_limit"
     # An own hold that overlaps is replaced, and released ones count no more.
     assert client.post(path, json=wanted(START + 30 * MINUTE), headers=cast.as_mentee).status_code == 201
-    with engine.begin() as db:
-        assert len(db.execute(select(person_busy)).all()) == 2
+    assert len(execute(engine, select(person_busy)).all()) == 2
     assert client.post(path, json=wanted(times[3]), headers=cast.as_mentee).status_code == 201
 
 

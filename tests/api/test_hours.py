@@ -14,6 +14,7 @@ from models.events import events
 from tests import factories
 from tests.api.conftest import Cast, version_of
 from tests.application import ApiClient, World, as_mentor
+from tests.queries import scalar
 from tests.statements import statements_of
 from workflows.bookings.records import Booking
 
@@ -218,8 +219,7 @@ def test_setting_hours_takes_nine_statements(world: World, cast: Cast, path: str
     # Who and whose; the lock; what is there; the hours with their spans; the calendar's version; the quota;
     # whether it is announced at once; the event with its deliveries.
     assert (len(said.statements), said.commits) == (9, 1)
-    with world.engine.begin() as db:
-        assert db.scalar(select(func.count()).select_from(availability_rules)) == 2
+    assert scalar(world.engine, select(func.count()).select_from(availability_rules)) == 2
 
 
 def test_the_open_minutes_of_a_mentors_week_follow_the_hours(client: ApiClient, cast: Cast, path: str) -> None:

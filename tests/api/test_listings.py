@@ -10,6 +10,7 @@ from sqlalchemy import Engine, update
 from models.people import mentor_profiles
 from tests.api.conftest import Cast
 from tests.application import ApiClient
+from tests.queries import execute
 
 OFFER = {"title": "Career advice", "durationMinutes": 45, "price": {"amount": 4000, "currency": "USD"}}
 
@@ -74,8 +75,7 @@ def test_lists_hold_what_can_be_booked_by_mentor(client: ApiClient, cast: Cast) 
 
 
 def test_lists_leave_out_mentors_who_cannot_be_booked(client: ApiClient, cast: Cast, engine: Engine) -> None:
-    with engine.begin() as db:
-        db.execute(update(mentor_profiles).where(mentor_profiles.c.id == cast.mentor.id).values(active=False))
+    execute(engine, update(mentor_profiles).where(mentor_profiles.c.id == cast.mentor.id).values(active=False))
     for path in ("/listings", f"/listings?mentorProfileId={cast.mentor.id}"):
         assert client.get(path, headers=cast.as_mentee).json["items"] == []
 

@@ -17,6 +17,7 @@ from tests.api.conftest import Cast
 from tests.application import ApiClient, World, as_user
 from tests.eventually import eventually
 from tests.integration.harness import without_guards
+from tests.queries import scalars
 from tests.statements import statements_of
 from workflows.accounts.records import User
 from workflows.bookings.records import Booking
@@ -198,8 +199,7 @@ def test_a_place_is_shown_from_acceptance_until_the_end(
     assert {answer.status_code for answer in answers} <= {200, 201}
     assert [answer.json["location"] for answer in answers] == [{"kind": location["kind"], "value": None}] * 2
     assert set(places(client, cast, made.json["id"])) == {None}
-    with world.engine.connect() as db:
-        assert value not in str(db.scalars(select(events.c.data)).all())
+    assert value not in str(scalars(world.engine, select(events.c.data)).all())
 
 
 def test_a_paid_booking_and_a_seat_that_end_show_no_place(world: World, cast: Cast) -> None:

@@ -15,6 +15,7 @@ from models.notifications import Channel, notification_preferences, notification
 from tests.api.conftest import Cast, Headers, version_of
 from tests.application import ApiClient, ApiResponse, World
 from tests.concurrency.racing import Race
+from tests.queries import execute, scalars
 from tests.statements import statements_of
 from workflows.bookings.records import Booking
 from workflows.events.event_types import ReviewUnlocked
@@ -114,8 +115,7 @@ def test_reading_others_notifications_is_refused(
     assert client.post(f"/notifications/{uuid4()}/read", headers=cast.as_mentee).status_code == 404
     assert client.post("/notifications/no-id/read", headers=cast.as_mentee).status_code == 404
     assert client.post(f"/notifications/{told[0]}/read", headers=cast.as_operator).status_code == 403
-    with engine.connect() as db:
-        mail = db.scalars(select(notifications.c.id).where(notifications.c.channel == Channel.EMAIL).limit(1)).one()
+    mail = scalars(engine, select(notifications.c.id).where(notifications.c.channel == Channel.EMAIL).limit(1)).one()
     assert client.post(f"/notifications/{mail}/read", headers=cast.as_mentee).status_code == 404
 
 
@@ -129,8 +129,7 @@ def test_read_all_reads_ones_own_alone(
     assert len(made.statements) == 3, "the caller, the step, the audit"
     assert world.client.post("/notifications/read-all", headers=cast.as_mentee).json == {"read": 0}
     assert world.client.get("/notifications/unread-count", headers=cast.as_stranger).json == {"unread": 1}
-    with engine.connect() as db:
-        mails = db.scalars(select(notifications.c.read_at).where(notifications.c.channel == Channel.EMAIL)).all()
+    mails = scalars(engine, select(notifications.c.read_at).where(notifications.c.channel == Channel.EMAIL)).all()
     assert set(mails) == {None}
 
 
@@ -156,8 +155,7 @@ def test_a_choice_replaces_all_others_and_only_choices_are_stored(
     chosen = put(client, cast.as_mentee, {"kind": "session_created", "channels": {"email": False, "push": True}})
     assert chosen.status_code == 200
     assert preferences(client, cast.as_mentee)["session_created"] == {"inApp": True, "email": False, "push": True}
-    with engine.connect() as db:
-        rows = db.execute(select(notification_preferences)).all()
+    rows = execute(engine, select(notification_preferences)).all()
     assert [(row.kind, row.channel, row.wanted) for row in rows] == [("session_created", Channel.EMAIL, False)]
     put(client, cast.as_mentee, {"kind": "session_started", "channels": {"email": True}})
     now = preferences(client, cast.as_mentee)

@@ -33,6 +33,7 @@ from tests.api.conftest import Cast
 from tests.application import SECRET, ApiResponse, World, as_mentor, as_operator, as_user, bearer
 from tests.dumping import dump, tables_with
 from tests.integration.browsers import SubscribedBrowser
+from tests.queries import execute, scalars
 from workflows.accounts.records import Mentor, User
 from workflows.invariants import check_all
 from workflows.privacy.erasure import erase, go_on_erasing
@@ -369,8 +370,7 @@ def test_no_token_makes_the_account_again(life: Life, engine: Engine) -> None:
 
 def test_a_mentor_of_many_changes_can_be_deleted(life: Life, engine: Engine) -> None:
     used_up = "INSERT INTO quota_usage (kind, subject_id, used_until) VALUES ('availability.changed', :id, :until)"
-    with engine.begin() as db:
-        db.execute(text(used_up), {"id": life.profile.id, "until": datetime.now(UTC) + timedelta(days=1)})
+    execute(engine, text(used_up), {"id": life.profile.id, "until": datetime.now(UTC) + timedelta(days=1)})
     assert life.delete().status_code == 204
 
 
@@ -414,8 +414,7 @@ def test_an_export_of_an_empty_account_has_every_key(life: Life) -> None:
 
 
 def test_an_export_shows_what_the_person_sees_and_no_more(full: Life, engine: Engine) -> None:
-    with engine.begin() as db:
-        db.execute(update(sessions).values(feedback=SEALER.seal("for the mentor alone"), rating=4))
+    execute(engine, update(sessions).values(feedback=SEALER.seal("for the mentor alone"), rating=4))
     exported = full.export()
     by_mentor = {each["mentorProfileId"]: each["feedback"] for each in exported["sessions"]}
     assert by_mentor == {str(full.profile.id): "for the mentor alone", str(full.other_profile.id): None}
@@ -454,28 +453,23 @@ def test_a_large_account_is_erased_in_pages_by_maintain(full: Life, engine: Engi
 
 
 def test_events_hold_no_words_of_people(full: Life, engine: Engine) -> None:
-    with engine.connect() as db:
-        values = {json.dumps(row.data) for row in db.execute(select(events))}
+    values = {json.dumps(row.data) for row in execute(engine, select(events))}
     words = [full.person.name, full.person.email, full.other.name, full.other.email, "new@example.org"]
     assert [word for word in words for data in values if word in data] == []
 
 
 def test_what_waits_to_be_sent_to_the_person_is_cancelled(full: Life, engine: Engine) -> None:
     targets = {str(full.person.id), "new_address", "former_address"}
-    with engine.connect() as db:
-        browsers = set(map(str, db.scalars(select(push_subscriptions.c.id))))
+    browsers = set(map(str, scalars(engine, select(push_subscriptions.c.id))))
     waiting = select(deliveries.c.target, deliveries.c.effect).where(
         deliveries.c.state == "pending", deliveries.c.effect.in_(("mail.send", "push.send"))
     )
-    with engine.connect() as db:
-        before = {row.target for row in db.execute(waiting)}
+    before = {row.target for row in execute(engine, waiting)}
     assert before > targets | browsers
     assert full.delete("?cancel=true").status_code == 204
-    with engine.connect() as db:
-        assert {row.target for row in db.execute(waiting)} == {str(full.other.id)}
+    assert {row.target for row in execute(engine, waiting)} == {str(full.other.id)}
     full.world.run_database_effects()
-    with engine.connect() as db:
-        assert {row.target for row in db.execute(waiting)} == {str(full.other.id)}
+    assert {row.target for row in execute(engine, waiting)} == {str(full.other.id)}
 
 
 def test_a_place_on_a_waiting_list_is_exported_and_given_up(life: Life, engine: Engine) -> None:
@@ -487,15 +481,13 @@ def test_a_place_on_a_waiting_list_is_exported_and_given_up(life: Life, engine: 
     (seat,) = life.export()["seats"]
     assert (seat["bookingId"], seat["state"], seat["offeredUntil"]) == (str(group.booking_id), "waiting", None)
     assert life.delete().status_code == 204
-    with engine.connect() as db:
-        assert db.execute(select(waitlist_entries)).all() == []
+    assert execute(engine, select(waitlist_entries)).all() == []
 
 
 def test_reports_still_count_what_was(full: Life, engine: Engine) -> None:
     counted = full.world.client.get("/analytics/sessions", headers=as_operator())
     assert full.delete("?cancel=true").status_code == 204
-    with engine.connect() as db:
-        profile = db.execute(select(mentor_profiles).where(mentor_profiles.c.id == full.profile.id)).one()
+    profile = execute(engine, select(mentor_profiles).where(mentor_profiles.c.id == full.profile.id)).one()
     assert (profile.active, profile.review_count) == (False, 1)
     assert counted.status_code == 200
     assert UUID(str(profile.user_id)) == full.person.id

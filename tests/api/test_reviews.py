@@ -13,6 +13,7 @@ from models.events import events
 from tests import factories
 from tests.api.conftest import Cast, Headers, counts, version_of
 from tests.application import ApiResponse, World, as_operator, as_user
+from tests.queries import execute
 from tests.statements import statements_of
 from workflows.reviews.permits import Permit
 from workflows.reviews.records import Review
@@ -216,8 +217,7 @@ def test_a_review_makes_four_statements_and_one_commit(world: World, cast: Cast,
 
 def test_what_happened_is_told_without_a_word_of_what_was_said(world: World, cast: Cast, engine: Engine) -> None:
     written = review(world, cast.as_mentee, permit(engine, cast).session_id).json
-    with engine.connect() as db:
-        told = db.execute(select(events.c.data, events.c.subject_id).where(events.c.type == "review.submitted")).one()
+    told = execute(engine, select(events.c.data, events.c.subject_id).where(events.c.type == "review.submitted")).one()
     assert str(told.subject_id) == written["id"]
     assert told.data == {
         "review_id": written["id"],

@@ -18,6 +18,7 @@ from tests import factories
 from tests.api.conftest import MONDAY, Cast, Tuition, counts, refusal
 from tests.api.test_waiting import Worker
 from tests.application import ApiClient, ApiResponse, World, as_mentor
+from tests.queries import execute, scalar
 from workflows.invariants import check_all
 from workflows.sessions.records import Session, session_query
 
@@ -84,8 +85,7 @@ def test_a_series_is_booked_every_week(engine: Engine, tuition: Tuition) -> None
         assert booking is not None
         assert (booking["seriesId"], booking["price"]) == (series["id"], {"amount": 5000, "currency": "EUR"})
         assert "series" not in booking
-    with engine.connect() as db:
-        assert db.scalar(select(func.count()).where(events.c.type == "booking.accepted")) == 4
+    assert scalar(engine, select(func.count()).where(events.c.type == "booking.accepted")) == 4
 
 
 def test_the_wall_clock_time_is_that_of_the_zone(tuition: Tuition) -> None:
@@ -103,8 +103,7 @@ def test_the_wall_clock_time_is_that_of_the_zone(tuition: Tuition) -> None:
 
 def test_the_zone_is_else_the_mentees_own(engine: Engine, tuition: Tuition) -> None:
     tuition.client.patch("/me", json={"timeZone": "Europe/Berlin"}, headers=tuition.cast.as_mentee)
-    with engine.begin() as db:
-        db.execute(users.update().where(users.c.id == tuition.cast.mentee.id).values(time_zone="Europe/Berlin"))
+    execute(engine, users.update().where(users.c.id == tuition.cast.mentee.id).values(time_zone="Europe/Berlin"))
     answer = weekly(tuition, 2, startTime="2030-10-21T15:00:00Z", timeZone=None)
     assert [made["startTime"] for made in answer.json["series"]["made"]][1] == "2030-10-28T16:00:00Z"
 
@@ -365,8 +364,7 @@ def test_a_direct_booking_of_an_instant_listing_recurs(engine: Engine, world: Wo
     assert answer.headers["Location"] == f"/sessions/{answer.json['series']['made'][0]['sessionId']}"
     assert [made["startTime"] for made in answer.json["series"]["made"]] == [shown(0), shown(2)]
     assert [each["code"] for each in answer.json["series"]["skipped"]] == ["slot_taken"]
-    with engine.connect() as db:
-        assert db.scalar(select(func.count()).where(events.c.type == "booking.accepted")) == 1 + 2
+    assert scalar(engine, select(func.count()).where(events.c.type == "booking.accepted")) == 1 + 2
 
 
 def test_a_series_of_requests_is_decided_and_withdrawn_one_by_one(world: World, cast: Cast) -> None:

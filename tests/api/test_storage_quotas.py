@@ -15,6 +15,7 @@ from models.catalog import listings
 from models.groups import group_session_templates
 from tests.api.conftest import Cast, counts, refusal
 from tests.application import ApiClient, ApiResponse, World
+from tests.queries import execute
 from workflows.availability.dates import MAX_DATES
 from workflows.catalog.listings import MAX_LISTINGS
 from workflows.groups.templates import MAX_TEMPLATES
@@ -29,8 +30,7 @@ def fill(engine: Engine, table: Table, count: int) -> None:
     names = [column.name for column in table.columns if column.computed is None]
     values = ", ".join(own.get(name, name) for name in names)
     copies = f"SELECT {values} FROM {table.name}, generate_series(1, {count}) AS n"
-    with engine.begin() as db:
-        db.execute(text(f"INSERT INTO {table.name} ({', '.join(names)}) {copies}"))
+    execute(engine, text(f"INSERT INTO {table.name} ({', '.join(names)}) {copies}"))
 
 
 def listing(client: ApiClient, cast: Cast, number: int) -> ApiResponse:
@@ -65,8 +65,7 @@ KINDS: dict[str, tuple[Table, int, Ask]] = {
 @pytest.mark.parametrize("kind", KINDS)
 def test_rows_of_a_mentor_are_bounded_also_in_a_race(engine: Engine, world: World, cast: Cast, kind: str) -> None:
     table, most, ask = KINDS[kind]
-    with engine.begin() as db:
-        db.execute(text("TRUNCATE listings CASCADE"))
+    execute(engine, text("TRUNCATE listings CASCADE"))
     assert ask(world.client, cast, 0).status_code in (200, 201)
     fill(engine, table, most - 2)
     start = Barrier(4, timeout=10)
@@ -105,14 +104,12 @@ def test_texts_of_a_day_s_bookings_are_bounded(engine: Engine, client: ApiClient
     assert book(cast.as_mentee, **small).status_code == 201
     hexes = "(SELECT string_agg(md5(random()::text), '') FROM generate_series(1, 135000))"
     stored = f"NULL, notes = {hexes}" if field == "notes" else f"jsonb_build_object('x', {hexes})"
-    with engine.begin() as db:
-        db.execute(text(f"UPDATE bookings SET metadata = {stored}"))
+    execute(engine, text(f"UPDATE bookings SET metadata = {stored}"))
     refused = book(cast.as_mentee, **{field: large[field]})
     assert refusal(refused) == (429, "rate_limited")
     assert "Retry-After" in refused.headers
     # What is small is none of it, nor what another mentee stores.
     assert book(cast.as_mentee, notes="Hello").status_code == 201
     assert book(cast.as_stranger, **{field: large[field]}).status_code == 201
-    with engine.begin() as db:
-        db.execute(text("UPDATE bookings SET created_at = created_at - interval '25 hours'"))
+    execute(engine, text("UPDATE bookings SET created_at = created_at - interval '25 hours'"))
     assert book(cast.as_mentee, **{field: large[field]}).status_code == 201

@@ -26,6 +26,7 @@ from tests.api.streaming import SECONDS, Streams, availability, serving
 from tests.application import World
 from tests.eventually import eventually
 from tests.integration.harness import without_guards
+from tests.queries import execute
 from tests.statements import statements_of
 from workflows.bookings.holds import delete_expired_holds
 from workflows.bookings.records import Booking
@@ -395,8 +396,7 @@ def test_changes_from_another_cluster_are_no_news(
         first = accepted(engine, cast)
         assert client.next()[1:] == ("busy", block(first))
         for _ in range(60):
-            with engine.begin() as db:
-                db.execute(text("SELECT pg_current_xact_id()"))
+            execute(engine, text("SELECT pg_current_xact_id()"))
         second = accepted(engine, cast)
         event = client.next()
         assert event[1:] == ("busy", block(second))

@@ -15,6 +15,7 @@ from models.events import events
 from tests import factories
 from tests.api.conftest import Cast
 from tests.application import ApiClient, World
+from tests.queries import execute
 from workflows.bookings.records import Booking
 from workflows.sessions.records import Session
 
@@ -159,8 +160,7 @@ def test_sessions_in_the_way_are_cancelled_on_demand(world: World, cast: Cast, p
     assert (session["status"], cancellation["cancelledBy"], cancellation["reason"]) == ("cancelled", "mentor", "Ill")
     # By default, as whenever the mentor cancels.
     assert (cancellation["refund"]["amount"], cancellation["refundRequested"]) == (4000, True)
-    with world.engine.begin() as db:
-        assert db.execute(select(person_busy)).all() == []
+    assert execute(world.engine, select(person_busy)).all() == []
 
 
 def test_sessions_over_or_in_progress_are_not_in_the_way(
@@ -175,8 +175,7 @@ def test_holds_in_time_off_end(client: ApiClient, cast: Cast, path: str, engine:
     held = client.post(f"/mentors/{cast.mentor.id}/holds", json=body, headers=cast.as_mentee)
     assert held.status_code == 201
     client.post(path, json=period(), headers=cast.as_mentor)
-    with engine.begin() as db:
-        assert db.execute(select(person_busy)).all() == []
+    assert execute(engine, select(person_busy)).all() == []
     again = client.post(f"/mentors/{cast.mentor.id}/holds", json=body, headers=cast.as_mentee)
     assert (again.status_code, again.json["code"]) == (409, "outside_hours")
 

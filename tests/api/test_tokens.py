@@ -35,6 +35,7 @@ from tests.api.identity_provider import (
 )
 from tests.application import SECRET, World, settings_for, token
 from tests.eventually import eventually
+from tests.queries import scalar
 from workflows.identity.actor import Claim
 from workflows.kernel.errors import Unauthenticated
 
@@ -354,8 +355,7 @@ def test_claims_that_make_no_account_are_refused_with_the_reason(engine: Engine,
     answer = World.on(engine, jwt_provision_users=True).client.get("/me", headers=newcomer(**claims))
     assert (answer.status_code, answer.json["code"]) == (401, "unauthenticated")
     assert sentence in answer.json["message"]
-    with engine.connect() as db:
-        assert db.scalar(select(func.count()).select_from(users)) == 0
+    assert scalar(engine, select(func.count()).select_from(users)) == 0
 
 
 def test_no_account_is_made_by_default_or_over_another(engine: Engine, world: World, cast: Cast) -> None:

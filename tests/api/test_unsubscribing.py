@@ -16,6 +16,7 @@ from tests.api.test_notifications import preferences
 from tests.application import SECRET, ApiClient, World
 from tests.integration.harness import Harness
 from tests.integration.test_mail_transport import a_mail
+from tests.queries import scalar
 from workers.transports.mail import MailIdentity, compose
 from workflows.bookings.records import Booking
 from workflows.notifications.preferences import UNSUBSCRIBE_PURPOSE, Choice, UnsubscribeLink
@@ -51,8 +52,7 @@ def test_one_click_stops_that_kind_of_mail_and_nothing_else(client: ApiClient, c
 def test_unsubscribing_twice_succeeds(client: ApiClient, cast: Cast, engine: Engine) -> None:
     for body in (ONE_CLICK, {}, {"data": b"\xff", "content_type": "multipart/form-data; boundary=x"}):
         assert client.post(link(cast), **body).status_code == 200
-    with engine.connect() as db:
-        assert db.scalar(select(func.count()).select_from(notification_preferences)) == 1
+    assert scalar(engine, select(func.count()).select_from(notification_preferences)) == 1
 
 
 def test_to_look_changes_nothing_and_shows_a_button(client: ApiClient, cast: Cast, engine: Engine) -> None:

@@ -14,6 +14,7 @@ from models.webhooks import EndpointState, deleted_webhook_endpoints
 from tests.api.conftest import Cast
 from tests.api.partner import HOOK, Partner
 from tests.application import SECRET, ApiClient, World
+from tests.queries import scalars
 from workflows.webhooks.actions import cancel_left_deliveries
 from workflows.webhooks.headers import opened_headers
 
@@ -307,8 +308,7 @@ def test_what_is_left_of_a_deletion_is_cancelled_in_pages(world: World, cast: Ca
         db.execute(update(deliveries).where(of_endpoint).values(lease_until=now - timedelta(seconds=1)))
     assert not cancel(2)
     assert partner.delivery(leased).cancel_reason == "deleted"
-    with world.engine.connect() as db:
-        assert list(db.scalars(select(deleted_webhook_endpoints.c.deliveries_left))) == [False]
+    assert list(scalars(world.engine, select(deleted_webhook_endpoints.c.deliveries_left))) == [False]
 
 
 def test_others_do_not_read_what_a_deleted_endpoint_was_sent(world: World, cast: Cast) -> None:

@@ -15,6 +15,7 @@ from models.webhooks import EndpointState
 from tests.api.conftest import Cast, refusal
 from tests.api.partner import DONE, Partner
 from tests.application import ApiResponse, World
+from tests.queries import execute
 from workflows.kernel.quotas import forget_unused_quotas
 
 LIMITS = {"webhook_pings_per_hour": 3, "webhook_resends_per_hour": 3, "webhook_recoveries_per_hour": 3}
@@ -39,8 +40,7 @@ def asked(partner: Partner, what: str) -> ApiResponse:
 
 
 def pass_time(engine: Engine, interval: str) -> None:
-    with engine.begin() as db:
-        db.execute(text(f"UPDATE quota_usage SET used_until = used_until - interval '{interval}'"))
+    execute(engine, text(f"UPDATE quota_usage SET used_until = used_until - interval '{interval}'"))
 
 
 @pytest.mark.parametrize("what", ["ping", "example", "recover", "resend"])
@@ -106,8 +106,7 @@ def test_endpoints_are_created_so_often_a_day(world: World, cast: Cast, engine: 
         first = create(headers)
         assert first.status_code == 201
         assert world.client.delete(first.headers["Location"], headers=headers).status_code == 204
-        with engine.begin() as db:
-            db.execute(text("UPDATE quota_usage SET used_until = now() + interval '1 day'"))
+        execute(engine, text("UPDATE quota_usage SET used_until = now() + interval '1 day'"))
         assert refusal(create(headers)) == (429, "rate_limited")
     assert create(cast.as_other_mentor).status_code == 201
     pass_time(engine, "15 minutes")

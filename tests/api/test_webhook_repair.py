@@ -14,6 +14,7 @@ from models.webhooks import EndpointState
 from tests.api.conftest import Cast
 from tests.api.partner import CANCELLED, DEAD, DONE, PENDING, Partner
 from tests.application import World
+from tests.queries import execute, scalar
 from tests.statements import statements_of
 from workflows.events.event_types import announced_types
 
@@ -199,8 +200,7 @@ def test_an_example_is_for_its_own_endpoint_alone(world: World, cast: Cast) -> N
     )
     assert (answer.status_code, answer.json["endpointId"]) == (202, str(partner.id))
     assert queued(world) == [str(partner.id)]
-    with world.engine.connect() as db:
-        event = db.execute(select(events).where(events.c.id == UUID(answer.json["eventId"]))).one()
+    event = execute(world.engine, select(events).where(events.c.id == UUID(answer.json["eventId"]))).one()
     assert (event.type, event.subject_id) == ("webhook.example", partner.id)
     assert event.data == {"webhook_endpoint_id": str(partner.id), "example_type": "session.completed"}
 
@@ -222,8 +222,7 @@ def test_an_example_of_more_than_256_kb_is_refused(world: World, cast: Cast, mon
     assert (answer.status_code, answer.json["code"]) == (400, "invalid_request")
     assert set(answer.json) >= {"statusCode", "error", "message", "requestId"}
     assert "300 are the most" in answer.json["message"]
-    with world.engine.connect() as db:
-        assert db.scalar(select(func.count()).where(events.c.type == "webhook.example")) == 0
+    assert scalar(world.engine, select(func.count()).where(events.c.type == "webhook.example")) == 0
     assert world.wakeups.take() == []
 
 

@@ -9,6 +9,7 @@ from tests import factories
 from tests.api.conftest import Cast, counts, refusal
 from tests.api.links import signed
 from tests.application import ApiResponse, World, as_mentor
+from tests.queries import execute
 from workflows.action_links.link import Action
 
 
@@ -41,8 +42,7 @@ def test_withdrawing_cancelling_and_leaving_count_together(world: World, cast: C
     for refused in (withdraw(world, cast), cancel(world, cast, cast.as_mentee), leave(world, cast)):
         assert refusal(refused) == (429, "rate_limited")
         assert 43_000 < int(refused.headers["Retry-After"]) <= 43_200
-    with world.engine.begin() as db:
-        db.execute(text("UPDATE quota_usage SET used_until = used_until - interval '12 hours'"))
+    execute(world.engine, text("UPDATE quota_usage SET used_until = used_until - interval '12 hours'"))
     assert cancel(world, cast, cast.as_mentee).status_code == 200
 
 

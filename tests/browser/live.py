@@ -26,6 +26,7 @@ from tests.application import SECRET, as_mentor, as_user
 from tests.browser.host import Host
 from tests.browser.serving import serving
 from tests.cli.running import tutelage_up
+from tests.queries import execute
 from tests.speaking import Caller
 from workflows.accounts.records import Mentor, User
 from workflows.catalog.listings import Listing
@@ -168,22 +169,19 @@ class Stage:
     def expire_holds(self) -> None:
         """End all holds of the mentor's time, as after their minutes."""
         held = (person_busy.c.mentor_profile_id == self.mentor.id) & person_busy.c.expires_at.is_not(None)
-        with self.live.engine.begin() as db:
-            db.execute(update(person_busy).where(held).values(expires_at=datetime.now(UTC)))
+        execute(self.live.engine, update(person_busy).where(held).values(expires_at=datetime.now(UTC)))
 
     def permits(self) -> int:
         """How many sessions the mentee may review."""
         query = (
             select(func.count()).select_from(review_permits).where(review_permits.c.mentee_user_id == self.mentee.id)
         )
-        with self.live.engine.connect() as db:
-            return int(db.execute(query).scalar_one())
+        return int(execute(self.live.engine, query).scalar_one())
 
     def count_bookings(self) -> int:
         """How many bookings the mentor has, whatever became of them."""
         query = select(func.count()).select_from(bookings).where(bookings.c.mentor_profile_id == self.mentor.id)
-        with self.live.engine.connect() as db:
-            return int(db.execute(query).scalar_one())
+        return int(execute(self.live.engine, query).scalar_one())
 
 
 def tomorrow() -> date:

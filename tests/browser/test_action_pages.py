@@ -19,6 +19,7 @@ from tests.api.test_email_changes import link_to
 from tests.api.test_unsubscribing import link as unsubscribe_link
 from tests.application import SECRET, World, as_user
 from tests.browser.conftest import Shown
+from tests.queries import execute, scalar
 from workflows.action_links.link import Action
 from workflows.bookings.records import Booking
 from workflows.sessions.records import Session
@@ -47,8 +48,7 @@ def test_a_request_is_accepted(sized: Page, site: str, engine: Engine, cast: Cas
     keep("accepted")
     sized.goto(site + path)
     require_heading(sized, "You have already accepted this")
-    with engine.connect() as db:
-        assert db.scalar(select(bookings.c.status)) == "accepted"
+    assert scalar(engine, select(bookings.c.status)) == "accepted"
 
 
 def test_a_request_is_declined_instead(sized: Page, site: str, engine: Engine, cast: Cast, keep: Shown) -> None:
@@ -61,8 +61,7 @@ def test_a_request_is_declined_instead(sized: Page, site: str, engine: Engine, c
     sized.locator("button").click()
     require_heading(sized, "You have declined the request")
     keep("declined")
-    with engine.connect() as db:
-        assert db.scalar(select(bookings.c.decline_reason)) == "I am on holiday."
+    assert scalar(engine, select(bookings.c.decline_reason)) == "I am on holiday."
 
 
 def test_a_session_is_cancelled(
@@ -74,8 +73,7 @@ def test_a_session_is_cancelled(
     sized.locator("button").click()
     require_heading(sized, "The session is cancelled")
     keep("cancelled")
-    with engine.connect() as db:
-        cancellation = db.execute(select(sessions.c.cancellation)).scalar_one()
+    cancellation = execute(engine, select(sessions.c.cancellation)).scalar_one()
     assert (cancellation["reason"], cancellation["refundRequested"]) == ("I am ill.", True)
 
 
@@ -116,8 +114,7 @@ def test_a_session_is_reviewed(
     sized.locator("button").click()
     require_heading(sized, "Thank you for your review")
     keep("reviewed")
-    with engine.connect() as db:
-        assert db.execute(select(reviews.c.rating, reviews.c.comment)).one() == (4, "Clear and friendly.")
+    assert execute(engine, select(reviews.c.rating, reviews.c.comment)).one() == (4, "Clear and friendly.")
 
 
 def test_a_session_is_joined(sized: Page, site: str, engine: Engine, cast: Cast, keep: Shown) -> None:
@@ -141,8 +138,7 @@ def test_a_mail_address_is_confirmed(sized: Page, site: str, engine: Engine, cas
     sized.locator("button").click()
     require_heading(sized, "Your mail address is confirmed")
     keep("confirmed")
-    with engine.connect() as db:
-        assert db.scalar(select(users.c.email).where(users.c.id == cast.mentee.id)) == body["email"]
+    assert scalar(engine, select(users.c.email).where(users.c.id == cast.mentee.id)) == body["email"]
 
 
 def test_a_kept_seat_is_taken(sized: Page, site: str, engine: Engine, cast: Cast, keep: Shown) -> None:

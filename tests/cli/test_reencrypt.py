@@ -26,6 +26,7 @@ from models.webhooks import webhook_endpoints, webhook_secrets
 from tests import factories
 from tests.cli.test_doctor import examine
 from tests.dumping import tables_with
+from tests.queries import execute, scalar, scalars
 from workflows.webhooks.headers import sealed_headers
 
 pytestmark = pytest.mark.usefixtures("own_database")
@@ -108,10 +109,9 @@ def test_everything_is_under_the_new_key_and_the_old_one_can_go(engine: Engine, 
     assert {Sealer([NEW]).unseal(each) for each in stored} == {NOTES}
     assert all(each.startswith(Sealer([NEW]).mark) for each in stored)
     assert tables_with(engine, [NOTES]) == []
-    with engine.connect() as db:
-        after = db.execute(
-            select(bookings.c.id, bookings.c.version, bookings.c.updated_at).order_by(bookings.c.id)
-        ).all()
+    after = execute(
+        engine, select(bookings.c.id, bookings.c.version, bookings.c.updated_at).order_by(bookings.c.id)
+    ).all()
     assert after == before
     use_keys(NEW)
     again = tutelage()
@@ -134,14 +134,12 @@ def test_doctor_names_what_is_under_other_keys(
 def test_what_cannot_be_read_stays_and_is_counted(engine: Engine, use_keys: Callable[..., None]) -> None:
     fill(engine, Sealer([OLD]))
     lost = Sealer(["a lost passphrase"]).seal(NOTES)
-    with engine.begin() as db:
-        db.execute(update(push_subscriptions).values(sealed=lost))
+    execute(engine, update(push_subscriptions).values(sealed=lost))
     use_keys(NEW, OLD)
     result = tutelage()
     assert result.exit_code == 1
     assert "push_subscriptions: 0 rows written, 1 left, 1 of them under a key that is gone." in result.output
-    with engine.connect() as db:
-        assert list(db.scalars(select(push_subscriptions.c.sealed))) == [lost]
+    assert list(scalars(engine, select(push_subscriptions.c.sealed))) == [lost]
 
 
 def test_rows_in_use_are_passed_over_and_written_later(engine: Engine, use_keys: Callable[..., None]) -> None:
@@ -155,8 +153,7 @@ def test_rows_in_use_are_passed_over_and_written_later(engine: Engine, use_keys:
         # Written meanwhile by a process that has only the old key.
         other.execute(update(bookings).where(bookings.c.id == held).values(notes=Sealer([OLD]).seal("later")))
     assert "bookings: 1 row written, 0 left." in tutelage().output
-    with engine.connect() as db:
-        notes = db.scalar(select(bookings.c.notes).where(bookings.c.id == held))
+    notes = scalar(engine, select(bookings.c.notes).where(bookings.c.id == held))
     assert Sealer([NEW]).unseal(str(notes)) == "later"
 
 

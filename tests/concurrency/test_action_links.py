@@ -17,6 +17,7 @@ from tests.api.links import signed
 from tests.api.test_email_changes import NEW, link_to
 from tests.application import World, as_mentor, as_user
 from tests.concurrency.racing import ROUNDS, Race
+from tests.queries import scalar, scalars
 from workflows.action_links.link import Action
 from workflows.bookings.records import Booking
 
@@ -31,8 +32,7 @@ def _statuses(race: Race, world: World, paths: list[str]) -> Counter[int]:
 
 
 def _count(engine: Engine, event_type: str) -> Any:
-    with engine.connect() as db:
-        return db.scalar(select(func.count()).where(events.c.type == event_type))
+    return scalar(engine, select(func.count()).where(events.c.type == event_type))
 
 
 def test_of_several_forms_of_one_link_one_acts(engine: Engine, race: Race) -> None:
@@ -45,8 +45,7 @@ def test_of_several_forms_of_one_link_one_acts(engine: Engine, race: Race) -> No
         path = signed(Action.ACCEPT, draft.id, mentor.user_id)
         assert _statuses(race, world, [path] * FORMS) == {200: 1, 410: FORMS - 1}
     assert _count(engine, "booking.accepted") == ROUNDS
-    with engine.connect() as db:
-        assert db.scalar(select(func.count()).select_from(spent_links)) == ROUNDS
+    assert scalar(engine, select(func.count()).select_from(spent_links)) == ROUNDS
 
 
 def test_of_two_decisions_one_counts(engine: Engine, race: Race) -> None:
@@ -74,8 +73,7 @@ def test_a_link_and_the_application_decide_once(engine: Engine, race: Race) -> N
             lambda link=link: world.client.post(link).status_code,
         ]
         assert Counter(race.run(calls)) == {200: 1, 400: 1}
-    with engine.connect() as db:
-        assert set(db.scalars(select(bookings.c.status))) <= {"accepted", "declined"}
+    assert set(scalars(engine, select(bookings.c.status))) <= {"accepted", "declined"}
 
 
 def test_one_of_two_users_confirms_an_address(engine: Engine, race: Race) -> None:
@@ -88,8 +86,7 @@ def test_one_of_two_users_confirms_an_address(engine: Engine, race: Race) -> Non
             assert world.client.patch("/me", json={"email": email}, headers=as_user(user)).status_code == 200
         links = [link_to(engine, user.id) for user in people]
         assert _statuses(race, world, links) == {200: 1, 409: 1}
-        with engine.connect() as db:
-            assert db.scalar(select(func.count()).where(users.c.email == email)) == 1
+        assert scalar(engine, select(func.count()).where(users.c.email == email)) == 1
 
 
 def test_no_link_acts_after_it_was_ended(engine: Engine, race: Race) -> None:
@@ -102,8 +99,7 @@ def test_no_link_acts_after_it_was_ended(engine: Engine, race: Race) -> None:
 
     def end() -> str:
         assert world.client.post("/me/revoke-links", headers=headers).status_code == 204
-        with engine.connect() as db:
-            return str(db.scalar(decided.where(bookings.c.id == draft.id)))
+        return str(scalar(engine, decided.where(bookings.c.id == draft.id)))
 
     def accept(path: str) -> str:
         return str(world.client.post(path).status_code)

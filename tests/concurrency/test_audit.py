@@ -9,6 +9,7 @@ from sqlalchemy import Connection, Engine, text
 
 from tests.audit import chain_all, new_entry, verified
 from tests.concurrency.racing import ROUNDS, Race
+from tests.queries import scalars
 from workflows.audit.chain import chain_entries
 from workflows.audit.log import write_entries
 
@@ -29,8 +30,7 @@ def test_every_entry_is_chained_once_however_late_it_commits(engine: Engine, rac
         race.transact([write] * WRITERS + [chain_entries] * 2)
     chain_all(engine)
     found = verified(engine)
-    with engine.connect() as db:
-        listed = Counter(concatenated(*db.scalars(text("SELECT entry_ids FROM audit_blocks"))))
+    listed = Counter(concatenated(*scalars(engine, text("SELECT entry_ids FROM audit_blocks"))))
     assert (found.problems, found.unchained) == ([], None)
     assert found.entries == ROUNDS * WRITERS * 4 == len(listed)
     assert set(listed.values()) == {1}

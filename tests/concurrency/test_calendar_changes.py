@@ -22,6 +22,7 @@ from models.sessions import sessions as sessions_table
 from tests import factories
 from tests.concurrency.racing import WAITING, Race, codes, deadlocks, meanwhile, winners
 from tests.eventually import eventually
+from tests.queries import execute, scalar
 from workflows.accounts.records import Mentor, User
 from workflows.availability.dates import CalendarDay, CalendarOwner, calendar_owner_query, set_date_hours
 from workflows.availability.hours import Span, WeeklyHours, set_hours, weekly_hours_query
@@ -141,9 +142,7 @@ def test_of_200_takers_of_one_slot_one_gets_it(engine: Engine, race: Race) -> No
         outcomes = race.transact(calls)
         assert codes(outcomes) == ["slot_taken"] * (len(calls) - 1)
         taken[type(winners(outcomes)[0]).__name__] += 1
-        with engine.begin() as db:
-            # One's holds are limited to three.
-            db.execute(person_busy.update().where(person_busy.c.hold_id.is_not(None)).values(expires_at=func.now()))
+        execute(engine, person_busy.update().where(person_busy.c.hold_id.is_not(None)).values(expires_at=func.now()))
     assert deadlocks(engine) == before
     assert sum(taken.values()) == ROUNDS
     with engine.begin() as db:
@@ -181,8 +180,7 @@ def test_time_off_leaves_a_session_that_is_just_being_started(engine: Engine) ->
     first, other = (sessions[booking.id] for booking in booked)
     begin = partial(factories.start_session, session=first)
     meanwhile(engine, begin, offers.take_off(start, start + 2 * HOUR, cancel_sessions=True))
-    with engine.connect() as db:
-        states = {row.id: row.status for row in db.execute(select(sessions_table))}
+    states = {row.id: row.status for row in execute(engine, select(sessions_table))}
     assert states == {first.id: SessionStatus.IN_PROGRESS, other.id: SessionStatus.CANCELLED}
 
 
@@ -217,8 +215,7 @@ def test_the_mentees_own_hold_being_taken_gives_way(engine: Engine, way: str) ->
     book = partial(factories.accept_booking, booking=draft) if way == "accept" else getattr(offers, way)(mentee, start)
     (outcome,) = _booked_meanwhile(engine, offers.hold(mentee, start), book)
     assert not isinstance(outcome, DomainError)
-    with engine.begin() as db:
-        assert [block.hold_id for block in db.execute(select(person_busy))] == [None, None]
+    assert [block.hold_id for block in execute(engine, select(person_busy))] == [None, None]
 
 
 def test_a_change_that_hinders_nothing_lets_the_booking_in(engine: Engine) -> None:
@@ -371,8 +368,7 @@ def test_series_are_limited_as_one_draft_each(engine: Engine, race: Race) -> Non
         for start in weeks
     ]
     assert codes(race.transact(calls)) == ["booking_limit"] * 15
-    with engine.connect() as db:
-        assert db.scalar(select(func.count()).where(bookings.c.mentee_user_id == mentee.id)) == 5 * 3
+    assert scalar(engine, select(func.count()).where(bookings.c.mentee_user_id == mentee.id)) == 5 * 3
 
 
 def test_of_equal_requests_at_once_one_is_made(engine: Engine, race: Race) -> None:

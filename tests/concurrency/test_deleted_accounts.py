@@ -21,6 +21,7 @@ from models.people import ERASED_NAME, mentor_profiles, users
 from tests import factories
 from tests.concurrency.racing import WAITING, Race, codes, deadlocks, meanwhile, winners
 from tests.eventually import eventually
+from tests.queries import scalar
 from workflows.accounts.actions import change_mentor_profile, change_user, publish_mentor_profile
 from workflows.accounts.records import Mentor, User
 from workflows.bookings.actions import accept, cancel, decline
@@ -142,8 +143,7 @@ def test_a_change_of_an_account_does_not_outlive_it(engine: Engine, race: Race) 
             person = factories.make_user(db)
         change = partial(change_user, user_id=person.id, changes={"name": "Ada King"})
         assert race.transact([deletion(person), *[change] * RIVALS])[0] == "deleted"
-        with engine.connect() as db:
-            assert db.scalar(select(users.c.name).where(users.c.id == person.id)) == ERASED_NAME
+        assert scalar(engine, select(users.c.name).where(users.c.id == person.id)) == ERASED_NAME
 
 
 def test_nothing_is_bought_for_an_account_that_is_gone(engine: Engine, race: Race) -> None:
@@ -184,8 +184,7 @@ def test_a_profile_waits_for_the_deletion_of_its_account(engine: Engine, person:
             eventually(lambda: published.done() or onlooker.scalar(WAITING), "a profile that waits or is there")
         with pytest.raises(NotFound):
             published.result()
-    with engine.connect() as db:
-        assert db.scalar(select(mentor_profiles.c.id).where(mentor_profiles.c.user_id == person.id)) is None
+    assert scalar(engine, select(mentor_profiles.c.id).where(mentor_profiles.c.user_id == person.id)) is None
 
 
 def test_no_listing_of_an_account_that_is_gone_is_active(engine: Engine, race: Race) -> None:
@@ -217,8 +216,7 @@ def test_a_change_of_a_profile_does_not_outlive_it(engine: Engine, race: Race) -
             change_mentor_profile, actor=factories.OPERATOR, mentor=mentor, changes={"bio": "Ada"}, any_version=True
         )
         assert race.transact([deletion(person), *[change] * RIVALS])[0] == "deleted"
-        with engine.connect() as db:
-            assert db.scalar(select(mentor_profiles.c.bio).where(mentor_profiles.c.id == mentor.id)) is None
+        assert scalar(engine, select(mentor_profiles.c.bio).where(mentor_profiles.c.id == mentor.id)) is None
 
 
 def test_two_deletions_at_once_are_one(engine: Engine, race: Race, person: User) -> None:

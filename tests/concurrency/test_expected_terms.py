@@ -17,6 +17,7 @@ from models.catalog import BookingMode, ProductKind
 from tests import factories
 from tests.concurrency.racing import ROUNDS, Race, codes, deadlocks, meanwhile, winners
 from tests.factories import OPERATOR
+from tests.queries import execute, scalars
 from workflows.accounts.records import User
 from workflows.bookings.direct import WantedListing, book_directly
 from workflows.bookings.individual import IndividualRequest, book_individual
@@ -75,8 +76,7 @@ def test_nobody_books_other_terms_than_they_were_shown(engine: Engine, race: Rac
         calls.insert(2, change(listing, DEARER if number % 4 < 2 else WORSE))
         outcomes = race.transact(calls)
         assert set(codes(outcomes)) <= {"price_changed", "terms_changed"}
-        with engine.connect() as db:
-            made = db.execute(select(bookings).where(bookings.c.listing_id == listing.id)).all()
+        made = execute(engine, select(bookings).where(bookings.c.listing_id == listing.id)).all()
         assert len(made) == len(winners(outcomes)) - 1
         assert {(each.price_amount, each.cancellation_window_hours) for each in made} <= {(4000, 24)}
         again = race.transact([book(listing, mentees[0], starts[-1] + WEEK)])
@@ -90,8 +90,7 @@ def test_a_series_has_one_price_or_is_not_made(engine: Engine, race: Race) -> No
         recurrence = Recurrence(count=10, on_conflict=OnConflict.SKIP)
         series = book(listing, mentee, factories.next_slot(), recurrence=recurrence)
         outcome, _changed = race.transact([series, change(listing, DEARER)])
-        with engine.connect() as db:
-            made = db.scalars(select(bookings.c.price_amount).where(bookings.c.listing_id == listing.id)).all()
+        made = scalars(engine, select(bookings.c.price_amount).where(bookings.c.listing_id == listing.id)).all()
         assert made == ([] if isinstance(outcome, TermsChanged) else [4000] * 10)
 
 

@@ -19,6 +19,7 @@ from models.webhooks import EndpointState, webhook_endpoints
 from tests.concurrency.conftest import RACERS
 from tests.concurrency.racing import ROUNDS, Race, codes, deadlocks, winners
 from tests.factories import OPERATOR, make_event, make_webhook
+from tests.queries import scalars
 from workflows.events import claim, settle
 from workflows.events.delivery import Attempt, Delivery, DeliveryKey, DeliveryStatus
 from workflows.events.record import follow_up
@@ -202,8 +203,7 @@ def test_a_resend_during_recoveries_sends_nothing_twice(engine: Engine, race: Ra
         rounds = _failed(db)
     before = deadlocks(engine)
     for endpoint in rounds:
-        with engine.connect() as db:
-            ids = db.scalars(select(deliveries.c.id).where(deliveries.c.target == str(endpoint.id))).all()
+        ids = scalars(engine, select(deliveries.c.id).where(deliveries.c.target == str(endpoint.id))).all()
         calls: list[Any] = [partial(_resend, delivery_id=each) for each in ids[::4]]
         race.transact([partial(_recover, endpoint=endpoint)] * 4 + calls)
         race.transact([partial(_recover, endpoint=endpoint)] * 4)
@@ -243,7 +243,6 @@ def _on_their_way(engine: Engine, endpoint_id: UUID) -> int:
     query = select(deliveries.c.event_id).where(
         deliveries.c.target.startswith(str(endpoint_id)), deliveries.c.state == DeliveryState.PENDING
     )
-    with engine.connect() as db:
-        counts = Counter(db.scalars(query))
+    counts = Counter(scalars(engine, query))
     assert set(counts.values()) == {1}
     return len(counts)

@@ -12,6 +12,7 @@ from tests import factories
 from tests.concurrency.conftest import RACERS
 from tests.concurrency.racing import Race, codes
 from tests.integration.browsers import SubscribedBrowser
+from tests.queries import scalars
 from workflows.accounts.records import User
 from workflows.calendar.feed import create_feed_secret, digest_of
 from workflows.notifications.push_subscriptions import MAX_SUBSCRIPTIONS, Browser, subscribe_browser
@@ -48,6 +49,5 @@ def test_concurrent_requests_leave_one_calendar_secret(engine: Engine, race: Rac
     for _ in range(10):
         made = race.transact([partial(create_feed_secret, actor=actor)] * 8)
         assert len(set(made)) == 8
-        with engine.begin() as db:
-            kept = db.scalars(select(calendar_secrets.c.digest)).one()
+        kept = scalars(engine, select(calendar_secrets.c.digest)).one()
         assert [kept == digest_of(secret) for secret in made].count(True) == 1

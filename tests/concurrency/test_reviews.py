@@ -15,6 +15,7 @@ from models.reviews import review_permits, reviews
 from tests import factories
 from tests.concurrency.conftest import RACERS
 from tests.concurrency.racing import ROUNDS, Race, codes, winners
+from tests.queries import execute, scalars
 from workflows.catalog.listings import Listing
 from workflows.identity.actor import Actor
 from workflows.invariants import check_all
@@ -116,10 +117,9 @@ def test_of_several_clicks_one_is_a_review(engine: Engine, race: Race) -> None:
         (written,) = winners(outcomes)
         after = _rating(engine, permit.mentor_profile_id)
         assert (after[0] - before[0], after[1] - before[1]) == (written.rating, 1)
-        with engine.begin() as db:
-            assert db.scalars(select(events.c.subject_id).where(events.c.type == "review.submitted")).all().count(
-                written.id
-            ) == 1  # fmt: skip
+        assert scalars(engine, select(events.c.subject_id).where(events.c.type == "review.submitted")).all().count(
+            written.id
+        ) == 1  # fmt: skip
     assert _violations(engine) == NONE
 
 
@@ -147,8 +147,7 @@ def test_without_a_version_the_last_moderation_wins(engine: Engine, race: Race) 
         decisions = [partial(_hides, review=review, hidden=hidden, any_version=True) for hidden in (True, False, True)]
         outcomes = race.transact([*decisions, partial(_answers, review=review)])
         assert set(codes(outcomes[:3])) == set()
-        with engine.begin() as db:
-            left = Review.of(db.execute(review_query(review.id)).one())
+        left = Review.of(execute(engine, review_query(review.id)).one())
         assert left == max(winners(outcomes), key=lambda each: each.version)
         after = _rating(engine, permit.mentor_profile_id)
         assert (before[0] - after[0], before[1] - after[1]) == ((3, 1) if left.hidden else (0, 0))
@@ -165,8 +164,7 @@ def test_a_review_is_answered_once_beside_its_hiding(engine: Engine, race: Race)
         assert set(codes(answers)) <= {"already_answered", "not_found"}
         assert len(winners(answers)) <= 1
         assert set(codes([hiding])) <= {"stale"}
-        with engine.begin() as db:
-            left = db.execute(select(reviews.c.answer, reviews.c.hidden_at).where(reviews.c.id == review.id)).one()
+        left = execute(engine, select(reviews.c.answer, reviews.c.hidden_at).where(reviews.c.id == review.id)).one()
         assert (left.answer is not None, left.hidden_at is not None) == (bool(winners(answers)), not codes([hiding]))
     assert _violations(engine) == NONE
 
@@ -178,8 +176,7 @@ def test_the_rating_is_exact_under_concurrent_reviews_and_moderation(engine: Eng
         mentor_id = listing.mentor_profile_id
     for _ in range(6):
         fresh = _permits(engine, RACERS // 2, listing)
-        with engine.begin() as db:
-            written = [Review.of(row) for row in db.execute(Review.query())]
+        written = [Review.of(row) for row in execute(engine, Review.query())]
         calls = [partial(_reviews, permit=each, rating=random.randint(1, 5)) for each in fresh]
         chosen = random.choices(written, k=RACERS // 2) if written else []
         calls += [partial(_hides, review=each, hidden=random.random() < 0.6) for each in chosen]

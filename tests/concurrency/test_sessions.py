@@ -16,6 +16,7 @@ from models.events import deliveries, events
 from models.sessions import session_id_of, sessions
 from tests import factories
 from tests.concurrency.racing import ROUNDS, Race, codes, winners
+from tests.queries import execute, scalars
 from workflows.bookings.actions import accept, decline
 from workflows.bookings.actions import cancel as cancel_booking
 from workflows.bookings.records import Booking, booking_query
@@ -92,13 +93,11 @@ def _scheduled(engine: Engine) -> list[Session]:
 
 
 def _steps_of(engine: Engine, session: Session) -> list[str]:
-    with engine.begin() as db:
-        return list(db.scalars(select(events.c.type).where(events.c.subject_id == session.id).order_by("sequence")))
+    return list(scalars(engine, select(events.c.type).where(events.c.subject_id == session.id).order_by("sequence")))
 
 
 def _present(engine: Engine, session: Session) -> Session:
-    with engine.begin() as db:
-        return Session.of(db.execute(Session.query().where(sessions.c.id == session.id)).one())
+    return Session.of(execute(engine, Session.query().where(sessions.c.id == session.id)).one())
 
 
 def _read(db: Connection, session: Session) -> SessionWithTerms:
@@ -118,8 +117,7 @@ def _scheduled_with_terms(engine: Engine) -> list[SessionWithTerms]:
 
 
 def _happened(engine: Engine, session: Session) -> list[str]:
-    with engine.begin() as db:
-        return list(db.scalars(select(events.c.type).where(events.c.subject_id == session.id)))
+    return list(scalars(engine, select(events.c.type).where(events.c.subject_id == session.id)))
 
 
 def _blocks(engine: Engine, session: Session) -> int:

@@ -19,6 +19,7 @@ from tests import factories
 from tests.concurrency.deliveries import Harness
 from tests.concurrency.racing import ROUNDS, Race
 from tests.embedded_servers import start_valkey
+from tests.queries import execute
 from workers.sweep import Sweep
 from workflows.events import QUEUES
 from workflows.events.delivery import DeliveryKey
@@ -77,12 +78,11 @@ def test_two_sweeps_at_once_count_every_wakeup(
         published = named_in(lists)
         # What one of them holds, the other one leaves alone.
         assert sum(called) == published == overdue
-        with engine.begin() as db:
-            assert db.execute(text("SELECT min(nudges), max(nudges), sum(nudges) FROM deliveries")).one() == (
-                1,
-                1,
-                published,
-            )
+        assert execute(engine, text("SELECT min(nudges), max(nudges), sum(nudges) FROM deliveries")).one() == (
+            1,
+            1,
+            published,
+        )
 
 
 class Prompt(Publisher):

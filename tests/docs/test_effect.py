@@ -15,6 +15,7 @@ from models.catalog import listings
 from models.events import deliveries
 from tests import factories
 from tests.docs.pages import DOCS, blocks
+from tests.queries import scalars
 
 PAGE = DOCS / "sessions.md"
 # A process of its own: what is subscribed stays subscribed, for as long as a process lives.
@@ -79,8 +80,7 @@ def test_backfill_writes_what_older_events_are_owed(engine: Engine, installed: P
         factories.accept_booking(db, factories.make_booking(db))
     backfill = ("-m", "cli.main", "effects", "backfill", "--since", "2026-01-31")
     assert "Wrote 1 missing delivery." in _run(engine, installed, *backfill)
-    with engine.connect() as db:
-        owed = db.scalars(select(deliveries.c.state).where(deliveries.c.effect == "one_offs.withdraw")).all()
+    owed = scalars(engine, select(deliveries.c.state).where(deliveries.c.effect == "one_offs.withdraw")).all()
     assert owed == ["pending"]
 
 

@@ -15,6 +15,7 @@ from models.events import delivery_attempts, events
 from models.webhooks import EndpointState, webhook_endpoints, webhook_secrets
 from tests.factories import make_webhook
 from tests.integration.harness import Harness
+from tests.queries import execute, scalars
 from workers.runner import DeliveryRunner
 from workflows.effects.webhooks import SEND_WEBHOOK
 from workflows.events.delivery import WEBHOOK_RETRY_POLICY, DeliveryKey, SendResult
@@ -72,27 +73,23 @@ def all_at_once(deliverer: DeliveryRunner, keys: Iterable[DeliveryKey], threads:
 
 
 def endpoint(harness: Harness, endpoint_id: UUID) -> Any:
-    with harness.engine.connect() as db:
-        return db.execute(select(webhook_endpoints).where(webhook_endpoints.c.id == endpoint_id)).one()
+    return execute(harness.engine, select(webhook_endpoints).where(webhook_endpoints.c.id == endpoint_id)).one()
 
 
 def set_endpoint(harness: Harness, endpoint_id: UUID, **values: Any) -> None:
     """Change the endpoint's row directly, as if time had passed."""
-    with harness.engine.begin() as db:
-        db.execute(update(webhook_endpoints).where(webhook_endpoints.c.id == endpoint_id).values(**values))
+    execute(harness.engine, update(webhook_endpoints).where(webhook_endpoints.c.id == endpoint_id).values(**values))
 
 
 def attempts_kept(harness: Harness, key: DeliveryKey) -> list[str]:
     """The outcomes of the attempts that were recorded, in their order."""
     kept = delivery_attempts.c
     query = select(kept.outcome).where(kept.event_id == key.event_id, kept.target == key.target).order_by(kept.attempt)
-    with harness.engine.connect() as db:
-        return list(db.scalars(query))
+    return list(scalars(harness.engine, query))
 
 
 def announced(harness: Harness, event_type: str) -> list[Any]:
-    with harness.engine.connect() as db:
-        return list(db.execute(select(events).where(events.c.type == event_type)))
+    return list(execute(harness.engine, select(events).where(events.c.type == event_type)))
 
 
 def an_event() -> SessionStarted:

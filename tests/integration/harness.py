@@ -15,6 +15,7 @@ from infrastructure.transactions import Transactions
 from models.events import deliveries
 from models.prepared import observe_prepared
 from tests.application import KeptWakeups
+from tests.queries import execute
 from workers.outbound import MAX_LEASED_TOGETHER, Route, SenderPool
 from workers.runner import BATCH_SECONDS, DeliveryRunner
 from workers.transports import Renew, Transport, no_lease
@@ -101,14 +102,12 @@ class Harness:
             query = query.where(deliveries.c.event_id == event_id)
         if target is not None:
             query = query.where(deliveries.c.target == target)
-        with self.engine.connect() as db:
-            row = db.execute(query).one()
+        row = execute(self.engine, query).one()
         return DeliveryKey(event_id=row.event_id, effect=effect, target=row.target)
 
     def row(self, key: DeliveryKey) -> Any:
         """The delivery as it stands, and the database's clock beside it."""
-        with self.engine.connect() as db:
-            return db.execute(select(deliveries, func.now().label("now")).where(*_is(key))).one()
+        return execute(self.engine, select(deliveries, func.now().label("now")).where(*_is(key))).one()
 
     def change(self, key: DeliveryKey, **values: Any) -> None:
         with self.engine.begin() as db, without_guards(db):
@@ -132,8 +131,7 @@ class Harness:
         )
         if queue is not None:
             query = query.where(deliveries.c.queue == queue)
-        with self.engine.connect() as db:
-            return [DeliveryKey(**row._mapping) for row in db.execute(query)]
+        return [DeliveryKey(**row._mapping) for row in execute(self.engine, query)]
 
 
 def _is(key: DeliveryKey) -> tuple[Any, ...]:

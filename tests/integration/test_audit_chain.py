@@ -12,6 +12,7 @@ from sqlalchemy.exc import IntegrityError
 from models.audit import audit_entries
 from tests.audit import chain_all, chain_once, new_entry, tampered, verified, written
 from tests.integration.harness import without_guards
+from tests.queries import execute, scalars
 from workflows.audit import chain
 from workflows.audit.chain import check_next_blocks, month_of
 from workflows.audit.log import write_entries
@@ -23,8 +24,7 @@ CHANGED = "The entry was changed."
 
 
 def ids(engine: Engine) -> list[UUID]:
-    with engine.connect() as db:
-        return list(db.scalars(text("SELECT id FROM audit_entries ORDER BY sequence")).all())
+    return list(scalars(engine, text("SELECT id FROM audit_entries ORDER BY sequence")).all())
 
 
 def test_an_empty_audit_verifies(engine: Engine) -> None:
@@ -152,8 +152,7 @@ def test_the_chain_goes_on_in_another_cluster(engine: Engine) -> None:
     written(engine)
     chain_once(engine)
     # As a dump restored where few transactions have run yet.
-    with engine.begin() as db:
-        db.execute(text("UPDATE audit_chain SET horizon = '9000000000'"))
+    execute(engine, text("UPDATE audit_chain SET horizon = '9000000000'"))
     chain_all(engine)
     assert (verified(engine).entries, verified(engine).problems) == (2, [])
 

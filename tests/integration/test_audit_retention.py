@@ -11,6 +11,7 @@ from sqlalchemy import Engine, text
 from models.engine import create
 from tests import servers
 from tests.audit import backdated, chain_all, on, tampered, verified, written
+from tests.queries import execute, scalars
 from workflows.audit.chain import beginning_of_chain, end_of_chain
 from workflows.audit.retention import drop_old_partition, make_partitions
 from workflows.kernel.clock import first_id_at
@@ -32,8 +33,7 @@ def engine(worker_id: str, template_database: str) -> Iterator[Engine]:
 
 
 def partitions(engine: Engine) -> list[str]:
-    with engine.connect() as db:
-        return list(db.scalars(PARTITIONS).all())
+    return list(scalars(engine, PARTITIONS).all())
 
 
 def test_partitions_are_made_ahead_once(engine: Engine) -> None:
@@ -132,8 +132,7 @@ def test_what_an_absent_maintain_left_without_partitions_is_dropped_whole(engine
     insert = "INSERT INTO audit_entries (id, occurred_at, actor, action) VALUES (:id, :moment, 'a', 'b.c')"
     for month in (5, 6):
         moment = on(date(2020, month, 5))
-        with engine.begin() as db:
-            db.execute(text(insert), {"id": first_id_at(moment), "moment": moment})
+        execute(engine, text(insert), {"id": first_id_at(moment), "moment": moment})
     written(engine)
     chain_all(engine)
     assert _drop(engine, on(date(2020, 7, 20)), 30) is None, "June is kept, and May with it"

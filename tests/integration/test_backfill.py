@@ -16,6 +16,7 @@ from models.idempotency import idempotency_keys
 from tests.factories import make_booking
 from tests.integration.harness import Harness, counted_statements, without_guards
 from tests.integration.test_record import an_event, nothing
+from tests.queries import execute
 from workers import maintain as maintaining
 from workers.maintain import maintain
 from workflows.events.backfill import fill_gaps, fill_new_gaps, introduce
@@ -261,8 +262,7 @@ def test_maintain_introduces_fills_and_forgets(harness: Harness) -> None:
     assert {"event": "maintain.filled_gaps", "deliveries": 1, "log_level": "warning"} in lines
 
     def keys() -> int:
-        with harness.engine.connect() as db:
-            return len(db.execute(select(idempotency_keys)).all())
+        return len(execute(harness.engine, select(idempotency_keys)).all())
 
     assert keys() == 2, "in small batches, and not too many of them a round"
     maintain(harness.transactions)

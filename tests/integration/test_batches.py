@@ -24,6 +24,7 @@ from tests.eventually import eventually
 from tests.factories import OPERATOR, accept_booking, make_booking, make_listing, make_mentor, make_user
 from tests.integration.harness import Harness, counted_statements, without_guards
 from tests.integration.test_record import an_event, private
+from tests.queries import execute, scalar, scalars
 from workers.runner import LEASE, MAX_BATCH, DeliveryRunner, Positions
 from workflows.events import claim, settle
 from workflows.events.delivery import Cancel, DeliveryKey, DeliveryStatus, Retry, RetryPolicy
@@ -101,8 +102,7 @@ def recorded(harness: Harness, count: int) -> list[DeliveryKey]:
 
 
 def runs(harness: Harness) -> Counter[UUID]:
-    with harness.engine.connect() as db:
-        return Counter(db.scalars(text("SELECT event_id FROM runs")).all())
+    return Counter(scalars(harness.engine, text("SELECT event_id FROM runs")).all())
 
 
 def states(harness: Harness, keys: Sequence[DeliveryKey]) -> Counter[str]:
@@ -110,8 +110,7 @@ def states(harness: Harness, keys: Sequence[DeliveryKey]) -> Counter[str]:
 
 
 def started(harness: Harness) -> int:
-    with harness.engine.connect() as db:
-        return db.scalar(select(func.count()).where(events.c.type == SessionStarted.type)) or 0
+    return scalar(harness.engine, select(func.count()).where(events.c.type == SessionStarted.type)) or 0
 
 
 def test_fifty_deliveries_are_claimed_and_settled_together(batch_harness: Harness) -> None:
@@ -208,15 +207,13 @@ def test_a_batch_whose_time_is_up_is_followed_by_another(batch_harness: Harness)
     at_once = DeliveryRunner(batch_harness.transactions, batch_harness.effects, {}, batch_seconds=0)
     at_once.deliver(*keys)
     assert states(batch_harness, keys) == {"done": 4}
-    with batch_harness.engine.connect() as db:
-        ended = db.scalars(select(deliveries.c.done_at).where(deliveries.c.effect == EFFECT)).all()
+    ended = scalars(batch_harness.engine, select(deliveries.c.done_at).where(deliveries.c.effect == EFFECT)).all()
     assert len(set(ended)) == 4, "a transaction each"
 
 
 def test_rows_named_before_are_leased_before_they_run(batch_harness: Harness) -> None:
     keys = recorded(batch_harness, 3)
-    with batch_harness.engine.begin() as db:
-        db.execute(update(deliveries).values(nudges=1))
+    execute(batch_harness.engine, update(deliveries).values(nudges=1))
     batch_harness.deliverer.deliver(*keys)
     for key in keys:
         row = batch_harness.row(key)
@@ -267,8 +264,7 @@ def _deliver_in_a_process(harness: Harness, keys: Sequence[DeliveryKey]) -> int 
     )
 
     def has_gone() -> bool:
-        with harness.engine.connect() as db:
-            return not db.scalars(sessions, {"name": A_WORKER}).one()
+        return not scalars(harness.engine, sessions, {"name": A_WORKER}).one()
 
     eventually(has_gone, "the end of the worker's sessions")
     return process.exitcode
@@ -328,8 +324,7 @@ def test_fifty_of_which_six_cause_trouble_end_as_each_should(batch_harness: Harn
     assert states(harness, others) == {"done": MAX_BATCH - 5}
     assert runs(harness) == dict.fromkeys((key.event_id for key in others), 1)
     assert started(harness) == len(others)
-    with harness.engine.connect() as db:
-        attempts = db.execute(select(delivery_attempts.c.event_id, delivery_attempts.c.outcome)).all()
+    attempts = execute(harness.engine, select(delivery_attempts.c.event_id, delivery_attempts.c.outcome)).all()
     assert sorted((each.event_id, each.outcome) for each in attempts) == sorted(
         [
             (raises.event_id, "retry"),
@@ -370,15 +365,15 @@ def test_two_batches_over_the_same_mentors_never_deadlock(engine: Engine) -> Non
 
 def _deliver_by_two_workers(harness: Harness, queue: str) -> None:
     """Both are woken up for the same deliveries, one of them in the reverse order."""
-    with harness.engine.connect() as db:
-        due = db.execute(
-            select(deliveries.c.event_id, deliveries.c.effect, deliveries.c.target).where(
-                deliveries.c.queue == queue,
-                deliveries.c.state == "pending",
-                deliveries.c.due_at <= func.now(),
-                deliveries.c.effect.not_in(["mail.send", "push.send", "channels.send", "webhooks.send"]),
-            )
-        ).all()
+    due = execute(
+        harness.engine,
+        select(deliveries.c.event_id, deliveries.c.effect, deliveries.c.target).where(
+            deliveries.c.queue == queue,
+            deliveries.c.state == "pending",
+            deliveries.c.due_at <= func.now(),
+            deliveries.c.effect.not_in(["mail.send", "push.send", "channels.send", "webhooks.send"]),
+        ),
+    ).all()
     keys = [DeliveryKey(**row._mapping) for row in due]
     halves = [keys[::2], keys[1::2][::-1]]
     together = Barrier(2)

@@ -14,6 +14,7 @@ from models.events import deliveries, events
 from models.notifications import notifications
 from tests import factories
 from tests.integration.harness import Harness
+from tests.queries import execute, scalars
 from workflows.bundles.adjust import adjust
 from workflows.bundles.records import Bundle, bundle_query
 from workflows.kernel.operator_policy import DEFAULT_POLICY
@@ -29,8 +30,7 @@ def bought(harness: Harness, *, days: int | None = 30, ago: timedelta = timedelt
 
 
 def present(harness: Harness, bundle: Bundle) -> Bundle:
-    with harness.engine.connect() as db:
-        return Bundle.of(db.execute(bundle_query(bundle.id)).one())
+    return Bundle.of(execute(harness.engine, bundle_query(bundle.id)).one())
 
 
 def moves(harness: Harness, bundle: Bundle) -> list[tuple[str, int, int]]:
@@ -43,26 +43,22 @@ def moves(harness: Harness, bundle: Bundle) -> list[tuple[str, int, int]]:
 
 def happened(harness: Harness, bundle: Bundle, of: str) -> list[dict[str, Any]]:
     query = select(events.c.data).where(events.c.subject_id == bundle.id, events.c.type == of)
-    with harness.engine.connect() as db:
-        return list(db.scalars(query.order_by(events.c.sequence)))
+    return list(scalars(harness.engine, query.order_by(events.c.sequence)))
 
 
 def titles(harness: Harness, kind: str) -> list[str]:
     query = select(notifications.c.title).where(notifications.c.kind == kind, notifications.c.channel == "in_app")
-    with harness.engine.connect() as db:
-        return list(db.scalars(query))
+    return list(scalars(harness.engine, query))
 
 
 def due(harness: Harness, effect: str) -> list[datetime]:
     query = select(deliveries.c.due_at).where(deliveries.c.effect == effect, deliveries.c.state == "pending")
-    with harness.engine.connect() as db:
-        return sorted(db.scalars(query))
+    return sorted(scalars(harness.engine, query))
 
 
 def validity_events(harness: Harness, bundle: Bundle) -> list[UUID]:
     query = select(events.c.id).where(events.c.subject_id == bundle.id, events.c.type == "bundle.validity_set")
-    with harness.engine.connect() as db:
-        return list(db.scalars(query.order_by(events.c.sequence)))
+    return list(scalars(harness.engine, query.order_by(events.c.sequence)))
 
 
 def set_validity(harness: Harness, bundle: Bundle, valid_to: datetime | None) -> None:

@@ -20,6 +20,7 @@ from config.settings import NOTICE_KINDS
 from models.events import deliveries
 from tests.factories import OPERATOR, accept_booking, make_booking, make_session
 from tests.integration.harness import Harness, routes
+from tests.queries import execute, scalars
 from tests.receivers import HttpReceiver, Talk, dripping, http_receiver, silent, talker
 from workers.routes import protected_channels
 from workers.runner import DeliveryRunner
@@ -202,8 +203,7 @@ def test_a_channel_that_hangs_costs_no_attempt_and_delays_no_other(harness: Harn
         took = time.monotonic() - began
     assert len(service.requests) == 3
     assert took < 10
-    with telling.engine.connect() as db:
-        rows = db.execute(select(deliveries).where(deliveries.c.target == "hanging")).all()
+    rows = execute(telling.engine, select(deliveries).where(deliveries.c.target == "hanging")).all()
     assert [(row.state, row.attempts, row.due_at > row.created_at) for row in rows] == [("pending", 0, True)] * 3
 
 
@@ -228,8 +228,7 @@ def test_without_channels_or_chosen_kinds_nothing_is_sent(harness: Harness) -> N
         with harness.transactions() as db:
             accept_booking(db, make_booking(db))
         with_policy(harness, **policy).run_all()
-    with harness.engine.connect() as db:
-        assert "channels.send" not in set(db.scalars(select(deliveries.c.effect)))
+    assert "channels.send" not in set(scalars(harness.engine, select(deliveries.c.effect)))
 
 
 def test_the_settings_know_every_kind_of_notice() -> None:

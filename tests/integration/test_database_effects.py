@@ -18,6 +18,7 @@ from models.sessions import sessions
 from tests.factories import accept_booking, make_booking, make_user
 from tests.integration.harness import Harness
 from tests.integration.test_record import an_event, nothing, private
+from tests.queries import execute, scalar, scalars
 from workflows.events.delivery import Cancel, DeliveryKey, Postpone, Retry, RetryPolicy
 from workflows.events.event_types import SessionCompleted
 from workflows.events.record import record
@@ -44,13 +45,11 @@ def with_effect(engine: Engine) -> WithEffect:
 
 
 def attempts(harness: Harness) -> list[Any]:
-    with harness.engine.connect() as db:
-        return list(db.execute(select(delivery_attempts).order_by(delivery_attempts.c.attempt)))
+    return list(execute(harness.engine, select(delivery_attempts).order_by(delivery_attempts.c.attempt)))
 
 
 def count(harness: Harness, table: str) -> int:
-    with harness.engine.connect() as db:
-        return int(db.scalar(text(f"SELECT count(*) FROM {table}")) or 0)
+    return int(scalar(harness.engine, text(f"SELECT count(*) FROM {table}")) or 0)
 
 
 def test_an_effect_commits_with_its_deliverys_end(with_effect: WithEffect) -> None:
@@ -299,8 +298,7 @@ def test_a_session_that_is_there_already_is_taken_for_done(harness: Harness) -> 
     harness.change(key, state="pending", done_at=None)
     harness.deliverer.deliver(key)
     assert harness.row(key).state == "done"
-    with harness.engine.connect() as db:
-        assert db.scalars(select(sessions.c.id)).all() == [booking.session_id]
+    assert scalars(harness.engine, select(sessions.c.id)).all() == [booking.session_id]
 
 
 def test_a_draft_expires_when_its_time_has_come(harness: Harness) -> None:
@@ -311,8 +309,7 @@ def test_a_draft_expires_when_its_time_has_come(harness: Harness) -> None:
     assert harness.row(key).state == "pending"
     harness.make_due(key)
     harness.deliverer.deliver(key)
-    with harness.engine.connect() as db:
-        row = db.execute(select(bookings).where(bookings.c.id == booking.id)).one()
+    row = execute(harness.engine, select(bookings).where(bookings.c.id == booking.id)).one()
     assert (row.status, row.cancel_reason) == ("cancelled", "expired")
     assert "notifications.booking_cancelled" in harness.wakeups.effects()
 
@@ -324,5 +321,4 @@ def test_a_draft_that_was_decided_does_not_expire(harness: Harness) -> None:
     harness.make_due(key)
     harness.deliverer.deliver(key)
     assert harness.row(key).state == "done"
-    with harness.engine.connect() as db:
-        assert db.scalars(select(bookings.c.status)).all() == ["accepted"]
+    assert scalars(harness.engine, select(bookings.c.status)).all() == ["accepted"]

@@ -31,6 +31,7 @@ from tests.integration.endpoints import (
     use_up,
 )
 from tests.integration.harness import Harness, routes
+from tests.queries import execute, scalars
 from workers.runner import DeliveryRunner
 from workers.transports.mail import MailIdentity, compose
 from workers.transports.webhooks import WebhookTransport
@@ -173,8 +174,7 @@ def test_an_endpoint_deleted_meanwhile_is_cancelled_quietly(
     (waiting, sending) = messages(harness, partner, 2)
 
     def delete_it(_message: object) -> SendResult:
-        with harness.engine.begin() as db:
-            db.execute(delete(webhook_endpoints))
+        execute(harness.engine, delete(webhook_endpoints))
         return NO
 
     harness.http.answers = delete_it
@@ -216,8 +216,7 @@ def of_a_mentor(harness: Harness) -> UUID:
 
 
 def notified(harness: Harness) -> set[tuple[str, str]]:
-    with harness.engine.connect() as db:
-        rows = db.execute(select(notifications.c.channel, notifications.c.kind)).all()
+    rows = execute(harness.engine, select(notifications.c.channel, notifications.c.kind)).all()
     assert len(rows) == len(set(rows))
     return {(str(row.channel), row.kind) for row in rows}
 
@@ -259,8 +258,7 @@ def test_no_mail_is_sent_about_a_deleted_endpoint(harness: Harness, after: str) 
         let_it_happen(harness, endpoint_id, "disabled")
     else:
         send_one(harness, endpoint_id, GONE)
-    with harness.engine.begin() as db:
-        db.execute(delete(webhook_endpoints))
+    execute(harness.engine, delete(webhook_endpoints))
     if after == "the telling":
         key = harness.deliver("mail.send")
         assert (harness.row(key).state, harness.row(key).last_error) == (
@@ -294,8 +292,7 @@ def health(harness: Harness, endpoint_id: UUID) -> tuple[Any, ...]:
 
 
 def classes(harness: Harness) -> list[str | None]:
-    with harness.engine.connect() as db:
-        return list(db.scalars(select(delivery_attempts.c.error_class)))
+    return list(scalars(harness.engine, select(delivery_attempts.c.error_class)))
 
 
 def test_an_unreadable_secret_counts_no_failure_of_the_endpoint(

@@ -41,6 +41,7 @@ from models.people import users
 from models.prepared import PreparedStatement
 from tests.application import World, as_mentor
 from tests.factories import make_booking, make_listing, make_user
+from tests.queries import execute, scalar
 from workflows.accounts.records import Mentor, mentor_query
 from workflows.bookings.records import Booking
 from workflows.catalog.listings import Listing
@@ -55,8 +56,7 @@ def take_settings(database_url: str) -> None:
 
 
 def test_connections_begin_with_the_settings_of_their_role(engine: Engine) -> None:
-    with engine.connect() as db:
-        found = {name: db.scalar(text(f"SHOW {name}")) for name in SESSION_SETTINGS}
+    found = {name: scalar(engine, text(f"SHOW {name}")) for name in SESSION_SETTINGS}
     assert found == SESSION_SETTINGS
 
 
@@ -169,8 +169,7 @@ def test_a_prepared_statement_begins_the_transaction_that_is_committed(engine: E
     with engine.connect() as db:
         assert insert_user.all(db, {}) == [{"name": "Ada"}]
         db.commit()
-    with engine.connect() as db:
-        assert db.scalar(text("SELECT name FROM users")) == "Ada"
+    assert scalar(engine, text("SELECT name FROM users")) == "Ada"
 
 
 @pytest.mark.parametrize("level", ["REPEATABLE READ", "SERIALIZABLE"])
@@ -212,8 +211,7 @@ def own_engine(database_url: str) -> Iterator[Engine]:
 
 
 def as_mentor_of(engine: Engine, listing: Listing) -> dict[str, str]:
-    with engine.connect() as db:
-        return as_mentor(Mentor.of(db.execute(mentor_query(listing.mentor_profile_id)).one()))
+    return as_mentor(Mentor.of(execute(engine, mentor_query(listing.mentor_profile_id)).one()))
 
 
 def change_the_type_of_a_column(database_url: str, table: str, column: str) -> None:

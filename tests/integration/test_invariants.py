@@ -35,6 +35,7 @@ from tests.factories import (
     mentor_of,
 )
 from tests.integration.harness import Harness, without_guards
+from tests.queries import scalars
 from workflows.analytics.summary import add_up_changes
 from workflows.bookings.actions import accept, decline
 from workflows.bookings.records import Booking
@@ -130,8 +131,7 @@ def test_a_bundles_story_violates_nothing(harness: Harness) -> None:
     event_id = _latest(harness, "bundle.validity_set")
     harness.make_due(harness.key("bundles.expire", event_id))
     harness.run_all()
-    with harness.engine.connect() as db:
-        left = db.scalars(select(bundle_entries.c.balance).order_by(bundle_entries.c.sequence)).all()
+    left = scalars(harness.engine, select(bundle_entries.c.balance).order_by(bundle_entries.c.sequence)).all()
     assert left == [5, 4, 3, 2, 3, 4, 6, 5, 0]
     assert sum(finding.violations for finding in findings(harness).values()) == 0
 
@@ -333,8 +333,7 @@ def _wait(db: Connection, session: Session) -> None:
 
 def _latest(harness: Harness, event_type: str) -> UUID:
     query = select(events.c.id).where(events.c.type == event_type).order_by(events.c.sequence.desc()).limit(1)
-    with harness.engine.connect() as db:
-        found: UUID = db.scalars(query).one()
+    found: UUID = scalars(harness.engine, query).one()
     return found
 
 

@@ -19,6 +19,7 @@ from models.people import mentor_profiles
 from models.sessions import sessions
 from tests.factories import make_group_session, make_session
 from tests.integration.harness import Harness, without_guards
+from tests.queries import execute
 from workers import maintain as maintaining
 from workers.maintain import maintain
 from workflows.invariants import continuous
@@ -61,8 +62,7 @@ def mend(harness: Harness) -> None:
 
 def go_back(harness: Harness, by: timedelta) -> None:
     """Let everything have been looked at so much longer ago."""
-    with harness.engine.begin() as db:
-        db.execute(update(maintenance_cursors).values(moment=maintenance_cursors.c.moment - by))
+    execute(harness.engine, update(maintenance_cursors).values(moment=maintenance_cursors.c.moment - by))
 
 
 @pytest.fixture
@@ -243,8 +243,7 @@ def test_two_concurrent_checks_do_not_wait_for_each_other(booked: Harness) -> No
         first.execute(text("SET LOCAL lock_timeout = '1s'"))
         assert not continuous.look_at_changes(first)
         assert look(booked, continuous.look_at_changes) is False
-        with booked.engine.connect() as db:
-            assert db.execute(select(violations)).all() == [], "no other check ran"
+        assert execute(booked.engine, select(violations)).all() == [], "no other check ran"
     assert known(booked) == {"open_session_without_block": 1}
 
 

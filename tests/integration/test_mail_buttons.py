@@ -18,6 +18,7 @@ from tests import factories
 from tests.application import SECRET, World, as_user
 from tests.integration.harness import Harness
 from tests.integration.test_mail_transport import a_mail
+from tests.queries import execute
 from workers.transports.mail import MailIdentity, compose
 from workflows.action_links.buttons import AppPage, MailActions, Reader, actions_of
 from workflows.action_links.link import LINK_PURPOSE, Action, ActionLink
@@ -170,8 +171,7 @@ def test_a_late_mail_has_no_link_whose_time_has_passed(engine: Engine, harness: 
         factories.make_booking(db)
     (mail,) = sent(harness, "requested a session").values()
     (accept, *_decline) = mail.actions.links.values()
-    with engine.connect() as db:
-        event = BookingRequested.read(**db.execute(REQUESTED).one()._mapping)
+    event = BookingRequested.read(**execute(engine, REQUESTED).one()._mapping)
     reader = Reader(user_id=accept.user_id, links_version=0, is_mentor=True)
     before, after = (accept.expires_at + timedelta(seconds=seconds) for seconds in (-1, 0))
     assert len(actions_of(event, reader, now=before).links) == 2

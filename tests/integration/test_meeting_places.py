@@ -15,6 +15,7 @@ from models.notifications import Channel, notifications
 from models.sessions import sessions
 from tests.factories import acting_user, make_booking, make_group, make_listing, make_mentor, make_user, mentor_of
 from tests.integration.harness import Harness
+from tests.queries import scalars
 from workers.transports.mail import MailIdentity, compose
 from workflows.accounts.records import Mentor, User
 from workflows.bookings.actions import accept
@@ -55,8 +56,7 @@ class Pair:
 
     @property
     def link(self) -> str:
-        with self.harness.engine.connect() as db:
-            return f"https://meet.jit.si/{db.scalars(select(sessions.c.room)).one().hex}"
+        return f"https://meet.jit.si/{scalars(self.harness.engine, select(sessions.c.room)).one().hex}"
 
     def session(self) -> SessionWithTerms:
         with self.harness.engine.connect() as db:
@@ -121,8 +121,7 @@ def test_the_confirmation_has_the_link_for_both(harness: Harness) -> None:
 def test_notifications_in_the_application_hold_no_link(harness: Harness) -> None:
     pair = Pair(harness, None)
     pair.mails("is booked")
-    with harness.engine.connect() as db:
-        bodies = " ".join(db.scalars(select(notifications.c.body)))
+    bodies = " ".join(scalars(harness.engine, select(notifications.c.body)))
     assert bodies
     assert pair.link not in bodies
 

@@ -17,6 +17,7 @@ from models.webhooks import EndpointState
 from tests.factories import OPERATOR, make_booking, make_webhook
 from tests.integration.endpoints import an_event, attempts_kept, endpoint, listening, messages, set_endpoint
 from tests.integration.harness import Harness
+from tests.queries import execute
 from workers.maintain import maintain
 from workflows.effects.webhooks import SEND_WEBHOOK
 from workflows.events import repair
@@ -37,8 +38,7 @@ def becomes(harness: Harness, endpoint_id: UUID, state: EndpointState) -> None:
 
 def runs(harness: Harness, endpoint_id: UUID) -> list[Any]:
     query = select(deliveries).where(deliveries.c.target.startswith(str(endpoint_id)))
-    with harness.engine.connect() as db:
-        return list(db.execute(query.order_by(deliveries.c.event_id, deliveries.c.target)))
+    return list(execute(harness.engine, query.order_by(deliveries.c.event_id, deliveries.c.target)))
 
 
 def recovered(harness: Harness, endpoint_id: UUID) -> int:
@@ -166,8 +166,7 @@ def test_a_deleted_missed_delivery_cannot_be_resent(harness: Harness) -> None:
     partner = listening(harness)
     happened(harness, partner, ago=timedelta(days=15), state="cancelled", cancel_reason="not_listening")
     (run,) = runs(harness, partner)
-    with harness.engine.connect() as db:
-        seen = WebhookDelivery.of(db.execute(webhook_status_query(run.id)).one())
+    seen = WebhookDelivery.of(execute(harness.engine, webhook_status_query(run.id)).one())
     maintain(harness.transactions)
     with harness.transactions() as db, pytest.raises(NotFound):
         resend(db, actor=OPERATOR, delivery=seen)

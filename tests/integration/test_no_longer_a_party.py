@@ -15,6 +15,7 @@ from models.events import deliveries
 from tests.factories import acting_user, make_group_session, make_listing, make_mentor, make_user
 from tests.integration.browsers import SubscribedBrowser
 from tests.integration.harness import Harness, without_guards
+from tests.queries import execute
 from workflows.accounts.records import User
 from workflows.events.event import Event, own_fields
 from workflows.events.event_types import (
@@ -82,8 +83,7 @@ class Group:
         self.harness.run_all()
         names = {str(user.id): name for name, user in self.people.items()} | self.browsers
         query = select(deliveries).where(deliveries.c.effect == effect)
-        with self.harness.engine.connect() as db:
-            return {names[row.target]: (str(row.state), row.last_error) for row in db.execute(query)}
+        return {names[row.target]: (str(row.state), row.last_error) for row in execute(self.harness.engine, query)}
 
 
 def subscribed(harness: Harness, name: str, user: User) -> UUID:

@@ -15,6 +15,7 @@ from models.notifications import notifications
 from models.webhooks import EndpointState, webhook_endpoints
 from tests.factories import OPERATOR, accept_booking, make_booking
 from tests.integration.harness import Harness, routes
+from tests.queries import execute, scalar
 from workers.outbound import LEASE
 from workers.runner import DeliveryRunner
 from workflows.events.delivery import (
@@ -45,8 +46,7 @@ def mail(harness: Harness) -> DeliveryKey:
 
 def attempts(harness: Harness, key: DeliveryKey) -> list[Any]:
     query = select(delivery_attempts).where(delivery_attempts.c.effect == key.effect)
-    with harness.engine.connect() as db:
-        return list(db.execute(query.order_by(delivery_attempts.c.attempt)))
+    return list(execute(harness.engine, query.order_by(delivery_attempts.c.attempt)))
 
 
 def answer(harness: Harness, sent: SendResult) -> None:
@@ -67,8 +67,7 @@ def test_no_transaction_is_open_during_a_send(harness: Harness, mail: DeliveryKe
     seen: list[Any] = []
 
     def look(_message: object) -> SendResult:
-        with harness.engine.connect() as db:
-            open_now = db.scalar(IN_TRANSACTION)
+        open_now = scalar(harness.engine, IN_TRANSACTION)
         seen.append((harness.row(mail), open_now))
         harness.deliverer.deliver(mail)
         return SendResult()
@@ -170,8 +169,7 @@ def test_an_expired_lease_is_taken_over(harness: Harness, mail: DeliveryKey) -> 
 
 
 def test_a_mail_whose_notification_is_gone_is_cancelled_unsent(harness: Harness, mail: DeliveryKey) -> None:
-    with harness.engine.begin() as db:
-        db.execute(notifications.delete())
+    execute(harness.engine, notifications.delete())
     harness.deliverer.deliver(mail)
     row = harness.row(mail)
     assert (row.state, row.last_error) == ("cancelled", "There is no notification to be mailed.")
@@ -239,8 +237,7 @@ def db_now(db: Any) -> Any:
 
 
 def endpoint_state(harness: Harness, endpoint: Endpoint) -> EndpointState:
-    with harness.engine.connect() as db:
-        return Endpoint.of(db.execute(endpoint_query(endpoint.id)).one()).state
+    return Endpoint.of(execute(harness.engine, endpoint_query(endpoint.id)).one()).state
 
 
 def test_the_first_2xx_to_a_ping_activates_an_endpoint(harness: Harness) -> None:
@@ -262,8 +259,7 @@ def test_a_paused_endpoint_gets_nothing_but_a_ping(harness: Harness) -> None:
     harness.run_all()
     with harness.transactions() as db:
         accept_booking(db, make_booking(db))
-    with harness.engine.begin() as db:
-        db.execute(update(webhook_endpoints).values(state=EndpointState.PAUSED))
+    execute(harness.engine, update(webhook_endpoints).values(state=EndpointState.PAUSED))
     harness.http.received.clear()
     key = harness.key("webhooks.send", harness.key("sessions.create").event_id)
     harness.deliverer.deliver(key)

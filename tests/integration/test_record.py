@@ -25,6 +25,7 @@ from tests.factories import (
 from tests.integration.endpoints import an_event as started_event
 from tests.integration.endpoints import listening
 from tests.integration.harness import Harness, counted_statements
+from tests.queries import execute
 from workflows.events.delivery import Cancel
 from workflows.events.event_types import BookingAccepted, BookingRequested, SessionCompleted
 from workflows.events.record import defer_write, drain_recorded, flush_deferred, follow_up, record, recorded
@@ -355,8 +356,7 @@ def test_a_life_runs_at_most_twenty_five_deliveries(harness: Harness) -> None:
     with harness.transactions() as db:
         complete_session(db, started)
     harness.run_all()
-    with harness.engine.connect() as db:
-        rows = db.execute(select(deliveries.c.effect, deliveries.c.state)).all()
+    rows = execute(harness.engine, select(deliveries.c.effect, deliveries.c.state)).all()
     assert {str(row.state) for row in rows} == {"done", "pending"}
     ran = Counter(row.effect for row in rows if row.state == "done")
     assert ran.total() <= MOST_DELIVERIES_OF_A_LIFE, ran

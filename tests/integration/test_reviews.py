@@ -13,6 +13,7 @@ from models.people import mentor_profiles
 from models.reviews import review_permits
 from tests import factories
 from tests.integration.harness import Harness, counted_statements
+from tests.queries import execute
 from workflows.identity.actor import Actor
 from workflows.kernel.errors import Conflict, Forbidden
 from workflows.reviews.actions import ReviewableSession, moderate, reviewable_query, submit
@@ -21,8 +22,7 @@ from workflows.sessions.records import Session
 
 
 def unlocked(engine: Engine) -> dict[str, Any]:
-    with engine.connect() as db:
-        rows = db.execute(select(events).where(events.c.type == "review.unlocked")).all()
+    rows = execute(engine, select(events).where(events.c.type == "review.unlocked")).all()
     recorded = {row.data["mentee_user_id"]: row for row in rows}
     assert len(recorded) == len(rows)
     return recorded
@@ -40,8 +40,7 @@ def group(harness: Harness) -> Session:
 def test_each_mentee_of_a_group_gets_one_permit_and_event(harness: Harness, group: Session) -> None:
     harness.run_all()
     recorded = unlocked(harness.engine)
-    with harness.engine.connect() as db:
-        permits = {str(row.mentee_user_id): row for row in db.execute(select(review_permits))}
+    permits = {str(row.mentee_user_id): row for row in execute(harness.engine, select(review_permits))}
     assert set(recorded) == set(permits)
     assert len(recorded) == 3
     for mentee, event in recorded.items():

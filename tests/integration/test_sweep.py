@@ -20,6 +20,7 @@ from tests.eventually import eventually
 from tests.factories import accept_booking, make_booking
 from tests.integration.harness import Harness, without_guards
 from tests.integration.test_record import an_event
+from tests.queries import execute, scalar
 from workers.sweep import HIGH_WATER_MESSAGES, Sweep
 from workflows.events import QUEUES
 from workflows.events.delivery import DeliveryKey
@@ -72,8 +73,7 @@ def test_overdue_deliveries_are_found_with_their_subjects(harness: Harness, key:
     (wakeup,) = swept(harness).rung
     assert (wakeup.event_id, wakeup.effect, wakeup.target, wakeup.queue) == (key.event_id, key.effect, "", "sessions")
     assert wakeup.subject == "booking"
-    with harness.engine.connect() as db:
-        assert wakeup.subject_id == db.scalar(select(events.c.subject_id).where(events.c.id == key.event_id))
+    assert wakeup.subject_id == scalar(harness.engine, select(events.c.subject_id).where(events.c.id == key.event_id))
 
 
 def test_the_pause_between_nudges_doubles_up_to_30_seconds(harness: Harness, key: DeliveryKey) -> None:
@@ -213,8 +213,7 @@ def test_a_page_is_read_from_the_index_and_never_sorted(harness: Harness, statem
 
 def test_queues_take_turns_page_by_page(harness: Harness) -> None:
     ids = many(harness, 9)
-    with harness.engine.begin() as db:
-        db.execute(update(deliveries).where(deliveries.c.event_id.in_(ids[6:])).values(queue="webhooks"))
+    execute(harness.engine, update(deliveries).where(deliveries.c.event_id.in_(ids[6:])).values(queue="webhooks"))
     queues = [wakeup.queue for wakeup in swept(harness, page=3).rung]
     assert queues == ["sessions"] * 3 + ["webhooks"] * 3 + ["sessions"] * 3
 

@@ -20,6 +20,7 @@ from tests.application import SECRET, World, as_mentor, settings_for
 from tests.integration.endpoints import listening
 from tests.integration.harness import Harness, routes
 from tests.integration.test_webhook_transport import LOOPBACK
+from tests.queries import scalars
 from tests.receivers import HttpReceiver, http_receiver
 from workers.runner import DeliveryRunner
 from workers.transports.webhooks import WebhookTransport
@@ -150,8 +151,7 @@ def test_nothing_is_recorded_or_sent_without_a_collector(harness: Harness) -> No
         deliver_all(harness)
         (message,) = partner.requests
     assert "traceparent" not in message.headers
-    with harness.engine.connect() as db:
-        assert not [data for data in db.scalars(select(events.c.data)) if "traceparent" in data]
+    assert not [data for data in scalars(harness.engine, select(events.c.data)) if "traceparent" in data]
 
 
 def test_without_addresses_the_libraries_are_not_loaded() -> None:

@@ -19,6 +19,7 @@ from models.sessions import session_id_of
 from tests import factories
 from tests.integration.harness import Harness
 from tests.integration.test_seats import NOW, START, TICK, Scene, refused
+from tests.queries import execute, scalars
 from workers.maintain import maintain
 from workflows.accounts.records import User
 from workflows.events.event_types import BookingAccepted
@@ -280,8 +281,7 @@ def test_those_dropped_are_notified_why(freed: tuple[Harness, FullGroup, User, U
     mails = {mail.to_address: mail.subject for mail in harness.mail.received if "kept for you" not in mail.subject}
     assert "no longer kept" in mails[ben.email]
     assert "was cancelled" in mails[eve.email]
-    with harness.engine.connect() as db:
-        assert db.execute(select(events.c.actor).where(events.c.type == "waitlist.dropped")).all()
+    assert execute(harness.engine, select(events.c.actor).where(events.c.type == "waitlist.dropped")).all()
 
 
 def booked(harness: Harness, group: FullGroup) -> None:
@@ -291,8 +291,7 @@ def booked(harness: Harness, group: FullGroup) -> None:
 
 
 def reasons(harness: Harness) -> dict[str, str]:
-    with harness.engine.connect() as db:
-        dropped = db.scalars(select(events.c.data).where(events.c.type == "waitlist.dropped")).all()
+    dropped = scalars(harness.engine, select(events.c.data).where(events.c.type == "waitlist.dropped")).all()
     return {data["user_id"]: data["reason"] for data in dropped}
 
 

@@ -19,6 +19,7 @@ from tests.concurrency.racing import Race, codes, winners
 from tests.factories import make_booking
 from tests.integration.endpoints import messages
 from tests.integration.harness import Harness
+from tests.queries import execute, scalars
 from workflows.events.delivery import DeliveryKey
 from workflows.events.status import webhook_status_query
 from workflows.identity.actor import Actor
@@ -68,8 +69,7 @@ def listening(harness: Harness, **fields: Any) -> Endpoint:
 
 
 def as_it_is(harness: Harness, endpoint: Endpoint) -> Endpoint:
-    with harness.engine.connect() as db:
-        return Endpoint.of(db.execute(endpoint_query(endpoint.id)).one())
+    return Endpoint.of(execute(harness.engine, endpoint_query(endpoint.id)).one())
 
 
 def delivered(harness: Harness, state: DeliveryState) -> WebhookDelivery:
@@ -78,8 +78,7 @@ def delivered(harness: Harness, state: DeliveryState) -> WebhookDelivery:
         make_booking(db)
     harness.run_all()
     harness.http.received.clear()
-    with harness.engine.connect() as db:
-        event_id = db.scalars(select(events.c.id).where(events.c.type == "booking.requested")).one()
+    event_id = scalars(harness.engine, select(events.c.id).where(events.c.type == "booking.requested")).one()
     key = harness.key("webhooks.send", event_id)
     if state is DeliveryState.DEAD:
         harness.change(key, state=state, done_at=None, attempts=10)
@@ -185,10 +184,9 @@ def test_a_ping_answered_at_another_url_activates_nothing(harness: Harness) -> N
 
 def test_an_endpoint_with_ed25519_signs_with_a_private_key(harness: Harness) -> None:
     endpoint = listening(harness, signing=Signing.ED25519)
-    with harness.engine.connect() as db:
-        (sealed,) = db.scalars(
-            select(webhook_secrets.c.sealed_secret).where(webhook_secrets.c.endpoint_id == endpoint.id)
-        )
+    (sealed,) = scalars(
+        harness.engine, select(webhook_secrets.c.sealed_secret).where(webhook_secrets.c.endpoint_id == endpoint.id)
+    )
     assert sealed.startswith("sealed:whsk_")
 
 
