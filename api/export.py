@@ -48,16 +48,12 @@ Item = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Export:
-    """The export of one person.
+    """The export of one person."""
 
-    Args:
-        transactions: each page is read in one of its own, so that none is open while a client takes its time.
-        mentor_profile_id: of the person's own profile, active or not; None without one.
-    """
-
+    # Each page is read in one of its own, so that none is open while a client takes its time.
     transactions: Transactions
     user_id: UUID
-    mentor_profile_id: UUID | None
+    mentor_profile_id: UUID | None  # of the person's own profile, active or not; None without one
     meetings: MeetingService
     now: datetime
 

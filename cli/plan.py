@@ -49,23 +49,14 @@ class Place:
 
 @dataclass(frozen=True)
 class Part:
-    """One process of the system.
+    """One process of the system."""
 
-    Attributes:
-        name: as in run.json, in the logs' names and in docker-compose.yml.
-        command: words, with the fields of Place in braces.
-        group: "servers" are ready before "programs" start, and stop after them.
-        stop_signal: the signal that ends it cleanly.
-        measured: whether it counts into the metrics that the parts share.
-        queue: the queue that it works on, if it is a worker.
-    """
-
-    name: str
-    command: tuple[str, ...] = ()
-    group: str = "programs"
-    stop_signal: str = "TERM"
-    measured: bool = True
-    queue: str | None = None
+    name: str  # as in run.json, in the logs' names and in docker-compose.yml
+    command: tuple[str, ...] = ()  # words, with the fields of Place in braces
+    group: str = "programs"  # "servers" are ready before "programs" start, and stop after them
+    stop_signal: str = "TERM"  # the signal that ends it cleanly
+    measured: bool = True  # whether it counts into the metrics that the parts share
+    queue: str | None = None  # the queue that it works on, if it is a worker
 
     def argv(self, place: Place) -> list[str]:
         return [word.format_map(vars(place)) for word in self.command]

@@ -149,14 +149,10 @@ MENTEES_PER_TRANSACTION = 10
 
 @dataclass
 class Filler:
-    """Fills one database.
-
-    Args:
-        now: the present, UTC.
-    """
+    """Fills one database."""
 
     engine: Engine
-    now: datetime
+    now: datetime  # the present, UTC
     added: Counter[str] = field(default_factory=Counter)
 
     def add_courses(self) -> None:

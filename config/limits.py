@@ -25,15 +25,10 @@ class RateLimit(NamedTuple):
 
 @dataclass(frozen=True)
 class TrustedProxies:
-    """The proxies whose X-Forwarded-For is trusted.
+    """The proxies whose X-Forwarded-For is trusted."""
 
-    Args:
-        hops: the number of proxies in front, with any addresses.
-        networks: the addresses of proxies.
-    """
-
-    hops: int = 0
-    networks: tuple[Network, ...] = ()
+    hops: int = 0  # the number of proxies in front, with any addresses
+    networks: tuple[Network, ...] = ()  # the addresses of proxies
 
     def __bool__(self) -> bool:
         return bool(self.hops or self.networks)

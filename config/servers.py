@@ -64,18 +64,14 @@ def database_address(given: str) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class RedisAddress:
-    """REDIS_URL, taken apart.
+    """REDIS_URL, taken apart."""
 
-    Args:
-        urls: without their parameters; several of sentinels, the first with user, password and number of the Redis.
-        tls: how the server is verified, in the words of redis-py; empty without TLS.
-        master_name: under which sentinels know the Redis; None for the address of a Redis itself.
-        sentinel_login: `username` and `password` of the sentinels themselves.
-    """
-
+    # Without their parameters; several of sentinels, the first with user, password and number of the Redis.
     urls: tuple[str, ...]
+    # How the server is verified, in the words of redis-py; empty without TLS.
     tls: dict[str, Any] = field(default_factory=dict)
-    master_name: str | None = None
+    master_name: str | None = None  # under which sentinels know the Redis; None for the address of a Redis itself
+    # `username` and `password` of the sentinels themselves.
     sentinel_login: dict[str, str] = field(default_factory=dict, repr=False)
 
     @property

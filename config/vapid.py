@@ -14,14 +14,10 @@ SUBJECTS = ("mailto:", "https://")
 
 @dataclass(frozen=True)
 class Vapid:
-    """VAPID key and contact.
-
-    Args:
-        subject: the operators' address for push services: `mailto:…` or `https://…`.
-    """
+    """VAPID key and contact."""
 
     key: ec.EllipticCurvePrivateKey = field(repr=False)
-    subject: str
+    subject: str  # the operators' address for push services: `mailto:…` or `https://…`
 
     @property
     def public_key(self) -> str:

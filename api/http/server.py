@@ -12,7 +12,7 @@ import re
 import sys
 from collections import Counter, deque
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from functools import lru_cache
 from io import BytesIO
 from queue import SimpleQueue
@@ -62,24 +62,16 @@ WorkQueue = SimpleQueue[tuple["WSGIEnvironment", HTTPProtocol, "asyncio.Future[N
 
 @dataclass(frozen=True)
 class Limits:
-    """What is refused, cut off or ended.
+    """What is refused, cut off or ended."""
 
-    Args:
-        read_seconds: from the end of a request's headers to the end of its body.
-        answer_bytes: of an answer that does not say its length beforehand.
-        hung_seconds: how long a worker process may answer nothing that is asked of it.
-        kill_seconds: from SIGTERM to SIGKILL for a worker process.
-        connections_per_address: how many connections of one client may have a request under way, from the end of its
-            headers to its answer; 0 for any number.
-        trusted_proxies: whose word about the client's address is taken.
-    """
-
-    read_seconds: float = 10
-    answer_bytes: int = 256 * 1024 * 1024
-    hung_seconds: float = 30
-    kill_seconds: int = 10
+    read_seconds: float = 10  # from the end of a request's headers to the end of its body
+    answer_bytes: int = 256 * 1024 * 1024  # of an answer that does not say its length beforehand
+    hung_seconds: float = 30  # how long a worker process may answer nothing that is asked of it
+    kill_seconds: int = 10  # from SIGTERM to SIGKILL for a worker process
+    # How many connections of one client may have a request under way, from the end of its headers to its answer; 0 for
+    # any number.
     connections_per_address: int = 0
-    trusted_proxies: TrustedProxies = NO_PROXIES
+    trusted_proxies: TrustedProxies = NO_PROXIES  # whose word about the client's address is taken
 
 
 class _RequestRefused(Exception):
@@ -89,40 +81,22 @@ class _RequestRefused(Exception):
         self.message = message or _SENTENCES[status]
 
 
+@dataclass(eq=False)
 class Server:
-    """The RSGI application of one worker process.
+    """The RSGI application of one worker process."""
 
-    Args:
-        application: the WSGI application, called by the pool's threads.
-        threads: how many requests are answered at a time, beside those of HEALTH_PATHS.
-        waits: whether a thread waits for the database, where each wait has a deadline.
-        beat: called once a second for as long as requests are being answered, or wait for the database.
-        close: called once, when granian has taken its last answer.
-        headers: of answers that are the server's own.
-        limits: of requests and answers.
-        drain: how the server ends.
-    """
+    application: WSGIApplication  # called by the pool's threads
+    _: KW_ONLY
+    threads: int  # how many requests are answered at a time, beside those of HEALTH_PATHS
+    waits: Callable[[], bool]  # whether a thread waits for the database, where each wait has a deadline
+    # Called once a second for as long as requests are being answered, or wait for the database.
+    beat: Callable[[], None]
+    close: Callable[[], None]  # called once, when granian has taken its last answer
+    headers: AnswerHeaders  # of answers that are the server's own
+    limits: Limits
+    drain: Drain  # how the server ends
 
-    def __init__(
-        self,
-        application: WSGIApplication,
-        *,
-        threads: int,
-        waits: Callable[[], bool],
-        beat: Callable[[], None],
-        close: Callable[[], None],
-        headers: AnswerHeaders,
-        limits: Limits,
-        drain: Drain,
-    ) -> None:
-        self._application = application
-        self._threads = threads
-        self._waits = waits
-        self._beat = beat
-        self._close = close
-        self._headers = headers
-        self._limits = limits
-        self._drain = drain
+    def __post_init__(self) -> None:
         self._is_draining = False
         self._work: WorkQueue = SimpleQueue()
         # Each with a thread of its own: whatever keeps the others from answering, these answer.
@@ -136,7 +110,7 @@ class Server:
     def __rsgi_init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
         self._report()
-        for number in range(self._threads):
+        for number in range(self.threads):
             # None that hangs keeps the process from ending.
             Thread(target=self._work_off, args=[self._work], name=f"request-{number}", daemon=True).start()
         for path, work in self._health.items():
@@ -145,7 +119,7 @@ class Server:
     def __rsgi_del__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._settle()
         loop.run_until_complete(asyncio.sleep(0))
-        self._close()
+        self.close()
 
     async def __call__(self, scope: Scope, protocol: HTTPProtocol) -> None:
         began = perf_counter()
@@ -170,11 +144,11 @@ class Server:
 
     def _enter(self, environ: WSGIEnvironment) -> str | None:
         """Count a request among those of its client; None where they are not counted."""
-        limit = self._limits.connections_per_address
+        limit = self.limits.connections_per_address
         if not limit:
             return None
         forwarded = environ.get("HTTP_X_FORWARDED_FOR")
-        address = counted_address(client_address(environ["REMOTE_ADDR"], forwarded, self._limits.trusted_proxies))
+        address = counted_address(client_address(environ["REMOTE_ADDR"], forwarded, self.limits.trusted_proxies))
         if self._under_way[address] >= limit:
             raise _RequestRefused(429)
         self._under_way[address] += 1
@@ -202,12 +176,12 @@ class Server:
         self._settle()
         # A loop that does not turn reports nothing; nor do threads that are all busy, and neither finish anything nor
         # wait for the database.
-        if self._moved or self._pending < self._threads or self._waits():
+        if self._moved or self._pending < self.threads or self.waits():
             self._moved = False
-            self._beat()
-        if self._drain.has_begun and not self._is_draining:
+            self.beat()
+        if self.drain.has_begun and not self._is_draining:
             self._is_draining = True
-            self._drain.refuse_connections()
+            self.drain.refuse_connections()
         self._loop.call_later(BEAT_SECONDS, self._report)
 
     async def _read_body(self, environ: WSGIEnvironment, protocol: HTTPProtocol) -> None:
@@ -217,7 +191,7 @@ class Server:
         if length is not None and int(length) > LARGE_BODY_LIMIT_BYTES:
             raise _RequestRefused(413)
         try:
-            async with asyncio.timeout(self._limits.read_seconds):
+            async with asyncio.timeout(self.limits.read_seconds):
                 body = await (protocol() if length is not None else _read_chunks(protocol))
         except TimeoutError:
             raise _RequestRefused(408) from None
@@ -260,9 +234,9 @@ class Server:
             status, fields = int(line[:3]), headers
             return _write
 
-        chunks = self._application(environ, start_response)
+        chunks = self.application(environ, start_response)
         try:
-            return status, fields, _collect(chunks, self._limits.answer_bytes)
+            return status, fields, _collect(chunks, self.limits.answer_bytes)
         finally:
             close = getattr(chunks, "close", None)
             if close is not None:
@@ -287,7 +261,7 @@ class Server:
             ("Content-Type", "application/json"),
             ("X-Request-Id", request_id),
             *([("Retry-After", "1")] if refused.status in (429, 503) else []),
-            *self._headers.of_data(origin),
+            *self.headers.of_data(origin),
         ]
         protocol.response_bytes(refused.status, fields, json.dumps(body).encode())
 

@@ -82,15 +82,10 @@ return found
 
 
 class Count(NamedTuple):
-    """A window before the present request.
+    """A window before the present request."""
 
-    Args:
-        used: how many requests lie in it.
-        seconds: until the oldest of them leaves it; the whole window where there is none.
-    """
-
-    used: int
-    seconds: float
+    used: int  # how many requests lie in it
+    seconds: float  # until the oldest of them leaves it; the whole window where there is none
 
 
 class Counter(Protocol):

@@ -20,6 +20,7 @@ from workflows.kernel.errors import RateLimited
 
 # The limits that routes declare, besides the caller's and the address's.
 RouteLimit = Literal["booking", "telemetry"]
+POLICIES = ("caller", "address", "booking", "visitor", "key", "telemetry", "auth_failures")
 
 
 class Counted(NamedTuple):
@@ -43,13 +44,9 @@ class RateLimits:
     """
 
     def __init__(self, settings: Settings, counter: Counter | None = None) -> None:
-        self._caller = settings.rate_limit_caller
-        self._address = settings.rate_limit_address
-        self._booking = settings.rate_limit_booking
-        self._visitor = settings.rate_limit_visitor
-        self._key = settings.rate_limit_key
-        self._telemetry = settings.rate_limit_telemetry
-        self._failures = settings.rate_limit_auth_failures
+        self._limits: dict[str, RateLimit | None] = {
+            policy: getattr(settings, f"rate_limit_{policy}") for policy in POLICIES
+        }
         self._counter = counter or make_counter(settings.redis_url)
 
     def count(self, *, address: str | None, claim: Claim | None, limit: RouteLimit | None = None) -> list[Counted]:
@@ -61,20 +58,20 @@ class RateLimits:
             limit: the one that its route declares.
         """
         counted = counted_address(address or "")
-        windows: list[tuple[str, RateLimit | None, str]] = []
+        windows: list[tuple[str, str]] = []
         if claim is not None and claim.visitor is not None:
             # Those of one site alone, so that a busy neighbour at the same address takes nothing from another site.
-            windows.append(("visitor", self._visitor, f"{claim.visitor}:{counted}"))
+            windows.append(("visitor", f"{claim.visitor}:{counted}"))
             if claim.visitor:
-                windows.append(("key", self._key, claim.visitor))
+                windows.append(("key", claim.visitor))
         elif claim is not None:
             caller = _name_of(claim)
-            windows.append(("caller", self._caller, caller))
+            windows.append(("caller", caller))
             if limit == "booking":
-                windows.append(("booking", self._booking, caller))
+                windows.append(("booking", caller))
         if limit == "telemetry":
-            windows.append(("telemetry", self._telemetry, counted))
-        windows.append(("address", self._address, counted))
+            windows.append(("telemetry", counted))
+        windows.append(("address", counted))
         return self._counted(windows)
 
     def charge(self, counted: Sequence[Counted], cost: int) -> list[Counted]:
@@ -88,10 +85,10 @@ class RateLimits:
         return [each._replace(window=each.window._replace(used=each.window.used + cost)) for each in counted]
 
     def count_failure(self, address: str | None) -> list[Counted]:
-        return self._counted([("auth_failures", self._failures, counted_address(address or ""))])
+        return self._counted([("auth_failures", counted_address(address or ""))])
 
-    def _counted(self, windows: Sequence[tuple[str, RateLimit | None, str]]) -> list[Counted]:
-        limited = [(policy, limit, f"{policy}:{key}") for policy, limit, key in windows if limit is not None]
+    def _counted(self, windows: Sequence[tuple[str, str]]) -> list[Counted]:
+        limited = [(policy, limit, f"{policy}:{key}") for policy, key in windows if (limit := self._limits[policy])]
         if not limited:
             return []
         counts = self._counter.count([(key, limit) for _policy, limit, key in limited])

@@ -44,17 +44,12 @@ FOR_EVERY_SITE = {
 
 @dataclass(frozen=True)
 class ComponentFile:
-    """A file as it is sent.
-
-    Args:
-        compressed: by gzip; None where that makes it no smaller.
-        tag: the beginning of its digest, without quotes.
-    """
+    """A file as it is sent."""
 
     name: str
     body: bytes
-    compressed: bytes | None
-    tag: str
+    compressed: bytes | None  # by gzip; None where that makes it no smaller
+    tag: str  # the beginning of its digest, without quotes
 
     @property
     def content_type(self) -> str:

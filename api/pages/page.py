@@ -56,58 +56,40 @@ class FieldKind(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Field:
-    """A field of a form.
-
-    Args:
-        limit: of a text, in characters.
-        choices: values with their labels.
-        value: what is entered or chosen; of a checkbox, whether it is empty.
-        error: what is wrong with it.
-    """
+    """A field of a form."""
 
     name: str
     label: str
     kind: FieldKind = FieldKind.TEXTAREA
     hint: str = ""
     required: bool = False
-    limit: int = 0
-    choices: Sequence[tuple[str, str]] = ()
-    value: str = ""
-    error: str = ""
+    limit: int = 0  # of a text, in characters
+    choices: Sequence[tuple[str, str]] = ()  # values with their labels
+    value: str = ""  # what is entered or chosen; of a checkbox, whether it is empty
+    error: str = ""  # what is wrong with it
 
 
 @dataclass(frozen=True, kw_only=True)
 class Form:
-    """A form that is sent to the address of its page.
-
-    Args:
-        danger: whether what it does cannot be taken back.
-        leads_to: the origin of another site that its answer leads to.
-    """
+    """A form that is sent to the address of its page."""
 
     submit: str
     fields: Sequence[Field] = ()
     hidden: Mapping[str, str] = field(default_factory=dict)
-    danger: bool = False
-    leads_to: str | None = None
+    danger: bool = False  # whether what it does cannot be taken back
+    leads_to: str | None = None  # the origin of another site that its answer leads to
 
 
 @dataclass(frozen=True, kw_only=True)
 class Page:
-    """A page; all of its text is escaped.
-
-    Args:
-        alert: what went wrong, above the rest.
-        facts: names with their values, which may have several lines.
-        besides: the words and the address of a link below the rest.
-    """
+    """A page; all of its text is escaped."""
 
     title: str
-    alert: str = ""
-    facts: Sequence[tuple[str, str]] = ()
+    alert: str = ""  # what went wrong, above the rest
+    facts: Sequence[tuple[str, str]] = ()  # names with their values, which may have several lines
     paragraphs: Sequence[str] = ()
     form: Form | None = None
-    besides: tuple[str, str] | None = None
+    besides: tuple[str, str] | None = None  # the words and the address of a link below the rest
 
     def with_errors(self, found: Mapping[str, str], entered: Mapping[str, str]) -> Page:
         """The page again, with what was entered and what is wrong with it.

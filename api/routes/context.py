@@ -46,42 +46,29 @@ Found = TypeVar("Found", covariant=True)
 
 @dataclass(frozen=True)
 class RequestContext(Generic[Found]):
-    """One request, after everything that could refuse it before its body was read.
-
-    Args:
-        subject: the record that the path names; None for a path that names none.
-        now: when the request came, in UTC.
-        any_version: whether If-Match names no version, so that the change is of the present one.
-    """
+    """One request, after everything that could refuse it before its body was read."""
 
     db: Connection
     actor: Actor
-    subject: Found
-    now: datetime
-    any_version: bool
+    subject: Found  # the record that the path names; None for a path that names none
+    now: datetime  # when the request came, in UTC
+    any_version: bool  # whether If-Match names no version, so that the change is of the present one
 
 
 @dataclass(frozen=True, kw_only=True)
 class Subject:
-    """What a path names, and who may come near it.
+    """What a path names, and who may come near it."""
 
-    Args:
-        name: in one word, for sentences.
-        kind: what the audit calls it; its name when left out.
-        query: selects it by the ids and dates in the path, in their order, the one it belongs to first; called once,
-            with bind parameters in their place.
-        dates: the parameters of `query` that are dates.
-        record: what a row of `query` becomes.
-        access: a guard of workflows/identity/access.py; None where every signed-in actor has it.
-        absent: the refusal for an id that is not there, where that is more than "no such".
-    """
-
-    name: str
+    name: str  # in one word, for sentences
+    # Selects it by the ids and dates in the path, in their order, the one it belongs to first; called once, with bind
+    # parameters in their place.
     query: Callable[..., Select[Any]]
-    record: type[Record]
-    kind: str = ""
-    dates: tuple[str, ...] = ()
+    record: type[Record]  # what a row of `query` becomes
+    kind: str = ""  # what the audit calls it; its name when left out
+    dates: tuple[str, ...] = ()  # the parameters of `query` that are dates
+    # A guard of workflows/identity/access.py; None where every signed-in actor has it.
     access: Callable[[Actor, Any], None] | None = None
+    # The refusal for an id that is not there, where that is more than "no such".
     absent: Callable[[Connection, Actor, UUID], DomainError] | None = None
     ids: tuple[str, ...] = field(init=False)
     statement: PreparedStatement = field(init=False)

@@ -20,25 +20,15 @@ LARGE_BODY_LIMIT_BYTES = 256 * 1024
 
 @dataclass(frozen=True, kw_only=True)
 class Declaration:
-    """Role, subject, audited action and limits of a route.
+    """Role, subject, audited action and limits of a route."""
 
-    Args:
-        role: who may use it; None where no credentials are asked for.
-        subject: what its path names.
-        changing: whether it takes Idempotency-Key and If-Match.
-        action: what the audit calls the change; None where nothing that is stored changes.
-        about: the kind of what the change is done to, in the audit.
-        limit: the rate limit that it counts in, besides the caller's and the address's.
-        body_limit_bytes: of a request's body.
-    """
-
-    role: Role | None = None
-    subject: Subject | None = None
-    changing: bool = False
-    action: str | None = None
-    about: str | None = None
-    limit: RouteLimit | None = None
-    body_limit_bytes: int = SMALL_BODY_LIMIT_BYTES
+    role: Role | None = None  # who may use it; None where no credentials are asked for
+    subject: Subject | None = None  # what its path names
+    changing: bool = False  # whether it takes Idempotency-Key and If-Match
+    action: str | None = None  # what the audit calls the change; None where nothing that is stored changes
+    about: str | None = None  # the kind of what the change is done to, in the audit
+    limit: RouteLimit | None = None  # the rate limit that it counts in, besides the caller's and the address's
+    body_limit_bytes: int = SMALL_BODY_LIMIT_BYTES  # of a request's body
 
     def __deepcopy__(self, _memo: object) -> Declaration:
         """Itself: flask-smorest copies a view's metadata, and a copied statement would copy all its tables."""

@@ -34,19 +34,12 @@ _OF_QUESTIONS = ("from_", "to", "time_zone", "mentor_profile_id", "course_id")
 
 @dataclass(frozen=True, kw_only=True)
 class Question:
-    """The period and the scope of a report, of which the caller may read it.
+    """The period and the scope of a report, of which the caller may read it."""
 
-    Args:
-        first: a day or a moment; None for the default.
-        last: the same.
-        time_zone: an IANA name; None where none was named.
-        now: when it is asked.
-    """
-
-    first: Edge | None
-    last: Edge | None
-    time_zone: str | None
-    now: datetime
+    first: Edge | None  # a day or a moment; None for the default
+    last: Edge | None  # the same
+    time_zone: str | None  # an IANA name; None where none was named
+    now: datetime  # when it is asked
     scope: Scope
 
     @property
@@ -77,23 +70,15 @@ def question_of(actor: Actor, filters: Mapping[str, Any], now: datetime) -> tupl
 
 @dataclass(frozen=True, kw_only=True)
 class Report:
-    """Numbers, and the two ways to show them.
+    """Numbers, and the two ways to show them."""
 
-    Args:
-        name: of the table's file.
-        query: the rows; of a list those of a page and one more, each with the `key` that the next page comes after.
-        body: the rows as JSON has them, of a list those of one page.
-        columns: the table's, by the keys of its lines.
-        lines: the rows as lines of the table.
-        listed: whether JSON comes in pages; a table is never cut.
-    """
-
-    name: str
+    name: str  # of the table's file
+    # The rows; of a list those of a page and one more, each with the `key` that the next page comes after.
     query: Callable[[Page], Select[Any]]
-    body: Callable[[Rows], dict[str, Any]]
-    columns: tuple[str, ...]
-    lines: Callable[[Rows], Iterable[Line]]
-    listed: bool = False
+    body: Callable[[Rows], dict[str, Any]]  # the rows as JSON has them, of a list those of one page
+    columns: tuple[str, ...]  # the table's, by the keys of its lines
+    lines: Callable[[Rows], Iterable[Line]]  # the rows as lines of the table
+    listed: bool = False  # whether JSON comes in pages; a table is never cut
 
 
 def reports(role: Role, filters: type[ma.Schema]) -> Callable[[Callable[..., Report]], Callable[[], Any]]:

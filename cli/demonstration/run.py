@@ -192,39 +192,26 @@ class Seen:
 
 @dataclass(frozen=True)
 class Expected:
-    """A result that must follow.
+    """A result that must follow."""
 
-    Args:
-        what: for the sentence "… did not happen".
-        by: the process that does it, or that shows it.
-        look: returns the result, once it is seen.
-        process: the part whose log shows why it did not happen.
-        known: the present knowledge about it, for that sentence.
-    """
-
-    what: str
-    by: str
-    look: Callable[[], Seen | None]
-    process: str
-    known: Callable[[], str] = lambda: ""
+    what: str  # for the sentence "… did not happen"
+    by: str  # the process that does it, or that shows it
+    look: Callable[[], Seen | None]  # returns the result, once it is seen
+    process: str  # the part whose log shows why it did not happen
+    known: Callable[[], str] = lambda: ""  # the present knowledge about it, for that sentence
 
 
 @dataclass(frozen=True)
 class DemoRun:
-    """One run of the demo.
-
-    Args:
-        arrival: set whenever a mail or a webhook arrives.
-        timeout_seconds: the longest wait for a result.
-    """
+    """One run of the demo."""
 
     output: Output
     api_url: str
     http: urllib3.PoolManager
     mailbox: Mailbox
     receiver: Receiver
-    arrival: threading.Event
-    timeout_seconds: float
+    arrival: threading.Event  # set whenever a mail or a webhook arrives
+    timeout_seconds: float  # the longest wait for a result
 
     def client(self, **claims: object) -> Client:
         return Client(self, claims)

@@ -89,15 +89,11 @@ class PlannedBooking:
 
 @dataclass
 class Planner:
-    """Finds times at which no person is in two places, mentee by mentee.
-
-    Args:
-        now: the present, UTC.
-    """
+    """Finds times at which no person is in two places, mentee by mentee."""
 
     seed: int
     mentors: list[PlannedMentor]
-    now: datetime
+    now: datetime  # the present, UTC
     _taken: dict[object, list[tuple[datetime, datetime]]] = field(default_factory=dict)
 
     def bookings_of(self, mentee: int) -> list[PlannedBooking]:
@@ -185,14 +181,10 @@ def review(db: Connection, session_id: UUID, *, mentee: Actor, mentor: Actor, wo
 
 @dataclass
 class EffectRunner:
-    """Runs the effects of one booking's events.
-
-    Args:
-        now: the present, UTC; a timer that is due later stays pending.
-    """
+    """Runs the effects of one booking's events."""
 
     db: Connection
-    now: datetime
+    now: datetime  # the present, UTC; a timer that is due later stays pending
     _timers: list[tuple[datetime, Effect, Event]] = field(default_factory=list)
 
     def run_immediate(self) -> None:

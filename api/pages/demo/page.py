@@ -40,19 +40,13 @@ class Link:
 
 @dataclass(frozen=True, kw_only=True)
 class DemoPage:
-    """A page; all of its text is escaped.
+    """A page; all of its text is escaped."""
 
-    Args:
-        root: the path before `/component`, empty or `/api`.
-        attributes: of the element; without any, the page has none.
-        links: groups of links, by what they are about.
-    """
-
-    root: str
+    root: str  # the path before `/component`, empty or `/api`
     title: str
     paragraphs: Sequence[str] = ()
-    attributes: Mapping[str, str] = field(default_factory=dict)
-    links: Mapping[str, Sequence[Link]] = field(default_factory=dict)
+    attributes: Mapping[str, str] = field(default_factory=dict)  # of the element; without any, the page has none
+    links: Mapping[str, Sequence[Link]] = field(default_factory=dict)  # groups of links, by what they are about
     language: str = LANGUAGES[0]
     direction: str = DIRECTIONS[0]
     theme: str = THEMES[0]

@@ -35,17 +35,13 @@ class Held(NamedTuple):
 
 @dataclass(frozen=True)
 class DemoPeople:
-    """The two of them, with what is offered and the sessions that they have.
-
-    Args:
-        sessions: of the mentee, the latest first.
-    """
+    """The two of them, with what is offered and the sessions that they have."""
 
     mentee_id: UUID
     mentor_user_id: UUID
     mentor_profile_id: UUID
     offers: list[Offer]
-    sessions: list[Held]
+    sessions: list[Held]  # of the mentee, the latest first
 
     @property
     def course_id(self) -> UUID | None:
