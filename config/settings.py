@@ -278,6 +278,7 @@ class Settings:
     jwt_audience: str | None = _text("JWT_AUDIENCE")
     jwt_issuer: str | None = _text("JWT_ISSUER")
     jwt_leeway_seconds: int = _whole("JWT_LEEWAY_SECONDS", 10, 0, 300)
+    jwt_subject: str = _one_of("JWT_SUBJECT", "id", "external")
     jwt_provision_users: bool = _setting(lambda env: env.bool("JWT_PROVISION_USERS", False))
     identity_headers: str = _one_of("IDENTITY_HEADERS", "off", "gateway", "open")
     cors_origins: tuple[str, ...] = _setting(

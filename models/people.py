@@ -2,7 +2,19 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Boolean, CheckConstraint, Column, ForeignKey, Index, Integer, Table, Text, Uuid, text
+from sqlalchemy import (
+    Boolean,
+    CheckConstraint,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    Table,
+    Text,
+    Uuid,
+    text,
+)
 from sqlalchemy.dialects.postgresql import ARRAY, TSVECTOR
 
 from models.base import Timestamp, changing, created, external_id, id_column, metadata, own_metadata
@@ -24,6 +36,9 @@ users = Table(
     Column("locale", Text, nullable=False, server_default=text("'en'"), info=replaced_by("'en'")),
     *external_id("users"),
     *own_metadata(),
+    # Of the token's claims that were written last, and when that token was issued.
+    Column("claims_digest", LargeBinary, info=ERASED),
+    Column("claims_at", Timestamp),
     *changing(),
     # A link in a mail holds the number at its time and is invalid once the number is higher: the user raises it, and a
     # trigger does with every change of the address.

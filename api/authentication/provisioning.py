@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
+from datetime import UTC, datetime
+from hashlib import sha256
 from typing import Any
 
 import structlog
 from marshmallow import ValidationError
 from sqlalchemy import Connection
+from uuid_utils.compat import uuid7
 
 from api.schemas.people import NewUser
-from workflows.accounts.actions import register_newcomer
+from workflows.accounts.actions import register_newcomer, update_by_claims
 from workflows.identity.actor import Actor, Claim, authenticate
 from workflows.kernel.clock import zone
 from workflows.kernel.errors import Invalid, Unauthenticated
@@ -18,46 +22,87 @@ from workflows.kernel.errors import Invalid, Unauthenticated
 log = structlog.get_logger(__name__)
 
 _NEW_USER = NewUser()
+_CLAIMED = ("email", "name", "locale")
 
 
 def authenticate_or_provision(db: Connection, claim: Claim) -> Actor:
-    """As `authenticate`; where the claim brings what an account needs, one is made first.
+    """As `authenticate`; claims that have changed change the account, and where there is none, one may be made of them.
 
     Raises:
         Unauthenticated: there is no such account, and none can be made.
     """
+    said = _said_by(claim.claims or {})
+    digest = sha256(json.dumps(said).encode()).digest()
+    issued_at = _issued_at(claim)
     try:
-        return authenticate(db, claim)
+        actor = authenticate(db, claim)
     except Unauthenticated:
-        if claim.newcomer is None or claim.user_id is None or claim.mentor_profile_id is not None:
+        if not claim.may_provision or claim.mentor_profile_id is not None:
             raise
-    register_newcomer(db, user_id=claim.user_id, **_account_of(claim.newcomer))
+        _register(db, claim, claims_digest=digest, claims_at=issued_at)
+        return _registered(db, claim)
+    if any(said) and digest != actor.claims_digest and (actor.claims_at is None or actor.claims_at <= issued_at):
+        assert actor.user_id is not None
+        update_by_claims(db, user_id=actor.user_id, digest=digest, issued_at=issued_at, **_usable(said))
+        log.info("user.changed_by_claims", user_id=actor.user_id)
+    return actor
+
+
+def _said_by(claims: Mapping[str, Any]) -> list[Any]:
+    """What claims say of a person; an address that is not verified counts for nothing."""
+    return [claims.get(name) if name != "email" or claims.get("email_verified") is True else None for name in _CLAIMED]
+
+
+def _issued_at(claim: Claim) -> datetime:
+    # Tokens without `iat` are ordered by their ends.
+    return datetime.fromtimestamp((claim.claims or {}).get("iat") or claim.expires_at or 0, UTC)
+
+
+def _usable(said: list[Any]) -> dict[str, str | None]:
+    """The values that an account can hold; None for others."""
+    found: dict[str, str | None] = {}
+    for name, value in zip(_CLAIMED, said, strict=True):
+        try:
+            found[name] = None if value is None else str(_NEW_USER.fields[name].deserialize(value))
+        except ValidationError:
+            found[name] = None
+    return found
+
+
+def _register(db: Connection, claim: Claim, **columns: Any) -> None:
+    claims = claim.claims or {}
+    if claims.get("email_verified") is not True:
+        raise Unauthenticated("There is no account for you yet, and the token's mail address is not a verified one.")
+    given = {"email": claims.get("email"), "name": claims.get("name"), "timeZone": _time_zone(claims.get("zoneinfo"))}
+    try:
+        account: dict[str, Any] = _NEW_USER.load(given)
+    except ValidationError as error:
+        lacking = " and ".join(sorted(error.normalized_messages()))
+        raise Unauthenticated(
+            f"There is no account for you yet, and the token has no usable {lacking} to make one."
+        ) from error
+    locale = _usable(_said_by(claims))["locale"]
+    named: dict[str, Any] = {
+        "id": claim.user_id or uuid7(),
+        "external_id": claim.external_id,
+        **({"locale": locale} if locale else {}),
+    }
+    register_newcomer(db, **named, **account, **columns)
+
+
+def _registered(db: Connection, claim: Claim) -> Actor:
     try:
         actor = authenticate(db, claim)
     except Unauthenticated as error:
         raise Unauthenticated(
             "There is no account for you yet, and another one has your mail address; ask an operator."
         ) from error
-    log.info("user.provisioned", user_id=claim.user_id)
+    log.info("user.provisioned", user_id=actor.user_id)
     return actor
 
 
-def _account_of(claims: Mapping[str, Any]) -> dict[str, str]:
-    if claims.get("email_verified") is not True:
-        raise Unauthenticated("There is no account for you yet, and the token's mail address is not a verified one.")
-    given = {"email": claims.get("email"), "name": claims.get("name"), "timeZone": _time_zone(claims.get("zoneinfo"))}
-    try:
-        account: dict[str, str] = _NEW_USER.load(given)
-    except ValidationError as error:
-        lacking = " and ".join(sorted(error.normalized_messages()))
-        raise Unauthenticated(
-            f"There is no account for you yet, and the token has no usable {lacking} to make one."
-        ) from error
-    return account
-
-
 def _time_zone(name: object) -> str:
-    """That of the claim where it is one; people can change it later."""
+    """The time zone of the claim, UTC where it is none; people can change it later."""
     try:
         return zone(name).key if isinstance(name, str) else "UTC"
     except Invalid:

@@ -82,7 +82,7 @@ class TokenVerifier:
             "audience": settings.jwt_audience,
             "issuer": settings.jwt_issuer,
             "leeway": settings.jwt_leeway_seconds,
-            "options": {"require": ["exp", "sub"], "verify_aud": self._has_audience},
+            "options": {"require": ["exp", "sub"], "verify_aud": self._has_audience, "verify_sub": False},
         }
 
     def claims_of(self, token: str) -> dict[str, Any]:
@@ -140,6 +140,11 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _checked(claims: dict[str, Any]) -> dict[str, Any]:
+    # RFC 7519 wants a text; many backends number their users.
+    if type(claims["sub"]) is int:
+        claims["sub"] = str(claims["sub"])
+    if not isinstance(claims["sub"], str):
+        raise ValueError("sub is no text")
     for name in _DATES:
         value = claims.get(name, 0)
         # PyJWT reads texts of digits as well, and takes any number, of whatever size.

@@ -127,4 +127,4 @@ def _policies_of(limits: tuple[tuple[str, RateLimit], ...]) -> str:
 def _name_of(claim: Claim) -> str:
     if claim.operator is not None:
         return f"operator:{claim.operator}"
-    return str(claim.user_id or claim.mentor_profile_id)
+    return str(claim.external_id or claim.user_id or claim.mentor_profile_id)

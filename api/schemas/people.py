@@ -56,6 +56,7 @@ class NewUser(ExternalBody):
     email = MailAddress(required=True, metadata={"example": "ada@example.org"})
     name = Line(200, required=True, metadata={"example": "Ada Lovelace"})
     time_zone = TimeZone(load_default="UTC")
+    locale = _locale()
 
 
 class User(ExternalShown):

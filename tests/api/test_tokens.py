@@ -11,12 +11,13 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
 from typing import Any
+from uuid import UUID
 
 import jwt
 import pytest
 import time_machine
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-from sqlalchemy import Engine, func, select
+from sqlalchemy import Engine, func, select, update
 from werkzeug.exceptions import ServiceUnavailable
 
 from api.authentication.authenticator import MAX_VERIFIED, Authenticator
@@ -36,6 +37,7 @@ from tests.api.identity_provider import (
 from tests.application import SECRET, World, settings_for, token
 from tests.eventually import eventually
 from tests.queries import scalar
+from tests.statements import statements_of
 from workflows.identity.actor import Claim
 from workflows.kernel.errors import Unauthenticated
 
@@ -325,8 +327,82 @@ def test_accounts_are_made_of_claims_on_first_sight(engine: Engine) -> None:
     assert first.status_code == 200
     made = {name: first.json[name] for name in ("id", "email", "name", "timeZone")}
     assert made == {"id": USER, "email": "new@example.org", "name": "New Comer", "timeZone": "Europe/Berlin"}
-    # Later claims change nothing, and need none of it.
-    assert client.get("/me", headers=newcomer(name="Other", email_verified=False)).json["name"] == "New Comer"
+    # Later requests need none of it.
+    assert client.get("/me", headers=newcomer(name=None, email_verified=False)).json["name"] == "New Comer"
+
+
+def by_claims(**claims: Any) -> dict[str, str]:
+    return {"Authorization": f"Bearer {token(claims)}"}
+
+
+def test_claims_that_change_change_the_account(world: World, cast: Cast) -> None:
+    client, sub = world.client, str(cast.mentee.id)
+    said = {"name": "Ada King", "email": "ada@king.example", "email_verified": True, "locale": "de-AT"}
+    first = client.get("/me", headers=by_claims(sub=sub, iat=100, **said)).json
+    assert [first[name] for name in ("name", "email", "locale")] == ["Ada King", "ada@king.example", "de-AT"]
+    again = client.get("/me", headers=by_claims(sub=sub, iat=101, **said))
+    assert again.headers["ETag"] == client.get("/me", headers=by_claims(sub=sub)).headers["ETag"]
+    # A person's own change stays, until the claims change.
+    client.patch("/me", json={"name": "Mine"}, headers=by_claims(sub=sub, iat=102, **said))
+    assert client.get("/me", headers=by_claims(sub=sub, iat=103, **said)).json["name"] == "Mine"
+    assert client.get("/me", headers=by_claims(sub=sub, iat=104, **said | {"name": "Hers"})).json["name"] == "Hers"
+    # An older token says what was.
+    assert client.get("/me", headers=by_claims(sub=sub, iat=99, **said)).json["name"] == "Hers"
+
+
+@pytest.mark.parametrize(
+    "claims",
+    [
+        {"email": "other@example.org"},
+        {"email": "no address", "email_verified": True},
+        {"name": " "},
+        {"locale": "x"},
+        {"name": 7, "locale": ["en"]},
+    ],
+)
+def test_claims_that_an_account_cannot_hold_change_nothing(world: World, cast: Cast, claims: dict[str, Any]) -> None:
+    sub = str(cast.mentee.id)
+    before = world.client.get("/me", headers=by_claims(sub=sub)).json
+    assert world.client.get("/me", headers=by_claims(sub=sub, **claims)).json == before
+
+
+def test_a_claimed_address_of_another_account_is_left_out(world: World, cast: Cast) -> None:
+    said = {"name": "Ada King", "email": cast.stranger.email.upper(), "email_verified": True}
+    me = world.client.get("/me", headers=by_claims(sub=str(cast.mentee.id), **said)).json
+    assert (me["name"], me["email"]) == ("Ada King", cast.mentee.email)
+
+
+def test_unchanged_claims_cost_no_statement(engine: Engine, cast: Cast) -> None:
+    world = World.on(engine)
+    headers = by_claims(sub=str(cast.mentee.id), name="Ada King")
+    with statements_of(engine) as first:
+        world.client.get("/me", headers=headers)
+    with statements_of(engine) as second:
+        world.client.get("/me", headers=headers)
+    assert len(first.statements) == len(second.statements) + 1
+
+
+@pytest.mark.parametrize("sub", ["auth0|7", "17", 17])
+def test_a_subject_may_be_an_external_id(engine: Engine, sub: str | int) -> None:
+    client = World.on(engine, jwt_subject="external", jwt_provision_users=True).client
+    first = client.get("/me", headers=newcomer(sub=sub))
+    assert (first.status_code, first.json["externalId"], first.json["name"]) == (200, str(sub), "New Comer")
+    assert UUID(first.json["id"]).version == 7
+    assert client.get("/me", headers=by_claims(sub=sub)).json == first.json
+    assert client.get("/me", headers=by_claims(sub="18")).status_code == 401
+
+
+def test_a_subject_that_is_a_number_is_no_id(world: World) -> None:
+    assert world.client.get("/me", headers=by_claims(sub=17)).status_code == 401
+
+
+def test_a_mentor_of_another_external_id_is_nobody(engine: Engine, cast: Cast) -> None:
+    world = World.on(engine, jwt_subject="external")
+    with engine.begin() as db:
+        db.execute(update(users).where(users.c.id == cast.mentor.user_id).values(external_id="7"))
+    mentor = str(cast.mentor.id)
+    assert world.client.get("/me", headers=by_claims(sub=7, mentor_profile_id=mentor)).status_code == 200
+    assert world.client.get("/me", headers=by_claims(sub=8, mentor_profile_id=mentor)).status_code == 401
 
 
 def test_a_first_request_may_be_a_change(engine: Engine) -> None:
@@ -366,8 +442,9 @@ def test_no_account_is_made_by_default_or_over_another(engine: Engine, world: Wo
     assert "another one has your mail address" in answer.json["message"]
 
 
-def test_first_requests_at_once_make_one_account(engine: Engine) -> None:
-    world, start = World.on(engine, jwt_provision_users=True), Barrier(6)
+@pytest.mark.parametrize("subject", ["id", "external"])
+def test_first_requests_at_once_make_one_account(engine: Engine, subject: str) -> None:
+    world, start = World.on(engine, jwt_provision_users=True, jwt_subject=subject), Barrier(6)
 
     def ask(number: int) -> int:
         start.wait()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -18,6 +19,24 @@ from workflows.kernel.clock import zone
 from workflows.kernel.errors import Invalid, NotFound, Stale
 from workflows.kernel.locks import lock_user_with_profile, share_user
 
+# A mentor's own answers to outside calendars are known by their address: no copy that was read before holds.
+_UPDATE_BY_CLAIMS = sql(
+    """
+WITH changed AS (
+    UPDATE users SET
+        name = coalesce(CAST(:name AS text), name), locale = coalesce(CAST(:locale AS text), locale),
+        email = CASE WHEN EXISTS (
+            SELECT FROM users other WHERE lower(other.email) = lower(CAST(:email AS text)) AND other.id <> :user_id
+        ) THEN email ELSE coalesce(CAST(:email AS text), email) END,
+        claims_digest = :digest, claims_at = :issued_at
+    WHERE id = :user_id AND erased_at IS NULL AND (claims_at IS NULL OR claims_at <= :issued_at)
+    RETURNING id
+)
+UPDATE calendar_feeds SET busy_until = NULL
+FROM mentor_profiles m JOIN changed ON changed.id = m.user_id
+WHERE calendar_feeds.mentor_profile_id = m.id
+"""
+)
 _ERASED = sql("SELECT erased_at IS NOT NULL FROM users WHERE id = :user_id")
 
 
@@ -54,17 +73,34 @@ def register_user(db: Connection, *, actor: Actor, email: str, time_zone: str, *
     return User(mentor_profile_id=None, **row._mapping)
 
 
-def register_newcomer(db: Connection, *, user_id: UUID, email: str, name: str, time_zone: str) -> None:
+def register_newcomer(db: Connection, *, time_zone: str, **columns: Any) -> None:
     """Write the account of a person whom the identity provider has named, unless there is one.
 
     Of two first requests at a time, the second one waits for the first. Where another account has the mail address,
     none is written.
 
+    Args:
+        time_zone: an IANA name.
+        columns: further columns of `users` by name.
+
     Raises:
         Invalid: no such time zone.
     """
-    values = {"id": user_id, "email": email, "name": name, "time_zone": zone(time_zone).key}
-    db.execute(upsert(users).values(values).on_conflict_do_nothing())
+    db.execute(upsert(users).values(time_zone=zone(time_zone).key, **columns).on_conflict_do_nothing())
+
+
+def update_by_claims(
+    db: Connection, *, user_id: UUID, digest: bytes, issued_at: datetime, **claimed: str | None
+) -> None:
+    """Write what a token says of its user, unless a token that was issued later has been written.
+
+    One statement: a request that only reads has no transaction. An address that another account has is left out.
+
+    Args:
+        digest: of the claims.
+        claimed: `email`, which is verified, `name` and `locale`; None for what stays.
+    """
+    db.execute(_UPDATE_BY_CLAIMS, {"user_id": user_id, "digest": digest, "issued_at": issued_at, **claimed})
 
 
 def publish_mentor_profile(

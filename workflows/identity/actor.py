@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -27,7 +28,9 @@ class Claim:
     operator: str | None = None
     # A publishable key, by name; empty where the catalogue is open to callers without credentials.
     visitor: str | None = None
-    newcomer: Mapping[str, Any] | None = None  # the token's claims, where an account may be made of them
+    external_id: str | None = None  # the marketplace's id of the user, where tokens have that
+    claims: Mapping[str, Any] | None = field(default=None, compare=False)  # of the token
+    may_provision: bool = False  # whether an account may be made of the claims
     # When the token ends, in seconds since 1970; None for other credentials.
     expires_at: float | None = field(default=None, compare=False)
 
@@ -46,21 +49,25 @@ class Actor:
     visitor: bool = False
     active: bool = True
     name: str
+    # Of the claims that the account was last written by, and when their token was issued.
+    claims_digest: bytes | None = field(default=None, compare=False, repr=False)
+    claims_at: datetime | None = field(default=None, compare=False, repr=False)
 
     @classmethod
-    def person(cls, user_id: UUID, mentor_profile_id: UUID | None, *, active: bool = True) -> Actor:
+    def person(cls, user_id: UUID, mentor_profile_id: UUID | None, **more: Any) -> Actor:
         """A user, who acts as a mentor exactly when `mentor_profile_id` is given."""
         name = f"mentor:{mentor_profile_id}" if mentor_profile_id else f"user:{user_id}"
-        return cls(user_id=user_id, mentor_profile_id=mentor_profile_id, active=active, name=name)
+        return cls(user_id=user_id, mentor_profile_id=mentor_profile_id, name=name, **more)
 
 
 SYSTEM = Actor(name="system")
 _OPERATORS = "operator:"
-USER = PreparedStatement(
-    select(users.c.id.label("user_id")).where(users.c.id == bindparam("id", type_=Uuid), users.c.erased_at.is_(None))
-)
+_OF_USER = (users.c.external_id, users.c.claims_digest, users.c.claims_at)
+_USER = select(users.c.id.label("user_id"), *_OF_USER).where(users.c.erased_at.is_(None))
+USER = PreparedStatement(_USER.where(users.c.id == bindparam("id", type_=Uuid)))
+USER_BY_EXTERNAL_ID = PreparedStatement(_USER.where(users.c.external_id == bindparam("external_id")))
 MENTOR = PreparedStatement(
-    select(mentor_profiles.c.user_id, mentor_profiles.c.active)
+    select(mentor_profiles.c.user_id, mentor_profiles.c.active, *_OF_USER)
     .join(users, users.c.id == mentor_profiles.c.user_id)
     .where(mentor_profiles.c.id == bindparam("id", type_=Uuid), users.c.erased_at.is_(None))
 )
@@ -85,12 +92,22 @@ def authenticate(db: Connection, claim: Claim) -> Actor:
         return Actor(operator=True, name=f"{_OPERATORS}{claim.operator}")
     if claim.visitor is not None:
         return Actor(visitor=True, name=f"visitor:{claim.visitor}" if claim.visitor else "visitor")
-    if claim.mentor_profile_id is None:
-        found = USER.one_or_none(db, {"id": claim.user_id})
-    else:
+    if claim.mentor_profile_id is not None:
         found = MENTOR.one_or_none(db, {"id": claim.mentor_profile_id})
-        if found is not None and claim.user_id not in (None, found["user_id"]):
-            found = None
-    if found is None:
+    elif claim.external_id is not None:
+        found = USER_BY_EXTERNAL_ID.one_or_none(db, {"external_id": claim.external_id})
+    else:
+        found = USER.one_or_none(db, {"id": claim.user_id})
+    if (
+        found is None
+        or claim.user_id not in (None, found["user_id"])
+        or claim.external_id not in (None, found["external_id"])
+    ):
         raise Unauthenticated("The caller is not a known user or mentor.")
-    return Actor.person(found["user_id"], claim.mentor_profile_id, active=found.get("active", True))
+    return Actor.person(
+        found["user_id"],
+        claim.mentor_profile_id,
+        active=found.get("active", True),
+        claims_digest=found["claims_digest"],
+        claims_at=found["claims_at"],
+    )
