@@ -86,15 +86,10 @@ def written(database_url: str) -> dict[tuple[str, str], float]:
 
 @dataclass
 class Lives:
-    """Lives measured on one contender since it was started.
+    """Lives measured on one contender since it was started."""
 
-    Args:
-        contender: with its people, and idle.
-        results: where the figures go.
-    """
-
-    contender: BookingSystem
-    results: Results
+    contender: BookingSystem  # with its people, and idle
+    results: Results  # where the figures go
     done: int = 0
 
     def measure(self, clients: int, seconds: float) -> None:
@@ -140,17 +135,11 @@ def wait_until_finished(contender: BookingSystem, lives: int) -> float:
 
 @dataclass
 class Rates:
-    """Requests and accepts a second, of a contender whose workers are off.
+    """Requests and accepts a second, of a contender whose workers are off."""
 
-    Args:
-        contender: with its people.
-        results: where the figures go.
-        seconds: how long requests are sent for; what they made is then accepted.
-    """
-
-    contender: BookingSystem
-    results: Results
-    seconds: float
+    contender: BookingSystem  # with its people
+    results: Results  # where the figures go
+    seconds: float  # how long requests are sent for; what they made is then accepted
 
     def warm_up(self) -> None:
         """Send a few of each, so that connections, caches and prepared statements are there."""

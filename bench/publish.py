@@ -95,23 +95,14 @@ def _process_lines(results: Results) -> Sequence[str]:
 
 @dataclass(frozen=True)
 class Arithmetic:
-    """The needs of ten million sessions a day, from the measured cost of one life.
+    """The needs of ten million sessions a day, from the measured cost of one life."""
 
-    Args:
-        life_ms: processor milliseconds of all processes.
-        postgres_ms: those of PostgreSQL among them.
-        commits: transactions of a life.
-        rows_written: rows inserted and updated.
-        wal_bytes: written to the write-ahead log.
-        stored_bytes: by which the database grew, indexes included.
-    """
-
-    life_ms: float
-    postgres_ms: float
-    commits: float
-    rows_written: float
-    wal_bytes: float
-    stored_bytes: float
+    life_ms: float  # processor milliseconds of all processes
+    postgres_ms: float  # those of PostgreSQL among them
+    commits: float  # transactions of a life
+    rows_written: float  # rows inserted and updated
+    wal_bytes: float  # written to the write-ahead log
+    stored_bytes: float  # by which the database grew, indexes included
 
     @property
     def peak_lives(self) -> float:

@@ -62,27 +62,16 @@ DRAFTS_A_SECOND = 6000  # more than PostgreSQL accepts
 
 @dataclass
 class Suite:
-    """The measures, the contenders, and the durations.
+    """The measures, the contenders, and the durations."""
 
-    Args:
-        results: where the figures go.
-        measures: of MEASURES.
-        contenders: of CONTENDERS.
-        clients: how many at a time, one after the other.
-        life_seconds: how long lives are begun for.
-        bookings: in the large one of two databases.
-        rate_seconds: how long requests and reads are sent for.
-        say: takes a line about what is done now.
-    """
-
-    results: Results
-    measures: Sequence[str]
-    contenders: Sequence[str]
-    clients: Sequence[int]
-    life_seconds: float
-    rate_seconds: float
-    bookings: int
-    say: Callable[[str], None]
+    results: Results  # where the figures go
+    measures: Sequence[str]  # of MEASURES
+    contenders: Sequence[str]  # of CONTENDERS
+    clients: Sequence[int]  # how many at a time, one after the other
+    life_seconds: float  # how long lives are begun for
+    rate_seconds: float  # how long requests and reads are sent for
+    bookings: int  # in the large one of two databases
+    say: Callable[[str], None]  # takes a line about what is done now
 
     def run_round(self, number: int) -> None:
         """Measure everything once; every other round goes through the contenders the other way round."""

@@ -49,12 +49,7 @@ weekly_hours = Table(
     UniqueConstraint("mentor_profile_id", "revision"),
     CheckConstraint("revision >= 1", name="revision"),
     CheckConstraint("until >= since", name="holds_until_after_since"),
-    Index(
-        "uq_weekly_hours_present",
-        "mentor_profile_id",
-        unique=True,
-        postgresql_where=text("until IS NULL"),
-    ),
+    Index("uq_weekly_hours_present", "mentor_profile_id", unique=True, postgresql_where=text("until IS NULL")),
 )
 
 # One open period of a weekday, in minutes since midnight in the time zone of its hours.

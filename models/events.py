@@ -175,12 +175,7 @@ deliveries = Table(
     # Operators list these: few among all that are done.
     Index("ix_deliveries_cancelled", "event_id", postgresql_where=text("state = 'cancelled'")),
     # One endpoint's, the newest first.
-    Index(
-        "ix_deliveries_webhook",
-        "endpoint_id",
-        "event_id",
-        postgresql_where=text("effect = 'webhooks.send'"),
-    ),
+    Index("ix_deliveries_webhook", "endpoint_id", "event_id", postgresql_where=text("effect = 'webhooks.send'")),
     # The waiting deliveries of each endpoint: claims take endpoints in turn, and those of a recovering one sooner.
     Index(
         "ix_deliveries_webhook_pending",

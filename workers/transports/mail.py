@@ -137,11 +137,7 @@ class FolderTransport(Transport[Mail]):
 
 
 def as_sent(mail: Mail, identity: MailIdentity) -> tuple[str, str, bytes, bool]:
-    """The mail as SMTP hands it over.
-
-    Returns:
-        Sender, recipient, the content with its final dot, and whether an address goes beyond ASCII.
-    """
+    """For SMTP: sender, recipient, the content with its final dot, and whether an address goes beyond ASCII."""
     message = compose(mail, identity)
     sender, recipient = parseaddr(identity.sender)[1], identity.recipient(mail)
     international = not (sender + recipient).isascii()

@@ -52,8 +52,7 @@ def make_partitions(db: Connection, *, now: datetime) -> list[date]:
 def drop_old_partition(db: Connection, *, now: datetime, keep_days: int) -> str | None:
     """Drop the oldest partition whose entries are all older than `keep_days`, and add to the chain that it was dropped.
 
-    Returns:
-        The name of what was dropped; None where nothing is old enough, or the chain has not come so far.
+    Returns its name; None where nothing is old enough, or the chain has not come so far.
     """
     first_kept = oldest_kept(now, keep_days)
     old = [name for name in db.scalars(_PARTITIONS) if name < _name(first_kept) and name != _DEFAULT]

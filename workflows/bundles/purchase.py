@@ -22,13 +22,11 @@ from workflows.kernel.locks import SHARE_MENTEE
 from workflows.terms.expected_terms import NOTHING_EXPECTED, ExpectedTerms
 
 # A constraint cannot know the time: an expired purchase is closed by the one that follows it.
-_CLOSE_EXPIRED = sql(
-    """
+_CLOSE_EXPIRED = sql("""
 UPDATE bundle_purchases SET closed_at = :now
 WHERE mentee_user_id = :mentee_user_id AND course_id = :course_id
   AND product_id = :product_id AND closed_at IS NULL AND valid_to <= :now
-"""
-)
+""")
 _PURCHASE = moving(
     f"""
     INSERT INTO bundle_purchases (

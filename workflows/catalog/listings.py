@@ -29,13 +29,11 @@ from workflows.terms.terms import Terms
 # Of a mentor: none is ever deleted, since bookings name them.
 MAX_LISTINGS = 500
 # None for a mentor whose account has been erased.
-_COUNT = sql(
-    """
+_COUNT = sql("""
 SELECT (SELECT count(*) FROM listings WHERE mentor_profile_id = m.id)
 FROM mentor_profiles m JOIN users u ON u.id = m.user_id AND u.erased_at IS NULL
 WHERE m.id = :mentor_profile_id
-"""
-)
+""")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,15 +61,13 @@ def listing_query(listing_id: UUID) -> Select[Any]:
 # The listing of that id, if it and its mentor are active; with the mentor's `user_id`, and their `calendar` for the
 # longest session that can start then.
 BOOKABLE = PreparedStatement(
-    sql(
-        f"""
+    sql(f"""
 SELECT {", ".join(f"listings.{each.name}" for each in Listing.columns())}, mentor.user_id,
        {calendar_as_json(":start_time", ":start_time + interval '1 day'")}
 FROM listings JOIN mentor_profiles AS mentor ON mentor.id = listings.mentor_profile_id AND mentor.active
 {JOIN_CALENDAR}
 WHERE listings.id = :listing_id AND listings.active
-"""
-    ).columns(*Listing.columns(), column("user_id", Uuid), column("calendar", JSONB))
+""").columns(*Listing.columns(), column("user_id", Uuid), column("calendar", JSONB))
 )
 
 

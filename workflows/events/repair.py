@@ -246,11 +246,7 @@ WHERE (d.event_id, d.effect, d.target) = (sent.event_id, sent.effect, sent.targe
 def requeue(db: Connection, delivery_id: UUID, *states: DeliveryState) -> bool:
     """Make it due now, and wake up a worker; a dead one gets all its attempts again.
 
-    Args:
-        states: it must be in one of these.
-
-    Returns:
-        False when it is in none of them, or is being sent right now.
+    False when it is in none of these states, or is being sent right now.
     """
     row = db.execute(_REQUEUE, {"id": delivery_id, "states": list(states)}).one_or_none()
     if row is not None:
@@ -266,8 +262,7 @@ def requeue_dead(db: Connection, effects: Sequence[str], *, since: datetime) -> 
 def recover(db: Connection, endpoint_id: UUID, event_types: Sequence[str], *, since: datetime, until: datetime) -> int:
     """Requeue the dead letters of a webhook endpoint, and send the messages that it missed while it was not active.
 
-    Returns:
-        How many there were, the oldest events first, without those that another transaction is requeuing.
+    The oldest events come first; returns how many there were, without those that another transaction requeues.
     """
     values = {
         "endpoint_id": endpoint_id,
@@ -307,11 +302,7 @@ def has_pending_of_endpoint(db: Connection, endpoint_id: UUID) -> bool:
 
 
 def hasten_postponed(db: Connection, endpoint_id: UUID, *, limit: int = TURNS_PAGE) -> bool:
-    """Have a page of what was postponed for a webhook endpoint's sake be due sooner, one after the other.
-
-    Returns:
-        Whether there may be more.
-    """
+    """Hasten a page of the messages postponed for a webhook endpoint, at a pace; returns whether there may be more."""
     values = {"endpoint_id": endpoint_id, "per_second": REQUEUED_PER_SECOND, "limit": limit}
     found = db.execute(_HASTEN, values).all()
     enqueue_wakeups(db, [Wakeup.of(row) for row in found if row.event_id is not None])

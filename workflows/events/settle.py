@@ -101,13 +101,9 @@ def mark_done(db: Connection, deliveries: Sequence[Delivery]) -> int:
 
 
 def settle(db: Connection, delivery: Delivery, attempt: Attempt, *, after: timedelta | None = None) -> bool:
-    """Write what an attempt came to: done, dead or cancelled, or pending and due after a pause.
+    """Write an attempt and its outcome: done, dead or cancelled, or `retry` after a pause.
 
-    Args:
-        after: the pause, of an attempt whose outcome is `retry`.
-
-    Returns:
-        False when the row is no longer ours.
+    False when the row is no longer ours.
     """
     cancelled = attempt.outcome == DeliveryState.CANCELLED and attempt.error_class in CANCEL_REASONS
     values = {
@@ -152,8 +148,7 @@ def postpone(
 def done_outbound(db: Connection, successes: Sequence[tuple[Delivery, Attempt]]) -> set[DeliveryKey]:
     """Mark them done and keep their attempts, in one statement that waits for no lock.
 
-    Returns:
-        Those that were written; the others are locked at the moment, or no longer ours.
+    Returns those that were written; the others are locked at the moment, or no longer ours.
     """
     attempts = [attempt for _delivery, attempt in successes]
     values = fenced_keys_as_arrays([delivery for delivery, _attempt in successes]) | {

@@ -39,72 +39,54 @@ OPERATOR_OR_MENTOR = Role(
 )
 
 
-class HasMentor(Protocol):
-    """A record of one mentor."""
-
+class HasMentor(Protocol):  # a record of one mentor
     @property
     def mentor_profile_id(self) -> UUID: ...
 
 
-class HasMentee(Protocol):
-    """A record of one mentee; None of a group."""
-
+class HasMentee(Protocol):  # a record of one mentee; None of a group
     @property
     def mentee_user_id(self) -> UUID | None: ...
 
 
-class HasParties(HasMentor, HasMentee, Protocol):
-    """A record of one mentor and one mentee; or, of a group, the participants that it was read with."""
-
+class HasParties(
+    HasMentor, HasMentee, Protocol
+):  # a record of one mentor and one mentee; or, of a group, the participants that it was read with
     @property
     def participant_ids(self) -> Sequence[UUID] | None: ...
 
 
-class OfBooking(HasParties, Protocol):
-    """A session."""
-
+class OfBooking(HasParties, Protocol):  # a session
     @property
     def booking_id(self) -> UUID: ...
 
 
-class HasId(Protocol):
-    """A user."""
-
+class HasId(Protocol):  # a user
     @property
     def id(self) -> UUID: ...
 
 
-class HasUser(Protocol):
-    """A record of one user."""
-
+class HasUser(Protocol):  # a record of one user
     @property
     def user_id(self) -> UUID: ...
 
 
-class HasOwner(Protocol):
-    """A record of a mentor, or of all operators."""
-
+class HasOwner(Protocol):  # a record of a mentor, or of all operators
     @property
     def mentor_profile_id(self) -> UUID | None: ...
 
 
-class HasMentees(Protocol):
-    """A session with all of its mentees."""
-
+class HasMentees(Protocol):  # a session with all of its mentees
     @property
     def mentees(self) -> Sequence[UUID]: ...
 
 
-class CanBeHidden(HasParties, Protocol):
-    """A review."""
-
+class CanBeHidden(HasParties, Protocol):  # a review
     @property
     def hidden(self) -> bool: ...
 
 
-class CanBeInactive(Protocol):
-    """A product, which may no longer be sold."""
-
+class CanBeInactive(Protocol):  # a product, which may no longer be sold
     @property
     def active(self) -> bool: ...
 

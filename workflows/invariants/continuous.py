@@ -119,11 +119,7 @@ def _finding(name: str, remembered: Row[tuple[str, int, list[str]]] | None, fres
 
 
 def look_at_changes(db: Connection, *, page: int = CHANGES_PAGE) -> bool:
-    """Look at a page of everything that changed (bookings, sessions, groups, reviews, bundles), at each such age.
-
-    Returns:
-        Whether one of the pages was full, so that there may be more.
-    """
+    """Check a page of the changes of each table and age; returns whether one was full, so that there may be more."""
     more, now = False, _now(db)
     for age in LOOKS_AFTER:
         asked: defaultdict[About, set[UUID]] = defaultdict(set)

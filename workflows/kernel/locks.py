@@ -105,11 +105,7 @@ _SESSIONS = sql("SELECT id FROM sessions WHERE id = ANY(CAST(:ids AS uuid[])) OR
 
 
 def lock_calendar(db: Connection, mentor_profile_id: UUID) -> str:
-    """Let bookings and other changes of a mentor's calendar wait for the end of the transaction.
-
-    Returns:
-        the time zone of the mentor's profile.
-    """
+    """Let other changes of a mentor's calendar wait for the transaction's end; returns the time zone of the profile."""
     time_zone: str = db.execute(_CALENDAR, {"id": mentor_profile_id}).scalar_one()
     return time_zone
 

@@ -135,7 +135,4 @@ def _status(db: Connection, delivery_id: UUID) -> DeliveryStatus:
 
 
 def _in_progress() -> Conflict:
-    return Conflict(
-        code="delivery_in_progress",
-        retry_after=1,
-    )
+    return Conflict(code="delivery_in_progress", retry_after=1)

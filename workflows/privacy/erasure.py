@@ -134,11 +134,7 @@ PARTS = (
         BOOKINGS,
         keeps_versions=True,
     ),
-    Part(
-        "notifications",
-        _ids(f"SELECT id FROM notifications WHERE user_id = {_USER} AND id > :after"),
-        NOTIFICATIONS,
-    ),
+    Part("notifications", _ids(f"SELECT id FROM notifications WHERE user_id = {_USER} AND id > :after"), NOTIFICATIONS),
     # Of the mentor's own endpoints, which may be other people's servers.
     Part("webhooks", repair.EVENTS_TO_DELETED_ENDPOINTS, (repair.FORGET_ENDPOINT_ANSWERS,)),
 )

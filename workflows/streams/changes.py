@@ -314,11 +314,7 @@ def is_settled(db: Connection) -> bool:
 
 
 def settle(db: Connection) -> int | None:
-    """Note which events were written in another cluster than this one, unless that is known.
-
-    Returns:
-        How many clusters the database has lived in; None if nothing was to be noted.
-    """
+    """Note which events were written in another cluster; returns how many clusters there were, or None."""
     if is_settled(db):
         return None
     # Whatever has a number by then is committed.

@@ -140,9 +140,7 @@ def resend(
 
     A pending delivery becomes due now, a dead one gets all its attempts again, and a finished one is followed by
     another one, unless another is pending already. While the endpoint's circuit breaker is open they wait for it.
-
-    Returns:
-        The delivery that is pending now.
+    Returns the delivery that is pending then.
 
     Raises:
         Forbidden: the endpoint has another owner.
@@ -202,13 +200,7 @@ def recover(
         raise _invalid_time("until", "Must be after since.")
     require_active(endpoint.state)
     use_recovery(db, endpoint.id, quotas)
-    return repair.recover(
-        db,
-        endpoint.id,
-        endpoint.event_types,
-        since=since,
-        until=until or now,
-    )
+    return repair.recover(db, endpoint.id, endpoint.event_types, since=since, until=until or now)
 
 
 def forget_missed_messages(db: Connection, *, now: datetime, limit: int = BATCH_ROWS) -> bool:
