@@ -10,11 +10,7 @@ from config.settings import Settings
 
 
 def require_address(host: str) -> None:
-    """Refuse a host that is no IP address, such as a name.
-
-    Raises:
-        BadParameter: with the option.
-    """
+    """Refuse a host that is no IP address, such as a name. Raises BadParameter: with the option."""
     try:
         ip_address(host)
     except ValueError as error:

@@ -38,11 +38,7 @@ NO_PROXIES = TrustedProxies()
 
 
 def rate_limit(name: str, value: str) -> RateLimit | None:
-    """`600/minute` as a limit; None for `off`.
-
-    Raises:
-        ValueError: it is neither.
-    """
+    """`600/minute` as a limit; None for `off`. Raises ValueError: it is neither."""
     if value.strip() == OFF:
         return None
     read = _RATE.fullmatch(value.strip())
@@ -52,11 +48,7 @@ def rate_limit(name: str, value: str) -> RateLimit | None:
 
 
 def trusted_proxies(name: str, value: str) -> TrustedProxies:
-    """A number of proxies, or networks such as `10.0.0.0/8,fd00::/8`.
-
-    Raises:
-        ValueError: it is neither.
-    """
+    """A number of proxies, or networks such as `10.0.0.0/8,fd00::/8`. Raises ValueError: it is neither."""
     value = value.strip()
     if value.isdecimal() and int(value) <= MAX_PROXIES:
         return TrustedProxies(hops=int(value))

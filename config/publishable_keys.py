@@ -13,11 +13,7 @@ _KEY = re.compile(rf"{PREFIX}[A-Za-z0-9]{{24,64}}")
 
 
 def require_publishable_key(key: str) -> str:
-    """The key without the blanks around it.
-
-    Raises:
-        ValidationError: it is none; with what would be right.
-    """
+    """The key without the blanks around it. Raises ValidationError: it is none; with what would be right."""
     given = key.strip()
     if not _KEY.fullmatch(given):
         raise ValidationError(

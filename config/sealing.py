@@ -52,11 +52,7 @@ class Sealer:
         return self.mark + self._fernet.encrypt(value.encode()).decode()
 
     def unseal(self, sealed: str) -> str:
-        """The value that was sealed.
-
-        Raises:
-            UnsealError: no passphrase fits, or it is no sealed value.
-        """
+        """The value that was sealed. Raises UnsealError: no passphrase fits, or it is no sealed value."""
         try:
             return self._fernet.decrypt(sealed[MARK_CHARACTERS:].encode()).decode()
         except InvalidToken as error:

@@ -69,10 +69,6 @@ def flower_logins(values: list[str], *, development: bool) -> tuple[str, ...]:
 
 
 def require_passphrases(passphrases: Sequence[str]) -> None:
-    """Refuse keys that anybody could derive.
-
-    Raises:
-        ValueError: there are none, or one is empty.
-    """
+    """Refuse keys that anybody could derive. Raises ValueError: there are none, or one is empty."""
     if not passphrases or not all(passphrase.strip() for passphrase in passphrases):
         raise ValueError("Nothing is sealed or signed with an empty passphrase.")

@@ -40,11 +40,7 @@ class Signer:
         return signed if isinstance(signed, str) else signed.decode()
 
     def verify(self, signed: str) -> object:
-        """The payload that was signed.
-
-        Raises:
-            Forged: it was not.
-        """
+        """The payload that was signed. Raises Forged: it was not."""
         if len(signed) > SIGNED_LIMIT_CHARACTERS:
             raise Forged("no signed text is that long")
         try:

@@ -35,11 +35,7 @@ AnyHeaders = Mapping[str, str] | Headers
 
 
 class Authenticator:
-    """Reads credentials as the settings have them.
-
-    Args:
-        keys: verify tokens; those of the settings when left out.
-    """
+    """Reads credentials as the settings have them. `keys`: verify tokens; those of the settings when left out."""
 
     def __init__(self, settings: Settings, keys: KeySource | None = None) -> None:
         self._settings = settings

@@ -82,11 +82,7 @@ class JwksKeys:
         return found
 
     def read(self) -> tuple[NamedKey, ...]:
-        """Ask for the keys now.
-
-        Raises:
-            JwksError: there is no answer, or no usable key in it.
-        """
+        """Ask for the keys now. Raises JwksError: there is no answer, or no usable key in it."""
         try:
             headers = {"accept": "application/json", "accept-encoding": "identity", "user-agent": "Tutelage"}
             response = self._client.get(self._url, headers, redirects=0)

@@ -82,11 +82,7 @@ def limit_body() -> None:
 
 
 def body_of(request: Request) -> bytes:
-    """The whole body.
-
-    Raises:
-        RequestEntityTooLarge: it is larger than the application takes.
-    """
+    """The whole body. Raises RequestEntityTooLarge: it is larger than the application takes."""
     raw = request.get_data(cache=True)
     # A body that does not say its length is cut off at the limit by Werkzeug, without a word.
     if request.content_length is None and len(raw) >= (request.max_content_length or len(raw) + 1):

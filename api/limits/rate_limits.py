@@ -37,11 +37,7 @@ class Counted(NamedTuple):
 
 
 class RateLimits:
-    """The limits of one process.
-
-    Args:
-        counter: as the settings have it when left out.
-    """
+    """The limits of one process. `counter`: as the settings have it when left out."""
 
     def __init__(self, settings: Settings, counter: Counter | None = None) -> None:
         self._limits: dict[str, RateLimit | None] = {

@@ -177,11 +177,7 @@ def _one_of(name: str, choices: tuple[str, ...]) -> str:
 
 
 def _attributes(variant: str, asked: dict[str, str], people: DemoPeople | None, side: str | None) -> dict[str, str]:
-    """The attributes of the element.
-
-    Args:
-        side: whose token it gets; None for a visitor.
-    """
+    """The attributes of the element. `side`: whose token it gets; None for a visitor."""
     chosen = app_state().settings
     attributes = {"variant": variant, **{name: asked[name] for name in _IDS if name in asked}}
     if people is not None and not asked.keys() & {"mentor", "course", "session"}:

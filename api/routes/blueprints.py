@@ -134,11 +134,7 @@ def versioned(view: View) -> View:
 
 
 def document(view: View, of: Callable[..., object], **documentation: Any) -> View:
-    """Give a view the documentation of another one (what it wraps, or itself), with additions.
-
-    Returns:
-        the view.
-    """
+    """Give a view the documentation of another one (what it wraps, or itself), with additions. Returns the view."""
     # A copy: one view may stand behind several routes with different loaders.
     vars(view)["_apidoc"] = {**deepcopy(documentation_of(of)), **documentation}
     return view

@@ -195,11 +195,7 @@ class CancellationTypeBody(RequestSchema):
 
     @post_load
     def name_the_type(self, body: dict[str, Any], **_options: Any) -> dict[str, Any]:
-        """Keep the type under one name.
-
-        Raises:
-            ValidationError: its two names have different values.
-        """
+        """Keep the type under one name. Raises ValidationError: its two names have different values."""
         fold_names(body, "type", "cancellation_type")
         return body
 

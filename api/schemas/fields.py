@@ -134,11 +134,7 @@ class ShownText(fields.String):
 
 
 class SearchText(OneLine):
-    """Words to search for.
-
-    Args:
-        where: what is searched, for the documentation.
-    """
+    """Words to search for. `where`: what is searched, for the documentation."""
 
     def __init__(self, where: str) -> None:
         described = f"Words in {where}, all of them, each from its beginning on; case and accents do not matter."

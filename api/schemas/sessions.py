@@ -245,11 +245,7 @@ class NewSession(ListingOrDuration, BookingBody):
 
     @post_load
     def name_the_mentor(self, body: dict[str, Any], **_options: Any) -> dict[str, Any]:
-        """Keep the mentor under one name.
-
-        Raises:
-            ValidationError: neither name is given, or both with different ids.
-        """
+        """Keep the mentor under one name. Raises ValidationError: neither name is given, or both with different ids."""
         fold_names(body, "mentor_profile_id", "coach_id")
         if body.get("mentor_profile_id") is None:
             raise ValidationError("Missing data for required field.", "mentorProfileId")

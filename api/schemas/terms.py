@@ -59,11 +59,7 @@ class Location(RequestSchema):
 
     @validates_schema
     def require_link(self, location: dict[str, Any], **_options: Any) -> None:
-        """Require a link where people meet online.
-
-        Raises:
-            ValidationError: it is none.
-        """
+        """Require a link where people meet online. Raises ValidationError: it is none."""
         if location["kind"] is LocationKind.ONLINE and location.get("value") is not None:
             try:
                 require_meeting_link(location["value"])

@@ -85,11 +85,7 @@ class Hub:
         self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="stream reader")
 
     async def read(self, reader: Reader[T], *, consistent: bool = False) -> T:
-        """Run a reader in a transaction, in another thread.
-
-        Args:
-            consistent: whether all its statements see the same.
-        """
+        """Run a reader in a transaction, in another thread. `consistent`: whether all its statements see the same."""
         return await asyncio.get_running_loop().run_in_executor(self._readers, self._read, reader, consistent)
 
     async def call(self, work: Callable[[], T]) -> T:

@@ -37,11 +37,7 @@ class _Course:
 
 
 def run_course(run: DemoRun, engine: Engine) -> None:
-    """Run the steps, with people of their own.
-
-    Raises:
-        DemoFailed: an answer is not as promised.
-    """
+    """Run the steps, with people of their own. Raises DemoFailed: an answer is not as promised."""
     run.output.heading("A course: a bundle is spent and given back, and a group fills up")
     course = _open_course(run, engine)
     _use_bundle(course)

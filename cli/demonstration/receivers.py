@@ -36,11 +36,7 @@ class ReceivedMail:
 
 
 class Mailbox:
-    """What has arrived until now.
-
-    Args:
-        arrival: set whenever something arrives.
-    """
+    """What has arrived until now. `arrival`: set whenever something arrives."""
 
     def __init__(self, arrival: threading.Event) -> None:
         self._arrival = arrival
@@ -97,11 +93,7 @@ class ReceivedMessage:
 
 
 class Receiver:
-    """What has arrived until now.
-
-    Args:
-        arrival: set whenever something arrives.
-    """
+    """What has arrived until now. `arrival`: set whenever something arrives."""
 
     def __init__(self, arrival: threading.Event) -> None:
         self._arrival = arrival

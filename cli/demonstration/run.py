@@ -155,11 +155,7 @@ class Client:
     def _ask(
         self, method: str, path: str, body: Mapping[str, Any] | None, expect: Sequence[int], headers: Mapping[str, str]
     ) -> Answer:
-        """One request.
-
-        Raises:
-            DemoFailed: there is no answer, none that is JSON, or one of another status.
-        """
+        """One request. Raises DemoFailed: there is no answer, none that is JSON, or one of another status."""
         token = sign(self.claims, lifetime=TOKEN_LIFETIME, settings=settings())
         keyed = {"Authorization": f"Bearer {token}", "Idempotency-Key": str(uuid4()), **headers}
         url, began = self.run.api_url + path, monotonic()

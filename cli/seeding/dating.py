@@ -37,11 +37,7 @@ _NOTIFICATION = text("UPDATE notifications SET id = :new_id, created_at = :at WH
 
 
 def date_account(db: Connection, user_id: UUID, *, now: datetime) -> None:
-    """Let an account, with its profile and listings, be older than the bookings of it.
-
-    Args:
-        now: the present, UTC.
-    """
+    """Let an account, with its profile and listings, be older than the bookings of it. `now`: the present, UTC."""
     _update(db, _ACCOUNT, user_id=user_id, at=now - ACCOUNT_AGE)
 
 

@@ -62,11 +62,7 @@ class ActionPage(ABC):
 
     @abstractmethod
     def asking(self) -> Page:
-        """The page that asks.
-
-        Raises:
-            DomainError: what it asks for is not possible now.
-        """
+        """The page that asks. Raises DomainError: what it asks for is not possible now."""
 
     @abstractmethod
     def act(self, answers: dict[str, Any]) -> Page | Redirect:
@@ -80,11 +76,7 @@ class ActionPage(ABC):
         """
 
     def read(self, form: Mapping[str, str]) -> dict[str, Any]:
-        """The answers in a form; what is blank is left out.
-
-        Raises:
-            ValidationError: with the reasons by field.
-        """
+        """The answers in a form; what is blank is left out. Raises ValidationError: with the reasons by field."""
         names = [each.data_key or name for name, each in self.answers.fields.items()]
         lines = {name: form[name].replace("\r\n", "\n") for name in names if form.get(name, "").strip()}
         answers: dict[str, Any] = self.answers.load(require_storable(lines))
@@ -115,20 +107,12 @@ class BookingPage(ActionPage):
 
 
 def booking_of(visit: Visit) -> Booking:
-    """The booking that the link names.
-
-    Raises:
-        NotFound: it has been deleted.
-    """
+    """The booking that the link names. Raises NotFound: it has been deleted."""
     return Booking.of(found(visit, booking_query(visit.link.subject_id)))
 
 
 def found(visit: Visit, query: Select[Any]) -> Row[Any]:
-    """The only row of a query.
-
-    Raises:
-        NotFound: there is none any more.
-    """
+    """The only row of a query. Raises NotFound: there is none any more."""
     row = visit.db.execute(query).one_or_none()
     if row is None:
         raise NotFound(NO_SUCH_LINK)

@@ -54,11 +54,7 @@ def cancel_page(visit: Visit) -> ActionPage:
 
 
 def require_quoted(quoted: str | None, shown: str) -> None:
-    """Refuse a form whose page has shown another fee.
-
-    Raises:
-        Closed: it has.
-    """
+    """Refuse a form whose page has shown another fee. Raises Closed: it has."""
     if quoted not in (None, shown):
         raise Closed(*_CHANGED, has_changed=True)
 
