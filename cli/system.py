@@ -33,14 +33,7 @@ import urllib3
 from celery import Celery
 from kombu.exceptions import OperationalError
 
-from cli.embedded import (
-    StartError,
-    ending_with_parent,
-    free_port,
-    wait_for_postgres,
-    wait_for_redis,
-    wait_until,
-)
+from cli.embedded import StartError, ending_with_parent, free_port, wait_for_postgres, wait_for_redis, wait_until
 from cli.migrate import upgrade
 from cli.output import counted
 from cli.plan import FOLDER_VARIABLE, HOST, ROOT, Part, Plan, make_plan

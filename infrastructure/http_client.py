@@ -37,14 +37,7 @@ from infrastructure.network import (
     try_each,
 )
 from models.events import ErrorClass
-from workflows.kernel.address import (
-    Address,
-    AddressRefused,
-    Destination,
-    Network,
-    read_address,
-    require_reachable,
-)
+from workflows.kernel.address import Address, AddressRefused, Destination, Network, read_address, require_reachable
 from workflows.kernel.errors import Invalid
 from workflows.webhooks.headers import HeaderRefused
 

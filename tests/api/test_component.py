@@ -18,14 +18,7 @@ from iso4217 import raw_xml as iso_4217
 from sqlalchemy import Engine
 
 from api.http.headers import CLOSED_POLICY
-from api.pages.component_files import (
-    COMPONENT_FOLDER,
-    ENTRY,
-    MANIFEST,
-    STABLE_NAMES,
-    TYPES,
-    ComponentFiles,
-)
+from api.pages.component_files import COMPONENT_FOLDER, ENTRY, MANIFEST, STABLE_NAMES, TYPES, ComponentFiles
 from api.resources.component import worker_policy
 from api.schemas.fields import CURRENCIES
 from cli.plan import ROOT

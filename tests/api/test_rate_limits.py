@@ -16,14 +16,7 @@ from redis import Redis
 from sqlalchemy import Engine
 
 from api.http.client_addresses import client_address, counted_address
-from api.limits.counters import (
-    MAX_UNCOUNTED,
-    BufferedCounter,
-    Count,
-    FallbackCounter,
-    LocalCounter,
-    RedisCounter,
-)
+from api.limits.counters import MAX_UNCOUNTED, BufferedCounter, Count, FallbackCounter, LocalCounter, RedisCounter
 from api.routes.declaration import declaration_of
 from config.limits import RateLimit, TrustedProxies, trusted_proxies
 from tests.api.conftest import Cast

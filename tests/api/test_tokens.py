@@ -25,15 +25,7 @@ from api.authentication.jwks import JwksError, JwksKeys, keys_of
 from api.authentication.tokens import TokenVerifier, key_source
 from models.people import users
 from tests.api.conftest import Cast
-from tests.api.identity_provider import (
-    IdentityProvider,
-    assembled,
-    identity_provider,
-    jwk,
-    pem,
-    private_key,
-    signed,
-)
+from tests.api.identity_provider import IdentityProvider, assembled, identity_provider, jwk, pem, private_key, signed
 from tests.application import SECRET, World, settings_for, token
 from tests.eventually import eventually
 from tests.queries import scalar

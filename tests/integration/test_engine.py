@@ -15,19 +15,7 @@ from uuid import uuid4
 import psycopg
 import pytest
 from psycopg.adapt import Transformer
-from sqlalchemy import (
-    Engine,
-    Enum,
-    Integer,
-    Text,
-    bindparam,
-    column,
-    insert,
-    literal,
-    literal_column,
-    select,
-    text,
-)
+from sqlalchemy import Engine, Enum, Integer, Text, bindparam, column, insert, literal, literal_column, select, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.exc import DBAPIError, NotSupportedError
 

@@ -12,15 +12,7 @@ from psycopg._queries import MAX_CACHED_STATEMENT_LENGTH
 from sqlalchemy import Connection
 
 from models.bookings import BookingStatus
-from tests.factories import (
-    accept_booking,
-    make_booking,
-    make_listing,
-    make_mentor,
-    make_session,
-    make_user,
-    mentor_of,
-)
+from tests.factories import accept_booking, make_booking, make_listing, make_mentor, make_session, make_user, mentor_of
 from tests.integration.harness import counted_statements
 from workflows.bookings.actions import BOOKING_MACHINE, accept, cancel, decline
 from workflows.bookings.insert import ACCEPTED, DRAFT, DRAFT_WITHIN_LIMITS

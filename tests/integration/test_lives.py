@@ -24,14 +24,7 @@ from tests.integration.expectations import DAY, MINUTES, Disagreement, require_e
 from tests.integration.harness import without_guards
 from tests.integration.lives import Lives
 from workflows.analytics.availability import availability_of
-from workflows.analytics.counts import (
-    COUNTS,
-    SUBJECTS,
-    Conversion,
-    Grouping,
-    conversion_query,
-    session_counts_query,
-)
+from workflows.analytics.counts import COUNTS, SUBJECTS, Conversion, Grouping, conversion_query, session_counts_query
 from workflows.analytics.scope import Period, Scope, period_of
 from workflows.analytics.summary import BUSIEST, add_up_changes, summary_of
 from workflows.analytics.transition_times import (

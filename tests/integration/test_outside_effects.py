@@ -18,13 +18,7 @@ from tests.integration.harness import Harness, routes
 from tests.queries import execute, scalar
 from workers.outbound import LEASE
 from workers.runner import DeliveryRunner
-from workflows.events.delivery import (
-    DEFAULT_RETRY_POLICY,
-    Delivery,
-    DeliveryKey,
-    Retry,
-    SendResult,
-)
+from workflows.events.delivery import DEFAULT_RETRY_POLICY, Delivery, DeliveryKey, Retry, SendResult
 from workflows.events.subscriptions import Subscriptions, load
 from workflows.notifications.mails import SEND_MAIL
 from workflows.webhooks.actions import create_endpoint, ping_endpoint

@@ -14,14 +14,7 @@ from structlog.testing import capture_logs
 from models.events import deliveries, events
 from models.sessions import session_id_of
 from models.webhooks import EndpointState, webhook_endpoints
-from tests.factories import (
-    accept_booking,
-    complete_session,
-    make_booking,
-    make_event,
-    make_mentor,
-    start_session,
-)
+from tests.factories import accept_booking, complete_session, make_booking, make_event, make_mentor, start_session
 from tests.integration.endpoints import an_event as started_event
 from tests.integration.endpoints import listening
 from tests.integration.harness import Harness, counted_statements

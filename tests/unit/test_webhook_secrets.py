@@ -11,12 +11,7 @@ from standardwebhooks import Webhook
 from models.webhooks import Signing
 from workflows.kernel.errors import Invalid
 from workflows.webhooks.headers import checked_headers
-from workflows.webhooks.secrets import (
-    checked_secret,
-    new_secret,
-    signer_of,
-    verifier_of,
-)
+from workflows.webhooks.secrets import checked_secret, new_secret, signer_of, verifier_of
 
 # RFC 8032, section 7.1, test 1.
 SEED = bytes.fromhex("9d61b19deffd5a60ba844af492ec2cc44449c5697b326919703bac031cae7f60")

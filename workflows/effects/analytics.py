@@ -13,9 +13,7 @@ from models.analytics import session_metrics
 from models.bookings import bookings
 from models.sessions import sessions
 from workflows.analytics.transition_times import WAS_REQUESTED, Transition, milliseconds_of
-from workflows.events.event_types import (
-    SessionCompleted,
-)
+from workflows.events.event_types import SessionCompleted
 from workflows.events.record import defer_write
 from workflows.events.subscriptions import subscribe
 

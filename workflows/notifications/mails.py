@@ -24,11 +24,7 @@ from workflows.action_links.link import Action, ActionLink
 from workflows.calendar.icalendar import CalendarEntry
 from workflows.calendar.invitation import Guest, Invitation, calendar_entries, entry_to_join, invitation_for
 from workflows.events.delivery import Cancel, Delivery, Postpone, SendResult
-from workflows.events.event_types import (
-    EmailChangeRequested,
-    SeatJoined,
-    WebhookEndpointEvent,
-)
+from workflows.events.event_types import EmailChangeRequested, SeatJoined, WebhookEndpointEvent
 from workflows.events.subscriptions import OutboundEffect, prepare_each, register_outbound
 from workflows.kernel.clock import first_id_at
 from workflows.kernel.operator_policy import DEFAULT_POLICY, OperatorPolicy

@@ -9,11 +9,7 @@ from uuid import UUID
 
 from sqlalchemy import Select
 
-from models.webhooks import (
-    EndpointState,
-    Signing,
-    webhook_endpoints,
-)
+from models.webhooks import EndpointState, Signing, webhook_endpoints
 from workflows.kernel.errors import Conflict
 from workflows.kernel.paging import NEWEST_FIRST, Page, PagedList
 from workflows.kernel.records import Record

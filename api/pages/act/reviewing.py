@@ -13,12 +13,7 @@ from workflows.action_links.link import holder_of
 from workflows.bookings.records import Booking, booking_query
 from workflows.identity.access import require_reviewer
 from workflows.kernel.clock import local_time
-from workflows.reviews.actions import (
-    ReviewableSession,
-    require_open_permit,
-    reviewable_query,
-    submit,
-)
+from workflows.reviews.actions import ReviewableSession, require_open_permit, reviewable_query, submit
 
 _RATINGS = [("5", "Excellent"), ("4", "Very good"), ("3", "Good"), ("2", "Fair"), ("1", "Poor")]
 
