@@ -20,6 +20,7 @@ from api.schemas import webhooks as webhook_shapes
 from api.schemas.base import ResponseSchema
 from api.schemas.bookings import Booking
 from infrastructure.transactions import Transactions
+from workflows.accounts.blocks import BLOCKS
 from workflows.accounts.records import Mentor, User, mentor_query, user_query
 from workflows.audit.log import AUDIT_ENTRIES
 from workflows.availability.dates import DATES
@@ -116,6 +117,7 @@ class Export:
             "hours": availability.WeeklyHours().dump(hours),
             "bookingRules": availability.BookingRules().dump(rules),
             "dates": list(self._own(DATES, availability.DateHours())),
+            "blocks": list(self._own(BLOCKS, people.Block())),
             "timeOff": list(self._own(TIME_OFF, availability.TimeOff())),
             "groupSessionTemplates": list(self._own(TEMPLATES, groups.GroupTemplate())),
             "webhookEndpoints": list(self._own(ENDPOINTS, webhook_shapes.WebhookEndpoint())),

@@ -12,6 +12,7 @@ from sqlalchemy import (
     LargeBinary,
     Table,
     Text,
+    UniqueConstraint,
     Uuid,
     text,
 )
@@ -120,6 +121,20 @@ mentor_profiles = Table(
     # Without a list of pending entries, which each search would read.
     Index("ix_mentor_profiles_search", "search", postgresql_using="gin", postgresql_with={"fastupdate": "off"}),
     Index("ix_mentor_profiles_rating", RATING_IN_HUNDREDTHS, "review_count", "id"),
+)
+
+# Whom a mentor does not take on; `guard_block` keeps them from booking.
+mentor_blocks = Table(
+    "mentor_blocks",
+    metadata,
+    id_column(),
+    Column("mentor_profile_id", Uuid, ForeignKey("mentor_profiles.id"), nullable=False, info=DELETED),
+    Column("user_id", Uuid, ForeignKey("users.id"), nullable=False, info=DELETED),
+    Column("reason", Text, info=DELETED),
+    created(),
+    UniqueConstraint("mentor_profile_id", "user_id"),
+    Index("ix_mentor_blocks_mentor_profile_id_id", "mentor_profile_id", "id"),
+    Index("ix_mentor_blocks_user_id", "user_id"),
 )
 
 # How many active mentors have each skill, by a trigger on their profiles.

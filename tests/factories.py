@@ -19,6 +19,7 @@ from models.groups import group_session_templates, group_sessions
 from models.people import mentor_profiles
 from models.sessions import sessions
 from workflows.accounts.actions import publish_mentor_profile, register_user
+from workflows.accounts.blocks import Block, BlockOwner, block
 from workflows.accounts.records import Mentor, User
 from workflows.availability.dates import CalendarOwner, calendar_owner_query
 from workflows.availability.feed_reading import FEEDS_TO_READ, CalendarCopy, keep_answer, request_for
@@ -74,6 +75,12 @@ def make_mentor(db: Connection, user: User | None = None, *, skills: list[str] |
     return publish_mentor_profile(
         db, actor=OPERATOR, user_id=owner.id, headline="Mentor", bio=None, time_zone=None, skills=skills or []
     )
+
+
+def make_block(db: Connection, mentor: Mentor, user: User) -> Block:
+    """A mentor's block of a person."""
+    owner = BlockOwner(mentor_profile_id=mentor.id, user_id=mentor.user_id, version=1)
+    return block(db, actor=acting_mentor(mentor), mentor=owner, user_id=user.id)
 
 
 def make_listing(db: Connection, mentor: Mentor | None = None, **offer: Any) -> Listing:

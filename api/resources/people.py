@@ -24,11 +24,12 @@ from workflows.accounts.actions import (
     publish_mentor_profile,
     register_user,
 )
+from workflows.accounts.blocks import BLOCKS, Block, BlockOwner, block, block_owner_query, block_query, lift_block
 from workflows.accounts.email_change import request_email_change
 from workflows.accounts.mailed_links import end_links
 from workflows.accounts.records import Mentor, User, mentor_query, profile_of_user_query, user_query
 from workflows.catalog.mentors import SKILLS, MentorSort, mentors_list
-from workflows.identity.access import require_own_profile, require_self
+from workflows.identity.access import require_mentor_or_operator, require_own_profile, require_self
 from workflows.kernel.errors import Invalid
 from workflows.kernel.paging import PagedList
 from workflows.privacy.deletion import delete_account
@@ -41,6 +42,10 @@ USER = Subject(name="user", query=user_query, record=User, access=require_self)
 OWN_PROFILE = Subject(
     name="mentor", kind="mentor_profile", query=mentor_query, record=Mentor, access=require_own_profile
 )
+BLOCKED_BY = Subject(
+    name="mentor", kind="mentor_profile", query=block_owner_query, record=BlockOwner, access=require_mentor_or_operator
+)
+BLOCK = Subject(name="block", query=block_query, record=Block, access=require_mentor_or_operator)
 MENTOR_PROFILE = Subject(name="mentor", kind="mentor_profile", query=mentor_query, record=Mentor)
 
 
@@ -225,3 +230,32 @@ def list_skills(_context: RequestContext[None]) -> dict[str, Any]:
 def get_mentor(context: RequestContext[Mentor]) -> WithHeaders[Mentor]:
     """Get a mentor profile."""
     return tagged(context.subject)
+
+
+@mentors.route("/mentors/<id:mentor_profile_id>/blocks", methods=["POST"])
+@refuses("quota_reached")
+@changes(ANYONE, BLOCKED_BY, action="block.created", about="block")
+@mentors.arguments(shapes.NewBlock)
+@mentors.response(201, shapes.Block)
+def create_block(context: RequestContext[BlockOwner], body: dict[str, Any]) -> WithHeaders[Block]:
+    """Block a person, as the mentor or an operator: they can book, hold and join nothing of the mentor.
+
+    Sessions, seats and requests that they have stay as they are. To block them again changes nothing.
+    """
+    return tagged(block(context.db, actor=context.actor, mentor=context.subject, **body))
+
+
+@mentors.route("/mentors/<id:mentor_profile_id>/blocks")
+@mentors.response(200, shapes.Blocks)
+@list_route(ANYONE, BLOCKS, ListQuery, within=BLOCKED_BY)
+def list_blocks(context: RequestContext[BlockOwner]) -> dict[str, Any]:
+    """List whom a mentor has blocked, the newest first; for the mentor and operators."""
+    return {"mentor_profile_id": context.subject.mentor_profile_id}
+
+
+@mentors.route("/mentors/<id:mentor_profile_id>/blocks/<id:user_id>", methods=["DELETE"])
+@changes(ANYONE, BLOCK, action="block.deleted")
+@mentors.response(204)
+def delete_block(context: RequestContext[Block]) -> None:
+    """Let a person book again, as the mentor or an operator."""
+    lift_block(context.db, actor=context.actor, lifted=context.subject)

@@ -114,6 +114,22 @@ class MentorProfile(ExternalShown):
     active = fields.Boolean()
 
 
+class NewBlock(RequestSchema):
+    user_id = Id(required=True)
+    reason = Text(2000, **OPTIONAL, metadata={"description": "For the mentor and operators."})
+
+
+class Block(ResponseSchema):
+    """A person who cannot book, hold or join anything of the mentor."""
+
+    user_id = Id()
+    reason = fields.String(allow_none=True)
+    created_at = Moment()
+
+
+Blocks = page_of(Block, "Blocks")
+
+
 class MentorFilters(OfferFilters):
     q = SearchText("name, skills, headline or bio")
     skill = Line(60, metadata={"description": "Only mentors with exactly this skill, regardless of case."})

@@ -142,6 +142,7 @@ def full(life: Life, engine: Engine) -> Life:
     life.post(f"/mentors/{life.other_profile.id}/holds", life.headers, startTime=start, durationMinutes=60)
     choice = {"items": [{"kind": "session_reminder", "channels": {"email": False}}]}
     life.post("/notification-preferences", life.headers, "PUT", **choice)
+    life.post(f"/mentors/{life.profile.id}/blocks", own, userId=str(life.other.id), reason="Rude")
     life.world.run_database_effects()
     return life
 

@@ -20,6 +20,7 @@ from models.catalog import BookingMode
 from models.sessions import SessionStatus
 from models.sessions import sessions as sessions_table
 from tests import factories
+from tests.concurrency.racing import ROUNDS as LONG_ROUNDS
 from tests.concurrency.racing import WAITING, Race, codes, deadlocks, meanwhile, winners
 from tests.eventually import eventually
 from tests.queries import execute, scalar
@@ -36,8 +37,11 @@ from workflows.bookings.records import Booking
 from workflows.bookings.series import Recurrence, SeriesParties, series_parties_query, withdraw_drafts
 from workflows.catalog.courses import Course
 from workflows.catalog.listings import Listing
+from workflows.groups.place import read_group
+from workflows.groups.seats import join
 from workflows.invariants import check_all
-from workflows.kernel.errors import DomainError
+from workflows.kernel.errors import Conflict, DomainError
+from workflows.kernel.operator_policy import DEFAULT_POLICY
 from workflows.sessions.actions import create_all
 from workflows.sessions.time_off import take_time_off
 
@@ -376,3 +380,34 @@ def test_of_equal_requests_at_once_one_is_made(engine: Engine, race: Race) -> No
         offers, (mentee,) = Offers(db), _people(db, 1)
     outcomes = race.transact([offers.request(mentee, factories.this_hour() + timedelta(days=4))] * 10)
     assert codes(outcomes) == ["booking_limit"] * 9
+
+
+@pytest.mark.parametrize("way", ["request", "book", "book_individually", "hold", "join"])
+def test_a_block_comes_before_a_booking_or_after_it(engine: Engine, race: Race, way: str) -> None:
+    """Whoever is second sees the first; no booking appears after the answer to the block."""
+    before = deadlocks(engine)
+    for number in range(LONG_ROUNDS):
+        with engine.begin() as db:
+            offers, mentee, start = Offers(db), factories.make_user(db), factories.next_slot()
+            group = factories.make_group(db, [], listing=offers.instant, start_time=start + 2 * HOUR)
+        block = partial(factories.make_block, mentor=offers.mentor, user=mentee)
+        book = (
+            partial(_join, group_id=group.id, mentee=mentee) if way == "join" else getattr(offers, way)(mentee, start)
+        )
+        if number == 0:
+            with pytest.raises(Conflict) as refusal:
+                meanwhile(engine, block, book)
+            assert refusal.value.code == "not_bookable"
+            continue
+        if number == 1:
+            assert meanwhile(engine, book, block).user_id == mentee.id
+        else:
+            assert set(codes(race.transact([book, block]))) <= {"not_bookable"}
+        assert codes(race.transact([book])) in (["not_bookable"], ["already_joined"])
+    assert deadlocks(engine) == before
+
+
+def _join(db: Connection, *, group_id: UUID, mentee: User) -> Any:
+    about: dict[str, Any] = {"mentee_user_id": mentee.id, "bundle_purchase_id": None, "now": _now()}
+    about |= {"actor": factories.acting_user(mentee), "policy": DEFAULT_POLICY}
+    return join(db, group=read_group(db, group_id), **about)

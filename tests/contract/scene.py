@@ -96,7 +96,8 @@ def set_scene(db: Connection) -> Scene:
     course = factories.make_course(db)
     listing = factories.make_listing(db, mentor, early_start_minutes=None, course_id=course.id)
     product = factories.make_product(db, course, ProductKind.BUNDLE, session_count=5)
-    group = factories.make_group(db, [mentee], listing=listing)
+    group, blocked = factories.make_group(db, [mentee], listing=listing), factories.make_user(db)
+    factories.make_block(db, mentor, blocked)
     begins = (factories.next_slot(), factories.next_slot(), factories.next_slot())
     return Scene(
         mentor=mentor,
@@ -106,6 +107,7 @@ def set_scene(db: Connection) -> Scene:
         ids={
             "mentor_profile_id": mentor.id,
             "listing_id": listing.id,
+            "mentors user_id": blocked.id,
             "course_id": course.id,
             "product_id": product.id,
             "group-sessions booking_id": group.id,

@@ -33,7 +33,7 @@ from models.groups import group_sessions, waitlist_entries
 from models.idempotency import idempotency_keys
 from models.links import spent_links
 from models.notifications import notifications, push_subscriptions
-from models.people import email_changes, mentor_profiles, skills, users
+from models.people import email_changes, mentor_blocks, mentor_profiles, skills, users
 from models.prepared import PreparedStatement
 from models.reviews import review_permits, reviews
 from models.sessions import SessionStatus, sessions
@@ -41,6 +41,7 @@ from models.webhooks import deleted_webhook_endpoints, webhook_endpoints
 from tests.application import World
 from tests.integration.plans import SOME_ID, filled_once, plan_as_sent, plan_of, statements_of
 from workers.maintain import forget_expired_keys
+from workflows.accounts import blocks
 from workflows.accounts.email_change import CLOSE_EMAIL_CHANGE, RECENT_CHANGES, forget_email_changes
 from workflows.accounts.records import user_query
 from workflows.action_links.link import HOLDER_OF_LINK, SPENT_LINK, forget_spent_links
@@ -95,6 +96,7 @@ LARGE: dict[Table, dict[str, str]] = {
     users: {"email": "n || '@example.org'"},
     mentor_profiles: {"user_id": "{n}", "search": "search_vector('mentor x' || n)"},
     skills: {},
+    mentor_blocks: {"user_id": "{n}"},
     courses: {"search": "search_vector('course x' || n)"},
     products: {"price_currency": "'USD'", "course_id": "{owner}"},
     listings: {"price_currency": "'USD'", "duration_minutes": "60", "course_id": "md5((n % 399)::text)::uuid"},
@@ -232,6 +234,7 @@ LISTS: dict[str, tuple[PagedList[Any], dict[str, Any], dict[str, Any]]] = {
     "closed group sessions": (GROUPS, {"closed_at": 1}, {"course_id": SOME_ID, "mentor_profile_id": SOME_ID}),
     "notifications": (NOTIFICATIONS, {"user_id": SOME_ID}, {"unread": True}),
     "browsers": (BROWSERS, {"user_id": SOME_ID}, {}),
+    "blocks of a mentor": (blocks.BLOCKS, {"mentor_profile_id": SOME_ID}, {}),
     "outside calendars": (FEEDS, {"mentor_profile_id": SOME_ID}, {}),
     "bundles": (BUNDLES, {}, {"mentee_user_id": SOME_ID}),
     "permits": (OPEN_PERMITS, {"mentee_user_id": SOME_ID, "now": 1}, {}),

@@ -66,7 +66,9 @@ def _statement(statement: str) -> TextualSelect:
 OFFER_OF_MENTOR = _statement(f"{_OFFERS} {_OF_MENTOR}")
 OFFERS_OF_COURSE = _statement(f"{_OFFERS} {_LEAST_BOOKED_FIRST}")
 
-_OF_THE_MENTOR = frozenset({"slot_taken", "booking_limit", "outside_hours", "too_soon", "beyond_horizon"})
+_OF_THE_MENTOR = frozenset(
+    {"slot_taken", "booking_limit", "outside_hours", "too_soon", "beyond_horizon", "not_bookable"}
+)
 
 
 @dataclass(frozen=True)

@@ -24,6 +24,9 @@ SELECT b.id AS booking_id, :user_id AS user_id, m.user_id AS mentor_user_id, m.a
        bundle.valid_to AS bundle_valid_to,
        w.id AS entry_id, w.offered_until,
        (SELECT count(*) FROM waitlist_entries ahead WHERE ahead.booking_id = b.id AND ahead.id <= w.id) AS position,
+       EXISTS (
+           SELECT FROM mentor_blocks WHERE mentor_profile_id = m.id AND mentor_blocks.user_id = :user_id
+       ) AS blocked,
        EXISTS (SELECT FROM waitlist_entries waiting WHERE waiting.booking_id = b.id) AS has_waitlist
 FROM bookings b
 JOIN group_sessions g ON g.booking_id = b.id
@@ -61,6 +64,7 @@ class Place(Record):
     user_id: UUID
     mentor_user_id: UUID
     mentor_active: bool
+    blocked: bool  # whether the mentor has blocked the person
     cancelled_at: datetime | None
     session_status: SessionStatus | None
     seat_id: UUID | None
@@ -122,12 +126,12 @@ def require_open(group: Group, place: Place, *, now: datetime) -> None:
 
 
 def require_on_sale(place: Place) -> None:
-    """Refuse the group of a mentor who is not active.
+    """Refuse the group of a mentor who is not active, or has blocked the person.
 
     Raises:
         Conflict: `not_bookable`.
     """
-    if not place.mentor_active:
+    if place.blocked or not place.mentor_active:
         raise Conflict(code="not_bookable")
 
 

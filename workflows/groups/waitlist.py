@@ -25,6 +25,7 @@ from workflows.groups.place import (
 )
 from workflows.groups.records import Group
 from workflows.identity.actor import SYSTEM, Actor
+from workflows.kernel.constraints import constraint_errors
 from workflows.kernel.errors import Conflict
 from workflows.kernel.locks import lock_group
 from workflows.kernel.operator_policy import OperatorPolicy
@@ -80,8 +81,8 @@ _DROP_ALL = _deleting("")
 _ENTER = sql("INSERT INTO waitlist_entries (id, booking_id, user_id) VALUES (:id, :booking_id, :user_id)")
 _OFFERED_UNTIL = sql("SELECT offered_until FROM waitlist_entries WHERE booking_id = :booking_id AND user_id = :user_id")
 # People to whom a seat can be offered. Nothing is offered once the session has been started, however early, nor by an
-# inactive mentor, nor to a person who is busy at that time: they keep their position, and the next in line gets the
-# seat.
+# inactive mentor, nor to a person who is blocked, or busy at that time: they keep their position, and the next in line
+# gets the seat.
 _WAITING = f"""
 FROM bookings b
 JOIN group_sessions g ON g.booking_id = b.id AND g.seats_taken + g.seats_offered < g.capacity
@@ -90,6 +91,9 @@ JOIN waitlist_entries w ON w.booking_id = b.id AND w.offered_until IS NULL
 LEFT JOIN sessions s ON s.booking_id = b.id
 WHERE b.kind = 'group' AND b.start_time > :now AND g.cancelled_at IS NULL
   AND coalesce(s.status, 'scheduled') = 'scheduled'
+  AND NOT EXISTS (
+      SELECT FROM mentor_blocks k WHERE k.mentor_profile_id = b.mentor_profile_id AND k.user_id = w.user_id
+  )
   AND NOT {IS_BUSY.format(user_id="w.user_id", start_time="b.start_time", end_time="b.end_time")}
 """
 WAITED_FOR = sql(f"SELECT DISTINCT g.booking_id {_WAITING} ORDER BY g.booking_id LIMIT :limit").columns(
@@ -153,7 +157,8 @@ def join_waitlist(
         raise Conflict(code="seats_free")
     require_free(db, actor.user_id, group.start_time, group.end_time, mentee_overlap=policy.mentee_overlap)
     # Under the group's lock: the order of the ids is that in which people came.
-    db.execute(_ENTER, {"id": uuid7(), "booking_id": group.id, "user_id": actor.user_id})
+    with constraint_errors():
+        db.execute(_ENTER, {"id": uuid7(), "booking_id": group.id, "user_id": actor.user_id})
     place = read_place(db, group.id, actor.user_id)
     return WaitlistEntry(position=place.position, offered_until=None), True
 

@@ -26,6 +26,7 @@ _MEANINGS: dict[str, Callable[[], DomainError]] = {
     "ex_person_busy_user_id_busy": partial(Conflict, _TAKEN, code="slot_taken"),
     "tr_person_busy_mentor": partial(Conflict, _TAKEN, code="slot_taken"),
     "tr_person_busy_mentee": mentee_taken,
+    "mentor_block": partial(Conflict, code="not_bookable"),
     "tr_person_busy_time_off": partial(Conflict, TIME_OFF, code="outside_hours"),
     "tr_person_busy_outside": partial(Conflict, BUSY_ELSEWHERE, code="slot_taken"),
     "uq_calendar_feeds_mentor_profile_id_url_digest": partial(Conflict, code="calendar_feed_exists"),

@@ -13,7 +13,7 @@ SENTENCES = {
     "no_mentor_free": "No mentor of this course is free at the wanted times; choose other ones.",
     "no_such_time": "The clocks skip this time on that date; the other dates have it.",
     "already_joined": "You already have a seat in this group session.",
-    "not_bookable": "The mentor of this group session is not active; choose another one.",
+    "not_bookable": "This mentor cannot be booked; choose another one.",
     "seats_free": "There are free seats; join the group session instead.",
     "no_offer": "No seat is kept for you: there was no offer, or it has ended.",
     "duplicate_session": "This booking already has a session.",

@@ -65,6 +65,7 @@ ACCOUNT = (
     _of_mentor("listings"),
     _of_mentor("group_session_templates"),
     _of_mentor("time_off"),
+    sql(f"DELETE FROM mentor_blocks WHERE mentor_profile_id = {_MENTOR} OR user_id = {_USER}"),
     sql(f"DELETE FROM outside_busy WHERE mentor_profile_id = {_MENTOR}"),
     sql(f"DELETE FROM calendar_feeds WHERE mentor_profile_id = {_MENTOR}"),
     # Their pending deliveries are cancelled by `maintain`, or when they are due.
