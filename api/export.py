@@ -12,7 +12,17 @@ from uuid import UUID
 
 from sqlalchemy import Connection, Select
 
-from api.schemas import availability, bundles, calendar_feeds, catalog, groups, notifications, operations, people
+from api.schemas import (
+    availability,
+    bundles,
+    calendar_feeds,
+    catalog,
+    groups,
+    notifications,
+    operations,
+    payments,
+    people,
+)
 from api.schemas import privacy as shapes
 from api.schemas import reviews as review_shapes
 from api.schemas import sessions as session_shapes
@@ -34,6 +44,7 @@ from workflows.identity.actor import Actor
 from workflows.kernel.paging import Page, PagedList
 from workflows.kernel.records import Record
 from workflows.notifications.push_subscriptions import BROWSERS
+from workflows.payments.records import PAYMENTS
 from workflows.privacy import export
 from workflows.reviews.records import REVIEWS_OF_MENTOR
 from workflows.sessions.meeting import MeetingService
@@ -85,6 +96,7 @@ class Export:
             ),
         )
         yield "bundles", self._bundles(as_mentee)
+        yield "payments", self._pages(PAYMENTS, of_user, payments.Payment())
         received = self._own(REVIEWS_OF_MENTOR, review_shapes.Review(), also_hidden_of=self.user_id)
         yield "reviews", chain(self._pages(export.WRITTEN_REVIEWS, of_user, review_shapes.Review()), received)
         yield "notifications", self._pages(export.ALL_NOTIFICATIONS, of_user, shapes.ExportedNotification())

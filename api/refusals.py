@@ -59,6 +59,11 @@ REFUSALS: dict[str, Refusal] = {
     "terms_changed": Refusal(
         409, "The cancellation policy is worse than `expectedCancellation`; `details.cancellation` has it, or null."
     ),
+    "already_paid": Refusal(409, "The payment has been paid under another reference."),
+    "reference_in_use": Refusal(409, "The reference belongs to another payment."),
+    "wrong_amount": Refusal(409, "This is not the payment's amount; `details.amount` has it."),
+    "refund_exceeds_payment": Refusal(409, "The refund is more than what is left; `details.amount` has that."),
+    "already_refunded": Refusal(409, "The refund is done under another reference."),
     "no_listing": Refusal(409, "There is no active listing of this duration, of the mentor or the course."),
     "group_full": Refusal(409, "All seats of a group are taken or offered, or the new capacity is below their number."),
     "review_not_open": Refusal(409, "The session is not completed yet, or more than thirty days have passed since."),

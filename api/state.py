@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 from threading import BoundedSemaphore
-from typing import cast
+from typing import Any, cast
 
 from flask import Flask, current_app
 from sqlalchemy import Engine
@@ -19,6 +20,7 @@ from config.settings import Settings
 from infrastructure.operator_policy import operator_policy
 from infrastructure.transactions import Transactions, WakeupSink
 from infrastructure.wakeups import WakeupQueue
+from models.payments import PaymentMode
 from workflows.bookings.insert import DraftLimits
 from workflows.kernel.operator_policy import OperatorPolicy
 from workflows.sessions.meeting import MeetingService
@@ -47,6 +49,15 @@ class AppState:
     @property
     def draft_limits(self) -> DraftLimits:
         return DraftLimits(self.settings.max_open_drafts_per_mentor, self.settings.max_open_drafts)
+
+    @property
+    def pay_within(self) -> timedelta:
+        """How long a payment is awaited."""
+        return timedelta(minutes=self.settings.payment_minutes)
+
+    def with_payment_mode(self, offer: dict[str, Any]) -> dict[str, Any]:
+        """The columns of a new offer; it is paid as the operator chose, unless it says when itself."""
+        return {"payment_mode": PaymentMode(self.settings.payment_default), **offer}
 
     @property
     def policy(self) -> OperatorPolicy:

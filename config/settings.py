@@ -307,6 +307,8 @@ class Settings:
     max_open_drafts_per_mentor: int = _whole("MAX_OPEN_DRAFTS_PER_MENTOR", 5, 0, 10_000)
     max_open_drafts: int = _whole("MAX_OPEN_DRAFTS", 20, 0, 10_000)
     max_withdrawals_per_day: int = _whole("MAX_WITHDRAWALS_PER_DAY", 100, 0, 1_000_000)
+    payment_default: str = _one_of("PAYMENT_DEFAULT", "none", "before")
+    payment_minutes: int = _whole("PAYMENT_MINUTES", 30, 1, 43_200)
     max_holds: int = _whole("MAX_HOLDS", 3, 0, 10_000)
     hold_minutes: int = _whole("HOLD_MINUTES", 5, 1, 1_440)
     max_idempotency_keys: int = _whole("MAX_IDEMPOTENCY_KEYS", 5_000, 0, 10_000_000)

@@ -20,6 +20,7 @@ from models.sqlstates import is_outage
 from workflows.events.event import Event
 from workflows.events.event_types import (
     BookingAccepted,
+    BookingAwaitingPayment,
     BookingCancelled,
     BookingDeclined,
     BookingEvent,
@@ -41,6 +42,7 @@ NO_ANSWER = "none"
 # The state before each transition, unless the transition made the row: an instant listing accepts a new booking.
 BEFORE: dict[type[Event], str] = {
     BookingRequested: NOTHING,
+    BookingAwaitingPayment: "draft",
     BookingAccepted: "draft",
     BookingDeclined: "draft",
     BookingCancelled: "draft",
@@ -56,6 +58,8 @@ _steps_of = cache(telemetry.TRANSITIONS.labels)
 
 # Of a session that an operator voids after it has begun.
 VOIDED_FROM = "in_progress"
+# Of a booking that had waited for its payment.
+AWAITED_FROM = "awaiting_payment"
 
 
 class WakeupSink(Protocol):
@@ -122,6 +126,8 @@ def state_before(recorded: Event) -> str | None:
         return None
     if isinstance(recorded, SessionCancelled) and recorded.started:
         return VOIDED_FROM
+    if isinstance(recorded, BookingAccepted | BookingCancelled) and recorded.awaited_payment:
+        return AWAITED_FROM
     return NOTHING if recorded.version == 1 else before
 
 

@@ -31,14 +31,17 @@ class BookingStatus(StrEnum):
     DRAFT = "draft"  # in: the mentee's request; out: the mentor, the mentee, or the system when it expires
     ACCEPTED = "accepted"  # in: the mentor, or at once for an instant listing; final
     DECLINED = "declined"  # in: the mentor; final
-    CANCELLED = "cancelled"  # in: the mentee, or the system when it expires; final
+    CANCELLED = "cancelled"  # in: the mentee, or the system when it expires; while unpaid, either party; final
+    # In: as accepted, where it is paid before; out: its payment, which accepts it, or a party or the system without it.
+    AWAITING_PAYMENT = "awaiting_payment"
 
 
 BOOKING_TRANSITIONS: dict[BookingStatus, frozenset[BookingStatus]] = {
-    BookingStatus.DRAFT: frozenset({BookingStatus.ACCEPTED, BookingStatus.DECLINED, BookingStatus.CANCELLED}),
+    BookingStatus.DRAFT: frozenset(set(BookingStatus) - {BookingStatus.DRAFT}),
     BookingStatus.ACCEPTED: frozenset(),
     BookingStatus.DECLINED: frozenset(),
     BookingStatus.CANCELLED: frozenset(),
+    BookingStatus.AWAITING_PAYMENT: frozenset({BookingStatus.ACCEPTED, BookingStatus.CANCELLED}),
 }
 
 

@@ -21,6 +21,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import ARRAY, TSVECTOR, ExcludeConstraint
 
 from models.base import changing, enum, external_id, id_column, metadata, own_metadata
+from models.payments import PAYMENT_MODE
 from models.personal import ERASED, IMPERSONAL, replaced_by
 from models.terms import offered_terms
 
@@ -86,6 +87,7 @@ products = Table(
     Column("price_currency", Text, nullable=False, info=IMPERSONAL),
     # How long a bundle lasts; null for no end.
     Column("valid_days", Integer, info=IMPERSONAL),
+    Column("payment_mode", PAYMENT_MODE, nullable=False, server_default=text("'none'")),
     Column("active", Boolean, nullable=False, server_default=text("true"), info=IMPERSONAL),
     *external_id("products", IMPERSONAL),
     *own_metadata(IMPERSONAL),

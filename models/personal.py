@@ -49,7 +49,7 @@ OWN_LOCATION = "CASE WHEN mentor_profile_id IS DISTINCT FROM :mentor_profile_id 
 
 def own_reason(column: str) -> str:
     """The SQL of a reason after an erasure: a word of ours stays, and nothing else."""
-    return f"CASE WHEN {column} IN ('expired', '{DELETED_ACCOUNT}') THEN {column} END"
+    return f"CASE WHEN {column} IN ('expired', 'unpaid', '{DELETED_ACCOUNT}') THEN {column} END"
 
 
 def personal(column: Column[Any]) -> Personal | None:

@@ -6,6 +6,7 @@ from sqlalchemy import BigInteger, CheckConstraint, Column, Integer, Text, text
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.schema import SchemaItem
 
+from models.payments import PAYMENT_MODE
 from models.personal import ERASED, IMPERSONAL, KEPT_ACCOUNT, OWN_LOCATION, replaced_by
 
 
@@ -20,6 +21,7 @@ def offered_terms() -> tuple[SchemaItem, ...]:
         Column("late_fee_percent", Integer, nullable=False, server_default=text("50"), info=IMPERSONAL),
         # {"kind": a LocationKind, "value": text, if there is one}
         Column("location", JSONB(none_as_null=True), info=ERASED),
+        Column("payment_mode", PAYMENT_MODE, nullable=False, server_default=text("'none'")),
         CheckConstraint("price_amount >= 0", name="price_amount"),
         CheckConstraint("price_currency ~ '^[A-Z]{3}$'", name="price_currency"),
         CheckConstraint("early_start_minutes >= 0", name="early_start_minutes"),
@@ -42,6 +44,7 @@ def agreed_terms() -> tuple[SchemaItem, ...]:
         Column("late_fee_percent", Integer, nullable=False, info=IMPERSONAL),
         Column("reminder_minutes", ARRAY(Integer), info=IMPERSONAL),
         Column("location", JSONB(none_as_null=True), info=replaced_by(OWN_LOCATION)),
+        Column("payment_mode", PAYMENT_MODE, nullable=False, server_default=text("'none'")),
         CheckConstraint("price_amount >= 0", name="price_amount"),
         CheckConstraint("buffer_before_minutes >= 0", name="buffer_before_minutes"),
         CheckConstraint("buffer_minutes >= 0", name="buffer_minutes"),

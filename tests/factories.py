@@ -16,6 +16,7 @@ from models.calendar import person_busy
 from models.catalog import ProductKind, listings
 from models.events import deliveries
 from models.groups import group_session_templates, group_sessions
+from models.payments import PaymentMode
 from models.people import mentor_profiles
 from models.sessions import sessions
 from workflows.accounts.actions import publish_mentor_profile, register_user
@@ -25,6 +26,7 @@ from workflows.availability.dates import CalendarOwner, calendar_owner_query
 from workflows.availability.feed_reading import FEEDS_TO_READ, CalendarCopy, keep_answer, request_for
 from workflows.availability.feeds import CalendarFeed, add_feed, feed_query
 from workflows.bookings.actions import accept
+from workflows.bookings.awaiting import await_payment
 from workflows.bookings.insert import insert_booking
 from workflows.bookings.records import Booking
 from workflows.bookings.request import request
@@ -41,11 +43,14 @@ from workflows.events.record import follow_up, record
 from workflows.identity.access import HasMentor
 from workflows.identity.actor import SYSTEM, Actor
 from workflows.kernel.operator_policy import DEFAULT_POLICY
+from workflows.payments.actions import PAY_WITHIN
+from workflows.payments.records import Payment
 from workflows.reviews.actions import ReviewableSession, reviewable_query, submit
 from workflows.reviews.permits import Permit, permit_query, unlock_all
 from workflows.reviews.records import Review
 from workflows.sessions.actions import complete, create, start
 from workflows.sessions.records import Session, session_query
+from workflows.settlements.actions import confirm, grant_refund
 
 OPERATOR = Actor(operator=True, name="operator:tests")
 # Bookings that say no time of their own never overlap.
@@ -112,6 +117,37 @@ def make_booking(
 def accept_booking(db: Connection, booking: Booking) -> Booking:
     """The booking, accepted by its mentor; its session is left to the effect."""
     return accept(db, actor=mentor_of(booking), booking=booking, now=datetime.now(UTC))
+
+
+def make_prepaid_booking(
+    db: Connection, *, listing: Listing | None = None, mentee: User | None = None, start_time: datetime | None = None
+) -> Booking:
+    """A booking that awaits its payment, of a listing that is paid before whatever it says itself."""
+    offer = listing or make_listing(db)
+    begin = start_time or next_slot()
+    calendar = select(mentor_profiles.c.calendar_version).where(mentor_profiles.c.id == offer.mentor_profile_id)
+    booking = insert_booking(
+        db,
+        {"listing_id": offer.id, "mentee_user_id": (mentee or make_user(db)).id},
+        replace(offer, payment_mode=PaymentMode.BEFORE),
+        mentor_profile_id=offer.mentor_profile_id,
+        start_time=begin,
+        end_time=begin + timedelta(minutes=offer.duration_minutes),
+        accepted=True,
+        calendar_version=db.scalar(calendar),
+    )
+    assert booking.mentee_user_id is not None
+    payer = Actor.person(booking.mentee_user_id, None)
+    return await_payment(db, [booking], actor=payer, now=datetime.now(UTC), pay_within=PAY_WITHIN)[0]
+
+
+def make_payment(db: Connection, **booked: Any) -> Payment:
+    """The payment of a prepaid booking, paid, with one refund that is due."""
+    payment = make_prepaid_booking(db, **booked).payment
+    assert payment is not None
+    given: dict[str, Any] = {"actor": OPERATOR, "currency": payment.currency, "now": datetime.now(UTC)}
+    paid = confirm(db, payment=payment, reference=f"pi_{payment.id}", amount=payment.amount, **given)
+    return grant_refund(db, payment=paid, amount=1, reason="Goodwill", **given)
 
 
 def make_session(

@@ -219,12 +219,17 @@ BOOKINGS_DESCRIPTION = "A request for a mentor's time, and the mentor's decision
     initial={
         BookingStatus.DRAFT: "the mentee's request",
         BookingStatus.ACCEPTED: "the mentee's request for a listing whose `bookingMode` is `instant`",
+        BookingStatus.AWAITING_PAYMENT: "the same, where its `payment` is `before`",
     },
     actors={
         (BookingStatus.DRAFT, BookingStatus.ACCEPTED): "the mentor",
         (BookingStatus.DRAFT, BookingStatus.DECLINED): "the mentor",
         (BookingStatus.DRAFT, BookingStatus.CANCELLED): "the mentee; or a durable task, if the mentor has not decided"
         " in time",
+        (BookingStatus.DRAFT, BookingStatus.AWAITING_PAYMENT): "the mentor, where `payment` is `before`",
+        (BookingStatus.AWAITING_PAYMENT, BookingStatus.ACCEPTED): "its payment",
+        (BookingStatus.AWAITING_PAYMENT, BookingStatus.CANCELLED): "the mentee, the mentor or an operator; or a durable"
+        " task, if the payment has not arrived in time",
     },
 )
 

@@ -147,8 +147,8 @@ def example_of(schema: ma.Schema | type[ma.Schema], **changed: Any) -> dict[str,
 
 
 def value_of(field: ma.fields.Field[Any]) -> Any:
-    if (given := given_of(field)) is not None:
-        return given
+    if "example" in field.metadata or given_of(field) is not None:
+        return field.metadata["example"] if "example" in field.metadata else given_of(field)
     if isinstance(field, ma.fields.Nested):
         return [example_of(field.schema)] if field.many else example_of(field.schema)
     if field.allow_none:
@@ -178,7 +178,7 @@ def _key_of(field: ma.fields.Field[Any]) -> str:
 
 def given_of(field: ma.fields.Field[Any]) -> Any:
     """The example that a field is given by its metadata, or by its name where that is of its type; None without one."""
-    if "example" in field.metadata:
+    if field.metadata.get("example") is not None:
         return field.metadata["example"]
     for each in field.validators:
         if isinstance(each, ma.validate.OneOf):

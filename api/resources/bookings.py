@@ -26,7 +26,7 @@ from workflows.bookings.request import request
 from workflows.bookings.series import SeriesParties, series_parties_query, withdraw_drafts
 from workflows.groups.records import Group, group_query
 from workflows.groups.seats import leave
-from workflows.identity.access import require_access, require_mentee, require_mentor
+from workflows.identity.access import require_access, require_booking_canceller, require_mentor
 from workflows.kernel.paging import PagedList
 from workflows.sessions.cancel import cancel as cancel_session
 from workflows.sessions.cancel import require_own_type, role_of
@@ -41,7 +41,7 @@ Made = WithHeaders[Booking] | WithStatus[Booking]
 
 BOOKING = Subject(name="booking", query=booking_query, record=Booking, access=require_access)
 FOR_ITS_MENTOR = Subject(name="booking", query=booking_query, record=Booking, access=require_mentor)
-FOR_ITS_MENTEE = Subject(name="booking", query=booking_query, record=Booking, access=require_mentee)
+TO_CANCEL = Subject(name="booking", query=booking_query, record=Booking, access=require_booking_canceller)
 SERIES = Subject(name="series", query=series_parties_query, record=SeriesParties, access=require_access)
 
 
@@ -56,7 +56,7 @@ SERIES = Subject(name="series", query=series_parties_query, record=SeriesParties
     shapes.NewBooking,
     example=example_of(shapes.NewBooking, title="From engineer to manager", metadata={"source": "website"}),
 )
-@bookings.response(201, shapes.Booking, description="A draft, for the mentor to decide.")
+@bookings.response(201, shapes.Booking, description="A draft, for the mentor to decide; or it awaits its payment.")
 @bookings.alt_response(
     202,
     schema=shapes.Booking,
@@ -67,7 +67,8 @@ SERIES = Subject(name="series", query=series_parties_query, record=SeriesParties
 def create_booking(context: RequestContext[None], body: dict[str, Any]) -> Made:
     """Request a booking.
 
-    Creates a draft for the mentor to decide or, for an instant listing, an accepted booking. With `Prefer: wait=N`,
+    Creates a draft for the mentor to decide or, for an instant listing, an accepted booking; with `payment: before`,
+    one that awaits its payment (201). With `Prefer: wait=N`,
     the response for an accepted booking is 201 `{booking, session}` if the session exists in time.
     """
     state = app_state()
@@ -77,6 +78,7 @@ def create_booking(context: RequestContext[None], body: dict[str, Any]) -> Made:
         now=context.now,
         mentee_overlap=state.settings.mentee_overlap,
         draft_limits=state.draft_limits,
+        pay_within=state.pay_within,
         **body,
     )
     return _made(booking)
@@ -115,9 +117,14 @@ def create_individual_booking(context: RequestContext[None], body: IndividualReq
     paid by a product's price or by a credit of a bundle; without either, by the course's only product that fits. With
     `recurrence`, it is repeated at the same wall-clock time with the same mentor, each session paid on its own.
     """
-    overlap = app_state().settings.mentee_overlap
+    state = app_state()
     booking, series = book_individual(
-        context.db, actor=context.actor, wanted=body, now=context.now, mentee_overlap=overlap
+        context.db,
+        actor=context.actor,
+        wanted=body,
+        now=context.now,
+        mentee_overlap=state.settings.mentee_overlap,
+        pay_within=state.pay_within,
     )
     return _made(booking if series is None else shapes.BookingOfSeries(**vars(booking), series=series))
 
@@ -181,14 +188,27 @@ def get_booking(context: RequestContext[Booking]) -> WithHeaders[Booking] | With
     description="Accepted, and the session was created in time (`Prefer: wait`).",
     success=True,
 )
+@bookings.alt_response(
+    200,
+    schema=shapes.Booking,
+    description="Accepted once it is paid (`payment: before`); its payment is awaited.",
+    success=True,
+)
 def accept_booking(context: RequestContext[Booking], _body: dict[str, Any]) -> Made:
     """Accept a booking request, as its mentor.
 
     The response has the session's id; the session itself is created by a durable task.
     """
-    overlap = app_state().settings.mentee_overlap
-    booking = accept(context.db, actor=context.actor, booking=context.subject, now=context.now, mentee_overlap=overlap)
-    return _made(booking)
+    state = app_state()
+    booking = accept(
+        context.db,
+        actor=context.actor,
+        booking=context.subject,
+        now=context.now,
+        mentee_overlap=state.settings.mentee_overlap,
+        pay_within=state.pay_within,
+    )
+    return _made(booking, waiting=200)
 
 
 @bookings.route("/bookings/<id:booking_id>/decline", methods=STEPS)
@@ -207,7 +227,7 @@ def decline_booking(context: RequestContext[Booking], body: dict[str, Any]) -> W
 
 @bookings.route("/bookings/<id:booking_id>/cancel", methods=STEPS)
 @refuses("invalid_transition", "session_pending", "not_cancellable")
-@changes(PERSON, FOR_ITS_MENTEE, action="booking.cancelled")
+@changes(ANYONE, TO_CANCEL, action="booking.cancelled")
 @bookings.arguments(shapes.BookingCancellation, required=False, example={"reason": "I have found another time."})
 @bookings.response(
     200,
@@ -217,14 +237,15 @@ def decline_booking(context: RequestContext[Booking], body: dict[str, Any]) -> W
 def cancel_booking(
     context: RequestContext[Booking], body: dict[str, Any]
 ) -> WithHeaders[Booking] | WithHeaders[shapes.BookingOfCancelledSession]:
-    """Cancel a booking, as its mentee.
+    """Cancel a booking, as its mentee; while it awaits its payment, its mentor and operators can, too.
 
     A draft is withdrawn. A booking that was paid by a product or a bundle is cancelled as its session, by its policy;
     it stays accepted. A participant of a group leaves it. Any other accepted booking is refused: cancel its session
     instead.
     """
     booking, reason = context.subject, body["reason"]
-    require_own_type(CancelledBy.MENTEE, body.get("type"))
+    if not booking.awaits_payment:
+        require_own_type(CancelledBy.MENTEE, body.get("type"))
     use_withdrawal(context.db, context.actor, context.subject, limit=app_state().settings.max_withdrawals_per_day)
     if booking.kind is BookingKind.GROUP:
         return _left(context, reason)
@@ -282,8 +303,10 @@ def _left(context: RequestContext[Booking], reason: str | None) -> WithHeaders[s
     return shown, {"ETag": tag_of(booking)}
 
 
-def _made(booking: Booking) -> Made:
+def _made(booking: Booking, *, waiting: int = 201) -> Made:
+    """The answer about a booking: 202 once it is accepted, else `waiting`, without a session."""
     if booking.session_id is None:
-        return tagged(booking, Location=f"/bookings/{booking.id}")
+        record, headers = tagged(booking, Location=f"/bookings/{booking.id}")
+        return record, waiting, headers
     record, headers = tagged(booking, Location=f"/sessions/{booking.session_id}")
     return record, 202, headers

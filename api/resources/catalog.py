@@ -13,6 +13,8 @@ from api.routes.loaders import changes, reads
 from api.schemas import catalog as shapes
 from api.schemas import support_options as support
 from api.schemas.base import ExternalListQuery
+from api.state import app_state
+from models.catalog import ProductKind
 from workflows.catalog import courses as catalog
 from workflows.catalog import products as sold
 from workflows.catalog.listings import LISTINGS, Listing, change_listing, listing_query, publish_listing
@@ -50,9 +52,9 @@ def create_listing(context: RequestContext[None], body: dict[str, Any]) -> WithH
 
     Defaults: `bookingMode` request, `earlyStartMinutes` 15 (null: any time), `minNoticeMinutes` 0,
     `bufferBeforeMinutes` 0, `bufferMinutes` 0, `cancellation` 24 hours and 50 percent (null: the mentee cannot cancel),
-    `reminderMinutes` null (the operator's default; an empty list sends no reminders).
+    `reminderMinutes` null (the operator's default; an empty list sends no reminders), `payment` the operator's default.
     """
-    listing = publish_listing(context.db, actor=context.actor, offer=body)
+    listing = publish_listing(context.db, actor=context.actor, offer=app_state().with_payment_mode(body))
     return tagged(listing, Location=f"/listings/{listing.id}")
 
 
@@ -157,6 +159,8 @@ PRODUCT_ON_SALE = Subject(name="product", query=product_query, record=Product, a
 @courses.response(201, shapes.Product)
 def create_product(context: RequestContext[catalog.Course], body: dict[str, Any]) -> WithHeaders[Product]:
     """Put a product on sale: a `single` session, a `bundle` of `sessionCount`, or a `group_seat`."""
+    if body["kind"] is ProductKind.SINGLE:
+        body = app_state().with_payment_mode(body)
     product = sold.create_product(context.db, actor=context.actor, course_id=context.subject.id, **body)
     return tagged(product, Location=f"/courses/{product.course_id}/products/{product.id}")
 

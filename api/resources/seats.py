@@ -110,7 +110,7 @@ def leave_group_session_waitlist(context: RequestContext[Group]) -> None:
 @refuses(*_CLOSED, "no_offer", *_PAYING)
 @changes(PERSON, GROUP, action="waitlist.offer_accepted")
 @group_sessions.arguments(
-    shapes.Payment, required=False, example={"bundlePurchaseId": "01985f3c-1d2e-7f40-8a51-6b7c8d9e0f13"}
+    shapes.TakenOffer, required=False, example={"bundlePurchaseId": "01985f3c-1d2e-7f40-8a51-6b7c8d9e0f13"}
 )
 @group_sessions.response(200, group_shapes.GroupSession)
 def accept_group_session_offer(context: RequestContext[Group], body: dict[str, Any]) -> Any:

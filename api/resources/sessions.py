@@ -132,6 +132,7 @@ def create_session_booking(
         now=context.now,
         mentee_overlap=state.settings.mentee_overlap,
         draft_limits=state.draft_limits,
+        pay_within=state.pay_within,
         **body,
     )
     answer = {"booking": booking, "session": None, **({"series": series} if series else {})}

@@ -33,6 +33,7 @@ from api.schemas.fields import (
     TrueOrFalse,
     Whole,
 )
+from api.schemas.payments import OwnPayment
 from api.schemas.terms import AgreedLocation, ExpectedTermsBody, PublicLocation
 from config.sealing import seal_text
 from models.bookings import BookingKind, BookingStatus
@@ -170,10 +171,14 @@ class Booking(ExternalShown):
     bundle_purchase_id = Id(allow_none=True, metadata={"description": "The bundle that paid for it."})
     series_id = Id(allow_none=True, metadata={"description": "The series of a recurring booking."})
     location = AgreedLocation()
+    payment = OwnPayment()
     session_id = Id(allow_none=True, metadata={"description": "The session's id, once the booking is accepted."})
     decline_reason = fields.String(allow_none=True)
     cancel_reason = fields.String(
-        allow_none=True, metadata={"description": "The mentee's, or `expired` when no decision came in time."}
+        allow_none=True,
+        metadata={
+            "description": "By who cancelled it; `expired` without a decision in time, `unpaid` without a payment."
+        },
     )
     capacity = fields.Integer(metadata={"description": "Of a group alone."})
     seats_taken = fields.Integer(metadata={"description": "As `capacity`."})

@@ -24,6 +24,7 @@ from api.schemas.fields import (
     TrueOrFalse,
     Whole,
 )
+from api.schemas.payments import payment_mode
 from api.schemas.terms import (
     MINUTES_OF_A_YEAR,
     OfferedTerms,
@@ -147,6 +148,7 @@ class ProductChanges(ExternalBody):
     title = Line(200, metadata={"example": "Five sessions"})
     price = Price()
     valid_days = Whole(1, MAX_VALID_DAYS, allow_none=True, metadata={"example": 180, "description": _VALIDITY})
+    payment_mode = payment_mode()
     active = TrueOrFalse(metadata={"description": "Whether the product is sold."})
 
     @ma.post_load
@@ -178,6 +180,7 @@ class Product(ExternalShown):
     duration_minutes = fields.Integer(allow_none=True, metadata={"description": _DURATION})
     price = Price()
     valid_days = fields.Integer(allow_none=True, metadata={"description": _VALIDITY})
+    payment_mode = payment_mode()
     active = fields.Boolean()
 
 

@@ -14,6 +14,7 @@ from api.schemas.fields import Choice, Id, Moment, Money, Price, QueryFlag
 from api.schemas.groups import GroupTemplate
 from api.schemas.notifications import CHANNELS, Notification, PushSubscription
 from api.schemas.operations import AuditEntry
+from api.schemas.payments import Payment
 from api.schemas.people import MentorProfile, User
 from api.schemas.reviews import Review
 from api.schemas.sessions import Session
@@ -96,6 +97,7 @@ class Export(ResponseSchema):
     sessions = fields.List(fields.Nested(Session), metadata={"description": "As mentee, participant and mentor."})
     seats = fields.List(fields.Nested(ExportedSeat))
     bundles = fields.List(fields.Nested(Bundle))
+    payments = fields.List(fields.Nested(Payment))
     reviews = fields.List(fields.Nested(Review), metadata={"description": "Written, and received as a mentor."})
     notifications = fields.List(fields.Nested(ExportedNotification))
     preferences = fields.List(fields.Nested(ExportedPreference))

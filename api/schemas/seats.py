@@ -17,13 +17,13 @@ from workflows.groups.waitlist import WaitlistEntry as Entry
 from workflows.terms.cancellation import Quote
 
 
-class Payment(ExpectedTermsBody):
+class TakenOffer(ExpectedTermsBody):
     bundle_purchase_id = Id(
         **OPTIONAL, metadata={"description": "The bundle whose session pays; left out, the group's price is paid."}
     )
 
 
-class Joining(Payment):
+class Joining(TakenOffer):
     student_id = Id(**OPTIONAL, metadata={"description": "The person, for operators; else the caller."})
 
 

@@ -9,6 +9,7 @@ from marshmallow import ValidationError, fields, post_load, validate, validates_
 
 from api.schemas.base import ExternalBody, ExternalShown, RequestSchema, ResponseSchema
 from api.schemas.fields import OPTIONAL, Choice, Id, Line, Money, Price, Whole
+from api.schemas.payments import payment_mode
 from config.addresses import require_meeting_link
 from models.catalog import MAX_REMINDER_MINUTES, MAX_REMINDERS, LocationKind
 from workflows.terms.expected_terms import ExpectedTerms
@@ -142,6 +143,7 @@ class OfferedTermsBody(ExternalBody):
     buffer_minutes = Whole(0, 1440)
     cancellation = Cancellation()
     location = fields.Nested(Location, allow_none=True)
+    payment_mode = payment_mode()
 
     @post_load
     def as_columns(self, body: dict[str, Any], **_options: Any) -> dict[str, Any]:
@@ -166,6 +168,7 @@ class OfferedTerms(ExternalShown):
     buffer_minutes = fields.Integer()
     cancellation = Cancellation()
     location = fields.Nested(ShownLocation, allow_none=True)
+    payment_mode = payment_mode()
     active = fields.Boolean()
 
 

@@ -1,7 +1,10 @@
 CREATE OR REPLACE FUNCTION guard_booking_insert() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-    IF NEW.status NOT IN ('draft', 'accepted') THEN
+    IF NEW.status NOT IN ('draft', 'accepted', 'awaiting_payment') THEN
         PERFORM refuse('tr_bookings_status', format('A booking begins as draft or accepted, not as %s.', NEW.status));
+    END IF;
+    IF NEW.status = 'accepted' AND NEW.payment_mode = 'before' AND NEW.price_amount > 0 AND NEW.kind = 'individual' THEN
+        PERFORM refuse('tr_bookings_unpaid', 'A booking that is paid before begins as draft or awaiting its payment.');
     END IF;
     RETURN NEW;
 END $$;

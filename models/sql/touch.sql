@@ -33,6 +33,8 @@ CREATE OR REPLACE TRIGGER tr_mentor_profiles_version BEFORE UPDATE ON mentor_pro
     FOR EACH ROW WHEN (OLD.calendar_version = NEW.calendar_version) EXECUTE FUNCTION touch();
 CREATE OR REPLACE TRIGGER tr_notification_preferences_version BEFORE UPDATE ON notification_preferences
     FOR EACH ROW EXECUTE FUNCTION touch();
+CREATE OR REPLACE TRIGGER tr_payments_version BEFORE UPDATE ON payments
+    FOR EACH ROW EXECUTE FUNCTION touch();
 CREATE OR REPLACE TRIGGER tr_products_version BEFORE UPDATE ON products
     FOR EACH ROW EXECUTE FUNCTION touch();
 CREATE OR REPLACE TRIGGER tr_push_subscriptions_version BEFORE UPDATE ON push_subscriptions

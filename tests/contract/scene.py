@@ -35,6 +35,8 @@ from workflows.webhooks.records import Endpoint
 
 PARAMETER = re.compile(r"<(?:\w+:)?(\w+)>")
 DAY = date(2030, 5, 4)
+# How many `take_times` takes.
+TIMES = 4
 Headers = dict[str, str]
 # Of the page that visitors come by.
 PUBLISHABLE_KEY = "tpk_" + "0123456789abcdefABCDEF" * 2
@@ -98,7 +100,7 @@ def set_scene(db: Connection) -> Scene:
     product = factories.make_product(db, course, ProductKind.BUNDLE, session_count=5)
     group, blocked = factories.make_group(db, [mentee], listing=listing), factories.make_user(db)
     factories.make_block(db, mentor, blocked)
-    begins = (factories.next_slot(), factories.next_slot(), factories.next_slot())
+    begins = tuple(factories.next_slot() for _ in range(TIMES))
     return Scene(
         mentor=mentor,
         mentee=mentee,
@@ -128,7 +130,8 @@ def set_scene(db: Connection) -> Scene:
 
 def take_times(db: Connection, listing: Listing, mentee: User, begins: tuple[datetime, ...]) -> dict[str, UUID]:
     """What takes time of a mentor, so that all can see that the mentor is busy, though not with whom."""
-    scheduled, completed, held = begins
+    scheduled, completed, held, paid = begins
+    payment = factories.make_payment(db, listing=listing, mentee=mentee, start_time=paid)
     permit = factories.unlock_review(
         db, factories.complete_session(db, _session(db, listing, mentee, completed)), mentee.id
     )
@@ -145,6 +148,8 @@ def take_times(db: Connection, listing: Listing, mentee: User, begins: tuple[dat
         "session_id": _session(db, listing, mentee, scheduled).id,
         "review_id": factories.make_review(db, permit).id,
         "hold_id": kept.id,
+        "payment_id": payment.id,
+        "refund_id": payment.refunds[0].id,
     }
 
 

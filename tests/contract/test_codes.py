@@ -335,6 +335,33 @@ def delivery_in_progress(stage: Stage) -> ApiResponse:
         return stage.client.post(f"/operations/deliveries/{delivery}/cancel", headers=stage.cast.as_operator)
 
 
+def of_payment(stage: Stage, step: str, **body: Any) -> ApiResponse:
+    """The answer to a step of a payment of 40 dollars that is paid, with a refund of a cent that is due."""
+    with stage.world.engine.begin() as db:
+        payment = factories.make_payment(db, listing=stage.cast.listing, mentee=stage.cast.mentee)
+    amount = {"amount": {"amount": 4000, "currency": "USD"}}
+    path = f"/payments/{payment.id}/{step.format(refund=payment.refunds[0].id)}"
+    return stage.client.post(path, json={**amount, **body}, headers=stage.cast.as_operator)
+
+
+def awaited(stage: Stage, reference: str, amount: int) -> ApiResponse:
+    """The answer to the confirmation of a payment that is awaited, beside one that is paid."""
+    with stage.world.engine.begin() as db:
+        paid = factories.make_payment(db, listing=stage.cast.listing, mentee=stage.cast.mentee)
+        waiting = factories.make_prepaid_booking(db, listing=stage.cast.listing, mentee=stage.cast.mentee).payment
+    assert waiting is not None
+    body = {"reference": reference.format(paid=paid.reference), "amount": {"amount": amount, "currency": "USD"}}
+    return stage.client.post(f"/payments/{waiting.id}/confirm", json=body, headers=stage.cast.as_operator)
+
+
+def already_refunded(stage: Stage) -> ApiResponse:
+    with stage.world.engine.begin() as db:
+        payment = factories.make_payment(db, listing=stage.cast.listing, mentee=stage.cast.mentee)
+    path = f"/payments/{payment.id}/refunds/{payment.refunds[0].id}/done"
+    headers = stage.cast.as_operator
+    return [stage.client.post(path, json={"reference": each}, headers=headers) for each in ("re_1", "re_2")][1]
+
+
 def push_off(stage: Stage) -> ApiResponse:
     return stage.client.get("/push-subscriptions/key", headers=stage.cast.as_mentee)
 
@@ -367,6 +394,11 @@ PRODUCED: dict[str, Callable[[Stage], ApiResponse]] = {
     "already_purchased": already_purchased,
     "bundle_unusable": bundle_unusable,
     "no_listing": no_listing,
+    "already_paid": lambda stage: of_payment(stage, "confirm", reference="another"),
+    "reference_in_use": lambda stage: awaited(stage, "{paid}", 4000),
+    "wrong_amount": lambda stage: awaited(stage, "pi_2", 3999),
+    "refund_exceeds_payment": lambda stage: of_payment(stage, "refunds", reason="Too much"),
+    "already_refunded": already_refunded,
     "price_changed": lambda stage: stage.book(expectedPrice={"amount": 1, "currency": "USD"}),
     "terms_changed": lambda stage: stage.book(expectedCancellation={"windowHours": 0, "lateFeePercent": 0}),
     "duplicate_session": duplicate_session,

@@ -21,7 +21,7 @@ from models.engine import create
 from tests import factories, servers
 from tests.api.conftest import counts
 from tests.application import ApiResponse, World, as_mentor, as_user
-from tests.contract.scene import Headers, Scene, have_things, set_scene, take_times
+from tests.contract.scene import TIMES, Headers, Scene, have_things, set_scene, take_times
 from workflows.catalog.products import Product, product_query
 from workflows.identity.actor import Actor
 from workflows.reviews.actions import moderate
@@ -46,6 +46,8 @@ _TABLES = {
     "session_id": "sessions",
     "review_id": "reviews",
     "bundle_id": "bundle_purchases",
+    "payment_id": "payments",
+    "refund_id": "payment_entries",
     "template_id": "group_session_templates",
     "calendar_feed_id": "calendar_feeds",
     "endpoint_id": "webhook_endpoints",
@@ -127,7 +129,7 @@ def two_worlds(name: str, template: str) -> Iterator[Worlds]:
     """
     with ExitStack() as made:
         base = create(made.enter_context(servers.temporary_database(f"{name}_base", template)))
-        begins = tuple(factories.next_slot() for _ in range(3))
+        begins = tuple(factories.next_slot() for _ in range(TIMES))
         with base.begin() as db:
             own = set_scene(db)
             course_id, product_id = own.ids["course_id"], own.ids["product_id"]

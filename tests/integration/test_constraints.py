@@ -31,6 +31,7 @@ from models.events import deliveries, delivery_attempts, events
 from models.groups import group_session_templates, group_sessions, seat_cancellations
 from models.idempotency import idempotency_keys
 from models.notifications import notifications
+from models.payments import payment_entries, payments
 from models.people import email_changes, mentor_profiles, skills, users
 from models.reviews import review_permits, reviews
 from models.sessions import sessions
@@ -39,6 +40,7 @@ from tests.factories import (
     accept_booking,
     make_booking,
     make_listing,
+    make_payment,
     make_permit,
     make_session,
     make_user,
@@ -68,6 +70,7 @@ class Rows:
         self.booking = accept_booking(db, make_booking(db))
         self.listing = make_listing(db)
         self.reviewable = make_permit(db)
+        self.payment = make_payment(db)
         self.hours = self._weekly_hours()
         self._write_course()
         self.feed = {**self._calendar_feed(), "id": uuid4()}
@@ -196,6 +199,16 @@ class Rows:
             "products": {"id": uuid4()},
             "bundle_purchases": {"id": uuid4(), "mentee_user_id": make_user(self.db).id},
             "bundle_entries": {"id": uuid4()},
+            "payments": {
+                **{"id": uuid4(), "booking_id": self.booking.id, "user_id": self.session.mentee_user_id},
+                **{"mentor_profile_id": self.booking.mentor_profile_id, "paid_for": "booking", "due_at": NOW},
+                **{"amount": 4000, "currency": "USD", "status": "awaiting", "paid_at": None, "reference": None},
+                **{"charged": 0, "refund_due": 0},
+            },
+            "payment_entries": {
+                **{"id": uuid4(), "payment_id": self.payment.id, "kind": "refund_due", "amount": 1, "actor": "system"},
+                **{"reference": None, "refund_id": None, "reason": None},
+            },
             "group_session_templates": {"id": uuid4()},
             "group_sessions": {
                 **{"booking_id": self.booking.id, "template_id": self.template, "occurs_on": NOW.date()},
@@ -286,6 +299,18 @@ VIOLATED: list[tuple[Table, str, dict[str, Any]]] = [
     (bundle_entries, "ck_bundle_entries_credits", {"credits": 0}),
     # What is spent was spent on a booking.
     (bundle_entries, "ck_bundle_entries_booking_id", {"kind": "spend", "credits": -1}),
+    (payments, "ck_payments_amount", {"amount": 0}),
+    (payments, "ck_payments_currency", {"currency": "usd"}),
+    # A seat, a series and a bundle have columns of their own.
+    *((payments, "ck_payments_of_one_decision", {"paid_for": kind}) for kind in ("seat", "series", "bundle")),
+    (payments, "ck_payments_charged_once_paid", {"status": "paid"}),
+    (payments, "ck_payments_charged_once_paid", {"charged": 4000}),
+    (payments, "ck_payments_refunds", {"refund_due": 1}),
+    (payments, "ck_payments_refunds", {"refunded": -1}),
+    (payments, "ck_payments_checkout", {"checkout_url": "https://pay.example"}),
+    (payment_entries, "ck_payment_entries_amount", {"amount": 0}),
+    (payment_entries, "ck_payment_entries_refund_id", {"kind": "refund_done", "reference": "re_1"}),
+    (payment_entries, "ck_payment_entries_reference", {"kind": "charge"}),
     (group_session_templates, "ck_group_session_templates_title_length", {"title": ""}),
     (group_session_templates, "ck_group_session_templates_weekday", {"weekday": 7}),
     (group_session_templates, "ck_group_session_templates_duration_minutes", {"duration_minutes": 4}),

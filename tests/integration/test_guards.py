@@ -11,11 +11,12 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
-from sqlalchemy import Connection, Table, insert, select, text, update
+from sqlalchemy import Connection, Table, delete, insert, select, text, update
 from sqlalchemy.exc import IntegrityError
 
 from models.bookings import BOOKING_TRANSITIONS, BookingStatus, bookings
 from models.events import DELIVERY_TRANSITIONS, DeliveryState, deliveries, events
+from models.payments import payment_entries, payments
 from models.reviews import reviews
 from models.sessions import SESSION_TRANSITIONS, SessionStatus, sessions
 from tests.factories import (
@@ -25,6 +26,8 @@ from tests.factories import (
     make_booking,
     make_listing,
     make_mentor,
+    make_payment,
+    make_prepaid_booking,
     make_review,
     make_session,
     make_user,
@@ -110,10 +113,10 @@ def test_a_row_moves_in_sql_only_as_its_machine_allows(
 
 
 @pytest.mark.parametrize("status", BookingStatus)
-def test_a_booking_begins_as_a_draft_or_accepted(db: Connection, status: str) -> None:
+def test_a_booking_begins_as_a_draft_or_accepted_or_awaits_its_payment(db: Connection, status: str) -> None:
     held = {"status": status, **HELD["bookings"][status]}
     copy = {**_columns(db, bookings, make_booking(db).id), "id": uuid4(), "start_time": NOW, **held}
-    with nullcontext() if status in ("draft", "accepted") else refused(db, "tr_bookings_status"):
+    with nullcontext() if status in ("draft", "accepted", "awaiting_payment") else refused(db, "tr_bookings_status"):
         db.execute(insert(bookings).values(copy))
 
 
@@ -289,3 +292,37 @@ def test_versions_and_times_of_change_are_kept_by_the_database(db: Connection) -
     changed = db.execute(select(bookings.c.version, bookings.c.updated_at).where(bookings.c.id == booking.id)).one()
     assert changed.version == booking.version + 1
     assert changed.updated_at >= booking.updated_at
+
+
+def test_a_booking_that_is_paid_before_is_accepted_by_its_payment(db: Connection) -> None:
+    waiting = make_prepaid_booking(db)
+    accept = update(bookings).where(bookings.c.id == waiting.id).values(status="accepted", session_id=uuid4())
+    with refused(db, "tr_bookings_unpaid"):
+        db.execute(accept)
+    with refused(db, "tr_bookings_unpaid"):
+        copy = {**_columns(db, bookings, waiting.id), "id": uuid4(), "status": "accepted", "session_id": uuid4()}
+        db.execute(insert(bookings).values(copy))
+    with refused(db, "tr_bookings_unchangeable"):
+        db.execute(update(bookings).where(bookings.c.id == waiting.id).values(payment_mode="none"))
+    db.execute(update(payments).where(payments.c.booking_id == waiting.id).values(status="waived"))
+    assert db.execute(accept).rowcount == 1
+
+
+@pytest.mark.parametrize("status", ["awaiting", "lapsed"])
+def test_a_payment_that_has_ended_stays_so(db: Connection, status: str) -> None:
+    payment = make_payment(db)
+    step = update(payments).where(payments.c.id == payment.id)
+    with refused(db, "tr_payments_status"):
+        db.execute(step.values(status=status, paid_at=None, reference=None, charged=0, refund_due=0))
+    for changed in ({"reference": "another"}, {"amount": 1}, {"user_id": make_user(db).id}):
+        with refused(db, "tr_payments_unchangeable"):
+            db.execute(step.values(changed))
+
+
+def test_an_entry_of_a_payment_is_append_only_but_for_its_reason(db: Connection) -> None:
+    payment = make_payment(db)
+    entries = payment_entries.c.payment_id == payment.id
+    for change in (update(payment_entries).values(amount=2), delete(payment_entries)):
+        with refused(db, "tr_payment_entries_append_only"):
+            db.execute(change.where(entries))
+    assert db.execute(update(payment_entries).where(entries).values(reason=None)).rowcount == 2

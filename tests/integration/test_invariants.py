@@ -19,6 +19,7 @@ from models.events import deliveries, delivery_attempts, effect_catalogues, even
 from models.groups import group_sessions, waitlist_entries
 from models.maintenance import session_count_changes, session_counts
 from models.notifications import notifications
+from models.payments import payment_entries, payments
 from models.people import mentor_profiles
 from models.reviews import review_permits, reviews
 from models.sessions import session_id_of, sessions
@@ -31,6 +32,8 @@ from tests.factories import (
     make_listing,
     make_mentor,
     make_paid_booking,
+    make_payment,
+    make_prepaid_booking,
     make_review,
     mentor_of,
 )
@@ -139,6 +142,7 @@ def test_a_bundles_story_violates_nothing(harness: Harness) -> None:
 _OF_MENTEE = update(person_busy).where(person_busy.c.mentor_profile_id.is_(None))
 _OF_MENTOR = update(person_busy).where(person_busy.c.mentor_profile_id.is_not(None))
 Plant = Callable[[Connection, Session], object]
+_LAPSE = update(payments).values(status="lapsed")
 PLANTED: dict[str, list[tuple[str, Plant]]] = {
     "accepted_booking_without_session": [("the session is gone", lambda db, _s: db.execute(delete(sessions)))],
     "session_differs_from_booking": [
@@ -158,6 +162,23 @@ PLANTED: dict[str, list[tuple[str, Plant]]] = {
         ("a session more in total", lambda db, _s: _sell(db, total_sessions=6)),
         ("another balance", lambda db, _s: _sell(db, balance=3)),
         ("no entry", lambda db, _s: (_sell(db), db.execute(delete(bundle_entries)))),
+    ],
+    "payment_ledger_differs": [
+        (
+            "less charged",
+            lambda db, _s: _pay(db, charged=0, status="lapsed", paid_at=None, reference=None, refund_due=0),
+        ),
+        ("nothing due", lambda db, _s: _pay(db, refund_due=0)),
+        ("something refunded", lambda db, _s: _pay(db, refunded=1)),
+        ("no entry", lambda db, _s: _pay(db).execute(delete(payment_entries))),
+    ],
+    "given_without_payment": [
+        ("accepted unpaid", lambda db, _s: _await_payment(db, status="accepted", session_id=uuid4())),
+        ("waits for none", lambda db, _s: _await_payment(db).execute(delete(payments))),
+        (
+            "waits for what has lapsed",
+            lambda db, _s: _await_payment(db).execute(update(payments).values(status="lapsed")),
+        ),
     ],
     "credit_differs_from_booking": [
         ("no credit spent", lambda db, _s: db.execute(update(bookings).values(bundle_purchase_id=uuid4()))),
@@ -241,6 +262,22 @@ PLANTED: dict[str, list[tuple[str, Plant]]] = {
         ("a push", lambda db, _s: _kill_a_message(db, "push.send", error_class="status")),
     ],
 }
+
+
+def _pay(db: Connection, **columns: Any) -> Connection:
+    """Plant a payment that is paid, with a refund that is due."""
+    payment = make_payment(db)
+    if columns:
+        db.execute(update(payments).where(payments.c.id == payment.id).values(columns))
+    return db
+
+
+def _await_payment(db: Connection, **columns: Any) -> Connection:
+    """Plant a booking that awaits its payment."""
+    booking = make_prepaid_booking(db)
+    if columns:
+        db.execute(update(bookings).where(bookings.c.id == booking.id).values(columns))
+    return db
 
 
 def _sell(db: Connection, *, balance: int = 5, **columns: int) -> UUID:
@@ -441,8 +478,10 @@ def _asked_in_part(db: Connection, name: str, session: Session) -> list[str]:
     about = ABOUT.get(name, About.BOOKINGS)
     if about is About.STATE:
         return check_state(db, name)
+    prepaid = select(bookings.c.id).where(bookings.c.payment_mode == "before")
     asked = {
-        About.BOOKINGS: session.booking_id,
+        About.BOOKINGS: db.scalars(prepaid).one_or_none() or session.booking_id,
+        About.PAYMENTS: db.scalars(select(payments.c.id)).one_or_none(),
         About.MENTORS: session.mentor_profile_id,
         About.BUNDLES: db.scalars(select(bundle_purchases.c.id).limit(1)).one_or_none(),
     }[about]

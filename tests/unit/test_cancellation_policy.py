@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from models.payments import PaymentMode
 from models.sessions import SessionStatus
 from workflows.identity.actor import Actor
 from workflows.kernel.errors import Conflict, Forbidden
@@ -36,7 +37,8 @@ def a_session(**changed: Any) -> SessionWithTerms:
     values |= {"created_at": START - timedelta(days=100), "updated_at": START, "version": 1}
     values |= {"price_amount": 4000, "price_currency": "USD", "cancellation_window_hours": 24, "late_fee_percent": 50}
     values |= {"early_start_minutes": 15, "buffer_before_minutes": 0, "buffer_minutes": 0, "reminder_minutes": None}
-    values |= {"bundle_purchase_id": None, "bundle_valid_to": None}
+    values |= {"bundle_purchase_id": None, "bundle_valid_to": None, "series_id": None}
+    values |= {"payment_mode": PaymentMode.NONE}
     return SessionWithTerms(**(values | changed))
 
 

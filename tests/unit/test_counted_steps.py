@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from infrastructure.transactions import BEFORE, NOTHING, VOIDED_FROM
+from infrastructure.transactions import AWAITED_FROM, BEFORE, NOTHING, VOIDED_FROM
 from models.bookings import BOOKING_TRANSITIONS
 from models.sessions import SESSION_TRANSITIONS
 from workflows.events.event_types import BookingEvent, SessionEvent, event_types
@@ -12,6 +12,7 @@ from workflows.events.event_types import BookingEvent, SessionEvent, event_types
 # The state that each step leads to, by the event's name.
 AFTER = {
     "booking.requested": "draft",
+    "booking.awaiting_payment": "awaiting_payment",
     "booking.accepted": "accepted",
     "booking.declined": "declined",
     "booking.cancelled": "cancelled",
@@ -33,6 +34,7 @@ def test_every_transition_of_both_machines_is_counted() -> None:
     counted = {(kind.subject, before, AFTER[kind.type]) for kind, before in BEFORE.items() if before != NOTHING}
     # Of a session that has begun, by the event's own field.
     counted.add(("session", VOIDED_FROM, AFTER["session.cancelled"]))
+    counted |= {("booking", AWAITED_FROM, AFTER[kind]) for kind in ("booking.accepted", "booking.cancelled")}
     assert counted == steps
 
 

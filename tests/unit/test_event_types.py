@@ -72,6 +72,18 @@ OWN: dict[str, Any] = {
     "minutes_before": 60,
     "remind_at": NOW + timedelta(hours=23),
     "useful_until": NOW + timedelta(days=1),
+    "awaited_payment": True,
+    "payment_id": uuid4(),
+    "paid_for": "booking",
+    "series_id": uuid4(),
+    "amount": 4000,
+    "due_at": NOW + timedelta(minutes=30),
+    "charged": 4000,
+    "refund_due": 2000,
+    "refunded": 0,
+    "reference": "pi_1",
+    "refund_id": uuid4(),
+    "refund_reference": "re_1",
 }
 
 
@@ -132,6 +144,12 @@ def test_the_announced_types_are_those_of_the_domain() -> None:
         "booking.accepted",
         "booking.declined",
         "booking.cancelled",
+        "payment.awaiting",
+        "payment.paid",
+        "payment.lapsed",
+        "payment.cancelled",
+        "payment.refund_due",
+        "payment.refunded",
         "session.created",
         "session.started",
         "session.completed",
@@ -151,6 +169,8 @@ def test_the_announced_types_are_those_of_the_domain() -> None:
     )
     assert set(event_types()) - set(announced_types()) == {
         "booking.undecided",
+        "booking.awaiting_payment",
+        "booking.time_freed",
         "session.overdue",
         "session.reminder_set",
         "group_session.changed",

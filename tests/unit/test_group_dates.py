@@ -8,6 +8,7 @@ from uuid import uuid4
 
 import pytest
 
+from models.payments import PaymentMode
 from workflows.groups.schedule import dates_of, start_of
 from workflows.groups.templates import GroupTemplate
 
@@ -34,6 +35,7 @@ def template(**fields: Any) -> GroupTemplate:
         "cancellation_window_hours": 24,
         "late_fee_percent": 50,
         "location": None,
+        "payment_mode": PaymentMode.NONE,
         "active": True,
         "created_at": CREATED,
     }

@@ -21,6 +21,12 @@ BOOKING_STEPS = {
     ("draft", "declined"),
     # The mentee, or the system when it expires.
     ("draft", "cancelled"),
+    # The mentor, or an instant listing, where it is paid before.
+    ("draft", "awaiting_payment"),
+    # Its payment.
+    ("awaiting_payment", "accepted"),
+    # Either party, an operator, or the system without a payment.
+    ("awaiting_payment", "cancelled"),
 }
 SESSION_STEPS = {
     # Either party.

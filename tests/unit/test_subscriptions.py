@@ -79,6 +79,7 @@ def test_only_expiries_reminders_and_gathered_changes_are_timers() -> None:
         "calendars.start",
         "notifications.bundle_expiring",
         "notifications.session_reminder",
+        "payments.lapse",
         "waitlist.close",
         "waitlist.expire",
         "webhooks.availability",

@@ -48,6 +48,9 @@ ENDED: dict[str, Any] = {
     "expired_sessions": 2,
     "valid_to": datetime(2030, 9, 4, 9, tzinfo=UTC),
     "mentor_profile_id": 8,
+    "awaited_payment": False,
+    "amount": 4000,
+    "due_at": datetime(2030, 5, 1, 9, 30, tzinfo=UTC),
 }
 
 
@@ -72,6 +75,8 @@ def words(kind: str, *, zone: str = "UTC", start: datetime = datetime(2030, 5, 4
         "left": 2,
         "free_until": None,
         "expires_in": "7 days",
+        "what": "the session with Grace Hopper",
+        "came_late": False,
     }
     return compose(kind, **(about | told))
 

@@ -23,6 +23,8 @@ from workflows.events.event_types import (
     BookingUndecided,
     BundleEvent,
     GroupEvent,
+    PaymentAwaiting,
+    PaymentEvent,
     ReviewUnlocked,
     SeatJoined,
     SessionCompleted,
@@ -105,8 +107,8 @@ def _actions(event: Event, reader: Reader) -> MailActions:
             return _of_review(event.session_id, reader, event.expires_at)
         case SessionEvent():
             return _of_session(event, reader)
-        case BundleEvent():
-            return MailActions(page=AppPage.BUNDLE, page_id=event.bundle_purchase_id, label="View the bundle")
+        case BundleEvent() | PaymentEvent():
+            return _of_purchase(event)
         case _:
             return MailActions()
 
@@ -115,6 +117,17 @@ def _of_booking(event: BookingEvent | GroupEvent, reader: Reader, label: str, li
     return MailActions(
         links=_links(event.booking_id, reader, links), page=AppPage.BOOKING, page_id=event.booking_id, label=label
     )
+
+
+def _of_purchase(event: BundleEvent | PaymentEvent) -> MailActions:
+    label = "View the bundle" if isinstance(event, BundleEvent) else "View the payment"
+    if isinstance(event, PaymentAwaiting):
+        label = "Pay now"
+    if event.bundle_purchase_id is not None:
+        return MailActions(page=AppPage.BUNDLE, page_id=event.bundle_purchase_id, label=label)
+    if isinstance(event, PaymentEvent) and event.booking_id is not None:
+        return MailActions(page=AppPage.BOOKING, page_id=event.booking_id, label=label)
+    return MailActions()
 
 
 def _of_session(event: SessionEvent, reader: Reader) -> MailActions:

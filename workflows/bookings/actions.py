@@ -10,18 +10,21 @@ from uuid_utils.compat import uuid7
 
 from models.base import sql
 from models.bookings import BOOKING_TRANSITIONS, BookingStatus
+from models.payments import PaymentStatus
 from models.prepared import PreparedStatement
 from models.sessions import session_id_of
 from workflows.availability.busy import BLOCK_TIME
+from workflows.bookings.awaiting import await_payment, end_unpaid
 from workflows.bookings.records import Booking
 from workflows.bundles.ledger import give_back
 from workflows.events.event_types import BookingAccepted, BookingCancelled, BookingDeclined, BookingRequested
 from workflows.events.record import defer_write, record
-from workflows.identity.access import require_active_mentor, require_mentee, require_mentor
+from workflows.identity.access import require_active_mentor, require_booking_canceller, require_mentor
 from workflows.identity.actor import SYSTEM, Actor
 from workflows.kernel.errors import InvalidTransition
 from workflows.kernel.locks import LOCK_MENTOR, LOCK_PEOPLE
 from workflows.kernel.transitions import StateMachine, update_statement
+from workflows.payments.actions import PAY_WITHIN
 
 TIME_TO_DECIDE = timedelta(hours=72)
 EXPIRED = "expired"
@@ -40,11 +43,13 @@ booking AS (
 {BLOCK_TIME}
 SELECT * FROM booking
 """
+_AWAIT_PAYMENT = ACCEPT.replace("'accepted', session_id = :session_id", "'awaiting_payment'")
 BOOKING_MACHINE = StateMachine(
     "booking",
     BOOKING_TRANSITIONS,
     Booking,
     {
+        BookingStatus.AWAITING_PAYMENT: PreparedStatement(sql(_AWAIT_PAYMENT).columns(*Booking.columns())),
         BookingStatus.ACCEPTED: PreparedStatement(sql(ACCEPT).columns(*Booking.columns())),
         BookingStatus.DECLINED: update_statement(
             Booking, BookingStatus.DRAFT, BookingStatus.DECLINED, "decline_reason"
@@ -56,11 +61,22 @@ BOOKING_MACHINE = StateMachine(
 )
 
 
-def accept(db: Connection, *, actor: Actor, booking: Booking, now: datetime, mentee_overlap: bool = False) -> Booking:
+def accept(
+    db: Connection,
+    *,
+    actor: Actor,
+    booking: Booking,
+    now: datetime,
+    mentee_overlap: bool = False,
+    pay_within: timedelta = PAY_WITHIN,
+) -> Booking:
     """Accept a draft and block the time of both sides, in one statement; return it with its session's id.
+
+    Where its price is paid before, it awaits its payment from then on, and has no session until that has arrived.
 
     Args:
         mentee_overlap: whether the mentee may have another session, as a mentee, at that time.
+        pay_within: how long its payment is awaited.
 
     Raises:
         Forbidden: the caller is not the booking's mentor, or their profile is not active.
@@ -72,17 +88,18 @@ def accept(db: Connection, *, actor: Actor, booking: Booking, now: datetime, men
     if booking.start_time <= now:
         step = BOOKING_MACHINE.step(booking, BookingStatus.ACCEPTED)
         raise InvalidTransition("The start time of this booking has passed; it can no longer be accepted.", step=step)
-    accepted = BOOKING_MACHINE.move(
-        db,
-        booking,
-        BookingStatus.ACCEPTED,
-        mentor_profile_id=booking.mentor_profile_id,
-        mentee_user_id=booking.mentee_user_id,
-        mentee_overlap=mentee_overlap,
-        session_id=session_id_of(booking.id),
-        busy_id=uuid7(),
-        attending_id=uuid7(),
-    )
+    blocking = {
+        "mentor_profile_id": booking.mentor_profile_id,
+        "mentee_user_id": booking.mentee_user_id,
+        "mentee_overlap": mentee_overlap,
+        "busy_id": uuid7(),
+        "attending_id": uuid7(),
+    }
+    if booking.is_prepaid:
+        waiting = BOOKING_MACHINE.move(db, booking, BookingStatus.AWAITING_PAYMENT, **blocking)
+        return await_payment(db, [waiting], actor=actor, now=now, pay_within=pay_within)[0]
+    session_id = session_id_of(booking.id)
+    accepted = BOOKING_MACHINE.move(db, booking, BookingStatus.ACCEPTED, session_id=session_id, **blocking)
     record(db, BookingAccepted.about(accepted, actor=actor, now=now))
     return accepted
 
@@ -102,13 +119,15 @@ def decline(db: Connection, *, actor: Actor, booking: Booking, reason: str | Non
 
 
 def cancel(db: Connection, *, actor: Actor, booking: Booking, reason: str | None, now: datetime) -> Booking:
-    """Cancel a draft as its mentee, and return it as it stands then.
+    """Cancel a draft as its mentee, or a booking that awaits its payment; return it as it stands then.
 
     Raises:
-        Forbidden: the caller is not the booking's mentee.
-        InvalidTransition: it is no longer a draft; an accepted booking is cancelled as its session.
+        Forbidden: the caller is not the booking's mentee nor, while it awaits its payment, its mentor or an operator.
+        InvalidTransition: it is decided; an accepted booking is cancelled as its session.
     """
-    require_mentee(actor, booking)
+    require_booking_canceller(actor, booking)
+    if booking.awaits_payment:
+        return end_unpaid(db, booking, status=PaymentStatus.CANCELLED, reason=reason, actor=actor, now=now)
     if booking.status is BookingStatus.ACCEPTED:
         raise InvalidTransition(
             f"An accepted booking is cancelled as its session: POST /sessions/{booking.session_id}/cancel.",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
 from uuid import UUID
@@ -15,12 +15,13 @@ from models.base import sql
 from workflows.bookings.insert import NO_DRAFT_LIMITS, DraftLimits
 from workflows.bookings.records import Booking
 from workflows.bookings.request import request
-from workflows.bookings.series import Recurrence, Series, book_occurrences, occurrences
+from workflows.bookings.series import Recurrence, Series, await_payment_of_series, book_occurrences, occurrences
 from workflows.identity.access import require_person
 from workflows.identity.actor import Actor
 from workflows.kernel.clock import moment_of
 from workflows.kernel.errors import Conflict, Invalid, NotFound
 from workflows.kernel.locks import lock_calendar
+from workflows.payments.actions import PAY_WITHIN
 from workflows.terms.expected_terms import NOTHING_EXPECTED, ExpectedTerms
 
 # The active mentor, with the wanted one of their listings: of several the cheapest, then the smallest id.
@@ -98,6 +99,7 @@ def book_directly(
     mentee_overlap: bool = False,
     draft_limits: DraftLimits = NO_DRAFT_LIMITS,
     expected: ExpectedTerms = NOTHING_EXPECTED,
+    pay_within: timedelta = PAY_WITHIN,
 ) -> tuple[Booking, Series | None]:
     """Book a mentor's listing as a mentee, once or as a series.
 
@@ -109,6 +111,7 @@ def book_directly(
         description: kept as the booking's notes.
         mentee_overlap: whether the mentee may have another session at that time.
         expected: the terms that the mentee was shown; of a series, those of each session.
+        pay_within: how long the payment of an instant booking, or of a whole series of them, is awaited.
 
     Returns:
         the booking, the first of a series; and the series.
@@ -140,6 +143,7 @@ def book_directly(
         mentee_overlap=mentee_overlap,
         draft_limits=draft_limits,
         expected=expected,
+        pay_within=pay_within,
         now=now,
     )
     try:
@@ -148,6 +152,7 @@ def book_directly(
         times = occurrences(recurrence, start, time_zone or found.time_zone)
         lock_calendar(db, wanted.mentor_profile_id)
         series = book_occurrences(db, times, make, on_conflict=recurrence.on_conflict)
+        series = await_payment_of_series(db, series, actor=actor, now=now, pay_within=pay_within)
         return series.made[0], series
     except Invalid as refusal:
         reasons = (refusal.details or {}).pop("startTime", None)

@@ -4,7 +4,7 @@ weekly; accepted at once."""
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
@@ -13,8 +13,10 @@ from uuid import UUID
 from sqlalchemy import Connection, Row
 
 from models.base import sql
+from models.payments import PaymentMode
 from workflows.accounts.actions import mentee_for
 from workflows.availability.check import require_bookable, require_start, with_present_calendar
+from workflows.bookings.awaiting import await_payment
 from workflows.bookings.candidates import Offer, is_lost_to_another, offer_of_mentor, offers_of_course
 from workflows.bookings.insert import insert_booking
 from workflows.bookings.records import Booking
@@ -34,6 +36,7 @@ from workflows.events.record import record, savepoint
 from workflows.identity.actor import Actor
 from workflows.kernel.clock import in_utc
 from workflows.kernel.errors import Conflict, Invalid, NotFound
+from workflows.payments.actions import PAY_WITHIN
 from workflows.terms.expected_terms import NOTHING_EXPECTED, ExpectedTerms
 
 # All that a request names, each by its key. Mentors' listings of an inactive course can still be booked for money, so
@@ -56,7 +59,7 @@ LEFT JOIN bundle_purchases AS bundle
 """
 )
 _SINGLE = """
-SELECT id, price_amount, price_currency FROM products
+SELECT id, price_amount, price_currency, payment_mode FROM products
 WHERE course_id = :course_id AND kind = 'single' AND active
   AND (duration_minutes IS NULL OR duration_minutes = :duration_minutes)
 """
@@ -96,9 +99,15 @@ class IndividualRequest:
 
 
 def book_individual(
-    db: Connection, *, actor: Actor, wanted: IndividualRequest, now: datetime, mentee_overlap: bool = False
+    db: Connection,
+    *,
+    actor: Actor,
+    wanted: IndividualRequest,
+    now: datetime,
+    mentee_overlap: bool = False,
+    pay_within: timedelta = PAY_WITHIN,
 ) -> tuple[Booking, Series | None]:
-    """Book one session, or a series of them, and accept it at once.
+    """Book one session, or a series of them, and accept it at once, or once it is paid.
 
     Without a named mentor, the one with the fewest accepted minutes in that week is booked; another one that is free
     when a competing booking takes the time first. All bookings of a series have the same mentor: the first in that
@@ -106,6 +115,7 @@ def book_individual(
 
     Args:
         mentee_overlap: whether the mentee may have another session at that time.
+        pay_within: how long the payment is awaited where the product is paid before.
 
     Returns:
         the booking, the first of a series; and the series.
@@ -129,8 +139,11 @@ def book_individual(
     # A request that tries several mentors holds the lock of one of them at a time.
     one_mentor = wanted.mentor_profile_id is not None
     made, series = with_present_calendar(db, partial(_book, order, times), lock=one_mentor)
-    record(db, *(BookingAccepted.about(booking, actor=actor, now=now) for booking in made))
-    return made[0], series
+    if not made[0].awaits_payment:
+        record(db, *(BookingAccepted.about(booking, actor=actor, now=now) for booking in made))
+        return made[0], series
+    made = await_payment(db, made, actor=actor, now=now, pay_within=pay_within)
+    return made[0], series and replace(series, made=made)
 
 
 @dataclass(frozen=True)
@@ -233,6 +246,7 @@ def _payment(db: Connection, wanted: IndividualRequest) -> dict[str, Any]:
         "product_id": product.id,
         "price_amount": product.price_amount,
         "price_currency": product.price_currency,
+        "payment_mode": PaymentMode(product.payment_mode),
     }
 
 

@@ -14,6 +14,7 @@ from uuid_utils.compat import uuid7
 
 from models.base import sql
 from models.bookings import BookingKind, BookingStatus, bookings
+from models.payments import PaymentMode
 from models.prepared import PreparedStatement
 from models.sessions import session_id_of
 from workflows.availability.busy import BLOCK_TIME
@@ -104,11 +105,11 @@ def insert_booking(
     expected: ExpectedTerms = NOTHING_EXPECTED,
 ) -> Booking:
     """Insert a booking; one that is accepted blocks the time of its mentor and its mentee in the same statement, and
-    ends the mentee's holds of it.
+    ends the mentee's holds of it. So does one that awaits its payment, without which it is not accepted.
 
     Args:
-        values: further columns of `bookings` by name; what is left out is null. A price among them replaces that of the
-            terms.
+        values: further columns of `bookings` by name; what is left out is null. A price among them, and when it
+            is paid, replaces that of the terms.
         terms: of the listing or the group's template, all of which are written.
         start_time: in UTC, as the end.
         calendar_version: that of the mentor's calendar by which the booking was checked; None for a group, which no
@@ -125,7 +126,10 @@ def insert_booking(
     agreed = {**{name: getattr(terms, name) for name in TERM_NAMES}, **values}
     expected.require_price(agreed["price_amount"], agreed["price_currency"])
     expected.require_cancellation(terms)
-    booking_id = uuid7()
+    booking_id, status = uuid7(), BookingStatus.ACCEPTED if accepted else BookingStatus.DRAFT
+    prepaid = agreed["payment_mode"] is PaymentMode.BEFORE and agreed["price_amount"] > 0
+    if accepted and prepaid and kind is BookingKind.INDIVIDUAL:
+        status = BookingStatus.AWAITING_PAYMENT
     statement = DRAFT if draft_limits == NO_DRAFT_LIMITS else DRAFT_WITHIN_LIMITS
     if accepted:
         statement = _GROUP if kind is BookingKind.GROUP else ACCEPTED
@@ -137,8 +141,8 @@ def insert_booking(
         "kind": kind,
         "start_time": start_time,
         "end_time": end_time,
-        "status": BookingStatus.ACCEPTED if accepted else BookingStatus.DRAFT,
-        "session_id": session_id_of(booking_id) if accepted else None,
+        "status": status,
+        "session_id": session_id_of(booking_id) if status is BookingStatus.ACCEPTED else None,
         "busy_id": uuid7(),
         "attending_id": uuid7(),
         "mentee_overlap": mentee_overlap,

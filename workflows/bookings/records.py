@@ -17,6 +17,7 @@ from workflows.identity.parties import participant_ids, shown_parties
 from workflows.kernel.paging import EARLIEST_START_FIRST, LATEST_START_FIRST, NO_TIME, Order, Page, PagedList
 from workflows.kernel.records import ExternalRecord
 from workflows.kernel.transitions import StatefulRecord
+from workflows.payments.records import Payment, shown_payment
 from workflows.terms.terms import Terms
 
 
@@ -53,6 +54,17 @@ class Booking(StatefulRecord, ExternalRecord, Terms):
     mentor: dict[str, Any] | None = None
     mentee: dict[str, Any] | None = None
     session_cancelled: bool = False
+    payment: Payment | None = None
+
+    @property
+    def awaits_payment(self) -> bool:
+        """Whether it waits for its payment; either party can cancel it then."""
+        return self.status is BookingStatus.AWAITING_PAYMENT
+
+    @property
+    def awaited_payment(self) -> bool:
+        """Whether it was accepted by its payment."""
+        return self.status is BookingStatus.ACCEPTED and self.is_prepaid and self.kind is BookingKind.INDIVIDUAL
 
     @property
     def duration_minutes(self) -> int:
@@ -93,6 +105,7 @@ SHOWN_WITH_BOOKING = [
     literal_column(
         "coalesce((SELECT s.status = 'cancelled' FROM sessions s WHERE s.id = bookings.session_id), false)", Boolean
     ).label("session_cancelled"),
+    shown_payment("bookings"),
 ]
 BOOKING_BY_ID = Booking.query().where(bookings.c.id == bindparam("id"))
 

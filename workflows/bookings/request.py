@@ -12,6 +12,7 @@ from models.bookings import BookingStatus
 from models.catalog import BookingMode
 from workflows.availability.calendar import MentorCalendar
 from workflows.availability.check import require_bookable, with_present_calendar
+from workflows.bookings.awaiting import await_payment
 from workflows.bookings.insert import NO_DRAFT_LIMITS, DraftLimits, insert_booking
 from workflows.bookings.records import Booking
 from workflows.catalog.listings import BOOKABLE, Listing
@@ -21,6 +22,7 @@ from workflows.identity.access import require_person
 from workflows.identity.actor import Actor
 from workflows.kernel.clock import in_utc
 from workflows.kernel.errors import Invalid, NotFound
+from workflows.payments.actions import PAY_WITHIN
 from workflows.terms.expected_terms import NOTHING_EXPECTED, ExpectedTerms
 
 
@@ -40,17 +42,19 @@ def request(
     mentee_overlap: bool = False,
     draft_limits: DraftLimits = NO_DRAFT_LIMITS,
     expected: ExpectedTerms = NOTHING_EXPECTED,
+    pay_within: timedelta = PAY_WITHIN,
 ) -> Booking:
     """Book a listing at a time as a mentee.
 
     Args:
         start_time: aware; the end follows from the listing's duration.
-        series_id: of the recurring bookings that it belongs to.
+        series_id: of the recurring bookings that it belongs to, whose payment is left to the caller.
         end_time: may be given, and must then be that very end.
         external_id: the marketplace's own id of the booking.
         metadata: the client's own, copied to the session.
         mentee_overlap: whether the mentee may have another session at that time.
         expected: the terms that the mentee was shown.
+        pay_within: how long the payment of an instant booking is awaited.
 
     Raises:
         Forbidden: the caller is an operator, without a user of their own.
@@ -92,6 +96,10 @@ def request(
         )
 
     booking = with_present_calendar(db, book)
+    if booking.awaits_payment:
+        if series_id is not None:
+            return booking
+        return await_payment(db, [booking], actor=actor, now=now, pay_within=pay_within)[0]
     event = BookingAccepted if booking.status is BookingStatus.ACCEPTED else BookingRequested
     record(db, event.about(booking, actor=actor, now=now))
     return booking

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from enum import StrEnum
 from typing import Any
@@ -17,6 +17,7 @@ from models.base import enum_literal, sql
 from models.bookings import BookingStatus, bookings
 from workflows.availability.check import CalendarChanged
 from workflows.bookings.actions import cancel, decline
+from workflows.bookings.awaiting import await_payment
 from workflows.bookings.records import Booking
 from workflows.events.record import savepoint
 from workflows.identity.access import is_mentor
@@ -31,13 +32,14 @@ MAX_WEEKS_APART = 52
 
 _LOCK_PARTIES = sql(f"WITH {LOCK_MENTOR_UNCHANGED}, {LOCK_PEOPLE} SELECT count FROM people")
 
+_UNDECIDED = (BookingStatus.DRAFT, BookingStatus.AWAITING_PAYMENT)
 # One that is just being decided on its own is waited for, and left out then.
 DRAFTS_OF_SERIES = (
     Booking.query()
     .where(
         bookings.c.series_id == bindparam("series_id"),
         bookings.c.start_time >= bindparam("from_time"),
-        bookings.c.status == enum_literal(BookingStatus.DRAFT),
+        bookings.c.status.in_([enum_literal(status) for status in _UNDECIDED]),
     )
     .order_by(bookings.c.start_time)
     .with_for_update(key_share=True)
@@ -186,20 +188,36 @@ def book_occurrences(
     return series
 
 
+def await_payment_of_series(
+    db: Connection, series: Series, *, actor: Actor, now: datetime, pay_within: timedelta
+) -> Series:
+    """Ask for the one payment of a series, where its bookings await one; the series, with it in its bookings."""
+    waiting = [booking for booking in series.made if booking.awaits_payment]
+    if not waiting:
+        return series
+    asked = {each.id: each for each in await_payment(db, waiting, actor=actor, now=now, pay_within=pay_within)}
+    return replace(series, made=[asked.get(booking.id, booking) for booking in series.made])
+
+
 def withdraw_drafts(
     db: Connection, *, actor: Actor, series: SeriesParties, from_time: datetime, reason: str, now: datetime
 ) -> tuple[list[UUID], list[UUID]]:
     """Cancel the drafts of a series from a time on as its mentee, or decline them as its mentor.
 
+    Those that await their payment are cancelled by whoever asks.
+
     Returns:
         the ids of those bookings; and those of the drafts that an operator, who decides about none, leaves as they are.
     """
     rows = db.execute(DRAFTS_OF_SERIES, {"series_id": series.id, "from_time": from_time}).all()
-    drafts = [Booking.of(row) for row in rows]
-    if actor.operator:
-        return [], [draft.id for draft in drafts]
-    end = decline if is_mentor(actor, series) else cancel
-    return [end(db, actor=actor, booking=draft, reason=reason, now=now).id for draft in drafts], []
+    ended, left = [], []
+    for booking in map(Booking.of, rows):
+        if actor.operator and not booking.awaits_payment:
+            left.append(booking.id)
+            continue
+        end = decline if is_mentor(actor, series) and not booking.awaits_payment else cancel
+        ended.append(end(db, actor=actor, booking=booking, reason=reason, now=now).id)
+    return ended, left
 
 
 def times_in_details(times: Iterable[datetime]) -> dict[str, list[str]]:

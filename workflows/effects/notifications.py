@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import Connection, select
 
 from models.catalog import courses
+from models.payments import PaidFor, PaymentStatus
 from models.sessions import OutcomeType
 from workflows.bundles.expiry import expiry_of, is_long, is_superseded, notice_of_expiry
 from workflows.bundles.records import Bundle, bundle_query
@@ -25,6 +26,11 @@ from workflows.events.event_types import (
     BundlePurchased,
     BundleValiditySet,
     EmailChangeRequested,
+    PaymentAwaiting,
+    PaymentEvent,
+    PaymentLapsed,
+    PaymentPaid,
+    PaymentRefunded,
     ReviewUnlocked,
     SeatJoined,
     SeatLeft,
@@ -53,9 +59,10 @@ from workflows.notifications.endpoint_news import news_of
 from workflows.notifications.kinds import OPERATOR_NOTICES
 from workflows.notifications.mails import FORMER_ADDRESS, NEW_ADDRESS, OPERATORS, SEND_MAIL, SEND_NOTICE
 from workflows.notifications.notify import BookingNotification, notify, notify_people
-from workflows.notifications.recipients import Parties, Person, parties_of, person_of, variables_about
+from workflows.notifications.recipients import Parties, Person, names_of, parties_of, person_of, variables_about
 from workflows.notifications.reminders import in_words
 from workflows.notifications.texts import Quotation, compose
+from workflows.payments.records import PAID_FOR
 from workflows.terms.cancellation import end_of_free_time
 
 
@@ -81,9 +88,15 @@ def _others(event: SessionStarted, parties: Parties, _now: datetime) -> Sequence
 
 
 def _parties_of_end(event: BookingCancelled, parties: Parties, _now: datetime) -> Sequence[Person]:
-    """The mentees when it has expired, and the mentor, unless the request was withdrawn before they were notified."""
+    """All but who cancelled it; the mentor, unless the request was withdrawn before they were notified.
+
+    A mentee who has not paid has a notification of the payment.
+    """
     knows = parties.request_notified or not parties.mentor.channels_for("booking_requested")
-    return [*([parties.mentor] if knows else []), *(parties.mentees if event.actor == SYSTEM.name else [])]
+    mentor = [parties.mentor] if knows and event.actor not in parties.mentor.acts_as else []
+    if event.actor == SYSTEM.name and event.awaited_payment:
+        return mentor
+    return [*mentor, *(mentee for mentee in parties.mentees if event.actor not in mentee.acts_as)]
 
 
 def _without_seat(_event: SessionCreated, parties: Parties, _now: datetime) -> Sequence[Person]:
@@ -103,7 +116,13 @@ def _booked_by(event: BookingAccepted, _parties: Parties, _now: datetime) -> Map
 def _expired(event: BookingCancelled, parties: Parties, _now: datetime) -> Mapping[str, Any]:
     """The mentee's reason is for the mentor, so that the event does not hold it."""
     expired = event.actor == SYSTEM.name
-    return {"expired": expired, "reason": None if expired else _quoted(parties.cancel_reason)}
+    by_mentor = event.actor in parties.mentor.acts_as
+    who = parties.mentor.name if by_mentor else names_of(parties.mentees)
+    return {
+        "expired": expired,
+        "who": "We" if is_operators(event.actor) else who,
+        "reason": None if expired else _quoted(parties.cancel_reason),
+    }
 
 
 def _decline_reason(_event: BookingDeclined, parties: Parties, _now: datetime) -> Mapping[str, Any]:
@@ -258,6 +277,37 @@ def notify_before_expiry(db: Connection, event: BundleValiditySet, _target: str,
     if bundle.remaining_sessions and time_left > timedelta(0) and not is_superseded(db, event, bundle):
         variables = {"left": bundle.remaining_sessions, "expires_in": in_words(time_left)}
         _notify_owner(db, event, "bundle_expiring", **variables)
+
+
+def _subscribe_payment(event_type: type[PaymentEvent], kind: str) -> None:
+    @subscribe(event_type, name=f"notifications.{kind}", queue="notifications")
+    def notify_payer(db: Connection, event: PaymentEvent, *, now: datetime) -> None:
+        """Notify the person who owes it; that it is due only while it is awaited."""
+        payer, about = person_of(db, event.user_id), db.execute(PAID_FOR, {"id": event.payment_id}).one()
+        if payer.erased or (kind == "payment_due" and about.status != PaymentStatus.AWAITING):
+            return
+        what = f"{_WHAT[PaidFor(event.paid_for)]} {about.course or about.mentor}"
+        words = compose(
+            kind,
+            event=event,
+            reader=payer,
+            what=what,
+            start_time=about.start_time,
+            came_late=about.is_given is False,
+        )
+        notify_people(db, event, kind=kind, words=[(payer, words)])
+
+
+_WHAT = {
+    PaidFor.BOOKING: "the session with",
+    PaidFor.SERIES: "the sessions with",
+    PaidFor.SEAT: "your seat in the group session with",
+    PaidFor.BUNDLE: "your bundle for",
+}
+_subscribe_payment(PaymentAwaiting, "payment_due")
+_subscribe_payment(PaymentPaid, "payment_received")
+_subscribe_payment(PaymentLapsed, "payment_lapsed")
+_subscribe_payment(PaymentRefunded, "refund_sent")
 
 
 @subscribe(EmailChangeRequested, name="notifications.email_change_requested", queue="notifications")

@@ -1,5 +1,5 @@
 """Effects of the queue `sessions`: the session of an accepted booking, and the timers of undecided requests, of waiting
-lists and the seats that are offered to them, and of bundles."""
+lists and the seats that are offered to them, of bundles, and of payments."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from sqlalchemy import Connection, exists, select
 
 from models.bookings import BookingStatus
 from models.events import events
+from models.payments import PaymentStatus
 from workflows.bookings.actions import expire, expiry_of
 from workflows.bookings.records import BOOKING_BY_ID, Booking
 from workflows.bundles import expiry as bundles
@@ -20,6 +21,7 @@ from workflows.events.event_types import (
     BookingRequested,
     BookingUndecided,
     BundleValiditySet,
+    PaymentAwaiting,
     SessionCancelled,
     SessionCreated,
     SessionStarted,
@@ -35,7 +37,9 @@ from workflows.kernel.clock import CLOCK_SKEW
 from workflows.kernel.locks import lock_group
 from workflows.kernel.operator_policy import DEFAULT_POLICY, OperatorPolicy
 from workflows.notifications.reminders import reminders_to_set
+from workflows.payments.records import PAYMENT, Payment
 from workflows.sessions.actions import create_all
+from workflows.settlements.actions import lapse
 
 log = structlog.get_logger(__name__)
 
@@ -91,6 +95,15 @@ def note_undecided(db: Connection, event: BookingRequested, *, now: datetime) ->
     recorded = exists().where(events.c.subject_id == booking.id, events.c.type == BookingUndecided.type)
     if booking.status is BookingStatus.DRAFT and not db.scalar(select(recorded)):
         record(db, BookingUndecided.about(booking, actor=SYSTEM, now=now, expires_at=expires_at))
+
+
+# Alone: it locks its mentor.
+@subscribe(PaymentAwaiting, name="payments.lapse", queue="sessions", due=lambda event: event.due_at, alone=True)
+def lapse_payment(db: Connection, event: PaymentAwaiting, *, now: datetime) -> None:
+    """Free what waits for a payment that has not arrived in time. Most have been paid by then."""
+    payment = Payment.of(db.execute(PAYMENT, {"id": event.payment_id}).one())
+    if payment.status is PaymentStatus.AWAITING:
+        lapse(db, payment=payment, now=now)
 
 
 # Alone: several offers of one group end at one time, and two batches would lock groups in different orders.

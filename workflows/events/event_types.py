@@ -40,10 +40,16 @@ class BookingRequested(BookingEvent):
     type = "booking.requested"
 
 
+@dataclass(frozen=True, kw_only=True)
 class BookingAccepted(BookingEvent):
-    """The mentor has accepted the request, or an instant listing has accepted it at once."""
+    """The mentor has accepted the request, or an instant listing has accepted it at once.
 
-    type = "booking.accepted"
+    `awaited_payment`: whether it is accepted by its payment, for which it waited since then.
+    """
+
+    type: ClassVar[str] = "booking.accepted"
+
+    awaited_payment: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,10 +64,11 @@ class BookingDeclined(BookingEvent):
 
 @dataclass(frozen=True, kw_only=True)
 class BookingCancelled(BookingEvent):
-    """The mentee has cancelled the request, or it has expired."""
+    """The mentee has cancelled the request, or it has expired; or it has ended while it awaited its payment."""
 
     type: ClassVar[str] = "booking.cancelled"
 
+    awaited_payment: bool = False
     credit_returned: bool | None = None
     credit_valid_to: datetime | None = None
 
@@ -74,6 +81,96 @@ class BookingUndecided(BookingEvent):
     announced: ClassVar[bool] = False
 
     expires_at: datetime
+
+
+class BookingAwaitingPayment(BookingEvent):
+    """A booking waits for its payment, and blocks its time; for live updates."""
+
+    type = "booking.awaiting_payment"
+    announced = False
+
+
+class BookingTimeFreed(BookingEvent):
+    """A booking was cancelled that had waited for its payment, and its time is free; for live updates."""
+
+    type = "booking.time_freed"
+    announced = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class PaymentEvent(Event):
+    """The fields of every event about a payment; money in minor units of `currency`.
+
+    `paid_for` is booking, series, seat or bundle, and has its id; a seat has its group's booking. What is charged goes
+    back by `refund_due` and has gone back by `refunded`.
+    """
+
+    subject: ClassVar[str] = "payment"
+
+    payment_id: UUID
+    paid_for: str
+    booking_id: UUID | None
+    series_id: UUID | None
+    seat_id: UUID | None
+    bundle_purchase_id: UUID | None
+    user_id: UUID
+    mentor_profile_id: UUID | None
+    amount: int
+    currency: str
+    status: str
+    due_at: datetime
+    charged: int
+    refund_due: int
+    refunded: int
+    version: int
+
+
+class PaymentAwaiting(PaymentEvent):
+    """A payment is due until `due_at`; what it is for waits for it."""
+
+    type = "payment.awaiting"
+
+
+@dataclass(frozen=True, kw_only=True)
+class PaymentPaid(PaymentEvent):
+    """The amount of a payment has arrived. If it arrived too late, the whole of it is to go back."""
+
+    type: ClassVar[str] = "payment.paid"
+
+    reference: str
+
+
+class PaymentLapsed(PaymentEvent):
+    """Nothing arrived in time: what waited for the payment is free again."""
+
+    type = "payment.lapsed"
+
+
+class PaymentCancelled(PaymentEvent):
+    """What waited for the payment was cancelled first."""
+
+    type = "payment.cancelled"
+
+
+@dataclass(frozen=True, kw_only=True)
+class PaymentRefundDue(PaymentEvent):
+    """A part of a payment, or all of it, is to go back: `refund_amount`."""
+
+    type: ClassVar[str] = "payment.refund_due"
+
+    refund_id: UUID
+    refund_amount: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class PaymentRefunded(PaymentEvent):
+    """A refund has gone back, under the reference of who sent it."""
+
+    type: ClassVar[str] = "payment.refunded"
+
+    refund_id: UUID
+    refund_amount: int
+    refund_reference: str
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -13,6 +13,7 @@ from uuid_utils.compat import uuid7
 from models.base import sql
 from models.catalog import ProductKind, courses, listings, products
 from models.groups import group_session_templates
+from models.payments import PaymentMode
 from models.people import mentor_profiles
 from workflows.identity.access import require_mentor_id, require_mentor_or_operator
 from workflows.identity.actor import Actor
@@ -100,6 +101,7 @@ def create_template(
     if mentor_id is None:
         raise Invalid("As an operator, name the mentor.", details={"mentorProfileId": ["Required for operators."]})
     require_mentor_id(actor, mentor_id, "A mentor makes templates of their own only.")
+    _require_paid_elsewhere(columns)
     course_id: UUID | None = columns.get("course_id")
     require_teaches(db, mentor_id, course_id)
     lock_calendar(db, mentor_id)
@@ -137,6 +139,7 @@ def change_template(
         Stale: it has changed since `template` was read.
     """
     require_mentor_or_operator(actor, template)
+    _require_paid_elsewhere(changes)
     course_id: UUID | None = changes.get("course_id", template.course_id)
     if course_id != template.course_id or changes.get("active"):
         require_teaches(db, template.mentor_profile_id, course_id)
@@ -147,6 +150,11 @@ def change_template(
     elif "price_amount" in changes or (moved and template.product_id is not None):
         changes = {**changes, **_price_of_seat(db, course_id, duration)}
     return update_record(db, template, changes, subject="template", any_version=any_version)
+
+
+def _require_paid_elsewhere(columns: dict[str, Any]) -> None:
+    if columns.get("payment_mode") is PaymentMode.BEFORE:
+        raise Invalid("Seats of groups cannot be paid before.", details={"payment": ["must be none for a group"]})
 
 
 def require_teaches(db: Connection, mentor_profile_id: UUID, course_id: UUID | None) -> None:

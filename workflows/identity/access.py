@@ -71,9 +71,19 @@ class HasUser(Protocol):  # a record of one user
     def user_id(self) -> UUID: ...
 
 
+class OfUserAndMentor(HasUser, Protocol):  # a payment
+    @property
+    def mentor_profile_id(self) -> UUID | None: ...
+
+
 class HasOwner(Protocol):  # a record of a mentor, or of all operators
     @property
     def mentor_profile_id(self) -> UUID | None: ...
+
+
+class MayAwaitPayment(HasParties, Protocol):  # a booking
+    @property
+    def awaits_payment(self) -> bool: ...
 
 
 class HasMentees(Protocol):  # a session with all of its mentees
@@ -149,6 +159,12 @@ def require_mentee(actor: Actor, record: HasParties) -> None:
     """Raise Forbidden unless the caller is the mentee."""
     if not is_mentee(actor, record):
         raise Forbidden("Only the mentee can do this.")
+
+
+def require_booking_canceller(actor: Actor, booking: MayAwaitPayment) -> None:
+    """Raise Forbidden unless the caller is the mentee or, while the booking awaits its payment, mentor or operator."""
+    if not (booking.awaits_payment and has_access(actor, booking)):
+        require_mentee(actor, booking)
 
 
 def require_party(actor: Actor, record: HasParties) -> None:
@@ -244,6 +260,21 @@ def require_bundle_owner(actor: Actor, bundle: HasMentee) -> None:
     """Raise NotFound unless the caller owns the bundle, or is an operator."""
     if not actor.operator and actor.user_id != bundle.mentee_user_id:
         raise NotFound("There is no such bundle.")
+
+
+def require_payment_access(actor: Actor, payment: OfUserAndMentor) -> None:
+    """Raise NotFound unless the caller is the person who owes it, the mentor, or an operator."""
+    own = actor.user_id is not None and actor.user_id == payment.user_id
+    of_mentor = actor.mentor_profile_id is not None and actor.mentor_profile_id == payment.mentor_profile_id
+    if not (own or of_mentor or actor.operator):
+        raise NotFound("There is no such payment.")
+
+
+def require_payer(actor: Actor, payment: OfUserAndMentor) -> None:
+    """Raise NotFound for the payment of others; Forbidden to mentors and operators, who do not pay it."""
+    require_payment_access(actor, payment)
+    if actor.user_id != payment.user_id:
+        raise Forbidden("Only the person who owes this payment can pay it.")
 
 
 def require_on_sale(actor: Actor, product: CanBeInactive) -> None:

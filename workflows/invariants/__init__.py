@@ -30,6 +30,7 @@ class About(Enum):
     BOOKINGS = "ids of bookings"
     MENTORS = "ids of mentor profiles"
     BUNDLES = "ids of bundles"
+    PAYMENTS = "ids of payments"
     STATE = "by nothing: it reads violations alone"
 
 
@@ -38,6 +39,7 @@ ABOUT = {
     "bundle_ledger_differs": About.BUNDLES,
     "dead_delivery": About.STATE,
     "delivery_long_overdue": About.STATE,
+    "payment_ledger_differs": About.PAYMENTS,
     "rating_differs_from_reviews": About.MENTORS,
     "session_count_differs": About.MENTORS,
 }
@@ -55,7 +57,7 @@ class Finding:
 
 @dataclass(frozen=True)
 class Violation:
-    """A violation, and the booking, mentor or bundle to check for it again."""
+    """A violation, and the booking, mentor, bundle or payment to check for it again."""
 
     subject: str
     about: str
@@ -75,7 +77,7 @@ def finding_of(name: str, subjects: list[str], violations: int | None = None) ->
 
 
 def check_part(db: Connection, name: str, ids: Collection[UUID]) -> list[Violation]:
-    """Check one invariant about these bookings, mentors or bundles alone."""
+    """Check one invariant about these bookings, mentors, bundles or payments alone."""
     rows = db.execute(sql(_sources()[name]), {"ids": list(ids)})
     return [Violation(str(row.id), str(row.about)) for row in rows]
 

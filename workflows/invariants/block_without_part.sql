@@ -1,4 +1,4 @@
--- A person's time is blocked for a booking in which they do not take part, or whose session is cancelled.
+-- A person's time is blocked for a booking in which they do not take part, or that is not booked.
 SELECT m.booking_id AS id, m.booking_id AS about
 FROM person_busy m
 LEFT JOIN bookings b ON b.id = m.booking_id AND b.mentor_profile_id = m.mentor_profile_id
@@ -8,4 +8,5 @@ LEFT JOIN sessions s ON s.booking_id = m.booking_id
 WHERE true
   AND m.booking_id = ANY(:ids) -- part
   AND m.booking_id IS NOT NULL
-  AND (coalesce(b.id, p.booking_id) IS NULL OR s.status = 'cancelled')
+  AND (coalesce(b.id, p.booking_id) IS NULL OR s.status = 'cancelled'
+       OR b.status NOT IN ('accepted', 'awaiting_payment'))

@@ -31,10 +31,10 @@ from workflows.kernel.cursors import FIRST_ID, LAST_ID, Cursor, move_cursor, tak
 LOOKS_AFTER = (timedelta(minutes=2), timedelta(hours=1))
 CHANGES_PAGE = 500
 KNOWN_PAGE = 500
-WHOLE_PAGES = {About.BOOKINGS: 500, About.MENTORS: 20, About.BUNDLES: 100}
+WHOLE_PAGES = {About.BOOKINGS: 500, About.MENTORS: 20, About.BUNDLES: 100, About.PAYMENTS: 500}
 WHOLE_EVERY = timedelta(days=1)
 # Checked while a request waits, of each table.
-NEWEST_CHANGES = {About.BOOKINGS: 250, About.MENTORS: 10, About.BUNDLES: 50}
+NEWEST_CHANGES = {About.BOOKINGS: 250, About.MENTORS: 10, About.BUNDLES: 50, About.PAYMENTS: 50}
 # A mentor's rating is added up from all reviews: of those with more it is checked once a day alone.
 MAX_REVIEWS_ADDED_UP = 1_000
 _LOOKED_THROUGH = "looked through everything"
@@ -50,6 +50,7 @@ _CHANGING = {
     "group_sessions": (About.BOOKINGS, "booking_id"),
     "reviews": (About.MENTORS, "mentor_profile_id"),
     "bundle_purchases": (About.BUNDLES, "id"),
+    "payments": (About.PAYMENTS, "id"),
 }
 # Of all other tables it is `id`.
 _KEYS = {"group_sessions": "booking_id"}
@@ -65,6 +66,7 @@ NEWEST = {
         About.BOOKINGS: {"bookings": "id", "sessions": "booking_id", "group_sessions": "booking_id"},
         About.MENTORS: dict.fromkeys(("bookings", "sessions", "reviews"), "mentor_profile_id"),
         About.BUNDLES: {"bundle_purchases": "id"},
+        About.PAYMENTS: {"payments": "id"},
     }.items()
 }
 _WITH_FEW_REVIEWS = sql("SELECT id FROM mentor_profiles WHERE id = ANY(:ids) AND review_count <= :limit")
@@ -72,6 +74,7 @@ _WHOLE = {
     About.BOOKINGS: sql("SELECT id FROM bookings WHERE id > :id ORDER BY id LIMIT :page"),
     About.MENTORS: sql("SELECT id FROM mentor_profiles WHERE id > :id ORDER BY id LIMIT :page"),
     About.BUNDLES: sql("SELECT id FROM bundle_purchases WHERE id > :id ORDER BY id LIMIT :page"),
+    About.PAYMENTS: sql("SELECT id FROM payments WHERE id > :id ORDER BY id LIMIT :page"),
 }
 _KNOWN = sql("SELECT invariant, about FROM violations ORDER BY looked_at LIMIT :page")
 _FORGET = sql("""
@@ -137,6 +140,7 @@ def look_at_changes(db: Connection, *, page: int = CHANGES_PAGE) -> bool:
             more = more or len(rows) == page
         _look_at(db, About.BOOKINGS, asked[About.BOOKINGS])
         _look_at(db, About.BUNDLES, asked[About.BUNDLES])
+        _look_at(db, About.PAYMENTS, asked[About.PAYMENTS])
         _look_at_ratings(db, asked[About.MENTORS])
     return more
 

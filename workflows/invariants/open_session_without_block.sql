@@ -1,4 +1,4 @@
--- Someone's calendar lacks an accepted booking whose session is open, or yet to come, or holds another time for it.
+-- Someone's calendar lacks a booking that awaits its payment, or whose session is open or yet to come, or holds another time for it.
 SELECT DISTINCT b.id, b.id AS about
 FROM bookings b
 JOIN mentor_profiles mentor ON mentor.id = b.mentor_profile_id
@@ -13,5 +13,5 @@ CROSS JOIN LATERAL (
 LEFT JOIN person_busy m ON m.booking_id = b.id AND m.user_id = part.user_id
 WHERE true
   AND b.id = ANY(:ids) -- part
-  AND b.status = 'accepted' AND coalesce(s.status, 'scheduled') IN ('scheduled', 'in_progress')
+  AND b.status IN ('accepted', 'awaiting_payment') AND coalesce(s.status, 'scheduled') IN ('scheduled', 'in_progress')
   AND (m.id IS NULL OR m.busy <> part.busy)

@@ -54,6 +54,14 @@ _MEANINGS: dict[str, Callable[[], DomainError]] = {
     "pk_sessions": partial(Conflict, code="duplicate_session"),
     "tr_sessions_booking_accepted": partial(InvalidTransition, "Only an accepted booking becomes a session."),
     "tr_bookings_status": partial(InvalidTransition, "This booking has already been decided."),
+    "tr_bookings_unpaid": partial(InvalidTransition, "This booking is accepted by its payment."),
+    "tr_payments_status": partial(InvalidTransition, "This step is not possible in the payment's present state."),
+    "uq_payments_reference": partial(
+        Conflict, "This reference belongs to another payment; each payment has its own.", code="reference_in_use"
+    ),
+    "ck_payments_refunds": partial(
+        Conflict, "This is more than what is left of the payment.", code="refund_exceeds_payment"
+    ),
     "tr_sessions_status": partial(InvalidTransition, "This step is not possible in the session's present state."),
     **{
         f"uq_{table}_external_id": partial(Conflict, code="external_id_taken", details={"externalId": ["is taken"]})

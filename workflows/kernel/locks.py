@@ -6,6 +6,7 @@
 4. group sessions, by the id of the booking
 5. sessions, by id
 6. bundles, by id
+7. payments, by id
 
 Two transactions that take several of them in one order wait for one another, and never deadlock. The locks are NO KEY,
 so that rows which only refer to a locked row are not kept waiting. Constants are parts of statements, which take their

@@ -54,6 +54,11 @@ KINDS: dict[str, Kind] = {
     "bundle_exhausted": Kind("A bundle of sessions is used up."),
     "bundle_expiring": Kind("A bundle with sessions left expires in a week."),
     "bundle_expired": Kind("A bundle has expired with sessions left."),
+    # What waits for the payment does not wait for long.
+    "payment_due": Kind("You have something to pay.", urgent=True),
+    "payment_received": Kind("A payment of yours has arrived."),
+    "payment_lapsed": Kind("A payment of yours did not arrive in time."),
+    "refund_sent": Kind("A refund is on its way to you."),
     "webhook_endpoint_exhausted": Kind("A message to your webhook endpoint could not be delivered."),
     "webhook_endpoint_failing": Kind("Your webhook endpoint has been failing for days and will be disabled."),
     "webhook_endpoint_disabled": Kind("Your webhook endpoint is disabled."),

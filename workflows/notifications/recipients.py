@@ -19,6 +19,7 @@ from workflows.events.event import Event
 from workflows.events.event_types import (
     BookingCancelled,
     BookingDeclined,
+    PaymentEvent,
     SeatLeft,
     SeatRefunded,
     SessionCancelled,
@@ -30,8 +31,8 @@ MAX_NAMES = 3
 NOT_A_PARTY = "The reader is no longer a party of it."
 # Its end has to reach everyone who was a party, however late the message leaves.
 _ENDINGS = (BookingCancelled, BookingDeclined, SeatLeft, SessionCancelled)
-# A person on a waiting list, and one who has left a seat, is no party.
-_TO_OTHERS = (WaitlistEvent, SeatRefunded)
+# A person on a waiting list, and one who has left a seat, or has not paid for it, is no party.
+_TO_OTHERS = (WaitlistEvent, SeatRefunded, PaymentEvent)
 
 # Whether the reader of a notification `n` is a party of its booking.
 IS_PARTY = """(

@@ -15,7 +15,6 @@ from uuid import UUID
 from sqlalchemy import Connection, Row, Uuid
 
 from models.base import sql
-from models.bookings import BookingStatus
 from models.personal import DELETED_ACCOUNT
 from models.sessions import CancellationType, CancelledBy, SessionStatus
 from workflows.accounts.records import profile_of_user_query
@@ -42,10 +41,10 @@ _USER, _MENTOR = ":user_id", ":mentor_profile_id"
 # Sessions of bookings that were accepted a moment ago have a status of null. In the order in which credits go back.
 OPEN = sql(f"""
 SELECT 'draft' AS kind, b.id, b.mentor_profile_id, b.mentee_user_id, b.bundle_purchase_id, CAST(NULL AS text) AS status
-FROM bookings b WHERE b.mentee_user_id = {_USER} AND b.status = 'draft'
+FROM bookings b WHERE b.mentee_user_id = {_USER} AND b.status IN ('draft', 'awaiting_payment')
 UNION ALL
 SELECT 'draft', b.id, b.mentor_profile_id, b.mentee_user_id, b.bundle_purchase_id, NULL
-FROM bookings b WHERE b.mentor_profile_id = {_MENTOR} AND b.status = 'draft'
+FROM bookings b WHERE b.mentor_profile_id = {_MENTOR} AND b.status IN ('draft', 'awaiting_payment')
 UNION ALL
 SELECT 'session', b.session_id, b.mentor_profile_id, b.mentee_user_id, b.bundle_purchase_id, CAST(s.status AS text)
 FROM bookings b LEFT JOIN sessions s ON s.booking_id = b.id
@@ -216,8 +215,7 @@ def _require_closable(still_open: OpenThings, *, cancel: bool) -> None:
 
 def _end_draft(account: _Account, row: Row[Any]) -> None:
     booking = Booking.of(account.db.execute(BOOKING_BY_ID, {"id": row.id}).one())
-    assert booking.status is BookingStatus.DRAFT
-    end = cancel_draft if booking.mentee_user_id == account.user_id else decline
+    end = cancel_draft if booking.awaits_payment or booking.mentee_user_id == account.user_id else decline
     end(account.db, actor=account.acting_on(row), booking=booking, reason=DELETED_ACCOUNT, now=account.now)
 
 

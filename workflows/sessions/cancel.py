@@ -17,6 +17,7 @@ from workflows.identity.access import HasMentor, is_mentor, require_canceller
 from workflows.identity.actor import Actor
 from workflows.kernel.clock import rfc3339
 from workflows.kernel.errors import Conflict, Invalid, InvalidTransition
+from workflows.payments.actions import owe_back
 from workflows.sessions.actions import SESSION_MACHINE
 from workflows.sessions.records import Session, SessionWithTerms
 from workflows.terms.cancellation import Quote, quote_at, quote_by_policy
@@ -115,12 +116,15 @@ def conclude(
         by_mentee = quote.cancelled_by is CancelledBy.MENTEE
         about: dict[str, Any] = {"by_mentee": by_mentee, "now": now, "reason": "The session was cancelled."}
         cancelled, credit_valid_to = return_credit(db, cancelled, credit_valid_to, actor=actor, **about)
+    refund = refunded(quote, kind, refund_requested)
+    if session.mentee_user_id is not None:
+        owe_of_session(db, session, refund, reason="The session was cancelled.", actor=actor, now=now)
     costs = {
         "cancelled_by": quote.cancelled_by,
         "cancellation_type": kind,
         "late": quote.late,
         "fee_amount": quote.fee_amount,
-        "refund_amount": refunded(quote, kind, refund_requested),
+        "refund_amount": refund,
         "currency": quote.currency,
         "credit_returned": quote.credit_returned,
         "credit_valid_to": credit_valid_to,
@@ -161,6 +165,15 @@ def return_credit(
     if bundle is None or bundle.valid_to == quoted_valid_to:
         return session, quoted_valid_to
     return amend(db, session, creditValidTo=bundle.valid_to and rfc3339(bundle.valid_to)), bundle.valid_to
+
+
+def owe_of_session(
+    db: Connection, session: SessionWithTerms, amount: int, *, reason: str, actor: Actor, now: datetime
+) -> None:
+    """Enter what goes back of the payment of an individual session, where it was paid before."""
+    if session.is_prepaid and amount > 0:
+        booking_id, series_id = session.booking_id, session.series_id
+        owe_back(db, amount, booking_id=booking_id, series_id=series_id, reason=reason, actor=actor, now=now)
 
 
 def quote_for(actor: Actor, session: SessionWithTerms, *, now: datetime) -> Quote:

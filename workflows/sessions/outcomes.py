@@ -20,7 +20,7 @@ from workflows.kernel.clock import rfc3339
 from workflows.kernel.errors import Invalid, InvalidTransition
 from workflows.kernel.locks import lock_mentors
 from workflows.sessions.actions import SESSION_MACHINE
-from workflows.sessions.cancel import amend, conclude, quote_of, require_scheduled, return_credit
+from workflows.sessions.cancel import amend, conclude, owe_of_session, quote_of, require_scheduled, return_credit
 from workflows.sessions.records import Session, SessionWithTerms, session_with_terms_query
 from workflows.terms.cancellation import end_after_return
 
@@ -188,6 +188,8 @@ def _return_everything(
     if credit_kept:
         about: dict[str, Any] = {"by_mentee": False, "now": now, "reason": reason}
         waived, valid_to = return_credit(db, waived, valid_to, actor=actor, **about)
+    refunded = cancellation["refund"]["amount"]
+    owe_of_session(db, session, paid["amount"] - refunded, reason=reason, actor=actor, now=now)
     write_audit_entry(
         db,
         actor=actor,

@@ -16,18 +16,21 @@ from sqlalchemy import (
     Connection,
     Select,
     Text,
+    and_,
     bindparam,
     case,
     cast,
     exists,
     func,
     literal_column,
+    or_,
     select,
 )
 
 from models.base import enum_literal
 from models.bookings import BookingKind, booking_participants, bookings
 from models.bundles import bundle_purchases
+from models.payments import PaymentMode, PaymentStatus, payments
 from models.sessions import SessionStatus, sessions
 from workflows.events.delivery import DeliveryStatus
 from workflows.events.status import statuses_of_subjects
@@ -91,9 +94,10 @@ class Session(StatefulRecord):
 class SessionWithTerms(Session, Terms):
     """A session with the terms of its booking, and the bundle whose credit paid for it.
 
-    `bundle_valid_to` is None where that bundle has no end.
+    `bundle_valid_to` is None where that bundle has no end. The price is 0 where an operator waived its payment.
     """
 
+    series_id: UUID | None
     bundle_purchase_id: UUID | None
     bundle_valid_to: datetime | None
 
@@ -124,13 +128,26 @@ def with_terms() -> Select[Any]:
     terms, seat = bookings.c, booking_participants.c
     of_seats = select(cast(func.coalesce(func.sum(seat.price_amount), 0), BigInteger))
     of_seats = of_seats.where(seat.booking_id == sessions.c.booking_id)
-    paid = case((sessions.c.mentee_user_id.is_(None), of_seats.scalar_subquery()), else_=terms.price_amount)
+    payment = payments.c
+    waived = exists().where(
+        payment.status == enum_literal(PaymentStatus.WAIVED),
+        or_(
+            and_(payment.booking_id == sessions.c.booking_id, payment.seat_id.is_(None)),
+            payment.series_id == terms.series_id,
+        ),
+    )
+    paid = case(
+        (sessions.c.mentee_user_id.is_(None), of_seats.scalar_subquery()),
+        (and_(terms.payment_mode == enum_literal(PaymentMode.BEFORE), waived), 0),
+        else_=terms.price_amount,
+    )
     return select(
         *Session.columns(),
         _PARTICIPANT_IDS,
         *_SHOWN,
         paid.label("price_amount"),
         *(terms[name] for name in _OF_BOOKING),
+        terms.series_id,
         terms.bundle_purchase_id,
         select(bundle_purchases.c.valid_to)
         .where(bundle_purchases.c.id == terms.bundle_purchase_id)

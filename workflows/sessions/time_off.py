@@ -38,7 +38,7 @@ user_id = (SELECT user_id FROM mentor_profiles WHERE id = :mentor_profile_id)
 # that the mentor attends as a mentee stays.
 IN_THE_WAY = sql(
     f"""
-SELECT booking.session_id, session.status
+SELECT booking.id AS booking_id, booking.session_id, session.status
 FROM person_busy AS block
 JOIN bookings AS booking ON booking.id = block.booking_id
 LEFT JOIN sessions AS session ON session.booking_id = booking.id
@@ -132,7 +132,8 @@ def take_time_off(
         Forbidden: another mentor's calendar.
         Invalid: it ends before it starts or before now, or lasts more than five years.
         Conflict: `sessions_in_the_way`, with the ids of the sessions, unless they are to be cancelled; also then, where
-            a session has been accepted but not created yet: try again. `quota_reached`, where there are as many times
+            a session has been accepted but not created yet: try again. With the ids of bookings that await their
+            payment, which their parties cancel themselves. `quota_reached`, where there are as many times
             off as there may be.
     """
     require_mentor(actor, mentor)
@@ -150,6 +151,13 @@ def take_time_off(
             f"A mentor has at most {MAX_TIME_OFF} times off; delete some that have passed first.", code="quota_reached"
         )
     in_the_way = db.execute(IN_THE_WAY, period | {"now": now}).all()
+    unpaid = [row.booking_id for row in in_the_way if row.session_id is None]
+    if unpaid:
+        raise Conflict(
+            "A booking in the way awaits its payment; cancel it, or wait until it is paid or has lapsed.",
+            code="sessions_in_the_way",
+            details={"bookings": list(map(str, unpaid))},
+        )
     if in_the_way and not cancel_sessions:
         raise _in_the_way(
             [row.session_id for row in in_the_way],

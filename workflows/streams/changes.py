@@ -34,6 +34,8 @@ MAX_EVENTS_READ = 10_000
 # By type, the effect on the calendars of its people or on a mentor's hours.
 CALENDAR = {
     "booking.accepted": "busy",
+    "booking.awaiting_payment": "busy",
+    "booking.time_freed": "free",
     "seat.joined": "busy",
     "seat.left": "free",
     "calendar.taken": "busy",

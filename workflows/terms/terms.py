@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from typing import Any
 
+from models.payments import PaymentMode
+
 
 @dataclass(frozen=True, kw_only=True)
 class Terms:
@@ -24,6 +26,12 @@ class Terms:
     # How long before the start both parties are reminded; None for the operator's default.
     reminder_minutes: list[int] | None
     location: dict[str, Any] | None  # `kind`, a LocationKind, with a `value`, if there is one; None for online
+    payment_mode: PaymentMode  # whether the price is to be paid before it is given
+
+    @property
+    def is_prepaid(self) -> bool:
+        """Whether the price is to be paid before what it is for is given; nothing is, where a credit pays."""
+        return self.payment_mode is PaymentMode.BEFORE and self.price_amount > 0
 
 
 TERM_NAMES = tuple(field.name for field in fields(Terms))

@@ -19,6 +19,10 @@ from workflows.identity.access import require_mentor
 
 _DECIDED = {
     BookingStatus.ACCEPTED: ("You have already accepted this request", "The session is booked."),
+    BookingStatus.AWAITING_PAYMENT: (
+        "You have already accepted this request",
+        "The session is booked once it is paid.",
+    ),
     BookingStatus.DECLINED: ("You have already declined this request", "There is nothing left to do."),
     BookingStatus.CANCELLED: (
         "This request is no longer open",
@@ -62,14 +66,19 @@ class AcceptPage(_DecisionPage):
         )
 
     def act(self, answers: dict[str, Any]) -> Page | Redirect:  # noqa: ARG002
-        overlap = app_state().settings.mentee_overlap
-        actor = self.holder.actor
-        accept(self.db, actor=actor, booking=self.booking, now=self.now, mentee_overlap=overlap)
-        return Page(
-            title="You have accepted the request",
-            facts=self.facts(),
-            paragraphs=[f"The session is being booked. {self.other} and you will get a mail with the details."],
+        state = app_state()
+        accepted = accept(
+            self.db,
+            actor=self.holder.actor,
+            booking=self.booking,
+            now=self.now,
+            mentee_overlap=state.settings.mentee_overlap,
+            pay_within=state.pay_within,
         )
+        booked = f"The session is being booked. {self.other} and you will get a mail with the details."
+        if accepted.awaits_payment:
+            booked = f"The session is booked as soon as {self.other} has paid. Until then, your time is kept."
+        return Page(title="You have accepted the request", facts=self.facts(), paragraphs=[booked])
 
 
 class DeclinePage(_DecisionPage):

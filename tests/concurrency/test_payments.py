@@ -1,0 +1,119 @@
+"""A payment that is confirmed, lapses and is cancelled at one time: one of them decides, and no money is lost."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from functools import partial
+from itertools import permutations
+from uuid import UUID
+
+import pytest
+from sqlalchemy import Connection, Engine, func, select
+
+from models.calendar import person_busy
+from tests import factories
+from tests.concurrency.racing import ROUNDS, Race, codes, deadlocks
+from workflows.bookings.actions import cancel
+from workflows.bookings.records import Booking, booking_query
+from workflows.identity.actor import Actor
+from workflows.invariants import check_all
+from workflows.payments.records import PAYMENT, Payment
+from workflows.settlements.actions import confirm, grant_refund, lapse
+
+Step = Callable[[Connection, UUID, UUID], object]
+
+
+def _present(db: Connection, payment_id: UUID) -> Payment:
+    return Payment.of(db.execute(PAYMENT, {"id": payment_id}).one())
+
+
+def _confirms(db: Connection, payment_id: UUID, _booking_id: UUID, reference: str = "") -> Payment:
+    payment, named = _present(db, payment_id), reference or f"pi_{payment_id}"
+    now, amount, currency = datetime.now(UTC), payment.amount, payment.currency
+    return confirm(
+        db, actor=factories.OPERATOR, payment=payment, reference=named, amount=amount, currency=currency, now=now
+    )
+
+
+def _lapses(db: Connection, payment_id: UUID, _booking_id: UUID) -> None:
+    payment = _present(db, payment_id)
+    lapse(db, payment=payment, now=payment.due_at)
+
+
+def _cancels(db: Connection, _payment_id: UUID, booking_id: UUID) -> Booking:
+    booking = Booking.of(db.execute(booking_query(booking_id)).one())
+    assert booking.mentee_user_id is not None
+    mentee = Actor.person(booking.mentee_user_id, None)
+    return cancel(db, actor=mentee, booking=booking, reason=None, now=datetime.now(UTC))
+
+
+def _step(step: Step, payment_id: UUID, booking_id: UUID, db: Connection) -> object:
+    return step(db, payment_id, booking_id)
+
+
+def _waiting(engine: Engine, rounds: int) -> list[tuple[UUID, UUID]]:
+    with engine.begin() as db:
+        listing, mentee = factories.make_listing(db), factories.make_user(db)
+        made = [factories.make_prepaid_booking(db, listing=listing, mentee=mentee) for _ in range(rounds)]
+    return [(booking.payment.id, booking.id) for booking in made if booking.payment is not None]
+
+
+@pytest.mark.parametrize(
+    "steps",
+    [(_confirms, _lapses), (_confirms, _cancels), (_lapses, _cancels), (_confirms, _lapses, _cancels)],
+    ids=["confirm and lapse", "confirm and cancel", "lapse and cancel", "all three"],
+)
+def test_one_of_them_decides(engine: Engine, race: Race, steps: tuple[Step, ...]) -> None:
+    before = deadlocks(engine)
+    orders = list(permutations(steps))
+    for number, (payment_id, booking_id) in enumerate(_waiting(engine, ROUNDS)):
+        calls = [partial(_step, step, payment_id, booking_id) for step in orders[number % len(orders)]]
+        refused = codes(race.transact(calls))
+        assert set(refused) <= {"invalid_transition"}
+        _require_one_outcome(engine, payment_id, booking_id, confirmed=_confirms in steps)
+    assert deadlocks(engine) == before
+    with engine.begin() as db:
+        wrong = {finding.name for finding in check_all(db) if finding.violations}
+    # Nobody makes their sessions here.
+    assert wrong <= {"accepted_booking_without_session", "delivery_long_overdue"}
+
+
+def _require_one_outcome(engine: Engine, payment_id: UUID, booking_id: UUID, *, confirmed: bool) -> None:
+    with engine.begin() as db:
+        payment = _present(db, payment_id)
+        booking = Booking.of(db.execute(booking_query(booking_id)).one())
+        blocks = db.execute(select(func.count()).where(person_busy.c.booking_id == booking_id)).scalar_one()
+    assert (payment.status == "paid") is confirmed
+    if booking.status == "accepted":
+        assert (payment.status, payment.refund_due, blocks) == ("paid", 0, 2)
+        return
+    # The time is free, and money that came all the same is to go back.
+    assert (booking.status, blocks, payment.refund_due) == ("cancelled", 0, payment.charged)
+    if not confirmed:
+        assert payment.status == ("lapsed" if booking.cancel_reason == "unpaid" else "cancelled")
+
+
+def test_of_two_confirmations_one_pays(engine: Engine, race: Race) -> None:
+    for payment_id, booking_id in _waiting(engine, ROUNDS):
+        same = [partial(_confirms, payment_id=payment_id, _booking_id=booking_id)] * 2
+        other = partial(_confirms, payment_id=payment_id, _booking_id=booking_id, reference=f"other {payment_id}")
+        refused = codes(race.transact([*same, other]))
+        assert refused in (["already_paid"], ["already_paid", "already_paid"])
+        with engine.begin() as db:
+            assert _present(db, payment_id).charged == 4000
+
+
+def test_of_two_refunds_of_the_whole_one_is_granted(engine: Engine, race: Race) -> None:
+    def grants(db: Connection, payment_id: UUID) -> Payment:
+        payment = _present(db, payment_id)
+        amount, now = payment.charged - 1, datetime.now(UTC)
+        return grant_refund(
+            db, actor=factories.OPERATOR, payment=payment, amount=amount, currency="USD", reason="Goodwill", now=now
+        )
+
+    with engine.begin() as db:
+        listing, mentee = factories.make_listing(db), factories.make_user(db)
+        paid = [factories.make_payment(db, listing=listing, mentee=mentee).id for _ in range(ROUNDS)]
+    for payment_id in paid:
+        assert codes(race.transact([partial(grants, payment_id=payment_id)] * 2)) == ["refund_exceeds_payment"]

@@ -1,0 +1,110 @@
+"""The ledger of a payment: each statement moves the counters and writes the entry."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Connection
+from sqlalchemy.sql.expression import TextualSelect
+from uuid_utils.compat import uuid7
+
+from models.base import sql
+from models.payments import PaymentStatus
+from workflows.events.event_types import PaymentPaid, PaymentRefundDue, PaymentRefunded
+from workflows.events.record import record
+from workflows.identity.actor import Actor
+from workflows.kernel.constraints import constraint_errors
+from workflows.kernel.errors import Conflict, InvalidTransition
+from workflows.payments.records import Payment
+
+LATE = "The money arrived too late."
+_COLUMNS = ", ".join(column.name for column in Payment.columns())
+
+
+def _moving(changes: str, *, kind: str) -> TextualSelect:
+    # Under the lock of the payment's row, which the caller has taken: entries are in the order of their moves.
+    return sql(
+        f"""
+WITH payment AS (UPDATE payments SET {changes} WHERE id = :id RETURNING *),
+entry AS (
+    INSERT INTO payment_entries (id, payment_id, kind, amount, refund_id, reason, reference, actor, created_at)
+    SELECT :entry_id, id, '{kind}', CAST(:moved AS bigint), :refund_id, :reason, :reference, :actor, :now FROM payment
+)
+SELECT {_COLUMNS} FROM payment
+"""
+    ).columns(*Payment.columns())
+
+
+_CHARGE = _moving("status = 'paid', paid_at = :now, reference = :reference, charged = amount", kind="charge")
+_OWE = _moving("refund_due = refund_due + CAST(:moved AS bigint)", kind="refund_due")
+_REFUND = _moving(
+    "refund_due = refund_due - CAST(:moved AS bigint), refunded = refunded + CAST(:moved AS bigint)", kind="refund_done"
+)
+_ENTRY = sql(
+    """
+SELECT due.amount, done.reference FROM payment_entries due LEFT JOIN payment_entries done ON done.refund_id = due.id
+WHERE due.id = :id AND due.payment_id = :payment_id AND due.kind = 'refund_due'
+"""
+)
+
+
+def charge(db: Connection, payment: Payment, *, reference: str, actor: Actor, now: datetime) -> Payment:
+    """Enter the amount of a locked payment that has arrived; of one that nobody waits for any more, all is to go back.
+
+    Raises:
+        InvalidTransition: the payment is paid or waived.
+        Conflict: `reference_in_use`, by another payment.
+    """
+    if payment.status in (PaymentStatus.PAID, PaymentStatus.WAIVED):
+        raise InvalidTransition(f"A payment that is {payment.status} cannot become paid.")
+    with constraint_errors():
+        paid = _move(db, _CHARGE, payment, payment.amount, reference=reference, actor=actor, now=now)
+    record(db, PaymentPaid.about(paid, actor=actor, now=now))
+    if payment.status is PaymentStatus.AWAITING:
+        return paid
+    return owe(db, paid, paid.amount, reason=LATE, actor=actor, now=now)
+
+
+def owe(db: Connection, payment: Payment, amount: int, *, reason: str | None, actor: Actor, now: datetime) -> Payment:
+    """Enter that a part of a locked payment is to go back: as much as is left of it, where that is less.
+
+    Args:
+        amount: in minor units; with 0, and of a payment that nothing was charged for, nothing is entered.
+    """
+    moved = min(amount, payment.charged - payment.refund_due - payment.refunded)
+    if moved <= 0:
+        return payment
+    refund_id = uuid7()
+    owing = _move(db, _OWE, payment, moved, entry_id=refund_id, reason=reason, actor=actor, now=now)
+    about = {"refund_id": refund_id, "refund_amount": moved}
+    record(db, PaymentRefundDue.about(owing, actor=actor, now=now, **about))
+    return owing
+
+
+def settle_refund(
+    db: Connection, payment: Payment, refund_id: UUID, *, reference: str, actor: Actor, now: datetime
+) -> Payment:
+    """Enter that a refund of a locked payment has gone back; the same again changes nothing.
+
+    Raises:
+        Conflict: `already_refunded`, under another reference.
+    """
+    found = db.execute(_ENTRY, {"id": refund_id, "payment_id": payment.id}).one()
+    if found.reference is not None:
+        if found.reference != reference:
+            raise Conflict("This refund is done already, under another reference.", code="already_refunded")
+        return payment
+    refunded = _move(db, _REFUND, payment, found.amount, refund_id=refund_id, reference=reference, actor=actor, now=now)
+    about = {"refund_id": refund_id, "refund_amount": found.amount, "refund_reference": reference}
+    record(db, PaymentRefunded.about(refunded, actor=actor, now=now, **about))
+    return refunded
+
+
+def _move(
+    db: Connection, statement: TextualSelect, payment: Payment, moved: int, *, actor: Actor, **entry: Any
+) -> Payment:
+    empty = {"entry_id": uuid7(), "refund_id": None, "reason": None, "reference": None}
+    values = {**empty, **entry, "id": payment.id, "moved": moved, "actor": actor.name}
+    return Payment.of(db.execute(statement, values).one())

@@ -1,0 +1,1 @@
+"""Settlements: a payment is confirmed, waived, or lapses, and what it is for is given, or free again."""

@@ -1,0 +1,156 @@
+"""The end of a payment's wait, each in one transaction with what it means for what waited; and refunds by staff.
+
+Locks are taken in the order of `kernel/locks.py`: what waits, and then the payment. Of a confirmation, a lapse and a
+cancellation at one time, the first to lock decides, and the others see what it decided.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import Connection
+
+from models.payments import PaymentStatus
+from workflows.audit.log import write_audit_entry
+from workflows.bookings.awaiting import UNPAID, accept_paid, end_unpaid, lock_bookings_of
+from workflows.bookings.records import Booking
+from workflows.identity.access import require_operator
+from workflows.identity.actor import SYSTEM, Actor
+from workflows.kernel.errors import Conflict, InvalidTransition
+from workflows.payments.actions import end_waiting
+from workflows.payments.ledger import charge, owe, settle_refund
+from workflows.payments.records import Payment, PaymentOfRefund, locked, with_refunds
+
+CANCELLED_BEFORE = "It was cancelled before the money arrived."
+
+
+def confirm(
+    db: Connection,
+    *,
+    actor: Actor,
+    payment: Payment,
+    reference: str,
+    amount: int,
+    currency: str,
+    now: datetime,
+) -> Payment:
+    """Enter that the amount of a payment has arrived, and give what waits for it; the same again changes nothing.
+
+    Of a payment that has lapsed or was cancelled, the whole amount is to go back.
+
+    Args:
+        reference: the payer's or the provider's own name of the money.
+        amount: in minor units of `currency`.
+
+    Raises:
+        Forbidden: the caller is neither an operator nor the system.
+        InvalidTransition: the payment is waived.
+        Conflict: `already_paid` under another reference; `reference_in_use` by another payment; `wrong_amount`, with
+            the right one in `details.amount`.
+    """
+    if actor != SYSTEM:
+        require_operator(actor, "Only an operator confirms a payment.")
+    waiting = lock_bookings_of(db, payment, to_end=payment.due_at <= now)
+    present = locked(db, payment.id)
+    if present.status is PaymentStatus.PAID:
+        if present.reference == reference:
+            return with_refunds(db, present)
+        raise Conflict("This payment has been paid already, under another reference.", code="already_paid")
+    if (amount, currency) != (present.amount, present.currency):
+        raise Conflict(
+            "This is not the amount of the payment.",
+            code="wrong_amount",
+            details={"amount": {"amount": present.amount, "currency": present.currency}},
+        )
+    if present.status is PaymentStatus.AWAITING and any(booking.start_time <= now for booking in waiting):
+        # Its timer is late: what has begun cannot be given any more.
+        _free(db, waiting, now=now)
+        present = locked(db, payment.id)
+    paid = charge(db, present, reference=reference, actor=actor, now=now)
+    if present.status is PaymentStatus.AWAITING:
+        _give(db, paid, waiting, now=now)
+        gone = sum(booking.price_amount for booking in waiting if not booking.awaits_payment)
+        owe(db, paid, gone, reason=CANCELLED_BEFORE, actor=actor, now=now)
+    return with_refunds(db, paid)
+
+
+def waive(db: Connection, *, actor: Actor, payment: Payment, reason: str, now: datetime) -> Payment:
+    """Let a payment that is awaited go, as an operator, and give what waits for it; the same again changes nothing.
+
+    Args:
+        reason: kept in the audit.
+
+    Raises:
+        Forbidden: the caller is no operator.
+        InvalidTransition: the payment is no longer awaited.
+    """
+    require_operator(actor, "Only an operator waives a payment.")
+    waiting = lock_bookings_of(db, payment)
+    present = locked(db, payment.id)
+    if present.status is PaymentStatus.WAIVED:
+        return with_refunds(db, present)
+    if present.status is not PaymentStatus.AWAITING:
+        raise InvalidTransition(f"A payment that is {present.status} cannot become waived.")
+    waived = end_waiting(db, present, PaymentStatus.WAIVED, actor=actor, now=now)
+    _give(db, waived, waiting, now=now)
+    subject = ("payment", payment.id)
+    write_audit_entry(db, actor=actor, action="payment.waived", subject=subject, reason=reason, now=now)
+    return with_refunds(db, waived)
+
+
+def lapse(db: Connection, *, payment: Payment, now: datetime) -> None:
+    """End the wait for a payment that did not arrive in time, and free what waited; nothing where it has ended."""
+    waiting = lock_bookings_of(db, payment, to_end=True)
+    present = locked(db, payment.id)
+    if present.status is PaymentStatus.AWAITING:
+        _free(db, waiting, now=now)
+
+
+def grant_refund(
+    db: Connection, *, actor: Actor, payment: Payment, amount: int, currency: str, reason: str, now: datetime
+) -> Payment:
+    """Enter that a part of what was paid is to go back, as an operator; also after completion.
+
+    Raises:
+        Forbidden: the caller is no operator.
+        Conflict: `refund_exceeds_payment`, with what is left of it in `details.amount`.
+    """
+    require_operator(actor, "Only an operator grants a refund.")
+    present = locked(db, payment.id)
+    left = present.charged - present.refund_due - present.refunded
+    if amount > left or currency != present.currency:
+        raise Conflict(
+            "This is more than what is left of the payment.",
+            code="refund_exceeds_payment",
+            details={"amount": {"amount": left, "currency": present.currency}},
+        )
+    return with_refunds(db, owe(db, present, amount, reason=reason, actor=actor, now=now))
+
+
+def complete_refund(
+    db: Connection, *, actor: Actor, payment: PaymentOfRefund, reference: str, now: datetime
+) -> Payment:
+    """Enter that a refund has gone back, as an operator; the same again changes nothing.
+
+    Raises:
+        Forbidden: the caller is neither an operator nor the system.
+        Conflict: `already_refunded`, under another reference.
+    """
+    if actor != SYSTEM:
+        require_operator(actor, "Only an operator enters a refund.")
+    present = locked(db, payment.id)
+    done = settle_refund(db, present, payment.refund_id, reference=reference, actor=actor, now=now)
+    return with_refunds(db, done)
+
+
+def _give(db: Connection, payment: Payment, waiting: list[Booking], *, now: datetime) -> None:
+    payer = Actor.person(payment.user_id, None)
+    for booking in waiting:
+        if booking.awaits_payment:
+            accept_paid(db, booking, actor=payer, now=now)
+
+
+def _free(db: Connection, waiting: list[Booking], *, now: datetime) -> None:
+    for booking in waiting:
+        if booking.awaits_payment:
+            end_unpaid(db, booking, status=PaymentStatus.LAPSED, reason=UNPAID, actor=SYSTEM, now=now)
