@@ -155,7 +155,7 @@ class Export:
         return [Actor.person(self.user_id, None), *as_mentor]
 
     def _own(self, listed: PagedList[Any], schema: ResponseSchema, **filters: Any) -> Iterator[Item]:
-        """What belongs to the mentor profile, if there is one."""
+        """Data of the mentor profile, if there is one."""
         if self.mentor_profile_id is None:
             return iter(())
         return self._pages(listed, {"mentor_profile_id": self.mentor_profile_id, **filters}, schema)

@@ -43,7 +43,7 @@ class DeliveryId(click.ParamType[str]):
 
 
 IDS = click.argument("ids", nargs=-1, type=DeliveryId(), metavar="ID...")
-EFFECT = click.option("--effect", help="Only those of this effect, e.g. mail.send.")
+EFFECT = click.option("--effect", help="Only deliveries of this effect, e.g. mail.send.")
 
 
 @click.group(cls=SummaryGroup)
@@ -54,14 +54,14 @@ def deliveries() -> None:
 @deliveries.command(name="list")
 @click.option("--state", type=click.Choice([each.value for each in DeliveryState]), help="Only those in this state.")
 @EFFECT
-@click.option("--about", type=click.UUID, help="Only those of events about this session, booking, bundle, …")
+@click.option("--about", type=click.UUID, help="Only deliveries of events about this session, booking, bundle, …")
 @click.option("--limit", type=click.IntRange(1, 10_000), default=100, show_default=True)
 @JSON_OPTION
 @DATA_DIR_OPTION
 def list_deliveries(
     state: str | None, effect: str | None, about: UUID | None, limit: int, as_json: bool, data_dir: Path
 ) -> None:
-    """Print the deliveries, those of the newest events first. The short ids are enough to retry or cancel."""
+    """Print the deliveries, the newest events first. The short ids are enough to retry or cancel."""
     filters = {"state": DeliveryState(state) if state else None, "effect": effect, "subject_id": about}
     with _transaction(data_dir) as db:
         found = DELIVERIES.page(db, Page(limit), **filters)
@@ -103,10 +103,10 @@ def _as_json(each: DeliveryStatus) -> dict[str, object]:
 @IDS
 @click.option("--all-dead", is_flag=True, help="All that are dead, 10,000 at most, 25 a second of each effect.")
 @EFFECT
-@click.option("--since", type=click.DateTime(), help="With --all-dead: only those of events from then on, UTC.")
+@click.option("--since", type=click.DateTime(), help="With --all-dead: only deliveries of events from then on, UTC.")
 @DATA_DIR_OPTION
 def retry(ids: tuple[str, ...], all_dead: bool, effect: str | None, since: datetime | None, data_dir: Path) -> None:
-    """Give dead deliveries all their attempts again: those of these ids, or all of them."""
+    """Give dead deliveries all their attempts again: the ones with these ids, or all."""
     if bool(ids) == all_dead or (ids and (effect or since)):
         raise click.UsageError("Give either ids, or --all-dead with --effect and --since where they are wanted.")
     now, operator = datetime.now(UTC), cli_operator()

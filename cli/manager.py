@@ -17,7 +17,7 @@ from config.output import outlive_full_disk
 def main() -> None:
     """Run until SIGTERM, which the kernel sends when the parent dies."""
     configuration, parent = sys.argv[1:]
-    # For its own files and for those of every part.
+    # For its own files and for the files of every part.
     os.umask(0o077)
     # supervisord reports failed writes of its log to standard error, and an error there would end it.
     outlive_full_disk()

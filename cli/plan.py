@@ -142,7 +142,7 @@ def make_plan(
 ) -> Plan:
     """Decide on parts, ports and environment, and prepare the embedded servers' folders.
 
-    Arguments are those of cli.system.running_system.
+    Arguments as of cli.system.running_system.
 
     Raises:
         StartError: an unknown part, a port that is taken, Flower without a password in production, or templates

@@ -126,7 +126,7 @@ class Pulse:
     """One pipe through which the workers report that they answer, and a thread that kills those that do not.
 
     The other way round, a worker whose pipe has no reader left knows that its master has died, and ends at once.
-    Asked to end by itself, granian waits for every connection, and no process would be left to kill it.
+    A worker that is asked to end waits for every connection, and no process would be left to kill it.
     """
 
     def __init__(self, hung_seconds: float, workers: int) -> None:

@@ -282,7 +282,7 @@ def running_system(
         port: of the API on 127.0.0.1; 0 picks a free one.
         flower_port: of Flower; likewise.
         without: names of parts to leave out, e.g. ("flower", "sweep").
-        environment: settings for the parts, over those of this process and `.env`.
+        environment: settings for the parts, over the settings of this process and `.env`.
         postgres_settings: for the embedded PostgreSQL, e.g. {"fsync": "off"} where nothing is to be kept.
         say: takes one line for the user, e.g. when a part was started again; also called from another thread.
     Raises:

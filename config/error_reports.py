@@ -39,7 +39,7 @@ OPERATOR = "operator"
 
 
 class ErrorReporter:
-    """A processor of log lines that reports those of errors."""
+    """A processor of log lines that reports errors."""
 
     def __init__(self, settings: Settings, process: str) -> None:
         self._process = process

@@ -1,4 +1,4 @@
-"""The metrics as Prometheus reads them: this process's own, or those of all processes that share a folder.
+"""The metrics as Prometheus reads them: of this process alone, or of all processes that share a folder.
 
 They are read from the API, and from METRICS_PORT, which the processes of a machine share (SO_REUSEPORT): each answers
 for all processes of its folder, so that there is an answer as long as one of them lives.

@@ -17,7 +17,7 @@ from workflows.events.record import drain_recorded
 log = structlog.get_logger("api.refused_accesses")
 
 WINDOW_SECONDS = 60.0
-# Whose accesses are told apart by their subjects; those of further ones are counted by route alone.
+# Actors whose accesses are counted by subject; accesses of further actors are counted by route alone.
 MAX_KINDS = 1_000
 
 # The actor of such an entry.

@@ -1,1 +1,1 @@
-"""Who is calling: tokens, publishable keys and trusted headers become a claim, and a claim an account."""
+"""Authentication: tokens, publishable keys and trusted headers become a claim, and a claim an account."""

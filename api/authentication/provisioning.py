@@ -49,7 +49,7 @@ def authenticate_or_provision(db: Connection, claim: Claim) -> Actor:
 
 
 def _said_by(claims: Mapping[str, Any]) -> list[Any]:
-    """What claims say of a person; an address that is not verified counts for nothing."""
+    """The account data in a token's claims, without a mail address that is not verified."""
     return [claims.get(name) if name != "email" or claims.get("email_verified") is True else None for name in _CLAIMED]
 
 

@@ -1,6 +1,6 @@
 """Bearer tokens (RFC 7519): verified with the configured keys alone, each by the one algorithm that it was made for.
 
-What a token says of itself chooses among these keys and nothing else, neither algorithm nor address of one (RFC 8725).
+A token's header chooses among these keys and nothing else, neither an algorithm nor an address (RFC 8725).
 """
 
 from __future__ import annotations
@@ -99,7 +99,7 @@ class TokenVerifier:
                     claims = self._jwt.decode(token, key, algorithms=[algorithm], **self._expected)
                 except jwt.InvalidSignatureError:
                     continue
-                # RFC 7519, 4.1.3: whoever is none of its audience must refuse it.
+                # RFC 7519, 4.1.3: a service outside its audience must refuse it.
                 if "aud" in claims and not self._has_audience:
                     raise Unauthenticated(_FOR_AN_AUDIENCE)
                 return _checked(claims)

@@ -9,7 +9,7 @@ from config.limits import TrustedProxies
 from workflows.kernel.address import Address, within
 
 UNKNOWN = "unknown"
-# What a provider gives to one customer at the least (RFC 6177).
+# The least that a provider gives to one customer (RFC 6177).
 IPV6_PREFIX_BITS = 64
 
 
@@ -17,7 +17,7 @@ def client_address(peer: str, forwarded_for: str | None, trusted: TrustedProxies
     """The address of the client.
 
     Each proxy appends to X-Forwarded-For where it was asked from, so that the list is read from its right end, and
-    only as far as proxies are trusted: what stands left of that, the client has written.
+    only as far as proxies are trusted: the client has written everything left of that.
 
     Args:
         peer: where the connection comes from.
@@ -43,7 +43,7 @@ def client_address(peer: str, forwarded_for: str | None, trusted: TrustedProxies
 
 @lru_cache(maxsize=8192)
 def counted_address(address: str) -> str:
-    """What an address is counted as: itself, or the /64 of an IPv6 address."""
+    """The address itself, or the /64 of an IPv6 address, by which requests are counted."""
     read = _read(address)
     if read is None:
         return UNKNOWN

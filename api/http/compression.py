@@ -21,7 +21,7 @@ _WITH_HEADER_OF_GZIP = 16 + zlib.MAX_WBITS
 
 
 def compressed(chunks: Iterator[str], *, mimetype: str) -> Response:
-    """An answer of these chunks, by gzip where that is worth it; its tag, which is made later, is that of its bytes.
+    """An answer of these chunks, by gzip where that is worth it; its tag, which is made later, is made of its bytes.
 
     Where it is compressed, it is never there in whole before that.
     """

@@ -13,7 +13,7 @@ from flask import Request, Response, make_response
 from api.routes.blueprints import versioned
 from workflows.kernel.errors import Stale
 
-# What an answer depends on besides its address: each caller sees their own.
+# An answer depends on these headers besides its address: each caller sees their own.
 VARY = "Authorization, X-User-Id, X-Mentor-Profile-Id"
 _VERSION_ALONE = re.compile(r"[0-9]+")
 _DIGEST_CHARACTERS = 16
@@ -30,7 +30,7 @@ class Versioned(Protocol):
 
 Record = TypeVar("Record", bound=Versioned)
 Body = TypeVar("Body")
-# What views return: what the response shows, its status where that is not the documented one, and its headers.
+# Values that views return: the response's content, its status if it is not the documented one, and its headers.
 WithHeaders = tuple[Body, dict[str, str]]
 WithStatus = tuple[Body, int, dict[str, str]]
 
@@ -41,7 +41,7 @@ def tagged(record: Record, **headers: str) -> WithHeaders[Record]:
 
 
 def tag_of(record: Versioned) -> str:
-    """The version of a record as an entity tag, which `complete_tag` makes that of the representation."""
+    """The version of a record as an entity tag, to which `complete_tag` adds the digest of the body."""
     return f'"{record.version}"'
 
 

@@ -1,7 +1,7 @@
 """The headers of every answer: what browsers may do with it (CSP, HSTS, …), who may keep it, and CORS.
 
-They are lists, made once per process. Flask-Talisman and Flask-CORS would know only the answers of Flask: those of the
-server itself and of live updates need the same headers.
+They are lists, made once per process. Flask-Talisman and Flask-CORS would know only the answers of Flask: answers of
+the server itself and of live updates need the same headers.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from config.settings import Settings
 
 Fields = list[tuple[str, str]]
 
-# For what is data and no page: whatever a browser takes it for, it runs nothing, loads nothing and stands in no frame.
+# For data that is no page: whatever a browser takes it for, it runs nothing, loads nothing and is in no frame.
 CLOSED_POLICY = "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 NO_STORE = "no-store"
 
@@ -22,7 +22,7 @@ METHODS = "GET, HEAD, POST, PUT, PATCH, DELETE"
 ACCEPTED_HEADERS = (
     "Authorization, Content-Type, Idempotency-Key, If-Match, If-None-Match, Last-Event-ID, Prefer, X-Request-Id"
 )
-# What development believes, and a gateway sets itself.
+# Headers that development trusts, and a gateway sets itself.
 IDENTITY_HEADERS = "X-User-Id, X-Mentor-Profile-Id"
 EXPOSED_HEADERS = (
     "Allow, Content-Disposition, ETag, Idempotent-Replayed, Link, Location, Preference-Applied, RateLimit,"
@@ -36,7 +36,7 @@ class AnswerHeaders:
     """The headers that every answer of a process has.
 
     Args:
-        own_origin: that of the API, whose own pages ask this process at another address.
+        own_origin: of the API, whose own pages ask this process at another address.
     """
 
     def __init__(self, settings: Settings, *, own_origin: str | None = None) -> None:
@@ -79,7 +79,7 @@ class AnswerHeaders:
         return [*self._data, *self.shared_with(origin)] if self.is_shared else self._data
 
     def shared_with(self, origin: str | None) -> Fields:
-        """What lets the scripts of an origin read an answer (CORS), if it is listed."""
+        """Headers that let the scripts of an origin read an answer (CORS), if it is listed."""
         return self._origins.get(origin or "", self._others)
 
     def of_preflight(self, origin: str | None, method: str | None) -> Fields | None:
@@ -94,7 +94,7 @@ class AnswerHeaders:
 
 
 def _sharing(settings: Settings, origins: list[str]) -> tuple[dict[str, Fields], Fields]:
-    """What lets scripts read an answer (CORS), by their origin; and what answers to all others have."""
+    """Headers that let scripts read an answer (CORS), by their origin; and the headers of answers to all others."""
     exposed = ("Access-Control-Expose-Headers", EXPOSED_HEADERS)
     if ANY_ORIGIN in settings.cors_origins:
         return {}, [("Access-Control-Allow-Origin", ANY_ORIGIN), exposed]

@@ -32,7 +32,7 @@ EARLIER = select(keys).where(
     *(column == bindparam(column.name) for column in _IDENTITY), keys.c.expires_at > func.now()
 )
 _EARLIER = PreparedStatement(EARLIER)
-# What a caller has stored; short, since the quota bounds it.
+# The answers that a caller has stored; few, since the quota bounds them.
 STORED = select(
     func.count().label("number"), func.coalesce(func.sum(func.octet_length(keys.c.body)), 0).label("size")
 ).where(keys.c.caller == bindparam("caller"), keys.c.expires_at > func.now())

@@ -1,4 +1,4 @@
-"""What is left of a request that is done, whichever process answered it: one log line, and the figures."""
+"""Log line and metrics of a finished request, whichever process answered it."""
 
 from __future__ import annotations
 

@@ -62,7 +62,7 @@ WorkQueue = SimpleQueue[tuple["WSGIEnvironment", HTTPProtocol, "asyncio.Future[N
 
 @dataclass(frozen=True)
 class Limits:
-    """What is refused, cut off or ended."""
+    """Limits beyond which requests are refused, cut off or ended."""
 
     read_seconds: float = 10  # from the end of a request's headers to the end of its body
     answer_bytes: int = 256 * 1024 * 1024  # of an answer that does not say its length beforehand
@@ -87,7 +87,7 @@ class Server:
 
     application: WSGIApplication  # called by the pool's threads
     _: KW_ONLY
-    threads: int  # how many requests are answered at a time, beside those of HEALTH_PATHS
+    threads: int  # how many requests are answered at a time, beside requests of HEALTH_PATHS
     waits: Callable[[], bool]  # whether a thread waits for the database, where each wait has a deadline
     # Called once a second for as long as requests are being answered, or wait for the database.
     beat: Callable[[], None]
@@ -143,7 +143,7 @@ class Server:
         await answered
 
     def _enter(self, environ: WSGIEnvironment) -> str | None:
-        """Count a request among those of its client; None where they are not counted."""
+        """Count a request of its client, and return the client's address; None where requests are not counted."""
         limit = self.limits.connections_per_address
         if not limit:
             return None
@@ -251,7 +251,7 @@ class Server:
         sent_id: str | None,
         origin: str | None,
     ) -> None:
-        """Answer in place of the application, with the same shape, headers, count and log line."""
+        """Answer instead of the application, with the same shape, headers, count and log line."""
         request_id, code, took = request_id_of(sent_id), CODE_OF_STATUS[refused.status], perf_counter() - began
         count(method, None, refused.status, took, code)
         log_request(method, None, refused.status, took, code, request_id=request_id)

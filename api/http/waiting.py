@@ -79,7 +79,7 @@ def _both(response: Response, session: Session, seconds: int) -> Response:
     shown = shown_session(seen)
     promise = json.loads(response.get_data())
     if "booking" not in promise:
-        # A series is that of the booking's request, not a part of the booking.
+        # A series belongs to the booking's request, not to the booking.
         series = {"series": promise.pop("series")} if "series" in promise else {}
         promise = {"booking": promise, **series}
     answer = jsonify({**promise, "session": shown})

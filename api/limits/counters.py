@@ -28,7 +28,7 @@ from config.servers import redis_client
 log = structlog.get_logger(__name__)
 
 LOOKUP_SECONDS = 0.05
-# How long this process counts by itself before Redis is asked again.
+# How long this process counts alone before Redis is asked again.
 PAUSE_SECONDS = 5.0
 MAX_LOCAL_KEYS = 10_000
 # How many requests of one key a process may have let through that are not yet counted in Redis, and for how long. With
@@ -161,7 +161,7 @@ class RedisCounter(Counter):
             connection.send_command(*command)
             found: list[int] = connection.read_response()
         except (RedisConnectionError, RedisTimeoutError):
-            # A late answer would be read as that of the next request.
+            # A late answer would be read as the answer to the next request.
             connection.disconnect()
             raise
         return found
@@ -295,6 +295,6 @@ class FallbackCounter(Counter):
 
 
 def make_counter(redis_url: str) -> Counter:
-    """The counter of a process: by itself alone where there is no Redis."""
+    """The counter of a process: a local one where there is no Redis."""
     own = LocalCounter()
     return FallbackCounter(BufferedCounter(RedisCounter(redis_url)), own) if redis_url else own

@@ -1,6 +1,6 @@
 """Rate limits per caller, publishable key and address, and the headers that show them.
 
-The headers are those of draft-ietf-httpapi-ratelimit-headers-11: `RateLimit-Policy` has each limit's quota (`q`) and
+The headers follow draft-ietf-httpapi-ratelimit-headers-11: `RateLimit-Policy` has each limit's quota (`q`) and
 window in seconds (`w`), `RateLimit` how much of it remains (`r`) for the next seconds (`t`).
 """
 

@@ -155,7 +155,7 @@ def make_api(app: Flask) -> Api:
 
     @cache
     def rendered(*, aliases: bool) -> str:
-        # Nothing changes it any more, and writing it takes a tenth of a second of the processor.
+        # Nothing changes it from here on, and writing it takes a tenth of a second of the processor.
         document = with_shared_parts(api.spec.to_dict())
         if not aliases:
             document["paths"] = {path: _without_aliases(item) for path, item in document["paths"].items()}

@@ -1,6 +1,6 @@
 """The built files of the booking component (`make component`): names, types, digests, and what browsers may keep.
 
-A file is read when it is asked for, and again once it was built anew.
+A file is read when it is asked for, and again after each build.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ class ComponentFile:
 
     @property
     def integrity(self) -> str:
-        """What pages name beside its address (Subresource Integrity)."""
+        """The digest that pages name beside its address (Subresource Integrity)."""
         return f"sha384-{b64encode(sha384(self.body).digest()).decode()}"
 
     def response(self, *, gzip_accepted: bool) -> Response:
@@ -96,7 +96,7 @@ class ComponentFiles:
         return [found for name in names if (found := self.find(name)) is not None]
 
     def manifest(self) -> dict[str, object]:
-        """What the build says of itself; nothing where it was not made."""
+        """The manifest that the build wrote; empty where nothing was built."""
         found = self.find(MANIFEST)
         read: dict[str, object] = json.loads(found.body) if found else {}
         return read

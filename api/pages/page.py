@@ -128,8 +128,8 @@ def refusal_page(
 
     Args:
         default: which of the two for those that accept both.
-        title: in place of one by the status.
-        advice: in place of the error's own sentence.
+        title: instead of the title by the status.
+        advice: instead of the error's own sentence.
         besides: the words and the address of a link below it.
     """
     answer = errors.answer(error)

@@ -50,7 +50,7 @@ PAGES: dict[Action, Callable[[Visit], ActionPage]] = {
     Action.REVIEW: ReviewPage,
     Action.CONFIRM_MAIL: ConfirmMailPage,
 }
-# What the audit calls what a link does, and the kind of what it is done to.
+# The names that the audit has for the action of a link and for the kind of its subject.
 AUDITED_AS = {
     Action.ACCEPT: ("booking.accepted", "booking"),
     Action.DECLINE: ("booking.declined", "booking"),
@@ -70,11 +70,11 @@ USED = {
 _EXAMPLE = "<!doctype html>\n<title>Accept this request?</title>\n"
 _FORM_TYPES = ("application/x-www-form-urlencoded", "multipart/form-data")
 _FILLED_IN = {"schema": {"type": "object"}, "example": {"reason": "I am travelling that week."}}
-_HAS_CHANGED = "This has just been changed. Look at it again to see where it stands."
+_HAS_CHANGED = "This has just been changed. Look at it again to see its present state."
 _PENDING = "The session is being booked. Look at it again in a moment."
 _FORM = {
     "requestBody": {
-        "description": "What the page's form asks for: `reason`, `refundRequested`, `rating`, `comment`, `quoted`.",
+        "description": "The fields of the page's form: `reason`, `refundRequested`, `rating`, `comment`, `quoted`.",
         "required": False,
         "content": {"application/x-www-form-urlencoded": _FILLED_IN},
     }
@@ -118,13 +118,13 @@ def act_by_link(signed: str) -> Response:
     """Do what the link is for, with the answers of its form, and use the link up.
 
     Its holder acts as the user that it was sent to, for this one action: no cookie and no other credential is
-    involved. What a route for programs refuses is refused here too.
+    involved. Refusals are the same as of the route for programs.
     """
     link = _link(signed)
     _require_form()
     visit = Visit(db=database(), link=link, now=this_moment())
     if link.action is not Action.JOIN:
-        # First, so that of two forms of one link the second one waits, and finds it used.
+        # First, so that the second of two forms of one link waits, and finds it used.
         spend(visit.db, link)
     require_valid(visit.db, link, lock=True)
     action, subject_type = AUDITED_AS[link.action]

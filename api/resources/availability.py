@@ -101,7 +101,7 @@ def list_dates(context: RequestContext[CalendarOwner], **filters: date | None) -
 @availability.arguments(shapes.NewDateHours)
 @availability.response(200, shapes.DateHours)
 def update_date(context: RequestContext[CalendarDay], body: dict[str, Any]) -> WithHeaders[DateHours]:
-    """Set the hours of one date, in place of the weekly hours.
+    """Set the hours of one date, which replace the weekly hours.
 
     An empty list closes the date. It is a date of the time zone of the weekly hours, else of the profile's, and keeps
     this zone when the other one changes. Existing bookings and requests stay as they are.

@@ -145,7 +145,7 @@ def list_bookings(
 ) -> dict[str, Any]:
     """List the caller's bookings as mentee, mentor or both, latest start first unless `order` is `asc`.
 
-    With `menteeUserId`, those of that mentee with the caller as mentor.
+    With `menteeUserId`, the bookings of that mentee with the caller as mentor.
     """
     with_mentee = filters.get("with_user_id") is not None
     if role == "mentor" or with_mentee:
@@ -162,7 +162,7 @@ def list_bookings(
 @reads(ANYONE, BOOKING)
 @bookings.response(200, shapes.Booking)
 def get_booking(context: RequestContext[Booking]) -> WithHeaders[Booking] | WithHeaders[Group]:
-    """Get a booking; that of a group with its seats."""
+    """Get a booking; a group's booking with its seats."""
     booking = context.subject
     if booking.kind is not BookingKind.GROUP:
         return tagged(booking)

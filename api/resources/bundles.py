@@ -22,7 +22,7 @@ from workflows.identity.actor import Actor
 
 bundles = Area(
     "Bundles",
-    "Sessions of a course that are bought together. Each credit pays for one, and every move stands in the ledger.",
+    "Sessions of a course that are bought together. Each credit pays for one, and the ledger has every move.",
 )
 
 BUNDLE = Subject(name="bundle", kind="bundle_purchase", query=bundle_query, record=Bundle)
@@ -58,7 +58,7 @@ def purchase_bundle(context: RequestContext[Course], body: dict[str, Any]) -> An
 @bundles.response(200, shapes.Bundles)
 @list_route(ANYONE, BUNDLES, shapes.BundleFilters, seen_by=lambda _actor, bundle: at_moment(bundle, this_moment()))
 def list_bundles(context: RequestContext[None], mentee_user_id: UUID | None = None, **filters: str) -> dict[str, Any]:
-    """List the caller's bundles, newest first; operators see all, or those of one mentee."""
+    """List the caller's bundles, newest first; operators see all, or the bundles of one mentee."""
     return {"mentee_user_id": _owner_of_list(context.actor, mentee_user_id), **filters}
 
 

@@ -23,7 +23,7 @@ from workflows.groups.support_options import SupportOptions, support_options
 from workflows.identity.access import require_mentor, require_on_sale
 from workflows.kernel.paging import PagedList
 
-listings = Area("Listings", "What mentors offer: duration, price and policies.")
+listings = Area("Listings", "Offers of mentors: duration, price and policies.")
 
 LISTING = Subject(name="listing", query=listing_query, record=Listing)
 OWN_LISTING = Subject(name="listing", query=listing_query, record=Listing, access=require_mentor)
@@ -91,7 +91,7 @@ def get_listing(context: RequestContext[Listing]) -> WithHeaders[Listing]:
     return tagged(_as_seen(context, context.subject))
 
 
-courses = Area("Courses", "What mentors teach: a mentor offers a course with a listing of it.")
+courses = Area("Courses", "Subjects that mentors teach: a mentor offers a course with a listing of it.")
 
 COURSE = Subject(name="course", query=catalog.course_query, record=catalog.Course)
 
@@ -189,7 +189,7 @@ def get_product(context: RequestContext[Product]) -> WithHeaders[Product]:
 @courses.arguments(shapes.ProductChanges, example={"active": False})
 @courses.response(200, shapes.Product, example=example_of(shapes.Product, active=False))
 def update_product(context: RequestContext[Product], body: dict[str, Any]) -> WithHeaders[Product]:
-    """Update or deactivate a product. What has been bought stays as it was bought.
+    """Update or deactivate a product. Purchases stay as they are.
 
     Kind, number of sessions and duration are fixed: sell another product instead.
     """

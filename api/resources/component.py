@@ -32,7 +32,8 @@ _EXAMPLE = {
 }
 
 component = Area(
-    "Booking component", "What the booking component of web pages asks and reports; open to every site, no credentials."
+    "Booking component",
+    "Configuration and reports of the booking component of web pages; open to every site, no credentials.",
 )
 files = Blueprint("component_files", __name__)
 
@@ -118,6 +119,6 @@ def get_component_file(file_name: str) -> Response:
 
 
 def worker_policy(chosen: Settings) -> str:
-    """What the service worker may load: scripts of this origin, and answers of the API and of live updates."""
+    """The policy of the service worker, which loads scripts of this origin and answers of the API and live updates."""
     reached = " ".join(["'self'", *([chosen.streams_url] if chosen.streams_url else [])])
     return f"default-src 'none'; script-src 'self'; connect-src {reached}; base-uri 'none'; form-action 'none'"

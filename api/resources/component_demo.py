@@ -36,7 +36,7 @@ OFF, PAGES, TOKENS = "off", "pages", "tokens"
 TOKEN_LIFETIME = timedelta(minutes=10)
 MENTEE, MENTOR, VISITOR = "mentee", "mentor", "visitor"
 _SIDES = (MENTEE, MENTOR, VISITOR)
-# What a page takes over into the element.
+# Parameters that a page passes on to the element.
 _IDS = ("mentor", "listing", "course", "session")
 _PAGE_SECONDS = 300
 _ABOUT = {
@@ -134,7 +134,7 @@ def get_demo_icon() -> Response:
 @component_demo.errorhandler(Exception)
 def show_refusal(error: Exception) -> Response:
     """A refusal: a page for browsers, JSON for programs that prefer it."""
-    # Of the token's address, which looks like that of a variant, too.
+    # Also of the token's address, which looks like a variant's.
     return errors.answer(error) if isinstance(error, MethodNotAllowed) else refusal_page(error, default=HTML)
 
 

@@ -121,7 +121,7 @@ def create_group_session_template(context: RequestContext[None], body: dict[str,
 def list_group_session_templates(
     context: RequestContext[None], *, mentor_profile_id: UUID | None = None, **filters: Any
 ) -> dict[str, Any]:
-    """List templates, newest first: a mentor's own; for operators those of all mentors."""
+    """List templates, newest first: a mentor's own; for operators the templates of all mentors."""
     wanted = mentor_profile_id or context.actor.mentor_profile_id
     if wanted is not None:
         require_mentor_id(context.actor, wanted, "A mentor sees templates of their own only.")
@@ -181,7 +181,7 @@ def delete_group_session_template(context: RequestContext[GroupTemplate]) -> Non
 def schedule_group_sessions(context: RequestContext[GroupTemplate], body: dict[str, Any]) -> tuple[Schedule, int]:
     """Make the group sessions of a template's dates in a period of at most 366 days.
 
-    Each date succeeds or fails by itself, by the mentor's calendar and not by their weekly hours. A date is skipped if
+    Each date succeeds or fails alone, by the mentor's calendar and not by their weekly hours. A date is skipped if
     it `exists` already, is `past`, or if its time does not exist (`no_such_time`, where the clocks go forward); of a
     time that exists twice it is the first.
     """

@@ -27,7 +27,7 @@ DELIVERY = Subject(name="delivery", query=status_query, record=DeliveryStatus)
 @operated_deliveries.response(200, shapes.OperatedDeliveries)
 @list_route(OPERATOR, DELIVERIES, shapes.OperatedDeliveryFilters)
 def list_deliveries(_context: RequestContext[None], **filters: DeliveryState | UUID | str | None) -> dict[str, Any]:
-    """List deliveries of every effect, those of the newest events first."""
+    """List deliveries of every effect, the newest events first."""
     return filters
 
 
@@ -58,7 +58,7 @@ def cancel_unfinished_delivery(
     """Cancel a pending or dead delivery, for good.
 
     A dead one is thereby acknowledged, and not retried. A message that is being sent
-    may still arrive; its outcome changes nothing any more. While a worker runs the effect, the answer is 409.
+    may still arrive; its outcome changes nothing. While a worker runs the effect, the answer is 409.
     """
     return tagged(cancel_delivery(context.db, actor=context.actor, delivery=context.subject, now=context.now, **body))
 

@@ -30,7 +30,7 @@ operations = Area("Operations", "For operators and monitoring.")
 @reads(OPERATOR)
 @operations.response(200, shapes.Invariants)
 def get_invariants(context: RequestContext[None]) -> dict[str, object]:
-    """Get the violations of the invariants: those known, and those of the latest changes, which are checked now.
+    """Get the violations of the invariants: the known ones, and new ones among the latest changes.
 
     Everything is checked once a day, in the background; `tutelage invariants` does so at once.
     """
@@ -92,7 +92,10 @@ def get_readiness() -> dict[str, str] | Response:
     return {"status": "ok"} if problem is None else unavailable(problem)
 
 
-audit = Area("Audit", "Who did what to which subject, from where and with what result. Entries are never changed.")
+audit = Area(
+    "Audit",
+    "Entries about each change and each refused access: actor, subject, origin and result. They are never changed.",
+)
 
 
 @audit.route("/audit")

@@ -89,7 +89,7 @@ def join_group_session_waitlist(context: RequestContext[Group], _body: dict[str,
 
     A seat that becomes free is offered to the first in line, and kept for them until `offer.expiresAt`; then it is
     offered to the next. Who is busy at that time is refused as for a seat, and passed over if they become busy later.
-    Repeated requests return the caller's entry as it stands.
+    Repeated requests return the caller's entry as it is.
     """
     entry, is_new = join_waitlist(
         context.db, actor=context.actor, group=context.subject, now=context.now, policy=app_state().policy

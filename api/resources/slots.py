@@ -46,7 +46,7 @@ REFUSED = shapes.RefusedSlot()
 # As many starts count as one request more towards the rate limits. A mentor's month has fewer.
 STARTS_PER_REQUEST = 5_000
 ITEMS_PER_CHUNK = 1_000
-# The quarters of an hour of a search are 8,832, and those of the next search are nearly the same.
+# A search has 8,832 quarters of an hour, and the next search has nearly the same.
 WRITTEN_TIMES = 16_384
 EXAMPLE = {
     "durationMinutes": 60,

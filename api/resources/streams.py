@@ -1,4 +1,4 @@
-"""Live updates: documented here and redirected to their own process; a reverse proxy forwards them there by itself."""
+"""Live updates: documented here and redirected to their own process; a reverse proxy may forward them there."""
 
 from __future__ import annotations
 

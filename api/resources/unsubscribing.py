@@ -50,7 +50,7 @@ def get_unsubscribe_page(signed: str) -> Response:
 def unsubscribe(signed: str) -> Response:
     """Unsubscribe from that kind of mail.
 
-    The body may be that of RFC 8058, `List-Unsubscribe=One-Click`; it is ignored.
+    The body may be `List-Unsubscribe=One-Click` (RFC 8058); it is ignored.
     """
     choice = _choice(signed, acts=True)
     name_actor(f"user:{choice.user_id}")

@@ -26,7 +26,7 @@ View = TypeVar("View", bound=Callable[..., object])
 PARSER = StrictParser()
 # flask-smorest registers this schema itself.
 ERROR = {"$ref": f"#/components/schemas/{ErrorBody.__name__}"}
-# What the server refuses before it looks for a route, whatever the path.
+# Refusals before the server looks for a route, whatever the path.
 BEFORE_ROUTES = ("invalid_request", "request_timeout", "too_large", "uri_too_long", "headers_too_large")
 OF_SIGNED_IN = ("unauthenticated", "internal_error", "unavailable")
 # Refusals that say nothing about a route. The `default` of its answers has them, unless their status has others too.
@@ -72,7 +72,7 @@ _ANSWER_HEADERS: dict[str, dict[str, Any]] = {
         "example": '"caller";q=600;w=60, "address";q=3000;w=60',
     },
     "RateLimit": {
-        "description": "What remains of each limit, and for how many seconds.",
+        "description": "The rest of each limit, and for how many seconds.",
         "schema": {"type": "string"},
         "example": '"caller";r=0;t=7, "address";r=2400;t=7',
     },
@@ -119,12 +119,12 @@ class Area(Blueprint):
 
 
 def refuses(*codes: str) -> Callable[[View], View]:
-    """Document codes with which a route refuses, besides those of every route of its kind."""
+    """Document codes with which a route refuses, besides the codes of every route of its kind."""
     return _appending("refusals", codes)
 
 
 def accepts_headers(*headers: str) -> Callable[[View], View]:
-    """Document headers of the request, besides those of every route of its kind."""
+    """Document headers of the request, besides the headers of every route of its kind."""
     return _appending("headers", headers)
 
 

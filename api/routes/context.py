@@ -48,7 +48,7 @@ class RequestContext(Generic[Found]):
 
 @dataclass(frozen=True, kw_only=True)
 class Subject:
-    """What a path names, and who may come near it."""
+    """The thing that a path names, with its statement and its guard."""
 
     name: str  # in one word, for sentences
     # Selects it by the ids and dates in the path, in their order, the one it belongs to first; called once, with bind

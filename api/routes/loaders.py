@@ -1,6 +1,6 @@
 """What is settled before a body is read, in this order: who is calling (401), by which role (403), whether the change
 has been made already (Idempotency-Key), what the path names (404), whether it is theirs (403), and on which version
-(If-Match). It stands above `@blp.arguments`, which would be first otherwise."""
+(If-Match). It is above `@blp.arguments`, which would be first otherwise."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def changes(
         def loaded(*args: object, **path: UUID | None) -> object:
             db, actor = _admitted(role)
             change = idempotent_request(request, actor)
-            # Before the look-up: what has been deleted under this key is not there any more, and that is the answer.
+            # Before the look-up: a subject that was deleted under this key is gone, and the stored answer says so.
             earlier = change.earlier_answer(db) if change else None
             if earlier is not None:
                 return earlier

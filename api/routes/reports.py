@@ -73,9 +73,9 @@ class Report:
     """Numbers, and the two ways to show them."""
 
     name: str  # of the table's file
-    # The rows; of a list those of a page and one more, each with the `key` that the next page comes after.
+    # The rows; of a list the rows of a page and one more, each with the `key` that the next page comes after.
     query: Callable[[Page], Select[Any]]
-    body: Callable[[Rows], dict[str, Any]]  # the rows as JSON has them, of a list those of one page
+    body: Callable[[Rows], dict[str, Any]]  # the rows as JSON has them, of a list one page
     columns: tuple[str, ...]  # the table's, by the keys of its lines
     lines: Callable[[Rows], Iterable[Line]]  # the rows as lines of the table
     listed: bool = False  # whether JSON comes in pages; a table is never cut

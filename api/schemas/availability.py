@@ -108,7 +108,7 @@ class SpanOfDate(ResponseSchema):
 
 
 class DateHours(ResponseSchema):
-    """The opening hours of one date, in place of the weekly hours."""
+    """The opening hours of one date, which replace the weekly hours."""
 
     mentor_profile_id = Id()
     date = Day(attribute="day", metadata={"example": "2030-05-04"})

@@ -124,7 +124,7 @@ class ExternalBody(RequestSchema):
 
 
 class ExternalShown(ResponseSchema):
-    """Base of what has an id and an object of the marketplace's own; whoever reads it reads them."""
+    """Base of what has an id and an object of the marketplace's own; they are shown to all its readers."""
 
     external_id = ma.fields.String(allow_none=True)
     metadata = ma.fields.Dict(allow_none=True)

@@ -279,7 +279,7 @@ class BookingFilters(TimedListQuery):
 
 
 class ListedBooking(Booking):
-    """A booking in a list; that of a group with its seats."""
+    """A booking in a list; a group's booking with its seats."""
 
     capacity = fields.Integer(attribute="seats.capacity", metadata={"description": "Of a group alone."})
     seats_taken = fields.Integer(attribute="seats.taken", metadata={"description": "As `capacity`."})

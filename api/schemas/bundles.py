@@ -47,7 +47,7 @@ class BundleEntry(ResponseSchema):
     kind = Choice(BundleEntryKind)
     credits = fields.Integer(metadata={"description": "How many came, or if negative went."})
     balance = fields.Integer(metadata={"description": "How many were left after it."})
-    booking_id = Id(allow_none=True, metadata={"description": "What the credit was spent on."})
+    booking_id = Id(allow_none=True, metadata={"description": "The booking that the credit paid for."})
     reason = fields.String(allow_none=True)
     created_at = Moment()
 

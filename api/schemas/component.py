@@ -1,4 +1,4 @@
-"""What the booking component asks and reports: its configuration, and beacons without anything personal."""
+"""Configuration and beacons of the booking component; beacons hold nothing personal."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Variant(StrEnum):
 
 
 class ErrorKind(StrEnum):
-    """What went wrong for a person: on the way, at the API, or in the component itself."""
+    """An error that a person saw: on the way, at the API, or in the component itself."""
 
     NETWORK = "network"
     TIMEOUT = "timeout"
@@ -76,7 +76,7 @@ class Beacon(RequestSchema):
 
 
 class ComponentConfig(ResponseSchema):
-    """What the component asks its API once, when it has time."""
+    """Configuration that the component reads once, when it has time."""
 
     streams_url = fields.String(
         allow_none=True, metadata={"description": "Where live updates are; null: at the API's own address."}

@@ -223,7 +223,7 @@ class Whole(fields.Integer):
 
 
 class QueryWhole(fields.Integer):
-    """An integer within bounds as it stands in a query: digits."""
+    """An integer within bounds as a query has it: digits."""
 
     def __init__(self, minimum: int, maximum: int, **kwargs: Any) -> None:
         super().__init__(validate=validate.Range(min=minimum, max=maximum), **kwargs)
@@ -236,7 +236,7 @@ class QueryWhole(fields.Integer):
 
 
 class QueryFlag(fields.Boolean):
-    """A boolean as it stands in a query: `true` or `false`."""
+    """A boolean as a query has it: `true` or `false`."""
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> bool:  # noqa: ARG002
         if value not in ("true", "false"):

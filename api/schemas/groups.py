@@ -17,7 +17,7 @@ from models.groups import MAX_CAPACITY
 
 _WEEKDAY = {"description": "0 for Monday to 6 for Sunday.", "example": 0}
 _COURSE = {"description": "The mentor must have an active listing of it."}
-_PRICE = "Of one seat; null or omitted for that of the course's only active product for a group seat."
+_PRICE = "Of one seat; null or omitted for the price of the course's only active product for a group seat."
 
 
 class LocalTime(ClockTime):

@@ -15,11 +15,11 @@ class OperatedDelivery(ResponseSchema):
     effect = fields.String(metadata={"example": "mail.send"})
     queue = fields.String(metadata={"example": "notifications"})
     target = fields.String(
-        metadata={"description": "What the effect runs for, e.g. a user's id; empty where an event has one delivery."}
+        metadata={"description": "The subject of the effect, e.g. a user's id; empty where an event has one delivery."}
     )
     event_id = Id()
     event_type = fields.String(metadata={"example": "session.created"})
-    subject_type = fields.String(metadata={"example": "session", "description": "What the event was about."})
+    subject_type = fields.String(metadata={"example": "session", "description": "The kind of the event's subject."})
     subject_id = Id()
     state = Choice(DeliveryState, metadata={"description": "`dead` when its attempts are used up."})
     attempts = fields.Integer()
@@ -45,7 +45,7 @@ class DeliveryCancellation(RequestSchema):
 class DeliveryRetry(RequestSchema):
     state = fields.String(required=True, validate=ma.validate.OneOf(["dead"]))
     effect = Line(100, metadata={"description": "Only deliveries of this effect."})
-    since = Moment(metadata={"description": "Only those of events at or after this time."})
+    since = Moment(metadata={"description": "Only deliveries of events at or after this time."})
 
 
 class RetriedCount(ResponseSchema):

@@ -52,7 +52,7 @@ class AuditEntry(ResponseSchema):
     request_id = fields.String(allow_none=True)
     reason = fields.String(allow_none=True, metadata={"description": "As the operator gave it."})
     data = fields.Dict()
-    count = fields.Integer(metadata={"description": "How many equal refusals the entry stands for."})
+    count = fields.Integer(metadata={"description": "How many equal refusals the entry counts."})
 
 
 class AuditFilters(ListQuery):

@@ -103,4 +103,4 @@ class Export(ResponseSchema):
     preferences = fields.List(fields.Nested(ExportedPreference))
     calendar_feeds = fields.List(fields.Nested(CalendarFeed))
     holds = fields.List(fields.Nested(Hold))
-    audit = fields.List(fields.Nested(AuditEntry), metadata={"description": "What the person did, as it is on record."})
+    audit = fields.List(fields.Nested(AuditEntry), metadata={"description": "The recorded actions of the person."})

@@ -211,7 +211,7 @@ class CancelledSession(Session):
 
 
 class WaivedSession(CancelledSession):
-    """The session whose fee was waived; a group has no `fee` and `refund`, its `cancellations` have those of seats."""
+    """The session whose fee was waived; a group has no `fee` and `refund`: its `cancellations` have them by seat."""
 
     optional = (*CancelledSession.optional, "fee", "refund")
 
@@ -298,7 +298,7 @@ def as_seen_by(actor: Actor, session: SessionRecord, *, meetings: MeetingService
     """The session as it is shown to a party or an operator.
 
     The mentor's record is for the mentor and operators, the link to meet for the parties, while they can. The refund of
-    a cancelled group is that of all seats together, which is no participant's concern.
+    a cancelled group is the sum of all seats, which no participant sees.
     """
     join_url = None if actor.operator else meetings.join_url(session, now=now)
     if actor.operator or is_mentor(actor, session):

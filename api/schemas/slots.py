@@ -18,7 +18,7 @@ class SlotQuery(RequestSchema):
     duration_minutes = QueryWhole(
         5,
         1440,
-        metadata={"description": "By default that of the listing; without one, the shortest on offer.", "example": 60},
+        metadata={"description": "By default the listing's; without a listing, the shortest on offer.", "example": 60},
     )
     listing_id = Id(
         metadata={"description": "This listing; by default the cheapest of the duration, as for direct booking."}

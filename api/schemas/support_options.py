@@ -1,4 +1,4 @@
-"""What a mentee can choose from for a course."""
+"""The choices of a mentee for a course."""
 
 from __future__ import annotations
 

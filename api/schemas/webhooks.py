@@ -17,7 +17,7 @@ from workflows.webhooks.actions import STATES_BY_OWNER
 MAX_GRACE_HOURS = 168
 ERROR_CLASSES = {
     "enum": [*(each.value for each in ErrorClass), None],
-    "description": "What kind of failure it was; `internal` was ours, not the endpoint's.",
+    "description": "The kind of failure; `internal` was ours, not the endpoint's.",
 }
 
 
@@ -156,7 +156,7 @@ class WebhookDelivery(ResponseSchema):
     last_error = fields.String(
         attribute="shown_error",
         allow_none=True,
-        metadata={"description": "What went wrong at the last attempt, or why it waits or was cancelled."},
+        metadata={"description": "Why the last attempt failed, or why the delivery waits or was cancelled."},
     )
     last_error_class = fields.String(allow_none=True, metadata=ERROR_CLASSES)
     created_at = Moment()

@@ -407,7 +407,7 @@ class _Missing(Handler):
 
 
 class _Headers(dict[str, str]):
-    """The headers by name, the first of several; the API's own rule is that of WSGI."""
+    """The headers by name, the first of several; the API itself follows WSGI."""
 
     def __init__(self, headers: Mapping[str, str]) -> None:
         super().__init__(headers)

@@ -45,7 +45,7 @@ NAME_WIDTH = 21
 # Before a step's words: its mark, its duration, and the name.
 STEP_INDENT = 4 + 12 + NAME_WIDTH
 MIN_WORDS_WIDTH = 24
-# Who acts on the demo's own side, besides the parts of the system.
+# Actors of the demo itself, besides the parts of the system.
 SMTP_SINK = "smtp sink"
 RECEIVER = "receiver"
 DATABASE = "postgres"

@@ -225,7 +225,7 @@ def test_a_fee_that_has_changed_is_shown_anew(
 ) -> None:
     path = link_to_cancel(scheduled, cast.mentee.id)
     answer = client.post(path, data={"reason": "Ill", "quoted": "1 2 None"})
-    assert heading(answer, 400) == "What it costs has changed"
+    assert heading(answer, 400) == "The cost has changed"
     assert '<a href="">Look at it again</a>' in answer.text
     assert scalar(engine, select(sessions.c.status)) == "scheduled"
     assert client.post(path, data={"reason": "Ill", **hidden(client.get(path))}).status_code == 200
@@ -300,7 +300,7 @@ def test_a_seat_is_taken_for_the_price_that_the_page_shows(client: ApiClient, ca
     page = client.get(offer)
     assert "USD 40.00" in shown(page)
     refused = client.post(offer, data={"quoted": "USD 39.00"})
-    assert heading(refused, 400) == "What it costs has changed"
+    assert heading(refused, 400) == "The cost has changed"
     assert "Look at it again" in refused.text
     assert client.get("/bookings", headers=cast.as_mentee).json["items"] == []
     assert heading(client.post(offer, data=hidden(page))) == "The seat is yours"

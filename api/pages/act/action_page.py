@@ -1,4 +1,4 @@
-"""What every page behind a link has: its subject, what it asks, how its form is read, and what the form does."""
+"""Base of the pages behind links: their subject, their question, how their form is read, and what the form does."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Redirect:
 
 
 class Closed(InvalidTransition):
-    """What the link is for is not possible any more, or not yet.
+    """The action of the link is no longer possible, or not yet.
 
     Args:
         title: of the page that says so; the message is its text.
@@ -112,7 +112,7 @@ def booking_of(visit: Visit) -> Booking:
 
 
 def found(visit: Visit, query: Select[Any]) -> Row[Any]:
-    """The only row of a query. Raises NotFound: there is none any more."""
+    """The only row of a query. Raises NotFound: there is none now."""
     row = visit.db.execute(query).one_or_none()
     if row is None:
         raise NotFound(NO_SUCH_LINK)

@@ -31,7 +31,7 @@ _ENDED = {
     SessionStatus.COMPLETED: ("This session has taken place", "It can no longer be cancelled."),
     SessionStatus.CANCELLED: ("This session is cancelled", "There is nothing left to do."),
 }
-_CHANGED = ("What it costs has changed", "It is not what the page has shown. Please look at it again, and decide anew.")
+_CHANGED = ("The cost has changed", "The page has shown another cost. Please look at it again, and decide.")
 
 
 class CancelForm(RequestSchema):
@@ -231,5 +231,5 @@ class LeavePage(BookingPage):
 
 
 def _shown(cost: Quote) -> str:
-    """What a page has shown of the cost, to be compared."""
+    """The cost as a page has shown it, to be compared."""
     return f"{cost.fee_amount} {cost.refund_amount} {cost.credit_returned}"

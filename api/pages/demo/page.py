@@ -94,7 +94,7 @@ def page_policy(chosen: Settings, *, scripts: Sequence[str], style: str) -> str:
 
 
 def web_manifest(root: str) -> dict[str, object]:
-    """What makes the demo an application that can be installed (Web Application Manifest)."""
+    """The Web Application Manifest, with which the demo can be installed as an application."""
     return {
         "id": f"{root}/component/demo",
         "name": "Tutelage booking",
