@@ -110,6 +110,7 @@ export const LISTING: Listing = {
   bufferBeforeMinutes: 0,
   bufferMinutes: 0,
   cancellation: { windowHours: 24, lateFeePercent: 50 },
+  payment: "none",
   reminderMinutes: null,
   location: null,
   active: true,

@@ -54,6 +54,7 @@ export function booking(change: Partial<Booking> = {}): Booking {
     externalId: null,
     metadata: null,
     price: { amount: 8500, currency: EUR },
+    payment: null,
     courseId: null,
     productId: null,
     bundlePurchaseId: null,

@@ -32,6 +32,7 @@ export interface components {
             bundlePurchaseId: string | null;
             seriesId: string | null;
             location: components["schemas"]["ShownLocation"] | null;
+            payment: components["schemas"]["Payment"] | null;
             sessionId: string | null;
             declineReason: string | null;
             cancelReason: string | null;
@@ -56,7 +57,7 @@ export interface components {
             staleCalendars: string;
         };
         /** @enum {string} */
-        BookingStatus: "draft" | "accepted" | "declined" | "cancelled";
+        BookingStatus: "draft" | "accepted" | "declined" | "cancelled" | "awaiting_payment";
         /** @enum {string} */
         BundleStatus: "active" | "exhausted" | "expired";
         CancellationPolicy: {
@@ -213,10 +214,38 @@ export interface components {
             bufferMinutes: number;
             cancellation: components["schemas"]["CancellationPolicy"] | null;
             location: components["schemas"]["ShownLocation"] | null;
+            payment: components["schemas"]["PaymentMode"];
             active: boolean;
         };
         /** @enum {string} */
         OnConflict: "fail" | "skip";
+        /** @enum {string} */
+        PaidFor: "booking" | "series" | "seat" | "bundle";
+        Payment: {
+            id: string;
+            for: components["schemas"]["PaidFor"];
+            bookingId: string | null;
+            seriesId: string | null;
+            bundleId: string | null;
+            userId: string;
+            mentorProfileId: string | null;
+            amount: components["schemas"]["Money"];
+            status: components["schemas"]["PaymentStatus"];
+            dueAt: string;
+            paidAt: string | null;
+            reference: string | null;
+            refundDue: components["schemas"]["Money"];
+            refunded: components["schemas"]["Money"];
+            refunds: components["schemas"]["Refund"][];
+            checkoutUrl: string | null;
+            version: number;
+            createdAt: string;
+            updatedAt: string;
+        };
+        /** @enum {string} */
+        PaymentMode: "none" | "before";
+        /** @enum {string} */
+        PaymentStatus: "awaiting" | "paid" | "lapsed" | "cancelled" | "waived";
         Product: {
             externalId: string | null;
             metadata: {
@@ -230,10 +259,21 @@ export interface components {
             durationMinutes: number | null;
             price: components["schemas"]["Money"];
             validDays: number | null;
+            payment: components["schemas"]["PaymentMode"];
             active: boolean;
         };
         /** @enum {string} */
         ProductKind: "single" | "bundle" | "group_seat";
+        Refund: {
+            id: string;
+            amount: components["schemas"]["Money"];
+            reason: string | null;
+            /** @enum {string} */
+            status: "due" | "done";
+            reference: string | null;
+            createdAt: string;
+            doneAt: string | null;
+        };
         RefusedSlot: {
             startTime: string;
             endTime: string;
