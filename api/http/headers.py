@@ -20,13 +20,14 @@ NO_STORE = "no-store"
 METHODS = "GET, HEAD, POST, PUT, PATCH, DELETE"
 # Beside those that browsers let every script send.
 ACCEPTED_HEADERS = (
-    "Authorization, Content-Type, Idempotency-Key, If-Match, If-None-Match, Last-Event-ID, Prefer, X-Request-Id"
+    "Authorization, Content-Type, Idempotency-Key, If-Match, If-None-Match, Last-Event-ID, On-Behalf-Of, Prefer,"
+    " X-Request-Id"
 )
 # Headers that development trusts, and a gateway sets itself.
 IDENTITY_HEADERS = "X-User-Id, X-Mentor-Profile-Id"
 EXPOSED_HEADERS = (
-    "Allow, Content-Disposition, ETag, Idempotent-Replayed, Link, Location, Preference-Applied, RateLimit,"
-    " RateLimit-Policy, Retry-After, WWW-Authenticate, X-Request-Id"
+    "Allow, Content-Disposition, ETag, Idempotent-Replayed, Link, Location, On-Behalf-Of, Preference-Applied,"
+    " RateLimit, RateLimit-Policy, Retry-After, WWW-Authenticate, X-Request-Id"
 )
 # As long as Chromium keeps the answer to a preflight request at most.
 PREFLIGHT_SECONDS = 7200

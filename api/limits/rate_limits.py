@@ -123,4 +123,6 @@ def _policies_of(limits: tuple[tuple[str, RateLimit], ...]) -> str:
 def _name_of(claim: Claim) -> str:
     if claim.operator is not None:
         return f"operator:{claim.operator}"
+    if claim.key_digest is not None:
+        return f"key:{claim.key_digest.hex()}"
     return str(claim.external_id or claim.user_id or claim.mentor_profile_id)

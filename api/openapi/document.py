@@ -34,6 +34,9 @@ _DESCRIPTION = """The booking-to-session engine of a mentoring, coaching or tuto
 **How it works.** A mentee requests a booking and its mentor accepts it (202). One session is created, either party
 starts it and the mentor completes it. Reviews, notifications, analytics and webhooks follow automatically.
 
+**For others.** An operator, or a key with the scope `act`, sends `On-Behalf-Of: ID` or `On-Behalf-Of: external:ID`, and
+the request is that user's.
+
 **Guarantees.** A 2xx response is durable. A change with an `Idempotency-Key` is made at most once. `ETag` and
 `If-Match` prevent lost updates. Every error has the same shape, with a stable `code`.
 

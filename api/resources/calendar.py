@@ -45,7 +45,7 @@ _EXAMPLE = "\r\n".join(
 
 
 @calendar.route("/calendar/secret", methods=["POST"])
-@changes(PERSON, action="calendar_secret.created", about="user")
+@changes(PERSON, action="calendar_secret.created", about="user", in_person=True)
 @calendar.arguments(EmptyBody, required=False, example={})
 @calendar.response(201, shapes.CalendarSecret)
 def create_calendar_secret(context: RequestContext[None], _body: dict[str, Any]) -> WithHeaders[dict[str, str]]:

@@ -10,6 +10,7 @@ from api.routes.context import ANYONE, OPERATOR, RequestContext, Subject
 from api.routes.lists import list_route
 from api.routes.loaders import changes, reads
 from api.schemas import payments as shapes
+from models.keys import KeyScope
 from workflows.identity.access import require_payment_access, require_user_id
 from workflows.payments.records import PAYMENTS, Payment, PaymentOfRefund, payment_query, refund_query
 from workflows.settlements.actions import complete_refund, confirm, grant_refund, waive
@@ -50,7 +51,7 @@ def get_payment(context: RequestContext[Payment]) -> WithHeaders[Payment]:
 
 @payments.route("/payments/<id:payment_id>/confirm", methods=["POST"])
 @refuses("already_paid", "reference_in_use", "wrong_amount", "invalid_transition")
-@changes(OPERATOR, PAYMENT, action="payment.confirmed")
+@changes(OPERATOR, PAYMENT, action="payment.confirmed", scope=KeyScope.PAYMENTS)
 @payments.arguments(shapes.Confirmation)
 @payments.response(200, shapes.Payment)
 def confirm_payment(context: RequestContext[Payment], body: dict[str, Any]) -> WithHeaders[Payment]:
@@ -85,7 +86,7 @@ def create_refund(context: RequestContext[Payment], body: dict[str, Any]) -> Wit
 
 @payments.route("/payments/<id:payment_id>/refunds/<id:refund_id>/done", methods=["POST"])
 @refuses("already_refunded")
-@changes(OPERATOR, REFUND, action="payment.refunded")
+@changes(OPERATOR, REFUND, action="payment.refunded", scope=KeyScope.PAYMENTS)
 @payments.arguments(shapes.RefundDone)
 @payments.response(200, shapes.Payment)
 def finish_refund(context: RequestContext[PaymentOfRefund], body: dict[str, Any]) -> WithHeaders[Payment]:

@@ -107,7 +107,7 @@ def update_me(context: RequestContext[None], body: dict[str, Any]) -> WithHeader
 @users.route("/me", methods=["DELETE"])
 @refuses("still_open", "stale")
 @accepts_headers(IF_MATCH)
-@changes(PERSON, action="user.deleted")
+@changes(PERSON, action="user.deleted", in_person=True)
 @users.arguments(privacy_shapes.Deletion, location="query")
 @users.response(204)
 def delete_me(context: RequestContext[None], query: dict[str, bool]) -> None:

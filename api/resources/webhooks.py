@@ -20,6 +20,7 @@ from api.schemas import webhooks as shapes
 from api.schemas.base import EmptyBody
 from api.state import app_state
 from models.events import DeliveryState
+from models.keys import KeyScope
 from workflows.events.status import webhook_status_query
 from workflows.identity.access import require_endpoint_owner
 from workflows.kernel.errors import NotFound
@@ -123,7 +124,7 @@ def delete_webhook_endpoint(context: RequestContext[Endpoint]) -> None:
 
 
 @webhooks.route("/webhook-endpoints/<id:endpoint_id>/secret")
-@reads(OPERATOR_OR_MENTOR, ENDPOINT)
+@reads(OPERATOR_OR_MENTOR, ENDPOINT, in_person=True)
 @webhooks.response(200, shapes.WebhookSecret)
 def get_webhook_secret(context: RequestContext[Endpoint]) -> WithHeaders[dict[str, str]]:
     """Read what verifies the endpoint's messages: its newest secret, or for Ed25519 the public key."""
@@ -135,7 +136,7 @@ def get_webhook_secret(context: RequestContext[Endpoint]) -> WithHeaders[dict[st
 
 @webhooks.route("/webhook-endpoints/<id:endpoint_id>/secret/rotate", methods=["POST"])
 @refuses("secret_limit")
-@changes(OPERATOR_OR_MENTOR, ENDPOINT, action="webhook_endpoint.secret_rotated")
+@changes(OPERATOR_OR_MENTOR, ENDPOINT, action="webhook_endpoint.secret_rotated", in_person=True)
 @webhooks.arguments(shapes.SecretRotation, required=False, example={"graceHours": 24})
 @webhooks.response(200, shapes.WebhookSecret)
 def rotate_webhook_secret(context: RequestContext[Endpoint], body: dict[str, Any]) -> WithHeaders[dict[str, str]]:
@@ -256,7 +257,7 @@ def list_event_types(_context: RequestContext[None]) -> dict[str, tuple[EventTyp
 
 @webhook_deliveries.route("/events")
 @refuses("unavailable")
-@reads(OPERATOR)
+@reads(OPERATOR, scope=KeyScope.EVENTS)
 @webhook_deliveries.arguments(shapes.EventQuery, location="query")
 @webhook_deliveries.response(200, shapes.Events)
 def list_events(context: RequestContext[None], query: dict[str, Any]) -> dict[str, Any] | Response:

@@ -12,7 +12,17 @@ from uuid import UUID
 from sqlalchemy import Connection, Date, Select, Uuid, bindparam
 
 from models.prepared import PreparedStatement
-from workflows.identity.access import ANYONE, MENTOR, OPERATOR, OPERATOR_OR_MENTOR, PERSON, VISITOR, Role, require_role
+from workflows.identity.access import (
+    ANYONE,
+    MENTOR,
+    OPERATOR,
+    OPERATOR_IN_PERSON,
+    OPERATOR_OR_MENTOR,
+    PERSON,
+    VISITOR,
+    Role,
+    require_role,
+)
 from workflows.identity.actor import Actor
 from workflows.kernel.errors import DomainError
 from workflows.kernel.records import Record
@@ -22,6 +32,7 @@ __all__ = [
     "ANYONE",
     "MENTOR",
     "OPERATOR",
+    "OPERATOR_IN_PERSON",
     "OPERATOR_OR_MENTOR",
     "PERSON",
     "VISITOR",

@@ -12,6 +12,7 @@ from flask import current_app
 
 from api.limits.rate_limits import RouteLimit
 from api.routes.context import Role, Subject
+from models.keys import KeyScope
 
 SMALL_BODY_LIMIT_BYTES = 64 * 1024
 # Of bodies that hold metadata or many texts.
@@ -29,6 +30,13 @@ class Declaration:
     about: str | None = None  # the kind of what the change is done to, in the audit
     limit: RouteLimit | None = None  # the rate limit that it counts in, besides the caller's and the address's
     body_limit_bytes: int = SMALL_BODY_LIMIT_BYTES  # of a request's body
+    scope: KeyScope | None = None  # which a key needs; else `operations` for a change, and `read` for a look
+    in_person: bool = False  # whether nobody does it for another person: it shows a secret, or erases an account
+
+    @property
+    def needed_scope(self) -> KeyScope:
+        """The scope that a key needs."""
+        return self.scope or (KeyScope.OPERATIONS if self.changing else KeyScope.READ)
 
     def __deepcopy__(self, _memo: object) -> Declaration:
         """Itself: flask-smorest copies a view's metadata, and a copied statement would copy all its tables."""

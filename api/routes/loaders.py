@@ -13,6 +13,7 @@ from flask import g, make_response, request
 from sqlalchemy import Connection
 
 from api.audit.entries import expect_entry
+from api.authentication.acting import ON_BEHALF_OF, acted_for
 from api.authentication.claims import claim_of_request
 from api.authentication.provisioning import authenticate_or_provision
 from api.database import database
@@ -22,8 +23,11 @@ from api.http.requests import name_actor
 from api.limits.rate_limits import RouteLimit
 from api.routes.blueprints import document
 from api.routes.context import RequestContext, Role, Subject, require_role, this_moment
-from api.routes.declaration import SMALL_BODY_LIMIT_BYTES, Declaration
+from api.routes.declaration import SMALL_BODY_LIMIT_BYTES, Declaration, declaration_of_endpoint
 from api.state import app_state
+from models.keys import KeyScope
+from workflows.accounts.api_keys import note_use
+from workflows.identity.access import require_scope
 from workflows.identity.actor import Actor
 from workflows.kernel.errors import NotFound
 
@@ -31,15 +35,19 @@ View = Callable[..., object]
 Path = dict[str, UUID | None]
 
 
-def reads(role: Role, subject: Subject | None = None) -> Callable[[View], View]:
-    """A route that only looks: its view is called with a `RequestContext` before its other arguments."""
+def reads(role: Role, subject: Subject | None = None, **declared: Any) -> Callable[[View], View]:
+    """A route that only looks: its view is called with a `RequestContext` before its other arguments.
+
+    Args:
+        declared: `scope` and `in_person` of `Declaration`.
+    """
 
     def decorator(view: View) -> View:
         @wraps(view)
         def loaded(*args: object, **path: UUID | None) -> object:
             return view(context_of(role, subject, path), *args)
 
-        return document(loaded, view, declared=Declaration(role=role, subject=subject))
+        return document(loaded, view, declared=Declaration(role=role, subject=subject, **declared))
 
     return decorator
 
@@ -52,6 +60,8 @@ def changes(
     about: str | None = None,
     limit: RouteLimit | None = None,
     body_limit_bytes: int = SMALL_BODY_LIMIT_BYTES,
+    scope: KeyScope | None = None,
+    in_person: bool = False,
 ) -> Callable[[View], View]:
     """A route that changes something: as `reads`, once per Idempotency-Key, and on the version that If-Match names.
 
@@ -68,6 +78,8 @@ def changes(
         about=about or (subject.kind if subject else action.partition(".")[0]),
         limit=limit,
         body_limit_bytes=body_limit_bytes,
+        scope=scope,
+        in_person=in_person,
     )
 
     def decorator(view: View) -> View:
@@ -117,6 +129,13 @@ def _admitted(role: Role) -> tuple[Connection, Actor]:
     name_actor(actor.name)
     # Read after the view has ended, by what waits for the session.
     g.actor = actor
+    if actor.scopes is not None:
+        note_use(db, actor, this_moment())
+    declared = declaration_of_endpoint(request.endpoint)
+    if ON_BEHALF_OF in request.headers:
+        actor = g.actor = acted_for(db, actor, request.headers[ON_BEHALF_OF], in_person=declared.in_person)
+    else:
+        require_scope(actor, declared.needed_scope)
     require_role(actor, role)
     return db, actor
 

@@ -33,10 +33,11 @@ from config import telemetry
 from config.addresses import require_origin
 from config.sealing import Sealer, use_sealer
 from config.settings import Settings
+from models.keys import KeyScope
 from models.prepared import PreparedStatement
 from workflows.groups.place import read_place
 from workflows.groups.waitlist import WaitlistEntry
-from workflows.identity.access import PERSON, VISITOR, has_access, require_role
+from workflows.identity.access import PERSON, VISITOR, has_access, require_role, require_scope
 from workflows.identity.actor import ACTIVE_MENTOR, Actor, Claim, authenticate
 from workflows.kernel.errors import DomainError, Invalid, NotFound, Unauthenticated
 from workflows.sessions.meeting import MeetingService
@@ -218,11 +219,13 @@ class StreamHandler(Handler):
             if claim.expires_at is not None:
                 left = claim.expires_at + hub.settings.jwt_leeway_seconds - time()
                 self.ends_at = asyncio.get_running_loop().time() + left
-            return await hub.read(lambda db: authenticate(db, claim))
+            actor = await hub.read(lambda db: authenticate(db, claim))
         except Unauthenticated:
             if keys or any(name in headers for name in CREDENTIAL_HEADERS):
                 self._limit(await hub.call(lambda: hub.rate_limits.count_failure(address)))
             raise
+        require_scope(actor, KeyScope.READ)
+        return actor
 
     def _limit(self, counted: list[Counted]) -> None:
         for name, value in headers_of(counted):

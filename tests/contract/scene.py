@@ -15,9 +15,11 @@ from config.sealing import Sealer
 from models.bookings import bookings
 from models.catalog import ProductKind
 from models.events import deliveries
+from models.keys import KeyScope
 from models.notifications import Channel, notifications, push_subscriptions
 from tests import factories
 from tests.application import SECRET, as_mentor, as_operator, as_user, bearer, token
+from workflows.accounts.api_keys import create_api_key
 from workflows.accounts.records import Mentor, User
 from workflows.availability.dates import CalendarOwner, calendar_owner_query
 from workflows.bookings.direct import WantedListing
@@ -115,6 +117,9 @@ def set_scene(db: Connection) -> Scene:
             "group-sessions booking_id": group.id,
             "day": DAY,
             "time_off_id": _time_off(db, mentor),
+            "api_key_id": create_api_key(
+                db, actor=factories.OPERATOR, name="A", scopes=[KeyScope.READ], expires_at=None
+            ).id,
             # Of open routes, whose addresses are credentials: made up.
             "secret": "x" * 43,
             "signed": "x",

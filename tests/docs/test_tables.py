@@ -19,6 +19,7 @@ from models.bookings import BOOKING_TRANSITIONS
 from models.notifications import Channel
 from models.sessions import SESSION_TRANSITIONS
 from tests.docs.pages import DOCS, table
+from workflows.accounts.api_keys import MAX_KEYS
 from workflows.accounts.email_change import MAX_CHANGES_PER_DAY
 from workflows.availability.changes import CHANGES_PER_DAY
 from workflows.availability.dates import MAX_DATES
@@ -122,7 +123,14 @@ def test_the_table_of_quotas_has_the_limits_of_the_code() -> None:
     limits = [int(number) for row in rows if (number := row[2].split()[0].replace(",", "")).isdigit()]
     assert limits == [
         *(MAX_LISTINGS, MAX_TEMPLATES, MAX_TIME_OFF, MAX_DATES, CHANGES_PER_DAY, MAX_FEEDS, FEEDS_PER_DAY, 4),
-        *(METADATA_LIMIT_BYTES // 1024, MAX_ENDPOINTS, ENDPOINTS_PER_DAY, MAX_VALID_SECRETS, MAX_SUBSCRIPTIONS),
+        *(
+            MAX_KEYS,
+            METADATA_LIMIT_BYTES // 1024,
+            MAX_ENDPOINTS,
+            ENDPOINTS_PER_DAY,
+            MAX_VALID_SECRETS,
+            MAX_SUBSCRIPTIONS,
+        ),
         *(MAX_CHANGES_PER_DAY, MAX_OCCURRENCES),
     ]
 

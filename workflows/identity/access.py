@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Protocol
 from uuid import UUID
 
+from models.keys import KeyScope
 from workflows.identity.actor import Actor
 from workflows.kernel.errors import Forbidden, NotFound, Unauthenticated
 
@@ -34,6 +35,10 @@ MENTOR = Role(
     lambda actor: actor.mentor_profile_id is not None,
 )
 OPERATOR = Role("Only an operator does this.", lambda actor: actor.operator)
+# A key makes no keys, which could have more scopes than it has.
+OPERATOR_IN_PERSON = Role(
+    "Only an operator does this, not a key.", lambda actor: actor.operator and actor.scopes is None
+)
 OPERATOR_OR_MENTOR = Role(
     "Only an operator or a mentor does this.", lambda actor: actor.operator or actor.mentor_profile_id is not None
 )
@@ -125,6 +130,21 @@ def require_role(actor: Actor, role: Role) -> None:
         raise Unauthenticated("Sign in: visitors read the catalogue alone.")
     if not role.held(actor):
         raise Forbidden(role.needed)
+
+
+def require_scope(actor: Actor, scope: str) -> None:
+    """Raise Forbidden for a key without the scope."""
+    if actor.scopes is not None and scope not in actor.scopes:
+        raise Forbidden(f"The key has no scope `{scope}`.", details={"scope": [scope]})
+
+
+def require_staff(actor: Actor, *, in_person: bool) -> None:
+    """Raise Forbidden unless the caller may act for another person, on a route that nobody uses but `in_person`."""
+    if not actor.operator:
+        raise Forbidden("Only an operator or a key acts for another person.")
+    require_scope(actor, KeyScope.ACT)
+    if in_person:
+        raise Forbidden("Nobody does this for another person: it shows a secret, or erases an account.")
 
 
 def require_operator(actor: Actor, message: str = OPERATOR.needed) -> None:

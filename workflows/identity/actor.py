@@ -8,11 +8,12 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, Uuid, bindparam, select
+from sqlalchemy import Connection, LargeBinary, Uuid, and_, bindparam, func, or_, select
 
+from models.keys import api_keys
 from models.people import mentor_profiles, users
 from models.prepared import PreparedStatement
-from workflows.kernel.errors import Unauthenticated
+from workflows.kernel.errors import NotFound, Unauthenticated
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,6 +31,7 @@ class Claim:
     visitor: str | None = None
     external_id: str | None = None  # the marketplace's id of the user, where tokens have that
     claims: Mapping[str, Any] | None = field(default=None, compare=False)  # of the token
+    key_digest: bytes | None = None  # of an API key
     may_provision: bool = False  # whether an account may be made of the claims
     # When the token ends, in seconds since 1970; None for other credentials.
     expires_at: float | None = field(default=None, compare=False)
@@ -49,6 +51,10 @@ class Actor:
     visitor: bool = False
     active: bool = True
     name: str
+    # Of an API key, which may do no more; None for everybody else.
+    scopes: frozenset[str] | None = None
+    # The name of the operator or the key that acts for this person.
+    staff: str | None = None
     # Of the claims that the account was last written by, and when their token was issued.
     claims_digest: bytes | None = field(default=None, compare=False, repr=False)
     claims_at: datetime | None = field(default=None, compare=False, repr=False)
@@ -62,6 +68,7 @@ class Actor:
 
 SYSTEM = Actor(name="system")
 _OPERATORS = "operator:"
+_KEYS = "key:"
 _OF_USER = (users.c.external_id, users.c.claims_digest, users.c.claims_at)
 _USER = select(users.c.id.label("user_id"), *_OF_USER).where(users.c.erased_at.is_(None))
 USER = PreparedStatement(_USER.where(users.c.id == bindparam("id", type_=Uuid)))
@@ -71,6 +78,21 @@ MENTOR = PreparedStatement(
     .join(users, users.c.id == mentor_profiles.c.user_id)
     .where(mentor_profiles.c.id == bindparam("id", type_=Uuid), users.c.erased_at.is_(None))
 )
+_KEY = api_keys.c
+_DIGEST = bindparam("digest", type_=LargeBinary)
+API_KEY = PreparedStatement(
+    select(_KEY.id, _KEY.scopes).where(
+        or_(_KEY.digest == _DIGEST, and_(_KEY.former_digest == _DIGEST, _KEY.former_until > func.now())),
+        or_(_KEY.expires_at.is_(None), _KEY.expires_at > func.now()),
+    )
+)
+_PERSON = (
+    select(users.c.id, mentor_profiles.c.id.label("mentor_profile_id"), mentor_profiles.c.active)
+    .select_from(users.outerjoin(mentor_profiles, mentor_profiles.c.user_id == users.c.id))
+    .where(users.c.erased_at.is_(None))
+)
+PERSON = PreparedStatement(_PERSON.where(users.c.id == bindparam("id", type_=Uuid)))
+PERSON_BY_EXTERNAL_ID = PreparedStatement(_PERSON.where(users.c.external_id == bindparam("external_id")))
 ACTIVE_MENTOR = PreparedStatement(
     select(mentor_profiles.c.user_id).where(
         mentor_profiles.c.id == bindparam("id", type_=Uuid), mentor_profiles.c.active
@@ -79,7 +101,7 @@ ACTIVE_MENTOR = PreparedStatement(
 
 
 def is_operators(actor: str) -> bool:
-    return actor.startswith(_OPERATORS)
+    return actor.startswith((_OPERATORS, _KEYS))
 
 
 def authenticate(db: Connection, claim: Claim) -> Actor:
@@ -90,6 +112,11 @@ def authenticate(db: Connection, claim: Claim) -> Actor:
     """
     if claim.operator is not None:
         return Actor(operator=True, name=f"{_OPERATORS}{claim.operator}")
+    if claim.key_digest is not None:
+        key = API_KEY.one_or_none(db, {"digest": claim.key_digest})
+        if key is None:
+            raise Unauthenticated("There is no such key, or it has expired.")
+        return Actor(operator=True, name=f"{_KEYS}{key['id']}", scopes=frozenset(key["scopes"]))
     if claim.visitor is not None:
         return Actor(visitor=True, name=f"visitor:{claim.visitor}" if claim.visitor else "visitor")
     if claim.mentor_profile_id is not None:
@@ -111,3 +138,18 @@ def authenticate(db: Connection, claim: Claim) -> Actor:
         claims_digest=found["claims_digest"],
         claims_at=found["claims_at"],
     )
+
+
+def person_for(db: Connection, staff: Actor, *, user_id: UUID | None = None, external_id: str | None = None) -> Actor:
+    """The person for whom an operator or a key acts, with their mentor profile if they have one.
+
+    Raises:
+        NotFound: no such user, or one whose account is erased.
+    """
+    if external_id is not None:
+        found = PERSON_BY_EXTERNAL_ID.one_or_none(db, {"external_id": external_id})
+    else:
+        found = PERSON.one_or_none(db, {"id": user_id})
+    if found is None:
+        raise NotFound("There is no such user to act for.")
+    return Actor.person(found["id"], found["mentor_profile_id"], active=found["active"] is not False, staff=staff.name)
