@@ -252,7 +252,28 @@ class Rows:
         }
 
 
+# The marketplace's own id and object, in every table that has them.
+NAMED_OUTSIDE = (
+    bookings,
+    bundle_purchases,
+    courses,
+    group_session_templates,
+    listings,
+    mentor_profiles,
+    products,
+    users,
+)
 VIOLATED: list[tuple[Table, str, dict[str, Any]]] = [
+    *(
+        (table, f"ck_{table}_external_id_length", {"external_id": id})
+        for table in NAMED_OUTSIDE
+        for id in ("", "x" * 201)
+    ),
+    *(
+        (table, f"ck_{table}_metadata_is_an_object", {"metadata": [1]})
+        for table in NAMED_OUTSIDE
+        if table is not bookings
+    ),
     (users, "ck_users_email_length", {"email": "ab"}),
     (users, "ck_users_email_length", {"email": "a" * 321}),
     (users, "ck_users_name_length", {"name": ""}),
