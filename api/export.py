@@ -10,7 +10,7 @@ from itertools import chain
 from typing import Any, TypeVar
 from uuid import UUID
 
-from sqlalchemy import Connection, Select
+from sqlalchemy import Select
 
 from api.schemas import (
     availability,
@@ -179,11 +179,7 @@ class Export:
 
     def _rows(self, query: Select[Any], schema: ResponseSchema) -> list[Item]:
         with self.transactions() as db:
-            return _dumped(db, query, schema)
-
-
-def _dumped(db: Connection, query: Select[Any], schema: ResponseSchema) -> list[Item]:
-    return [schema.dump(row._mapping) for row in db.execute(query)]
+            return [schema.dump(row._mapping) for row in db.execute(query)]
 
 
 _SEAT = shapes.ExportedSeat(only=("booking_id", "state", "late", "fee", "refund", "reason", "created_at"))

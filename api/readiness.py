@@ -88,7 +88,8 @@ class Readiness:
         found = db.execute(text("SELECT to_regclass('alembic_version') IS NOT NULL")).scalar_one()
         revision = db.execute(text("SELECT version_num FROM alembic_version")).scalar() if found else None
         db.rollback()
-        if not _is_migrated(revision):
+        # During a deploy the database is migrated first: it may be at a revision that this process does not know.
+        if revision is None or revision < newest_revision():
             return NOT_MIGRATED
         if monotonic() - self._written >= WRITE_INTERVAL_SECONDS:
             self._writable = _is_writable(db)
@@ -103,11 +104,6 @@ def newest_revision() -> str:
     It is read at start, so that no probe waits for the disk or finds a later version's folder.
     """
     return max(file.name.partition("_")[0] for file in MIGRATIONS.glob("[0-9]*.py"))
-
-
-def _is_migrated(revision: str | None) -> bool:
-    # During a deploy the database is migrated first: it may be at a revision that this process does not know.
-    return revision is not None and revision >= newest_revision()
 
 
 def _is_writable(db: Connection) -> bool:

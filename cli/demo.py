@@ -116,7 +116,8 @@ class _Demo:
         if not keep:
             self.output.line(NEXT)
             return
-        self.output.line(_how_to_go_on(people, self.data_dir))
+        ids = {"mentee": people.mentee_id, "mentor": people.mentor_user_id, "profile": people.mentor_profile_id}
+        self.output.line(KEPT.format(**ids, data=self.data_dir))
         system.wait()
 
     def _start(self, stack: ExitStack, mailbox: Mailbox) -> System:
@@ -165,9 +166,3 @@ class _Demo:
             return f"{failure.process} does not run here: it was left out."
         log = self.data_dir / "logs" / f"{failure.process}.log"
         return f"The end of {log}:\n{tail(log)}"
-
-
-def _how_to_go_on(people: Participants, data_dir: Path) -> str:
-    return KEPT.format(
-        mentee=people.mentee_id, mentor=people.mentor_user_id, profile=people.mentor_profile_id, data=data_dir
-    )

@@ -69,7 +69,8 @@ def backfill(since: datetime | None, data_dir: Path) -> None:
 def effect_rows(found: Subscriptions) -> Iterator[dict[str, object]]:
     """One row an effect, ordered by event; outbound effects come last."""
     for effect in sorted(found.database_effects(), key=lambda effect: (effect.event.type, effect.name)):
-        yield _row(_event(effect), effect, _when(effect))
+        event_type = effect.event.type
+        yield _row("every event" if event_type == "*" else event_type, effect, _when(effect))
     if found.fan_out is not None:
         for event_type in announced_types():
             yield _row(event_type, found.fan_out.effect, "per endpoint")
@@ -87,10 +88,6 @@ def describe_policy(policy: RetryPolicy) -> str:
     total = sum(policy.pauses)
     name, size = next((unit for unit in UNITS if total >= unit[1]), UNITS[-1])
     return f"{policy.attempts} attempts over about {total / size:.0f} {name}"
-
-
-def _event(effect: Effect) -> str:
-    return "every event" if effect.event.type == "*" else effect.event.type
 
 
 def _when(effect: Effect) -> str:

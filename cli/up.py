@@ -54,22 +54,19 @@ def up(port: int, flower_port: int, without: tuple[str, ...], reload: bool, data
             if reload:
                 stack.enter_context(_reloading(system))
             run = system.run
+            has_demo = system.plan.has("api") and system.plan.environment["COMPONENT_DEMO"] != "off"
             click.echo(
                 READY.format(
                     api=run["api"]["url"] or "(left out)",
                     flower=run["flower"]["url"] or "(left out)",
                     data=system.data_dir,
-                    demo=DEMO.format(api=run["api"]["url"]) if _has_demo(system) else "",
+                    demo=DEMO.format(api=run["api"]["url"]) if has_demo else "",
                     headers=OPEN_HEADERS if system.plan.environment["IDENTITY_HEADERS"] == "open" else "",
                 )
             )
             system.wait()
     except KeyboardInterrupt:
         click.echo("Stopped.")
-
-
-def _has_demo(system: System) -> bool:
-    return system.plan.has("api") and system.plan.environment["COMPONENT_DEMO"] != "off"
 
 
 @contextmanager

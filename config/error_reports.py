@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import atexit
 import sys
-from importlib.metadata import PackageNotFoundError, version
 from typing import cast
 
 from sentry_sdk import Client
@@ -20,6 +19,7 @@ from sentry_sdk.utils import event_from_exception
 from structlog.typing import EventDict, WrappedLogger
 
 from config.settings import Settings
+from config.telemetry import installed_version
 
 LEVELS = ("error", "critical", "exception")
 FLUSH_SECONDS = 2.0
@@ -46,7 +46,7 @@ class ErrorReporter:
         # Only a client: the library's `init` would hook into everything that the process does.
         self._client = Client(
             dsn=settings.sentry_dsn,
-            release=settings.sentry_release or f"tutelage@{_version()}",
+            release=settings.sentry_release or f"tutelage@{installed_version()}",
             environment=settings.sentry_environment or settings.environment,
             default_integrations=False,
             auto_enabling_integrations=False,
@@ -104,10 +104,3 @@ def _exception_of(exc_info: object) -> BaseException | None:
         error: BaseException | None = exc_info[1]
         return error
     return sys.exc_info()[1]
-
-
-def _version() -> str:
-    try:
-        return version("tutelage")
-    except PackageNotFoundError:
-        return "0.0.0"

@@ -39,9 +39,11 @@ class Sealer:
 
     def __init__(self, passphrases: Sequence[str]) -> None:
         require_passphrases(passphrases)
-        self._fernet = MultiFernet([Fernet(_key(passphrase)) for passphrase in passphrases])
+        keys = [_stretched(passphrase, b"tutelage sealing", 32) for passphrase in passphrases]
+        self._fernet = MultiFernet([Fernet(urlsafe_b64encode(key)) for key in keys])
         # The beginnings of values under each of the keys, the present key first.
-        self.marks = tuple(f"{MARK}{_key_id(passphrase)}:" for passphrase in passphrases)
+        ids = (_stretched(passphrase, b"tutelage key id", KEY_ID_BYTES).hex() for passphrase in passphrases)
+        self.marks = tuple(f"{MARK}{key_id}:" for key_id in ids)
 
     @property
     def mark(self) -> str:
@@ -79,14 +81,6 @@ def shown_text(stored: str) -> str | None:
     except UnsealError:
         log.error("A stored text is under a key that ENCRYPTION_KEYS no longer holds, and is shown as empty.")
         return None
-
-
-def _key(passphrase: str) -> bytes:
-    return urlsafe_b64encode(_stretched(passphrase, b"tutelage sealing", 32))
-
-
-def _key_id(passphrase: str) -> str:
-    return _stretched(passphrase, b"tutelage key id", KEY_ID_BYTES).hex()
 
 
 def _stretched(passphrase: str, purpose: bytes, length: int) -> bytes:

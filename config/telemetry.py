@@ -132,14 +132,14 @@ BUILD_INFO = Gauge(
 )
 
 
-def set_build_info(process: str) -> None:
-    """Set which version this process runs, after the fork.
-
-    Args:
-        process: its name in the process list, such as `worker-webhooks`.
-    """
+def installed_version() -> str:
+    """The version of Tutelage; 0.0.0 in a checkout that was not installed."""
     try:
-        release = version("tutelage")
+        return version("tutelage")
     except PackageNotFoundError:
-        release = "0.0.0"
-    BUILD_INFO.labels(release, platform.python_version(), process).set(1)
+        return "0.0.0"
+
+
+def set_build_info(process: str) -> None:
+    """Set which version this process runs, after the fork. `process`: its name in the process list."""
+    BUILD_INFO.labels(installed_version(), platform.python_version(), process).set(1)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import replace
-from importlib.metadata import PackageNotFoundError, version
 
 from opentelemetry import trace
 from opentelemetry.context import Context
@@ -20,6 +19,7 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 from config.settings import Settings
+from config.telemetry import installed_version
 from infrastructure.tracing import SpanKind
 from workflows.events.delivery import Delivery
 from workflows.events.record import TRACEPARENT
@@ -37,7 +37,7 @@ class OpenTelemetry:
         resource = Resource.create(
             {
                 "service.name": os.environ.get("OTEL_SERVICE_NAME") or f"tutelage-{process}",
-                "service.version": _version(),
+                "service.version": installed_version(),
                 "deployment.environment.name": settings.environment,
             }
         )
@@ -90,10 +90,3 @@ class OpenSpan:
             self._span.set_attribute("error.type", self.failed)
             self._span.set_status(trace.StatusCode.ERROR)
         self._span.end()
-
-
-def _version() -> str:
-    try:
-        return version("tutelage")
-    except PackageNotFoundError:
-        return "0.0.0"

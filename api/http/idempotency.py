@@ -99,7 +99,8 @@ class IdempotentRequest:
         # The lock first, then the look-up in a statement of its own: its snapshot must be younger than the lock, or
         # it would miss what the lock's last holder has just committed.
         if not _LOCK.all(db, {"lock": self._lock()})[0]["locked"]:
-            raise _in_use("The first request with this key is still being answered; ask again in a moment.")
+            message = "The first request with this key is still being answered; ask again in a moment."
+            raise Conflict(message, code="key_in_use", retry_after=1)
         row = _EARLIER.one_or_none(db, self.identity)
         if row is None:
             return None
@@ -178,10 +179,6 @@ def _replayed(row: dict[str, Any]) -> Response:
     response = Response(body, status=row["status_code"], headers=row["headers"])
     response.headers["Idempotent-Replayed"] = "true"
     return response
-
-
-def _in_use(message: str) -> Conflict:
-    return Conflict(message, code="key_in_use", retry_after=1)
 
 
 def _digest(*fields: bytes) -> bytes:

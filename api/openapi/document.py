@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from datetime import date
 from enum import StrEnum
 from functools import cache
-from importlib.metadata import PackageNotFoundError, version
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -26,6 +25,7 @@ from api.openapi.shared_parts import SharingPlugin, with_shared_parts
 from api.routes.blueprints import register_components
 from api.schemas.base import ErrorBody, camel
 from api.schemas.fields import Day
+from config.telemetry import installed_version
 from models.bookings import BOOKING_TRANSITIONS, BookingStatus
 from models.sessions import SESSION_TRANSITIONS, SessionStatus
 
@@ -134,7 +134,7 @@ def make_api(app: Flask) -> Api:
     """The document of an application, to which its blueprints are registered."""
     app.config.update(
         API_TITLE="Tutelage",
-        API_VERSION=_version(),
+        API_VERSION=installed_version(),
         OPENAPI_VERSION="3.1.0",
         OPENAPI_URL_PREFIX="/",
         OPENAPI_JSON_PATH="openapi.json",
@@ -179,13 +179,6 @@ def _without_aliases(item: dict[str, Any]) -> dict[str, Any]:
 def _open_dictionary(_converter: Any, field: ma.fields.Field[Any], **_kwargs: Any) -> dict[str, Any]:
     # An absent schema of values would be read as strings.
     return {"additionalProperties": True} if isinstance(field, ma.fields.Dict) and field.value_field is None else {}
-
-
-def _version() -> str:
-    try:
-        return version("tutelage")
-    except PackageNotFoundError:
-        return "0.0.0"
 
 
 # The life cycles of bookings and sessions, as tables in the descriptions of their areas.

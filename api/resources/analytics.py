@@ -108,7 +108,7 @@ def get_transition_times(question: Question) -> Report:
     return Report(
         name="transition-times",
         query=lambda _page: transition_times_query(period=question.period, scope=question.scope),
-        body=lambda rows: {"items": [_histogram(each) for each in histograms_of(rows)]},
+        body=lambda rows: {"items": [{**vars(each), **_of_all_times(each)} for each in histograms_of(rows)]},
         columns=(
             "transition",
             "transition_count",
@@ -180,10 +180,6 @@ def _conversion(rows: Rows, span: Period) -> dict[str, Any]:
 def _in_one_line(conversion: dict[str, Any]) -> dict[str, Any]:
     rates = {f"{part}_rate": rate for part, rate in conversion["rates"].items()}
     return {**conversion, "from": conversion["from_"], **rates}
-
-
-def _histogram(each: Histogram) -> dict[str, Any]:
-    return {**vars(each), **_of_all_times(each)}
 
 
 def _lines(each: Histogram) -> list[dict[str, Any]]:

@@ -10,7 +10,6 @@ from datetime import UTC, timedelta
 from ipaddress import ip_address
 from typing import Any
 from urllib.parse import urlencode, urlsplit
-from uuid import UUID
 
 import jwt
 from flask import Blueprint, Response, jsonify, request
@@ -201,7 +200,7 @@ def _links(variant: Variant, asked: dict[str, str], people: DemoPeople | None, s
     if people is not None:
         offers = [
             ("everything", {}),
-            *((_words(offer.title, offer.is_instant), _of(offer.id)) for offer in people.offers),
+            *((_words(offer.title, offer.is_instant), {"listing": str(offer.id)}) for offer in people.offers),
         ]
         if people.course_id is not None:
             offers.append(("any mentor of the course", {"course": str(people.course_id)}))
@@ -232,10 +231,6 @@ def _words_of(session: Held) -> str:
     """The title, the hour and the state: two sessions of one day have different words."""
     begins = f"{session.start_time.astimezone(UTC):%A, %d %B, %H:%M} UTC"
     return f"{session.title or 'Session'}, {begins} ({session.status.replace('_', ' ')})"
-
-
-def _of(listing_id: UUID) -> dict[str, str]:
-    return {"listing": str(listing_id)}
 
 
 def _without(asked: dict[str, str], *names: str) -> dict[str, str]:

@@ -123,11 +123,10 @@ class Planner:
         undecided_or_ahead = outcome in (Outcome.DRAFT, Outcome.SCHEDULED)
         days = PAST_DAYS if past or (not undecided_or_ahead and random.random() < 0.6) else FUTURE_DAYS
         day = (self.now + timedelta(days=random.randint(*days))).date()
-        hour = time(random.randint(*START_HOURS), random.choice((0, 30)), tzinfo=ZoneInfo(self._zone(mentor)))
+        hour = time(
+            random.randint(*START_HOURS), random.choice((0, 30)), tzinfo=ZoneInfo(self.mentors[mentor].person.time_zone)
+        )
         return datetime.combine(day, hour).astimezone(UTC)
-
-    def _zone(self, mentor: int) -> str:
-        return self.mentors[mentor].person.time_zone
 
     def _take(self, mentor: int, mentee: int, start: datetime, end: datetime) -> bool:
         calendars = [self._taken.setdefault(key, []) for key in (("mentor", mentor), ("mentee", mentee))]
