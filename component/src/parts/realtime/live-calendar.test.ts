@@ -142,7 +142,7 @@ describe("the live calendar", () => {
   });
 
   it("offers what this person holds in another tab", async () => {
-    const { store } = make([slot("09:00"), slot("10:00")], { [PATH]: { items: [slot("09:00"), slot("10:00")] } });
+    const { store } = make([slot("09:00"), slot("10:00")], { [PATH]: { items: [slot("10:00")] } });
     take({ kind: "snapshot", busy: [{ start: at("10:00"), end: at("11:00") }], isFirst: true });
     frame();
     expect(times(store)).toEqual(["09:00", "10:00"]);
@@ -163,7 +163,7 @@ describe("the live calendar", () => {
   });
 
   it("hides what was taken while it was read", async () => {
-    const { store } = make([slot("09:00"), slot("10:00")], { [PATH]: { items: [slot("09:00")] } });
+    const { store } = make([slot("09:00"), slot("10:00")], { [PATH]: { items: [] } });
     store.update({ day: null });
     take({ kind: "snapshot", busy: [{ start: at("10:00"), end: at("11:00") }], isFirst: true });
     frame();
@@ -190,8 +190,8 @@ describe("the live calendar", () => {
     expect(times(store)).toEqual(["09:00", "10:00"]);
   });
 
-  it("keeps hidden slots when a further month is read", () => {
-    const { store } = make([slot("09:00"), slot("10:00")]);
+  it("reads hidden slots again after a further month was read", async () => {
+    const { store } = make([slot("09:00"), slot("10:00")], { [PATH]: { items: [slot("09:00"), slot("10:00")] } });
     store.update({ day: null });
     take(busy("10:00", "11:00"));
     frame();
@@ -200,6 +200,19 @@ describe("the live calendar", () => {
     frame();
     take(free("10:00", "11:00"));
     frame();
+    await vi.advanceTimersByTimeAsync(2_000);
     expect(times(store)).toEqual(["09:00", "10:00", "12:00"]);
+  });
+
+  it("hides what was taken while a further month was read", () => {
+    const { store } = make([slot("09:00"), slot("10:00")]);
+    store.update({ day: null });
+    store.update({ calendar: { ...store.state.calendar, isLoading: true } });
+    const { calendar } = store.state;
+    take(busy("10:00", "11:00"));
+    frame();
+    store.update({ calendar: { ...calendar, isLoading: false, slots: [...calendar.slots, slot("12:00")] } });
+    frame();
+    expect(times(store)).toEqual(["09:00", "12:00"]);
   });
 });

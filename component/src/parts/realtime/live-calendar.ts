@@ -6,13 +6,13 @@ import { startOf } from "../../booking/calendar/slots.js";
 import type { BookingState } from "../../booking/state.js";
 import { addDays, startOfDay } from "../../i18n/time.js";
 import type { PartContext } from "../../booking/contracts.js";
-import { BusyTimes, isOffered, type Busy } from "./busy-times.js";
-import type { AvailabilityChange, Interval } from "./hub.js";
+import { keyOf, type AvailabilityChange, type Interval } from "./hub.js";
 import { MentorLimits } from "./limits.js";
 import { SlotMarks, type Mark } from "./marks.js";
 import { SlotReads } from "./slot-reads.js";
-import { blockOf, firstAfter, startsWithin, TakenStarts, termsOf } from "./taken.js";
+import { blockOf, startsWithin, TakenStarts, termsOf } from "./taken.js";
 
+const MINUTE_MS = 60_000;
 const WEEK_MS = 7 * 86_400_000;
 /** How often starts are looked at that have become too soon. */
 const CLOCK_MS = 30_000;
@@ -20,22 +20,33 @@ const ANNOUNCED_EVERY_MS = 5_000;
 /** Slots that are older than this when a stream begins are read again. */
 const STALE_MS = 5_000;
 
+/** A time that was taken since the slots under it were read. */
+interface Busy extends Interval {
+  mentorId: string;
+  /** When it came, in milliseconds since the epoch. */
+  at: number;
+  /** Whether slots under it may be missing among those that were read, so that they are read when it ends. */
+  hidesUnread: boolean;
+}
+
 export class LiveCalendar {
   /** Called with the slots of the shown day that were just taken, at most every few seconds. */
   onTaken: (slots: Slot[]) => void = () => undefined;
   /** When the slots were last read, in milliseconds since the epoch. */
   readAt = 0;
-  readonly #times: BusyTimes;
   readonly #limits: MentorLimits;
-  readonly #reads: SlotReads<Set<Busy>>;
+  readonly #reads: SlotReads;
   readonly #marks: SlotMarks;
+  /** By mentor and time; what other components of the page are booking, by the claim's id. */
+  readonly #busy = new Map<string, Busy>();
+  /** Blocks that this component holds, books or has booked, by mentor and time. */
+  readonly #own = new Set<string>();
   #changes: [mentorId: string, change: AvailabilityChange][] = [];
   /** The slots as they were read; those that are shown are among them. */
   #read: readonly Slot[];
-  #starts: number[] = [];
   #shown: readonly Slot[];
-  /** The busy times that were known when slots began to be read. */
-  #known: ReadonlySet<Busy> = new Set();
+  /** When the booking's own reading began. */
+  #begunAt = 0;
   #isWriting = false;
   #isScheduled = false;
   #taken: Slot[] = [];
@@ -46,16 +57,10 @@ export class LiveCalendar {
     private readonly schedule: (work: () => void) => void = onNextFrame,
   ) {
     const { element, signal, store } = context;
-    this.#times = new BusyTimes((mentorId) => termsOf(store.state, mentorId));
     this.#limits = new MentorLimits(context.client, signal);
-    this.#reads = new SlotReads(
-      context,
-      () => this.#times.all(),
-      (found, span, known) => this.#takeRead(found, span, known),
-    );
+    this.#reads = new SlotReads(context, (found, span, begunAt) => this.#takeRead(found, span, begunAt));
     this.#marks = new SlotMarks(element, () => this.#later(), signal);
     this.#read = this.#shown = store.state.calendar.slots;
-    this.#adopt(this.#read);
     if (this.#read.length) this.readAt = store.state.calendar.from;
     store.subscribe((state, previous) => this.#follow(state, previous), signal);
     const clock = setInterval(() => this.#later(), CLOCK_MS);
@@ -70,10 +75,6 @@ export class LiveCalendar {
   take(mentorId: string, change: AvailabilityChange): void {
     this.#changes.push([mentorId, change]);
     this.#later();
-  }
-
-  forget(mentorId: string): void {
-    this.#times.forget(mentorId);
   }
 
   /** Reads slots again: those from `start` to before `end`, or all. */
@@ -95,10 +96,10 @@ export class LiveCalendar {
     if (this.#isWriting) return;
     if (state.calendar !== previous.calendar) {
       const { isLoading } = state.calendar;
-      if (isLoading && !previous.calendar.isLoading) this.#known = this.#times.all();
+      if (isLoading && !previous.calendar.isLoading) this.#begunAt = Date.now();
       const isRead = previous.calendar.isLoading && !isLoading && !state.calendar.error;
       if (isRead) this.readAt = Date.now();
-      if (state.calendar.slots !== this.#shown) this.#adopt(state.calendar.slots, isRead);
+      if (state.calendar.slots !== this.#shown) this.#adopt(state.calendar.slots, isRead ? this.#begunAt : 0);
     }
     const isOurs = state.hold !== previous.hold || state.submission !== previous.submission;
     if (isOurs) this.#noteOwn(state);
@@ -106,26 +107,19 @@ export class LiveCalendar {
   }
 
   /** Takes over slots that were read, or taken away, by others. */
-  #adopt(slots: readonly Slot[], isRead = false): void {
-    const shown = this.#shown;
-    if (isRead) {
-      const before = new Set(shown);
-      this.#compare(slots.filter((slot) => !before.has(slot)), this.#known);
-    }
-    const isAppended = slots.length >= shown.length && shown.length > 0 && shown.every((slot, at) => slot === slots[at]);
-    const isReduced = !isAppended && slots.length > 0 && isSubset(slots, shown);
-    if (isAppended) this.#keep([...this.#read, ...slots.slice(shown.length)]);
-    else if (isReduced) {
-      const [before, now] = [new Set(shown), new Set(slots)];
-      this.#keep(this.#read.filter((slot) => now.has(slot) || !before.has(slot)));
-    } else this.#keep(slots);
-    this.#shown = slots;
-    if (!isReduced) this.#times.slotsChanged();
+  #adopt(slots: readonly Slot[], begunAt: number): void {
+    this.#read = this.#shown = slots;
+    this.#spanRead({ start: 0, end: Infinity }, begunAt);
   }
 
-  #keep(slots: readonly Slot[]): void {
-    this.#read = slots;
-    this.#starts = slots.map(startOf);
+  /** The answer to a reading has what was taken before; slots under what was taken since may be missing in it. */
+  #spanRead({ start, end }: Interval, begunAt: number): void {
+    for (const [name, busy] of this.#busy) {
+      const terms = termsOf(this.context.store.state, busy.mentorId);
+      const span = terms ? startsWithin(busy, terms) : busy;
+      if (busy.at < begunAt && span.start >= start && span.end <= end) this.#busy.delete(name);
+      else if (span.start < end && span.end > start) busy.hidesUnread = true;
+    }
   }
 
   #apply(): void {
@@ -137,44 +131,61 @@ export class LiveCalendar {
   }
 
   #takeChange(mentorId: string, change: AvailabilityChange): void {
-    const times = this.#times;
     const terms = termsOf(this.context.store.state, mentorId);
-    const isRead = (span: Interval): boolean => isOffered(mentorId, span, this.#read, this.#starts);
     switch (change.kind) {
       case "snapshot":
-        for (const each of times.replace(mentorId, change.busy, isRead)) {
-          if (each.isUnsure && terms) this.readAgain(startsWithin(each, terms));
-        }
+        // Slots under a busy time: taken since they were read, or held by this person in another tab.
+        if (terms) this.#readUnder(new TakenStarts(change.busy, terms), mentorId);
         if (!change.isFirst || (this.readAt && Date.now() - this.readAt > STALE_MS)) this.readAgain();
         break;
       case "busy":
         void this.#heedLimits(mentorId, change);
-        // Slots that were read before it come back by themselves when it ends.
-        times.add(mentorId, { start: change.start, end: change.end }, !terms || !isRead(startsWithin(change, terms)));
+        this.#take(nameOf(mentorId, change), mentorId, change);
         break;
-      case "free": {
+      case "free":
         void this.#heedLimits(mentorId, change);
-        const found = times.remove(mentorId, change);
-        if (terms && (found?.hidesUnread ?? true)) this.readAgain(startsWithin(change, terms));
+        this.#free(nameOf(mentorId, change), mentorId, change);
         break;
-      }
       case "hours":
         this.#limits.forget(mentorId);
         this.readAgain();
         break;
-      case "claim":
-        times.claim(mentorId, change.id, change.interval);
+      case "claim": {
+        const claimed = this.#busy.get(change.id);
+        if (change.interval) this.#take(change.id, mentorId, change.interval);
+        else if (claimed) this.#free(change.id, mentorId, claimed);
+      }
     }
+  }
+
+  #readUnder(taken: TakenStarts, mentorId: string): void {
+    for (const slot of this.#read) {
+      const start = startOf(slot);
+      if (slot.mentorProfileIds.includes(mentorId) && taken.has(start)) this.readAgain({ start, end: start + MINUTE_MS });
+    }
+  }
+
+  #take(name: string, mentorId: string, { start, end }: Interval): void {
+    this.#busy.set(name, { mentorId, start, end, at: Date.now(), hidesUnread: false });
+  }
+
+  /** Slots that were read before the time was taken come back by themselves. */
+  #free(name: string, mentorId: string, interval: Interval): void {
+    const terms = termsOf(this.context.store.state, mentorId);
+    const known = this.#busy.get(name);
+    this.#busy.delete(name);
+    this.#own.delete(name);
+    if (terms && (known?.hidesUnread ?? true)) this.readAgain(startsWithin(interval, terms));
+  }
+
+  /** When a mentor is busy with others than this component. */
+  #busyWithOthers(mentorId: string): Interval[] {
+    return [...this.#busy].flatMap(([name, busy]) => (busy.mentorId === mentorId && !this.#own.has(name) ? [busy] : []));
   }
 
   /** Where a mentor has so many sessions a day or a week, a booking changes what else is free. */
   async #heedLimits(mentorId: string, { start, end }: Interval): Promise<void> {
     if (await this.#limits.has(mentorId)) this.readAgain({ start: start - WEEK_MS, end: end + WEEK_MS });
-  }
-
-  /** Looks at slots that were just read; where a busy time has come meanwhile, once more. */
-  #compare(found: readonly Slot[], known: ReadonlySet<Busy>): void {
-    for (const span of this.#times.compare(found, known)) this.readAgain(span);
   }
 
   /** Shows the slots that were read, without those that are taken. */
@@ -185,7 +196,7 @@ export class LiveCalendar {
     for (const { mentor } of store.state.offers) {
       const terms = termsOf(store.state, mentor.id);
       if (!terms) continue;
-      const taken = new TakenStarts(this.#times.ofOthers(mentor.id), terms);
+      const taken = new TakenStarts(this.#busyWithOthers(mentor.id), terms);
       blocked.set(mentor.id, { taken, noticeMs: terms.noticeMs });
     }
     const isTooSoon = (mentorId: string, start: number): boolean => {
@@ -199,8 +210,8 @@ export class LiveCalendar {
     const visible = this.#isVisible();
     const marks = this.#marks;
     const slots: Slot[] = [];
-    this.#read.forEach((slot, at) => {
-      const start = this.#starts[at] as number;
+    for (const slot of this.#read) {
+      const start = startOf(slot);
       const free = slot.mentorProfileIds.filter((each) => isFree(each, start));
       const before = seen.get(slot.startTime);
       if (free.length) {
@@ -209,14 +220,17 @@ export class LiveCalendar {
         const isSame = before?.mentorProfileIds.length === free.length;
         slots.push(isSame ? before : free.length === slot.mentorProfileIds.length ? slot : { ...slot, mentorProfileIds: free });
       } else if (before && visible(start) && !slot.mentorProfileIds.every((each) => isTooSoon(each, start))) {
-        if (marks.isOver(slot)) return marks.delete(slot, "taken");
+        if (marks.isOver(slot)) {
+          marks.delete(slot, "taken");
+          continue;
+        }
         if (marks.of(slot) !== "taken") {
           marks.set(before, "taken");
           this.#taken.push(before);
         }
         slots.push(before);
       }
-    });
+    }
     const isChanged = slots.length !== this.#shown.length || slots.some((slot, at) => slot !== this.#shown[at]);
     if (isChanged) {
       this.#shown = slots;
@@ -252,7 +266,9 @@ export class LiveCalendar {
     const mentorId = slotMentorId ?? slot?.mentorProfileIds[0];
     const terms = mentorId && termsOf(this.context.store.state, mentorId);
     if (!slot || !terms) return;
-    if (isOurs || hold.kind === "unavailable") this.#times.setOwn(mentorId, blockOf(startOf(slot), terms), isOurs);
+    const name = nameOf(mentorId, blockOf(startOf(slot), terms));
+    if (isOurs) this.#own.add(name);
+    else if (hold.kind === "unavailable") this.#own.delete(name);
   }
 
   /** The chosen time, where it is not held, may have been taken. */
@@ -264,20 +280,19 @@ export class LiveCalendar {
     const mentorId = state.slotMentorId ?? slot.mentorProfileIds[0] ?? "";
     const terms = termsOf(state, mentorId);
     if (!terms) return;
-    if (new TakenStarts(this.#times.ofOthers(mentorId), terms).has(startOf(slot))) this.context.flow.slotLost(new ApiError(409, "slot_taken"));
+    if (new TakenStarts(this.#busyWithOthers(mentorId), terms).has(startOf(slot))) this.context.flow.slotLost(new ApiError(409, "slot_taken"));
   }
 
   /** Puts slots that were read in the place of those that were there. */
-  #takeRead(found: Slot[], span: Interval, known: ReadonlySet<Busy>): void {
+  #takeRead(found: Slot[], span: Interval, begunAt: number): void {
     const { store } = this.context;
     const { start, end } = span;
     this.readAt = Date.now();
     if (store.state.calendar.error) store.update({ calendar: { ...store.state.calendar, error: null } });
-    const first = firstAfter(this.#starts, start - 1);
-    const last = firstAfter(this.#starts, end - 1);
-    this.#keep([...this.#read.slice(0, first), ...found, ...this.#read.slice(last)]);
-    this.#times.spanRead(span);
-    this.#compare(found, known);
+    const before = this.#read.filter((slot) => startOf(slot) < start);
+    const after = this.#read.filter((slot) => startOf(slot) >= end);
+    this.#read = [...before, ...found, ...after];
+    this.#spanRead(span, begunAt);
     this.#show();
     const { slot, hold } = store.state;
     const at = slot ? startOf(slot) : 0;
@@ -286,9 +301,8 @@ export class LiveCalendar {
   }
 }
 
-function isSubset(some: readonly Slot[], all: readonly Slot[]): boolean {
-  const known = new Set(all);
-  return some.every((slot) => known.has(slot));
+function nameOf(mentorId: string, interval: Interval): string {
+  return `${mentorId} ${keyOf(interval)}`;
 }
 
 /** Frames rest while a page is hidden, and timers do not. */

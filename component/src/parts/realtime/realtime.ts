@@ -180,7 +180,6 @@ export class Realtime implements RealtimePart {
       if (wanted.has(id)) continue;
       following.end();
       this.#mentors.delete(id);
-      this.#calendar.forget(id);
     }
     for (const id of wanted) {
       if (this.#mentors.has(id)) continue;

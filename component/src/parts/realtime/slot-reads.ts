@@ -10,18 +10,15 @@ const READ_AFTER_MS = 300;
 const READ_SPREAD_MS = 1_200;
 const READ_PAUSE_MS = 5_000;
 
-/** @typeParam K what is noted when the reading begins. */
-export class SlotReads<K> {
+export class SlotReads {
   #dirty: Interval | null = null;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #lastRead = 0;
 
   constructor(
     private readonly context: PartContext,
-    /** Called when the reading begins. */
-    private readonly onBegin: () => K,
-    /** Called with the slots that start in the span, `end` excluded. */
-    private readonly onRead: (found: Slot[], span: Interval, noted: K) => void,
+    /** Called with the slots that start in the span, `end` excluded, and when they began to be read. */
+    private readonly onRead: (found: Slot[], span: Interval, begunAt: number) => void,
   ) {
     context.signal.addEventListener("abort", () => clearTimeout(this.#timer));
   }
@@ -43,8 +40,7 @@ export class SlotReads<K> {
     const start = Math.max(this.#dirty.start, Date.now());
     const end = Math.min(this.#dirty.end, store.state.calendar.to);
     this.#dirty = null;
-    this.#lastRead = Date.now();
-    const noted = this.onBegin();
+    const begunAt = (this.#lastRead = Date.now());
     const options = { open: true, signal: this.context.signal };
     let found: Slot[];
     try {
@@ -55,6 +51,6 @@ export class SlotReads<K> {
     }
     // Something else is chosen by now.
     if (JSON.stringify(sourceOf(store.state)) !== JSON.stringify(source)) return;
-    this.onRead(found, { start, end }, noted);
+    this.onRead(found, { start, end }, begunAt);
   }
 }

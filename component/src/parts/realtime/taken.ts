@@ -58,14 +58,3 @@ export function termsOf(state: Readonly<BookingState>, mentorId: string): Terms 
       }
     : null;
 }
-
-/** The place of the first start after an instant. */
-export function firstAfter(starts: readonly number[], instant: number): number {
-  let [low, high] = [0, starts.length];
-  while (low < high) {
-    const middle = (low + high) >> 1;
-    if ((starts[middle] as number) > instant) high = middle;
-    else low = middle + 1;
-  }
-  return low;
-}
