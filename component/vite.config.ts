@@ -25,6 +25,8 @@ export default defineConfig({
       preserveEntrySignatures: "allow-extension",
       output: {
         minify: true,
+        // Hints to bundlers, which these files have passed.
+        comments: { annotation: false },
         entryFileNames: "[name].js",
         chunkFileNames: "[name]-[hash].js",
         codeSplitting: {

@@ -2,6 +2,7 @@
 
 import { ApiError } from "./errors.js";
 import type { Tokens } from "./token.js";
+import type { Page } from "./types.js";
 
 export { ApiError } from "./errors.js";
 
@@ -35,6 +36,7 @@ export interface RequestOptions {
 }
 
 const ATTEMPTS = 4;
+const PAGE_SIZE = 100;
 const TIMEOUT_MS = 20_000;
 const FIRST_PAUSE_MS = 1_000;
 const LONGEST_PAUSE_MS = 60_000;
@@ -156,6 +158,21 @@ export async function delay(milliseconds: number, signal?: AbortSignal, wakeOnli
   });
   over.abort();
   signal?.throwIfAborted();
+}
+
+/** The items of a list, page by page, as long as they are asked for. */
+export async function* itemsOf<T>(
+  client: Pick<Client, "get">,
+  path: string,
+  query: RequestOptions["query"],
+  options: RequestOptions,
+): AsyncGenerator<T> {
+  let cursor: string | null = null;
+  do {
+    const page: Page<T> = await client.get<Page<T>>(path, { ...query, limit: PAGE_SIZE, cursor }, options);
+    yield* page.items;
+    cursor = page.nextCursor;
+  } while (cursor);
 }
 
 async function accepted(answer: Response): Promise<Response> {

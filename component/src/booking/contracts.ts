@@ -191,28 +191,37 @@ export interface Outcome {
 
 /** `element/enhanced.ts`: also imported by the basic variant where a session or the availability is to be shown. */
 export interface EnhancedPart {
-  /** The group sessions that are shown, once they can be. */
-  readonly groups: GroupsPart | null;
+  /** Null until they are there, and in the basic variant. */
+  readonly extras: Extras | null;
   /** Whether the mentor can be booked, as a line of the coach card. */
   renderAvailability(): Rendered;
-  /** Times of the chosen day that cannot be booked, with the reasons; below the free slots. */
-  renderRefused(day: string): Rendered;
   /** Group sessions with free places; below the calendar. */
   renderGroups(): Rendered;
-  /** The fields of a series, in the form. */
-  renderSeriesFields(): Rendered;
-  /** What the fields of a series say; null for a single session. Goes into the request's body. */
-  recurrence(): Recurrence | null;
-  /** How many sessions they make, as far as is known: dates that are not free are left out. */
-  sessions(): number;
-  /** Whether the fields of a series have something wrong, which they say themselves. */
-  hasMistake(): boolean;
-  /** What became of a series, in the result. */
-  renderSeries(series: Series): Rendered;
   /** The whole session view. */
   renderSession(sessionId: string): Rendered;
   /** A session has changed: by a stream, or by what the element did. */
   sessionChanged(session: Session): void;
+}
+
+/** `element/extras.ts`: what is added to booking. */
+export interface Extras {
+  readonly groups: GroupsPart;
+  readonly series: SeriesPart;
+  /** Times of the chosen day that cannot be booked, with the reasons; below the free slots. */
+  readonly refused: { render(day: string): Rendered };
+}
+
+export interface SeriesPart {
+  /** The fields of a series, in the form. */
+  render(): Rendered;
+  /** What the fields say; null for a single session. Goes into the request's body. */
+  recurrence(): Recurrence | null;
+  /** How many sessions they make, as far as is known: dates that are not free are left out. */
+  sessions(): number;
+  /** Whether the fields have something wrong, which they say themselves. */
+  hasMistake(): boolean;
+  /** What became of a series, in the result. */
+  renderResult(series: Series): Rendered;
 }
 
 /** Null until they are read; empty where there are none. */

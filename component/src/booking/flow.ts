@@ -220,7 +220,7 @@ export class BookingFlow implements BookingActions {
     if (!chosenListing(store.state)) return this.#refused(new ApiError(404, "not_found"));
     if (!store.state.form.title.trim()) return store.update({ fieldErrors: { title: [words.form.titleMissing] } });
     // The focus goes to the field that is wrong.
-    if (enhanced?.hasMistake()) return store.update({ fieldErrors: {} });
+    if (enhanced?.extras?.series.hasMistake()) return store.update({ fieldErrors: {} });
     await this.#submitter.submit();
   }
 

@@ -6,7 +6,7 @@ import { formatMoment } from "../i18n/time.js";
 import type { ApiError } from "../api/errors.js";
 import type { Listing, Money } from "../api/types.js";
 import type { Rendered, View } from "./contracts.js";
-import { arrow, button, clock, explain, failure, message, priceOf, signInMessage, summary, waitingMessage, whenOf, valueOf } from "../ui/view.js";
+import { arrow, button, clock, explain, failure, message, priceOf, renderErrors, signInMessage, summary, waitingMessage, whenOf, valueOf } from "../ui/view.js";
 import { chosenListing, chosenOffer, chosenPrice } from "./request.js";
 import { isSubmitting, type BookingState } from "./state.js";
 
@@ -65,14 +65,10 @@ function renderFields(view: View, isBusy: boolean): TemplateResult {
         ></textarea>
         ${renderErrors("notes-error", fieldErrors.notes)}
       </div>
-      ${enhanced?.renderSeriesFields() ?? nothing}
+      ${enhanced?.extras?.series.render() ?? nothing}
       ${renderErrors("recurrence-error", fieldErrors.recurrence)} ${renderErrors("other-error", fieldErrors.other)}
     </fieldset>
     ${renderOutcome(view)} ${renderSubmit(view, isBusy)}`;
-}
-
-function renderErrors(id: string, reasons: string[] | undefined): TemplateResult {
-  return html`<p class="error" id=${id} role=${reasons ? "alert" : nothing}>${reasons?.join(" ") ?? nothing}</p>`;
 }
 
 /** When, where, with whom, for how much, and what a cancellation costs. */
@@ -98,7 +94,7 @@ export function placeOf({ words }: Pick<View, "words">, of: Pick<Listing, "locat
 
 /** How many sessions are being booked, as far as is known. */
 export function sessionsOf({ enhanced }: View): number {
-  return enhanced?.sessions() ?? 1;
+  return enhanced?.extras?.series.sessions() ?? 1;
 }
 
 /** What is paid: sessions of a bundle, or a price; of a series, also in all. */

@@ -1,11 +1,11 @@
 /** Loads what can be booked: a mentor with listings. */
 
-import type { Client, RequestOptions } from "../api/client.js";
-import type { Listing, Mentor, Page } from "../api/types.js";
+import { itemsOf, type Client, type RequestOptions } from "../api/client.js";
+import type { Listing, Mentor } from "../api/types.js";
 import type { Options } from "./contracts.js";
 import type { BookingState, Offer } from "./state.js";
 
-const MAX_PAGES = 5; // of 100 each: no one chooses among more
+const MAX_ITEMS = 500;
 
 /**
  * The mentor whom the element's attributes name, with all listings.
@@ -44,20 +44,11 @@ export function offerOf(mentor: Mentor, listings: readonly Listing[]): Offer {
   return { mentor, listings: own.sort(order) };
 }
 
-/** All items of a list. */
-export async function allOf<T>(
-  client: Client,
-  path: string,
-  query: Record<string, string>,
-  options: RequestOptions,
-): Promise<T[]> {
+/** The items of a list, of which no one chooses among more. */
+export async function allOf<T>(client: Client, path: string, query: Record<string, string>, options: RequestOptions): Promise<T[]> {
   const items: T[] = [];
-  let cursor: string | null = null;
-  for (let page = 0; page < MAX_PAGES; page++) {
-    const found: Page<T> = await client.get<Page<T>>(path, { ...query, limit: 100, cursor }, options);
-    items.push(...found.items);
-    cursor = found.nextCursor;
-    if (!cursor) break;
+  for await (const item of itemsOf<T>(client, path, query, options)) {
+    if (items.push(item) === MAX_ITEMS) break;
   }
   return items;
 }

@@ -9,7 +9,7 @@ import { chosenListing, chosenOffer, chosenPrice } from "./request.js";
 export function renderResult(view: View): TemplateResult {
   const { words, state, flow, enhanced, realtime } = view;
   const { submission } = state;
-  const series = "series" in submission && submission.series ? enhanced?.renderSeries(submission.series) : nothing;
+  const series = "series" in submission && submission.series ? enhanced?.extras?.series.renderResult(submission.series) : nothing;
   const { tone, title, hint } = outcomeOf(view);
   const another = button(words.result.another, () => flow.bookAnother());
   const isOpen = submission.kind === "sending" || submission.kind === "queued";

@@ -35,7 +35,7 @@ export class Submitter implements Followed {
   /** Sends what is chosen and filled in; with the same bytes and key, where that may have been sent before. */
   async submit(): Promise<void> {
     const { enhanced, store } = this.context;
-    const wanted = bookingRequest(store.state, this.context.course, enhanced?.recurrence() ?? null, crypto.randomUUID());
+    const wanted = bookingRequest(store.state, this.context.course, enhanced?.extras?.series.recurrence() ?? null, crypto.randomUUID());
     const known = this.#request;
     const isSame = known?.body === wanted.body && known.path === wanted.path;
     const request = isSame ? known : wanted;

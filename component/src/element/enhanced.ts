@@ -13,6 +13,7 @@ import { en, loadSessionWords, sentenceLocale, withWords, type SessionWords } fr
 // Both modules that are loaded later need these: here, they are no file and no round trip of their own.
 export { Keys } from "../core/keys.js";
 export { mapSome } from "../core/some.js";
+export { renderPartForm } from "../ui/form.js";
 export { creditText } from "../ui/paid.js";
 
 interface Loaded {
@@ -63,16 +64,13 @@ export function attach(context: PartContext): EnhancedPart {
     () => import("./extras.js"),
     ({ BookingExtras }) => loaded.update({ extras: new BookingExtras(context, words) }),
   );
-  /** What an extra shows, once it and its words are there. */
-  const extra = (render: (extras: BookingExtras) => Rendered): Rendered => {
+  /** What is added to booking, once it and its words are there. */
+  const extras = (): BookingExtras | null => {
     loadExtras();
-    const { extras, words } = loaded.state;
-    return extras && words ? render(extras) : nothing;
+    return loaded.state.words && loaded.state.extras;
   };
-
-  /** What `basic` does not have, where the part is there for something else. */
-  const ofVariant = (render: (extras: BookingExtras) => Rendered): Rendered =>
-    context.options.variant === "basic" ? nothing : extra(render);
+  /** The basic variant does not have it, where the part is there for something else. */
+  const ofVariant = (): BookingExtras | null => (context.options.variant === "basic" ? null : extras());
 
   void loadSessionWords(options.locale)
     // The file may be gone after an upgrade: English is better than nothing.
@@ -83,18 +81,11 @@ export function attach(context: PartContext): EnhancedPart {
   adoptStyles(element, signal, sharedStyles);
 
   return {
-    get groups() {
-      return loaded.state.extras?.groups ?? null;
+    get extras() {
+      return ofVariant();
     },
-    renderAvailability: () =>
-      context.options.showAvailabilityStatus ? extra((extras) => extras.renderAvailability()) : nothing,
-    renderRefused: (day) => ofVariant((extras) => extras.renderRefused(day)),
-    renderGroups: () => (loaded.state.error ? renderError() : ofVariant((extras) => extras.renderGroups())),
-    renderSeriesFields: () => ofVariant((extras) => extras.renderSeriesFields()),
-    recurrence: () => loaded.state.extras?.recurrence ?? null,
-    sessions: () => loaded.state.extras?.sessions ?? 1,
-    hasMistake: () => loaded.state.extras?.hasMistake ?? false,
-    renderSeries: (made) => extra((extras) => extras.renderSeries(made)),
+    renderAvailability: () => (context.options.showAvailabilityStatus && extras()?.renderAvailability()) || nothing,
+    renderGroups: () => (loaded.state.error ? renderError() : (ofVariant()?.renderGroups() ?? nothing)),
     renderSession: (sessionId) => {
       loadSession();
       const { session, words, error } = loaded.state;
@@ -103,7 +94,7 @@ export function attach(context: PartContext): EnhancedPart {
     },
     sessionChanged: (session) => {
       loaded.state.session?.changed(session);
-      loaded.state.extras?.sessionChanged(session);
+      loaded.state.extras?.groups.sessionChanged(session);
     },
   };
 }

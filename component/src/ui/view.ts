@@ -52,6 +52,11 @@ export function message(tone: "note" | "danger" | "warning", content: unknown, a
   return html`<div class="message ${tone}" part="message" role="alert"><p>${content}</p>${action}</div>`;
 }
 
+/** What is wrong with a field, which names it by `aria-describedby`. */
+export function renderErrors(id: string, reasons: string[] | undefined): TemplateResult {
+  return html`<p class="error" id=${id} role=${reasons ? "alert" : nothing}>${reasons?.join(" ") ?? nothing}</p>`;
+}
+
 export function button(label: string, onClick: () => unknown): TemplateResult {
   return html`<button type="button" part="button" @click=${onClick}>${label}</button>`;
 }

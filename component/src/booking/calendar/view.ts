@@ -51,7 +51,7 @@ function renderDaySlots(view: View, days: ReadonlyMap<string, Slot[]>, bookable:
           ${renderParts(view, slots)}`
       : html`<p class="muted" role="status">${none}</p>`}
     ${bookable.length && !days.size ? button(words.calendar.findNext, () => flow.findNext()) : nothing}
-    ${(day && enhanced?.renderRefused(day)) || nothing}
+    ${(day && enhanced?.extras?.refused.render(day)) || nothing}
   </section>`;
 }
 

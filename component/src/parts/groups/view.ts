@@ -7,7 +7,8 @@ import type { GroupSession } from "../../api/types.js";
 import { formatSpan, formatter } from "../../i18n/time.js";
 import type { Rendered } from "../../booking/contracts.js";
 import { creditText, moneyOf } from "../../ui/paid.js";
-import { count, explain, momentOf } from "../../ui/view.js";
+import { renderPartForm } from "../../ui/form.js";
+import { count, explain, message, momentOf } from "../../ui/view.js";
 import { standingOf, type GroupAction, type Groups, type Standing } from "./groups.js";
 import type { ExtrasWords } from "../../i18n/enhanced/words.js";
 
@@ -56,9 +57,7 @@ function renderGroup(view: GroupView): TemplateResult {
     <span class="muted">${facts.filter(Boolean).join(" · ")}</span>
     ${done?.id === group.id ? html`<p class="message" part="message">${done.sentence}</p>` : nothing}
     ${renderChoice(view, standing, span)}
-    ${failure?.id === group.id
-      ? html`<p class="message danger" part="message" role="alert">${reasonOf(view, failure.error)}</p>`
-      : nothing}
+    ${failure?.id === group.id ? message("danger", reasonOf(view, failure.error)) : nothing}
   </li>`;
 }
 
@@ -192,23 +191,13 @@ function renderLeave(view: GroupView): Rendered {
 function renderForm(
   { groups, group, words }: GroupView,
   action: GroupAction,
-  confirm: string,
+  label: string,
   submit: (values: FormData) => unknown,
   content: Rendered,
 ): TemplateResult {
   const { busy } = groups.store.state;
-  const send = (event: SubmitEvent): void => {
-    event.preventDefault();
-    if (!busy) void submit(new FormData(event.target as HTMLFormElement));
-  };
-  return html`<form class="form" aria-busy=${busy ? "true" : "false"} @submit=${send}>
-    ${content}
-    <div class="actions">
-      <button class="primary" part="button primary" aria-disabled=${busy ? "true" : nothing}>
-        ${busy?.id === group.id && busy.action === action ? words.working : confirm}
-      </button>
-    </div>
-  </form>`;
+  const confirm = busy?.id === group.id && busy.action === action ? words.working : label;
+  return renderPartForm({ content, confirm, isBusy: busy !== null, submit });
 }
 
 function reasonOf({ groups, words }: GroupView, error: ApiError): string {

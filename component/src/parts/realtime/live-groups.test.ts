@@ -37,7 +37,7 @@ describe("groups that are followed", () => {
     store = new Store<typeof store.state>({ groups: [GROUP], busy: null });
     groups = { store, isAsked: true, readAgain, words: () => extrasEn };
     const element = { updateComplete: Promise.resolve(true), shadowRoot: null };
-    live = new LiveGroups({ client: { get }, announce, element, enhanced: { groups }, signal: new AbortController().signal } as unknown as PartContext);
+    live = new LiveGroups({ client: { get }, announce, element, enhanced: { extras: { groups } }, signal: new AbortController().signal } as unknown as PartContext);
   });
 
   it("show how many places there are, and are not read for that", () => {

@@ -34,7 +34,7 @@ export class LiveGroups {
   }
 
   get #groups(): GroupsPart | null {
-    return this.context.enhanced?.groups ?? null;
+    return this.context.enhanced?.extras?.groups ?? null;
   }
 
   #find(id: string): GroupSession | undefined {

@@ -8,7 +8,7 @@ import { Latest } from "../../core/work.js";
 import { Store } from "../../core/store.js";
 import { sourceOf } from "../../booking/calendar/read.js";
 import { ApiError } from "../../api/errors.js";
-import type { ExtrasWords } from "../../i18n/enhanced/words.js";
+import { sentenceLocale, type ExtrasWords } from "../../i18n/enhanced/words.js";
 
 export interface RefusedRange {
   /** The first and the last starting time, in milliseconds since the epoch. */
@@ -67,7 +67,7 @@ export class RefusedTimes {
     this.#reads = new Latest(context.signal);
   }
 
-  render(day: string, locale: string): TemplateResult {
+  render(day: string): TemplateResult {
     const { isOpen, key } = this.store.state;
     const words = this.words();
     // Another day, or other free times, which may change often: what was read is of the past.
@@ -86,17 +86,17 @@ export class RefusedTimes {
     };
     return html`<details class="refused" part="refused" ?open=${isOpen} @toggle=${toggled}>
       <summary>${words.refused.title}</summary>
-      <div aria-live="polite">${isOpen ? this.#renderContent(words, locale) : nothing}</div>
+      <div aria-live="polite">${isOpen ? this.#renderContent(words) : nothing}</div>
     </details>`;
   }
 
-  #renderContent({ refused }: ExtrasWords, locale: string): Rendered {
+  #renderContent({ refused }: ExtrasWords): Rendered {
     const { ranges, isStale, error } = this.store.state;
     if (error) return html`<p class="error">${refused.failed}</p>`;
     if (!ranges) return html`<p class="muted">${this.context.words.loading}</p>`;
     if (!ranges.length) return html`<p class="muted">${refused.none}</p>`;
     const options = { timeZone: this.context.store.state.zone, hour: "numeric", minute: "2-digit" } as const;
-    const format = formatter(locale, options);
+    const format = formatter(sentenceLocale(this.context.options.locale), options);
     const reasonOf = ({ reason, from }: RefusedRange): string =>
       reason === "too_soon" && from < Date.now() ? refused.past : refused.reasons[reason];
     return html`<p class="muted">${isStale ? refused.stale : refused.starts}</p>

@@ -22,14 +22,14 @@ function open(slot = SLOT) {
   });
   ended = new AbortController();
   const context = {
-    ...{ signal: ended.signal, client: makeClient(), store, flow: {}, words: { code: "en" }, element: LitElement.prototype },
+    ...{ signal: ended.signal, client: makeClient(), store, flow: {}, words: { code: "en" }, options: { locale: "en" }, element: LitElement.prototype },
   } as unknown as PartContext;
   form = new SeriesForm(context, () => words);
   return { store };
 }
 
 function shown(): string {
-  render(form.render("en"), root);
+  render(form.render(), root);
   return (root.textContent ?? "").replace(/\s+/g, " ");
 }
 
@@ -78,7 +78,7 @@ it("counts what is paid, and says in the result why a date was left out as it di
   expect(shown()).toContain(label);
   const left = { startTime: "2030-05-18T09:00:00Z", code: "slot_taken", message: "Taken." };
   const unseen = { startTime: "2030-06-18T09:00:00Z", code: "outside_hours", message: "Not then." };
-  render(form.renderResult({ id: "s", made: [], skipped: [left, unseen] }, "en"), root);
+  render(form.renderResult({ id: "s", made: [], skipped: [left, unseen] }), root);
   expect(root.textContent).toContain(label);
   expect(root.textContent).toContain(words.repeat.taken(words.refused.reasons.outside_hours));
 });
@@ -103,7 +103,7 @@ it("keeps the reason that the form has told where the API has one code for two",
   fill("#series-count", "2");
   await vi.waitFor(() => expect(shown()).toContain(words.refused.reasons.time_off));
   const left = { startTime: "2030-05-11T09:00:00Z", code: "outside_hours", message: "Not then." };
-  render(form.renderResult({ id: "s", made: [], skipped: [left] }, "en"), root);
+  render(form.renderResult({ id: "s", made: [], skipped: [left] }), root);
   expect(root.textContent).toContain(words.refused.reasons.time_off);
 });
 

@@ -4,11 +4,11 @@ import { html, nothing, type TemplateResult } from "lit";
 import { ApiError } from "../../api/errors.js";
 import type { Booking, Recurrence, RefusalReason, Series, Slots } from "../../api/types.js";
 import { addDays, dayOf } from "../../i18n/time.js";
-import type { PartContext, Rendered } from "../../booking/contracts.js";
+import type { PartContext, Rendered, SeriesPart } from "../../booking/contracts.js";
 import { mapSome } from "../../core/some.js";
 import { Latest } from "../../core/work.js";
 import { Store } from "../../core/store.js";
-import { count, explain, momentOf, valueOf } from "../../ui/view.js";
+import { count, explain, message, momentOf, renderErrors, valueOf } from "../../ui/view.js";
 import { sourceOf } from "../../booking/calendar/read.js";
 import { Keys } from "../../core/keys.js";
 import {
@@ -21,7 +21,7 @@ import {
   type Occurrence,
   type SeriesFields,
 } from "./recurrence.js";
-import type { ExtrasWords } from "../../i18n/enhanced/words.js";
+import { sentenceLocale, type ExtrasWords } from "../../i18n/enhanced/words.js";
 
 const CHECKS_AT_ONCE = 3;
 const MINUTE_MS = 60_000;
@@ -50,7 +50,7 @@ export interface SeriesState extends SeriesFields {
 
 const EMPTY: SeriesState = { ...NO_SERIES, isWithdrawing: false, error: null, checks: new Map() };
 
-export class SeriesForm {
+export class SeriesForm implements SeriesPart {
   readonly store = new Store<SeriesState>(EMPTY);
   readonly #keys: Keys;
   readonly #checks: Latest;
@@ -87,7 +87,7 @@ export class SeriesForm {
     return slot !== null && mistakeOf(this.store.state, Date.parse(slot.startTime), zone) !== null;
   }
 
-  render(locale: string): Rendered {
+  render(): Rendered {
     const { context, store } = this;
     const { slot, zone } = context.store.state;
     if (!slot) return nothing;
@@ -146,35 +146,34 @@ export class SeriesForm {
                     />
                   </div>`}
             </div>
-            <p class="error" id="series-error" role=${mistake ? "alert" : nothing}>${mistake ? words[mistake] : nothing}</p>
+            ${renderErrors("series-error", mistake ? [words[mistake]] : undefined)}
             <label class="check"
               ><input type="checkbox" .checked=${skip} @change=${() => this.store.update({ skip: !skip })} />
               <span>${words.skip}<br /><small class="muted">${words.skipHint}</small></span></label
             >
-            ${this.#renderDates(occurrencesOf(store.state, first, zone), locale)}`
+            ${this.#renderDates(occurrencesOf(store.state, first, zone))}`
         : nothing}
     </fieldset>`;
   }
 
-  renderResult(series: Series, locale: string): TemplateResult {
+  renderResult(series: Series): TemplateResult {
     const { context } = this;
     const words = this.words();
-    const { zone } = context.store.state;
     const made = count(context, series.made.length, words.plurals.dates);
     const areRequests = series.made.every((each) => each.sessionId === null);
     return html`<section class="series" part="series">
       <h3>${areRequests ? words.repeat.requested(made) : words.repeat.made(made)}</h3>
       <ul class="dates" tabindex="0" aria-label=${words.series.dates}>
-        ${series.made.map(({ startTime }) => html`<li>${momentOf({ locale, zone }, Date.parse(startTime))}</li>`)}
+        ${series.made.map(({ startTime }) => html`<li>${this.#momentOf(Date.parse(startTime))}</li>`)}
       </ul>
       ${series.skipped.length
         ? html`<h3>${words.repeat.skipped}</h3>
             <ul class="dates" tabindex="0" aria-label=${words.repeat.skipped}>
               ${series.skipped.map(
-                ({ startTime, code, message }) =>
+                ({ startTime, code, message: sentence }) =>
                   html`<li>
-                    ${momentOf({ locale, zone }, Date.parse(startTime))}
-                    <small class="muted">${this.#reasonOf(startTime, code) ?? explain(context.words, new ApiError(409, code, message))}</small>
+                    ${this.#momentOf(Date.parse(startTime))}
+                    <small class="muted">${this.#reasonOf(startTime, code) ?? explain(context.words, new ApiError(409, code, sentence))}</small>
                   </li>`,
               )}
             </ul>`
@@ -195,9 +194,7 @@ export class SeriesForm {
           ${isWithdrawing ? words.working : words.repeat.withdrawAll(count(this.context, series.made.length, words.plurals.requests))}
         </button>
       </div>
-      ${error
-        ? html`<p class="message danger" part="message" role="alert">${words.problems[error.code] ?? explain(this.context.words, error)}</p>`
-        : nothing}`;
+      ${error ? message("danger", words.problems[error.code] ?? explain(this.context.words, error)) : nothing}`;
   }
 
   /** Withdraws all requests of the series; those that the mentor has accepted meanwhile are cancelled by their terms. */
@@ -217,11 +214,10 @@ export class SeriesForm {
     this.store.update({ isWithdrawing: false });
   }
 
-  #renderDates(dates: Occurrence[], locale: string): Rendered {
+  #renderDates(dates: Occurrence[]): Rendered {
     if (!dates.length) return nothing;
     const { context } = this;
     const words = this.words();
-    const { zone } = context.store.state;
     const states = dates.map((date) => this.#checkOf(date, dates));
     const free = states.filter((check) => check === "free").length;
     const isDone = !states.includes("checking");
@@ -232,11 +228,16 @@ export class SeriesForm {
         ${dates.map((date, index) => {
           const check = states[index] ?? "unknown";
           return html`<li class=${isLeftOut(check) ? "taken" : check}>
-            ${momentOf({ locale, zone }, date.start)} <small>${labelOf(words, check)}</small>
+            ${this.#momentOf(date.start)} <small>${labelOf(words, check)}</small>
           </li>`;
         })}
       </ul>
     </div>`;
+  }
+
+  #momentOf(instant: number): string {
+    const { options, store } = this.context;
+    return momentOf({ locale: sentenceLocale(options.locale), zone: store.state.zone }, instant);
   }
 
   #checkOf({ start, exists }: Occurrence, dates: Occurrence[]): Check {

@@ -4,7 +4,8 @@ import { html, nothing, type TemplateResult } from "lit";
 import type { CancellationType } from "../../api/types.js";
 import type { Rendered } from "../../booking/contracts.js";
 import { creditText, moneyOf } from "../../ui/paid.js";
-import { count, momentOf } from "../../ui/view.js";
+import { renderPartForm, type PartForm } from "../../ui/form.js";
+import { button, count, message, momentOf, renderErrors } from "../../ui/view.js";
 import { cancellationTypes, isAlwaysFree, isGroup, linesOf, noShowFee, possible, roleOf, type Absent, type DialogName } from "./state.js";
 import { renderError, renderWaiting, type SessionView } from "./pieces.js";
 
@@ -31,35 +32,24 @@ export function renderDialog(view: SessionView, name: DialogName): TemplateResul
   }
 }
 
-interface FormOptions {
+interface DialogForm extends Pick<PartForm, "content" | "confirm" | "submit"> {
   title: string;
-  content: Rendered;
-  /** The label of the button that does it; null while it cannot be done. */
-  confirm: string | null;
+  /** The label of the button that closes the dialog. */
   keep: string;
-  submit: (values: FormData) => unknown;
 }
 
-function renderForm(view: SessionView, { title, content, confirm, keep, submit }: FormOptions): TemplateResult {
+function renderForm(view: SessionView, { title, content, confirm, keep, submit }: DialogForm): TemplateResult {
   const { state, words, flow } = view;
   const isBusy = state.doing !== null;
-  const send = (event: SubmitEvent): void => {
-    event.preventDefault();
-    if (!isBusy) void submit(new FormData(event.target as HTMLFormElement));
-  };
-  // Not `disabled`, which would lose the focus.
-  const disabled = isBusy ? "true" : nothing;
-  return html`<form class="form" novalidate aria-busy=${isBusy ? "true" : "false"} @submit=${send}>
-    <h2 id="dialog-title">${title}</h2>
-    ${state.notice ? html`<p class="message warning" part="message" role="alert">${state.notice}</p>` : nothing}
-    ${content} ${renderWaiting(view)} ${state.error ? renderError(view, state.error) : nothing}
-    <div class="actions">
-      ${confirm
-        ? html`<button class="primary" part="button primary" aria-disabled=${disabled}>${isBusy ? words.working : confirm}</button>`
-        : nothing}
-      <button type="button" part="button" @click=${() => flow.closeDialog()}>${keep}</button>
-    </div>
-  </form>`;
+  return renderPartForm({
+    content: html`<h2 id="dialog-title">${title}</h2>
+      ${state.notice ? message("warning", state.notice) : nothing} ${content} ${renderWaiting(view)}
+      ${state.error ? renderError(view, state.error) : nothing}`,
+    confirm: confirm && isBusy ? words.working : confirm,
+    isBusy,
+    submit,
+    others: button(keep, () => flow.closeDialog()),
+  });
 }
 
 function renderComplete(view: SessionView): TemplateResult {
@@ -227,7 +217,7 @@ function renderNoShow(view: SessionView): TemplateResult {
                   <span>${nameOf(who)}<br /><small class="muted">${consequenceOf(view, who, nameOf)}</small></span></label
                 >`,
             )}
-            ${renderReasons("who", state.fieldErrors["who"])}
+            ${renderErrors("who-error", state.fieldErrors["who"])}
           </fieldset>`,
     confirm: noShow.length ? absence.confirm : null,
     keep: words.form.keep,
@@ -290,7 +280,7 @@ function renderText(view: SessionView, name: string, label: string, options: Tex
       aria-describedby="${name}-hint ${name}-error"
     ></textarea>
     <p class="muted" id="${name}-hint">${options.hint}</p>
-    ${renderReasons(name, reasons)}
+    ${renderErrors(`${name}-error`, reasons)}
   </div>`;
 }
 
@@ -306,12 +296,8 @@ function renderRating(view: SessionView, label: string, isOptional: boolean): Te
       ${RATINGS.map((value) => choice(value, html`${value} ★`, `${value} – ${words.form.stars(value)}`))}
       ${isOptional ? choice(0, words.form.noRating, words.form.noRating) : nothing}
     </div>
-    ${renderReasons("rating", reasons)}
+    ${renderErrors("rating-error", reasons)}
   </fieldset>`;
-}
-
-function renderReasons(name: string, reasons: string[] | undefined): TemplateResult {
-  return html`<p class="error" id="${name}-error" role=${reasons ? "alert" : nothing}>${reasons?.join(" ") ?? nothing}</p>`;
 }
 
 function typeOf(values: FormData): CancellationType | undefined {

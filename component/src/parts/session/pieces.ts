@@ -4,7 +4,7 @@ import { html, nothing, type TemplateResult } from "lit";
 import type { ApiError } from "../../api/errors.js";
 import type { PartContext, Rendered } from "../../booking/contracts.js";
 import type { SessionWords } from "../../i18n/enhanced/words.js";
-import { explain, momentOf, waitingMessage } from "../../ui/view.js";
+import { explain, message, momentOf, waitingMessage } from "../../ui/view.js";
 import type { SessionFlow } from "./flow.js";
 import { opensAt, type SessionState } from "./state.js";
 
@@ -32,7 +32,7 @@ export function renderWaiting({ state, context }: SessionView): Rendered {
 
 /** A failure that screen readers hear at once. */
 export function renderError(view: SessionView, error: ApiError): TemplateResult {
-  return html`<p class="message danger" part="message" role="alert">${reasonOf(view, error)}</p>`;
+  return message("danger", reasonOf(view, error));
 }
 
 /** Why something could not be done, for people. */

@@ -1,7 +1,7 @@
 /** What cancelling the rest of a series comes to: its dates, and the sum of their quotes. */
 
-import type { Client } from "../../api/client.js";
-import type { Booking, CancellationQuote, Money, Page } from "../../api/types.js";
+import { itemsOf, type Client } from "../../api/client.js";
+import type { Booking, CancellationQuote, Money } from "../../api/types.js";
 import { mapSome } from "../../core/some.js";
 import { isCreditUsable } from "../../ui/paid.js";
 import type { Role, SeriesPlan } from "./state.js";
@@ -38,14 +38,11 @@ export async function readPlan(client: Client, seen: Seen, role: Role | null, si
 
 async function bookingsOf(client: Client, seen: Seen, role: Role | null, signal: AbortSignal): Promise<Booking[]> {
   const { seriesId, listingId, from } = seen;
+  const query = { role: role === "operator" ? null : role, from, listingId, order: "asc" };
   const found: Booking[] = [];
-  let cursor: string | null = null;
-  do {
-    const query = { role: role === "operator" ? null : role, from, listingId, order: "asc", limit: 100, cursor };
-    const page: Page<Booking> = await client.get("/bookings", query, { signal });
-    found.push(...page.items.filter((booking) => booking.seriesId === seriesId));
-    cursor = page.nextCursor;
-  } while (cursor);
+  for await (const booking of itemsOf<Booking>(client, "/bookings", query, { signal })) {
+    if (booking.seriesId === seriesId) found.push(booking);
+  }
   return found;
 }
 

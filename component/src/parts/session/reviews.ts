@@ -1,10 +1,7 @@
 /** The reviews of a session, or the permit to write one. */
 
-import type { Client } from "../../api/client.js";
+import { itemsOf, type Client } from "../../api/client.js";
 import type { Page, Review, ReviewPermit, Session } from "../../api/types.js";
-
-/** Of permits, of a hundred entries each: people have few. */
-const MAX_PAGES = 20;
 
 export interface ReviewsOrPermit {
   permit: ReviewPermit | null;
@@ -26,12 +23,8 @@ export async function readReviews(
 }
 
 async function findPermit(client: Client, session: Session, signal: AbortSignal): Promise<ReviewPermit | null> {
-  let cursor: string | null = null;
-  for (let number = 0; number < MAX_PAGES; number++) {
-    const page: Page<ReviewPermit> = await client.get("/reviews/permits", { limit: 100, cursor }, { signal });
-    const found = page.items.find(({ sessionId }) => sessionId === session.id);
-    cursor = page.nextCursor;
-    if (found || !cursor) return found ?? null;
+  for await (const permit of itemsOf<ReviewPermit>(client, "/reviews/permits", {}, { signal })) {
+    if (permit.sessionId === session.id) return permit;
   }
   return null;
 }

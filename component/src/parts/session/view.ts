@@ -5,7 +5,7 @@ import type { Review, Session } from "../../api/types.js";
 import { formatSpan, formatZone } from "../../i18n/time.js";
 import type { Rendered } from "../../booking/contracts.js";
 import { creditText, moneyOf } from "../../ui/paid.js";
-import { momentOf, signInButton } from "../../ui/view.js";
+import { button, message, momentOf, signInButton } from "../../ui/view.js";
 import { renderDialog } from "./dialogs.js";
 import type { SessionFlow } from "./flow.js";
 import { reasonOf, renderError, renderStars, renderWaiting, type SessionView } from "./pieces.js";
@@ -26,14 +26,12 @@ import {
 export function renderSession(view: SessionView): TemplateResult {
   const { state, words, context, flow } = view;
   const { session, phase } = state;
+  const reload = button(words.reload, () => flow.load());
   if (phase === "failed") {
     const { signInUrl } = context.options;
-    return html`<div class="message danger" part="message" role="alert">
-      <p>${reasonOf(view, state.error)}</p>
-      ${state.error?.status === 401
-        ? signInButton(signInUrl, context.words.form.signInLink, () => context.flow.signIn())
-        : html`<button part="button" @click=${() => flow.load()}>${words.reload}</button>`}
-    </div>`;
+    const isSignedOut = state.error?.status === 401;
+    const signIn = signInButton(signInUrl, context.words.form.signInLink, () => context.flow.signIn());
+    return message("danger", reasonOf(view, state.error), isSignedOut ? signIn : reload);
   }
   const can = possible(state);
   const status = session?.status ?? context.options.sessionStatus;
@@ -46,7 +44,7 @@ export function renderSession(view: SessionView): TemplateResult {
     ${state.notice && !state.dialog ? html`<p class="message" part="message">${state.notice}</p>` : nothing}
     ${state.error && !state.dialog ? renderError(view, state.error) : nothing}
     ${phase === "ready" && !roleOf(state)
-      ? html`<div><button part="button" @click=${() => flow.load()}>${words.reload}</button></div>`
+      ? html`<div>${reload}</div>`
       : nothing}
     ${state.dialog ? nothing : renderWaiting(view)}
     ${session ? renderLoaded(view, session, can) : html`<span class="skeleton tall" aria-hidden="true"></span>`}
@@ -83,7 +81,7 @@ function renderActions(view: SessionView, session: Session, can: Possible): Rend
   const isOnline = session.location === null || session.location.kind === "online";
   const open = (dialog: DialogName) => () => flow.openDialog(dialog);
   const doing = state.doing !== null;
-  const button = (action: Action, label: string, click: () => unknown, isMain = false): TemplateResult =>
+  const actionButton = (action: Action, label: string, click: () => unknown, isMain = false): TemplateResult =>
     html`<button
       part=${isMain ? "button primary" : "button"}
       class=${isMain ? "primary" : ""}
@@ -98,13 +96,13 @@ function renderActions(view: SessionView, session: Session, can: Possible): Rend
       html`<a class="button primary" part="button primary" href=${can.join} target="_blank" rel="noopener noreferrer"
         >${words.join} <span class="visually-hidden">${words.newWindow}</span></a
       >`,
-    can.start && button("start", words.start, () => flow.start(), !can.join),
-    can.complete && button("complete", words.complete, open("complete"), !can.join),
-    can.review && button("review", words.review, open("review"), true),
-    can.cancel && button("cancel", words.cancel, open("cancel")),
-    can.leave && button("leave", words.leave, open("cancel")),
-    can.noShow.length && button("no-show", words.noShow, open("no-show")),
-    can.cancelSeries && button("series", words.cancelSeries, open("series")),
+    can.start && actionButton("start", words.start, () => flow.start(), !can.join),
+    can.complete && actionButton("complete", words.complete, open("complete"), !can.join),
+    can.review && actionButton("review", words.review, open("review"), true),
+    can.cancel && actionButton("cancel", words.cancel, open("cancel")),
+    can.leave && actionButton("leave", words.leave, open("cancel")),
+    can.noShow.length && actionButton("no-show", words.noShow, open("no-show")),
+    can.cancelSeries && actionButton("series", words.cancelSeries, open("series")),
   ].filter(Boolean);
   const when = later ? (isOnline ? words.startAndJoinFrom : words.startFrom)(momentOf(view, later)) : "";
   if (!buttons.length && !when) return nothing;
