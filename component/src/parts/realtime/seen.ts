@@ -10,17 +10,22 @@ export type Seen = Pick<
   BookingState,
   "course" | "offers" | "products" | "listing" | "durationMinutes" | "mentorId" | "calendar"
 > & {
+  /** The component's API and what it books. */
+  key: string;
   /** Of what is free, in milliseconds since the epoch. */
   asOf: number;
 };
 
 const WRITE_AFTER_MS = 2_000;
 const MAX_AGE_MS = 14 * 86_400_000;
+/** Of the pages that were seen, the latest. */
+const MAX_KEPT = 10;
 
 export class LastSeen {
   /** When what is shown was true, where it was kept from an earlier visit. */
   asOf: number | null = null;
   #isRestoring = false;
+  #isTidy = false;
   #timer: ReturnType<typeof setTimeout> | undefined;
 
   constructor(
@@ -49,9 +54,22 @@ export class LastSeen {
       this.#timer = undefined;
       const { phase, course, offers, products, listing, durationMinutes, mentorId, calendar } = this.context.store.state;
       if (phase !== "ready" || calendar.isLoading || calendar.error || this.asOf !== null) return;
-      const seen = { course, offers, products, listing, durationMinutes, mentorId, calendar, asOf: this.readAt() };
-      this.records.put(this.#key, seen).catch(() => undefined);
+      const key = this.#key;
+      const seen = { key, course, offers, products, listing, durationMinutes, mentorId, calendar, asOf: this.readAt() };
+      void this.records.put(key, seen).then(
+        () => this.#tidy(),
+        () => undefined,
+      );
     }, WRITE_AFTER_MS);
+  }
+
+  /** Forgets, once a visit, what is too old or too much. */
+  async #tidy(): Promise<void> {
+    if (this.#isTidy) return;
+    this.#isTidy = true;
+    const all = (await this.records.all()).sort((one, other) => other.asOf - one.asOf);
+    const old = all.filter(({ asOf }, at) => at >= MAX_KEPT || Date.now() - asOf > MAX_AGE_MS);
+    for (const { key } of old) await this.records.delete(key);
   }
 
   async #restore(): Promise<void> {
@@ -59,7 +77,7 @@ export class LastSeen {
     if (!this.#isWanted()) return;
     const seen = await this.records.get(this.#key);
     if (!seen || Date.now() - seen.asOf > MAX_AGE_MS || !this.#isWanted()) return;
-    const { asOf, ...kept } = seen;
+    const { asOf, key: _key, ...kept } = seen;
     const isShown = this.asOf !== null;
     this.asOf = asOf;
     this.#isRestoring = true;
