@@ -22,7 +22,7 @@ it("basic is small, and needs no other file", () => {
 const named = (name: string): string =>
   Object.keys(manifest.files).find((file) => new RegExp(`^${name}-.{8}\\.js$`).test(file)) ?? "";
 
-// What loads together in one view: a part loads the view that is shown.
+// Files that load together in one view: a part loads the view that is shown.
 it.each([
   ["realtime", ["realtime"]],
   ["enhanced, where people book", ["enhanced", "extras"]],

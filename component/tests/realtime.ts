@@ -1,4 +1,4 @@
-/** What the tests of the live part build on: a flow without a server, mentors, slots. */
+/** Fixtures of the live part: a flow without a server, mentors, slots. */
 
 import type { LitElement } from "lit";
 import { vi } from "vitest";

@@ -25,7 +25,7 @@ describe("the reference of the element", () => {
   });
 
   // `npm run reference` writes the page.
-  it("is the page that stands in docs", async () => {
+  it("is the page in docs", async () => {
     const attributes = [...SessionBooking.elementProperties]
       .filter(([, options]) => typeof options.attribute === "string")
       .map(([name, options]) => [String(options.attribute), String(name)] as const);

@@ -23,7 +23,7 @@ const TYPES = {
   "public/words.ts": ["OwnWords"],
 };
 
-/** What is documented, and the names that the source uses. */
+/** The documentation, and the names that the source uses. */
 export interface Reference {
   element: CustomElement;
   usedParts: string[];
@@ -76,7 +76,7 @@ export function writeReference({ element }: Reference, attributes: ReadonlyMap<s
     ]),
     ...section("Events", ["event", "meaning"], events.map((event) => [code(event.name), event.description ?? ""])),
     "",
-    "All bubble, and cross shadow roots. What they have in `detail` is [below](#types).",
+    "All bubble, and cross shadow roots. The types of their `detail` are [below](#types).",
     ...section("CSS custom properties", ["property", "default, light", "default, dark", "meaning"], [
       ...(element.cssProperties ?? []).map(({ name, description = "" }) => {
         const [light, dark = light] = styles.get(name) ?? [];

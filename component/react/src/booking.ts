@@ -17,7 +17,7 @@ export const UnifiedSessionBooking = forwardRef<SessionBookingElement, UnifiedSe
     const { children, onLoadError: _, token, sessionActions, onSuccess, words, ...rest } = props;
     const element = useRef<SessionBookingElement>(null);
     const latest = useRef(props);
-    // One for all renders, those of strict mode included: another one starts the element anew.
+    // One for all renders, those of strict mode included: another one restarts the element.
     const latestToken = useRef(() => tokenOf(latest.current));
     useImperativeHandle(ref, () => element.current as SessionBookingElement, []);
 
@@ -29,7 +29,7 @@ export const UnifiedSessionBooking = forwardRef<SessionBookingElement, UnifiedSe
       if (contentOf(element.current.words) !== contentOf(words)) element.current.words = words ?? null;
     });
 
-    // A function that a page writes anew in each render is the same one for the element.
+    // The element takes the functions that a page writes in each render for the same ones.
     const fixedToken = typeof token === "function" ? null : (token ?? null);
     const hasTokenFunction = typeof token === "function";
     useElementEffect(() => {
@@ -53,7 +53,7 @@ function tokenOf({ token }: UnifiedSessionBookingProps): string | null | Promise
   return typeof token === "function" ? token() : (token ?? null);
 }
 
-/** What words say, by which those of one render are compared with those of the next: others start the element anew. */
+/** The texts of words, by which two renders are compared: other texts restart the element. */
 function contentOf(words: UnifiedSessionBookingProps["words"]): string {
   return JSON.stringify(words ?? {}, (_, word: unknown) => (typeof word === "function" ? String(word) : word));
 }

@@ -3,7 +3,7 @@
 import type { HTMLAttributes } from "react";
 import type { OwnWords, Session, SessionActions, SessionBookingEvents, TokenProvider, Variant } from "../../src/public/index.js";
 
-/** What the element is given; the element's own documentation describes each. */
+/** Props that the element is given; the element's own documentation describes each. */
 export interface BookingOptions {
   variant?: Variant;
   mentor?: string | null;
@@ -44,7 +44,7 @@ export interface BookingHandlers {
   onSignIn?: Handler<"signin">;
 }
 
-/** What every element takes; its children are shown until the element's script is there. */
+/** Props of every element; its children are shown until the element's script is there. */
 type ElementProps = Omit<HTMLAttributes<SessionBookingElement>, keyof BookingOptions | keyof BookingHandlers | "dir">;
 
 export interface UnifiedSessionBookingProps extends BookingOptions, BookingHandlers, ElementProps {

@@ -119,7 +119,7 @@ it("takes what every element takes", () => {
   expect([element.title, element.tabIndex, onClick.mock.calls.length]).toEqual(["Book", 0, 1]);
 });
 
-it("keeps words that are the same, since others start the element anew", () => {
+it("keeps words that are the same, since others restart the element", () => {
   const french = () => ({ tryAgain: "Encore", retryIn: (seconds: string) => `Encore dans ${seconds}.` });
   const { element, render } = mount(<UnifiedSessionBooking mentor="m1" words={french()} />);
   const given = element.words;

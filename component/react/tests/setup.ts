@@ -1,4 +1,4 @@
-/** What the tests of both Reacts share: a page with the element, and an API that does not answer. */
+/** The setup of the tests of both Reacts: a page with the element, and an API that does not answer. */
 
 import { act, type ReactElement } from "react";
 import { createRoot, type Root } from "react-dom/client";

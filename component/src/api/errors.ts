@@ -40,7 +40,7 @@ export class ApiError extends Error {
     return error instanceof ApiError ? error : new ApiError(0, "unexpected", String(error));
   }
 
-  /** What a page's own action failed with: a failure like the API's. */
+  /** The failure of a page's own action, in the form of the API's. */
   static ofPage(error: unknown): ApiError {
     if (error instanceof ApiError) return error;
     return new ApiError(0, "page", error instanceof Error ? error.message : typeof error === "string" ? error : "");

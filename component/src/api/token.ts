@@ -2,7 +2,7 @@
 
 import { ApiError } from "./errors.js";
 
-/** What a page may give as `token`: a token, or a function that gets one. */
+/** A page's `token`: a token, or a function that gets one. */
 export type TokenProvider = string | (() => string | null | Promise<string | null>);
 
 export interface TokenOptions {
@@ -25,7 +25,7 @@ export class Tokens {
   #source = 0;
   /** Whether a token was asked for, with whatever answer: before, nothing is shown in anyone's name. */
   #isAnswered = false;
-  /** What was known when the page gave another source, until that has given a token. */
+  /** The token and person before the page gave another source, until that source has given a token. */
   #before: { value: string | null; subject: string | null } | null = null;
   #refused: string | null = null;
   readonly #couldSignIn: boolean;
@@ -76,7 +76,7 @@ export class Tokens {
     return this.#refused !== null;
   }
 
-  /** Forgets a token that was refused; the next one is fetched anew. Whether there can be another one. */
+  /** Forgets a token that was refused. Whether another one can be fetched. */
   refuse(token: string | null): boolean {
     if (token === this.#value) {
       this.#value = null;
@@ -141,7 +141,7 @@ export class Tokens {
     this.#before = null;
     if (before && token !== before.value && (!sub || sub !== before.subject)) {
       this.onOther();
-      // What was asked for in the name of the one before is not asked for in this one's.
+      // A request in the name of the person before is not sent in the name of this one.
       throw new ApiError(401, "unauthenticated");
     }
     if (token !== this.#refused) this.#refused = null;

@@ -7,7 +7,7 @@ type Schemas = components["schemas"];
 export type Money = Schemas["Money"];
 export type CancellationPolicy = Schemas["AgreedPolicy"];
 
-/** What people agree to when they book. */
+/** People agree to these when they book. */
 export interface Terms {
   price: Money;
   /** Null: mentees cannot cancel. */

@@ -22,7 +22,7 @@ export function renderCard(view: View, listingId: string | null): TemplateResult
   </header>`;
 }
 
-/** Who a mentor is: picture, name, headline, rating. */
+/** A mentor's picture, name, headline and rating. */
 export function renderPerson(view: View, mentor: Mentor): TemplateResult {
   return html`<div class="person">
     ${renderAvatar(mentor)}

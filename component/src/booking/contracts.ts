@@ -1,4 +1,4 @@
-/** What the element, the booking and the lazy parts ask of each other: types alone. */
+/** Contracts between the element, the booking and the lazy parts: types alone. */
 
 import type { LitElement, TemplateResult, nothing } from "lit";
 import type { Client } from "../api/client.js";
@@ -14,7 +14,7 @@ import type { BookingState, Form, Offer, Payment, Submission } from "./state.js"
 
 export type Rendered = TemplateResult | typeof nothing;
 
-/** What the page gave to the element; `context.options` has the present ones at each use. */
+/** Options that the page gave to the element; `context.options` has the present ones at each use. */
 export interface Options {
   readonly variant: Variant;
   readonly mentorId: string | null;
@@ -35,10 +35,10 @@ export interface Options {
   readonly locale: string;
 }
 
-/** What the flow needs of the element. */
+/** The element, as the flow needs it. */
 export interface FlowContext {
   readonly client: Client;
-  /** Aborted when the element has left the page, or starts anew: then everything of this start ends. */
+  /** Aborted when the element has left the page, or restarts: then everything of this start ends. */
   readonly signal: AbortSignal;
   readonly store: Store<BookingState>;
   readonly telemetry: Telemetry;
@@ -56,7 +56,7 @@ export interface FlowContext {
   emit<K extends keyof SessionBookingEvents>(name: K, detail: SessionBookingEvents[K]): void;
 }
 
-/** What lazy parts are given. */
+/** The context of lazy parts. */
 export interface PartContext extends FlowContext {
   /** Rendered again when a store of the part has changed; `shadowRoot` has what is rendered. */
   readonly element: LitElement;
@@ -65,7 +65,7 @@ export interface PartContext extends FlowContext {
   announce(sentence: string): void;
 }
 
-/** What every view of the booking is given. */
+/** Given to every view of the booking. */
 export interface View extends Shown {
   readonly state: Readonly<BookingState>;
   readonly flow: BookingActions;
@@ -77,9 +77,9 @@ export interface View extends Shown {
   readonly signInUrl: string | null;
 }
 
-/** What people do, and what parts tell: the booking flow. */
+/** The booking flow: actions of people, and changes that parts tell. */
 export interface BookingActions {
-  /** What follows the booking that is pending or requested, once it is loaded. */
+  /** Follows the booking that is pending or requested, once the part is loaded. */
   readonly following: FollowingPart | null;
   load(): Promise<void>;
   /** Reads the slots again: after a change that is known only as such. */
@@ -141,9 +141,9 @@ export interface CoursePart {
   durationsOf(offers: readonly Offer[]): number[];
   /** Looks up the person's bundles, and chooses what pays: what is named, or was chosen before; credits at first. */
   proposePayment(context: Pick<FlowContext, "client" | "store">, key: string | null, signal: AbortSignal): Promise<void>;
-  /** What names the course in a request, and what pays. */
+  /** The fields of a request that name the course and the payment. */
   paymentOf(state: BookingState): object;
-  /** What a bundle pays. */
+  /** The price in sessions of a bundle. */
   creditsText(view: View, sessions: number): string;
   courseWords(shown: Shown): { lateCredit: string };
   /** The choice of a duration and of a mentor, above the calendar. */
@@ -165,18 +165,18 @@ export interface FollowingPart {
    * @param bookingId the booking which was left off before a reload; null for the one that is shown.
    */
   follow(bookingId?: string | null): Promise<void>;
-  /** What can be done with the booking, beside what the result offers in any case. */
+  /** The actions on the booking; `others` are those of every result. */
   render(view: View, others: TemplateResult): Rendered;
-  /** What the result adds of a session that does not exist yet, before that takes long. */
+  /** The result's hint while a session is being created. */
   hint(submission: Submission, locale: string): string | undefined;
-  /** What the result shows of a request that its mentor declined, its mentee withdrew, or that was not decided in time. */
+  /** The result of a request that was declined, withdrawn or not decided in time. */
   closed(booking: Booking, locale: string): Outcome;
   stop(): void;
 }
 
 /** Whom the following tells what has become of the booking. */
 export interface Followed {
-  /** What was saved of it is of no use any longer. */
+  /** The saved booking is of no more use. */
   forget(): void;
   bookingChanged(booking: Booking): void;
   sessionChanged(session: Session): void;
@@ -214,13 +214,13 @@ export interface Extras {
 export interface SeriesPart {
   /** The fields of a series, in the form. */
   render(): Rendered;
-  /** What the fields say; null for a single session. Goes into the request's body. */
+  /** The series that the fields describe, for the request's body; null for a single session. */
   recurrence(): Recurrence | null;
   /** How many sessions they make, as far as is known: dates that are not free are left out. */
   sessions(): number;
   /** Whether the fields have something wrong, which they say themselves. */
   hasMistake(): boolean;
-  /** What became of a series, in the result. */
+  /** The dates of a booked series, and those left out, in the result. */
   renderResult(series: Series): Rendered;
 }
 
@@ -258,7 +258,7 @@ export interface RealtimePart {
    * @param wasSent whether it may have reached the API all the same.
    */
   queue(booking: Saved, error: ApiError, wasSent: boolean): boolean;
-  /** What can be done with the booking that waits, in the result. */
+  /** The actions on the booking that waits, in the result. */
   renderQueued(): Rendered;
 }
 

@@ -125,7 +125,7 @@ describe("a hold", () => {
     flow.leaveForm();
     flow.chooseSlot(slot("2030-05-04T11:00:00Z"));
     await settle();
-    // The next one is asked for after it: the API would put the later answer in the place of the other.
+    // The next one is asked for after it: the API would replace the one by the other.
     expect(answers).toHaveLength(1);
     answers[0]?.({ status: 201, body: HOLD });
     await settle();

@@ -1,4 +1,4 @@
-/** What people do, as methods that change the state: load, choose, fill in, send. Views call these alone. */
+/** Actions of people that change the state: load, choose, fill in, send. Views call these alone. */
 
 import { ApiError } from "../api/errors.js";
 import type { Booking, Session, Slot } from "../api/types.js";
@@ -32,7 +32,7 @@ export class BookingFlow implements BookingActions {
       context,
       (error) => this.slotLost(error),
       () => this.#requireSignIn(),
-      // What is being sent has an answer of its own.
+      // A booking that is being sent has its own answer.
       (error) => isSubmitting(store.state) || this.#termsChanged(error),
     );
     this.#saved = new SavedBooking(client.base, [options.mentorId, options.courseId, options.listingId].join(","));
@@ -163,7 +163,7 @@ export class BookingFlow implements BookingActions {
     const { store } = this.context;
     const { form, listing, course, mentorId, offers } = store.state;
     const listings = offers.flatMap((offer) => offer.listings);
-    // What was proposed for another listing is not a person's own words.
+    // The title of another listing was proposed, not written by the person.
     const isOwnTitle = form.title && !listings.some((each) => each.title === form.title);
     store.update({
       slot,
@@ -216,7 +216,7 @@ export class BookingFlow implements BookingActions {
     const { needsSignIn, submission, slot } = store.state;
     if (needsSignIn && submission.kind !== "refused") return this.signIn();
     if (submission.kind === "sending" || !slot || !chosenOffer(store.state)) return;
-    // It waited for a connection, and is not on offer any more: no other listing is booked in its place.
+    // The listing was withdrawn while the booking waited for a connection: no other one is booked instead.
     if (!chosenListing(store.state)) return this.#refused(new ApiError(404, "not_found"));
     if (!store.state.form.title.trim()) return store.update({ fieldErrors: { title: [words.form.titleMissing] } });
     // The focus goes to the field that is wrong.
@@ -298,7 +298,7 @@ export class BookingFlow implements BookingActions {
     if (isOther && store.state.hold.kind !== "held") void this.#hold.take();
   }
 
-  /** The chosen time cannot be booked any more: back to the other times, the form's words are kept. */
+  /** The chosen time is lost: back to the other times, the form's words are kept. */
   #lose(error: ApiError): void {
     const { store } = this.context;
     const { slot, calendar } = store.state;
@@ -373,7 +373,7 @@ export class BookingFlow implements BookingActions {
   #failLoading(error: unknown): void {
     this.#isShown();
     if (this.context.signal.aborted) return;
-    // What is no failure of the API is one of the import.
+    // Any other failure is one of the import.
     const failure = error instanceof ApiError ? error : ApiError.ofPart();
     this.#submitter.report(failure, "load");
     this.context.store.update({ phase: failure.status === 401 ? "signed-out" : "failed", error: failure });

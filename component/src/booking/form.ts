@@ -97,7 +97,7 @@ export function sessionsOf({ enhanced }: View): number {
   return enhanced?.extras?.series.sessions() ?? 1;
 }
 
-/** What is paid: sessions of a bundle, or a price; of a series, also in all. */
+/** The price, or the sessions of a bundle; of a series, also in all. */
 export function paymentText(view: View, isByCredit: boolean, price: Money | null, sessions: number): string | null | undefined {
   if (isByCredit) return view.course?.creditsText(view, sessions);
   if (!price) return null;
@@ -108,7 +108,7 @@ function totalOf(view: View, price: Money, sessions: number): string {
   return priceOf(view, { ...price, amount: price.amount * sessions });
 }
 
-/** What a cancellation costs, and until when it is free. */
+/** The cost of a cancellation, and until when it is free. */
 function termsOf(view: View, listing: Listing, price: Money | null): string {
   const { words, locale, state, course, now } = view;
   const { cancellation } = listing;

@@ -18,7 +18,7 @@ export class HoldKeeper {
 
   constructor(
     private readonly context: FlowContext,
-    /** The time cannot be booked any more. */
+    /** The time is lost. */
     private readonly onLost: (error: ApiError) => void,
     private readonly onSignedOut: () => void,
     /** It has other terms than those that are shown. */
@@ -29,7 +29,7 @@ export class HoldKeeper {
 
   /** Asks for a hold of the chosen slot; an own one that overlaps is replaced by the API. */
   take(): Promise<void> {
-    // Not before one that is given back has its answer: the API would put the later one in the place of the other.
+    // A hold that is given back has its answer first: the API would replace the one by the other.
     return (this.#taking = this.#take(this.settled()));
   }
 
@@ -82,7 +82,7 @@ export class HoldKeeper {
     if (hold.kind === "held") this.#giveBack(hold.hold);
   }
 
-  /** If it fails, the hold ends by itself. */
+  /** If it fails, the hold expires. */
   #giveBack({ id }: Hold): void {
     this.context.client.fetch(`/holds/${id}`, { method: "DELETE" }, { keepalive: true }).catch(() => undefined);
   }
@@ -93,7 +93,7 @@ export class HoldKeeper {
     this.context.store.update({ hold: { kind: "none" } });
   }
 
-  /** Waits for the end of the hold; anew after timers have rested, in a page in the background. */
+  /** Waits for the end of the hold; called again after timers have rested, in a page in the background. */
   check(): void {
     clearTimeout(this.#timer);
     const { hold } = this.context.store.state;

@@ -20,7 +20,7 @@ export function chosenListing(state: BookingState): Listing | null {
   return listings.find((listing) => listing.durationMinutes === state.durationMinutes) ?? null;
 }
 
-/** What the booking costs; null where a credit pays, or nothing is chosen that pays. */
+/** The booking's price; null where a credit pays, or nothing is chosen that pays. */
 export function chosenPrice(state: BookingState): Money | null {
   if (!state.course) return state.listing?.price ?? null;
   return state.payment?.kind === "product" ? state.payment.product.price : null;
@@ -35,7 +35,7 @@ export function shownTerms(state: BookingState, price = chosenPrice(state)): obj
   return { ...(price && { expectedPrice: price }), expectedCancellation: chosenListing(state)?.cancellation };
 }
 
-/** What changes where the present terms of what is chosen take the place of those that were shown. */
+/** The change of state by which the present terms replace the ones shown. */
 export function withTerms(state: BookingState, terms: Partial<Terms>): Partial<BookingState> {
   const { course, payment } = state;
   if (terms.price && course) {

@@ -1,4 +1,4 @@
-/** What became of the booking: booked, requested, waiting, or closed. */
+/** The outcome of the booking: booked, requested, waiting, or closed. */
 
 import { html, nothing, type TemplateResult } from "lit";
 import { button, summary, whenOf } from "../ui/view.js";

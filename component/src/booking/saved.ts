@@ -1,4 +1,4 @@
-/** What survives a reload in this tab: the chosen slot, the form, and the request that may have been sent. */
+/** Survives a reload in this tab: the chosen slot, the form, and the request that may have been sent. */
 
 import type { Slot } from "../api/types.js";
 import type { Form } from "./state.js";
@@ -24,7 +24,7 @@ export interface Saved {
   request: SentRequest | null;
   /** A request that the mentor has not decided, or an accepted booking whose session is not there yet. */
   bookingId: string | null;
-  /** Who was signed in, by `sub` of the token; null where that was not known. */
+  /** The person who was signed in, by `sub` of the token; null where that was not known. */
   userId: string | null;
 }
 

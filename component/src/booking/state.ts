@@ -20,7 +20,7 @@ export interface Calendar {
   error: ApiError | null;
 }
 
-/** What pays for a session of a course; null where the listing has its price. */
+/** Pays for a session of a course; null where the listing has its price. */
 export type Payment = { kind: "product"; product: Product } | { kind: "bundle"; bundle: Bundle };
 
 /** A payment's name in a form. */
@@ -34,7 +34,7 @@ export interface Form {
   notes: string;
 }
 
-/** Reasons by the form's fields; `other` has those of fields that the form does not show. */
+/** Reasons by the form's fields; `other` is for fields that the form does not show. */
 export type FieldErrors = Partial<Record<keyof Form | "recurrence" | "other", string[]>>;
 
 export type HoldState =

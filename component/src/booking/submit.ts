@@ -63,7 +63,7 @@ export class Submitter implements Followed {
     if (this.#request && submission.kind === "queued") await this.#send(this.#request, this.#request, isAsked);
   }
 
-  /** What was sent is a different thing from what is chosen next. */
+  /** The next choice is another booking than the one that was sent. */
   forget(): void {
     this.#request = null;
     this.following?.stop();
@@ -76,7 +76,7 @@ export class Submitter implements Followed {
     if (saved) this.saved.write(saved);
   }
 
-  /** A session has changed: that of the booking which is pending or requested becomes the result. */
+  /** A session has changed: if it belongs to the booking that is pending or requested, it becomes the result. */
   sessionChanged(session: Session): void {
     const { submission } = this.context.store.state;
     if (!isAwaited(submission) || session.bookingId !== submission.booking.id) return;
@@ -152,7 +152,7 @@ export class Submitter implements Followed {
    */
   async #send(request: SentRequest, renewed = isFresh(request) ? request : null, isAsked = false): Promise<boolean> {
     const { client, options, store } = this.context;
-    // What waits is kept already: for all tabs, where that is possible.
+    // A booking that waits is kept already: for all tabs, where that is possible.
     const isQueued = store.state.submission.kind === "queued";
     this.#request = request;
     if (!isQueued) this.save();
@@ -182,7 +182,7 @@ export class Submitter implements Followed {
       if (this.context.signal.aborted) return true;
       const failure = ApiError.of(error);
       if (failure.isTemporary && this.#queue(failure)) return true;
-      // What may have been booked is tried again with the same key; what was refused is another request.
+      // A request that may have booked is sent again with the same key; after a refusal, the next one has another key.
       if (!failure.isTemporary && failure.status !== 401) this.#request = this.#unanswered = null;
       this.save();
       this.report(failure, "book");

@@ -1,4 +1,4 @@
-/** What pages give to the element, besides texts and flags. */
+/** Values that pages give to the element, besides texts and flags. */
 
 import type { CancellationType } from "../api/types.js";
 
@@ -11,7 +11,7 @@ export function variantOf(name: string): Variant | null {
   return variant === "basic" || variant === "enhanced" || variant === "realtime" ? variant : null;
 }
 
-/** What completes a session. */
+/** The record with which a session is completed. */
 export interface Completion {
   notes?: string;
   rating?: number;
@@ -19,7 +19,7 @@ export interface Completion {
   actionItems?: string[];
 }
 
-/** What the page does itself instead of the component's own call; a rejected promise is shown as a failure. */
+/** The page's own actions instead of the component's calls; a rejected promise is shown as a failure. */
 export interface SessionActions {
   onStart?: (sessionId: string) => unknown;
   onComplete?: (sessionId: string, completion: Completion) => unknown;

@@ -1,4 +1,4 @@
-/** What owners measure: load time, first slot, stream health, errors. The lazy part "beacon" sends it. */
+/** Measured for owners: load time, first slot, stream health, errors. The lazy part "beacon" sends it. */
 
 import type { ApiError } from "../api/errors.js";
 

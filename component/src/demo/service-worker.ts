@@ -36,7 +36,7 @@ self.addEventListener("fetch", (event) => {
 
 type Kind = "page" | "stable" | "immutable" | "other";
 
-/** What a request is for; `other` goes its own way: the API, other sites, everything that is signed in. */
+/** The kind of a request; `other` goes its own way: the API, other sites, everything that is signed in. */
 function kindOf(request: Request): Kind {
   const { href, origin, pathname } = new URL(request.url);
   if (request.method !== "GET" || origin !== self.location.origin || request.headers.has("Authorization")) return "other";
@@ -70,7 +70,7 @@ async function fromNetwork(request: Request): Promise<Response> {
   return Promise.race([answer.catch(() => kept), slow]);
 }
 
-/** Keeps the files of the version that there is now, and forgets those of earlier ones. */
+/** Keeps the files of the present version, and forgets earlier ones. */
 async function refresh(): Promise<void> {
   const cache = await caches.open(CACHE);
   const answer = await fetch(MANIFEST, { cache: "no-cache" });
@@ -80,7 +80,7 @@ async function refresh(): Promise<void> {
   const names = Object.keys((JSON.parse(text) as { files: Record<string, unknown> }).files);
   const files = names.filter((name) => name.endsWith(".js") && name !== "service-worker.js").map((name) => ROOT + name);
   await cache.addAll(files.map((file) => new Request(file, { cache: "no-cache" })));
-  // Pages name the digests of their scripts: those of another version would load none.
+  // Pages name the digests of their scripts: pages of another version would load none.
   const old = (await cache.keys()).filter((each) => !files.includes(each.url));
   await Promise.all(old.map((each) => cache.delete(each)));
   // Demo pages may be turned off.

@@ -9,7 +9,7 @@ import { type Answer, type FakeApi, LISTING, MENTOR, NOW, SESSION, booking, offe
 
 const root = (element: SessionBooking): ShadowRoot => element.shadowRoot as ShadowRoot;
 
-/** What is there in the end; the clock goes on from look to look. */
+/** The thing that is there in the end; the clock goes on from look to look. */
 async function found<T>(look: () => T | null | undefined): Promise<T> {
   for (let looks = 0; looks < 400; looks++) {
     const there = look();
@@ -45,14 +45,14 @@ beforeEach(() => {
 });
 afterEach(async () => {
   document.body.replaceChildren();
-  // What an element does at its end asks the API of its test, too.
+  // At its end, an element asks the API of its test, too.
   await vi.advanceTimersByTimeAsync(0);
   await vi.dynamicImportSettled();
   vi.useRealTimers();
   vi.unstubAllGlobals();
 });
 
-it("loads again by itself when the connection is back", async () => {
+it("loads again when the connection is back", async () => {
   const api = offeringApi().on("GET /mentors/m1", refusal(503, "unavailable"));
   const element = shown();
   await one(element, ".message.danger");
@@ -124,8 +124,8 @@ describe("another token", () => {
   it.each([
     ["of another person", tokenOf("u10")],
     ["that does not say whose it is", "opaque"],
-    ["in place of no one", null],
-  ])("%s starts anew, without the words of the one before", async (_, token) => {
+    ["instead of no one", null],
+  ])("%s restarts it, without the words of the one before", async (_, token) => {
     const api = offeringApi();
     const element = shown({ token: tokenOf("u9"), publishableKey: "tpk_1" });
     const title = await filledIn(element, "Mine");
@@ -181,7 +181,7 @@ describe("another language of the page", () => {
   it.each([
     ["the page", () => document.documentElement],
     ["what is around the host of its shadow root", () => document.body.firstElementChild as Element],
-  ])("is that of all that is shown, and what was filled in stays: %s", async (_, of) => {
+  ])("belongs to all that is shown, and the form stays filled in: %s", async (_, of) => {
     offeringApi();
     const host = document.body.appendChild(document.createElement("section")).appendChild(document.createElement("div"));
     const element = Object.assign(new SessionBooking(), { api: "http://api.test", mentor: "m1", token: "t" });

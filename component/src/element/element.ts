@@ -25,9 +25,9 @@ const optionalFlag = {
 const LONGEST_PRESS_MS = 5_000;
 /** A click comes so soon after the end of its press. */
 const CLICK_AFTER_MS = 50;
-/** What is there before a run, and between two. */
+/** The state before a run, and between two. */
 const NO_STATE = initialState("UTC", "1970-01-01");
-/** Attributes of which a change starts anew. */
+/** Attributes of which a change restarts the element. */
 const SOURCES = [
   "variant", "mentor", "listing", "course", "session", "existingSessionId", "api", "tokenUrl", "publishableKey", "timeZone",
 ];
@@ -137,7 +137,7 @@ export class SessionBooking extends LitElement {
   enableOptimisticUpdates?: boolean;
   /** Whether a session can be joined, started, completed and cancelled here; by default yes. */
   showSessionActions?: boolean;
-  /** What the page does instead of the component's own calls: `{onStart, onComplete, onCancel}`. */
+  /** The page's own actions instead of the component's calls: `{onStart, onComplete, onCancel}`. */
   sessionActions?: SessionActions | null;
   /** Called when the session exists, also for a request that is accepted later while the page is open. */
   onSuccess?: ((session: Session) => void) | null;
@@ -176,7 +176,7 @@ export class SessionBooking extends LitElement {
     this.stop();
   }
 
-  /** Starts anew, with what the attributes and properties are now: after a person has signed in or out. */
+  /** Restarts with the present attributes and properties: after a person has signed in or out. */
   reload(): void {
     void this.start();
   }
@@ -202,7 +202,7 @@ export class SessionBooking extends LitElement {
 
   protected override willUpdate(changed: PropertyValues<this>): void {
     if (this.hasUpdated && RESTARTING.some((name) => changed.has(name))) void this.start();
-    // What is turned on later may need a part that is not there yet.
+    // A flag that is turned on later may need a part that is not there yet.
     else if (FLAGS.some((name) => changed.has(name as keyof SessionBooking))) void this.run?.loadParts();
     if (changed.has("token")) this.run?.renewToken();
     // A button that is disabled while it works has lost the focus to nothing, not to something else.
@@ -236,7 +236,7 @@ export class SessionBooking extends LitElement {
     const isOther = screen !== "loading" && screen !== this.screen && this.screen !== "loading";
     if (screen !== "loading") this.screen = screen;
     const focus = (selector: string): void => this.renderRoot.querySelector<HTMLElement>(selector)?.focus();
-    // What had the focus is gone with its view: people go on where the new one begins.
+    // The focus is gone with its view: people go on where the new one begins.
     const isGone = isOther || (state.needsSignIn && !this.shadowRoot?.activeElement);
     if (isGone && this.hadFocus) focus("[data-focus]");
     if (state.fieldErrors !== this.shownErrors) focus("[aria-invalid='true']");

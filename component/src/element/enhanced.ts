@@ -64,7 +64,7 @@ export function attach(context: PartContext): EnhancedPart {
     () => import("./extras.js"),
     ({ BookingExtras }) => loaded.update({ extras: new BookingExtras(context, words) }),
   );
-  /** What is added to booking, once it and its words are there. */
+  /** Additions to booking, once they and their words are there. */
   const extras = (): BookingExtras | null => {
     loadExtras();
     return loaded.state.words && loaded.state.extras;

@@ -1,4 +1,4 @@
-/** What is added to booking: series, refused times, availability, groups. Loaded unless a session alone is shown. */
+/** Additions to booking: series, refused times, availability, groups. Loaded unless a session alone is shown. */
 
 import type { PartContext, Rendered } from "../booking/contracts.js";
 import { renderOn } from "../core/store.js";

@@ -19,7 +19,7 @@ const PARTS_AFTER_MS = 3_000;
 /** Nor is what is measured. */
 const BEACON_AFTER_MS = 2_000;
 
-/** What a run needs of the element. */
+/** The element, as a run needs it. */
 export interface RunHost {
   readonly element: LitElement;
   /** The API's address, without a slash at the end. */
@@ -38,7 +38,7 @@ export interface RunHost {
   announce: PartContext["announce"];
 }
 
-/** Who comes late writes to a store that no one renders, asks the API nothing more, and dispatches no event. */
+/** An answer that comes late changes a store that no one renders, asks the API nothing more, and dispatches no event. */
 export class Run implements PartContext {
   readonly element: LitElement;
   readonly store = new Store<BookingState>(initialState("UTC", "1970-01-01"));
@@ -147,12 +147,12 @@ export class Run implements PartContext {
     this.element.requestUpdate();
   }
 
-  /** The page has given another token: the same person goes on, and a view that lacks one starts anew. */
+  /** The page has given another token: the same person goes on, and a view that lacks one restarts. */
   renewToken(): void {
     const { phase, needsSignIn } = this.store.state;
     const { tokens } = this.client;
     const isLacking = needsSignIn || phase === "failed" || phase === "signed-out" || tokens.isRefused;
-    // What is written in a dialog is kept nowhere else: it is sent again by the person.
+    // The words in a dialog are kept nowhere else: the person sends them again.
     if (isLacking && !this.element.shadowRoot?.querySelector("dialog[open]")) this.host.reload();
     else tokens.renew();
   }

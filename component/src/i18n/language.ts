@@ -21,7 +21,7 @@ export function languageOf(locale: string): Language {
 
 type Group = Record<string, unknown>;
 
-/** The words for a locale, with those of the page; in English, where the language cannot be loaded. */
+/** The words for a locale, with the page's own; in English, where the language cannot be loaded. */
 export async function loadWords(locale: string, own: Readonly<Group> | null = null): Promise<Words> {
   const words: Group = languageOf(locale) === "de" ? (await import("./de.js").catch(() => ({ de: en }))).de : en;
   const merged = Object.entries({ ...words, ...own }).map(([name, value]) => {
@@ -30,12 +30,12 @@ export async function loadWords(locale: string, own: Readonly<Group> | null = nu
   return Object.fromEntries(merged) as Words;
 }
 
-/** The words of a lazy part, with those of the page in their place. */
+/** The words of a lazy part, replaced by the page's own where it has some. */
 export function partWords<W extends object>(part: string, languages: Record<Language, W>, shown: Shown): W {
   return { ...languages[languageOf(shown.locale)], ...shown.words.parts?.[part] };
 }
 
-/** The locale of an element: its own `lang`, or that of what is around it, shadow roots included, or the browser's. */
+/** The locale of an element: its own `lang`, or its nearest ancestor's, shadow roots included, or the browser's. */
 export function localeOf(element: Element): string {
   const root = element.getRootNode();
   const lang = element.closest("[lang]")?.getAttribute("lang");
@@ -43,7 +43,7 @@ export function localeOf(element: Element): string {
   return root instanceof ShadowRoot ? localeOf(root.host) : navigator.language;
 }
 
-/** The roots in which an element is: those of shadow trees, and the document. */
+/** The roots in which an element is: shadow roots, and the document. */
 export function rootsOf(element: Element): Node[] {
   const root = element.getRootNode();
   return root instanceof ShadowRoot ? [root, ...rootsOf(root.host)] : [root];

@@ -1,4 +1,4 @@
-/** What pages and the React package take from the component: types alone. */
+/** The component's interface to pages and the React package: types alone. */
 
 export type { ApiError } from "../api/errors.js";
 export type { TokenProvider } from "../api/token.js";

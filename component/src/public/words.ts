@@ -1,4 +1,4 @@
-/** The words that a page may give, in place of the component's own. */
+/** The words by which a page may replace the component's own. */
 
 import type { Words } from "../i18n/en.js";
 import type { ExtrasWords } from "../i18n/enhanced/words.js";
@@ -18,5 +18,5 @@ export type PartWords = {
   readonly session?: Some<ExtrasWords>;
 };
 
-/** Single texts, or some of a group; `parts` has those of lazy parts. */
+/** Single texts, or some of a group; `parts` is for lazy parts. */
 export type OwnWords = Some<Omit<Words, "parts">> & { readonly parts?: PartWords };

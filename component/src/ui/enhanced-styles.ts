@@ -1,4 +1,4 @@
-/** The look of what the views of the part share; what they share with the basic one stands there. */
+/** Styles that the views of sessions and additions share. */
 
 import { css } from "lit";
 

@@ -1,4 +1,4 @@
-/** What sessions cost, and what comes back, in the words of sessions. */
+/** Prices and returned credits, in the words of sessions. */
 
 import type { CancellationQuote, Money } from "../api/types.js";
 import type { SessionWords } from "../i18n/enhanced/words.js";
@@ -17,7 +17,7 @@ export function isCreditUsable({ creditReturned, creditValidTo }: ReturnedCredit
   return creditReturned === true && (creditValidTo === null || Date.parse(creditValidTo) > Date.now());
 }
 
-/** What becomes of the credit that paid; empty where none did. */
+/** Whether the credit that paid comes back, in words; empty where none paid. */
 export function creditText(view: { words: SessionWords; locale: string; zone: string }, credit: ReturnedCredit): string {
   const { creditBack, creditBackUntil, creditLost, creditSpent } = view.words.cancelling;
   if (credit.creditReturned === null) return "";

@@ -52,7 +52,7 @@ export function message(tone: "note" | "danger" | "warning", content: unknown, a
   return html`<div class="message ${tone}" part="message" role="alert"><p>${content}</p>${action}</div>`;
 }
 
-/** What is wrong with a field, which names it by `aria-describedby`. */
+/** The mistakes in a field, which names them by `aria-describedby`. */
 export function renderErrors(id: string, reasons: string[] | undefined): TemplateResult {
   return html`<p class="error" id=${id} role=${reasons ? "alert" : nothing}>${reasons?.join(" ") ?? nothing}</p>`;
 }
@@ -94,7 +94,7 @@ export function signInButton(url: string | null, label: string, signIn: () => un
     : html`<button type="button" class="primary" part="button primary" @click=${signIn}>${label}</button>`;
 }
 
-/** What people who are not signed in can do. */
+/** Asks people to sign in. */
 export function signInMessage(
   { words, signInUrl, flow }: { words: Words; signInUrl: string | null; flow: { signIn(): void } },
   sentence = words.problems["unauthenticated"],

@@ -35,7 +35,7 @@ export class SlotsLoader {
   }
 
   /**
-   * Begins to read what `restart` will want, beside what is on offer: without a duration, the API takes that of the
+   * Begins to read the slots of `restart` while the offers are read: without a duration, the API takes that of the
    * listing, or the shortest.
    */
   begin(path: string, query: SlotsSource["query"]): void {
@@ -45,7 +45,7 @@ export class SlotsLoader {
     this.#early = this.client.get<Slots>(path, { ...query, ...span }, options).catch(() => null);
   }
 
-  /** Begins anew, for another listing or duration, at the month of today; goes on until there are free slots. */
+  /** Restarts at the month of today, for another listing or duration; goes on until there are free slots. */
   async restart(): Promise<void> {
     const now = Date.now();
     this.#change({ slots: [], from: now, to: now });

@@ -39,7 +39,7 @@ describe("availability", () => {
 });
 
 describe("near times", () => {
-  it("is told in words for today and tomorrow, in the visitor's zone", () => {
+  it("has words for today and tomorrow, in the visitor's zone", () => {
     expect(nearTime(NOW, NOW, "en-GB", "Europe/Berlin")).toBe("today, 11:00");
     expect(nearTime(NOW + DAY_MS, NOW, "de", "Europe/Berlin")).toBe("morgen, 11:00");
     // Half past eleven in the evening in Berlin is tomorrow in Tokyo.

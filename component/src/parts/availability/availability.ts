@@ -17,7 +17,7 @@ export interface Availability {
   inWeek: number | null;
 }
 
-/** What the known free times tell; null while they are being read. */
+/** Availability by the known free times; null while they are being read. */
 export function availabilityOf(state: BookingState, now: number): Availability | null {
   const { calendar, mentorId, zone } = state;
   if (!calendar.to || calendar.error || (calendar.isLoading && !calendar.slots.length)) return null;

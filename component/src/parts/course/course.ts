@@ -54,7 +54,7 @@ export async function proposePayment(
   store.update({ payment: payments.find((each) => keyOf(each) === wanted) ?? payments[0] ?? null });
 }
 
-/** What can pay for a session of a duration: credits first, since they are paid already. */
+/** Payments for a session of a duration: credits first, since they are paid already. */
 export function paymentsFor(state: BookingState): Payment[] {
   const fits = (durationMinutes: number | null): boolean =>
     durationMinutes === null || durationMinutes === state.durationMinutes;
@@ -69,13 +69,13 @@ export function paymentsFor(state: BookingState): Payment[] {
   ];
 }
 
-/** What names the course in a request, and what pays. */
+/** The fields of a request that name the course and the payment. */
 export function paymentOf({ course, payment }: BookingState): object {
   const paid = payment?.kind === "bundle" ? { bundlePurchaseId: payment.bundle.id } : { productId: payment?.product.id };
   return { courseId: course?.id, ...paid };
 }
 
-/** What a bundle pays. */
+/** The price in sessions of a bundle. */
 export function creditsText(view: View, sessions: number): string {
   return count(view, sessions, courseWords(view).byCredits);
 }

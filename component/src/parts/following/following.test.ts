@@ -125,7 +125,7 @@ describe("a request without an answer", () => {
   const keys = (api: FakeApi): Set<string | null> =>
     new Set(api.called("POST /sessions/book").map((call) => call.headers.get("Idempotency-Key")));
 
-  it("has booked, as it turns out when the form is sent anew", async () => {
+  it("has booked, as it turns out when the form is sent again", async () => {
     const api = lost();
     const { flow, store, events } = await sent("First words");
     await settle(60_000);

@@ -39,7 +39,7 @@ export class Following implements FollowingPart {
         if (!isOpen(booking)) return this.followed.forget();
         store.update({ submission: { kind: booking.status === "draft" ? "requested" : "pending", booking } });
       }
-      // Rendered anew, now with what this part shows.
+      // Rendered again, now with this part.
       store.update(({ submission }) => ({ submission: { ...submission } }));
       const { submission } = store.state;
       if (submission.kind === "pending") {
@@ -139,7 +139,7 @@ export class Following implements FollowingPart {
   async #look<T>(path: string, pauses: number[], isWanted: (found: T) => boolean, signal: AbortSignal): Promise<T> {
     const { client, realtime, store } = this.context;
     for (let look = 0; ; look++) {
-      // A stream brings the session by itself; what it does not bring is that a mentor declined.
+      // A stream brings the session, but not that a mentor declined.
       const step = realtime?.followsSessions && pauses === DECISION_PAUSES_MS ? Infinity : look;
       await delay(pauses[Math.min(step, pauses.length - 1)] as number, signal);
       await untilShown(signal);
@@ -174,7 +174,7 @@ async function untilShown(signal: AbortSignal): Promise<void> {
   }
 }
 
-/** What a request has booked whose answer never came; null where it has booked nothing. */
+/** The booking of a request whose answer never came; null where there is none. */
 export async function findBooking(client: Client, { body }: SentRequest, signal: AbortSignal): Promise<Booking | null> {
   const sent = JSON.parse(body) as Record<string, string | undefined>;
   const start = Date.parse(sent["startTime"] ?? sent["scheduledAt"] ?? "");

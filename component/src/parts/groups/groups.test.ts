@@ -168,7 +168,7 @@ describe("a place in a group", () => {
     expect(sessionStorage).toHaveLength(0);
   });
 
-  it("says why it cannot be taken, and how the group stands now", async () => {
+  it("says why it cannot be taken, and shows the group as it is now", async () => {
     const { groups, events } = await open();
     api.on("POST /group-sessions/g1/join", () => {
       listed = [{ ...GROUP, ...FULL }];
@@ -229,7 +229,7 @@ describe("the waiting list of a full group", () => {
     expect(groups.store.state).toMatchObject({ failure: null, done: { sentence: en.groups.done } });
   });
 
-  it("is not entered anew by those whose time for the place is over", async () => {
+  it("is not entered again by people whose time for the place is over", async () => {
     const kept = { ...GROUP, seatsOffered: 1, full: true, waitlistPosition: 1 };
     listed = [kept];
     const { groups } = await open();

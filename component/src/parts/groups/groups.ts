@@ -22,17 +22,17 @@ export interface GroupsState extends ListedGroups {
   hasMore: boolean;
   /** The visitor's own, which can still pay. */
   bundles: Bundle[];
-  /** What it costs to give up a place, by the group's id. */
+  /** The cost of giving up a place, by the group's id. */
   quotes: ReadonlyMap<string, CancellationQuote>;
   /** Until when a place is kept for the visitor, by the group's id. */
   keptUntil: ReadonlyMap<string, string>;
-  /** What is being done. */
+  /** The action that is being done. */
   busy: { id: string; action: GroupAction } | null;
   done: { id: string; sentence: string } | null;
   failure: { id: string; error: ApiError } | null;
 }
 
-/** Where a visitor stands in a group: `kept`: a place of the waiting list is kept for them; `own`: they hold it. */
+/** A visitor's standing in a group. `kept`: a place of the waiting list is kept for them; `own`: they hold it. */
 export type Standing = "joined" | "kept" | "waiting" | "open" | "full" | "own";
 
 export function standingOf(group: GroupSession, isOwn = false): Standing {
@@ -78,7 +78,7 @@ export class Groups implements GroupsPart {
     queueMicrotask(() => this.readAgain());
   }
 
-  /** A session has changed; that of a group changes how many places there are. */
+  /** A session has changed; a group's session changes how many places there are. */
   sessionChanged(session: Session): void {
     if (this.store.state.groups?.some((group) => group.id === session.bookingId)) this.readAgain();
   }
@@ -106,7 +106,7 @@ export class Groups implements GroupsPart {
     this.readAgain();
   }
 
-  /** What people see when they look closer: what giving up costs, or until when a place is kept. */
+  /** Read when people look closer: the cost of giving up, or until when a place is kept. */
   look(group: GroupSession): void {
     const standing = standingOf(group);
     const read = standing === "joined" ? this.#readQuote(group) : standing === "kept" ? this.#readKept(group) : null;
@@ -200,7 +200,7 @@ export class Groups implements GroupsPart {
     this.store.update({ bundles: bundles.items.filter((bundle) => bundle.status === "active") });
   }
 
-  /** What was sent before a reload of the page, and how it ended. */
+  /** Settles requests that were sent before a reload of the page. */
   #settle(groups: readonly GroupSession[]): void {
     for (const group of groups) {
       if (!group.joined) {

@@ -1,4 +1,4 @@
-/** What is shown of group sessions: a row each, with what the visitor can do there. */
+/** Group sessions: a row each, with the visitor's actions. */
 
 import { html, nothing, type TemplateResult } from "lit";
 import { repeat } from "lit/directives/repeat.js";
@@ -14,7 +14,7 @@ import type { ExtrasWords } from "../../i18n/enhanced/words.js";
 
 const HOUR_MS = 3_600_000;
 
-/** What the views of one group are given. */
+/** Given to the views of one group. */
 interface GroupView {
   readonly groups: Groups;
   readonly group: GroupSession;

@@ -71,7 +71,7 @@ export class LiveCalendar {
     return this.#marks.of(slot);
   }
 
-  /** What a mentor's stream has brought; applied with the next frame. */
+  /** A change from a mentor's stream, applied with the next frame. */
   take(mentorId: string, change: AvailabilityChange): void {
     this.#changes.push([mentorId, change]);
     this.#later();
@@ -91,7 +91,7 @@ export class LiveCalendar {
     });
   }
 
-  /** What others have changed: slots that were read, and what this component is booking. */
+  /** Changes by the booking: slots that it has read, and times that it holds or books. */
   #follow(state: Readonly<BookingState>, previous: Readonly<BookingState>): void {
     if (this.#isWriting) return;
     if (state.calendar !== previous.calendar) {
@@ -260,7 +260,7 @@ export class LiveCalendar {
     this.onTaken(this.#taken.splice(0));
   }
 
-  /** What this component holds or books is not taken by others. */
+  /** A time that this component holds or books is not taken by others. */
   #noteOwn({ slot, slotMentorId, hold, submission }: Readonly<BookingState>): void {
     const isOurs = hold.kind === "requesting" || hold.kind === "held" || submission.kind === "sending";
     const mentorId = slotMentorId ?? slot?.mentorProfileIds[0];
@@ -283,7 +283,7 @@ export class LiveCalendar {
     if (new TakenStarts(this.#busyWithOthers(mentorId), terms).has(startOf(slot))) this.context.flow.slotLost(new ApiError(409, "slot_taken"));
   }
 
-  /** Puts slots that were read in the place of those that were there. */
+  /** Replaces the slots of a span by the ones that were read. */
   #takeRead(found: Slot[], span: Interval, begunAt: number): void {
     const { store } = this.context;
     const { start, end } = span;

@@ -17,7 +17,7 @@ export class LiveGroups {
     const known = this.#find(groupSessionId);
     if (!known) return;
     void this.#show({ ...known, capacity, seatsTaken, seatsOffered, full });
-    // What the visitor does here is read by the part itself.
+    // After an action here, the part reads the group.
     if (known.waitlistPosition !== null && this.#groups?.store.state.busy?.id !== known.id) void this.#readOwn(known);
   }
 
@@ -28,7 +28,7 @@ export class LiveGroups {
     if (this.#groups?.store.state.groups?.some(isCancelled)) this.readAgain();
   }
 
-  /** What has moved meanwhile is not known. */
+  /** Seats may have moved meanwhile. */
   readAgain(): void {
     if (this.#groups?.isAsked) this.#groups.readAgain();
   }

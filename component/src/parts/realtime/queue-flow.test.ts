@@ -21,7 +21,7 @@ let api: FakeApi;
 let kept: Map<string, QueuedBooking>;
 let onLine: boolean;
 
-/** A tab with the flow and the queue as they are; the storage is that of all tabs. */
+/** A tab with the flow and the queue as they are; all tabs share the storage. */
 async function openTab() {
   const records: Records<QueuedBooking> = {
     get: async (key) => structuredClone(kept.get(key)),
@@ -123,7 +123,7 @@ it("is kept in one place, and booked once with one key over a bad connection", a
   tab.close();
 });
 
-it("goes on after a reload, and is told of once", async () => {
+it("goes on after a reload, with one event", async () => {
   (await bookOffline()).close();
   onLine = true;
   api.on(BOOK, BOOKED);

@@ -232,7 +232,7 @@ describe("a booking that waits for a connection", () => {
     other.end();
   });
 
-  it("that was not sent in time is told to no one else", async () => {
+  it("that was not sent in time is shown to no one else", async () => {
     await add();
     tab.end();
     await settled();

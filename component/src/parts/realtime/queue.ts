@@ -65,7 +65,7 @@ export class BookingQueue {
     });
   }
 
-  /** What this component books; of another one, bookings are not taken over. */
+  /** The component's API and subject; bookings of another one are not taken over. */
   get #subject(): string {
     const { client, options } = this.context;
     return [client.base, options.mentorId, options.courseId, options.listingId].join(" ");
@@ -217,7 +217,7 @@ export class BookingQueue {
     });
   }
 
-  /** Who is signed in now, beside the one who made the booking; `unknown` while there is no connection. */
+  /** Compares the person who is signed in with the one who made the booking; `unknown` while there is no connection. */
   async #whoIsSignedIn(booking: QueuedBooking): Promise<"same" | "other-person" | "signed-out" | "unknown"> {
     const { tokens } = this.context.client;
     if (!tokens.canSignIn) return "signed-out";

@@ -5,7 +5,7 @@ import { Telemetry } from "../../core/telemetry.js";
 import { en } from "../../i18n/language.js";
 import { at, contextOf, saved, slot } from "../../../tests/realtime.js";
 
-/** What all tabs share. */
+/** The storage of all tabs. */
 const kept = vi.hoisted(() => new Map<string, unknown>());
 vi.mock("./storage.js", () => ({
   recordsOf: () => ({

@@ -281,14 +281,14 @@ export class Realtime implements RealtimePart {
     }
     if (this.context.store.state.calendar.error) this.#calendar.readAgain();
     if (this.#seen.asOf === null) return;
-    // What was kept from an earlier visit gives way to what is true now.
+    // Slots of an earlier visit give way to present ones.
     this.#seen.asOf = null;
     const { slot, submission } = this.context.store.state;
     if (!slot && submission.kind === "none") void this.context.flow.load();
     else this.#calendar.readAgain();
   }
 
-  /** Without a stream, or beside those of a large course; and in any case, what other tabs have left behind. */
+  /** Reads slots that no stream follows, and in any case takes over bookings that other tabs have left. */
   #readNowAndThen(): void {
     void this.#queue.adopt();
     const { phase, offers, mentorId } = this.context.store.state;
@@ -325,7 +325,7 @@ export class Realtime implements RealtimePart {
   }
 }
 
-/** The state of several streams in one word: that of the worst. */
+/** The state of the worst of several streams. */
 export function connectionOf(states: readonly StreamState[], isOnline: boolean): Connection {
   if (states.some((state) => state === "offline") || (!isOnline && !states.every((state) => state === "live"))) return "offline";
   if (states.some((state) => state === "reconnecting" || state === "paused")) return "reconnecting";

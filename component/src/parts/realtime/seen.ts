@@ -1,4 +1,4 @@
-/** What was shown last, for a page that is opened without a connection: public data alone, of this component. */
+/** The data shown last, for a page that is opened without a connection: public data alone, of this component. */
 
 import { bookableSlots, startOf } from "../../booking/calendar/slots.js";
 import { dayOf } from "../../i18n/time.js";
@@ -36,7 +36,7 @@ export class LastSeen {
     const { signal, store } = context;
     store.subscribe((state, previous) => {
       if (state.calendar !== previous.calendar) this.#writeSoon();
-      // What was kept gives way to what the API says.
+      // Kept data give way to the API's.
       if (state.offers !== previous.offers && !this.#isRestoring) this.asOf = null;
       if (state.phase !== previous.phase) void this.#restore();
     }, signal);
@@ -63,7 +63,7 @@ export class LastSeen {
     }, WRITE_AFTER_MS);
   }
 
-  /** Forgets, once a visit, what is too old or too much. */
+  /** Forgets, once a visit, records that are too old or too many. */
   async #tidy(): Promise<void> {
     if (this.#isTidy) return;
     this.#isTidy = true;

@@ -11,7 +11,7 @@ export interface ServerEvent {
 const MAX_EVENT_CHARACTERS = 8_000_000;
 
 export class EventParser {
-  /** What the stream asked to wait before coming back, in milliseconds; null where it did not. */
+  /** The stream's pause before a reconnection, in milliseconds; null where it names none. */
   retry: number | null = null;
   readonly #decoder = new TextDecoder();
   #line = "";

@@ -129,7 +129,7 @@ export class EventStream {
         silence = setTimeout(() => attempt.abort(), SILENCE_MS);
         for (const event of parser.push(value)) {
           this.handlers.onEvent(event);
-          // What was handled is not asked for again.
+          // An event that was handled is not asked for again.
           this.#lastId = event.id;
         }
         this.#retry = parser.retry ?? this.#retry;

@@ -1,4 +1,4 @@
-/** What the live part shows: the connection, marks of slots, the booking that waits. */
+/** Views of the live part: the connection, marks of slots, the booking that waits. */
 
 import { html, nothing, svg, type TemplateResult } from "lit";
 import { formatTime, formatter } from "../../i18n/time.js";

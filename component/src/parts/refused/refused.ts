@@ -28,7 +28,7 @@ interface RefusedState {
 
 const SHORTEST_PAUSE_MS = 10_000;
 
-/** What is told of a time that several mentors refuse: what comes closest to being free. */
+/** Of several mentors' reasons the one that comes closest to being free. */
 const BY_INTEREST: RefusalReason[] = ["busy", "limit", "time_off", "too_soon", "beyond_horizon", "outside_hours"];
 
 /** The refused starting times, in a row those with the same reason; without times that another mentor offers. */
@@ -81,7 +81,7 @@ export class RefusedTimes {
       if (!details.open) return;
       await this.#load(day);
       await this.context.element.updateComplete;
-      // The list of times may be scrolled by itself.
+      // The list of times may have its own scroll bar.
       details.scrollIntoView({ block: "nearest" });
     };
     return html`<details class="refused" part="refused" ?open=${isOpen} @toggle=${toggled}>

@@ -7,7 +7,7 @@ export const MAX_SESSIONS = 52;
 export const MIN_SESSIONS = 2;
 const DAY_MS = 86_400_000;
 
-/** What the fields of a series say. */
+/** The fields of a series. */
 export interface SeriesFields {
   /** 0: no series. */
   everyWeeks: number;
@@ -37,7 +37,7 @@ export function recurrenceOf(fields: SeriesFields): Recurrence | null {
   return { ...(ends === "count" ? { count } : { until }), everyWeeks, onConflict: skip ? "skip" : "fail" };
 }
 
-/** What is wrong with the fields, or null. */
+/** The mistake in the fields, or null. */
 export function mistakeOf(fields: SeriesFields, first: number, zone: string): Mistake | null {
   if (!fields.everyWeeks) return null;
   const number = countOf(fields, dayOf(first, zone));

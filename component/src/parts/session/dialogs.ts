@@ -228,7 +228,7 @@ function renderNoShow(view: SessionView): TemplateResult {
   });
 }
 
-/** What it comes to that a party did not come. */
+/** The consequence for a party that did not come. */
 function consequenceOf(view: SessionView, who: Absent, nameOf: (who: Absent) => string): string {
   const { absence, cancelling } = view.words;
   if (who === "mentor") return isGroup(view.state) ? cancelling.refundToAll : absence.refundAll;

@@ -360,7 +360,7 @@ describe("cancelling", () => {
     expect(flow.store.state).toMatchObject({ dialog: "cancel", notice: en.cancelling.costChanged, quote: { late: false } });
   });
 
-  it("closes with the reason why, when it cannot be cancelled any more", async () => {
+  it("closes with the reason why, when it can no longer be cancelled", async () => {
     const api = new FakeApi();
     const { flow } = await open(api);
     flow.openDialog("cancel");
@@ -381,7 +381,7 @@ describe("cancelling", () => {
 });
 
 describe("a session that others change", () => {
-  it("is read again, and the change is told", async () => {
+  it("is read again, and the change is shown", async () => {
     const api = new FakeApi();
     const { flow } = await open(api);
     api.session = session({ status: "in_progress", updatedAt: "2030-05-02T00:00:00Z" });

@@ -1,4 +1,4 @@
-/** What people do with a session: start, complete, cancel, review, answer. Changes the state that its views render. */
+/** Actions on a session: start, complete, cancel, review, answer. They change the state that its views render. */
 
 import { delay, type RequestOptions } from "../../api/client.js";
 import { ApiError } from "../../api/errors.js";
@@ -224,7 +224,7 @@ export class SessionFlow {
     return this.#post<Session>(`/sessions/${this.#sessionId}/${action}`, body, { ifMatch, onTag });
   }
 
-  /** Shows what a step made. What stands beside the session is read afterwards: the next step need not wait for it. */
+  /** Shows the session after a step. Booking, quote and reviews are read afterwards: the next step need not wait for them. */
   #stepDone(action: Action, session: Session): void {
     this.store.update({ session });
     this.#finished(action);
@@ -281,7 +281,7 @@ export class SessionFlow {
     this.context.emit("failed", { error, during });
     if (error.status === 412 || error.code === "invalid_transition") {
       await this.#reader.read().catch(() => undefined);
-      // What was to be done may not be there any more; the form stays open where it is.
+      // The dialog closes where its action is no longer possible.
       const after = possible(this.store.state);
       const isThere = { ...after, series: after.cancelSeries, "no-show": after.noShow.length > 0 }[action];
       if (!isThere) this.store.update({ dialog: null });

@@ -1,4 +1,4 @@
-/** What the views of a session and of its dialogs share. */
+/** Pieces that the views of a session and of its dialogs share. */
 
 import { html, nothing, type TemplateResult } from "lit";
 import type { ApiError } from "../../api/errors.js";
@@ -8,7 +8,7 @@ import { explain, message, momentOf, waitingMessage } from "../../ui/view.js";
 import type { SessionFlow } from "./flow.js";
 import { opensAt, type SessionState } from "./state.js";
 
-/** What every view of the part is given. */
+/** Given to every view of the part. */
 export interface SessionView {
   readonly context: PartContext;
   readonly flow: SessionFlow;

@@ -1,4 +1,4 @@
-/** What cancelling the rest of a series comes to: its dates, and the sum of their quotes. */
+/** The cancellation of the rest of a series: its dates, and the sum of their quotes. */
 
 import { itemsOf, type Client } from "../../api/client.js";
 import type { Booking, CancellationQuote, Money } from "../../api/types.js";

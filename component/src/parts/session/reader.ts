@@ -1,4 +1,4 @@
-/** Reads the session that is shown, with what stands beside it; again when more may be possible, or others have changed it. */
+/** Reads the session that is shown, with its booking, quote and reviews; again when more may be possible, or others have changed it. */
 
 import { delay, type Waiting } from "../../api/client.js";
 import { ApiError } from "../../api/errors.js";
@@ -47,7 +47,7 @@ export class SessionReader {
   }
 
   /**
-   * Reads the session, and what stands beside it.
+   * Reads the session, then its booking, quote and reviews.
    *
    * @throws ApiError
    */
@@ -75,7 +75,7 @@ export class SessionReader {
     }
   }
 
-  /** What stands beside the session; without it, less is shown. */
+  /** Reads booking, quote and reviews; without them, less is shown. */
   async readRest(session: Session): Promise<void> {
     const { client, signal } = this.context;
     let failure: ApiError | null = null;
@@ -106,20 +106,20 @@ export class SessionReader {
     }
   }
 
-  /** What cancelling the rest of the series costs now. */
+  /** The present cost of cancelling the rest of the series. */
   plan(): Promise<SeriesPlan> {
     const { session, booking } = this.store.state;
     const seen = { seriesId: booking?.seriesId, listingId: booking?.listingId, from: session?.startTime };
     return readPlan(this.context.client, seen, roleOf(this.store.state), this.context.signal);
   }
 
-  /** What cancelling costs now. */
+  /** The present cost of cancelling. */
   quote(): Promise<CancellationQuote> {
     const options = { signal: this.context.signal, onWaiting: this.onWaiting };
     return this.context.client.get<CancellationQuote>(`/sessions/${this.#id}/cancellation-quote`, {}, options);
   }
 
-  /** Only what people wait for is told. */
+  /** Shown only where people wait for an action. */
   readonly onWaiting = (waiting: Waiting | null): void => {
     if (this.store.state.doing) this.store.update({ waiting });
   };

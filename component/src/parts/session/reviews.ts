@@ -5,7 +5,7 @@ import type { Page, Review, ReviewPermit, Session } from "../../api/types.js";
 
 export interface ReviewsOrPermit {
   permit: ReviewPermit | null;
-  /** The newest first. Of a group, mentors see those of all participants, and people their own alone. */
+  /** The newest first. Of a group, mentors see all reviews, and participants their own alone. */
   reviews: Review[];
 }
 

@@ -127,7 +127,7 @@ describe("when to look again", () => {
     expect(nextLook(session(), opens - 86_400_000, false)).toBe(3_600_000);
   });
 
-  it("looks when cancelling is not free any more", () => {
+  it("looks when cancelling is no longer free", () => {
     expect(nextLook(session(), START - 86_400_000, true, new Date(START - 86_340_000).toISOString())).toBe(60_500);
   });
 

@@ -9,7 +9,7 @@ export type Absent = "mentee" | "mentor";
 export type Action = "start" | "complete" | "cancel" | "leave" | "no-show" | "review" | "answer" | "series";
 export type DialogName = Exclude<Action, "start" | "leave">;
 
-/** What cancelling the rest of a series comes to: its dates, and the sum of their quotes. */
+/** The cancellation of the rest of a series: its dates, and the sum of their quotes. */
 export interface SeriesPlan {
   items: { startTime: string; isDraft: boolean }[];
   fee: Money | null;
@@ -25,16 +25,16 @@ export interface SessionState {
   /** The ETag of `session`. */
   tag: string | null;
   booking: Booking | null;
-  /** What cancelling costs; who is asking follows from it. */
+  /** The cost of cancelling; the visitor's role follows from it. */
   quote: CancellationQuote | null;
   permit: ReviewPermit | null;
-  /** Of this session: the visitor's own, to mentors those of all participants. */
+  /** Of this session: the visitor's own; all of them to mentors. */
   reviews: readonly Review[];
   plan: SeriesPlan | null;
   dialog: DialogName | null;
   /** The review that the dialog answers. */
   answering: Review | null;
-  /** What is being done at the moment. */
+  /** The action that is being done. */
   doing: Action | null;
   /** Why it is not done yet. */
   waiting: Waiting | null;
@@ -42,7 +42,7 @@ export interface SessionState {
   error: ApiError | null;
   /** Reasons by the field of the dialog that has the value. */
   fieldErrors: Readonly<Record<string, string[]>>;
-  /** What has just been done, or has changed. */
+  /** The last action, or a change by the other side. */
   notice: string | null;
   /** Milliseconds since the epoch, of the last change of what is possible. */
   now: number;
@@ -69,7 +69,7 @@ export function initialSessionState(now = Date.now()): SessionState {
   };
 }
 
-/** Who is looking at the session; null until it is known. */
+/** The visitor's role; null until it is known. */
 export function roleOf(state: SessionState): Role | null {
   const by = state.quote?.cancelledBy;
   return by && by !== "system" ? by : null;
@@ -98,7 +98,7 @@ export function noShowFrom({ startTime }: Pick<Session, "startTime">): number {
   return Date.parse(startTime) + NO_SHOW_AFTER_MS;
 }
 
-/** What may be done now. `startsLater`: it can be started, and the time for it has not come. */
+/** The actions that are possible now. `startsLater`: it can be started, and the time for it has not come. */
 export interface Possible {
   join: string | null;
   start: boolean;
@@ -106,7 +106,7 @@ export interface Possible {
   complete: boolean;
   cancel: boolean;
   leave: boolean;
-  /** Who may be reported not to have come; empty for no one. */
+  /** The parties whose absence may be reported; empty for none. */
   noShow: readonly Absent[];
   review: boolean;
   answer: boolean;
@@ -141,7 +141,7 @@ function absentFor(state: SessionState): readonly Absent[] {
   return roleOf(state) === null ? [] : all.filter((who) => who !== roleOf(state));
 }
 
-/** What a mentee owes who did not come: the late fee, or where no one may cancel the whole price; null: not known. */
+/** The debt of a mentee who did not come: the late fee, or where no one may cancel the whole price; null: not known. */
 export function noShowFee({ booking, quote }: Pick<SessionState, "booking" | "quote">): { percent: number; fee: Money } | null {
   if (!booking || !quote) return null;
   const percent = quote.policy ? quote.policy.lateFeePercent : 100;
@@ -165,7 +165,7 @@ const LATE_MS = 6 * 3_600_000;
  * When the session is to be read again, in milliseconds from now; null for never.
  *
  * At the moments from which more can be done with it: it can be joined, and its link appears; it can be reported who
- * did not come; cancelling is not free any more. And each minute while the other side may start or complete it, unless a
+ * did not come; cancelling is no longer free. And each minute while the other side may start or complete it, unless a
  * stream tells.
  */
 export function nextLook(session: Session, now: number, isFollowed: boolean, freeUntil?: string | null): number | null {
@@ -186,7 +186,7 @@ export interface HistoryEntry {
   kind: "requested" | "booked" | "started" | "completed" | "cancelled" | "waived" | "reviewed" | "answered";
 }
 
-/** What happened, in the order of a session's life. A booking that was accepted at once has no request of its own. */
+/** The session's history, in the order of its life. A booking that was accepted at once has no request of its own. */
 export function historyOf({ session, booking, reviews }: Pick<SessionState, "session" | "booking" | "reviews">): HistoryEntry[] {
   if (!session) return [];
   const wasRequested = booking !== null && Date.parse(session.createdAt) - Date.parse(booking.createdAt) > SOON_MS;
@@ -200,7 +200,7 @@ export function historyOf({ session, booking, reviews }: Pick<SessionState, "ses
   ];
   for (const { createdAt, answeredAt } of reviews) entries.push([createdAt, "reviewed"], [answeredAt, "answered"]);
   const made = entries.flatMap(([at, kind]) => (at ? [{ at, kind }] : []));
-  // Those of the same moment stay in the order above.
+  // Entries of the same moment stay in the order above.
   return made.sort((one, other) => Date.parse(one.at) - Date.parse(other.at));
 }
 
@@ -220,7 +220,7 @@ export function costsTheSame(one: CancellationQuote, other: CancellationQuote): 
   );
 }
 
-/** What the dialogs of an action leave behind: the status that the session has then. */
+/** The status of the session after an action. */
 export const STATUS_AFTER: Partial<Record<Action, SessionStatus>> = {
   start: "in_progress",
   complete: "completed",

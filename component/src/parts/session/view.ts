@@ -120,7 +120,7 @@ function renderDetails(view: SessionView, session: Session): TemplateResult {
   const price = booking && (booking.bundlePurchaseId ? words.details.credit : moneyOf(view, booking.price));
   const row = (name: string, value: Rendered | string | null | undefined): Rendered =>
     value ? html`<div><dt>${name}</dt><dd>${value}</dd></div>` : nothing;
-  /** What people wrote has the direction of its own language. */
+  /** A text that people wrote has the direction of its own language. */
   const written = (text: string | null): Rendered => (text ? html`<span class="written" dir="auto">${text}</span>` : nothing);
   const list = session.actionItems ?? [];
   return html`<dl class="summary" part="summary">
