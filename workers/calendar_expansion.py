@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from uuid import UUID
 
-from workflows.availability.occurrences import CalendarRefused, Interval, Occurrences
+from workflows.availability.intervals import CalendarRefused, Interval, Occurrences
 
 MAX_PROCESSOR_SECONDS = 8
 # Longer than the processor time, for a busy machine. With the time of a fetch it stays within a lease.

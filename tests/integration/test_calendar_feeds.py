@@ -30,7 +30,7 @@ from workflows.accounts.records import Mentor
 from workflows.availability.dates import CalendarOwner, calendar_owner_query
 from workflows.availability.expansion import expand
 from workflows.availability.feeds import CalendarFeed, add_feed, feed_query, remove_feed
-from workflows.availability.occurrences import Occurrences
+from workflows.availability.intervals import Occurrences
 from workflows.bookings.direct import WantedListing
 from workflows.bookings.holds import hold
 from workflows.events.delivery import DEFAULT_RETRY_POLICY, DeliveryKey

@@ -17,8 +17,8 @@ from hypothesis import strategies as st
 
 from workers.calendar_expansion import MALFORMED, TOO_MUCH, expand_apart
 from workflows.availability.expansion import expand
-from workflows.availability.feed_reading import merged, window_at
-from workflows.availability.occurrences import CalendarRefused
+from workflows.availability.feed_reading import window_at
+from workflows.availability.intervals import CalendarRefused, merged
 
 START, END = datetime(2030, 1, 1, tzinfo=UTC), datetime(2031, 1, 1, tzinfo=UTC)
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)

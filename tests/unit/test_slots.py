@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from workflows.availability.calendar import Block, MentorCalendar
 from workflows.availability.hours import Dates, DayHours, Hours, Span
-from workflows.availability.open_times import Interval, moment_of_day
+from workflows.availability.intervals import Interval
+from workflows.availability.open_times import moment_of_day
 from workflows.availability.rules import BookingRules
 from workflows.availability.slots import Offered, Search, Wanted
 

@@ -16,7 +16,7 @@ from models.events import ErrorClass
 from workers.calendar_expansion import expand_apart
 from workers.transports import Renew, Transport, no_lease
 from workflows.availability.feed_reading import CalendarCopy, FeedRequest
-from workflows.availability.occurrences import CalendarRefused, Occurrences
+from workflows.availability.intervals import CalendarRefused, Occurrences
 from workflows.events.delivery import SendResult
 from workflows.kernel.errors import Invalid
 

@@ -21,7 +21,8 @@ from models.sessions import SessionStatus, sessions
 from workflows.analytics.scope import QUARTER, Period
 from workflows.availability.calendar import load_calendars
 from workflows.availability.hours import Hours, spans_as_json
-from workflows.availability.open_times import Interval, open_times, without
+from workflows.availability.intervals import Interval
+from workflows.availability.open_times import open_times, without
 
 Hour = tuple[int, int]  # weekday (0 for Monday), hour
 WEEK = [(weekday, hour) for weekday in range(7) for hour in range(24)]

@@ -16,7 +16,8 @@ from sqlalchemy.sql.expression import column
 
 from models.base import sql
 from workflows.availability.hours import Dates, DayHours, Hours
-from workflows.availability.open_times import DAY, Interval, moment_of_day, open_times
+from workflows.availability.intervals import Interval
+from workflows.availability.open_times import DAY, moment_of_day, open_times
 from workflows.availability.rules import DEFAULT_RULES, BookingRules
 
 # The calendar of the mentor `mentor`, of whom `hours` are the present hours and `rules` the rules, both null if there

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from itertools import pairwise
 from typing import Any
 from uuid import UUID
 
@@ -16,10 +15,10 @@ from models.availability import date_hours, weekly_hours
 from models.base import sql
 from models.people import mentor_profiles
 from workflows.availability.changes import raise_version
-from workflows.availability.hours import Span, from_to, present_of
+from workflows.availability.hours import Span, present_of, require_no_overlap
 from workflows.identity.access import require_mentor
 from workflows.identity.actor import Actor
-from workflows.kernel.errors import Conflict, Invalid, NotFound, Stale
+from workflows.kernel.errors import Conflict, NotFound, Stale
 from workflows.kernel.locks import lock_calendar
 from workflows.kernel.paging import EARLIEST_DAY_FIRST, Page, PagedList
 from workflows.kernel.records import Record
@@ -132,7 +131,7 @@ def set_date_hours(
         Conflict: `quota_reached`, as many dates have hours as there may be.
     """
     require_mentor(actor, seen)
-    _require_no_overlap(spans)
+    require_no_overlap([Span(0, *span) for span in spans], [f"{seen.day:%-d %B %Y}"])
     owner, day = _locked(db, seen, any_version), seen.day
     wanted = [list(span) for span in sorted(spans)]
     found = date_hours.c
@@ -181,15 +180,3 @@ def _locked(db: Connection, seen: CalendarOwner, any_version: bool) -> CalendarO
     if not any_version and owner.version != seen.version:
         raise Stale("calendar")
     return owner
-
-
-def _require_no_overlap(spans: Sequence[tuple[int, int]]) -> None:
-    reasons = [
-        f"{from_to(*earlier)} and {from_to(*later)} overlap."
-        for earlier, later in pairwise(sorted(spans))
-        if later[0] < earlier[1]
-    ]
-    if reasons:
-        raise Invalid(
-            "Hours must not overlap; merge them, or end one where the next begins.", details={"hours": reasons}
-        )

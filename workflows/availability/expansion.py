@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 import recurring_ical_events
 from icalendar import Calendar
 
-from workflows.availability.occurrences import CalendarRefused, Interval, Occurrences
+from workflows.availability.intervals import CalendarRefused, Interval, Occurrences
 
 DAY = timedelta(days=1)
 

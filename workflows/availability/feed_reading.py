@@ -14,7 +14,8 @@ from sqlalchemy import Connection, Row
 from models.base import sql
 from workflows.availability.changes import raise_version
 from workflows.availability.feeds import refuses_stale_calendars
-from workflows.availability.open_times import DAY, Interval
+from workflows.availability.intervals import Interval, merged
+from workflows.availability.open_times import DAY
 from workflows.events.event_types import CalendarFeedScheduled
 from workflows.events.record import record
 from workflows.identity.actor import SYSTEM
@@ -204,17 +205,6 @@ def pause_after(request: FeedRequest, *, failed: bool, retry_after: timedelta | 
         return request.interval
     pause: timedelta = request.interval * 2 ** min(request.failures, 10)
     return max(min(pause, LONGEST_PAUSE), request.interval, retry_after or timedelta())
-
-
-def merged(times: Iterable[Interval]) -> list[Interval]:
-    """The times in their order, without overlap; what touches is one."""
-    found: list[Interval] = []
-    for start, end in sorted(times):
-        if found and start <= found[-1][1]:
-            found[-1] = (found[-1][0], max(found[-1][1], end))
-        else:
-            found.append((start, end))
-    return found
 
 
 def keep_answer(

@@ -19,6 +19,7 @@ from models.availability import MINUTES_OF_A_DAY, availability_rules, weekly_hou
 from models.base import sql
 from models.people import mentor_profiles
 from workflows.availability.changes import raise_version
+from workflows.availability.intervals import merged
 from workflows.identity.access import require_mentor
 from workflows.identity.actor import Actor
 from workflows.kernel.errors import Invalid, Stale
@@ -147,7 +148,7 @@ def set_hours(
         Stale: they have changed since they were read.
     """
     require_mentor(actor, seen)
-    _require_no_overlap(spans)
+    require_no_overlap(spans)
     own_zone = lock_calendar(db, seen.mentor_profile_id)
     # In a statement of its own: its snapshot must be younger than the lock.
     before = WeeklyHours.of(db.execute(weekly_hours_query(seen.mentor_profile_id)).one())
@@ -191,7 +192,7 @@ def describe_weekday(hours: Hours, moment: datetime, dates: Dates = NO_DATES) ->
     of_weekday = [(span.opens, span.closes) for span in hours.spans if span.weekday == weekday]
     usual = (WEEKDAYS[weekday], hours.time_zone, of_weekday if hours.spans else [(0, MINUTES_OF_A_DAY)])
     day, zone, open_for = next(dated, usual)
-    spans = [f"from {from_to(*span)}" for span in _joined(open_for)]
+    spans = [f"from {from_to(*span)}" for span in merged(open_for)]
     if not spans:
         return f"The mentor is not available on {day} ({zone})."
     return f"The whole session must lie within the mentor's hours: {day} {', '.join(spans)} ({zone})."
@@ -202,9 +203,17 @@ def clock_time(minutes: int) -> str:
     return f"{minutes // 60:02}:{minutes % 60:02}"
 
 
-def _require_no_overlap(spans: Iterable[Span]) -> None:
+def require_no_overlap(spans: Iterable[Span], on: Sequence[str] = WEEKDAYS) -> None:
+    """Refuse hours that overlap.
+
+    Args:
+        on: the days that the sentences name, by the weekday's number.
+
+    Raises:
+        Invalid: two spans of a weekday overlap.
+    """
     reasons = [
-        f"On {WEEKDAYS[later.weekday]}, {from_to(earlier.opens, earlier.closes)} and"
+        f"On {on[later.weekday]}, {from_to(earlier.opens, earlier.closes)} and"
         f" {from_to(later.opens, later.closes)} overlap."
         for earlier, later in pairwise(sorted(spans))
         if earlier.weekday == later.weekday and later.opens < earlier.closes
@@ -218,13 +227,3 @@ def _require_no_overlap(spans: Iterable[Span]) -> None:
 def from_to(opens: int, closes: int) -> str:
     """A period of a day in words."""
     return f"{clock_time(opens)} to {clock_time(closes)}"
-
-
-def _joined(spans: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
-    joined: list[tuple[int, int]] = []
-    for opens, closes in spans:
-        if joined and joined[-1][1] == opens:
-            joined[-1] = (joined[-1][0], closes)
-        else:
-            joined.append((opens, closes))
-    return joined

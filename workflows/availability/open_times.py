@@ -9,11 +9,10 @@ from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 from workflows.availability.hours import NO_DATES, Dates, Hours
+from workflows.availability.intervals import Interval
 from workflows.kernel.clock import moment_of
 
 DAY, MINUTE = timedelta(days=1), timedelta(minutes=1)
-
-Interval = tuple[datetime, datetime]
 
 
 def open_times(hours: Hours, start: datetime, end: datetime, dates: Dates = NO_DATES) -> Iterator[Interval]:
@@ -47,11 +46,6 @@ def without(closed: Sequence[Interval], opened: Iterable[Interval]) -> Iterator[
                 start = ends
         if start < end:
             yield start, end
-
-
-def is_open(hours: Hours, start: datetime, end: datetime) -> bool:
-    """Whether the hours are open from `start` to `end` without a gap."""
-    return list(open_times(hours, start, end)) == [(start, end)]
 
 
 def _merged(periods: Iterable[Interval], start: datetime, end: datetime) -> Iterator[Interval]:

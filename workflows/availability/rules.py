@@ -8,9 +8,9 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Connection, Select, func, select
+from sqlalchemy.dialects.postgresql import insert
 
 from models.availability import MAX_HORIZON_DAYS, booking_rules
-from models.base import sql
 from models.people import mentor_profiles
 from workflows.availability.changes import raise_version
 from workflows.identity.access import require_mentor
@@ -22,20 +22,6 @@ from workflows.kernel.records import Record
 DEFAULT_STEP_MINUTES = 15
 # How far ahead anything can be booked.
 MAX_LEAD_TIME = timedelta(days=MAX_HORIZON_DAYS)
-_SET = sql(
-    """
-INSERT INTO booking_rules (mentor_profile_id, step_minutes, horizon_days, max_per_day, max_per_week,
-                           max_per_mentee_per_day, max_per_mentee_per_week, stale_calendars)
-VALUES (:mentor_profile_id, :step_minutes, :horizon_days, :max_per_day, :max_per_week,
-        :max_per_mentee_per_day, :max_per_mentee_per_week, :stale_calendars)
-ON CONFLICT (mentor_profile_id) DO UPDATE
-SET step_minutes = excluded.step_minutes, horizon_days = excluded.horizon_days,
-    max_per_day = excluded.max_per_day, max_per_week = excluded.max_per_week,
-    max_per_mentee_per_day = excluded.max_per_mentee_per_day,
-    max_per_mentee_per_week = excluded.max_per_mentee_per_week, stale_calendars = excluded.stale_calendars
-RETURNING version
-"""
-)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,14 +61,10 @@ class RulesOfMentor(BookingRules):
 
     @classmethod
     def query(cls) -> Select[Any]:
-        rules = booking_rules.c
+        of_default = {**asdict(DEFAULT_RULES), "version": 0}
         return select(
             mentor_profiles.c.id.label("mentor_profile_id"),
-            func.coalesce(rules.step_minutes, DEFAULT_STEP_MINUTES).label("step_minutes"),
-            *(rules.horizon_days, rules.max_per_day, rules.max_per_week),
-            *(rules.max_per_mentee_per_day, rules.max_per_mentee_per_week),
-            func.coalesce(rules.stale_calendars, DEFAULT_RULES.stale_calendars).label("stale_calendars"),
-            func.coalesce(rules.version, 0).label("version"),
+            *(func.coalesce(booking_rules.c[name], usual).label(name) for name, usual in of_default.items()),
         ).join_from(mentor_profiles, booking_rules, isouter=True)
 
 
@@ -119,6 +101,8 @@ def set_rules(
     wanted = asdict(rules)
     if replace(before, **wanted) == before:
         return before
-    version = db.scalar(_SET, {"mentor_profile_id": before.mentor_profile_id, **wanted})
+    new = insert(booking_rules).values(mentor_profile_id=before.mentor_profile_id, **wanted)
+    kept = new.on_conflict_do_update(index_elements=["mentor_profile_id"], set_=wanted)
+    version = db.execute(kept.returning(booking_rules.c.version)).scalar_one()
     raise_version(db, before.mentor_profile_id, changed="rules", actor=actor, now=now)
     return replace(before, **wanted, version=version)

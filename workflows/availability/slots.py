@@ -22,7 +22,8 @@ from sqlalchemy.sql.expression import TextualSelect
 from models.base import sql
 from models.catalog import listings
 from workflows.availability.calendar import Block, MentorCalendar, load_blocks, load_calendars
-from workflows.availability.open_times import DAY, Interval, moment_of_day
+from workflows.availability.intervals import Interval, merged
+from workflows.availability.open_times import DAY, moment_of_day
 from workflows.identity.actor import Actor
 from workflows.kernel.errors import Conflict, Invalid
 from workflows.kernel.records import Record
@@ -406,13 +407,7 @@ class Search:
             *_starts_in_the_way(self._own, self._length, 0),
             *_starts_in_the_way(self._calendar.time_off, self._length, 0),
         ]
-        merged: list[Stretch] = []
-        for begin, end in sorted(stretches):
-            if merged and begin <= merged[-1][1]:
-                merged[-1] = (merged[-1][0], max(merged[-1][1], end))
-            else:
-                merged.append((begin, end))
-        return merged
+        return merged(stretches)
 
     def _grid(self) -> Iterator[tuple[int, int, int]]:
         """Of each opening, cut at local midnights, from where its grid counts, where it ends, and its last start."""
