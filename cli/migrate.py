@@ -12,7 +12,7 @@ import click
 from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
+from alembic.script import Script, ScriptDirectory
 from alembic.util import CommandError
 from psycopg.errors import LockNotAvailable
 from sqlalchemy import Connection, text
@@ -30,6 +30,13 @@ MIGRATIONS = Path(__file__).resolve().parent.parent / "migrations"
 # The key of the advisory lock of migrations: any number, the same everywhere.
 MIGRATION_LOCK = 7_483_920_116
 LOOK_AGAIN_SECONDS = 0.2
+# A new migration is formatted as all other files are.
+FORMATTER = {
+    "hooks": "ruff",
+    "ruff.type": "module",
+    "ruff.module": "ruff",
+    "ruff.options": "format --quiet REVISION_SCRIPT_FILENAME",
+}
 # Writers queue up behind a migration that waits for a table, and wait for 5 s (models/engine.py) at the most.
 LOCK_TIMEOUT = "2s"
 # The baseline: databases with a lower number were made before migrations were kept.
@@ -97,6 +104,23 @@ def current_revision(connection: Connection) -> str | None:
 
 def newest_revision() -> str | None:
     return ScriptDirectory.from_config(_config()).get_current_head()
+
+
+def add_revision(database_url: str, title: str, migrations: Path = MIGRATIONS) -> Path:
+    """Write the next migration from the differences of `models/` and the database, and return its file.
+
+    Raises:
+        ClickException: the database lacks a migration.
+    """
+    with _alone(database_url, migrations) as (connection, config):
+        if current_revision(connection) != newest_revision():
+            raise click.ClickException("The database is not at the newest revision: run `tutelage migrate` first.")
+        for name, value in FORMATTER.items():
+            config.set_section_option("post_write_hooks", name, value)
+        number = f"{int(newest_revision() or FIRST_REVISION) + 1:04}"
+        written = command.revision(config, message=title, autogenerate=True, rev_id=number)
+        assert isinstance(written, Script)
+        return Path(written.path)
 
 
 def is_too_old(revision: str | None) -> bool:
@@ -172,9 +196,7 @@ def migrate(words: tuple[str, ...], steps: int | None, data_dir: Path) -> None:
     try:
         with explained_errors():
             if words:
-                with _alone(database_url) as (_connection, config):
-                    number = f"{int(newest_revision() or FIRST_REVISION) + 1:04}"
-                    command.revision(config, message=" ".join(words[1:]), autogenerate=True, rev_id=number)
+                add_revision(database_url, " ".join(words[1:]))
             else:
                 revision = revert(database_url, steps) if steps else upgrade(database_url)
                 click.echo(f"The database is at revision {revision or 'nothing at all'} now.")

@@ -8,6 +8,7 @@ from __future__ import annotations
 from alembic import context
 from sqlalchemy import Connection
 
+from migrations import is_no_partition
 from models import metadata
 from models.engine import create
 
@@ -17,6 +18,7 @@ def _run(connection: Connection) -> None:
         connection=connection,
         target_metadata=metadata,
         compare_server_default=True,
+        include_name=is_no_partition,
         # The locks of one step are released before the next step, which may take long, begins.
         transaction_per_migration=True,
         on_version_apply=context.config.attributes.get("on_version_apply"),

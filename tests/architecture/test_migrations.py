@@ -16,15 +16,16 @@ from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from click import ClickException
 from click.testing import CliRunner
 from sqlalchemy import Connection, create_engine, make_url, text
 from sqlalchemy.exc import SAWarning
 
 from api.readiness import NOT_MIGRATED, Readiness, newest_revision
 from cli.main import main
-from cli.migrate import FIRST_REVISION, MIGRATIONS, TableInUse, current_revision, upgrade
+from cli.migrate import FIRST_REVISION, MIGRATIONS, TableInUse, add_revision, current_revision, upgrade
 from config.settings import settings
-from migrations import FUNCTIONS, function_sql
+from migrations import FUNCTIONS, function_sql, is_no_partition
 from models import metadata
 from models.engine import driver_of
 from tests import servers
@@ -171,10 +172,6 @@ def add_migrations(folder: Path, statements: Sequence[str]) -> None:
         parent = str(number)
 
 
-def is_no_partition(name: str | None, kind: str, _parents: object) -> bool:
-    return kind != "table" or not str(name).startswith("audit_entries_")
-
-
 def test_models_and_migrations_agree(database_url: str) -> None:
     with connected(database_url) as db:
         options = {"compare_type": True, "compare_server_default": True, "include_name": is_no_partition}
@@ -182,7 +179,7 @@ def test_models_and_migrations_agree(database_url: str) -> None:
         with warnings.catch_warnings():
             # SQLAlchemy reads no xid8 back; the test below compares the columns' types by their names.
             warnings.filterwarnings("ignore", "Did not recognize type 'xid8'", SAWarning)
-            assert compare_metadata(context, metadata) == []
+            assert compare_metadata(context, metadata) == [], "Write a migration: `tutelage migrate new NAME`."
         assert current_revision(db) is not None
 
 
@@ -200,6 +197,33 @@ def test_models_and_migrations_agree_beyond_alembics_comparison(database_url: st
         migrated = schema(db)
     for part in migrated:
         assert made[part] == [each for each in migrated[part] if "alembic_version" not in str(each)], part
+
+
+def test_a_new_migration_has_the_difference_alone(database_url: str, tmp_path: Path) -> None:
+    add_migrations(tmp_path, [])
+    with connected(database_url) as db:
+        assert db.scalar(text("SELECT count(*) FROM pg_partition_tree('audit_entries')")) > 1
+        db.execute(text("DROP TABLE session_metrics"))
+        db.commit()
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Did not recognize type 'xid8'", SAWarning)
+        written = add_revision(database_url, "Measure sessions", tmp_path)
+    content = written.read_text()
+    assert re.findall(r'op\.(\w+_\w+)\(\s*"(\w+)"', content) == [
+        ("create_table", "session_metrics"),
+        ("drop_table", "session_metrics"),
+    ]
+    assert content.startswith(
+        f'"""Measure sessions.\n\nRevision: {written.name[:4]}, after {newest_revision()}.\n"""\n'
+    )
+
+
+def test_a_database_that_lacks_migrations_gets_no_new_one(database_url: str, tmp_path: Path) -> None:
+    with connected(database_url) as db:
+        db.execute(text("UPDATE alembic_version SET version_num = :revision"), {"revision": FIRST_REVISION})
+        db.commit()
+    with pytest.raises(ClickException, match="run `tutelage migrate` first"):
+        add_revision(database_url, "Measure sessions", tmp_path)
 
 
 def test_the_baseline_stays_as_it_was_recorded(scripts: ScriptDirectory) -> None:
