@@ -202,8 +202,9 @@ def test_five_copies_of_every_task_do_what_one_does(
     work_off()
 
     effects: list[Any] = [*load().database_effects(), *load().outbound_effects()]
+    delivered, expected = {key.effect for key in copies.delivered}, {effect.name for effect in effects}
     # Together with the life of a course, every effect that there is.
-    assert {key.effect for key in copies.delivered} == {effect.name for effect in effects} - OF_COURSES - OF_CALENDARS
+    assert delivered == expected - OF_COURSES - OF_CALENDARS, "Record a new effect's event in one of these lives."
     copies.require_once(LEFT_BEHIND)
     assert len(harness.transport.sent) == 34 + 22 + 17 + 4
 

@@ -71,7 +71,7 @@ def test_the_table_of_effects_is_the_list_of_effects() -> None:
     assert written == {
         (_event(effect) if isinstance(effect, Effect) else "(outbound)", effect.name, effect.queue)
         for effect in effects
-    }
+    }, "Write a new effect's row in docs/sessions.md, or a new notification's in docs/notifications.md."
 
 
 def test_the_table_of_states_has_every_step_of_both_machines() -> None:

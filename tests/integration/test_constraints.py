@@ -492,7 +492,8 @@ def test_every_check_is_violated_here_once() -> None:
         for constraint in table.constraints
         if isinstance(constraint, CheckConstraint)
     }
-    assert checks == {"ck_sessions_begun_and_cancelled", *(name for _table, name, _spoiled in VIOLATED)}
+    violated = {"ck_sessions_begun_and_cancelled", *(name for _table, name, _spoiled in VIOLATED)}
+    assert checks == violated, "Add a row that breaks the new CHECK to VIOLATED."
 
 
 def test_what_has_begun_is_cancelled_by_an_operator_alone(db: Connection) -> None:
