@@ -1,7 +1,7 @@
 /**
  * `node generate.js DOCUMENT FILE` writes the types of the schemas that `src/api/types.ts` names.
  *
- * Their shapes alone: another sentence or example in the OpenAPI document makes no other types.
+ * Their shapes alone: another sentence or example in the OpenAPI document makes no other types, nor another order.
  */
 
 import { readFileSync, writeFileSync } from "node:fs";
@@ -22,10 +22,9 @@ const take = (name) => {
   schemas[name] = shapeOf(components.schemas[name]);
 };
 for (const [, name] of named) take(name);
-const sorted = Object.fromEntries(Object.entries(schemas).sort(([one], [other]) => (one < other ? -1 : 1)));
-const made = { openapi, info, paths: {}, components: { schemas: sorted } };
+const used = { openapi, info, paths: {}, components: { schemas } };
 // A request may leave out a field that has a default.
-const types = astToString(await openapiTS(made, { defaultNonNullable: false }));
+const types = astToString(await openapiTS(used, { defaultNonNullable: false, alphabetize: true }));
 writeFileSync(file, `/** Made by \`make api-types\` from the OpenAPI document; not to be edited. */\n\n${types}`);
 
 /** A part of a schema without its texts; takes the schemas that it names. */

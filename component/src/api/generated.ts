@@ -5,41 +5,41 @@ export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
         AgreedPolicy: {
-            windowHours: number;
             lateFeePercent: number;
+            windowHours: number;
         };
         Booking: {
+            bundlePurchaseId: string | null;
+            cancelReason: string | null;
+            capacity?: number;
+            courseId: string | null;
+            createdAt: string;
+            declineReason: string | null;
+            durationMinutes: number;
+            endTime: string;
             externalId: string | null;
+            full?: boolean;
+            id: string;
+            kind: components["schemas"]["BookingKind"];
+            listingId: string | null;
+            location: components["schemas"]["ShownLocation"] | null;
+            mentee: components["schemas"]["MenteeParty"] | null;
+            menteeUserId: string | null;
+            mentor: components["schemas"]["MentorParty"] | null;
+            mentorProfileId: string;
             metadata: {
                 [key: string]: unknown;
             } | null;
-            id: string;
-            listingId: string | null;
-            mentorProfileId: string;
-            menteeUserId: string | null;
-            mentor: components["schemas"]["MentorParty"] | null;
-            mentee: components["schemas"]["MenteeParty"] | null;
-            kind: components["schemas"]["BookingKind"];
+            notes: string | null;
+            payment: components["schemas"]["Payment"] | null;
+            price: components["schemas"]["Money"];
+            productId: string | null;
+            seatsTaken?: number;
+            seriesId: string | null;
+            sessionId: string | null;
             startTime: string;
-            endTime: string;
-            durationMinutes: number;
             status: components["schemas"]["BookingStatus"];
             title: string | null;
-            notes: string | null;
-            price: components["schemas"]["Money"];
-            courseId: string | null;
-            productId: string | null;
-            bundlePurchaseId: string | null;
-            seriesId: string | null;
-            location: components["schemas"]["ShownLocation"] | null;
-            payment: components["schemas"]["Payment"] | null;
-            sessionId: string | null;
-            declineReason: string | null;
-            cancelReason: string | null;
-            capacity?: number;
-            seatsTaken?: number;
-            full?: boolean;
-            createdAt: string;
             updatedAt: string;
         };
         /** @enum {string} */
@@ -47,34 +47,34 @@ export interface components {
         /** @enum {string} */
         BookingMode: "request" | "instant";
         BookingRules: {
-            mentorProfileId: string;
-            stepMinutes: number;
             horizonDays: number | null;
             maxPerDay: number | null;
-            maxPerWeek: number | null;
             maxPerMenteePerDay: number | null;
             maxPerMenteePerWeek: number | null;
+            maxPerWeek: number | null;
+            mentorProfileId: string;
             staleCalendars: string;
+            stepMinutes: number;
         };
         /** @enum {string} */
         BookingStatus: "draft" | "accepted" | "declined" | "cancelled" | "awaiting_payment";
         /** @enum {string} */
         BundleStatus: "active" | "exhausted" | "expired";
         CancellationPolicy: {
-            windowHours?: number;
             lateFeePercent?: number;
+            windowHours?: number;
         };
         CancellationQuote: {
-            sessionId: string;
             allowed: boolean;
             cancelledBy: components["schemas"]["CancelledBy"];
-            late: boolean;
-            fee: components["schemas"]["Money"];
-            refund: components["schemas"]["Money"];
-            freeUntil: string | null;
             creditReturned: boolean | null;
             creditValidTo: string | null;
+            fee: components["schemas"]["Money"];
+            freeUntil: string | null;
+            late: boolean;
             policy: components["schemas"]["AgreedPolicy"] | null;
+            refund: components["schemas"]["Money"];
+            sessionId: string;
         };
         /** @enum {string} */
         CancellationType: "client_request" | "coach_request" | "emergency" | "other";
@@ -85,73 +85,73 @@ export interface components {
             kept: components["schemas"]["KeptBooking"][];
         };
         Course: {
+            active: boolean;
+            createdAt: string;
+            description: string | null;
             externalId: string | null;
+            id: string;
             metadata: {
                 [key: string]: unknown;
             } | null;
-            id: string;
             title: string;
-            description: string | null;
-            active: boolean;
-            createdAt: string;
         };
         ErrorBody: {
-            statusCode: number;
-            error: string;
-            message: string;
             code: string;
             details?: {
                 [key: string]: unknown;
             };
+            error: string;
+            message: string;
             requestId: string;
+            statusCode: number;
         };
         GroupSessionItem: components["schemas"]["Booking"] & {
-            capacity: number;
-            seatsTaken: number;
-            full: boolean;
-            templateId: string;
-            date: string;
-            seatsOffered: number;
             cancellationPolicy: components["schemas"]["CancellationPolicy"] | null;
             cancelledAt: string | null;
+            capacity: number;
+            date: string;
+            full: boolean;
             joined: boolean;
+            seatsOffered: number;
+            seatsTaken: number;
+            templateId: string;
             waitlistPosition: number | null;
         };
         Hold: {
+            createdAt: string;
+            endTime: string;
+            expiresAt: string;
             id: string;
             mentorProfileId: string;
             startTime: string;
-            endTime: string;
-            expiresAt: string;
-            createdAt: string;
         };
         KeptBooking: {
             bookingId: string;
             code: string;
         };
         ListedBundle: {
+            courseId: string;
+            createdAt: string;
+            durationMinutes: number | null;
             externalId: string | null;
+            id: string;
+            menteeUserId: string;
             metadata: {
                 [key: string]: unknown;
             } | null;
-            id: string;
-            menteeUserId: string;
-            courseId: string;
-            productId: string;
-            totalSessions: number;
-            remainingSessions: number;
-            durationMinutes: number | null;
             price: components["schemas"]["Money"];
+            productId: string;
+            remainingSessions: number;
+            status: components["schemas"]["BundleStatus"];
+            totalSessions: number;
             validFrom: string;
             validTo: string | null;
-            status: components["schemas"]["BundleStatus"];
-            createdAt: string;
         };
         Listing: components["schemas"]["OfferedTerms"] & {
-            description: string | null;
             bookingMode: components["schemas"]["BookingMode"];
-            minNoticeMinutes: number;
             bufferBeforeMinutes: number;
+            description: string | null;
+            minNoticeMinutes: number;
             reminderMinutes: number[] | null;
         };
         MenteeParty: {
@@ -159,28 +159,28 @@ export interface components {
             name: string;
         };
         MentorParty: {
+            avatarUrl: string | null;
+            headline: string;
             id: string;
             name: string;
-            headline: string;
-            avatarUrl: string | null;
         };
         MentorProfile: {
+            active: boolean;
+            avatarUrl: string | null;
+            bio: string | null;
             externalId: string | null;
+            headline: string;
+            id: string;
+            languages: string[];
             metadata: {
                 [key: string]: unknown;
             } | null;
-            id: string;
-            userId: string;
             name: string;
-            headline: string;
-            bio: string | null;
-            timeZone: string;
-            skills: string[];
-            languages: string[];
-            avatarUrl: string | null;
             rating: number | null;
             reviewCount: number;
-            active: boolean;
+            skills: string[];
+            timeZone: string;
+            userId: string;
         };
         Money: {
             amount: number;
@@ -188,118 +188,118 @@ export interface components {
         };
         NewRecurrence: {
             count?: number;
-            until?: string;
             /** @default 1 */
             everyWeeks?: number;
             /** @default fail */
             onConflict?: components["schemas"]["OnConflict"];
+            until?: string;
         };
         OfferedListing: {
-            id: string;
             durationMinutes: number;
+            id: string;
             price: components["schemas"]["Money"];
         };
         OfferedTerms: {
+            active: boolean;
+            bufferMinutes: number;
+            cancellation: components["schemas"]["CancellationPolicy"] | null;
+            courseId: string | null;
+            durationMinutes: number;
+            earlyStartMinutes: number | null;
             externalId: string | null;
+            id: string;
+            location: components["schemas"]["ShownLocation"] | null;
+            mentorProfileId: string;
             metadata: {
                 [key: string]: unknown;
             } | null;
-            id: string;
-            mentorProfileId: string;
-            title: string;
-            durationMinutes: number;
-            price: components["schemas"]["Money"];
-            courseId: string | null;
-            earlyStartMinutes: number | null;
-            bufferMinutes: number;
-            cancellation: components["schemas"]["CancellationPolicy"] | null;
-            location: components["schemas"]["ShownLocation"] | null;
             payment: components["schemas"]["PaymentMode"];
-            active: boolean;
+            price: components["schemas"]["Money"];
+            title: string;
         };
         /** @enum {string} */
         OnConflict: "fail" | "skip";
         /** @enum {string} */
         PaidFor: "booking" | "series" | "seat" | "bundle";
         Payment: {
-            id: string;
-            for: components["schemas"]["PaidFor"];
-            bookingId: string | null;
-            seriesId: string | null;
-            bundleId: string | null;
-            userId: string;
-            mentorProfileId: string | null;
             amount: components["schemas"]["Money"];
-            status: components["schemas"]["PaymentStatus"];
+            bookingId: string | null;
+            bundleId: string | null;
+            checkoutUrl: string | null;
+            createdAt: string;
             dueAt: string;
+            for: components["schemas"]["PaidFor"];
+            id: string;
+            mentorProfileId: string | null;
             paidAt: string | null;
             reference: string | null;
             refundDue: components["schemas"]["Money"];
             refunded: components["schemas"]["Money"];
             refunds: components["schemas"]["Refund"][];
-            checkoutUrl: string | null;
-            version: number;
-            createdAt: string;
+            seriesId: string | null;
+            status: components["schemas"]["PaymentStatus"];
             updatedAt: string;
+            userId: string;
+            version: number;
         };
         /** @enum {string} */
         PaymentMode: "none" | "before";
         /** @enum {string} */
         PaymentStatus: "awaiting" | "paid" | "lapsed" | "cancelled" | "waived";
         Product: {
+            active: boolean;
+            courseId: string;
+            durationMinutes: number | null;
             externalId: string | null;
+            id: string;
+            kind: components["schemas"]["ProductKind"];
             metadata: {
                 [key: string]: unknown;
             } | null;
-            id: string;
-            courseId: string;
-            kind: components["schemas"]["ProductKind"];
-            title: string;
-            sessionCount: number;
-            durationMinutes: number | null;
-            price: components["schemas"]["Money"];
-            validDays: number | null;
             payment: components["schemas"]["PaymentMode"];
-            active: boolean;
+            price: components["schemas"]["Money"];
+            sessionCount: number;
+            title: string;
+            validDays: number | null;
         };
         /** @enum {string} */
         ProductKind: "single" | "bundle" | "group_seat";
         Refund: {
-            id: string;
             amount: components["schemas"]["Money"];
-            reason: string | null;
-            /** @enum {string} */
-            status: "due" | "done";
-            reference: string | null;
             createdAt: string;
             doneAt: string | null;
+            id: string;
+            reason: string | null;
+            reference: string | null;
+            /** @enum {string} */
+            status: "due" | "done";
         };
         RefusedSlot: {
-            startTime: string;
             endTime: string;
             mentorProfileId: string;
             /** @enum {string} */
             reason: "beyond_horizon" | "too_soon" | "time_off" | "outside_hours" | "busy" | "limit";
+            startTime: string;
         };
         Review: {
-            id: string;
-            mentorProfileId: string;
-            sessionId: string | null;
-            menteeUserId: string | null;
-            reviewer: string;
-            rating: number;
-            comment: string | null;
             answer: string | null;
             answeredAt: string | null;
+            comment: string | null;
+            createdAt: string;
             hidden: boolean;
             hiddenReason: string | null;
-            createdAt: string;
+            id: string;
+            menteeUserId: string | null;
+            mentorProfileId: string;
+            rating: number;
+            reviewer: string;
+            sessionId: string | null;
         };
         ReviewPermit: {
-            sessionId: string;
-            mentorProfileId: string;
-            unlockedAt: string;
             expiresAt: string;
+            mentorProfileId: string;
+            sessionId: string;
+            unlockedAt: string;
         };
         SeatOffer: {
             expiresAt: string;
@@ -310,48 +310,48 @@ export interface components {
             skipped: components["schemas"]["SkippedSeriesOccurrence"][];
         };
         SeriesOccurrence: {
-            startTime: string;
             bookingId: string;
             sessionId: string | null;
+            startTime: string;
         };
         Session: {
-            externalId: string | null;
-            metadata: {
-                [key: string]: unknown;
-            } | null;
-            id: string;
-            bookingId: string;
-            mentorProfileId: string;
-            menteeUserId: string | null;
-            mentor: components["schemas"]["MentorParty"] | null;
-            mentee: components["schemas"]["MenteeParty"] | null;
-            title: string | null;
-            description: string | null;
-            startTime: string;
-            endTime: string;
-            status: components["schemas"]["SessionStatus"];
-            notes: string | null;
-            rating: number | null;
-            feedback: string | null;
             actionItems: string[] | null;
-            startedAt: string | null;
-            completedAt: string | null;
-            cancelledAt: string | null;
+            bookingId: string;
             cancellation: {
                 [key: string]: unknown;
             } | null;
-            location: components["schemas"]["ShownLocation"] | null;
-            earlyStartMinutes: number | null;
-            joinUrl: string | null;
+            cancelledAt: string | null;
+            completedAt: string | null;
             createdAt: string;
+            description: string | null;
+            earlyStartMinutes: number | null;
+            endTime: string;
+            externalId: string | null;
+            feedback: string | null;
+            id: string;
+            joinUrl: string | null;
+            location: components["schemas"]["ShownLocation"] | null;
+            mentee: components["schemas"]["MenteeParty"] | null;
+            menteeUserId: string | null;
+            mentor: components["schemas"]["MentorParty"] | null;
+            mentorProfileId: string;
+            metadata: {
+                [key: string]: unknown;
+            } | null;
+            notes: string | null;
+            rating: number | null;
+            startedAt: string | null;
+            startTime: string;
+            status: components["schemas"]["SessionStatus"];
+            title: string | null;
             updatedAt: string;
         };
         SessionCancellation: {
-            type?: components["schemas"]["CancellationType"];
             cancellationType?: components["schemas"]["CancellationType"];
             reason: string;
             /** @default true */
             refundRequested?: boolean;
+            type?: components["schemas"]["CancellationType"];
         };
         /** @enum {string} */
         SessionStatus: "scheduled" | "in_progress" | "completed" | "cancelled";
@@ -361,39 +361,39 @@ export interface components {
             value: string | null;
         };
         SkippedSeriesOccurrence: {
-            startTime: string;
             code: string;
             message: string;
+            startTime: string;
         };
         Slot: {
-            startTime: string;
             endTime: string;
             mentorProfileIds: string[];
+            startTime: string;
         };
         Slots: {
             durationMinutes: number;
             items: components["schemas"]["Slot"][];
+            nextFrom?: string;
             refused?: components["schemas"]["RefusedSlot"][];
             staleCalendars?: string[];
-            nextFrom?: string;
         };
         SupportOptions: {
             course: components["schemas"]["Course"];
+            groupSessions: components["schemas"]["GroupSessionItem"][];
             mentors: components["schemas"]["TeachingMentor"][];
             products: components["schemas"]["Product"][];
-            groupSessions: components["schemas"]["GroupSessionItem"][];
         };
         TeachingMentor: {
-            id: string;
-            name: string;
             headline: string;
+            id: string;
+            listings: components["schemas"]["OfferedListing"][];
+            name: string;
             rating: number | null;
             reviewCount: number;
-            listings: components["schemas"]["OfferedListing"][];
         };
         WaitlistEntry: {
-            position: number;
             offer: components["schemas"]["SeatOffer"] | null;
+            position: number;
         };
     };
     responses: never;
