@@ -53,7 +53,8 @@ REFUSALS: dict[str, Refusal] = {
     "too_soon": Refusal(409, "The start is closer than the listing's `minNoticeMinutes`."),
     "bundle_unusable": Refusal(
         409,
-        "The bundle does not pay for this; `details.bundlePurchaseId`: other_course, expired, empty, wrong_duration.",
+        "The bundle does not pay for this; `details.bundlePurchaseId`: other_course, unpaid, expired, empty,"
+        " wrong_duration.",
     ),
     "price_changed": Refusal(409, "The price is not `expectedPrice`; `details.price` has the present one."),
     "terms_changed": Refusal(

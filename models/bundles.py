@@ -6,6 +6,7 @@ from enum import StrEnum
 
 from sqlalchemy import (
     BigInteger,
+    Boolean,
     CheckConstraint,
     Column,
     ForeignKey,
@@ -52,12 +53,15 @@ bundle_purchases = Table(
     Column("valid_to", Timestamp),
     # Set when the last credit is used, or by the purchase that follows an expiry; from then on another can be bought.
     Column("closed_at", Timestamp),
+    # Until its payment has arrived; then none of its sessions has been used.
+    Column("awaits_payment", Boolean, nullable=False, server_default=text("false"), info=IMPERSONAL),
     *external_id("bundle_purchases"),
     *own_metadata(),
     *changing(),
     ForeignKeyConstraint(["product_id", "course_id"], ["products.id", "products.course_id"]),
     CheckConstraint("remaining_sessions BETWEEN 0 AND total_sessions", name="remaining_sessions"),
     CheckConstraint("valid_to > valid_from", name="valid_to"),
+    CheckConstraint("NOT awaits_payment OR remaining_sessions = total_sessions", name="unused_until_paid"),
     CheckConstraint("remaining_sessions > 0 OR closed_at IS NOT NULL", name="closed_when_exhausted"),
     Index(
         "uq_bundle_purchases_open",

@@ -12,6 +12,7 @@ from api.routes.context import ANYONE, OPERATOR, RequestContext, Subject, this_m
 from api.routes.lists import list_route
 from api.routes.loaders import changes, reads
 from api.schemas import bundles as shapes
+from api.state import app_state
 from workflows.accounts.actions import mentee_for
 from workflows.bundles.adjust import adjust
 from workflows.bundles.purchase import purchase
@@ -39,8 +40,9 @@ OWN_BUNDLE = Subject(
 def purchase_bundle(context: RequestContext[Course], body: dict[str, Any]) -> Any:
     """Buy a bundle of a course.
 
-    It is valid for the product's `validDays` of exactly 24 hours each, from now on. The same product can be bought
-    again when all credits have been used, or when the bundle has expired.
+    It is valid for the product's `validDays` of exactly 24 hours each, from now on. Where the product's `payment` is
+    `before`, its credits can be spent once it is paid. The same product can be bought again when all credits have been
+    used, or when the bundle has expired.
     """
     bundle = purchase(
         context.db,
@@ -48,6 +50,7 @@ def purchase_bundle(context: RequestContext[Course], body: dict[str, Any]) -> An
         course_id=context.subject.id,
         mentee_user_id=mentee_for(context.actor, body.pop("student_id")),
         now=context.now,
+        pay_within=app_state().pay_within,
         **body,
     )
     return _tagged(context, bundle, Location=f"/bundles/{bundle.id}")

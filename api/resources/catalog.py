@@ -159,7 +159,7 @@ PRODUCT_ON_SALE = Subject(name="product", query=product_query, record=Product, a
 @courses.response(201, shapes.Product)
 def create_product(context: RequestContext[catalog.Course], body: dict[str, Any]) -> WithHeaders[Product]:
     """Put a product on sale: a `single` session, a `bundle` of `sessionCount`, or a `group_seat`."""
-    if body["kind"] is ProductKind.SINGLE:
+    if body["kind"] is not ProductKind.GROUP_SEAT:
         body = app_state().with_payment_mode(body)
     product = sold.create_product(context.db, actor=context.actor, course_id=context.subject.id, **body)
     return tagged(product, Location=f"/courses/{product.course_id}/products/{product.id}")

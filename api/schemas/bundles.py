@@ -9,6 +9,7 @@ from marshmallow import fields
 
 from api.schemas.base import ExternalBody, ExternalListQuery, ExternalShown, RequestSchema, ResponseSchema, page_of
 from api.schemas.fields import OPTIONAL, Choice, Id, Moment, Price, Text, Whole
+from api.schemas.payments import OwnPayment
 from api.schemas.terms import ExpectedPriceBody
 from models.bundles import BundleEntryKind
 from workflows.bundles.records import BundleStatus
@@ -69,6 +70,7 @@ class ListedBundle(ExternalShown):
         BundleStatus,
         metadata={"description": "Expired from `validTo` on; before that exhausted while no session is left."},
     )
+    payment = OwnPayment()
     created_at = Moment()
 
 

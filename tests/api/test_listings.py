@@ -27,6 +27,7 @@ def test_a_mentor_publishes_a_listing_with_its_defaults(client: ApiClient, cast:
         "description": None,
         "courseId": None,
         "bookingMode": "request",
+        "payment": "none",
         "earlyStartMinutes": 15,
         "minNoticeMinutes": 0,
         "bufferBeforeMinutes": 0,

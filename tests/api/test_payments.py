@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import Engine, func, select, update
 
 from models.calendar import person_busy
-from models.catalog import BookingMode
+from models.catalog import BookingMode, ProductKind
 from models.events import events
 from models.payments import PaymentMode
 from models.sessions import sessions
@@ -378,3 +378,81 @@ def test_nothing_is_made_where_nothing_is_paid_before(till: Till, cast: Cast, en
 def test_the_person_gets_all_payments_in_the_export(till: Till) -> None:
     payment = till.book()["payment"]
     assert till.get("/me/export")["payments"] == [payment]
+
+
+def buy(till: Till, engine: Engine, **product: Any) -> dict[str, Any]:
+    """A bundle of five sessions for 40 dollars, which is paid before."""
+    with engine.begin() as db:
+        course = factories.make_course(db)
+        columns = {"session_count": 5, "payment_mode": PaymentMode.BEFORE, **product}
+        sold = factories.make_product(db, course, ProductKind.BUNDLE, **columns)
+        factories.make_listing(db, till.cast.mentor, course_id=course.id)
+    path, body = f"/bundles/courses/{course.id}/purchase", {"productId": str(sold.id)}
+    answer = till.post(path, body, till.cast.as_mentee)
+    assert answer.status_code == 201, answer.json
+    bundle: dict[str, Any] = answer.json
+    return bundle
+
+
+def spend(till: Till, bundle: dict[str, Any]) -> ApiResponse:
+    """Book a session of the bundle's course with a credit."""
+    body = {"courseId": bundle["courseId"], "durationMinutes": 60, "bundlePurchaseId": bundle["id"]}
+    body |= {"startTime": factories.next_slot().isoformat()}
+    return till.post("/bookings/individual", body, till.cast.as_mentee)
+
+
+@pytest.mark.parametrize("end", ["confirm", "waive"])
+def test_the_credits_of_a_bundle_wait_for_its_payment(till: Till, engine: Engine, end: str) -> None:
+    bundle = buy(till, engine, valid_days=30)
+    payment = bundle["payment"]
+    assert (bundle["status"], payment["for"], payment["bundleId"]) == ("awaiting_payment", "bundle", bundle["id"])
+    assert (payment["amount"], payment["mentorProfileId"]) == (PRICE, None)
+    assert till.types(bundle["id"]) == ["bundle.awaiting_payment"]
+    refused = spend(till, bundle)
+    assert (refused.status_code, refused.json["details"]) == (409, {"bundlePurchaseId": ["unpaid"]})
+    adjusted = till.post(f"/bundles/{bundle['id']}/adjust", {"credits": 1, "reason": "Goodwill"})
+    assert (adjusted.status_code, adjusted.json["code"]) == (409, "bundle_unusable")
+    body = {"reference": "pi_1", "amount": PRICE} if end == "confirm" else {"reason": "A voucher"}
+    assert till.post(f"/payments/{payment['id']}/{end}", body).status_code == 200
+    opened = till.get(f"/bundles/{bundle['id']}")
+    assert (opened["status"], opened["remainingSessions"]) == ("active", 5)
+    assert till.types(bundle["id"])[1:] == ["bundle.purchased", "bundle.validity_set"]
+    assert spend(till, bundle).status_code == 202
+    (listed,) = till.get("/bundles")["items"]
+    assert listed["payment"]["status"] == ("paid" if end == "confirm" else "waived")
+
+
+def test_a_bundle_that_nobody_pays_is_nothing_and_can_be_bought_again(till: Till, engine: Engine) -> None:
+    bundle = buy(till, engine)
+    again = {"productId": bundle["productId"]}
+    path = f"/bundles/courses/{bundle['courseId']}/purchase"
+    assert till.post(path, again, till.cast.as_mentee).json["code"] == "already_purchased"
+    till.lapse(bundle["payment"])
+    ended = till.get(f"/bundles/{bundle['id']}")
+    assert (ended["remainingSessions"], ended["payment"]["status"]) == (0, "lapsed")
+    assert spend(till, bundle).json["code"] == "bundle_unusable"
+    assert till.post(path, again, till.cast.as_mentee).status_code == 201
+    late = till.confirm(bundle["payment"])
+    assert (late.status_code, late.json["refundDue"]) == (200, PRICE)
+    assert till.get(f"/bundles/{bundle['id']}")["remainingSessions"] == 0
+    till.require_sound()
+
+
+def test_a_bundle_that_waits_ends_with_the_account(till: Till, engine: Engine) -> None:
+    bundle = buy(till, engine)
+    answer = till.world.client.delete("/me?cancel=true", headers=till.cast.as_mentee)
+    assert answer.status_code == 204, answer.json
+    assert till.get(f"/payments/{bundle['payment']['id']}", till.cast.as_operator)["status"] == "cancelled"
+    till.require_sound()
+
+
+def test_seats_of_groups_are_not_paid_before(till: Till, engine: Engine) -> None:
+    with engine.begin() as db:
+        course = factories.make_course(db)
+    product = {"kind": "group_seat", "title": "A seat", "price": PRICE, "payment": "before"}
+    answer = till.post(f"/courses/{course.id}/products", product)
+    assert (answer.status_code, answer.json["details"]) == (400, {"payment": ["must be none for this kind"]})
+    weekly = {"title": "Algebra", "weekday": 0, "startTime": "09:00", "timeZone": "UTC", "durationMinutes": 60}
+    template = {**weekly, "capacity": 3, "price": PRICE, "payment": "before"}
+    answer = till.post("/group-session-templates", template, till.cast.as_mentor)
+    assert (answer.status_code, answer.json["details"]) == (400, {"payment": ["must be none for a group"]})

@@ -38,6 +38,7 @@ from workflows.accounts.records import Mentor, User
 from workflows.invariants import check_all
 from workflows.privacy.erasure import erase, go_on_erasing
 from workflows.reviews.records import Review
+from workflows.sessions.actions import create as create_session
 
 NOW = timedelta(0)
 # Rows of the other person; everything else in the database of these tests is the person's own, or of both.
@@ -128,6 +129,9 @@ def full(life: Life, engine: Engine) -> Life:
         costs = {"late": False, "price_amount": 0, "fee_amount": 0, "refund_amount": 0, "reason": ""}
         db.execute(insert(seat_cancellations).values(**left, **costs))
         factories.make_bundle(db, mentee=life.person)
+        paid = factories.make_payment(db, listing=theirs, mentee=life.person)
+        assert paid.booking_id is not None
+        create_session(db, booking_id=paid.booking_id)
         factories.make_calendar_feed(db, life.profile)
         factories.make_group_session(db, [life.other], listing=listing)
     life.post("/webhook-endpoints", own, **hook)
@@ -274,7 +278,7 @@ def test_what_is_open_hinders_a_deletion_and_is_named(full: Life, engine: Engine
     refused = full.delete()
     assert (refused.status_code, refused.json["code"]) == (409, "still_open")
     details = refused.json["details"]
-    assert {name: len(ids) for name, ids in details.items()} == {"sessions": 4, "drafts": 2, "bundles": 1}
+    assert {name: len(ids) for name, ids in details.items()} == {"sessions": 5, "drafts": 2, "bundles": 1}
     with engine.connect() as db:
         open_sessions = select(sessions.c.id).where(sessions.c.status == "scheduled")
         assert set(details["sessions"]) >= {str(each) for each in db.scalars(open_sessions)}
@@ -408,8 +412,8 @@ def test_an_export_is_there_for_people_alone(life: Life) -> None:
 def test_an_export_of_an_empty_account_has_every_key(life: Life) -> None:
     exported = life.world.client.get("/me/export", headers=as_user(life.other)).json
     assert list(exported) == [
-        "user", "mentorProfile", "listings", "bookings", "sessions", "seats", "bundles", "reviews", "notifications",
-        "preferences", "calendarFeeds", "holds", "audit",
+        "user", "mentorProfile", "listings", "bookings", "sessions", "seats", "bundles", "payments", "reviews",
+        "notifications", "preferences", "calendarFeeds", "holds", "audit",
     ]  # fmt: skip
     assert exported["user"]["email"] == life.other.email
 

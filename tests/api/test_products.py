@@ -17,14 +17,15 @@ PRICE = {"amount": 4000, "currency": "USD"}
 SINGLE = {"kind": "single", "title": "An hour", "price": PRICE}
 BUNDLE = {**SINGLE, "kind": "bundle", "title": "Five hours", "sessionCount": 5, "durationMinutes": 60, "validDays": 180}
 SEAT = {**SINGLE, "kind": "group_seat", "title": "A seat"}
-DEFAULTS = {"sessionCount": 1, "durationMinutes": None, "validDays": None, "active": True}
+DEFAULTS = {"sessionCount": 1, "durationMinutes": None, "validDays": None, "active": True, "payment": "none"}
 
 
 @pytest.mark.parametrize("body", [SINGLE, BUNDLE, SEAT], ids=lambda body: body["kind"])
 def test_an_operator_puts_a_product_on_sale(world: World, cast: Cast, course: Course, body: dict[str, Any]) -> None:
     sold = world.client.post(f"/courses/{course.id}/products", json=body, headers=cast.as_operator)
     assert (sold.status_code, version_of(sold)) == (201, 1)
-    assert sold.json == DEFAULTS | {"id": sold.json["id"], "courseId": str(course.id)} | body
+    named = {"externalId": None, "metadata": None}
+    assert sold.json == DEFAULTS | named | {"id": sold.json["id"], "courseId": str(course.id)} | body
     for headers in (cast.as_mentee, cast.as_mentor, cast.as_operator):
         assert world.client.get(sold.headers["Location"], headers=headers).json == sold.json
         listed = world.client.get(f"/courses/{course.id}/products", headers=headers).json

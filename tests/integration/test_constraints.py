@@ -316,6 +316,7 @@ VIOLATED: list[tuple[Table, str, dict[str, Any]]] = [
     (bundle_purchases, "ck_bundle_purchases_remaining_sessions", {"remaining_sessions": -1, "closed_at": NOW}),
     (bundle_purchases, "ck_bundle_purchases_valid_to", {"valid_to": NOW}),
     (bundle_purchases, "ck_bundle_purchases_closed_when_exhausted", {"remaining_sessions": 0}),
+    (bundle_purchases, "ck_bundle_purchases_unused_until_paid", {"awaits_payment": True, "remaining_sessions": 4}),
     (bundle_entries, "ck_bundle_entries_balance", {"balance": -1}),
     (bundle_entries, "ck_bundle_entries_credits", {"credits": 0}),
     # What is spent was spent on a booking.

@@ -15,6 +15,7 @@ from sqlalchemy import Connection, Table, delete, insert, select, text, update
 from sqlalchemy.exc import IntegrityError
 
 from models.bookings import BOOKING_TRANSITIONS, BookingStatus, bookings
+from models.bundles import bundle_purchases
 from models.events import DELIVERY_TRANSITIONS, DeliveryState, deliveries, events
 from models.payments import payment_entries, payments
 from models.reviews import reviews
@@ -24,6 +25,7 @@ from tests.factories import (
     accept_booking,
     acting_mentor,
     make_booking,
+    make_bundle,
     make_listing,
     make_mentor,
     make_payment,
@@ -326,3 +328,12 @@ def test_an_entry_of_a_payment_is_append_only_but_for_its_reason(db: Connection)
         with refused(db, "tr_payment_entries_append_only"):
             db.execute(change.where(entries))
     assert db.execute(update(payment_entries).where(entries).values(reason=None)).rowcount == 2
+
+
+def test_a_bundle_that_is_paid_before_opens_by_its_payment(db: Connection) -> None:
+    bundle = make_bundle(db, payment_mode="before")
+    opened = update(bundle_purchases).where(bundle_purchases.c.id == bundle.id).values(awaits_payment=False)
+    with refused(db, "tr_bundle_purchases_unpaid"):
+        db.execute(opened)
+    db.execute(update(payments).where(payments.c.bundle_purchase_id == bundle.id).values(status="waived"))
+    assert db.execute(opened).rowcount == 1

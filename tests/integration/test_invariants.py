@@ -157,6 +157,7 @@ PLANTED: dict[str, list[tuple[str, Plant]]] = {
         ("another id", lambda db, _s: db.execute(update(bookings).values(session_id=uuid4()))),
         ("a declined booking", lambda db, _s: db.execute(update(bookings).values(status="declined", session_id=None))),
     ],
+    "bundle_differs_from_payment": [("waits for none", lambda db, _s: _sell(db, awaits_payment=True))],
     "bundle_ledger_differs": [
         ("a session less", lambda db, _s: _sell(db, remaining_sessions=4)),
         ("a session more in total", lambda db, _s: _sell(db, total_sessions=6)),

@@ -16,6 +16,7 @@ from models.bookings import BookingStatus
 from models.calendar import person_busy
 from models.catalog import listings
 from models.events import events
+from models.payments import PaymentMode
 from models.sessions import SessionStatus, session_id_of, sessions
 from tests.factories import (
     OPERATOR,
@@ -63,12 +64,13 @@ LEADS = {
     ("draft", "decline"): ("declined", "booking.declined"),
     ("draft", "cancel"): ("cancelled", "booking.cancelled"),
     ("draft", "expire"): ("cancelled", "booking.cancelled"),
+    ("awaiting_payment", "cancel"): ("cancelled", "booking.cancelled"),
     ("scheduled", "start"): ("in_progress", "session.started"),
     ("in_progress", "complete"): ("completed", "session.completed"),
 }
 # The steps into each state.
 STEPS_TO = {
-    **{"accepted": ["accept"], "declined": ["decline"], "cancelled": ["cancel"]},
+    **{"accepted": ["accept"], "awaiting_payment": ["accept"], "declined": ["decline"], "cancelled": ["cancel"]},
     **{"in_progress": ["start"], "completed": ["start", "complete"]},
 }
 
@@ -124,10 +126,12 @@ class Cast:
 def test_every_step_from_every_state_by_every_actor(
     db: Connection, make: Callable[..., Booking | Session], state: str, step: str, actor: str
 ) -> None:
-    cast = Cast(db, make).bring(state)
+    unpaid = state == "awaiting_payment"
+    cast = Cast(db, make, **({"payment_mode": PaymentMode.BEFORE} if unpaid else {})).bring(state)
     before = cast.stored(), cast.recorded()
     refusal: type[DomainError] | None = None if (state, step) in LEADS else InvalidTransition
-    if actor not in MAY[step]:
+    # While it awaits its payment, either party and operators can cancel it.
+    if actor not in (MAY[step] | {"mentor", "operator"} if unpaid and step == "cancel" else MAY[step]):
         refusal = Forbidden
     if refusal is not None:
         with pytest.raises(refusal) as refused:
@@ -140,7 +144,8 @@ def test_every_step_from_every_state_by_every_actor(
     assert after == cast.stored()
     assert (after.status, after.version) == (status, cast.record.version + 1)
     name = SYSTEM.name if step == "expire" else cast.actors[actor].name
-    assert cast.recorded() == [*before[1], (event, name)]
+    freed = [("booking.time_freed", name)] if unpaid else []
+    assert cast.recorded() == [*before[1], (event, name), *freed]
 
 
 @pytest.mark.parametrize("make", [make_booking, make_session])

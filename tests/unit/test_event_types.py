@@ -171,6 +171,7 @@ def test_the_announced_types_are_those_of_the_domain() -> None:
         "booking.undecided",
         "booking.awaiting_payment",
         "booking.time_freed",
+        "bundle.awaiting_payment",
         "session.overdue",
         "session.reminder_set",
         "group_session.changed",

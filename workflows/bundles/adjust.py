@@ -63,6 +63,8 @@ def adjust(
     present = locked(db, bundle.id)
     if present.version != bundle.version and not any_version:
         raise Stale("bundle")
+    if present.awaits_payment:
+        raise unusable("unpaid", "This bundle awaits its payment; waive that, or wait for it.")
     valid_to: datetime | None = changes.get("valid_to", present.valid_to)
     _require_change(present, credits, valid_to, now)
     values = entry_values(actor=actor, now=now, reason=reason)

@@ -8,11 +8,14 @@ from uuid import UUID
 from sqlalchemy import Connection, bindparam, exists, select
 
 from models.events import events
+from models.payments import PaymentStatus
 from workflows.bundles.ledger import entry_values, moving
+from workflows.bundles.purchase import end_unpaid
 from workflows.bundles.records import Bundle, BundleStatus, locked
 from workflows.events.event_types import BundleExpired, BundleValiditySet
 from workflows.events.record import record
 from workflows.identity.actor import SYSTEM, Actor
+from workflows.payments.actions import end_waiting, payment_of
 
 NOTICE_BEFORE_EXPIRY = timedelta(days=7)
 
@@ -58,8 +61,14 @@ def is_superseded(db: Connection, event: BundleValiditySet, bundle: Bundle) -> b
 
 
 def forfeit(db: Connection, *, actor: Actor, bundle_id: UUID, reason: str, now: datetime) -> None:
-    """Take what is left in a bundle before the end of its validity, at its owner's wish."""
+    """Take what is left in a bundle before the end of its validity, at its owner's wish; or end the wait for it."""
     bundle = locked(db, bundle_id)
+    if bundle.awaits_payment:
+        end_unpaid(db, bundle, reason=reason, actor=actor, now=now)
+        payment = payment_of(db, bundle_purchase_id=bundle.id)
+        if payment is not None:
+            end_waiting(db, payment, PaymentStatus.CANCELLED, actor=actor, now=now)
+        return
     left = bundle.remaining_sessions
     if left == 0:
         return

@@ -52,7 +52,7 @@ _SPEND = moving(
     WHERE id = :id AND mentee_user_id = :mentee_user_id
       AND course_id = :course_id
       AND (duration_minutes IS NULL OR duration_minutes = CAST(:duration_minutes AS integer))
-      AND remaining_sessions > 0 AND (valid_to IS NULL OR valid_to > :now)
+      AND remaining_sessions > 0 AND (valid_to IS NULL OR valid_to > :now) AND NOT awaits_payment
     RETURNING *
     """,
     kind="spend",
@@ -114,7 +114,7 @@ def spend(
 
     Raises:
         NotFound: no such bundle, or another person's.
-        Conflict: `bundle_unusable`, with `other_course`, `wrong_duration`, `expired` or `empty` in the details.
+        Conflict: `bundle_unusable`, with `other_course`, `wrong_duration`, `unpaid`, `expired` or `empty` in details.
     """
     row = db.execute(
         _SPEND,
@@ -226,6 +226,8 @@ def _refusal(
         return unusable("other_course", "This bundle is for another course; pay with a bundle of this course.")
     if bundle.duration_minutes not in (None, duration_minutes):
         return unusable("wrong_duration", f"This bundle pays for sessions of {bundle.duration_minutes} minutes only.")
+    if bundle.awaits_payment:
+        return unusable("unpaid", "This bundle awaits its payment; pay it first.")
     if bundle.valid_to is not None and bundle.valid_to <= now:
         return unusable("expired", "This bundle has expired; pay with another one, or buy a new one.")
     return unusable("empty", "All sessions of this bundle are used; pay with another one, or buy a new one.")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from dataclasses import replace
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -11,14 +12,16 @@ from sqlalchemy.dialects.postgresql import JSONB
 from uuid_utils.compat import uuid7
 
 from models.base import sql
+from models.payments import PaidFor
 from workflows.bundles.ledger import entry_values, moving, validity_events
 from workflows.bundles.records import Bundle
-from workflows.events.event_types import BundlePurchased
+from workflows.events.event_types import BundleAwaitingPayment, BundlePurchased
 from workflows.events.record import record
 from workflows.identity.actor import Actor
 from workflows.kernel.constraints import constraint_errors
 from workflows.kernel.errors import NotFound
 from workflows.kernel.locks import SHARE_MENTEE
+from workflows.payments.actions import PAY_WITHIN, ask
 from workflows.terms.expected_terms import NOTHING_EXPECTED, ExpectedTerms
 
 # A constraint cannot know the time: an expired purchase is closed by the one that follows it.
@@ -31,12 +34,13 @@ _PURCHASE = moving(
     f"""
     INSERT INTO bundle_purchases (
         id, mentee_user_id, course_id, product_id, total_sessions, remaining_sessions, duration_minutes,
-        price_amount, price_currency, valid_from, valid_to, external_id, metadata
+        price_amount, price_currency, valid_from, valid_to, external_id, metadata, awaits_payment
     )
     WITH {SHARE_MENTEE}
     SELECT :id, :mentee_user_id, p.course_id, p.id, p.session_count, p.session_count,
            p.duration_minutes, p.price_amount, p.price_currency, :now,
-           :now + p.valid_days * interval '24 hours', CAST(:external_id AS text), CAST(:metadata AS jsonb)
+           :now + p.valid_days * interval '24 hours', CAST(:external_id AS text), CAST(:metadata AS jsonb),
+           p.payment_mode = 'before' AND p.price_amount > 0
     FROM products p JOIN courses c ON c.id = p.course_id
     WHERE p.id = :product_id AND p.course_id = :course_id
       AND p.kind = 'bundle' AND p.active AND c.active
@@ -46,6 +50,21 @@ _PURCHASE = moving(
     kind="purchase",
     credits="total_sessions",
 ).bindparams(bindparam("metadata", type_=JSONB(none_as_null=True)))
+
+_OPEN = sql(f"""
+UPDATE bundle_purchases SET awaits_payment = false WHERE id = :id
+RETURNING {", ".join(column.name for column in Bundle.columns())}
+""").columns(*Bundle.columns())
+_END_UNPAID = moving(
+    """
+    UPDATE bundle_purchases SET remaining_sessions = 0, awaits_payment = false, valid_to = :now,
+        closed_at = coalesce(closed_at, :now)
+    WHERE id = :id
+    RETURNING *
+    """,
+    kind="expire",
+    credits="-CAST(:left AS integer)",
+)
 
 
 def purchase(
@@ -59,6 +78,7 @@ def purchase(
     external_id: str | None = None,
     metadata: dict[str, Any] | None = None,
     expected: ExpectedTerms = NOTHING_EXPECTED,
+    pay_within: timedelta = PAY_WITHIN,
 ) -> Bundle:
     """Buy a bundle for a mentee at the product's present price and conditions.
 
@@ -67,6 +87,8 @@ def purchase(
     Args:
         mentee_user_id: the owner of the bundle; the caller may act for them.
         expected: the price that the mentee was shown.
+        pay_within: how long the payment of a product that is paid before is awaited; none of its credits can be spent
+            until then.
 
     Raises:
         NotFound: no such user, or no such active bundle product of an active course.
@@ -83,6 +105,37 @@ def purchase(
     bundle = Bundle.of(row)
     # The statement has read the price that it wrote.
     expected.require_price(bundle.price_amount, bundle.price_currency)
+    if not bundle.awaits_payment:
+        return _sold(db, bundle, actor=actor, now=now)
+    record(db, BundleAwaitingPayment.about(bundle, actor=actor, now=now, status=bundle.status_at(now)))
+    payment = ask(
+        db,
+        PaidFor.BUNDLE,
+        bundle_purchase_id=bundle.id,
+        user_id=mentee_user_id,
+        mentor_profile_id=None,
+        amount=bundle.price_amount,
+        currency=bundle.price_currency,
+        start_time=None,
+        pay_within=pay_within,
+        actor=actor,
+        now=now,
+    )
+    return replace(bundle, payment=payment)
+
+
+def open_paid(db: Connection, bundle: Bundle, *, actor: Actor, now: datetime) -> Bundle:
+    """Let the credits of a locked bundle be spent, whose payment has arrived or is waived."""
+    return _sold(db, Bundle.of(db.execute(_OPEN, {"id": bundle.id}).one()), actor=actor, now=now)
+
+
+def end_unpaid(db: Connection, bundle: Bundle, *, reason: str, actor: Actor, now: datetime) -> None:
+    """Take all credits of a locked bundle that has not been paid; the product can be bought again."""
+    values = {**entry_values(actor=actor, now=now, reason=reason), "id": bundle.id, "left": bundle.remaining_sessions}
+    db.execute(_END_UNPAID, values)
+
+
+def _sold(db: Connection, bundle: Bundle, *, actor: Actor, now: datetime) -> Bundle:
     purchased = BundlePurchased.about(bundle, actor=actor, now=now, status=bundle.status_at(now))
     record(db, purchased, *validity_events(bundle, actor=actor, now=now))
     return bundle

@@ -15,11 +15,13 @@ from models.bundles import BundleEntryKind, bundle_entries, bundle_purchases
 from workflows.kernel.paging import NEWEST_FIRST, Page, PagedList
 from workflows.kernel.records import ExternalRecord, Record
 from workflows.kernel.transitions import VersionedRecord
+from workflows.payments.records import PAYMENT_OF_BUNDLE, Payment
 
 
 class BundleStatus(StrEnum):
-    """What a bundle is at a moment; it follows from its credits and its validity and is not stored."""
+    """What a bundle is at a moment; it follows from its payment, its credits and its validity and is not stored."""
 
+    AWAITING_PAYMENT = "awaiting_payment"
     ACTIVE = "active"
     EXHAUSTED = "exhausted"
     EXPIRED = "expired"
@@ -46,10 +48,15 @@ class Bundle(VersionedRecord, ExternalRecord):
     valid_from: datetime
     valid_to: datetime | None
     closed_at: datetime | None
+    awaits_payment: bool
     created_at: datetime
+    # As it was read to be shown.
+    payment: Payment | None = None
 
     def status_at(self, now: datetime) -> BundleStatus:
-        """Expired from `valid_to` on, whatever is left; before that exhausted without a credit."""
+        """Expired from `valid_to` on, whatever is left; before that exhausted without a credit. First it is paid."""
+        if self.awaits_payment:
+            return BundleStatus.AWAITING_PAYMENT
         if self.valid_to is not None and self.valid_to <= now:
             return BundleStatus.EXPIRED
         return BundleStatus.ACTIVE if self.remaining_sessions else BundleStatus.EXHAUSTED
@@ -89,14 +96,17 @@ ENTRIES = (
 LOCKED_BUNDLE = Bundle.query().where(bundle_purchases.c.id == bindparam("id")).with_for_update(key_share=True)
 
 
+_SHOWN = Bundle.query().add_columns(PAYMENT_OF_BUNDLE)
+
+
 def bundle_query(bundle_id: UUID) -> Select[Any]:
     """The bundle of that id."""
-    return Bundle.query().where(bundle_purchases.c.id == bundle_id)
+    return _SHOWN.where(bundle_purchases.c.id == bundle_id)
 
 
 def bundles_query(page: Page, *, mentee_user_id: UUID | None = None) -> Select[Any]:
     """Bundles, the newest first; those of one mentee where one is given."""
-    query = Bundle.query()
+    query = _SHOWN
     if mentee_user_id is not None:
         query = query.where(bundle_purchases.c.mentee_user_id == mentee_user_id)
     return NEWEST_FIRST.select_page(query, page, bundle_purchases.c.id)

@@ -396,8 +396,15 @@ class BundleEvent(Event):
     valid_to: datetime | None
 
 
+class BundleAwaitingPayment(BundleEvent):
+    """A mentee buys a bundle, and its payment is awaited."""
+
+    type = "bundle.awaiting_payment"
+    announced = False
+
+
 class BundlePurchased(BundleEvent):
-    """A mentee has bought a bundle."""
+    """A mentee has bought a bundle, and paid it where it is paid before."""
 
     type = "bundle.purchased"
 

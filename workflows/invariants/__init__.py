@@ -36,6 +36,7 @@ class About(Enum):
 
 # Every other one is about bookings.
 ABOUT = {
+    "bundle_differs_from_payment": About.BUNDLES,
     "bundle_ledger_differs": About.BUNDLES,
     "dead_delivery": About.STATE,
     "delivery_long_overdue": About.STATE,

@@ -153,6 +153,13 @@ def shown_payment(of: str) -> Label[Any]:
     ).label("payment")
 
 
+PAYMENT_OF_BUNDLE: Label[Any] = literal_column(
+    f"""(SELECT to_jsonb(paid) || jsonb_build_object('refunds', {_REFUNDS.format(of="paid")})
+    FROM payments paid WHERE paid.bundle_purchase_id = bundle_purchases.id)""",
+    _Shown(),
+).label("payment")
+
+
 def payment_query(payment_id: UUID | BindParameter[UUID]) -> Select[Any]:
     """The payment of that id, with its refunds."""
     return Payment.query().add_columns(REFUNDS).where(payments.c.id == payment_id)

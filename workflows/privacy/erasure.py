@@ -61,6 +61,7 @@ ACCOUNT = (
         f"bundle_purchase_id IN (SELECT id FROM bundle_purchases WHERE mentee_user_id = {_USER})",
     ),
     _update("bundle_purchases", f"mentee_user_id = {_USER}"),
+    _update("payment_entries", f"payment_id IN (SELECT id FROM payments WHERE user_id = {_USER})"),
     _update("mentor_profiles", f"user_id = {_USER}"),
     _of_mentor("listings"),
     _of_mentor("group_session_templates"),

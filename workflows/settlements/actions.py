@@ -6,7 +6,9 @@ cancellation at one time, the first to lock decides, and the others see what it 
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime
+from typing import Self
 
 from sqlalchemy import Connection
 
@@ -14,6 +16,10 @@ from models.payments import PaymentStatus
 from workflows.audit.log import write_audit_entry
 from workflows.bookings.awaiting import UNPAID, accept_paid, end_unpaid, lock_bookings_of
 from workflows.bookings.records import Booking
+from workflows.bundles.purchase import end_unpaid as end_unpaid_bundle
+from workflows.bundles.purchase import open_paid
+from workflows.bundles.records import Bundle
+from workflows.bundles.records import locked as locked_bundle
 from workflows.identity.access import require_operator
 from workflows.identity.actor import SYSTEM, Actor
 from workflows.kernel.errors import Conflict, InvalidTransition
@@ -21,6 +27,7 @@ from workflows.payments.actions import end_waiting
 from workflows.payments.ledger import charge, owe, settle_refund
 from workflows.payments.records import Payment, PaymentOfRefund, locked, with_refunds
 
+NOT_PAID = "It was not paid in time."
 CANCELLED_BEFORE = "It was cancelled before the money arrived."
 
 
@@ -50,7 +57,7 @@ def confirm(
     """
     if actor != SYSTEM:
         require_operator(actor, "Only an operator confirms a payment.")
-    waiting = lock_bookings_of(db, payment, to_end=payment.due_at <= now)
+    waiting = _Waiting.of(db, payment, to_end=payment.due_at <= now)
     present = locked(db, payment.id)
     if present.status is PaymentStatus.PAID:
         if present.reference == reference:
@@ -62,14 +69,13 @@ def confirm(
             code="wrong_amount",
             details={"amount": {"amount": present.amount, "currency": present.currency}},
         )
-    if present.status is PaymentStatus.AWAITING and any(booking.start_time <= now for booking in waiting):
+    if present.status is PaymentStatus.AWAITING and waiting.has_begun(now):
         # Its timer is late: what has begun cannot be given any more.
-        _free(db, waiting, now=now)
+        waiting.free(present, now=now)
         present = locked(db, payment.id)
     paid = charge(db, present, reference=reference, actor=actor, now=now)
     if present.status is PaymentStatus.AWAITING:
-        _give(db, paid, waiting, now=now)
-        gone = sum(booking.price_amount for booking in waiting if not booking.awaits_payment)
+        gone = waiting.give(paid, now=now)
         owe(db, paid, gone, reason=CANCELLED_BEFORE, actor=actor, now=now)
     return with_refunds(db, paid)
 
@@ -85,14 +91,14 @@ def waive(db: Connection, *, actor: Actor, payment: Payment, reason: str, now: d
         InvalidTransition: the payment is no longer awaited.
     """
     require_operator(actor, "Only an operator waives a payment.")
-    waiting = lock_bookings_of(db, payment)
+    waiting = _Waiting.of(db, payment)
     present = locked(db, payment.id)
     if present.status is PaymentStatus.WAIVED:
         return with_refunds(db, present)
     if present.status is not PaymentStatus.AWAITING:
         raise InvalidTransition(f"A payment that is {present.status} cannot become waived.")
     waived = end_waiting(db, present, PaymentStatus.WAIVED, actor=actor, now=now)
-    _give(db, waived, waiting, now=now)
+    waiting.give(waived, now=now)
     subject = ("payment", payment.id)
     write_audit_entry(db, actor=actor, action="payment.waived", subject=subject, reason=reason, now=now)
     return with_refunds(db, waived)
@@ -100,10 +106,10 @@ def waive(db: Connection, *, actor: Actor, payment: Payment, reason: str, now: d
 
 def lapse(db: Connection, *, payment: Payment, now: datetime) -> None:
     """End the wait for a payment that did not arrive in time, and free what waited; nothing where it has ended."""
-    waiting = lock_bookings_of(db, payment, to_end=True)
+    waiting = _Waiting.of(db, payment, to_end=True)
     present = locked(db, payment.id)
     if present.status is PaymentStatus.AWAITING:
-        _free(db, waiting, now=now)
+        waiting.free(present, now=now)
 
 
 def grant_refund(
@@ -143,14 +149,37 @@ def complete_refund(
     return with_refunds(db, done)
 
 
-def _give(db: Connection, payment: Payment, waiting: list[Booking], *, now: datetime) -> None:
-    payer = Actor.person(payment.user_id, None)
-    for booking in waiting:
-        if booking.awaits_payment:
-            accept_paid(db, booking, actor=payer, now=now)
+@dataclass(frozen=True)
+class _Waiting:
+    """What waits for a payment, locked before it."""
 
+    db: Connection
+    bookings: list[Booking]
+    bundle: Bundle | None
 
-def _free(db: Connection, waiting: list[Booking], *, now: datetime) -> None:
-    for booking in waiting:
-        if booking.awaits_payment:
-            end_unpaid(db, booking, status=PaymentStatus.LAPSED, reason=UNPAID, actor=SYSTEM, now=now)
+    @classmethod
+    def of(cls, db: Connection, payment: Payment, *, to_end: bool = False) -> Self:
+        """Lock it; and, to free its time, the calendar of its mentor before it."""
+        bundle = None if payment.bundle_purchase_id is None else locked_bundle(db, payment.bundle_purchase_id)
+        return cls(db, lock_bookings_of(db, payment, to_end=to_end), bundle)
+
+    def has_begun(self, now: datetime) -> bool:
+        return any(booking.start_time <= now for booking in self.bookings)
+
+    def give(self, payment: Payment, *, now: datetime) -> int:
+        """Give what still waits; returns the share of what was cancelled meanwhile, in minor units."""
+        payer = Actor.person(payment.user_id, None)
+        if self.bundle is not None:
+            open_paid(self.db, self.bundle, actor=payer, now=now)
+        for booking in self.bookings:
+            if booking.awaits_payment:
+                accept_paid(self.db, booking, actor=payer, now=now)
+        return sum(booking.price_amount for booking in self.bookings if not booking.awaits_payment)
+
+    def free(self, payment: Payment, *, now: datetime) -> None:
+        for booking in self.bookings:
+            if booking.awaits_payment:
+                end_unpaid(self.db, booking, status=PaymentStatus.LAPSED, reason=UNPAID, actor=SYSTEM, now=now)
+        if self.bundle is not None:
+            end_unpaid_bundle(self.db, self.bundle, reason=NOT_PAID, actor=SYSTEM, now=now)
+            end_waiting(self.db, payment, PaymentStatus.LAPSED, actor=SYSTEM, now=now)
