@@ -23,6 +23,7 @@ from sqlalchemy import (
     text,
 )
 from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.dialects.postgresql.base import ischema_names
 from sqlalchemy.schema import SchemaItem
 from sqlalchemy.types import UserDefinedType
 
@@ -49,6 +50,10 @@ class Xid8(UserDefinedType[int]):
 
     def get_col_spec(self, **_kw: object) -> str:
         return "XID8"
+
+
+# Alembic compares the type with the database's.
+ischema_names["xid8"] = Xid8
 
 
 def enum(kind: type[StrEnum], name: str) -> Enum:
