@@ -66,6 +66,13 @@ def enum_literal(member: StrEnum) -> ColumnElement[str]:
     return literal_column(f"'{member.value}'")
 
 
+def is_one_of(column: Any, members: StrEnum | tuple[StrEnum, ...]) -> ColumnElement[bool]:
+    """The condition that a column has one of these values, which are literals."""
+    if isinstance(members, tuple):
+        return column.in_([enum_literal(member) for member in members])  # type: ignore[no-any-return]
+    return column == enum_literal(members)  # type: ignore[no-any-return]
+
+
 def id_column() -> Column[object]:
     """The primary key of a row of its own: a UUIDv7 made by the caller, so that an index of them grows at its end."""
     return Column("id", Uuid, primary_key=True)

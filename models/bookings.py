@@ -116,6 +116,7 @@ bookings = Table(
     # The specification requires these two for operators who ask by state or time: no statement here reads them.
     Index("ix_bookings_status_start_time", "status", "start_time"),
     Index("ix_bookings_start_time", "start_time"),
+    Index("ix_bookings_course_id_start_time", "course_id", "start_time"),
     # The group sessions that can be joined, the soonest first: of everyone, of a course, of a mentor.
     Index("ix_bookings_group_start_time_id", "start_time", "id", postgresql_where=text("kind = 'group'")),
     Index(

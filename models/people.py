@@ -52,6 +52,9 @@ users = Table(
     CheckConstraint("char_length(name) BETWEEN 1 AND 200", name="name_length"),
     # One account per mail address, however it is written.
     Index("uq_users_email", text("lower(email)"), unique=True),
+    # Staff find people, and what they have booked, by what their name or address begins with.
+    Index("ix_users_name", text("lower(name) text_pattern_ops")),
+    Index("ix_users_email", text("lower(email) text_pattern_ops")),
     # Maintain reads these.
     Index(
         "ix_users_being_erased",
@@ -123,13 +126,14 @@ mentor_profiles = Table(
     Index("ix_mentor_profiles_rating", RATING_IN_HUNDREDTHS, "review_count", "id"),
 )
 
-# Whom a mentor does not take on; `guard_block` keeps them from booking.
+# Whom a mentor does not take on; `guard_block` keeps them from booking. The id may name nobody: a mentor is not shown
+# whether a person exists.
 mentor_blocks = Table(
     "mentor_blocks",
     metadata,
     id_column(),
     Column("mentor_profile_id", Uuid, ForeignKey("mentor_profiles.id"), nullable=False, info=DELETED),
-    Column("user_id", Uuid, ForeignKey("users.id"), nullable=False, info=DELETED),
+    Column("user_id", Uuid, nullable=False, info=DELETED),
     Column("reason", Text, info=DELETED),
     created(),
     UniqueConstraint("mentor_profile_id", "user_id"),

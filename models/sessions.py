@@ -147,6 +147,7 @@ sessions = Table(
     # The specification requires the first for operators who ask by state; reports of a period read the second.
     Index("ix_sessions_status_start_time", "status", "start_time"),
     Index("ix_sessions_start_time", "start_time"),
+    Index("ix_sessions_course_id_start_time", "course_id", "start_time"),
     Index(
         "ix_sessions_to_complete",
         "start_time",

@@ -8,9 +8,9 @@ from api.http.etags import WithHeaders, WithStatus, tag_of, tagged
 from api.openapi.document import BOOKINGS_DESCRIPTION
 from api.openapi.examples import SESSION_ID, example_of
 from api.routes.blueprints import PREFER, STEPS, Area, accepts_headers, refuses, versioned
-from api.routes.context import ANYONE, MENTOR, PERSON, RequestContext, Subject, require_role
+from api.routes.context import ANYONE, MENTOR, OPERATOR, PERSON, RequestContext, Subject, require_role
 from api.routes.declaration import LARGE_BODY_LIMIT_BYTES
-from api.routes.lists import list_route
+from api.routes.lists import list_route, order_for_staff
 from api.routes.loaders import changes, reads
 from api.schemas import bookings as shapes
 from api.schemas.base import EmptyBody, ListOrder
@@ -21,7 +21,7 @@ from models.bookings import BookingKind
 from models.sessions import CancelledBy
 from workflows.bookings.actions import accept, cancel, decline
 from workflows.bookings.individual import IndividualRequest, book_individual
-from workflows.bookings.records import BOOKINGS, NEXT_BOOKINGS, Booking, ListedBooking, booking_query
+from workflows.bookings.records import ALL_BOOKINGS, BOOKINGS, NEXT_BOOKINGS, Booking, ListedBooking, booking_query
 from workflows.bookings.request import request
 from workflows.bookings.series import SeriesParties, series_parties_query, withdraw_drafts
 from workflows.groups.records import Group, group_query
@@ -129,13 +129,15 @@ def create_individual_booking(context: RequestContext[None], body: IndividualReq
     return _made(booking if series is None else shapes.BookingOfSeries(**vars(booking), series=series))
 
 
-def _in_order(filters: dict[str, Any]) -> PagedList[ListedBooking]:
+def _in_order(context: RequestContext[Any], filters: dict[str, Any]) -> PagedList[ListedBooking]:
+    if context.actor.operator:
+        return ALL_BOOKINGS[order_for_staff(filters)]
     return NEXT_BOOKINGS if filters.get("order") is ListOrder.ASC else BOOKINGS
 
 
 @bookings.route("/bookings")
 @bookings.response(200, shapes.Bookings)
-@list_route(PERSON, _in_order, shapes.BookingFilters)
+@list_route(ANYONE, _in_order, shapes.BookingFilters)
 def list_bookings(
     context: RequestContext[None],
     *,
@@ -145,8 +147,15 @@ def list_bookings(
 ) -> dict[str, Any]:
     """List the caller's bookings as mentee, mentor or both, latest start first unless `order` is `asc`.
 
-    With `menteeUserId`, the bookings of that mentee with the caller as mentor.
+    With `menteeUserId`, the bookings of that mentee with the caller as mentor. Staff, who name no `role`, list
+    everyone's, and with `updatedSince` the least recently changed first.
     """
+    if role is not None:
+        require_role(context.actor, PERSON)
+    if context.actor.operator:
+        return filters
+    if not filters.keys().isdisjoint(("q", "mentor_profile_id")):
+        require_role(context.actor, OPERATOR)
     with_mentee = filters.get("with_user_id") is not None
     if role == "mentor" or with_mentee:
         require_role(context.actor, MENTOR)

@@ -198,7 +198,7 @@ def create_mentor_profile(context: RequestContext[None], body: dict[str, Any]) -
     return tagged(mentor, Location=f"/mentors/{mentor.id}")
 
 
-def _mentors_list(filters: dict[str, Any]) -> PagedList[Any]:
+def _mentors_list(_context: RequestContext[Any], filters: dict[str, Any]) -> PagedList[Any]:
     return mentors_list(filters.get("sort"), searched=bool(filters.get("q")))
 
 

@@ -15,7 +15,7 @@ from api.openapi.examples import MENTOR_ID, MOMENT, example_of
 from api.routes.blueprints import PREFER, STEPS, Area, accepts_headers, refuses, versioned
 from api.routes.context import ANYONE, MENTOR, OPERATOR, OPERATOR_OR_MENTOR, PERSON, RequestContext, Subject
 from api.routes.declaration import LARGE_BODY_LIMIT_BYTES
-from api.routes.lists import list_route
+from api.routes.lists import list_route, order_for_staff
 from api.routes.loaders import changes, reads
 from api.schemas import sessions as shapes
 from api.schemas.base import EmptyBody, ListOrder
@@ -43,6 +43,7 @@ from workflows.sessions.attendance import record_attendance
 from workflows.sessions.cancel import cancel, quote_for
 from workflows.sessions.outcomes import report_no_show, revert_no_show, void, waive_fee
 from workflows.sessions.records import (
+    ALL_SESSIONS,
     NEXT_SESSIONS,
     SESSIONS,
     Session,
@@ -142,8 +143,23 @@ def create_session_booking(
     return answer, 202, {"Location": f"/sessions/{booking.session_id}", **tag}
 
 
-def _in_order(filters: dict[str, Any]) -> PagedList[Session]:
+def _in_order(_context: RequestContext[Any], filters: dict[str, Any]) -> PagedList[Session]:
     return NEXT_SESSIONS if filters.get("order") is ListOrder.ASC else SESSIONS
+
+
+def _of_all(_context: RequestContext[Any], filters: dict[str, Any]) -> PagedList[Session]:
+    return ALL_SESSIONS[order_for_staff(filters)]
+
+
+@sessions.route("/sessions")
+@sessions.response(200, shapes.Sessions)
+@list_route(OPERATOR, _of_all, shapes.AllSessionFilters, seen_by=_as_seen)
+def list_sessions(context: RequestContext[None], order: object = None, **filters: Any) -> dict[str, Any]:  # noqa: ARG001
+    """List everyone's sessions, for staff: latest start first unless `order` is `asc`.
+
+    With `updatedSince`, the least recently changed first.
+    """
+    return filters
 
 
 @sessions.route("/sessions/mentee/my-sessions")

@@ -15,14 +15,22 @@ from api.routes.blueprints import PARSER, document, in_query
 from api.routes.context import RequestContext, Role, Subject
 from api.routes.declaration import Declaration
 from api.routes.loaders import context_of
-from workflows.kernel.paging import Page, PagedList
+from api.schemas.base import ListOrder
+from workflows.kernel.paging import (
+    EARLIEST_START_FIRST,
+    LATEST_START_FIRST,
+    LEAST_RECENTLY_CHANGED_FIRST,
+    Order,
+    Page,
+    PagedList,
+)
 
 View = Callable[..., dict[str, Any]]
 
 
 def list_route(
     role: Role,
-    paged: PagedList[Any] | Callable[[dict[str, Any]], PagedList[Any]],
+    paged: PagedList[Any] | Callable[[RequestContext[Any], dict[str, Any]], PagedList[Any]],
     filters: type[ma.Schema],
     seen_by: Callable[[RequestContext[Any], Any], Any] | None = None,
     within: Subject | None = None,
@@ -31,7 +39,7 @@ def list_route(
     returns the filters of `paged` that this caller's list has.
 
     Args:
-        paged: the list, or which one it is for a query's filters, where these decide on its order.
+        paged: the list, or which one it is for a caller and a query's filters, where these decide on its order.
         filters: the schema of the query.
         seen_by: how an item looks to a caller at that time, where that differs.
         within: what the path names and the list belongs to: the context's subject.
@@ -45,7 +53,7 @@ def list_route(
             arguments = PARSER.parse(schema, request, location="query")
             limit, cursor = arguments.pop("limit"), arguments.pop("cursor", None)
             signer = cursors.signer_for(arguments | path)
-            chosen = paged if isinstance(paged, PagedList) else paged(arguments)
+            chosen = paged if isinstance(paged, PagedList) else paged(context, arguments)
             after = cursors.decode(cursor, chosen.order.kinds, signer) if cursor is not None else None
             page = chosen.page(context.db, Page(limit=limit, after=after), **view(context, **arguments))
             items = [seen_by(context, item) for item in page.items] if seen_by else page.items
@@ -55,3 +63,10 @@ def list_route(
         return document(answer, view, declared=declared, arguments=in_query(filters))
 
     return decorator
+
+
+def order_for_staff(filters: dict[str, Any]) -> Order:
+    """The order of everyone's bookings or sessions; what has changed is read in the order of its changes."""
+    if "updated_since" in filters:
+        return LEAST_RECENTLY_CHANGED_FIRST
+    return EARLIEST_START_FIRST if filters.get("order") is ListOrder.ASC else LATEST_START_FIRST

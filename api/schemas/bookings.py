@@ -20,10 +20,12 @@ from api.schemas.fields import (
     OPTIONAL,
     AsRead,
     Choice,
+    Choices,
     Day,
     Id,
     Metadata,
     Moment,
+    OfPeople,
     OneLine,
     Price,
     SealedText,
@@ -272,10 +274,13 @@ class BookingFilters(TimedListQuery):
         validate=validate.OneOf(["mentee", "mentor"]),
         metadata={"description": "The caller's role; by default both. Only mentors may ask for `mentor`."},
     )
-    status = Choice(BookingStatus, metadata={"description": "Only bookings that have this status."})
+    status = Choices(BookingStatus, metadata={"description": "Only bookings that have one of these statuses."})
     with_user_id = Id(
-        data_key="menteeUserId", metadata={"description": "As a mentor: only bookings of this mentee with the caller."}
+        data_key="menteeUserId",
+        metadata={"description": "As a mentor: only bookings of this mentee with the caller; as staff: with anyone."},
     )
+    mentor_profile_id = Id(metadata={"description": "For staff: only bookings of this mentor."})
+    q = OfPeople()
 
 
 class ListedBooking(Booking):

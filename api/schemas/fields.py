@@ -16,6 +16,7 @@ import idna
 import marshmallow as ma
 from iso4217 import raw_xml as iso_4217
 from marshmallow import ValidationError, fields, validate
+from webargs.fields import DelimitedList
 
 from api.authentication.authenticator import identifier
 from config.sealing import seal_text, shown_text
@@ -57,6 +58,21 @@ class Choice(fields.Enum[Any]):
 
     def __init__(self, enum: type[Enum], **kwargs: Any) -> None:
         super().__init__(enum, by_value=True, **kwargs)
+
+
+class Choices(DelimitedList):
+    """One member of an enum or several, separated by commas: a member, or a tuple in the order of the enum."""
+
+    def __init__(self, enum: type[Enum], **kwargs: Any) -> None:
+        super().__init__(Choice(enum), **kwargs)
+        self._members = tuple(enum)
+
+    def _deserialize(self, *arguments: Any, **named: Any) -> Any:
+        chosen = super()._deserialize(*arguments, **named)  # type: ignore[no-untyped-call]
+        ordered = tuple(member for member in self._members if member in chosen)
+        if not ordered:
+            raise ValidationError("Must name at least one.")
+        return ordered[0] if len(ordered) == 1 else ordered
 
 
 class Text(fields.String):
@@ -139,6 +155,14 @@ class SearchText(OneLine):
     def __init__(self, where: str) -> None:
         described = f"Words in {where}, all of them, each from its beginning on; case and accents do not matter."
         super().__init__(200, metadata={"description": described, "example": "linear alg"})
+
+
+class OfPeople(OneLine):
+    """What the name or the mail address of a party begins with."""
+
+    def __init__(self) -> None:
+        described = "For staff: only those with a party whose name or mail address begins with this, in any case."
+        super().__init__(200, shortest=2, metadata={"description": described, "example": "ada"})
 
 
 class Id(fields.UUID):

@@ -23,11 +23,13 @@ from api.schemas.fields import (
     OPTIONAL,
     AsRead,
     Choice,
+    Choices,
     Id,
     Line,
     Moment,
     MomentOrWallClock,
     Money,
+    OfPeople,
     SealedLine,
     SealedText,
     ShownText,
@@ -263,11 +265,16 @@ class DirectBooking(ResponseSchema):
 
 
 class SessionFilters(TimedListQuery):
-    status = Choice(SessionStatus, metadata={"description": "Only sessions that have this status."})
+    status = Choices(SessionStatus, metadata={"description": "Only sessions that have one of these statuses."})
 
 
 class MentorSessionFilters(SessionFilters):
     with_user_id = Id(data_key="menteeUserId", metadata={"description": "Only sessions with this mentee."})
+
+
+class AllSessionFilters(MentorSessionFilters):
+    mentor_profile_id = Id(metadata={"description": "Only sessions of this mentor."})
+    q = OfPeople()
 
 
 class SessionEffect(ResponseSchema):

@@ -31,7 +31,6 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(
             ["mentor_profile_id"], ["mentor_profiles.id"], name=op.f("fk_mentor_blocks_mentor_profile_id")
         ),
-        sa.ForeignKeyConstraint(["user_id"], ["users.id"], name=op.f("fk_mentor_blocks_user_id")),
     )
     op.create_index("ix_mentor_blocks_mentor_profile_id_id", "mentor_blocks", ["mentor_profile_id", "id"])
     op.create_index("ix_mentor_blocks_user_id", "mentor_blocks", ["user_id"])

@@ -57,7 +57,7 @@ from workflows.bookings.candidates import OFFER_OF_MENTOR, OFFERS_OF_COURSE
 from workflows.bookings.direct import LISTING_OF_DURATION, LISTING_OF_ID
 from workflows.bookings.holds import RELEASE_HOLD, TAKE_HOLD, delete_expired_holds
 from workflows.bookings.individual import NAMED, ONLY_PRODUCT, PRODUCT
-from workflows.bookings.records import BOOKINGS, NEXT_BOOKINGS, narrow_bookings
+from workflows.bookings.records import ALL_BOOKINGS, BOOKINGS, NEXT_BOOKINGS, narrow_bookings
 from workflows.bookings.series import DRAFTS_OF_SERIES
 from workflows.bundles.records import BUNDLES
 from workflows.catalog.courses import COURSES, FOUND_COURSES
@@ -70,7 +70,7 @@ from workflows.groups.support_options import OFFERS
 from workflows.groups.waitlist import WAITED_FOR
 from workflows.identity.actor import ACTIVE_MENTOR, MENTOR, USER
 from workflows.invariants import About, check_part, continuous, names
-from workflows.kernel.paging import PagedList
+from workflows.kernel.paging import LEAST_RECENTLY_CHANGED_FIRST, Order, PagedList
 from workflows.kernel.quotas import forget_unused_quotas
 from workflows.kernel.records import ExternalRecord
 from workflows.notifications.gathering import HOLD
@@ -80,7 +80,14 @@ from workflows.notifications.records import NOTIFICATIONS
 from workflows.operators.deliveries import DELIVERIES
 from workflows.reviews.permits import OPEN_PERMITS
 from workflows.reviews.records import REVIEWS_OF_MENTOR
-from workflows.sessions.records import NEXT_SESSIONS, SESSION, SESSION_WITH_TERMS, SESSIONS, narrow_sessions
+from workflows.sessions.records import (
+    ALL_SESSIONS,
+    NEXT_SESSIONS,
+    SESSION,
+    SESSION_WITH_TERMS,
+    SESSIONS,
+    narrow_sessions,
+)
 from workflows.sessions.series import SESSIONS_OF_SERIES
 from workflows.sessions.time_off import END_HOLDS, IN_THE_WAY, TIME_OFF
 from workflows.streams.changes import BUSY_TIMES, EVENTS_AFTER, LAST_EVENT_READ, OPEN_SESSIONS
@@ -183,6 +190,10 @@ AUDIT_RESULTS: dict[str, dict[str, Any]] = {
     "refusals": {"refused": True, "result": "forbidden"},
 }
 
+EVERYONES: list[tuple[str, dict[Order, PagedList[Any]], Any]] = [
+    ("bookings", {**ALL_BOOKINGS}, BookingStatus.DRAFT),
+    ("sessions", {**ALL_SESSIONS}, (SessionStatus.SCHEDULED, SessionStatus.IN_PROGRESS)),
+]
 # Each list with the filters that it always has, and with those that a caller may add to them.
 LISTS: dict[str, tuple[PagedList[Any], dict[str, Any], dict[str, Any]]] = {
     **{
@@ -193,6 +204,17 @@ LISTS: dict[str, tuple[PagedList[Any], dict[str, Any], dict[str, Any]]] = {
         )
         for name, paged in (("bookings", BOOKINGS), ("next bookings", NEXT_BOOKINGS))
         for role, column in (("mentee", "mentee_user_id"), ("mentor", "mentor_profile_id"))
+    },
+    **{
+        f"everyone's {name} {number}": (
+            paged,
+            {"updated_since": 1} if order is LEAST_RECENTLY_CHANGED_FIRST else {},
+            {"status": status, "kind": BookingKind.GROUP}
+            | {filtered: 1 for filtered in ("from_time", "to_time", "updated_since", "external_id", "q")}
+            | {filtered: SOME_ID for filtered in ("mentor_profile_id", "with_user_id", "listing_id", "course_id")},
+        )
+        for name, lists, status in EVERYONES
+        for number, (order, paged) in enumerate(lists.items())
     },
     "bookings": (
         BOOKINGS,
@@ -442,7 +464,8 @@ def test_every_filter_of_a_list_is_planned() -> None:
     for paged, filters in planned.items():
         known = set(inspect.signature(paged.query).parameters)
         if "narrowed" in known:
-            narrow = narrow_bookings if paged in (BOOKINGS, NEXT_BOOKINGS) else narrow_sessions
+            of_bookings = (BOOKINGS, NEXT_BOOKINGS, *ALL_BOOKINGS.values())
+            narrow = narrow_bookings if paged in of_bookings else narrow_sessions
             known |= set(inspect.signature(narrow).parameters)
         assert known - {"page", "order", "narrowed", "query", "start"} == filters
 

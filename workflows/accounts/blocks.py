@@ -13,7 +13,7 @@ from uuid_utils.compat import uuid7
 from models.people import mentor_blocks, mentor_profiles
 from workflows.identity.access import require_mentor_or_operator
 from workflows.identity.actor import Actor
-from workflows.kernel.errors import Conflict, Invalid, NotFound
+from workflows.kernel.errors import Conflict, Invalid
 from workflows.kernel.locks import lock_calendar, share_user
 from workflows.kernel.paging import NEWEST_FIRST, Page, PagedList
 from workflows.kernel.records import Record
@@ -73,7 +73,8 @@ BLOCKS = PagedList(Block, NEWEST_FIRST, blocks_query)
 def block(db: Connection, *, actor: Actor, mentor: BlockOwner, user_id: UUID, reason: str | None = None) -> Block:
     """Keep a person from booking, holding and joining anything of a mentor; what they have already stays.
 
-    To block them again changes nothing.
+    To block them again changes nothing. An id that names nobody is blocked as well: whether a person exists is not
+    shown.
 
     Args:
         reason: for the mentor and operators.
@@ -81,7 +82,6 @@ def block(db: Connection, *, actor: Actor, mentor: BlockOwner, user_id: UUID, re
     Raises:
         Forbidden: another mentor's blocks.
         Invalid: the mentor themselves.
-        NotFound: no such user.
         Conflict: `quota_reached`, the mentor has blocked as many people as there may be.
     """
     require_mentor_or_operator(actor, mentor)
@@ -89,8 +89,7 @@ def block(db: Connection, *, actor: Actor, mentor: BlockOwner, user_id: UUID, re
         raise Invalid("A mentor cannot block themselves.", details={"userId": ["is the mentor"]})
     # A booking holds the mentor's lock until it is committed, and a person who joins a group their own.
     lock_calendar(db, mentor.mentor_profile_id)
-    if share_user(db, user_id) is None:
-        raise NotFound("There is no such user.")
+    share_user(db, user_id)
     # In statements of their own: their snapshots must be younger than the locks.
     query = block_query(mentor.mentor_profile_id, user_id)
     present = db.execute(query).one_or_none()

@@ -11,10 +11,18 @@ from uuid import UUID
 
 from sqlalchemy import ARRAY, Boolean, ColumnElement, Integer, Select, bindparam, literal_column, select
 
-from models.base import enum_literal
+from models.base import enum_literal, is_one_of
 from models.bookings import BookingKind, BookingStatus, booking_participants, bookings
-from workflows.identity.parties import participant_ids, shown_parties
-from workflows.kernel.paging import EARLIEST_START_FIRST, LATEST_START_FIRST, NO_TIME, Order, Page, PagedList
+from workflows.identity.parties import bookings_of_person, of_people, participant_ids, shown_parties
+from workflows.kernel.paging import (
+    EARLIEST_START_FIRST,
+    LATEST_START_FIRST,
+    LEAST_RECENTLY_CHANGED_FIRST,
+    NO_TIME,
+    Order,
+    Page,
+    PagedList,
+)
 from workflows.kernel.records import ExternalRecord
 from workflows.kernel.transitions import StatefulRecord
 from workflows.payments.records import Payment, shown_payment
@@ -172,7 +180,7 @@ def narrow_bookings(
     """Those that fit every filter that is given.
 
     Args:
-        status: a BookingStatus.
+        status: a BookingStatus, or several.
         kind: a BookingKind.
         with_user_id: the mentee.
         to_time: excluded, unlike `from_time`.
@@ -181,7 +189,7 @@ def narrow_bookings(
     # Spelled so that no index but that of the party's own bookings can serve: others find everyone's.
     conditions: tuple[tuple[object, Callable[[], ColumnElement[bool]]], ...] = (
         (external_id, lambda: booking.external_id == external_id),
-        (status, lambda: booking.status == enum_literal(status)),
+        (status, lambda: is_one_of(booking.status, status)),
         (kind, lambda: booking.kind == enum_literal(kind)),
         (listing_id, lambda: booking.listing_id.is_not_distinct_from(listing_id)),
         (course_id, lambda: booking.course_id.is_not_distinct_from(course_id)),
@@ -193,6 +201,44 @@ def narrow_bookings(
     return query.where(*(condition() for wanted, condition in conditions if wanted is not None))
 
 
+def all_bookings_query(
+    page: Page,
+    *,
+    order: Order = LATEST_START_FIRST,
+    mentor_profile_id: UUID | None = None,
+    with_user_id: Any = None,
+    listing_id: UUID | None = None,
+    course_id: UUID | None = None,
+    updated_since: datetime | None = None,
+    q: Any = None,
+    **narrowed: Any,
+) -> Select[Any]:
+    """Everyone's bookings, for staff; unlike a party's, each filter finds its rows by an index of its own.
+
+    Args:
+        with_user_id: the mentee, or a participant.
+        q: what the name or the mail address of a party begins with.
+        narrowed: as of `narrow_bookings`.
+    """
+    booking = bookings.c
+    conditions: tuple[tuple[object, Callable[[], ColumnElement[bool]]], ...] = (
+        (mentor_profile_id, lambda: booking.mentor_profile_id == mentor_profile_id),
+        (with_user_id, lambda: booking.id == bookings_of_person(with_user_id)),
+        (listing_id, lambda: booking.listing_id == listing_id),
+        (course_id, lambda: booking.course_id == course_id),
+        (updated_since, lambda: booking.updated_at >= updated_since),
+        (q, lambda: of_people(q, booking.id, booking.mentor_profile_id)),
+    )
+    shown = Booking.query().add_columns(*SHOWN_WITH_BOOKING, _SEAT_COUNTS)
+    query = shown.where(*(condition() for wanted, condition in conditions if wanted is not None))
+    key = booking.updated_at if order is LEAST_RECENTLY_CHANGED_FIRST else booking.start_time
+    return order.select_page(narrow_bookings(query, booking.start_time, **narrowed), page, key, booking.id)
+
+
+ALL_BOOKINGS = {
+    order: PagedList(ListedBooking, order, partial(all_bookings_query, order=order), narrows=True)
+    for order in (LATEST_START_FIRST, EARLIEST_START_FIRST, LEAST_RECENTLY_CHANGED_FIRST)
+}
 BOOKINGS = PagedList(ListedBooking, LATEST_START_FIRST, bookings_query, narrows=True)
 NEXT_BOOKINGS = PagedList(
     ListedBooking, EARLIEST_START_FIRST, partial(bookings_query, order=EARLIEST_START_FIRST), narrows=True

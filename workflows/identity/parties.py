@@ -16,18 +16,27 @@ from sqlalchemy import (
     FromClause,
     Label,
     Select,
+    Text,
     Uuid,
+    and_,
+    any_,
     bindparam,
     case,
+    cast,
     func,
     literal_column,
+    or_,
     select,
 )
 from sqlalchemy.types import UserDefinedType
 
 from models.bookings import booking_participants
-from models.people import users
+from models.people import mentor_profiles, users
 from workflows.kernel.records import Record
+
+# Of those whose name begins with what staff look for.
+MAX_PEOPLE = 200
+_LAST_CHARACTER = literal_column("chr(1114111)", Text)
 
 
 def participant_ids(of: FromClause, booking_id: ColumnElement[UUID]) -> Label[Any]:
@@ -35,6 +44,32 @@ def participant_ids(of: FromClause, booking_id: ColumnElement[UUID]) -> Label[An
     seat = booking_participants.c
     joined = select(func.array_agg(seat.user_id, type_=ARRAY(Uuid))).where(seat.booking_id == booking_id)
     return case((of.c.mentee_user_id.is_(None), joined.scalar_subquery())).label("participant_ids")
+
+
+def bookings_of_person(user_id: ColumnElement[UUID] | UUID) -> Any:
+    """The ids of the bookings of a person as a mentee, their groups' among them; an array, which an index finds."""
+    seat = booking_participants.c
+    return ids_as_array(select(seat.booking_id).where(seat.user_id == user_id))
+
+
+def of_people(q: ColumnElement[str], booking_id: ColumnElement[UUID], mentor_id: ColumnElement[UUID]) -> Any:
+    """The condition that a party has a name or a mail address that begins with a text, in any case."""
+    lowered = func.lower(cast(q, Text))
+    begins = [
+        and_(func.lower(text).op("~>=~")(lowered), func.lower(text).op("~<~")(lowered.op("||")(_LAST_CHARACTER)))
+        for text in (users.c.name, users.c.email)
+    ]
+    people = ids_as_array(select(users.c.id).where(or_(*begins)).limit(MAX_PEOPLE))
+    seat, mentor = booking_participants.c, mentor_profiles.c
+    return or_(
+        booking_id == ids_as_array(select(seat.booking_id).where(seat.user_id == people)),
+        mentor_id == ids_as_array(select(mentor.id).where(mentor.user_id == people)),
+    )
+
+
+def ids_as_array(query: Select[Any]) -> Any:
+    """The ids that a query finds, to be compared with a column: looked up first, they are a condition of its index."""
+    return any_(func.array(query.scalar_subquery(), type_=ARRAY(Uuid)))
 
 
 # Both parties as they are shown to those who may read a row that has them; no mentee for a group. Arrays, since the

@@ -122,6 +122,8 @@ def ascending(query: Select[Any], page: Page, *columns: ColumnElement[Any]) -> S
 NEWEST_FIRST = Order((UUID,), lambda item: (item.id,), descending)
 LATEST_START_FIRST = Order((datetime, UUID), lambda item: (item.start_time, item.id), _latest_start_first)
 EARLIEST_START_FIRST = Order((datetime, UUID), lambda item: (item.start_time, item.id), ascending)
+# For those who read what has changed since they last looked.
+LEAST_RECENTLY_CHANGED_FIRST = Order((datetime, UUID), lambda item: (item.updated_at, item.id), ascending)
 EARLIEST_DAY_FIRST = Order((date,), lambda item: (item.day,), ascending)
 NEWEST_EVENT_FIRST = Order((UUID, UUID), lambda item: (item.event_id, item.id), descending)
 
@@ -133,7 +135,8 @@ class PagedList(Generic[Item]):
         record: what a row becomes.
         order: the order of `query`.
         query: the select of a page, called once for each combination, with bind parameters for values. Members of
-            enums and booleans are passed as they are: the predicate of a partial index has to be a literal.
+            enums, tuples of them, and booleans are passed as they are: the predicate of a partial index has to be a
+            literal.
         narrows: whether `query` takes the filter `external_id` itself; otherwise the list adds it as a condition.
     """
 
@@ -160,7 +163,7 @@ class PagedList(Generic[Item]):
         Args:
             filters: of each that is given, its value or one like it.
         """
-        literals = {name: value for name, value in filters.items() if isinstance(value, Enum | bool)}
+        literals = {name: value for name, value in filters.items() if isinstance(value, Enum | bool | tuple)}
         combination = frozenset({(name, literals.get(name)) for name in filters} | {("", later_page)})
         if combination not in self._statements:
             bound: dict[str, Any] = {name: bindparam(name) for name in filters.keys() - literals.keys()}

@@ -27,7 +27,7 @@ from sqlalchemy import (
     select,
 )
 
-from models.base import enum_literal
+from models.base import enum_literal, is_one_of
 from models.bookings import BookingKind, booking_participants, bookings
 from models.bundles import bundle_purchases
 from models.payments import PaymentMode, PaymentStatus, payments
@@ -36,9 +36,17 @@ from workflows.events.delivery import DeliveryStatus
 from workflows.events.status import statuses_of_subjects
 from workflows.identity.access import is_mentor
 from workflows.identity.actor import Actor
-from workflows.identity.parties import participant_ids, shown_parties
+from workflows.identity.parties import bookings_of_person, ids_as_array, of_people, participant_ids, shown_parties
 from workflows.kernel.errors import NotFound
-from workflows.kernel.paging import EARLIEST_START_FIRST, LATEST_START_FIRST, NO_TIME, Order, Page, PagedList
+from workflows.kernel.paging import (
+    EARLIEST_START_FIRST,
+    LATEST_START_FIRST,
+    LEAST_RECENTLY_CHANGED_FIRST,
+    NO_TIME,
+    Order,
+    Page,
+    PagedList,
+)
 from workflows.kernel.transitions import StatefulRecord
 from workflows.terms.terms import TERM_NAMES, Terms
 
@@ -209,7 +217,7 @@ def narrow_sessions(
     """Those that fit every filter that is given.
 
     Args:
-        status: a SessionStatus.
+        status: a SessionStatus, or several.
         kind: a BookingKind.
         with_user_id: the mentee.
         to_time: excluded, unlike `from_time`.
@@ -220,7 +228,7 @@ def narrow_sessions(
     # Spelled so that no index but that of the party's own sessions can serve: others find everyone's.
     conditions: tuple[tuple[object, Callable[[], ColumnElement[bool]]], ...] = (
         (external_id, lambda: of_booking.where(bookings.c.external_id == external_id)),
-        (status, lambda: session.status == enum_literal(status)),
+        (status, lambda: is_one_of(session.status, status)),
         (kind, lambda: of_group if kind is BookingKind.GROUP else ~of_group),
         (listing_id, lambda: of_booking.where(bookings.c.listing_id.is_not_distinct_from(listing_id))),
         (course_id, lambda: session.course_id.is_not_distinct_from(course_id)),
@@ -232,6 +240,50 @@ def narrow_sessions(
     return query.where(*(condition() for wanted, condition in conditions if wanted is not None))
 
 
+def all_sessions_query(
+    page: Page,
+    *,
+    order: Order = LATEST_START_FIRST,
+    mentor_profile_id: UUID | None = None,
+    with_user_id: Any = None,
+    listing_id: UUID | None = None,
+    course_id: UUID | None = None,
+    external_id: str | None = None,
+    updated_since: datetime | None = None,
+    q: Any = None,
+    **narrowed: Any,
+) -> Select[Any]:
+    """Everyone's sessions, for staff; unlike a party's, each filter finds its rows by an index of its own.
+
+    Args:
+        with_user_id: the mentee, or a participant.
+        q: what the name or the mail address of a party begins with.
+        narrowed: as of `narrow_sessions`.
+    """
+    session, booking = sessions.c, bookings.c
+
+    def of_bookings(condition: ColumnElement[bool]) -> Any:
+        return session.booking_id == ids_as_array(select(booking.id).where(condition))
+
+    conditions: tuple[tuple[object, Callable[[], ColumnElement[bool]]], ...] = (
+        (mentor_profile_id, lambda: session.mentor_profile_id == mentor_profile_id),
+        (with_user_id, lambda: session.booking_id == bookings_of_person(with_user_id)),
+        (listing_id, lambda: of_bookings(booking.listing_id == listing_id)),
+        (external_id, lambda: of_bookings(booking.external_id == external_id)),
+        (course_id, lambda: session.course_id == course_id),
+        (updated_since, lambda: session.updated_at >= updated_since),
+        (q, lambda: of_people(q, session.booking_id, session.mentor_profile_id)),
+    )
+    shown = Session.query().add_columns(*_SHOWN)
+    query = shown.where(*(condition() for wanted, condition in conditions if wanted is not None))
+    key = session.updated_at if order is LEAST_RECENTLY_CHANGED_FIRST else session.start_time
+    return order.select_page(narrow_sessions(query, session.start_time, **narrowed), page, key, session.id)
+
+
+ALL_SESSIONS = {
+    order: PagedList(Session, order, partial(all_sessions_query, order=order), narrows=True)
+    for order in (LATEST_START_FIRST, EARLIEST_START_FIRST, LEAST_RECENTLY_CHANGED_FIRST)
+}
 SESSION_WITH_TERMS = session_with_terms_query(bindparam("id", type_=sessions.c.id.type))
 
 

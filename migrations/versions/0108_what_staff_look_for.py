@@ -1,0 +1,33 @@
+"""Let staff find bookings and sessions by a party's name or mail address, and by the course.
+
+Revision: 0108, after 0107.
+"""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0108"
+down_revision = "0107"
+branch_labels = None
+depends_on = None
+
+INDEXES = {
+    "ix_users_name": ("users", [sa.text("lower(name) text_pattern_ops")]),
+    "ix_users_email": ("users", [sa.text("lower(email) text_pattern_ops")]),
+    "ix_bookings_course_id_start_time": ("bookings", ["course_id", "start_time"]),
+    "ix_sessions_course_id_start_time": ("sessions", ["course_id", "start_time"]),
+}
+
+
+def upgrade() -> None:
+    # So that writers do not wait.
+    with op.get_context().autocommit_block():
+        for name, (table, columns) in INDEXES.items():
+            op.create_index(name, table, columns, postgresql_concurrently=True)
+
+
+def downgrade() -> None:
+    for name, (table, _columns) in INDEXES.items():
+        op.drop_index(name, table)
