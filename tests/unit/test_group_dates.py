@@ -36,6 +36,8 @@ def template(**fields: Any) -> GroupTemplate:
         "late_fee_percent": 50,
         "location": None,
         "payment_mode": PaymentMode.NONE,
+        "external_id": None,
+        "metadata": None,
         "active": True,
         "created_at": CREATED,
     }

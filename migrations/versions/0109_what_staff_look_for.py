@@ -1,6 +1,6 @@
 """Let staff find bookings and sessions by a party's name or mail address, and by the course.
 
-Revision: 0108, after 0107.
+Revision: 0109, after 0108.
 """
 
 from __future__ import annotations
@@ -8,8 +8,8 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0108"
-down_revision = "0107"
+revision = "0109"
+down_revision = "0108"
 branch_labels = None
 depends_on = None
 
