@@ -59,7 +59,7 @@ export interface components {
         /** @enum {string} */
         BookingStatus: "draft" | "accepted" | "declined" | "cancelled" | "awaiting_payment";
         /** @enum {string} */
-        BundleStatus: "active" | "exhausted" | "expired";
+        BundleStatus: "awaiting_payment" | "active" | "exhausted" | "expired";
         CancellationPolicy: {
             lateFeePercent?: number;
             windowHours?: number;
@@ -139,6 +139,7 @@ export interface components {
             metadata: {
                 [key: string]: unknown;
             } | null;
+            payment: components["schemas"]["Payment"] | null;
             price: components["schemas"]["Money"];
             productId: string;
             remainingSessions: number;
