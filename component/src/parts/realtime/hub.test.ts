@@ -1,13 +1,13 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import type { Client } from "../../api/client.js";
-import { followMentor, type Following, type MentorChange } from "./hub.js";
+import { followMentor, type Subscription, type MentorChange } from "./hub.js";
 
 const BUSY = { startTime: "2030-05-04T10:00:00Z", endTime: "2030-05-04T11:00:00Z" };
 const INTERVAL = { start: Date.parse(BUSY.startTime), end: Date.parse(BUSY.endTime) };
 
 describe("the streams of a page", () => {
   let bodies: ReadableStreamDefaultController<Uint8Array>[];
-  let following: Following[];
+  let following: Subscription[];
   let changes: MentorChange[][];
   const fetch = vi.fn();
   const client = { base: "https://api.example", fetch } as unknown as Client;

@@ -39,7 +39,7 @@ export interface Subscriber<C> {
   onState(state: StreamState): void;
 }
 
-export interface Following {
+export interface Subscription {
   readonly state: StreamState;
   readonly health: StreamHealth;
   /** Tells the other components of the page. */
@@ -115,7 +115,7 @@ const mentors = new Map<string, MentorStream>();
 const people = new Map<unknown, SharedStream<Session>>();
 
 /** Follows when a mentor is busy, and the seats of their groups; `onChange` is called with a snapshot as soon as there is one. */
-export function followMentor(client: Client, mentorId: string, subscriber: Omit<Subscriber<MentorChange>, "client">): Following {
+export function followMentor(client: Client, mentorId: string, subscriber: Omit<Subscriber<MentorChange>, "client">): Subscription {
   const name = `${client.base} ${mentorId}`;
   const mentor = mentors.get(name) ?? new MentorStream(mentorId);
   mentors.set(name, mentor);
@@ -132,7 +132,7 @@ export function followMentor(client: Client, mentorId: string, subscriber: Omit<
 }
 
 /** Follows the sessions of the person whose tokens the client has. */
-export function followSessions(client: Client, subscriber: Omit<Subscriber<Session>, "client">): Following {
+export function followSessions(client: Client, subscriber: Omit<Subscriber<Session>, "client">): Subscription {
   const { token, tokenUrl } = client.tokens.options;
   // The same source of tokens is the same person.
   const name = typeof token === "function" ? token : `${client.base} ${token ?? tokenUrl}`;
@@ -150,8 +150,8 @@ function follow<C>(
   shared: SharedStream<C>,
   subscriber: Subscriber<C>,
   onLast: () => void,
-  claim: Following["claim"] = () => undefined,
-): Following {
+  claim: Subscription["claim"] = () => undefined,
+): Subscription {
   const isFirst = shared.subscribers.size === 0;
   shared.subscribers.add(subscriber);
   if (isFirst) {

@@ -13,7 +13,7 @@ import { Store, renderOn } from "../../core/store.js";
 import type { StreamHealth } from "../../core/telemetry.js";
 import { plural } from "../../i18n/plural.js";
 import { adoptStyles, signInMessage } from "../../ui/view.js";
-import { followMentor, followSessions, type Following, type MentorChange } from "./hub.js";
+import { followMentor, followSessions, type Subscription, type MentorChange } from "./hub.js";
 import { LiveCalendar } from "./live-calendar.js";
 import { LiveGroups } from "./live-groups.js";
 import { BookingQueue } from "./queue.js";
@@ -45,12 +45,12 @@ export class Realtime implements RealtimePart {
   readonly #groups: LiveGroups;
   readonly #queue: BookingQueue;
   readonly #seen: LastSeen;
-  readonly #mentors = new Map<string, Following>();
+  readonly #mentors = new Map<string, Subscription>();
   readonly #claimId = crypto.randomUUID();
   /** Requests that were made here, and that the mentor may accept while the page is open. */
   readonly #requested = new Map<string, Booked>();
   #streams: Client | null = null;
-  #sessions: Following | null = null;
+  #sessions: Subscription | null = null;
   #lostTimer: ReturnType<typeof setTimeout> | undefined;
   #claimTimer: ReturnType<typeof setTimeout> | undefined;
   #liveAt: number | null = null;
