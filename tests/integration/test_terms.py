@@ -11,6 +11,7 @@ from sqlalchemy import Column, Connection, Table
 from models.bookings import bookings
 from models.catalog import BookingMode, listings
 from models.groups import group_session_templates
+from models.payments import PaymentMode
 from models.terms import agreed_terms, offered_terms
 from tests import factories
 from workflows.bookings.records import BOOKING_BY_ID, Booking
@@ -18,6 +19,7 @@ from workflows.groups.schedule import schedule
 from workflows.groups.templates import create_template
 from workflows.sessions.actions import create
 from workflows.sessions.records import accepted_session
+from workflows.settlements.actions import confirm
 from workflows.terms.terms import TERM_NAMES, Terms
 
 # Other values than the defaults.
@@ -31,6 +33,7 @@ OFFERED: dict[str, Any] = {
     "late_fee_percent": 70,
     "reminder_minutes": [30, 60],
     "location": {"kind": "address", "value": "12 Market Street"},
+    "payment_mode": PaymentMode.BEFORE,
 }
 
 
@@ -61,12 +64,17 @@ def test_a_booking_and_its_session_keep_every_term(db: Connection, mode: Booking
     booking = factories.make_booking(db, listing=listing)
     assert terms_of(booking) == OFFERED
     accepted = booking if mode is BookingMode.INSTANT else factories.accept_booking(db, booking)
+    assert accepted.payment is not None
+    paid: dict[str, Any] = {"reference": "pi_1", "amount": OFFERED["price_amount"], "currency": "CHF"}
+    confirm(db, actor=factories.OPERATOR, payment=accepted.payment, now=accepted.created_at, **paid)
     assert terms_of(accepted_session(db, create(db, booking_id=accepted.id).id)) == OFFERED
 
 
 def test_a_group_keeps_every_term_of_its_template(db: Connection) -> None:
     mentor = factories.make_mentor(db)
-    chosen = {name: value for name, value in OFFERED.items() if name in group_session_templates.c}
+    # Seats are not paid before.
+    of_groups = set(group_session_templates.c.keys()) - {"payment_mode"}
+    chosen = {name: value for name, value in OFFERED.items() if name in of_groups}
     start = factories.next_slot()
     weekly = {"weekday": start.weekday(), "start_time": start.time(), "time_zone": "UTC"}
     columns = {"title": "Exercises", "duration_minutes": 60, "capacity": 3, **weekly, **chosen}
