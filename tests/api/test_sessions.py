@@ -15,7 +15,7 @@ FIELDS = {
     "id", "bookingId", "mentorProfileId", "menteeUserId", "mentor", "mentee",
     "title", "description", "startTime", "endTime", "status",
     "notes", "metadata", "rating", "feedback", "actionItems", "startedAt", "completedAt", "cancelledAt",
-    "cancellation", "location", "earlyStartMinutes", "joinUrl", "createdAt", "updatedAt",
+    "cancellation", "location", "earlyStartMinutes", "joinUrl", "externalId", "createdAt", "updatedAt",
 }  # fmt: skip
 RECORD = {"notes": "Good", "rating": 4, "feedback": "Prepared", "actionItems": ["Read", "Write"]}
 
@@ -269,7 +269,7 @@ def test_who_else_listens_is_shown_to_operators_alone(world: World, cast: Cast, 
 
 
 def test_no_route_creates_or_edits_a_session(client: ApiClient, cast: Cast, scheduled: Session) -> None:
-    assert client.post("/sessions", json={}, headers=cast.as_mentor).status_code == 404
+    assert client.post("/sessions", json={}, headers=cast.as_mentor).status_code == 405
     for method in ("PUT", "PATCH", "DELETE", "POST"):
         answer = client.open(f"/sessions/{scheduled.id}", method=method, json={}, headers=cast.as_mentor)
         assert (answer.status_code, answer.json["code"]) == (405, "method_not_allowed")
