@@ -107,6 +107,7 @@ REFUSALS: dict[str, Refusal] = {
         503, "The database cannot be reached, or the transaction lost a race twice; see `Retry-After`."
     ),
     **_with_sentence(400, "not_a_group"),
+    **_with_sentence(403, "blocked"),
     **_with_sentence(404, "session_pending"),
     **_with_sentence(
         409,

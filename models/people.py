@@ -25,6 +25,12 @@ ERASED_NAME = "Deleted user"
 # A mentor's average in hundredths, rounded down, and 0 before the first review: the order of mentors. Literal text, so
 # that the planner finds the index.
 RATING_IN_HUNDREDTHS = text("(100 * rating_sum / GREATEST(review_count, 1))")
+# As `search_vector` makes them, but by functions of PostgreSQL alone: the expression of an index finds no others.
+# Literal text, so that the planner finds the index.
+USER_WORDS = text(
+    "to_tsvector('simple'::regconfig, translate(regexp_replace(NORMALIZE((name || ' '::text) || email, NFKD),"
+    r" '[\u0300-\u036f]'::text, ''::text, 'g'::text), './\-_@:<>&'''::text, '           '::text))"
+)
 
 users = Table(
     "users",
@@ -47,6 +53,8 @@ users = Table(
     # When the account was erased: from then on nobody can act as it. Then, when the last of its kept data was deleted.
     Column("erased_at", Timestamp),
     Column("erasure_ended_at", Timestamp),
+    # Set by staff: from then on nobody can act as it, until it is null again.
+    Column("blocked_at", Timestamp),
     CheckConstraint("char_length(locale) BETWEEN 2 AND 35", name="locale"),
     CheckConstraint("char_length(email) BETWEEN 3 AND 320", name="email_length"),
     CheckConstraint("char_length(name) BETWEEN 1 AND 200", name="name_length"),
@@ -55,6 +63,14 @@ users = Table(
     # Staff find people, and what they have booked, by what their name or address begins with.
     Index("ix_users_name", text("lower(name) text_pattern_ops")),
     Index("ix_users_email", text("lower(email) text_pattern_ops")),
+    # The words of name and address, by which staff find people.
+    Index(
+        "ix_users_search",
+        USER_WORDS,
+        postgresql_using="gin",
+        postgresql_with={"fastupdate": "off"},
+    ),
+    Index("ix_users_blocked", "id", postgresql_where=text("blocked_at IS NOT NULL")),
     # Maintain reads these.
     Index(
         "ix_users_being_erased",

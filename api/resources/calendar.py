@@ -59,7 +59,7 @@ def create_calendar_secret(context: RequestContext[None], _body: dict[str, Any])
 
 
 @calendar.route("/calendar/<secret>.ics")
-@refuses("not_found", "internal_error", "unavailable")
+@refuses("blocked", "not_found", "internal_error", "unavailable")
 @versioned
 @calendar.response(200, {"type": "string"}, content_type=ICALENDAR, description="The calendar.", example=_EXAMPLE)
 def get_calendar_feed(secret: str) -> Response:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -9,6 +10,7 @@ from flask import Response, request
 
 from api.export import Export
 from api.http.etags import WithHeaders, cacheable, require_match, tagged
+from api.openapi.examples import example_of
 from api.routes.blueprints import IF_MATCH, Area, accepts_headers, refuses, versioned
 from api.routes.context import ANYONE, OPERATOR, PERSON, VISITOR, RequestContext, Subject
 from api.routes.lists import list_route
@@ -20,6 +22,7 @@ from api.state import app_state
 from workflows.accounts.actions import (
     change_mentor_profile,
     change_user,
+    change_user_as_staff,
     locked_user,
     publish_mentor_profile,
     register_user,
@@ -27,12 +30,20 @@ from workflows.accounts.actions import (
 from workflows.accounts.blocks import BLOCKS, Block, BlockOwner, block, block_owner_query, block_query, lift_block
 from workflows.accounts.email_change import request_email_change
 from workflows.accounts.mailed_links import end_links
-from workflows.accounts.records import Mentor, User, mentor_query, profile_of_user_query, user_query
+from workflows.accounts.records import USERS, Mentor, User, mentor_query, profile_of_user_query, user_query
 from workflows.catalog.mentors import SKILLS, MentorSort, mentors_list
 from workflows.identity.access import require_mentor_or_operator, require_own_profile, require_self
 from workflows.kernel.errors import Invalid
 from workflows.kernel.paging import PagedList
-from workflows.privacy.deletion import delete_account
+from workflows.privacy.deletion import delete_account, open_things_of
+
+
+@dataclass(frozen=True, kw_only=True)
+class UserOfStaff(User):
+    """A user with the ids of what they have open."""
+
+    open: dict[str, list[str]]
+
 
 users = Area("Users", "User accounts.")
 mentors = Area("Mentors", "Mentor profiles.")
@@ -61,6 +72,34 @@ def create_user(context: RequestContext[None], body: dict[str, Any]) -> WithHead
     """
     user = register_user(context.db, actor=context.actor, **body)
     return tagged(user, Location=f"/users/{user.id}")
+
+
+@users.route("/users")
+@users.response(200, shapes.Users)
+@list_route(OPERATOR, USERS, shapes.UserFilters)
+def list_users(_context: RequestContext[None], **filters: Any) -> dict[str, Any]:
+    """List users, newest first."""
+    return filters
+
+
+@users.route("/users/<id:user_id>", methods=["PATCH"])
+@refuses("email_taken", "external_id_taken")
+@changes(OPERATOR, USER, action="user.changed_by_staff")
+@users.arguments(shapes.UserChangesByStaff, example={"state": "blocked"})
+@users.response(200, shapes.UserWithOpenThings, example=example_of(shapes.UserWithOpenThings, state="blocked"))
+def update_user(context: RequestContext[User], body: dict[str, Any]) -> WithHeaders[UserOfStaff]:
+    """Change a user, or block them: their tokens, links and live updates are refused with 403 `blocked`.
+
+    What is open when a user is blocked stays, and is listed in `open`: staff end it, acting for the user.
+    """
+    user = locked_user(context.db, context.subject.id)
+    if not context.any_version:
+        require_match(request, user)
+    state = body.pop("state", None)
+    changed = change_user_as_staff(
+        context.db, actor=context.actor, user=user, changes=body, state=state, now=context.now
+    )
+    return tagged(UserOfStaff(**vars(changed), open=open_things_of(context.db, user_id=user.id, now=context.now)))
 
 
 @users.route("/users/<id:user_id>")

@@ -7,7 +7,7 @@ from typing import Any
 
 from marshmallow import ValidationError, fields, validate
 
-from api.schemas.base import ExternalBody, ExternalShown, RequestSchema, ResponseSchema, page_of
+from api.schemas.base import ExternalBody, ExternalListQuery, ExternalShown, RequestSchema, ResponseSchema, page_of
 from api.schemas.catalog import OfferFilters
 from api.schemas.fields import (
     BREAKS_THE_LINE,
@@ -22,6 +22,7 @@ from api.schemas.fields import (
     TimeZone,
     TrueOrFalse,
 )
+from workflows.accounts.records import UserState
 from workflows.catalog.mentors import MentorSort
 
 _TAG = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8}){0,3}")
@@ -69,6 +70,7 @@ class User(ExternalShown):
         allow_none=True, metadata={"description": "An address that is used once its link has been confirmed."}
     )
     mentor_profile_id = Id(allow_none=True)
+    state = fields.Enum(UserState, by_value=True)
     created_at = Moment()
 
 
@@ -77,6 +79,32 @@ class UserChanges(RequestSchema):
     name = Line(200)
     time_zone = TimeZone()
     locale = _locale()
+
+
+class UserChangesByStaff(ExternalBody, UserChanges):
+    email = MailAddress(metadata={"description": "Used at once."})
+    state = fields.Enum(
+        UserState,
+        by_value=True,
+        metadata={"description": "`blocked`: nobody can act as this user. What is open stays."},
+    )
+
+
+class OpenThings(ResponseSchema):
+    sessions = fields.List(Id())
+    drafts = fields.List(Id())
+    payments = fields.List(Id())
+    bundles = fields.List(Id(), metadata={"description": "With credits that are left."})
+
+
+class UserWithOpenThings(User):
+    open = fields.Nested(OpenThings, metadata={"description": "The ids of what this user still has open."})
+
+
+class UserFilters(ExternalListQuery):
+    q = SearchText("name or mail address")
+    email = MailAddress(metadata={"description": "Only the user who has this address, regardless of case."})
+    state = fields.Enum(UserState, by_value=True)
 
 
 class NewMentorProfile(ExternalBody):
@@ -156,4 +184,5 @@ class Skill(ResponseSchema):
     mentors = fields.Integer()
 
 
+Users = page_of(User, "Users")
 Skills = page_of(Skill, "Skills")

@@ -142,6 +142,7 @@ class StreamHandler(Handler):
     address = ""
     # The time of the loop at which the caller's token ends; None for other credentials.
     ends_at: float | None = None
+    claim = Claim()
 
     def initialize(self, hub: Hub) -> None:
         self.hub = hub
@@ -225,7 +226,19 @@ class StreamHandler(Handler):
                 self._limit(await hub.call(lambda: hub.rate_limits.count_failure(address)))
             raise
         require_scope(actor, KeyScope.READ)
+        self.claim = claim
         return actor
+
+    async def _may_stay(self) -> bool:
+        """Whether the caller is still known, and not blocked."""
+        try:
+            await self.hub.read(lambda db: authenticate(db, self.claim))
+        except DomainError:
+            return False
+        except SQLAlchemyError:
+            # Nobody is sent away because the database is.
+            return True
+        return True
 
     def _limit(self, counted: list[Counted]) -> None:
         for name, value in headers_of(counted):
@@ -246,10 +259,17 @@ class StreamHandler(Handler):
         else:
             telemetry.STREAMS_RESUMED.inc()
             await self._send(missed)
+        loop = asyncio.get_running_loop()
+        checked_at = loop.time()
         while not stream.ended:
             changes = await stream.next()
             if stream.ended:
                 return
+            if loop.time() - checked_at >= self.hub.check_seconds:
+                # The client comes back, and is told why it is refused.
+                if not await self._may_stay():
+                    return
+                checked_at = loop.time()
             if changes:
                 await self._send(changes)
             else:

@@ -39,6 +39,8 @@ log = structlog.get_logger("api.streams")
 
 POLL_SECONDS = 0.25
 HEARTBEAT_SECONDS = 15.0
+# How soon a stream ends whose person was blocked or has deleted their account.
+CHECK_SECONDS = 60.0
 MAX_KEPT = 10_000
 MAX_PENDING = 1_000
 PAGE = 1_000
@@ -69,8 +71,10 @@ class Hub:
         kept: int = MAX_KEPT,
         page: int = PAGE,
         poll_seconds: float = POLL_SECONDS,
+        check_seconds: float = CHECK_SECONDS,
     ) -> None:
         self.settings = settings
+        self.check_seconds = check_seconds
         self.authenticator = Authenticator(settings)
         self.rate_limits = RateLimits(settings)
         self.streams: Counter[UUID | str] = Counter()

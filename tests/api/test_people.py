@@ -20,7 +20,8 @@ def test_an_operator_registers_a_user(client: ApiClient, cast: Cast) -> None:
     answer = client.post("/users", json=ADA, headers=cast.as_operator)
     assert answer.status_code == 201
     assert set(answer.json) == {
-        *("id", "email", "pendingEmail", "name", "timeZone", "locale", "mentorProfileId", "createdAt")
+        *("id", "email", "pendingEmail", "name", "timeZone", "locale", "mentorProfileId", "createdAt"),
+        *("externalId", "metadata", "state"),
     }
     assert answer.headers["Location"] == f"/users/{answer.json['id']}"
     assert client.get(answer.headers["Location"], headers=cast.as_operator).json == answer.json
@@ -128,7 +129,8 @@ def test_a_user_publishes_one_mentor_profile(client: ApiClient, cast: Cast) -> N
     assert (answer.json["languages"], answer.json["avatarUrl"]) == (["en", "de-CH"], avatar)
     assert set(answer.json) == {
         "id", "userId", "name", "headline", "bio", "timeZone",
-        "skills", "languages", "avatarUrl", "rating", "reviewCount", "active"
+        "skills", "languages", "avatarUrl", "rating", "reviewCount", "active",
+        "externalId", "metadata",
     }  # fmt: skip
     assert client.get("/me", headers=cast.as_mentee).json["mentorProfileId"] == answer.json["id"]
     assert client.get(f"/mentors/{answer.json['id']}", headers=cast.as_stranger).json == answer.json

@@ -185,6 +185,12 @@ def email_taken(stage: Stage) -> ApiResponse:
     return stage.client.post("/users", json=body, headers=stage.cast.as_operator)
 
 
+def blocked(stage: Stage) -> ApiResponse:
+    path = f"/users/{stage.cast.mentee.id}"
+    stage.client.patch(path, json={"state": "blocked"}, headers=stage.cast.as_operator)
+    return stage.client.get("/me", headers=stage.cast.as_mentee)
+
+
 def external_id_taken(stage: Stage) -> ApiResponse:
     bodies = [{"email": f"ada{number}@example.org", "name": "Ada", "externalId": "17"} for number in range(2)]
     return [stage.client.post("/users", json=body, headers=stage.cast.as_operator) for body in bodies][-1]
@@ -411,6 +417,7 @@ PRODUCED: dict[str, Callable[[Stage], ApiResponse]] = {
     "already_answered": already_answered,
     "email_taken": email_taken,
     "external_id_taken": external_id_taken,
+    "blocked": blocked,
     "profile_exists": profile_exists,
     "calendar_feed_exists": lambda stage: calendar_feeds(stage, 1, 1),
     "calendar_feed_limit": lambda stage: calendar_feeds(stage, *range(11)),

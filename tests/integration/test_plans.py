@@ -43,7 +43,7 @@ from tests.integration.plans import SOME_ID, filled_once, plan_as_sent, plan_of,
 from workers.maintain import forget_expired_keys
 from workflows.accounts import blocks
 from workflows.accounts.email_change import CLOSE_EMAIL_CHANGE, RECENT_CHANGES, forget_email_changes
-from workflows.accounts.records import user_query
+from workflows.accounts.records import USERS, UserState, user_query
 from workflows.action_links.link import HOLDER_OF_LINK, SPENT_LINK, forget_spent_links
 from workflows.audit.chain import NEXT_ENTRIES, OLDEST_UNCHAINED
 from workflows.audit.log import AUDIT_ENTRIES
@@ -241,6 +241,7 @@ LISTS: dict[str, tuple[PagedList[Any], dict[str, Any], dict[str, Any]]] = {
         # By the next slot, mentors are read by their rating, too.
         for sort in (MentorSort.RATING, MentorSort.PRICE)
     },
+    "users": (USERS, {}, {"q": "go", "email": "a@example.org", "state": UserState.BLOCKED}),
     "skills": (SKILLS, {}, {}),
     "courses": (COURSES, {}, OFFER),
     "courses with words": (FOUND_COURSES, {"q": "go"}, OFFER),

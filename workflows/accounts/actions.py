@@ -12,7 +12,8 @@ from uuid_utils.compat import uuid7
 
 from models.base import sql
 from models.people import mentor_profiles, users
-from workflows.accounts.records import Mentor, User, mentor_query, user_query
+from workflows.accounts.email_change import READ_CALENDARS_AGAIN, withdraw_email_change
+from workflows.accounts.records import Mentor, User, UserState, mentor_query, user_query
 from workflows.identity.access import require_operator, require_own_profile, require_user_id
 from workflows.identity.actor import Actor
 from workflows.kernel.clock import zone
@@ -183,6 +184,24 @@ def locked_user(db: Connection, user_id: UUID) -> User:
     lock_user_with_profile(db, user_id)
     # In a statement of its own: its snapshot must be younger than the lock.
     return User.of(db.execute(user_query(user_id)).one())
+
+
+def change_user_as_staff(
+    db: Connection, *, actor: Actor, user: User, changes: dict[str, Any], state: UserState | None, now: datetime
+) -> User:
+    """Change an account that `locked_user` has locked, by an operator: the address at once, and whether it is blocked.
+
+    Raises:
+        Forbidden: the caller is no operator.
+        Conflict: `email_taken`, `external_id_taken`.
+    """
+    require_operator(actor)
+    if state is not None and state is not user.state:
+        changes = {**changes, "blocked_at": now if state is UserState.BLOCKED else None}
+    if changes.get("email", user.email) != user.email:
+        withdraw_email_change(db, user.id)
+        db.execute(READ_CALENDARS_AGAIN, {"user_id": user.id})
+    return change_user(db, user_id=user.id, changes=changes)
 
 
 def change_user(db: Connection, *, user_id: UUID, changes: dict[str, Any]) -> User:

@@ -55,7 +55,7 @@ CLOSE_EMAIL_CHANGE = sql(
     "UPDATE email_changes SET open = false WHERE id = :id AND open AND expires_at > :now RETURNING id"
 )
 # A copy of an outside calendar leaves out the entries that the mentor, known by their address, has declined.
-_READ_CALENDARS_ANEW = sql("""
+READ_CALENDARS_AGAIN = sql("""
 UPDATE calendar_feeds SET busy_until = NULL
 WHERE mentor_profile_id = (SELECT id FROM mentor_profiles WHERE user_id = :user_id)
 """)
@@ -119,5 +119,5 @@ def confirm_email_change(db: Connection, *, actor: Actor, change: EmailChange, n
         raise NotFound("This address can no longer be confirmed; enter it again in your account.")
     with constraint_errors():
         db.execute(update(users).where(users.c.id == change.user_id).values(email=change.email))
-    db.execute(_READ_CALENDARS_ANEW, {"user_id": change.user_id})
+    db.execute(READ_CALENDARS_AGAIN, {"user_id": change.user_id})
     record(db, EmailChanged(actor=actor.name, occurred_at=now, user_id=change.user_id, email_change_id=change.id))

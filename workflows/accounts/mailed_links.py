@@ -12,9 +12,10 @@ from sqlalchemy import Connection
 
 from models.base import sql
 from workflows.accounts.email_change import withdraw_email_change
+from workflows.kernel.errors import Blocked
 from workflows.kernel.locks import lock_against_links
 
-_VALID = "SELECT id FROM users WHERE id = :user_id AND erased_at IS NULL AND links_version = :version"
+_VALID = "SELECT id, blocked_at FROM users WHERE id = :user_id AND erased_at IS NULL AND links_version = :version"
 VALID_LINKS = sql(_VALID)
 # Ending links takes the row's exclusive lock: it waits for actions by links under way, and no later one is valid. KEY
 # SHARE lets bookings of the person go on, which lock the row after the mentor's.
@@ -27,9 +28,15 @@ def are_links_valid(db: Connection, user_id: UUID, links_version: int | None, *,
 
     Args:
         lock: whether they are to stay so until the end of the transaction.
+
+    Raises:
+        Blocked: the user is blocked.
     """
     statement = VALID_LINKS_LOCKED if lock else VALID_LINKS
-    return db.execute(statement, {"user_id": user_id, "version": links_version}).one_or_none() is not None
+    found = db.execute(statement, {"user_id": user_id, "version": links_version}).one_or_none()
+    if found is not None and found.blocked_at is not None:
+        raise Blocked(code="blocked")
+    return found is not None
 
 
 def end_links(db: Connection, user_id: UUID) -> None:

@@ -4,14 +4,23 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BindParameter, Connection, Select, Uuid, bindparam, func, select
+from sqlalchemy import BindParameter, Boolean, Connection, Select, Uuid, bindparam, func, literal_column, select
 
-from models.people import email_changes, mentor_profiles, users
+from models.people import USER_WORDS, email_changes, mentor_profiles, users
 from workflows.identity.actor import Actor
+from workflows.kernel.paging import NEWEST_FIRST, Page, PagedList
 from workflows.kernel.records import ExternalRecord
+
+
+class UserState(StrEnum):
+    """Whether a person may act."""
+
+    ACTIVE = "active"
+    BLOCKED = "blocked"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,8 +37,13 @@ class User(ExternalRecord):
     mentor_profile_id: UUID | None
     created_at: datetime
     version: int
+    blocked_at: datetime | None
     # Entered, and still to be confirmed.
     pending_email: str | None = None
+
+    @property
+    def state(self) -> UserState:
+        return UserState.ACTIVE if self.blocked_at is None else UserState.BLOCKED
 
     @classmethod
     def query(cls) -> Select[Any]:
@@ -78,6 +92,28 @@ class Mentor(ExternalRecord):
 def average_rating(rating_sum: int, review_count: int) -> float | None:
     """The average of reviews to two places; None without any."""
     return round(rating_sum / review_count, 2) if review_count else None
+
+
+def users_query(page: Page, *, q: Any = None, email: Any = None, state: UserState | None = None) -> Select[Any]:
+    """People who have an account, the newest first.
+
+    Args:
+        q: words of name and address, each from its beginning on.
+        email: in any case.
+    """
+    query = User.query().where(users.c.erased_at.is_(None))
+    if q is not None:
+        words = select(func.search_prefixes(q)).scalar_subquery()
+        query = query.where(literal_column(USER_WORDS.text).op("@@", return_type=Boolean())(words))
+    if email is not None:
+        query = query.where(func.lower(users.c.email) == func.lower(email))
+    if state is not None:
+        blocked = users.c.blocked_at.is_not(None)
+        query = query.where(blocked if state is UserState.BLOCKED else ~blocked)
+    return NEWEST_FIRST.select_page(query, page, users.c.id)
+
+
+USERS = PagedList(User, NEWEST_FIRST, users_query)
 
 
 def user_query(user_id: UUID | BindParameter[UUID]) -> Select[Any]:

@@ -18,6 +18,7 @@ from models.sessions import sessions
 from workflows.calendar.icalendar import MENTEE, MENTOR, CalendarEntry, Reader, calendar, with_parties
 from workflows.identity.access import require_person
 from workflows.identity.actor import Actor
+from workflows.kernel.errors import Blocked
 from workflows.sessions.meeting import MeetingService
 
 SECRET_BYTES = 32
@@ -60,6 +61,8 @@ def digest_of(secret: str) -> bytes:
 def find_feed(db: Connection, secret: str, *, meetings: MeetingService, now: datetime) -> Feed | None:
     """The feed that the secret belongs to, found by one statement; None for an unknown or replaced secret.
 
+    Raises Blocked where its user is blocked.
+
     The tag is made of the day, the meeting service and the versions of all rows that are shown. The time of the latest
     change and the number of sessions would not do: a transaction may commit after one that began later.
     """
@@ -67,6 +70,8 @@ def find_feed(db: Connection, secret: str, *, meetings: MeetingService, now: dat
     row = db.execute(_FIND, {"digest": digest_of(secret), **_span(day)}).one_or_none()
     if row is None:
         return None
+    if row.blocked_at is not None:
+        raise Blocked(code="blocked")
     state = f"{_FORMAT_VERSION} {meetings.address} {day} {row.id} {row.version} {row.state}"
     reader = Reader(user_id=row.id, time_zone=row.time_zone)
     return Feed(reader=reader, day=day, tag=hashlib.sha256(state.encode()).hexdigest()[:32])
@@ -113,7 +118,7 @@ def _session_ids(reader: CTE) -> CTE:
 
 def _find_query() -> Select[Any]:
     reader = (
-        select(users.c.id, users.c.time_zone, users.c.version)
+        select(users.c.id, users.c.time_zone, users.c.version, users.c.blocked_at)
         .join_from(calendar_secrets, users, users.c.id == calendar_secrets.c.user_id)
         .where(calendar_secrets.c.digest == bindparam("digest"))
         .cte("reader")

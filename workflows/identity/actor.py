@@ -13,7 +13,7 @@ from sqlalchemy import Connection, LargeBinary, Uuid, and_, bindparam, func, or_
 from models.keys import api_keys
 from models.people import mentor_profiles, users
 from models.prepared import PreparedStatement
-from workflows.kernel.errors import NotFound, Unauthenticated
+from workflows.kernel.errors import Blocked, NotFound, Unauthenticated
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,7 +69,7 @@ class Actor:
 SYSTEM = Actor(name="system")
 _OPERATORS = "operator:"
 _KEYS = "key:"
-_OF_USER = (users.c.external_id, users.c.claims_digest, users.c.claims_at)
+_OF_USER = (users.c.external_id, users.c.blocked_at, users.c.claims_digest, users.c.claims_at)
 _USER = select(users.c.id.label("user_id"), *_OF_USER).where(users.c.erased_at.is_(None))
 USER = PreparedStatement(_USER.where(users.c.id == bindparam("id", type_=Uuid)))
 USER_BY_EXTERNAL_ID = PreparedStatement(_USER.where(users.c.external_id == bindparam("external_id")))
@@ -108,6 +108,7 @@ def authenticate(db: Connection, claim: Claim) -> Actor:
     """Turn a claim into an actor by one statement; operators and visitors need none.
 
     Raises:
+        Blocked: the account is blocked.
         Unauthenticated: no such user, or one whose account is erased; no such mentor profile, or another user's.
     """
     if claim.operator is not None:
@@ -131,6 +132,8 @@ def authenticate(db: Connection, claim: Claim) -> Actor:
         or claim.external_id not in (None, found["external_id"])
     ):
         raise Unauthenticated("The caller is not a known user or mentor.")
+    if found["blocked_at"] is not None:
+        raise Blocked(code="blocked")
     return Actor.person(
         found["user_id"],
         claim.mentor_profile_id,

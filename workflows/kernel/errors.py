@@ -25,6 +25,7 @@ SENTENCES = {
     "already_reviewed": "You have already reviewed this session.",
     "already_answered": "You have already answered this review.",
     "external_id_taken": "Another one of this kind has this external id.",
+    "blocked": "This account is blocked; ask the operator of the service.",
     "profile_exists": "This user already has a mentor profile.",
     "endpoint_exists": "There is already an endpoint with this URL.",
     "delivery_in_progress": "A worker is running this delivery; look again in a moment whether it is done.",
@@ -70,6 +71,12 @@ class Forbidden(DomainError):
     """The caller is known, but not allowed to do this."""
 
     default_code = "forbidden"
+
+
+class Blocked(Forbidden):
+    """Staff have blocked the caller's account."""
+
+    default_code = "blocked"
 
 
 class NotFound(DomainError):

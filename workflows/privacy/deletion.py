@@ -71,6 +71,8 @@ WHERE p.mentee_user_id = {_USER} AND p.remaining_sessions > 0 AND (p.valid_to IS
 ORDER BY bundle_purchase_id NULLS FIRST, id
 """).columns(id=Uuid(), mentor_profile_id=Uuid(), mentee_user_id=Uuid(), bundle_purchase_id=Uuid())
 
+_AWAITED_PAYMENTS = sql("SELECT id FROM payments WHERE user_id = :user_id AND status = 'awaiting' ORDER BY id")
+
 
 @dataclass(frozen=True)
 class OpenThings:
@@ -115,6 +117,13 @@ class _Account:
         """The person as the mentor of what is theirs, else as a mentee."""
         is_own = self.mentor_profile_id is not None and row.mentor_profile_id == self.mentor_profile_id
         return Actor.person(self.user_id, self.mentor_profile_id if is_own else None)
+
+
+def open_things_of(db: Connection, *, user_id: UUID, now: datetime) -> dict[str, list[str]]:
+    """The ids of what an account still has open: sessions, drafts, payments and bundles."""
+    values = {"user_id": user_id, "mentor_profile_id": db.scalar(profile_of_user_query(user_id)), "now": now}
+    awaited = db.scalars(_AWAITED_PAYMENTS, {"user_id": user_id})
+    return {**OpenThings(db.execute(OPEN, values).all()).details, "payments": [str(each) for each in awaited]}
 
 
 def delete_account(
