@@ -29,6 +29,8 @@ def test_an_operator_adds_a_course_that_all_users_read(world: World, cast: Cast)
         "id": added.json["id"],
         **ALGEBRA,
         "active": True,
+        "externalId": None,
+        "metadata": None,
         "createdAt": added.json["createdAt"],
     }
     for headers in (cast.as_mentee, cast.as_mentor, cast.as_operator):

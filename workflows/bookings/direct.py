@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -109,8 +111,7 @@ def book_directly(
         scheduled_at: the start; one without a zone is a wall-clock time in `time_zone`, the first of two such times.
         time_zone: an IANA name, also of a series' wall-clock time; None for the caller's own.
         description: kept as the booking's notes.
-        mentee_overlap: whether the mentee may have another session at that time.
-        expected: the terms that the mentee was shown; of a series, those of each session.
+        expected: of a series, the terms of each session.
         pay_within: how long the payment of an instant booking, or of a whole series of them, is awaited.
 
     Returns:
@@ -146,7 +147,7 @@ def book_directly(
         pay_within=pay_within,
         now=now,
     )
-    try:
+    with _start_named_scheduled_at():
         if recurrence is None:
             return make(start), None
         times = occurrences(recurrence, start, time_zone or found.time_zone)
@@ -154,6 +155,12 @@ def book_directly(
         series = book_occurrences(db, times, make, on_conflict=recurrence.on_conflict)
         series = await_payment_of_series(db, series, actor=actor, now=now, pay_within=pay_within)
         return series.made[0], series
+
+
+@contextmanager
+def _start_named_scheduled_at() -> Iterator[None]:
+    try:
+        yield
     except Invalid as refusal:
         reasons = (refusal.details or {}).pop("startTime", None)
         if reasons is not None:

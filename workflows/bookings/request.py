@@ -47,13 +47,9 @@ def request(
     """Book a listing at a time as a mentee.
 
     Args:
-        start_time: aware; the end follows from the listing's duration.
+        start_time: aware; `end_time`, if given, has to be the one that follows from the listing's duration.
         series_id: of the recurring bookings that it belongs to, whose payment is left to the caller.
-        end_time: may be given, and must then be that very end.
-        external_id: the marketplace's own id of the booking.
         metadata: the client's own, copied to the session.
-        mentee_overlap: whether the mentee may have another session at that time.
-        expected: the terms that the mentee was shown.
         pay_within: how long the payment of an instant booking is awaited.
 
     Raises:
@@ -62,8 +58,7 @@ def request(
         Invalid: a start in the past, an end that is not the listing's, the mentor's own listing.
         Conflict: `beyond_horizon`, `too_soon`, `outside_hours` and `booking_limit` by the mentor's rules, notice, time
             off and hours; `booking_limit` by the mentee's open drafts; for an instant listing `slot_taken`;
-            `external_id_taken`; `price_changed` and `terms_changed` where the listing's terms are not the expected
-            ones.
+            `external_id_taken`; `price_changed` and `terms_changed`, for other terms than the expected ones.
     """
     mentee, start = require_person(actor), in_utc(start_time)
 
@@ -96,13 +91,16 @@ def request(
         )
 
     booking = with_present_calendar(db, book)
-    if booking.awaits_payment:
-        if series_id is not None:
-            return booking
-        return await_payment(db, [booking], actor=actor, now=now, pay_within=pay_within)[0]
+    if not booking.awaits_payment:
+        _record(db, booking, actor, now)
+    elif series_id is None:
+        booking = await_payment(db, [booking], actor=actor, now=now, pay_within=pay_within)[0]
+    return booking
+
+
+def _record(db: Connection, booking: Booking, actor: Actor, now: datetime) -> None:
     event = BookingAccepted if booking.status is BookingStatus.ACCEPTED else BookingRequested
     record(db, event.about(booking, actor=actor, now=now))
-    return booking
 
 
 def _bookable(db: Connection, listing_id: UUID, mentee: UUID, start: datetime) -> tuple[Listing, MentorCalendar]:

@@ -118,9 +118,7 @@ def change_course(
     """Change a course; listings, bookings and sessions of it stay what they are.
 
     Args:
-        course: as the caller saw it.
-        changes: columns of `courses` by name.
-        any_version: the caller decided on no version in particular; concurrent changes of other columns stay.
+        changes: columns of `courses` by name; the others as of `update_record`.
 
     Raises:
         Forbidden: the caller is no operator.

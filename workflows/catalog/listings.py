@@ -122,9 +122,7 @@ def change_listing(
     """Change an offer for future bookings; what is already booked keeps its time and price.
 
     Args:
-        listing: as the caller saw it.
-        changes: columns of `listings` by name.
-        any_version: the caller decided on no version in particular; concurrent changes of other columns stay.
+        changes: columns of `listings` by name; the others as of `update_record`.
 
     Raises:
         Forbidden: another mentor's listing.

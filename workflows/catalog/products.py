@@ -102,9 +102,7 @@ def change_product(
     """Change title, price or validity of a product for future purchases, or take it off sale.
 
     Args:
-        product: as the caller saw it.
-        changes: columns of `products` by name.
-        any_version: the caller decided on no version in particular; concurrent changes of other columns stay.
+        changes: columns of `products` by name; the others as of `update_record`.
 
     Raises:
         Forbidden: the caller is no operator.
