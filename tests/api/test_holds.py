@@ -11,6 +11,7 @@ from sqlalchemy import Engine, select, text, update
 
 from models.calendar import person_busy
 from models.catalog import ProductKind
+from models.payments import PaymentMode
 from tests import factories
 from tests.api.conftest import Cast
 from tests.application import ApiClient, World
@@ -218,6 +219,18 @@ def test_a_hold_is_taken_once_per_key(world: World, cast: Cast, path: str) -> No
     headers = cast.as_mentee | {"Idempotency-Key": "once"}
     first, again = (world.client.post(path, json=wanted(), headers=headers) for _ in range(2))
     assert (again.json, again.headers["Idempotent-Replayed"]) == (first.json, "true")
+
+
+def test_a_bundle_that_awaits_its_payment_books_nothing_at_once(engine: Engine, cast: Cast, path: str) -> None:
+    client = World.on(engine, max_open_drafts_per_mentor=1).client
+    with engine.begin() as db:
+        course = factories.make_course(db)
+        factories.make_listing(db, cast.mentor, course_id=course.id, duration_minutes=45)
+        factories.make_bundle(db, course=course, mentee=cast.mentee, payment_mode=PaymentMode.BEFORE)
+    body = cast.body(startTime=START.isoformat())
+    assert client.post("/bookings", json=body, headers=cast.as_mentee).status_code == 201
+    refused = client.post(path, json=wanted(START + 2 * HOUR, 45), headers=cast.as_mentee)
+    assert (refused.status_code, refused.json["code"]) == (409, "booking_limit")
 
 
 @pytest.mark.parametrize("kind", [None, *ProductKind])

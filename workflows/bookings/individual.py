@@ -69,7 +69,7 @@ ONLY_PRODUCT = sql(f"{_SINGLE} LIMIT 2")
 BOOKS_AT_ONCE = f"""
 EXISTS (
     SELECT FROM bundle_purchases
-    WHERE mentee_user_id = :mentee_user_id AND course_id = :course_id AND remaining_sessions > 0
+    WHERE mentee_user_id = :mentee_user_id AND course_id = :course_id AND remaining_sessions > 0 AND NOT awaits_payment
       AND (duration_minutes IS NULL OR duration_minutes = :duration_minutes) AND (valid_to IS NULL OR valid_to > :now)
 ) OR EXISTS ({_SINGLE} AND EXISTS (SELECT FROM courses WHERE id = :course_id AND active))
 """
