@@ -261,6 +261,14 @@ def test_staff_grants_refunds_up_to_what_was_paid(till: Till) -> None:
     till.require_sound()
 
 
+def test_a_refund_of_nothing_is_refused(till: Till) -> None:
+    payment = till.book()["payment"]
+    till.confirm(payment)
+    body = {"amount": {"amount": 0, "currency": "USD"}, "reason": "Goodwill"}
+    refused = till.post(f"/payments/{payment['id']}/refunds", body)
+    assert (refused.status_code, refused.json["details"]) == (400, {"amount.amount": ["must be at least 1"]})
+
+
 def test_refunds_by_staff_and_by_policy_never_add_up_to_more(till: Till) -> None:
     booking = till.book()
     till.confirm(booking["payment"])

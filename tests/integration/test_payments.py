@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
+from models.bookings import BookingStatus
 from models.catalog import BookingMode, ProductKind
 from models.notifications import Channel, notifications
 from models.payments import PaymentMode
@@ -15,9 +16,12 @@ from tests import factories
 from tests.integration.harness import Harness
 from workflows.bookings.records import Booking, booking_query
 from workflows.bundles.purchase import purchase
+from workflows.bundles.records import Bundle, locked
 from workflows.events.delivery import DeliveryKey
+from workflows.kernel.errors import InvalidTransition
+from workflows.payments.actions import PAY_WITHIN
 from workflows.payments.records import Payment, PaymentOfRefund
-from workflows.settlements.actions import complete_refund, confirm, lapse
+from workflows.settlements.actions import complete_refund, confirm, lapse, waive
 
 
 def told(harness: Harness) -> dict[tuple[str, str], tuple[str, str]]:
@@ -133,22 +137,48 @@ def test_money_after_the_start_is_late_even_before_the_timer_has_run(harness: Ha
     assert present(harness, booking).cancel_reason == "unpaid"
 
 
-def test_the_buyer_of_a_bundle_is_told(harness: Harness) -> None:
+def buy(harness: Harness, *, pay_within: timedelta = PAY_WITHIN, now: datetime, **product: Any) -> Bundle:
+    """A bundle of five sessions that awaits its payment."""
     with harness.engine.begin() as db:
         course, mentee = factories.make_course(db), factories.make_user(db)
-        columns: dict[str, Any] = {"session_count": 5, "payment_mode": PaymentMode.BEFORE}
+        columns: dict[str, Any] = {"session_count": 5, "payment_mode": PaymentMode.BEFORE, **product}
         sold = factories.make_product(db, course, ProductKind.BUNDLE, **columns)
-        bundle = purchase(
+        return purchase(
             db,
             actor=factories.acting_user(mentee),
             course_id=course.id,
             product_id=sold.id,
             mentee_user_id=mentee.id,
-            now=datetime.now(UTC),
+            now=now,
+            pay_within=pay_within,
         )
+
+
+def test_the_buyer_of_a_bundle_is_told(harness: Harness) -> None:
+    bundle = buy(harness, now=datetime.now(UTC))
     harness.run_all("notifications")
-    assert set(told(harness)) == {(str(mentee.id), "payment_due")}
+    assert set(told(harness)) == {(str(bundle.mentee_user_id), "payment_due")}
     assert bundle.payment is not None
     pay(harness, bundle.payment)
     harness.run_all("notifications")
     assert {kind for _user, kind in told(harness)} == {"payment_due", "payment_received", "bundle_purchased"}
+
+
+def test_what_has_begun_is_not_given_by_a_waiver_either(harness: Harness) -> None:
+    booking = waiting(harness)
+    assert booking.payment is not None
+    begun = booking.start_time + timedelta(minutes=1)
+    with harness.engine.begin() as db, pytest.raises(InvalidTransition):
+        waive(db, actor=factories.OPERATOR, payment=booking.payment, reason="Goodwill", now=begun)
+    assert present(harness, booking).status is BookingStatus.AWAITING_PAYMENT
+
+
+def test_money_after_the_end_of_a_bundle_goes_back(harness: Harness) -> None:
+    now = datetime.now(UTC)
+    bundle = buy(harness, valid_days=1, pay_within=timedelta(days=30), now=now)
+    assert bundle.payment is not None
+    assert bundle.payment.due_at == bundle.valid_to == now + timedelta(days=1)
+    paid = pay(harness, bundle.payment, now=now + timedelta(days=1))
+    assert (paid.status, paid.refund_due) == ("paid", paid.amount)
+    with harness.engine.begin() as db:
+        assert locked(db, bundle.id).remaining_sessions == 0

@@ -79,7 +79,7 @@ def await_payment(
         mentor_profile_id=first.mentor_profile_id,
         amount=sum(booking.price_amount for booking in made),
         currency=first.price_currency,
-        start_time=first.start_time,
+        due_before=first.start_time,
         pay_within=pay_within,
         actor=actor,
         now=now,

@@ -116,7 +116,7 @@ def purchase(
         mentor_profile_id=None,
         amount=bundle.price_amount,
         currency=bundle.price_currency,
-        start_time=None,
+        due_before=bundle.valid_to,
         pay_within=pay_within,
         actor=actor,
         now=now,

@@ -53,7 +53,7 @@ def ask(
     mentor_profile_id: UUID | None,
     amount: int,
     currency: str,
-    start_time: datetime | None,
+    due_before: datetime | None,
     pay_within: timedelta,
     booking_id: UUID | None = None,
     series_id: UUID | None = None,
@@ -66,7 +66,7 @@ def ask(
 
     Args:
         amount: in minor units, above 0.
-        start_time: of what it is for, the first of a series; it is due by then. None of a bundle.
+        due_before: the start, the first of a series, or the end of a bundle's validity; None for no end.
         pay_within: how long after `now` it is due.
     """
     due_at = now + pay_within
@@ -81,7 +81,7 @@ def ask(
         "mentor_profile_id": mentor_profile_id,
         "amount": amount,
         "currency": currency,
-        "due_at": due_at if start_time is None else min(due_at, start_time),
+        "due_at": due_at if due_before is None else min(due_at, due_before),
     }
     payment = Payment.of(db.execute(_ASK, values).one())
     record(db, PaymentAwaiting.about(payment, actor=actor, now=now))

@@ -22,7 +22,7 @@ from workflows.bundles.records import Bundle
 from workflows.bundles.records import locked as locked_bundle
 from workflows.identity.access import require_operator
 from workflows.identity.actor import SYSTEM, Actor
-from workflows.kernel.errors import Conflict, InvalidTransition
+from workflows.kernel.errors import Conflict, Invalid, InvalidTransition
 from workflows.payments.actions import end_waiting
 from workflows.payments.ledger import charge, owe, settle_refund
 from workflows.payments.records import Payment, PaymentOfRefund, locked, with_refunds
@@ -69,8 +69,8 @@ def confirm(
             code="wrong_amount",
             details={"amount": {"amount": present.amount, "currency": present.currency}},
         )
-    if present.status is PaymentStatus.AWAITING and waiting.has_begun(now):
-        # Its timer is late: what has begun cannot be given any more.
+    if present.status is PaymentStatus.AWAITING and waiting.is_over(now):
+        # Its timer is late: what has begun, or has expired, cannot be given any more.
         waiting.free(present, now=now)
         present = locked(db, payment.id)
     paid = charge(db, present, reference=reference, actor=actor, now=now)
@@ -97,6 +97,8 @@ def waive(db: Connection, *, actor: Actor, payment: Payment, reason: str, now: d
         return with_refunds(db, present)
     if present.status is not PaymentStatus.AWAITING:
         raise InvalidTransition(f"A payment that is {present.status} cannot become waived.")
+    if waiting.is_over(now):
+        raise InvalidTransition("What waits for this payment has begun or has expired; it can no longer be given.")
     waived = end_waiting(db, present, PaymentStatus.WAIVED, actor=actor, now=now)
     waiting.give(waived, now=now)
     subject = ("payment", payment.id)
@@ -117,11 +119,17 @@ def grant_refund(
 ) -> Payment:
     """Enter that a part of what was paid is to go back, as an operator; also after completion.
 
+    Args:
+        amount: in minor units of `currency`, above 0.
+
     Raises:
         Forbidden: the caller is no operator.
+        Invalid: the amount is 0.
         Conflict: `refund_exceeds_payment`, with what is left of it in `details.amount`.
     """
     require_operator(actor, "Only an operator grants a refund.")
+    if amount == 0:
+        raise Invalid("A refund is more than nothing.", details={"amount.amount": ["must be at least 1"]})
     present = locked(db, payment.id)
     left = present.charged - present.refund_due - present.refunded
     if amount > left or currency != present.currency:
@@ -163,8 +171,12 @@ class _Waiting:
         bundle = None if payment.bundle_purchase_id is None else locked_bundle(db, payment.bundle_purchase_id)
         return cls(db, lock_bookings_of(db, payment, to_end=to_end), bundle)
 
-    def has_begun(self, now: datetime) -> bool:
-        return any(booking.start_time <= now for booking in self.bookings)
+    def is_over(self, now: datetime) -> bool:
+        """Whether a booking has begun, or the bundle has expired."""
+        ends = [booking.start_time for booking in self.bookings]
+        if self.bundle is not None and self.bundle.valid_to is not None:
+            ends.append(self.bundle.valid_to)
+        return any(end <= now for end in ends)
 
     def give(self, payment: Payment, *, now: datetime) -> int:
         """Give what still waits; returns the share of what was cancelled meanwhile, in minor units."""
