@@ -68,7 +68,11 @@ class Choices(DelimitedList):
         self._members = tuple(enum)
 
     def _deserialize(self, *arguments: Any, **named: Any) -> Any:
-        chosen = super()._deserialize(*arguments, **named)  # type: ignore[no-untyped-call]
+        try:
+            chosen = super()._deserialize(*arguments, **named)  # type: ignore[no-untyped-call]
+        except ValidationError as error:
+            # The messages of the values, by their places: the field alone is named to the caller.
+            raise ValidationError([each for of_one in error.messages_dict.values() for each in of_one]) from error
         ordered = tuple(member for member in self._members if member in chosen)
         if not ordered:
             raise ValidationError("Must name at least one.")

@@ -30,6 +30,7 @@ from models.catalog import courses, listings, products
 from models.events import deliveries, delivery_attempts, events
 from models.groups import group_session_templates, group_sessions, seat_cancellations
 from models.idempotency import idempotency_keys
+from models.keys import api_keys
 from models.notifications import notifications
 from models.payments import payment_entries, payments
 from models.people import email_changes, mentor_profiles, skills, users
@@ -249,6 +250,10 @@ class Rows:
                 **{"attempt": 1, "outcome": "done", "duration_ms": 1},
             },
             "webhook_endpoints": {"id": uuid4(), "url": f"https://{uuid4().hex}.example", "event_types": ["*"]},
+            "api_keys": {
+                **{"id": uuid4(), "name": "Backend", "scopes": ["read"], "prefix": "tsk_0000"},
+                **{"digest": uuid4().bytes * 2, "created_by": "operator:tests"},
+            },
         }
 
 
@@ -457,6 +462,11 @@ VIOLATED: list[tuple[Table, str, dict[str, Any]]] = [
     (outside_busy, "ck_outside_busy_busy_is_a_half_open_stretch", {"busy": text("tstzrange(now(), now())")}),
     (webhook_endpoints, "ck_webhook_endpoints_disabled_reason", {"state": "disabled"}),
     (webhook_endpoints, "ck_webhook_endpoints_disabled_reason", {"disabled_reason": "gone"}),
+    (api_keys, "ck_api_keys_name_length", {"name": ""}),
+    (api_keys, "ck_api_keys_scopes", {"scopes": []}),
+    (api_keys, "ck_api_keys_scopes", {"scopes": ["read", "everything"]}),
+    (api_keys, "ck_api_keys_former_until", {"former_until": NOW}),
+    (api_keys, "ck_api_keys_former_until", {"former_digest": b"of before"}),
     (webhook_endpoints, "ck_webhook_endpoints_failures", {"failures": -1}),
     (webhook_endpoints, "ck_webhook_endpoints_failures", {"failures": 1}),
     (webhook_endpoints, "ck_webhook_endpoints_failures", {"failing_since": NOW}),

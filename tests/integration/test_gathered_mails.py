@@ -315,9 +315,9 @@ def test_urgent_mails_are_never_held(harness: Harness, kind: str) -> None:
         assert hold_excess(db, [mail], gather_after=LIMIT) == {}
 
 
-def test_reminders_waiting_lists_and_starts_are_urgent() -> None:
+def test_reminders_waiting_lists_starts_and_payments_are_urgent() -> None:
     urgent = {name for name, kind in KINDS.items() if kind.urgent}
-    assert urgent == {"session_reminder", "session_started", "waitlist_offered"}
+    assert urgent == {"session_reminder", "session_started", "waitlist_offered", "payment_due"}
 
 
 def test_the_limit_costs_no_statement_of_its_own(grace: Grace) -> None:

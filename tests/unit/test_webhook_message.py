@@ -110,7 +110,7 @@ def test_a_body_holds_no_names_no_mails_and_no_notes(name: str) -> None:
     # A word of ours, of an event that is never sent to an endpoint.
     allowed |= {"reason"} if name == "waitlist.dropped" else set()
     allowed |= {"cancelledBy", "type", "late", "waived", "creditReturned", "creditValidTo"}
-    allowed |= {"feeAmount", "refundAmount", "currency", "awaitedPayment"}
+    allowed |= {"feeAmount", "waivedFeeAmount", "noShowReverted", "refundAmount", "currency", "awaitedPayment"}
     # References are names of the marketplace's own, or of its payment provider.
     allowed |= {"paidFor", "amount", "dueAt", "charged", "refundDue", "refunded", "reference", "refundReference"}
     assert all(field.endswith("Id") or field in allowed for field in data)
