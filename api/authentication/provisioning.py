@@ -64,7 +64,9 @@ def _usable(said: list[Any]) -> dict[str, str | None]:
     for name, value in zip(_CLAIMED, said, strict=True):
         try:
             found[name] = None if value is None else str(_NEW_USER.fields[name].deserialize(value))
-        except ValidationError:
+            # JSON can hold half of a surrogate pair, which is no text.
+            (found[name] or "").encode()
+        except (ValidationError, UnicodeEncodeError):
             found[name] = None
     return found
 
@@ -73,7 +75,9 @@ def _register(db: Connection, claim: Claim, **columns: Any) -> None:
     claims = claim.claims or {}
     if claims.get("email_verified") is not True:
         raise Unauthenticated("There is no account for you yet, and the token's mail address is not a verified one.")
-    given = {"email": claims.get("email"), "name": claims.get("name"), "timeZone": _time_zone(claims.get("zoneinfo"))}
+    usable = _usable(_said_by(claims))
+    locale = usable.pop("locale")
+    given = {**usable, "timeZone": _time_zone(claims.get("zoneinfo"))}
     try:
         account: dict[str, Any] = _NEW_USER.load(given)
     except ValidationError as error:
@@ -81,7 +85,6 @@ def _register(db: Connection, claim: Claim, **columns: Any) -> None:
         raise Unauthenticated(
             f"There is no account for you yet, and the token has no usable {lacking} to make one."
         ) from error
-    locale = _usable(_said_by(claims))["locale"]
     named: dict[str, Any] = {
         "id": claim.user_id or uuid7(),
         "external_id": claim.external_id,

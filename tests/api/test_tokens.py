@@ -350,6 +350,7 @@ def test_claims_that_change_change_the_account(world: World, cast: Cast) -> None
         {"name": " "},
         {"locale": "x"},
         {"name": 7, "locale": ["en"]},
+        {"name": "\ud800", "locale": "\ud800"},
     ],
 )
 def test_claims_that_an_account_cannot_hold_change_nothing(world: World, cast: Cast, claims: dict[str, Any]) -> None:
@@ -412,6 +413,7 @@ REFUSED_NEWCOMERS: dict[str, tuple[dict[str, Any], str]] = {
     "no name": ({"name": None}, "no usable name"),
     "a blank name": ({"name": " "}, "no usable name"),
     "a name of lines": ({"name": "a\nb"}, "no usable name"),
+    "a name of half a character": ({"name": "\ud800"}, "no usable name"),
     "a name and an address too long": ({"name": "x" * 201, "email": "x" * 400}, "no usable email and name"),
     "a subject that is no id": ({"sub": "auth0|7"}, "must be UUIDs"),
 }
