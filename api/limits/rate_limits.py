@@ -125,4 +125,7 @@ def _name_of(claim: Claim) -> str:
         return f"operator:{claim.operator}"
     if claim.key_digest is not None:
         return f"key:{claim.key_digest.hex()}"
-    return str(claim.external_id or claim.user_id or claim.mentor_profile_id)
+    if claim.external_id is not None:
+        # No external id is the name of somebody else, such as `operator:ada`.
+        return f"external:{claim.external_id}"
+    return str(claim.user_id or claim.mentor_profile_id)

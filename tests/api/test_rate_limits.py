@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any
 from uuid import uuid4
 
@@ -17,12 +18,14 @@ from sqlalchemy import Engine
 
 from api.http.client_addresses import client_address, counted_address
 from api.limits.counters import MAX_UNCOUNTED, BufferedCounter, Count, FallbackCounter, LocalCounter, RedisCounter
+from api.limits.rate_limits import RateLimits
 from api.routes.declaration import declaration_of
 from config.limits import RateLimit, TrustedProxies, trusted_proxies
 from tests.api.conftest import Cast
-from tests.application import ApiResponse, World, as_user, template_app, token
+from tests.application import ApiResponse, World, as_user, settings_for, template_app, token
 from tests.embedded_servers import start_valkey
 from tests.eventually import eventually
+from workflows.identity.actor import Claim
 
 A_MINUTE = 60
 
@@ -57,6 +60,16 @@ def test_a_caller_over_the_limit_is_refused_alone(engine: Engine, cast: Cast) ->
     assert 1 <= int(refused.headers["Retry-After"]) <= A_MINUTE
     assert refused.headers["RateLimit-Policy"] == '"caller";q=3;w=60'
     assert shown(refused)["caller"][0] == 0
+
+
+def test_an_external_id_counts_towards_no_other_caller(engine: Engine, cast: Cast) -> None:
+    settings = settings_for(engine.url.render_as_string(hide_password=False), redis_url="")
+    limits = RateLimits(replace(settings, rate_limit_caller=RateLimit(1, A_MINUTE)))
+    named = ("operator:ada", str(cast.mentee.id))
+    others = (Claim(operator="ada"), Claim(user_id=cast.mentee.id))
+    for external_id, other in zip(named, others, strict=True):
+        limits.count(address=None, claim=Claim(external_id=external_id))
+        assert not any(each.is_full for each in limits.count(address=None, claim=other))
 
 
 def test_answers_show_what_remains(engine: Engine, cast: Cast) -> None:
