@@ -77,6 +77,12 @@ def test_staff_change_an_account_at_once(client: ApiClient, cast: Cast, zuzana: 
     assert client.patch(f"/users/{zuzana.id}", json={"name": "A"}, headers=stale).status_code == 412
 
 
+def test_an_erased_account_is_not_changed(client: ApiClient, cast: Cast) -> None:
+    assert client.delete("/me", headers=as_user(cast.stranger)).status_code == 204
+    for changes in ({"name": "Ada"}, {"state": "blocked"}, {}):
+        assert change(client, cast, cast.stranger.id, **changes).status_code == 404
+
+
 def test_a_blocked_person_is_refused_everywhere(client: ApiClient, cast: Cast, engine: Engine, draft: Booking) -> None:
     secret = make_secret(client, cast.as_mentor)
     (paths,) = mailed(engine).values()

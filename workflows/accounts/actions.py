@@ -193,9 +193,12 @@ def change_user_as_staff(
 
     Raises:
         Forbidden: the caller is no operator.
+        NotFound: the user has deleted their account.
         Conflict: `email_taken`, `external_id_taken`.
     """
     require_operator(actor)
+    if db.scalar(_ERASED, {"user_id": user.id}):
+        raise NotFound("The user has deleted their account.")
     if state is not None and state is not user.state:
         changes = {**changes, "blocked_at": now if state is UserState.BLOCKED else None}
     if changes.get("email", user.email) != user.email:
