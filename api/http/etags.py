@@ -14,7 +14,7 @@ from api.routes.blueprints import versioned
 from workflows.kernel.errors import Stale
 
 # An answer depends on these headers besides its address: each caller sees their own.
-VARY = "Authorization, X-User-Id, X-Mentor-Profile-Id"
+VARY = "Authorization, X-User-Id, X-Mentor-Profile-Id, On-Behalf-Of"
 _VERSION_ALONE = re.compile(r"[0-9]+")
 _DIGEST_CHARACTERS = 16
 ANY_TAG = "*"

@@ -17,7 +17,7 @@ from workflows.catalog.courses import Course
 from workflows.catalog.products import Product
 from workflows.reviews.records import Review
 
-CALLER = {"Authorization", "X-User-Id", "X-Mentor-Profile-Id"}
+CALLER = {"Authorization", "X-User-Id", "X-Mentor-Profile-Id", "On-Behalf-Of"}
 
 
 def paths(cast: Cast, course: Course, product: Product, review: Review) -> list[str]:
