@@ -26,10 +26,10 @@ def acted_for(db: Connection, staff: Actor, named: str, *, in_person: bool) -> A
         NotFound: there is no such user.
     """
     require_staff(staff, in_person=in_person)
-    # Headers are read as Latin-1 (PEP 3333); ids are UTF-8.
-    named = named.strip().encode("latin-1", "replace").decode("utf-8", "replace")
+    # Headers are read as Latin-1 (PEP 3333); ids are UTF-8, whose bytes may be white space in Latin-1.
+    named = named.strip(" \t").encode("latin-1", "replace").decode("utf-8", "replace")
     user_id, external_id = identifier(named), named.removeprefix(_EXTERNAL)
-    if user_id is None and (not named.startswith(_EXTERNAL) or not external_id):
+    if user_id is None and not (named.startswith(_EXTERNAL) and external_id and "\0" not in named):
         raise Invalid(
             "The request does not fit; see details.",
             details={ON_BEHALF_OF: ["Must be a user's id, or external: and an external id."]},

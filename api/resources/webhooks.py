@@ -124,7 +124,7 @@ def delete_webhook_endpoint(context: RequestContext[Endpoint]) -> None:
 
 
 @webhooks.route("/webhook-endpoints/<id:endpoint_id>/secret")
-@reads(OPERATOR_OR_MENTOR, ENDPOINT, in_person=True)
+@reads(OPERATOR_OR_MENTOR, ENDPOINT, scope=KeyScope.OPERATIONS, in_person=True)
 @webhooks.response(200, shapes.WebhookSecret)
 def get_webhook_secret(context: RequestContext[Endpoint]) -> WithHeaders[dict[str, str]]:
     """Read what verifies the endpoint's messages: its newest secret, or for Ed25519 the public key."""

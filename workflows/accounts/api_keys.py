@@ -34,11 +34,15 @@ UPDATE api_keys SET
 WHERE id = :id
 """
 )
-# At most once a minute.
+# At most once a minute. A request does not wait for another one of its key, whose change is still under way.
 _NOTE_USE = sql(
     """
 UPDATE api_keys SET last_used_at = :now
-WHERE id = :id AND (last_used_at IS NULL OR last_used_at < :now - interval '1 minute')
+WHERE id = (
+    SELECT id FROM api_keys
+    WHERE id = :id AND (last_used_at IS NULL OR last_used_at < :now - interval '1 minute')
+    FOR NO KEY UPDATE SKIP LOCKED
+)
 """
 )
 
