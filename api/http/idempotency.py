@@ -82,7 +82,8 @@ class IdempotentRequest:
             "caller": actor.name,
             "method": request.method,
             "route": f"{rule} {arguments}",
-            "key": key,
+            # A person's keys and the ones of staff who act for them are apart: neither is answered the other's.
+            "key": key if actor.staff is None else f"{actor.staff} {key}",
         }
         # Operators are trusted, and the systems that act as one send many.
         self._unbounded = actor.operator

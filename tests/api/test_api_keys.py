@@ -151,6 +151,21 @@ def test_staff_book_for_a_person(world: World, cast: Cast, engine: Engine, staff
     assert len(own_booking) == 2
 
 
+def test_a_person_and_their_staff_have_keys_of_their_own(world: World, cast: Cast) -> None:
+    named = {"Idempotency-Key": "order-7"}
+    own = world.client.post("/bookings", json=cast.body(), headers=cast.as_mentee | named)
+    callers = (acting(cast.as_operator, cast.mentee.id), acting(by_key(world, cast, "act"), cast.mentee.id))
+    bodies = [cast.body() for _ in callers]
+    made = [
+        world.client.post("/bookings", json=body, headers=headers | named)
+        for body, headers in zip(bodies, callers, strict=True)
+    ]
+    assert [each.status_code for each in (own, *made)] == [201] * 3
+    for body, headers, first in zip(bodies, callers, made, strict=True):
+        again = world.client.post("/bookings", json=body, headers=headers | named)
+        assert (again.json, again.headers["Idempotent-Replayed"]) == (first.json, "true")
+
+
 def test_a_mentors_route_is_the_mentors(world: World, cast: Cast) -> None:
     draft = world.client.post("/bookings", json=cast.body(), headers=cast.as_mentee).json["id"]
     for named, status in ((cast.other_mentor.user_id, 403), (cast.mentee.id, 403), (cast.mentor.user_id, 202)):
