@@ -19,7 +19,7 @@ from models.events import deliveries, delivery_attempts, effect_catalogues, even
 from models.groups import group_sessions, waitlist_entries
 from models.maintenance import session_count_changes, session_counts
 from models.notifications import notifications
-from models.payments import payment_entries, payments
+from models.payments import PaymentMode, payment_entries, payments
 from models.people import mentor_profiles
 from models.reviews import review_permits, reviews
 from models.sessions import session_id_of, sessions
@@ -164,6 +164,13 @@ PLANTED: dict[str, list[tuple[str, Plant]]] = {
         ("another balance", lambda db, _s: _sell(db, balance=3)),
         ("no entry", lambda db, _s: (_sell(db), db.execute(delete(bundle_entries)))),
     ],
+    "payment_awaited_by_nothing": [
+        ("a cancelled booking", lambda db, _s: _await_payment(db, status="cancelled")),
+        (
+            "a bundle that can be used",
+            lambda db, _s: _await_payment_of_bundle(db, awaits_payment=False),
+        ),
+    ],
     "payment_ledger_differs": [
         (
             "less charged",
@@ -279,6 +286,12 @@ def _await_payment(db: Connection, **columns: Any) -> Connection:
     if columns:
         db.execute(update(bookings).where(bookings.c.id == booking.id).values(columns))
     return db
+
+
+def _await_payment_of_bundle(db: Connection, **columns: Any) -> None:
+    """Plant a bundle that awaits its payment."""
+    bundle = make_bundle(db, payment_mode=PaymentMode.BEFORE)
+    db.execute(update(bundle_purchases).where(bundle_purchases.c.id == bundle.id).values(columns))
 
 
 def _sell(db: Connection, *, balance: int = 5, **columns: int) -> UUID:

@@ -40,6 +40,7 @@ ABOUT = {
     "bundle_ledger_differs": About.BUNDLES,
     "dead_delivery": About.STATE,
     "delivery_long_overdue": About.STATE,
+    "payment_awaited_by_nothing": About.PAYMENTS,
     "payment_ledger_differs": About.PAYMENTS,
     "rating_differs_from_reviews": About.MENTORS,
     "session_count_differs": About.MENTORS,

@@ -88,7 +88,7 @@ def waive(db: Connection, *, actor: Actor, payment: Payment, reason: str, now: d
 
     Raises:
         Forbidden: the caller is no operator.
-        InvalidTransition: the payment is no longer awaited.
+        InvalidTransition: the payment is no longer awaited; or what waits for it has begun or has expired.
     """
     require_operator(actor, "Only an operator waives a payment.")
     waiting = _Waiting.of(db, payment)
