@@ -12,14 +12,18 @@ import pytest
 from sqlalchemy import Connection, Engine, func, select
 
 from models.calendar import person_busy
+from models.catalog import BookingMode
+from models.payments import PaymentMode
 from tests import factories
 from tests.concurrency.racing import ROUNDS, Race, codes, deadlocks
 from workflows.bookings.actions import cancel
+from workflows.bookings.direct import WantedListing, book_directly
 from workflows.bookings.records import Booking, booking_query
+from workflows.bookings.series import Recurrence
 from workflows.identity.actor import Actor
 from workflows.invariants import check_all
 from workflows.payments.records import PAYMENT, Payment
-from workflows.settlements.actions import confirm, grant_refund, lapse
+from workflows.settlements.actions import confirm, grant_refund, lapse, waive
 
 Step = Callable[[Connection, UUID, UUID], object]
 
@@ -46,6 +50,11 @@ def _cancels(db: Connection, _payment_id: UUID, booking_id: UUID) -> Booking:
     assert booking.mentee_user_id is not None
     mentee = Actor.person(booking.mentee_user_id, None)
     return cancel(db, actor=mentee, booking=booking, reason=None, now=datetime.now(UTC))
+
+
+def _waives(db: Connection, payment_id: UUID, _booking_id: UUID) -> Payment:
+    payment = _present(db, payment_id)
+    return waive(db, actor=factories.OPERATOR, payment=payment, reason="Goodwill", now=datetime.now(UTC))
 
 
 def _step(step: Step, payment_id: UUID, booking_id: UUID, db: Connection) -> object:
@@ -92,6 +101,52 @@ def _require_one_outcome(engine: Engine, payment_id: UUID, booking_id: UUID, *, 
     assert (booking.status, blocks, payment.refund_due) == ("cancelled", 0, payment.charged)
     if not confirmed:
         assert payment.status == ("lapsed" if booking.cancel_reason == "unpaid" else "cancelled")
+
+
+@pytest.mark.parametrize("others", [(_confirms, _cancels), (_lapses, _cancels), (_confirms, _lapses)])
+def test_a_waiver_gives_it_or_comes_too_late(engine: Engine, race: Race, others: tuple[Step, ...]) -> None:
+    before = deadlocks(engine)
+    orders = list(permutations((_waives, *others)))
+    for number, (payment_id, booking_id) in enumerate(_waiting(engine, ROUNDS)):
+        calls = [partial(_step, step, payment_id, booking_id) for step in orders[number % len(orders)]]
+        assert set(codes(race.transact(calls))) <= {"invalid_transition"}
+        with engine.begin() as db:
+            payment = _present(db, payment_id)
+            given = Booking.of(db.execute(booking_query(booking_id)).one()).status == "accepted"
+        assert payment.refund_due == (0 if given else payment.charged)
+        assert payment.status in (("paid", "waived") if given else ("paid", "lapsed", "cancelled"))
+    assert deadlocks(engine) == before
+
+
+def test_of_a_series_each_booking_is_given_or_goes_back(engine: Engine, race: Race) -> None:
+    before = deadlocks(engine)
+    for number in range(ROUNDS):
+        with engine.begin() as db:
+            listing = factories.make_listing(db, booking_mode=BookingMode.INSTANT, payment_mode=PaymentMode.BEFORE)
+            _first, series = book_directly(
+                db,
+                actor=factories.acting_user(factories.make_user(db)),
+                wanted=WantedListing(mentor_profile_id=listing.mentor_profile_id, listing_id=listing.id),
+                scheduled_at=factories.next_slot(),
+                recurrence=Recurrence(count=2),
+                now=datetime.now(UTC),
+            )
+        assert series is not None
+        payment = series.made[0].payment
+        assert payment is not None
+        ids = [booking.id for booking in series.made]
+        steps = [
+            partial(_step, _confirms, payment.id, ids[0]),
+            *(partial(_step, _cancels, payment.id, id) for id in ids),
+        ]
+        if number % 2:
+            steps = [partial(_step, _lapses, payment.id, ids[0]), *steps]
+        assert set(codes(race.transact(steps))) <= {"invalid_transition"}
+        with engine.begin() as db:
+            paid = _present(db, payment.id)
+            ended = [Booking.of(db.execute(booking_query(id)).one()).status == "cancelled" for id in ids]
+        assert (paid.status, paid.refund_due) == ("paid", 4000 * sum(ended))
+    assert deadlocks(engine) == before
 
 
 def test_of_two_confirmations_one_pays(engine: Engine, race: Race) -> None:
