@@ -39,6 +39,13 @@ def test_a_block_is_set_listed_and_lifted(client: ApiClient, cast: Cast, blocks:
     assert client.get(blocks, headers=headers).json["items"] == []
 
 
+def test_nobody_is_blocked_for_an_erased_mentor(client: ApiClient, cast: Cast, blocks: str) -> None:
+    # Nothing would erase the reason.
+    assert client.delete("/me", headers=cast.as_mentor).status_code == 204
+    body = {"userId": str(cast.mentee.id), "reason": "Rude"}
+    assert refusal(client.post(blocks, json=body, headers=cast.as_operator)) == (404, "not_found")
+
+
 def test_others_neither_set_see_nor_lift_a_block(client: ApiClient, cast: Cast, blocks: str) -> None:
     body = {"userId": str(cast.stranger.id)}
     assert client.post(blocks, json=body, headers=cast.as_mentor).status_code == 201

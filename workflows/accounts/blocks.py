@@ -10,10 +10,10 @@ from uuid import UUID
 from sqlalchemy import Connection, Select, delete, func, insert, literal_column, select
 from uuid_utils.compat import uuid7
 
-from models.people import mentor_blocks, mentor_profiles
+from models.people import mentor_blocks, mentor_profiles, users
 from workflows.identity.access import require_mentor_or_operator
 from workflows.identity.actor import Actor
-from workflows.kernel.errors import Conflict, Invalid
+from workflows.kernel.errors import Conflict, Invalid, NotFound
 from workflows.kernel.locks import lock_calendar, share_user
 from workflows.kernel.paging import NEWEST_FIRST, Page, PagedList
 from workflows.kernel.records import Record
@@ -82,6 +82,7 @@ def block(db: Connection, *, actor: Actor, mentor: BlockOwner, user_id: UUID, re
     Raises:
         Forbidden: another mentor's blocks.
         Invalid: the mentor themselves.
+        NotFound: the mentor has deleted their account.
         Conflict: `quota_reached`, the mentor has blocked as many people as there may be.
     """
     require_mentor_or_operator(actor, mentor)
@@ -91,6 +92,8 @@ def block(db: Connection, *, actor: Actor, mentor: BlockOwner, user_id: UUID, re
     lock_calendar(db, mentor.mentor_profile_id)
     share_user(db, user_id)
     # In statements of their own: their snapshots must be younger than the locks.
+    if db.scalar(select(users.c.erased_at).where(users.c.id == mentor.user_id)) is not None:
+        raise NotFound("The mentor has deleted their account.")
     query = block_query(mentor.mentor_profile_id, user_id)
     present = db.execute(query).one_or_none()
     if present is not None:
