@@ -52,10 +52,12 @@ from workflows.notifications.kinds import OPERATOR_NOTICES
 from workflows.notifications.mails import Mail, Notice
 from workflows.notifications.push_subscriptions import subscribe_browser
 from workflows.notifications.pushes import PushMessage
+from workflows.payments.records import PAYMENT, Payment, PaymentOfRefund, refund_query
 from workflows.sessions.actions import complete
 from workflows.sessions.cancel import cancel as call_off
 from workflows.sessions.outcomes import remind_to_complete, waive_fee
 from workflows.sessions.records import Session, SessionWithTerms, session_query, session_with_terms_query
+from workflows.settlements.actions import complete_refund, confirm
 from workflows.webhooks.actions import create_endpoint
 
 
@@ -281,6 +283,48 @@ def end_groups(db: Connection, life: CourseLife) -> None:
 
 def terms_of(db: Connection, session_id: UUID) -> SessionWithTerms:
     return SessionWithTerms.of(db.execute(session_with_terms_query(session_id)).one())
+
+
+@dataclass
+class PaidLife:
+    """Two bookings of one mentee that await their payments: one is paid, the other lapses."""
+
+    paid: Booking
+    lapsing: Booking
+
+    @property
+    def payment_id(self) -> UUID:
+        """The id of the payment that arrives."""
+        assert self.paid.payment is not None
+        return self.paid.payment.id
+
+
+# What follows from payments: from the life of what is paid before.
+OF_PAYMENTS = {
+    "payments.lapse",
+    *("notifications.payment_due", "notifications.payment_lapsed"),
+    *("notifications.payment_received", "notifications.refund_sent"),
+}
+
+
+def await_payments(db: Connection) -> PaidLife:
+    listing, mentee = factories.make_listing(db), factories.make_user(db)
+    return PaidLife(*(factories.make_prepaid_booking(db, listing=listing, mentee=mentee) for _ in range(2)))
+
+
+def pay(db: Connection, life: PaidLife) -> None:
+    payment = Payment.of(db.execute(PAYMENT, {"id": life.payment_id}).one())
+    arrived: dict[str, Any] = {"reference": "pi_1", "amount": payment.amount, "currency": payment.currency}
+    confirm(db, actor=factories.OPERATOR, payment=payment, now=datetime.now(UTC), **arrived)
+
+
+def refund(db: Connection, life: PaidLife) -> None:
+    """The mentor cancels the paid session, and its whole price goes back."""
+    now, session = datetime.now(UTC), terms_of(db, session_id_of(life.paid.id))
+    call_off(db, actor=factories.mentor_of(session), session=session, reason="Ill", now=now)
+    (due,) = Payment.of(db.execute(PAYMENT, {"id": life.payment_id}).one()).refunds
+    payment = PaymentOfRefund.of(db.execute(refund_query(life.payment_id, due.id)).one())
+    complete_refund(db, actor=factories.OPERATOR, payment=payment, reference="re_1", now=now)
 
 
 def fare_badly(db: Connection) -> None:

@@ -14,8 +14,10 @@ from models.events import DeliveryState
 from tests import factories
 from tests.concurrency.deliveries import (
     OF_COURSES,
+    OF_PAYMENTS,
     CountingTransport,
     Harness,
+    await_payments,
     begin,
     decide,
     end_groups,
@@ -24,6 +26,8 @@ from tests.concurrency.deliveries import (
     join_and_leave,
     leave_group,
     listen,
+    pay,
+    refund,
     teach,
 )
 from tests.concurrency.racing import Race
@@ -170,6 +174,56 @@ def test_five_copies_of_a_courses_tasks_do_what_one_does(
     copies.require_once(LEFT_BY_COURSE)
 
 
+# What the life of two bookings that are paid before leaves behind: one paid and refunded, the other lapsed.
+LEFT_BY_PAYMENTS = {
+    "SELECT count(*) FROM sessions": 1,
+    "SELECT count(*) FROM person_busy": 0,
+    "SELECT refunded FROM payments WHERE status = 'paid' AND refund_due = 0 AND refunded = charged": 4000,
+    "SELECT count(*) FROM payments WHERE status = 'lapsed' AND charged = 0": 1,
+    # the charge, the refund that was due, and the refund done
+    "SELECT count(*) FROM payment_entries": 3,
+    "SELECT count(*) FROM bookings WHERE status = 'cancelled' AND cancel_reason = 'unpaid'": 1,
+    "SELECT count(*) FROM events WHERE type = 'payment.awaiting'": 2,
+    "SELECT count(*) FROM events WHERE type = 'payment.paid'": 1,
+    "SELECT count(*) FROM events WHERE type = 'payment.lapsed'": 1,
+    "SELECT count(*) FROM events WHERE type = 'payment.refund_due'": 1,
+    "SELECT count(*) FROM events WHERE type = 'payment.refunded'": 1,
+    "SELECT count(*) FROM notifications WHERE channel = 'email' AND kind = 'payment_due'": 2,
+    "SELECT count(*) FROM notifications WHERE channel = 'email' AND kind = 'payment_received'": 1,
+    "SELECT count(*) FROM notifications WHERE channel = 'email' AND kind = 'payment_lapsed'": 1,
+    "SELECT count(*) FROM notifications WHERE channel = 'email' AND kind = 'refund_sent'": 1,
+    "SELECT count(*) FROM deliveries WHERE effect = 'payments.lapse'": 2,
+    # The mails of the two reminders to both parties, whose session was cancelled before them.
+    "SELECT count(*) FROM deliveries WHERE state = 'cancelled' AND effect = 'mail.send' AND attempts = 0"
+    " AND last_error = 'The session was cancelled before this reminder.'": 4,
+    "SELECT count(*) FROM deliveries WHERE state <> 'done'": 4,
+}
+
+
+@pytest.mark.parametrize("called_again", [False, True], ids=["fresh", "called for again"])
+@pytest.mark.parametrize("deliver", [_at_once, _one_after_another])
+def test_five_copies_of_a_payments_tasks_do_what_one_does(
+    engine: Engine, race: Race, deliver: Deliver, called_again: bool
+) -> None:
+    harness = Harness(engine)
+    copies = Copies(harness, race, deliver, called_again)
+    with harness.transactions() as db:
+        life = await_payments(db)
+    copies.work_off()
+    with harness.transactions() as db:
+        pay(db, life)
+    copies.work_off()
+    harness.let_time_pass("payments.lapse")
+    copies.work_off()
+    with harness.transactions() as db:
+        refund(db, life)
+    copies.work_off()
+    harness.let_time_pass()
+    copies.work_off()
+    assert {key.effect for key in copies.delivered} >= OF_PAYMENTS
+    copies.require_once(LEFT_BY_PAYMENTS)
+
+
 @pytest.mark.parametrize("called_again", [False, True], ids=["fresh", "called for again"])
 @pytest.mark.parametrize("deliver", [_at_once, _one_after_another])
 def test_five_copies_of_every_task_do_what_one_does(
@@ -205,8 +259,10 @@ def test_five_copies_of_every_task_do_what_one_does(
 
     effects: list[Any] = [*load().database_effects(), *load().outbound_effects()]
     delivered, expected = {key.effect for key in copies.delivered}, {effect.name for effect in effects}
-    # Together with the life of a course, every effect that there is.
-    assert delivered == expected - OF_COURSES - OF_CALENDARS, "Record a new effect's event in one of these lives."
+    # Together with the lives of a course and of payments, every effect that there is.
+    assert delivered == expected - OF_COURSES - OF_PAYMENTS - OF_CALENDARS, (
+        "Record a new effect's event in one of these lives."
+    )
     copies.require_once(LEFT_BEHIND)
     assert len(harness.transport.sent) == 34 + 22 + 17 + 4
 
