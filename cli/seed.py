@@ -53,6 +53,7 @@ MEANINGS = {
     Outcome.DECLINED: "Bookings declined",
     Outcome.CANCELLED: "Bookings cancelled by the mentee",
     Outcome.EXPIRED: "Bookings cancelled, since they were not decided in time",
+    Outcome.AWAITING_PAYMENT: "Bookings accepted, their payment awaited",
     Outcome.SCHEDULED: "Bookings accepted, their session scheduled",
     Outcome.IN_PROGRESS: "Bookings accepted, their session in progress",
     Outcome.COMPLETED: "Bookings accepted, their session completed",

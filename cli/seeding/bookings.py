@@ -27,8 +27,9 @@ from cli.seeding.people import (
 from config.sealing import seal_text
 from models.bookings import BookingStatus
 from models.catalog import BookingMode
+from models.payments import PaymentMode
 from workflows.bookings.actions import accept, cancel, decline
-from workflows.bookings.records import Booking
+from workflows.bookings.records import Booking, booking_query
 from workflows.bookings.request import request
 from workflows.events.claim import claim
 from workflows.events.delivery import DeliveryKey
@@ -36,10 +37,11 @@ from workflows.events.event import Event
 from workflows.events.record import drain_recorded, flush_deferred
 from workflows.events.settle import mark_done
 from workflows.events.subscriptions import Effect, load
-from workflows.identity.actor import Actor
+from workflows.identity.actor import SYSTEM, Actor
 from workflows.reviews.actions import ReviewableSession, answer_review, reviewable_query, submit
 from workflows.sessions.actions import complete, start
 from workflows.sessions.records import Session, session_query
+from workflows.settlements.actions import confirm
 
 MAX_BOOKINGS = 2
 MAX_ATTEMPTS = 40
@@ -47,6 +49,8 @@ START_HOURS = (8, 19)
 # In days from today; two at least, so that no time zone turns the past into the future or the other way round.
 PAST_DAYS = (-60, -2)
 FUTURE_DAYS = (2, 30)
+# After the decision; less than a payment is awaited.
+PAID_AFTER_MINUTES = (1, 25)
 
 
 class Outcome(StrEnum):
@@ -54,6 +58,7 @@ class Outcome(StrEnum):
     DECLINED = "declined"
     CANCELLED = "cancelled"
     EXPIRED = "expired"
+    AWAITING_PAYMENT = "awaiting_payment"
     SCHEDULED = "scheduled"
     IN_PROGRESS = "in_progress"
     COMPLETED = "completed"
@@ -64,7 +69,7 @@ _DONE, _AHEAD, _DRAFT = Outcome.COMPLETED, Outcome.SCHEDULED, Outcome.DRAFT
 TURNS = (
     *(_DONE, _AHEAD, _DRAFT, Outcome.IN_PROGRESS, Outcome.DECLINED, Outcome.CANCELLED, Outcome.EXPIRED),
     *(_DONE, _AHEAD, _DONE, _DRAFT, _DONE, _AHEAD, _DONE),
-    *(Outcome.DECLINED, _DONE, _AHEAD, _DRAFT, _DONE, Outcome.CANCELLED),
+    *(Outcome.DECLINED, _DONE, _AHEAD, _DRAFT, _DONE, Outcome.CANCELLED, Outcome.AWAITING_PAYMENT),
 )
 WITH_SESSION = (Outcome.SCHEDULED, Outcome.IN_PROGRESS, Outcome.COMPLETED)
 
@@ -120,8 +125,8 @@ class Planner:
         if outcome is Outcome.IN_PROGRESS:
             return self.now.replace(minute=self.now.minute // 30 * 30, second=0, microsecond=0)
         past = outcome in (Outcome.COMPLETED, Outcome.EXPIRED)
-        undecided_or_ahead = outcome in (Outcome.DRAFT, Outcome.SCHEDULED)
-        days = PAST_DAYS if past or (not undecided_or_ahead and random.random() < 0.6) else FUTURE_DAYS
+        ahead = outcome in (Outcome.DRAFT, Outcome.SCHEDULED, Outcome.AWAITING_PAYMENT)
+        days = PAST_DAYS if past or (not ahead and random.random() < 0.6) else FUTURE_DAYS
         day = (self.now + timedelta(days=random.randint(*days))).date()
         hour = time(
             random.randint(*START_HOURS), random.choice((0, 30)), tzinfo=ZoneInfo(self.mentors[mentor].person.time_zone)
@@ -140,6 +145,8 @@ class Planner:
         """The moments of the request and the decision: before the start and before now, within 72 hours."""
         if start > self.now:
             requested_at = self.now - timedelta(hours=random.uniform(1, 70))
+            if outcome is Outcome.AWAITING_PAYMENT:
+                return requested_at, self.now - timedelta(minutes=random.uniform(*PAID_AFTER_MINUTES))
             return requested_at, requested_at + (self.now - requested_at) * random.uniform(0.1, 0.9)
         shortest = 96 if outcome is Outcome.EXPIRED else 36
         requested_at = start - timedelta(hours=random.uniform(shortest, 240))
@@ -148,6 +155,8 @@ class Planner:
 
 def _suits(offer: dict[str, Any], outcome: Outcome) -> bool:
     """An instant listing is accepted as it is booked, so that only a session can come of it."""
+    if outcome is Outcome.AWAITING_PAYMENT:
+        return offer["payment_mode"] is PaymentMode.BEFORE
     return offer["booking_mode"] is BookingMode.REQUEST or outcome in WITH_SESSION
 
 
@@ -241,8 +250,10 @@ def carry_out(db: Connection, plan: PlannedBooking, parties: Parties, *, now: da
         now=plan.requested_at,
     )
     effects.run_immediate()
-    if plan.outcome in WITH_SESSION:
-        booking = _accepted(db, plan, parties, booking)
+    if plan.outcome is Outcome.AWAITING_PAYMENT:
+        _accepted(db, plan, parties, booking)
+    elif plan.outcome in WITH_SESSION:
+        booking = _paid(db, plan, _accepted(db, plan, parties, booking), effects)
         effects.run_immediate()
         reviewed = _hold(db, plan, parties, booking, effects)
     elif plan.outcome is Outcome.DECLINED:
@@ -261,6 +272,17 @@ def _accepted(db: Connection, plan: PlannedBooking, parties: Parties, booking: B
     if booking.status is BookingStatus.ACCEPTED:
         return booking
     return accept(db, actor=parties.mentor, booking=booking, now=plan.decided_at)
+
+
+def _paid(db: Connection, plan: PlannedBooking, booking: Booking, effects: EffectRunner) -> Booking:
+    payment = booking.payment
+    if payment is None:
+        return booking
+    effects.run_immediate()
+    paid_at = min(plan.decided_at + timedelta(minutes=plan.random.uniform(*PAID_AFTER_MINUTES)), effects.now)
+    money: dict[str, Any] = {"amount": payment.amount, "currency": payment.currency}
+    confirm(db, actor=SYSTEM, payment=payment, reference=f"seed_{payment.id}", **money, now=paid_at)
+    return Booking.of(db.execute(booking_query(booking.id)).one())
 
 
 def _hold(db: Connection, plan: PlannedBooking, parties: Parties, booking: Booking, effects: EffectRunner) -> bool:

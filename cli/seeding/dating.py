@@ -23,7 +23,11 @@ _ACCOUNT = [
 _BOOKING = [
     text("UPDATE bookings SET created_at = :requested_at WHERE id = :booking_id"),
     text("UPDATE booking_participants SET created_at = :requested_at WHERE booking_id = :booking_id"),
-    text("UPDATE sessions SET created_at = :decided_at WHERE booking_id = :booking_id"),
+    text("UPDATE payments SET created_at = :decided_at WHERE booking_id = :booking_id"),
+    text(
+        "UPDATE sessions SET created_at = coalesce((SELECT paid_at FROM payments WHERE booking_id = :booking_id),"
+        " :decided_at) WHERE booking_id = :booking_id"
+    ),
     text(
         "UPDATE review_permits AS p SET created_at = p.unlocked_at FROM sessions AS s"
         " WHERE s.id = p.session_id AND s.booking_id = :booking_id"
@@ -31,7 +35,8 @@ _BOOKING = [
 ]
 _NOTIFICATIONS = text(
     "SELECT n.id, e.occurred_at FROM notifications AS n JOIN events AS e ON e.id = n.event_id WHERE e.subject_id IN"
-    " (SELECT :booking_id UNION ALL SELECT id FROM sessions WHERE booking_id = :booking_id) ORDER BY n.id"
+    " (SELECT :booking_id UNION ALL SELECT id FROM sessions WHERE booking_id = :booking_id"
+    " UNION ALL SELECT id FROM payments WHERE booking_id = :booking_id) ORDER BY n.id"
 )
 _NOTIFICATION = text("UPDATE notifications SET id = :new_id, created_at = :at WHERE id = :id")
 
@@ -42,7 +47,7 @@ def date_account(db: Connection, user_id: UUID, *, now: datetime) -> None:
 
 
 def date_booking(db: Connection, booking_id: UUID, *, requested_at: datetime, decided_at: datetime) -> None:
-    """Let a booking, its session and the notifications of both be created when they would have been, UTC."""
+    """Let a booking, its payment, its session and their notifications be created when they would have been, UTC."""
     _update(db, _BOOKING, booking_id=booking_id, requested_at=requested_at, decided_at=decided_at)
     dated = [
         # An inbox is ordered by the ids, which begin with the moment.

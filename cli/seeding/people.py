@@ -8,6 +8,7 @@ from string import ascii_uppercase
 from typing import Any
 
 from models.catalog import BookingMode
+from models.payments import PaymentMode
 
 GIVEN_NAMES = (
     *("Ada", "Amara", "Anton", "Bela", "Carmen", "Chidi", "Chloe", "Dilan", "Elena", "Emeka", "Farah", "Finn"),
@@ -193,7 +194,7 @@ def _mentor(random: Random, name: str, mark: str) -> PlannedMentor:
         headline=f"{trade}, {random.randint(4, 25)} years",
         bio=random.choice(BIOS),
         skills=random.sample(skills, random.randint(2, min(MAX_SKILLS, len(skills)))),
-        # The first is always on request, so that every mentor has something to decide.
+        # The first is always on request and paid before, so that every mentor has something to decide and to be paid.
         offers=[_offer(random, title, currency, request=not place) for place, title in enumerate(titles)],
     )
 
@@ -209,6 +210,7 @@ def _offer(random: Random, title: str, hourly: tuple[str, int, int], *, request:
         "duration_minutes": minutes,
         "price_amount": round(price / step) * step,
         "price_currency": currency,
+        "payment_mode": PaymentMode.BEFORE if request else PaymentMode.NONE,
         "booking_mode": BookingMode.REQUEST if request or random.random() < 0.3 else BookingMode.INSTANT,
         "early_start_minutes": random.choice((15, 15, 10, 30, None)),
         "min_notice_minutes": random.choice((0, 0, 60, 720)),

@@ -22,8 +22,9 @@ from config.settings import settings
 from models.bookings import BookingStatus, bookings
 from models.catalog import BookingMode, listings, products
 from models.engine import create
-from models.events import DeliveryState, deliveries
+from models.events import DeliveryState, deliveries, events
 from models.groups import group_sessions
+from models.payments import PaymentStatus, payments
 from models.people import mentor_profiles, users
 from models.reviews import reviews
 from models.sessions import SessionStatus, sessions
@@ -68,7 +69,7 @@ def test_past_and_future_hold_at_any_hour(hours: int) -> None:
         assert plan.requested_at < plan.decided_at < min(plan.start, now)
         if plan.outcome is Outcome.COMPLETED:
             assert plan.end < now
-        if plan.outcome in (Outcome.DRAFT, Outcome.SCHEDULED):
+        if plan.outcome in (Outcome.DRAFT, Outcome.SCHEDULED, Outcome.AWAITING_PAYMENT):
             assert plan.start > now
         if plan.outcome is Outcome.IN_PROGRESS:
             assert plan.start <= now < plan.end
@@ -92,6 +93,10 @@ def test_seeds_reach_every_state_and_violate_no_invariant(filled: tuple[Engine, 
     with engine.connect() as db:
         by_status = states(db, bookings.c.status)
         assert set(by_status) == set(BookingStatus)
+        awaiting = by_status[BookingStatus.AWAITING_PAYMENT]
+        assert awaiting == added[Outcome.AWAITING_PAYMENT]
+        paid = states(db, payments.c.status)
+        assert (paid.pop(PaymentStatus.AWAITING), set(paid)) == (awaiting, {PaymentStatus.PAID})
         assert by_status[BookingStatus.DRAFT] == added[Outcome.DRAFT]
         assert by_status[BookingStatus.CANCELLED] == added[Outcome.CANCELLED] + added[Outcome.EXPIRED]
         held = {status: added[status.value] for status in SESSION_STATES}
@@ -109,9 +114,17 @@ def test_seeds_reach_every_state_and_violate_no_invariant(filled: tuple[Engine, 
 
 
 def test_only_mails_and_timers_stay_pending(filled: tuple[Engine, Counter[str]]) -> None:
-    engine, _added = filled
+    engine, added = filled
     with engine.connect() as db:
-        assert set(states(db, deliveries.c.state)) == {DeliveryState.PENDING, DeliveryState.DONE}
+        by_state = states(db, deliveries.c.state)
+        assert set(by_state) == {DeliveryState.PENDING, DeliveryState.DONE, DeliveryState.CANCELLED}
+        # The mail that reminds the mentor of each request that has expired, which no attempt was made to send.
+        of_delivery = deliveries.c
+        cancelled = select(events.c.type, of_delivery.effect, of_delivery.attempts, of_delivery.last_error)
+        cancelled = cancelled.join(events, events.c.id == of_delivery.event_id)
+        outdated = ("booking.undecided", "mail.send", 0, "The request has been decided or has expired.")
+        found = db.execute(cancelled.where(of_delivery.state == DeliveryState.CANCELLED)).all()
+        assert list(map(tuple, found)) == [outdated] * added[Outcome.EXPIRED]
         pending = select(deliveries.c.effect, deliveries.c.due_at).where(deliveries.c.state == DeliveryState.PENDING)
         for row in db.execute(pending):
             assert row.effect == "mail.send" or row.due_at > NOW
@@ -202,6 +215,11 @@ UNION ALL SELECT 'listing before booking', l.created_at, b.created_at FROM booki
     ON l.id = b.listing_id
 UNION ALL SELECT 'booking before session', b.created_at, s.created_at FROM sessions s JOIN bookings b
     ON b.id = s.booking_id
+UNION ALL SELECT 'booking before payment', b.created_at, p.created_at FROM payments p JOIN bookings b
+    ON b.id = p.booking_id
+UNION ALL SELECT 'payment before it is paid', p.created_at, p.paid_at FROM payments p
+UNION ALL SELECT 'paid before session', p.paid_at, s.created_at FROM sessions s JOIN payments p
+    ON p.booking_id = s.booking_id
 UNION ALL SELECT 'session before its start', s.created_at, s.started_at FROM sessions s WHERE s.started_at IS NOT NULL
 UNION ALL SELECT 'start before completion', s.started_at, s.completed_at FROM sessions s
     WHERE s.completed_at IS NOT NULL
@@ -217,7 +235,7 @@ def test_everything_happened_in_an_order_that_can_be(filled: tuple[Engine, Count
     engine, _added = filled
     with engine.connect() as db:
         moments = db.execute(text(ORDERED)).all()
-    assert len({rule for rule, _before, _after in moments}) == 7
+    assert len({rule for rule, _before, _after in moments}) == 10
     assert [row for row in moments if row[2] is not None and row[1] > row[2]] == []
 
 
