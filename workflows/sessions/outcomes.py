@@ -29,6 +29,7 @@ NO_SHOW_AFTER = timedelta(minutes=15)
 CONCLUDE_AFTER = timedelta(hours=24)
 BATCH = 50
 NOT_HELD_REASON = "The session was not started."
+_WAIVED_REASON = "The fee was waived."
 _NO_SHOW_REASON = {
     AbsentParty.MENTOR: "The mentor did not come.",
     AbsentParty.MENTEE: "The mentee did not come.",
@@ -189,7 +190,9 @@ def _return_everything(
         about: dict[str, Any] = {"by_mentee": False, "now": now, "reason": reason}
         waived, valid_to = return_credit(db, waived, valid_to, actor=actor, **about)
     refunded = cancellation["refund"]["amount"]
-    owe_of_session(db, session, paid["amount"] - refunded, reason=reason, actor=actor, now=now)
+    # The parties see the payment, and not why a fee was waived.
+    shown = reason if outcome else _WAIVED_REASON
+    owe_of_session(db, session, paid["amount"] - refunded, reason=shown, actor=actor, now=now)
     write_audit_entry(
         db,
         actor=actor,
