@@ -17,6 +17,7 @@ from models.payments import PaymentMode
 from models.sessions import sessions
 from tests import factories
 from tests.api.conftest import Cast
+from tests.api.test_after_the_fact import make_past
 from tests.application import ApiResponse, World, as_user
 from workflows.catalog.listings import Listing
 from workflows.invariants import check_all
@@ -282,6 +283,25 @@ def test_refunds_by_staff_and_by_policy_never_add_up_to_more(till: Till) -> None
     assert till.post(f"/sessions/{session.id}/cancel", {"reason": "Ill"}, till.cast.as_mentor).status_code == 200
     assert till.get(path)["refundDue"]["amount"] == 4000
     till.require_sound()
+
+
+def test_a_no_show_that_is_taken_back_owes_what_is_left(till: Till, engine: Engine, cast: Cast) -> None:
+    listing = make_listing(
+        engine, cast, booking_mode=BookingMode.INSTANT, cancellation_window_hours=24, late_fee_percent=50
+    )
+    booking = Till(till.world, cast, engine, listing).book()
+    till.confirm(booking["payment"])
+    with engine.begin() as db:
+        session = create_session(db, booking_id=UUID(booking["id"]))
+    make_past(engine, session)
+    path = f"/payments/{booking['payment']['id']}"
+    assert till.post(f"/sessions/{session.id}/no-show", {"who": "mentee"}, cast.as_mentor).status_code == 200
+    assert till.get(path)["refundDue"]["amount"] == 2000
+    goodwill = {"amount": {"amount": 500, "currency": "USD"}, "reason": "Goodwill"}
+    assert till.post(f"{path}/refunds", goodwill).json["refundDue"]["amount"] == 2500
+    for _ in range(2):
+        assert till.post(f"/sessions/{session.id}/no-show/revert", {"reason": "The link failed."}).status_code == 200
+        assert [each["amount"]["amount"] for each in till.get(path)["refunds"]] == [2000, 500, 1500]
 
 
 def test_a_waived_payment_charges_and_refunds_nothing(till: Till) -> None:
