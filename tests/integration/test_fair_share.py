@@ -16,11 +16,13 @@ from tests.integration.endpoints import YES, all_at_once, attempts_kept, listeni
 from tests.integration.harness import Harness, routes
 from tests.integration.test_webhook_transport import LOOPBACK, SEALER
 from tests.receivers import http_receiver
+from workers.outbound import LEASE
 from workers.runner import DeliveryRunner
 from workers.transports import Transport
 from workers.transports.protection import Protected, Shares
 from workers.transports.webhooks import WebhookTransport
-from workflows.effects.webhooks import WebhookMessage
+from workflows.effects.webhooks import SEND_WEBHOOK, WebhookMessage
+from workflows.events.claim import claim_leased
 from workflows.events.delivery import DeliveryKey, SendResult
 from workflows.events.subscriptions import load
 
@@ -65,6 +67,16 @@ def test_an_endpoint_holds_at_most_its_share_of_senders(harness: Harness) -> Non
         if row.state == "pending":
             assert due_at[key] < row.due_at <= row.now + timedelta(seconds=2)
             assert (row.lease_until, attempts_kept(harness, key)) == (None, [])
+
+
+def test_a_claim_gives_one_endpoint_a_quarter_of_its_room(harness: Harness) -> None:
+    crowded = listening(harness)
+    messages(harness, crowded, 12)
+    quiet = listening(harness, "https://quiet.example/in")
+    messages(harness, quiet, 1)
+    with harness.transactions() as db:
+        leased = claim_leased(db, SEND_WEBHOOK.name, [], LEASE, limit=8)
+    assert Counter(each.endpoint_id for each in leased) == {crowded: 2, quiet: 1}
 
 
 def test_a_prompt_endpoint_gets_a_larger_share(harness: Harness) -> None:
