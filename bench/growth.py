@@ -42,7 +42,7 @@ def with_history(product: Tutelage, bookings: int) -> Tutelage:
 
 
 def measure_growth(few: Tutelage, many: Tutelage, results: Results, seconds: float) -> None:
-    """What a life takes beside so much history, what idling costs with the loops' rounds in it, and the reports.
+    """The time of a life beside so much history, of idling with the loops' rounds in it, and of the reports.
 
     Args:
         few: whose database is small, named for it, as the other.

@@ -115,7 +115,7 @@ def _unsynced(db: psycopg.Connection) -> Iterator[None]:
 
 @contextmanager
 def _without_indexes(db: psycopg.Connection) -> Iterator[None]:
-    """No indexes but those of constraints for the time of the block; then the others, which one sort builds."""
+    """No indexes but the constraints' for the time of the block; then the others, which one sort builds."""
     indexes = db.execute(_INDEXES).fetchall()
     for name, _definition in indexes:
         db.execute(f"DROP INDEX {name}".encode())
@@ -169,7 +169,7 @@ def _copy(
     table = sql.Identifier(columns[0].table)
     names = sql.SQL(", ").join(sql.Identifier(column.name) for column in columns)
     values = sql.SQL(", ").join(map(sql.SQL, _values(columns)))
-    # What belongs to the template's row alone is computed once for each of these, and not for each copy.
+    # Values of the template's row alone are computed once for each of these, and not for each copy.
     prepared = sql.SQL(", ").join(map(sql.SQL, ["*", *_prepared(columns)]))
     query = sql.SQL("""
         WITH template AS MATERIALIZED (SELECT {prepared} FROM {table} WHERE ({named}) AND {condition}),

@@ -235,7 +235,7 @@ def lives_row(clients: int) -> Row:
 
 
 def processor_row(clients: int) -> Row:
-    """What a life costs."""
+    """The cost of a life."""
     name = f"processor time of a life, all processes, {plural(clients)}"
     return Row(name, "ms", more_is_better=False, aims=(("usual", 0.5),))
 

@@ -98,7 +98,7 @@ class Arithmetic:
     """The needs of ten million sessions a day, from the measured cost of one life."""
 
     life_ms: float  # processor milliseconds of all processes
-    postgres_ms: float  # those of PostgreSQL among them
+    postgres_ms: float  # PostgreSQL's among them
     commits: float  # transactions of a life
     rows_written: float  # rows inserted and updated
     wal_bytes: float  # written to the write-ahead log

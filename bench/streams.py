@@ -56,7 +56,7 @@ def _measure_accepts(contender: Tutelage, results: Results, name: str) -> Spent:
         aims = ((ALONE, 1.1),) if percent == 50 else ()
         row = Row(f"{TITLE}, p{percent}", "ms", more_is_better=False, aims=aims)
         results.add(row, name, percentile(latencies, percent) * 1000)
-    # What the machine does besides makes latencies longer, and this hardly.
+    # The machine's other work makes latencies longer, and hardly this.
     row = Row(f"{TITLE}, processor time of API and PostgreSQL", "ms", more_is_better=False, aims=((ALONE, 1.1),))
     results.add(row, name, (spent.seconds["api"] + spent.seconds["postgres"]) * 1000 / ACCEPTS)
     return spent

@@ -185,7 +185,7 @@ def disk_has_space(setup: Setup) -> str:
 def ports_are_free(setup: Setup) -> str:
     """No program but a running system listens at the ports of `up`."""
     if read_run(setup.data_dir):
-        return "The ports are those of the system that runs."
+        return "The ports belong to the system that runs."
     taken = [str(port) for port in setup.ports if port and not is_free(port)]
     if taken:
         raise Problem(f"Port {' and '.join(taken)} is taken: choose others with --port and --flower-port.")

@@ -118,7 +118,7 @@ availability_announcements = Table(
     CheckConstraint("held_back >= 0 AND (held_back > 0) = (event_id IS NOT NULL)", name="held_back"),
 )
 
-# Null is no limit; days and ISO weeks are those of the mentor's time zone.
+# Null is no limit; days and ISO weeks are of the mentor's time zone.
 booking_rules = Table(
     "booking_rules",
     metadata,

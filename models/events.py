@@ -176,7 +176,7 @@ deliveries = Table(
     Index("ix_deliveries_cancelled", "event_id", postgresql_where=text("state = 'cancelled'")),
     # One endpoint's, the newest first.
     Index("ix_deliveries_webhook", "endpoint_id", "event_id", postgresql_where=text("effect = 'webhooks.send'")),
-    # The waiting deliveries of each endpoint: claims take endpoints in turn, and those of a recovering one sooner.
+    # The waiting deliveries of each endpoint: claims take endpoints in turn, and messages to a recovering one sooner.
     Index(
         "ix_deliveries_webhook_pending",
         "endpoint_id",

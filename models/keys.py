@@ -12,7 +12,7 @@ from models.personal import IMPERSONAL
 
 
 class KeyScope(StrEnum):
-    """What a key may do."""
+    """The scopes of a key."""
 
     READ = "read"  # every read that staff have
     ACT = "act"  # act for a person, by `On-Behalf-Of`

@@ -82,6 +82,6 @@ def plan_of(database_url: str, event_type: str) -> DeliveryPlan:
         effects=[row[0] for row in rows],
         targets=[row[1] for row in rows],
         queues=[row[2] for row in rows],
-        # What is due within a second was due at once.
+        # Deliveries that are due within a second were due at once.
         later_seconds=[float(row[3]) if row[3] > 1 else 0.0 for row in rows],
     )

@@ -36,7 +36,7 @@ class ReceivedMail:
 
 
 class Mailbox:
-    """What has arrived until now. `arrival`: set whenever something arrives."""
+    """The messages that have arrived until now. `arrival`: set whenever something arrives."""
 
     def __init__(self, arrival: threading.Event) -> None:
         self._arrival = arrival
@@ -93,7 +93,7 @@ class ReceivedMessage:
 
 
 class Receiver:
-    """What has arrived until now. `arrival`: set whenever something arrives."""
+    """The messages that have arrived until now. `arrival`: set whenever something arrives."""
 
     def __init__(self, arrival: threading.Event) -> None:
         self._arrival = arrival
