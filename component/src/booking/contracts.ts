@@ -165,7 +165,7 @@ export interface FollowingPart {
    * @param bookingId the booking which was left off before a reload; null for the one that is shown.
    */
   follow(bookingId?: string | null): Promise<void>;
-  /** The actions on the booking; `others` are those of every result. */
+  /** The actions on the booking; `others` are the actions of every result. */
   render(view: View, others: TemplateResult): Rendered;
   /** The result's hint while a session is being created. */
   hint(submission: Submission, locale: string): string | undefined;

@@ -4,7 +4,7 @@ import { readSlots } from "./read.js";
 import { slot } from "../../../tests/fake-api.js";
 
 describe("slots by day", () => {
-  it("are those of the zone's days", () => {
+  it("are of the zone's days", () => {
     const slots = [slot("2030-05-03T22:00:00Z"), slot("2030-05-04T21:00:00Z"), slot("2030-05-04T22:00:00Z")];
     expect([...slotsByDay(slots, "2030-05-01", "Europe/Berlin").keys()]).toEqual(["2030-05-04", "2030-05-05"]);
     expect([...slotsByDay(slots, "2030-05-01", "UTC").keys()]).toEqual(["2030-05-03", "2030-05-04"]);
