@@ -2,7 +2,7 @@
 
 from zoneinfo import ZoneInfo, reset_tzpath
 
-# The rules of time zones are those of the package tzdata, in every process alike: `zoneinfo` would read the machine's
+# The rules of time zones come from the package tzdata, in every process alike: `zoneinfo` would read the machine's
 # first, which may be years old. No process computes a local time without a module of this package.
 reset_tzpath(())
 ZoneInfo.clear_cache()

@@ -72,7 +72,7 @@ CALENDARS = sql(
 ).columns(column("calendar", JSONB))
 
 # Person by person, which OFFSET keeps so: the calendar's index takes no list of people, and a plan that begins with the
-# times reads those of all people. A mentor's own sessions as a mentee take their time as well.
+# times reads all people's. A mentor's own sessions as a mentee take their time as well.
 _BLOCKS = """
 SELECT mentor.id, lower(block.busy) AS start_time, upper(block.busy) AS end_time,
        {session_start} AS session_start, {mentee_user_id} AS mentee_user_id, block.hold_id
@@ -190,7 +190,7 @@ class MentorCalendar:
         """Whether the limits forbid the mentee one more session at that start; holds of others count as sessions.
 
         Args:
-            blocks: at least those of the week of that start.
+            blocks: at least the blocks of the week of that start.
         """
         rules = self.rules
         for (begin, end), limit, limit_per_mentee in (

@@ -31,7 +31,7 @@ class CalendarOwner(Record):
     table = mentor_profiles
 
     mentor_profile_id: UUID
-    time_zone: str  # that of the weekly hours, else of the profile: a date that is set is a date of this zone
+    time_zone: str  # of the weekly hours, else of the profile: a date that is set is a date of this zone
     version: int  # the calendar's, which every change of hours, dates, time off and rules raises
 
 
@@ -50,7 +50,7 @@ class DateHours(Record):
 
     mentor_profile_id: UUID
     day: date
-    time_zone: str  # that of the calendar when the hours were set, whose date it is
+    time_zone: str  # of the calendar when the hours were set, whose date it is
     # `[opens, closes]` in minutes since midnight, in their order; none on a day on which nothing can be booked.
     spans: list[list[int]]
     version: int  # the calendar's

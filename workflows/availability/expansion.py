@@ -150,6 +150,6 @@ def _named(found: Occurrences, uid: str) -> list[Interval]:
 
 
 def _moment(value: date | datetime, there: tzinfo) -> datetime:
-    """A time in UTC. One that the clocks skip, or show twice, is that of the offset before the change (RFC 5545)."""
+    """A time in UTC. One that the clocks skip, or show twice, has the offset before the change (RFC 5545)."""
     shown = value if isinstance(value, datetime) else datetime.combine(value, time())
     return (shown if shown.tzinfo is not None else shown.replace(tzinfo=there)).astimezone(UTC)

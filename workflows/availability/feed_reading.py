@@ -156,7 +156,7 @@ class CalendarCopy:
     """What a calendar has in a window."""
 
     busy: Sequence[Interval]  # times in UTC, in any order
-    # Further times, by the UUID that their entry is identified by: it may be that of a booking here.
+    # Further times, by the UUID that their entry is identified by: a booking here may have it.
     named: Mapping[UUID, Sequence[Interval]]
     etag: str | None
     last_modified: str | None

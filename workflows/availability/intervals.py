@@ -18,7 +18,7 @@ class CalendarRefused(Exception):
 
 @dataclass
 class Occurrences:
-    """Times in UTC, in any order: `named` are those of entries that are identified by a UUID."""
+    """Times in UTC, in any order: `named` are the times of entries that are identified by a UUID."""
 
     busy: list[Interval] = field(default_factory=list)
     named: dict[UUID, list[Interval]] = field(default_factory=dict)

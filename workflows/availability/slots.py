@@ -92,7 +92,7 @@ class FoundSlots:
 class Wanted:
     """What a caller looks for, from `start` to before `end`.
 
-    `duration_minutes` is None for that of the listing, or the shortest on offer, `step_minutes` for the mentor's own
+    `duration_minutes` is None for the listing's, or the shortest on offer, `step_minutes` for the mentor's own
     steps; `time_zone` is the one whose midnights count for mentors without weekly hours.
     """
 
@@ -343,7 +343,7 @@ class Search:
                 start = _on_grid(end, origin, self._step)
 
     def refused(self) -> Iterator[RefusedSlot]:
-        """The other times of the grid, and outside of openings those of one that counts from local midnight."""
+        """The other times of the grid, and outside of openings the times of a grid that counts from local midnight."""
         grid = list(self._grid())
         times = {second for origin, end, _last in grid for second in range(origin, end, self._step)}
         openings = [(origin, end) for origin, end, _last in grid]
@@ -420,7 +420,7 @@ class Search:
                 yield part, following, min(following - 1, until - self._length)
 
     def _midnights(self, around: timedelta = timedelta()) -> list[int]:
-        """Of each local day of the stretch its first moment, and that of the day after."""
+        """The first moment of each local day of the stretch, and of the day after."""
         hours = self._calendar.hours
         there = ZoneInfo(hours.time_zone if hours.spans else self._wanted.time_zone)
         edges = (self._wanted.start - around, self._wanted.end + around)

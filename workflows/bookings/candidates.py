@@ -146,5 +146,5 @@ def offers_of_course(
 
 
 def is_lost_to_another(refusal: Conflict) -> bool:
-    """Whether a refusal is that of the mentor's calendar, hours or limits: another mentor may still be free."""
+    """Whether the mentor's calendar, hours or limits refuse: another mentor may still be free."""
     return refusal.code in _OF_THE_MENTOR and "mentee" not in (refusal.details or {})

@@ -112,7 +112,7 @@ def insert_booking(
             is paid, replaces that of the terms.
         terms: of the listing or the group's template, all of which are written.
         start_time: in UTC, as the end.
-        calendar_version: that of the mentor's calendar by which the booking was checked; None for a group, which no
+        calendar_version: of the mentor's calendar by which the booking was checked; None for a group, which no
             hours bind.
         mentee_overlap: whether the mentee may have another session at that time.
         expected: the terms that the mentee was shown, compared with those that are written.

@@ -186,7 +186,7 @@ def narrow_bookings(
         to_time: excluded, unlike `from_time`.
     """
     booking = bookings.c
-    # Spelled so that no index but that of the party's own bookings can serve: others find everyone's.
+    # Spelled so that no index but the one of the party's own bookings can serve: others find everyone's.
     conditions: tuple[tuple[object, Callable[[], ColumnElement[bool]]], ...] = (
         (external_id, lambda: booking.external_id == external_id),
         (status, lambda: is_one_of(booking.status, status)),

@@ -165,7 +165,7 @@ def book_occurrences(
         make: `(start, series_id)`: inserts and pays for one booking, and leaves its event to the caller.
 
     Raises:
-        Conflict: that of the first time that cannot be booked, with `details.occurrences`, the times of all of them:
+        Conflict: the refusal of the first time that cannot be booked, with `details.occurrences`, all such times:
             with `fail` if there is any, with `skip` if none could be booked. The caller rolls back.
         TermsChanged: the terms are not those that the mentee was shown; the caller rolls back.
     """

@@ -105,7 +105,7 @@ def bundle_query(bundle_id: UUID) -> Select[Any]:
 
 
 def bundles_query(page: Page, *, mentee_user_id: UUID | None = None) -> Select[Any]:
-    """Bundles, the newest first; those of one mentee where one is given."""
+    """Bundles, the newest first; of one mentee where one is given."""
     query = _SHOWN
     if mentee_user_id is not None:
         query = query.where(bundle_purchases.c.mentee_user_id == mentee_user_id)

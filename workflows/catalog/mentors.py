@@ -178,7 +178,7 @@ def rated_mentors_query(
     currency: str | None = None,
     duration_minutes: int | None = None,
 ) -> Select[Any]:
-    """The highest average first, among equals that of more reviews; who has none yet comes last."""
+    """The highest average first, among equals the one of more reviews; mentors without reviews come last."""
     offer = Offer(course_id=course_id, max_price=max_price, currency=currency, duration_minutes=duration_minutes)
     rated = (_RATING, mentor_profiles.c.review_count, mentor_profiles.c.id)
     return HIGHEST_RATED_FIRST.select_page(_wanted(Mentor.query(), q, skills, offer), page, *rated)
@@ -229,7 +229,7 @@ class SoonestFreeMentors(PagedList[FreeMentor]):
         """A page, by a fixed number of statements; later pages are of the slots at the time of the first page.
 
         Args:
-            filters: `now`, and those of `rated_mentors_query`.
+            filters: `now`, and the filters of `rated_mentors_query`.
         """
         now = filters.pop("now")
         as_of, *after = page.after or (now,)

@@ -71,7 +71,7 @@ def cut(words: str | None, limit: int) -> str | None:
 
 
 def deliveries_of(rows: Iterable[Mapping[str, Any]]) -> list[Delivery]:
-    """The rows as deliveries, without those of event types that this process does not know."""
+    """The rows as deliveries, but for event types that this process does not know."""
     return [delivery for row in rows if (delivery := delivery_of(row)) is not None]
 
 

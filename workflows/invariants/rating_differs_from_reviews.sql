@@ -1,4 +1,4 @@
--- A mentor's rating is not that of their reviews: another sum or another number than those that are not hidden have.
+-- A mentor's rating differs from their reviews: it has another sum or number than the reviews that are not hidden.
 SELECT m.id, m.id AS about
 FROM mentor_profiles m
 CROSS JOIN LATERAL (

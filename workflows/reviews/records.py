@@ -86,7 +86,7 @@ def reviews_of_mentor_query(
     Args:
         also_hidden_of: the user, who sees their own reviews even when they are hidden; None for an operator, who sees
             all of them.
-        session_id: only those of this session.
+        session_id: only the reviews of this session.
         mentee_user_id: only those that this user has written.
     """
     query = Review.query().where(reviews.c.mentor_profile_id == mentor_profile_id)

@@ -225,7 +225,7 @@ def narrow_sessions(
     session = sessions.c
     of_group = func.num_nulls(session.mentee_user_id) == 1
     of_booking = exists().where(bookings.c.id == session.booking_id)
-    # Spelled so that no index but that of the party's own sessions can serve: others find everyone's.
+    # Spelled so that no index but the one of the party's own sessions can serve: others find everyone's.
     conditions: tuple[tuple[object, Callable[[], ColumnElement[bool]]], ...] = (
         (external_id, lambda: of_booking.where(bookings.c.external_id == external_id)),
         (status, lambda: is_one_of(session.status, status)),

@@ -1,4 +1,4 @@
-"""Expected terms: the price and the cancellation policy that a person was shown, compared with those of the decision.
+"""Expected terms: the price and the cancellation policy that a person was shown, compared with the decision's.
 
 Each decision compares the very values that it writes, so that a change of the offer between reading and writing is
 either seen by both or by neither.
