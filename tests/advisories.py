@@ -21,7 +21,7 @@ LOCK = ROOT / "requirements-dev.lock"
 STAMP = ROOT / ".venv" / ".audited"
 LIMIT_SECONDS = 20.0
 STAMP_SECONDS = 24 * 3600.0
-# What is known and does not concern us: the advisory's id and why. An entry that is no longer found is reported.
+# Known advisories that do not concern us: the id and why. An entry that is no longer found is reported.
 IGNORED: Mapping[str, str] = {}
 
 # The whole of standard output; None when it took too long.

@@ -34,7 +34,7 @@ from workflows.events.delivery import DeliveryKey
 from workflows.events.record import Wakeup
 from workflows.events.subscriptions import Effect, load
 
-# Tests ask as fast as they can, all from one address; those of the limits choose their own.
+# Tests ask as fast as they can, all from one address; tests of the limits choose their own.
 UNCOUNTED = dict.fromkeys(
     f"rate_limit_{name}" for name in ("caller", "address", "booking", "auth_failures", "visitor", "key", "telemetry")
 )
@@ -85,7 +85,7 @@ class KeptWakeups:
 
 
 def settings_for(database_url: str, **chosen: Any) -> Settings:
-    """Settings of a test: those of the environment, but for the database and what a test chooses."""
+    """Settings of a test: the environment's, but for the database and the settings that a test chooses."""
     values = {
         "database_url": database_url,
         "jwt_secret": SECRET,

@@ -25,7 +25,7 @@ OFFERS = 32
 # Far enough that no reminder of a measured session is due while it is measured.
 FIRST_START_DAYS = 10
 ENDPOINT_SECONDS = 30
-# What the API needs, and nothing that works on effects.
+# The processes that the API needs, and none that works on effects.
 WITHOUT_WORKERS = (
     *(f"worker-{queue}" for queue in ("sessions", "reviews", "notifications", "analytics", "webhooks")),
     "sweep",
@@ -45,7 +45,7 @@ UNLIMITED = {
 }
 # As few for each person as by default: requests for bookings are counted one by one then.
 FEW_BOOKINGS_EACH = {"RATE_LIMIT_BOOKING": "60/second"}
-# What is tried again or postponed is due within minutes; timers of the load's bookings are due after a day or more.
+# Retried and postponed deliveries are due within minutes, timers of the load's bookings after a day or more.
 _OWED = "SELECT count(*) FROM deliveries WHERE state = 'pending' AND due_at < now() + interval '1 hour'"
 _DEAD = "SELECT count(*) FROM deliveries WHERE state = 'dead'"
 MAILS_A_LIFE = 5

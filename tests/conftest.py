@@ -59,7 +59,7 @@ def pytest_configure(config: pytest.Config) -> None:
     """Start the servers, once per run: not in xdist's workers, and not just to list tests or options."""
     # A shell that runs the tests in the background has them ignore Ctrl-C, and so would every process that they start.
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    # What is imported and collected stays to the end: looking for garbage in it would take seconds in each process.
+    # Imported and collected objects stay to the end: to look for garbage among them takes seconds in each process.
     gc.disable()
     if not hasattr(config, "workerinput") and not config.option.collectonly:
         if config.option.numprocesses and not sys.dont_write_bytecode:
@@ -115,7 +115,7 @@ def _every_effect() -> None:
 
 @pytest.fixture(scope="session")
 def first_seed(pytestconfig: pytest.Config) -> int:
-    """The seed of the first round: that of `make fuzz`, or always the same."""
+    """The seed of the first round: the one of `make fuzz`, or always the same."""
     return int(pytestconfig.getoption("--hypothesis-seed") or 0)
 
 

@@ -118,7 +118,7 @@ class Connection:
 
 @dataclass(frozen=True)
 class Load:
-    """What a load came to.
+    """The answers to a load.
 
     Attributes:
         began: on the monotonic clock.

@@ -16,7 +16,7 @@ import pytest
 
 from config.settings import Settings
 
-# What a secret looks like, whichever one it is: a JWT, a webhook's secret, a password in a URL, a signed link, a feed.
+# The shapes of secrets: a JWT, a webhook's secret, a password in a URL, a signed link, a feed.
 LOOKS = re.compile(
     r"eyJ[\w-]{8,}\.eyJ[\w-]{8,}\.[\w-]{16,}|whsec_[\w+/=-]{16,}|whsk_[\w+/=-]{16,}"
     r"|://[^/@\s:\"'\[\]]+:[^/@\s:\"'\[\]]+@(?!$)|/(?:act|unsubscribe)/[\w-]{8,}\.[\w.-]{8,}|/calendar/[\w-]{20,}\.ics"

@@ -31,7 +31,7 @@ FIRST = (
 
 
 class SharingSystems(LoadFileScheduling):
-    """A file's tests stay together, as ever, and those of a folder that shares a running system do so, too."""
+    """A file's tests stay together, and so do the tests of a folder that shares a running system."""
 
     # By xdist's documentation, this is what subclasses override.
     def _split_scope(self, nodeid: str) -> str:

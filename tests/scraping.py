@@ -26,7 +26,7 @@ class Figures:
 
     @classmethod
     def here(cls) -> Figures:
-        """What this process counts: without the text, which takes eight times as long."""
+        """The counts of this process, without the text, which takes eight times as long."""
         return cls._in(REGISTRY.collect())
 
     @classmethod

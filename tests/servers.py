@@ -40,7 +40,7 @@ UNLIMITED = {
 }
 # Nothing here outlives the run, so nothing needs to reach the disk.
 FAST = {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off"}
-# What belongs to the server, and not to a test.
+# Tables of the server, and not of a test.
 KEPT = ("clusters",)
 # The name of connections that put databases into the state that a test begins with.
 PREPARES = "tutelage-prepares"
@@ -95,7 +95,7 @@ def create_database(name: str, template: str = "template1") -> str:
     # Written to the log page by page, as is usual, it takes twice as long.
     statement = "CREATE DATABASE {} TEMPLATE {} STRATEGY FILE_COPY"
     _administer(sql.SQL(statement).format(sql.Identifier(name), sql.Identifier(template)))
-    # What a role has in a database is no part of the template.
+    # A role's settings in a database are no part of the template.
     with psycopg.connect(database_address(name), autocommit=True) as db:
         set_up_role(db)
     return database_address(name)

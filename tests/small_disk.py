@@ -73,7 +73,7 @@ def small_disk(folder: Path, megabytes: int) -> Iterator[SmallDisk]:
 
 
 def _failure(command: list[str]) -> str | None:
-    """What a command that failed said; None where it succeeded."""
+    """The message of a command that failed; None where it succeeded."""
     try:
         done = subprocess.run(command, capture_output=True, check=False)
     except FileNotFoundError as error:

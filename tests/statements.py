@@ -22,7 +22,7 @@ class Made:
 
 @contextmanager
 def statements_of(engine: Engine) -> Iterator[Made]:
-    """What is made on this engine within the block."""
+    """The statements on this engine within the block."""
     made = Made()
 
     def on_statement(_db: Any, _cursor: Any, statement: str, *_rest: Any) -> None:

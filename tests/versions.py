@@ -26,7 +26,7 @@ UNVERSIONED = {
     "/unsubscribe/<signed>": "a page",
     "/": "a redirect",
 }
-# What changes answer with that is no single resource.
+# Answers to changes that are no single resource.
 UNTAGGED = {
     ("POST", "/series/<id:series_id>/cancel"): "what was cancelled and what was not",
     ("POST", "/sessions/<id:session_id>/attendance"): "a list",

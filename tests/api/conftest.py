@@ -27,7 +27,7 @@ from workflows.sessions.records import Session
 Headers = dict[str, str]
 MONDAY = datetime.fromisoformat("2030-05-06T09:00:00+00:00")
 HOUR = timedelta(hours=1)
-# The tests of the API and those of its contract each have a database of their own.
+# The tests of the API and of its contract each have a database of their own.
 _NUMBERS = itertools.count(1)
 # The audit has an entry of each refused access.
 _COUNTED = metadata.tables.keys() - {"audit_entries"}

@@ -49,7 +49,7 @@ def link_to_cancel(session: Session, user_id: Any) -> str:
 
 
 def hidden(page: ApiResponse) -> dict[str, str]:
-    """What the form of a page sends besides what is entered."""
+    """The hidden fields of a page's form."""
     return dict(re.findall(r'<input type="hidden" name="(\w+)" value="([^"]*)">', page.text))
 
 

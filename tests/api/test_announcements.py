@@ -124,7 +124,7 @@ def test_changes_of_availability_have_a_quota(engine: Engine, world: World, cast
     assert refusal(refused) == (429, "rate_limited")
     assert int(refused.headers["Retry-After"]) <= 87
     assert counts(engine) == before
-    # What changes nothing uses nothing up.
+    # A request that changes nothing uses nothing up.
     assert change(world.client, cast, 0).status_code == 200
 
 

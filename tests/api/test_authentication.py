@@ -20,7 +20,7 @@ def unsigned(claims: dict[str, Any]) -> str:
     return jwt.encode({"exp": time.time() + 300, **claims}, key="", algorithm="none")
 
 
-# What is wrong with it → the token, given the id of an existing user.
+# The defect → the token, given the id of an existing user.
 BAD_TOKENS: dict[str, Callable[[str], str]] = {
     "none at all": lambda _user: "",
     "not a token": lambda _user: "abc.def.ghi",

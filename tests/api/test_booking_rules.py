@@ -65,7 +65,7 @@ def test_rules_are_set_and_read(client: ApiClient, cast: Cast, path: str) -> Non
     assert (said.status_code, said.json, version_of(said)) == (200, mentor | DEFAULTS | rules, 1)
     assert client.get(path, headers=cast.as_stranger).json == said.json
     assert version_of(client.put(path, json=rules, headers=cast.as_mentor)) == 1
-    # What is left out is as without rules.
+    # A rule that is left out is as without rules.
     assert client.put(path, json={}, headers=cast.as_mentor).json == mentor | DEFAULTS
     stale = client.put(path, json=rules, headers=cast.as_mentor | {"If-Match": '"1"'})
     assert (stale.status_code, stale.json["code"]) == (412, "stale")

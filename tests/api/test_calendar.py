@@ -59,7 +59,7 @@ def test_only_the_hash_of_a_secret_is_stored(client: ApiClient, engine: Engine, 
     secret = make_secret(client, cast.as_mentee | {"Idempotency-Key": "once"})
     with engine.connect() as db:
         assert db.scalars(select(calendar_secrets.c.digest)).all() == [digest_of(secret)]
-        # In no table, those of stored responses included.
+        # In no table, not even of stored responses.
         tables = db.scalars(
             text("SELECT table_name FROM information_schema.tables WHERE table_schema = 'public'")
         ).all()

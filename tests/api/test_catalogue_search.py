@@ -313,7 +313,7 @@ def test_accepted_bookings_are_not_free(world: World, empty: Cast) -> None:
 
 
 def test_the_next_free_time_is_the_first_slot(world: World, empty: Cast) -> None:
-    """Of mentors with hours in their zones, dates, rules, time off and sessions, the order is that of their slots."""
+    """Mentors with hours in their zones, dates, rules, time off and sessions are ordered as their slots are."""
     random = Random(7)
     first: dict[str, datetime] = {}
     with world.engine.begin() as db:

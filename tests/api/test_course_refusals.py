@@ -1,4 +1,4 @@
-"""What students most often get wrong about courses, bundles and groups: each has its answer, and writes nothing."""
+"""Students' commonest mistakes with courses, bundles and groups: each has its answer, and writes nothing."""
 
 from __future__ import annotations
 

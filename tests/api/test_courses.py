@@ -123,7 +123,7 @@ def test_a_mentor_offers_a_course_once_for_each_duration(world: World, cast: Cas
     half_hour, hour = (f"/listings/{answer.json['id']}" for answer in made[:2])
     shorter = world.client.patch(hour, json={"durationMinutes": 30}, headers=cast.as_mentor)
     assert (shorter.status_code, shorter.json["code"]) == (409, "listing_exists")
-    # What is no longer offered makes room, until it is offered again.
+    # An inactive listing makes room, until it is active again.
     assert world.client.patch(half_hour, json={"active": False}, headers=cast.as_mentor).status_code == 200
     assert world.client.patch(hour, json={"durationMinutes": 30}, headers=cast.as_mentor).status_code == 200
     again = world.client.patch(half_hour, json={"active": True}, headers=cast.as_mentor)
@@ -157,7 +157,7 @@ def test_a_booking_and_its_session_belong_to_the_listings_course(world: World, c
     listing = world.client.post("/listings", json=offer_of(course), headers=cast.as_mentor).json["id"]
     booking = world.client.post("/bookings", json=cast.body(listingId=listing), headers=cast.as_mentee).json
     assert booking["courseId"] == str(course.id)
-    # What is booked stays of its course, whatever becomes of the listing.
+    # A booking keeps its course, whatever becomes of the listing.
     world.client.patch(f"/listings/{listing}", json={"courseId": None}, headers=cast.as_mentor)
     accepted = world.client.patch(f"/bookings/{booking['id']}/accept", headers=cast.as_mentor).json
     assert accepted["courseId"] == str(course.id)

@@ -250,7 +250,7 @@ def test_a_schedule_reports_what_is_in_the_way(world: World, cast: Cast) -> None
     assert [made["date"] for made in answer.json["made"]] == [str(first + timedelta(days=7))]
     assert answer.json["conflicts"] == [{"date": str(first), "code": "slot_taken", "with": str(draft.id)}]
     with world.engine.connect() as db:
-        # What was refused has left nothing behind.
+        # The refused changes have left nothing behind.
         assert db.scalar(select(func.count()).select_from(group_sessions)) == 1
         groups = select(func.count()).select_from(bookings).where(bookings.c.kind == "group")
         assert db.scalar(groups) == 1

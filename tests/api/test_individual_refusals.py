@@ -1,4 +1,4 @@
-"""What an individual booking is refused for, each by its name; no refusal leaves anything behind."""
+"""Refusals of individual bookings, each by its code; none leaves anything behind."""
 
 from __future__ import annotations
 

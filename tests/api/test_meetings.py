@@ -159,7 +159,7 @@ def test_parties_see_address_and_number_from_the_booking_on(
 
 
 def places(client: ApiClient, cast: Cast, booking_id: Any) -> list[str | None]:
-    """What is shown of the place of a booking to its parties, an operator, and in the mentee's lists and export."""
+    """The place of a booking, as its parties and an operator see it, and as the mentee's lists and export show it."""
     shown = [client.get(f"/bookings/{booking_id}", headers=cast.as_operator).json]
     for headers in (cast.as_mentee, cast.as_mentor):
         shown.append(client.get(f"/bookings/{booking_id}", headers=headers).json)

@@ -1,4 +1,4 @@
-"""What operators do with deliveries of every effect: listed, retried one by one or together, and cancelled."""
+"""Tests of operators' work on deliveries of every effect: list, retry one or many, and cancel."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def posted(world: World, cast: Cast, path: str, json: Any = None, **headers: str
 
 
 def audited(world: World, cast: Cast, subject: str) -> list[dict[str, Any]]:
-    """What the audit holds of a subject."""
+    """The audit entries of a subject."""
     answer = world.client.get(f"/audit?subjectId={subject}", headers=cast.as_operator)
     items: list[dict[str, Any]] = answer.json["items"]
     return items

@@ -1,4 +1,4 @@
-"""What participants of a group see and do: their lists, details and steps, and nothing of each other."""
+"""Tests of participants of a group: their lists, details and steps, and nothing of each other."""
 
 from __future__ import annotations
 

@@ -181,5 +181,5 @@ def test_mentors_change_their_own_profile(client: ApiClient, cast: Cast) -> None
     assert client.patch(path, json={"avatarUrl": "javascript:x"}, headers=cast.as_mentor).status_code == 400
     hidden = client.patch(path, json={"active": False}, headers=cast.as_operator)
     assert (hidden.status_code, hidden.json["active"]) == (200, False)
-    # What is booked is still the mentor's to finish.
+    # The mentor still finishes the booked sessions.
     assert client.get("/bookings", headers=cast.as_mentor).status_code == 200

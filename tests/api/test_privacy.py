@@ -48,14 +48,14 @@ OTHERS = {
     "listings": "mentor_profile_id",
     "group_session_templates": "mentor_profile_id",
 }
-# What a mark would break, or cannot be written into.
+# Columns that a mark would break, or cannot be written into.
 UNMARKED = {
     ("users", "time_zone"),
     ("idempotency_keys", "caller"),
     ("reviews", "hidden_reason"),
     ("webhook_endpoints", "disabled_reason"),
 }
-# What the person is never shown: secrets, digests of them, and what only the system reads.
+# Columns that the person is never shown: secrets, digests of secrets, and those that only the system reads.
 NOT_EXPORTED = {
     "calendar_feeds": "sealed_url etag last_modified time_zone",
     "push_subscriptions": "endpoint_digest sealed",
@@ -110,7 +110,7 @@ SEALED = {(each.table.name, each.column.name) for each in SEALED_COLUMNS}
 
 @pytest.fixture
 def full(life: Life, engine: Engine) -> Life:
-    """What a life leaves in every table."""
+    """The rows that a life leaves in every table."""
     hook: dict[str, Any] = {
         "url": "https://partner.example/in",
         "eventTypes": ["session.completed"],

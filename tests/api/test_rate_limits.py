@@ -41,7 +41,7 @@ def statuses(world: World, times: int, path: str = "/me", **options: Any) -> lis
 
 
 def shown(answer: ApiResponse) -> dict[str, tuple[int, int]]:
-    """What remains of each limit, and for how many seconds."""
+    """The remaining requests of each limit, and for how many seconds."""
     items = re.findall(r'"(\w+)";r=(\d+);t=(\d+)', answer.headers["RateLimit"])
     assert ", ".join(f'"{name}";r={left};t={seconds}' for name, left, seconds in items) == answer.headers["RateLimit"]
     return {name: (int(left), int(seconds)) for name, left, seconds in items}
@@ -264,7 +264,7 @@ def test_requests_far_from_a_limit_ask_redis_together(redis_url: str, key: str) 
     counts = [[count.used for count in counter.count(windows)] for _ in range(100)]
     assert counts == [[number, number] for number in range(100)]
     assert shared.asked == 1 + 99 // MAX_UNCOUNTED
-    # What is known grows old.
+    # Known counts grow old.
     now[0] += 1
     counter.count(windows)
     assert used_of(redis_url, key) == 101

@@ -279,7 +279,7 @@ def test_reviews_of_an_unknown_mentor_are_not_found(world: World, cast: Cast) ->
     for headers in (cast.as_stranger, cast.as_operator):
         empty = world.client.get(f"/mentors/{cast.mentor.id}/reviews", headers=headers)
         assert (empty.status_code, empty.json) == (200, {"items": [], "nextCursor": None})
-        # What the path names comes before the query.
+        # The path is checked before the query.
         for query in ("", "?limit=0", "?cursor=nonsense"):
             for mentor in (uuid4(), "no-id"):
                 answer = world.client.get(f"/mentors/{mentor}/reviews{query}", headers=headers)

@@ -278,7 +278,7 @@ def test_this_and_following_are_cancelled(engine: Engine, tuition: Tuition, seri
         "emergency",
     )
     assert (cancellation["reason"], cancellation["refund"]) == ("I have moved.", {"amount": 5000, "currency": "EUR"})
-    # What is free again can be booked; once more there is only the rest to cancel.
+    # Free times can be booked again; the second time, only the rest is left to cancel.
     take(tuition, 0, 2)
     assert end(tuition, series).json == {"cancelled": ids(series)[:2], "kept": []}
     assert end(tuition, series).json == {"cancelled": [], "kept": []}

@@ -31,7 +31,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
         yield server
 
 
-# What is sent → the status, and the code where the answer is ours; what is no HTTP at all is granian's to refuse.
+# The sent bytes → the status, and the code where the answer is ours; granian refuses bytes that are no HTTP.
 REFUSED: dict[str, tuple[bytes, int, str | None]] = {
     "no request line": (b"hello\r\n\r\n", 400, None),
     "no version": (b"GET /me HTTP/9.9\r\n\r\n", 400, None),

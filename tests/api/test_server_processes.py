@@ -122,7 +122,7 @@ def test_slow_readers_block_no_others(served: Served) -> None:
     request = f"GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode()
     readers = [served.connected(request) for _ in range(16)]
     assert served.get("/health/live").status == 200
-    # What they are owed waits for them.
+    # Their answers wait for them.
     for reader in readers:
         size = 0
         while piece := reader.recv(1_000_000):
@@ -289,7 +289,7 @@ def test_draining_answers_on_kept_connections_and_takes_no_others(tmp_path: Path
 def test_workers_end_with_their_master(served: Served) -> None:
     workers, before = served.workers(), len(begun(served))
     with ThreadPoolExecutor(2) as pool:
-        # What is under way, or keeps its connection, does not hold them.
+        # Neither requests under way nor kept connections hold them.
         hung = [pool.submit(served.get, "/testing/hang", timeout=30) for _ in range(2)]
         eventually(lambda: begun(served, before + 2), "two requests")
         served.process.kill()

@@ -127,7 +127,7 @@ def test_slots_are_compressed_where_that_is_taken(world: World, cast: Cast) -> N
     assert (again.status_code, again.data) == (304, b"")
     for refused in ("identity", "gzip;q=0", "br"):
         assert "Content-Encoding" not in answer(Accept_Encoding=refused).headers
-    # What is short stays as it is.
+    # A short answer is not compressed.
     assert "Content-Encoding" not in slots(world, cast, path, to=at(1)).headers
 
 
@@ -172,7 +172,7 @@ def test_a_course_offers_teachers_no_times_of_their_own(world: World, cast: Cast
     assert offered() == offered(listingId=str(own.id)) == (30, set(), [], [])
     with engine.begin() as db:
         factories.make_listing(db, mentor=cast.other_mentor, course_id=course.id, duration_minutes=60)
-    # The shortest duration is that of what the caller can book.
+    # The shortest duration is the shortest that the caller can book.
     assert offered()[:2] == (60, {str(cast.other_mentor.id)})
     assert offered(durationMinutes=30)[:3] == (30, set(), [])
     assert offered(durationMinutes=60)[:2] == (60, {str(cast.other_mentor.id)})

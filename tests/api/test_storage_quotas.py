@@ -108,7 +108,7 @@ def test_texts_of_a_day_s_bookings_are_bounded(engine: Engine, client: ApiClient
     refused = book(cast.as_mentee, **{field: large[field]})
     assert refusal(refused) == (429, "rate_limited")
     assert "Retry-After" in refused.headers
-    # What is small is none of it, nor what another mentee stores.
+    # Small texts do not count, nor do another mentee's.
     assert book(cast.as_mentee, notes="Hello").status_code == 201
     assert book(cast.as_stranger, **{field: large[field]}).status_code == 201
     execute(engine, text("UPDATE bookings SET created_at = created_at - interval '25 hours'"))

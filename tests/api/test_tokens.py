@@ -73,7 +73,7 @@ def _public_bytes(encoding: Encoding, form: PublicFormat) -> bytes:
 
 HS256 = b'{"alg":"HS256","typ":"JWT"}'
 SIGNED = {"sub": USER}
-# What is wrong with it → the token, for a service that knows the public keys of RS256, ES256 and EdDSA.
+# The defect → the token, for a service that knows the public keys of RS256, ES256 and EdDSA.
 FORGED: dict[str, Callable[[], str]] = {
     "HS256 by the PEM": lambda: _hs256(HS256, _claims(), pem("RS256").encode()),
     "HS256 by the DER": lambda: _hs256(
@@ -117,7 +117,7 @@ FORGED: dict[str, Callable[[], str]] = {
 @pytest.mark.parametrize("flaw", FORGED)
 def test_forged_tokens_are_refused(flaw: str) -> None:
     settings = settings_for(NOWHERE, jwt_public_key=pem(*PUBLIC))
-    # What it is compared with would be accepted.
+    # The token without the defect would be accepted.
     assert _verifier(settings).claims_of(signed("RS256", SIGNED))["sub"] == USER
     with pytest.raises(Unauthenticated):
         _verifier(settings).claims_of(FORGED[flaw]())

@@ -97,7 +97,7 @@ def test_a_blocked_person_is_refused_everywhere(client: ApiClient, cast: Cast, e
     assert feed_of(client, secret).status_code == 403
     listed = client.get("/users?state=blocked", headers=cast.as_operator).json["items"]
     assert [each["id"] for each in listed] == [str(cast.mentor.user_id)]
-    # What is open stays, and staff end it for the person.
+    # Open requests stay, and staff decide them for the person.
     acting = {**cast.as_operator, "On-Behalf-Of": str(cast.mentor.user_id)}
     assert client.post(f"/bookings/{draft.id}/decline", headers=acting).status_code == 200
     assert change(client, cast, cast.mentor.user_id, state="active").json["open"]["drafts"] == []

@@ -106,7 +106,7 @@ def test_a_mentee_who_waits_again_does_not_see_the_mentors_own_record(world: Wor
     assert seen == {"rating": None, "feedback": None, "notes": "For both."}
 
 
-# What a client may write → for how many seconds it waits.
+# The header of a client → for how many seconds it waits.
 PREFERENCES = {
     "wait=3": 3,
     "Wait=3": 3,

@@ -87,7 +87,7 @@ def test_what_is_changed_is_answered_and_stays(world: World, cast: Cast) -> None
     assert answer.status_code == 200
     assert answer.json["eventTypes"] == ["session.*", "*"]
     assert (answer.json["description"], answer.json["rateLimit"]) == ("Our hook", 10)
-    # What is sent along may be a credential: its value is never shown again.
+    # A header may be a credential: its value is never shown again.
     assert sorted(answer.json["headerNames"]) == ["Authorization", "X-Team"]
     assert "hush" not in answer.text
     stored = partner.row().headers
@@ -227,7 +227,7 @@ def test_two_endpoints_do_not_get_one_address(world: World, cast: Cast) -> None:
 def test_a_change_is_made_on_the_version_that_was_named(world: World, cast: Cast) -> None:
     partner = Partner.of(world, cast.as_mentor)
     tag = partner.client.get(partner.path, headers=cast.as_mentor).headers["ETag"]
-    # What counts its failures is no change that its owner could have seen.
+    # Counting failures is no change that the owner could have seen.
     partner.becomes(ACTIVE, failures=3, failing_since=datetime.now(UTC), next_send_at=datetime.now(UTC))
     changed = partner.client.patch(partner.path, json={"rateLimit": 5}, headers=cast.as_mentor | {"If-Match": tag})
     assert changed.status_code == 200

@@ -1,4 +1,4 @@
-"""What an endpoint missed, sent again as a whole; examples; and the list of event types."""
+"""Tests of missed messages that are sent again as a whole, of examples, and of the list of event types."""
 
 from __future__ import annotations
 

@@ -65,7 +65,7 @@ def test_what_would_end_sooner_does(world: World, cast: Cast) -> None:
     assert hours_left(partner) == [None, 100, 2]
     rotate(partner, graceHours=0)
     assert len(valid(partner)) == 1
-    # What signs no more is not kept.
+    # A secret that no longer signs is not kept.
     rotate(partner)
     assert hours_left(partner) == [None, 24]
 

@@ -65,7 +65,7 @@ def test_a_statement_of_constants_is_none() -> None:
 
 
 def test_postgresql_computes_no_local_times() -> None:
-    """Its rules of time zones may be others than those of tzdata."""
+    """Its rules of time zones may differ from tzdata's."""
     zoned = re.compile(r"AT TIME ZONE (?!'UTC')|func\.timezone\((?!\"UTC\")", re.IGNORECASE)
     # Which compares both.
     allowed = {ROOT / "workflows/kernel/zone_rules.py"}

@@ -134,7 +134,7 @@ def test_only_the_effects_know_bookings_and_sessions_both() -> None:
         assert not inside or knows <= {file.parent.name}, file
 
 
-# What a process would only carry along, by the module that it starts with.
+# Modules that a process does not need, by the module that it starts with.
 NEEDLESS = {
     # The API's application and Celery were a third of the process's memory, and most of its start.
     "cli.streams": {"api.app", "flask", "jinja2", "celery", "granian", "alembic"},
@@ -143,7 +143,7 @@ NEEDLESS = {
     # They read the settings, and refuse, before they import what they run.
     "cli.processes": {"sqlalchemy", "celery", "flask", "tornado", "granian"},
     "workers.command": {"celery", "sqlalchemy"},
-    # What writes texts and what sends is imported where it is configured, and at the first use.
+    # Templates and transports are imported where they are configured, and at the first use.
     "workers.worker": {"alembic", "flask", "icalendar", "jinja2", "cryptography.hazmat", "urllib3"},
     # Libraries of calendars are for the process that expands them.
     "workers.transports.calendars": {"icalendar", "recurring_ical_events"},

@@ -74,7 +74,7 @@ def browser(pytestconfig: pytest.Config) -> Iterator[Browser]:
 
 @pytest.fixture
 def complaints() -> list[str]:
-    """What the browser has written into its log: a policy that was violated, an error that nothing caught."""
+    """The browser's log: policies that were violated, errors that nothing caught."""
     return []
 
 
@@ -100,7 +100,7 @@ def watch(page: Page, complaints: list[str]) -> Page:
 
 @pytest.fixture(params=[DESKTOP, PHONE], ids=["desktop", "phone"])
 def sized(browser: Browser, complaints: list[str], request: pytest.FixtureRequest) -> Iterator[Page]:
-    """A page without JavaScript in the size of a window, and in that of a small phone."""
+    """A page without JavaScript in the size of a window, and of a small phone."""
     width, height = request.param
     with browser.new_context(viewport={"width": width, "height": height}, java_script_enabled=False) as context:
         yield watch(context.new_page(), complaints)
@@ -112,7 +112,7 @@ def site(engine: Engine) -> Iterator[str]:  # noqa: F811
         yield f"http://127.0.0.1:{port}"
 
 
-# What crosses the sides of the window, or those of the component.
+# Elements that cross the sides of the window, or the component's.
 CROSSING = """() => [document, document.querySelector("session-booking")?.shadowRoot].flatMap((root) => {
   if (!root) return [];
   const { left, right } = root.host?.getBoundingClientRect() ?? { left: 0, right: innerWidth };
@@ -124,7 +124,7 @@ CROSSING = """() => [document, document.querySelector("session-booking")?.shadow
 
 
 def crossing(page: Page) -> list[str]:
-    """What has to be scrolled sideways to be seen, or stands beside its place."""
+    """Elements that are seen only after scrolling sideways, or stand beside their place."""
     wide = page.evaluate("() => document.scrollingElement.scrollWidth - innerWidth")
     return [*([f"{wide} pixels too wide"] if wide > 0 else []), *page.evaluate(CROSSING)]
 
@@ -182,7 +182,7 @@ def variant(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture
 def look() -> dict[str, Any]:
-    """What is different about the browser; a test may replace it."""
+    """Options of the browser; a test may replace them."""
     return {}
 
 

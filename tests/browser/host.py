@@ -12,7 +12,7 @@ from flask import Flask, Response, jsonify, render_template_string, request
 
 from tests.application import token
 
-# What a careful site allows: everything of its own, and the component with its API and live updates.
+# The policy of a careful site: everything of its own, and the component with its API and live updates.
 POLICY = (
     "default-src 'none'; script-src 'self' {api}; style-src 'self'; img-src 'self' data: https:;"
     " connect-src 'self' {api} {streams}; base-uri 'none'; form-action 'none';"
@@ -45,7 +45,7 @@ a { color: inherit; }
 header, main { max-inline-size: 60rem; margin: auto; padding: 0.5rem; }
 """
 ELSEWHERE = "<!DOCTYPE html><title>Elsewhere</title><h1>Elsewhere</h1>"
-# What the page learns of the component stands in `told`: pairs of a name and a session's, booking's or error's id.
+# `told` holds what the page learns of the component: pairs of a name and a session's, booking's or error's id.
 SCRIPT = """
 const element = document.querySelector("main > h1 + *");
 window.told = [];
@@ -64,7 +64,7 @@ class Host:
 
     Attributes:
         api: the API's address.
-        streams: that of live updates.
+        streams: the address of live updates.
         expired: how many tokens it still gives to each user that have expired, and says nothing of it.
         issued: how many tokens it has given to each user.
         files: what tests have it serve besides, under `/files/`.

@@ -33,7 +33,7 @@ from workflows.catalog.listings import Listing
 from workflows.sessions.actions import create
 from workflows.sessions.records import Session
 
-# What pages see nothing of.
+# Processes whose work no page shows.
 LEFT_OUT = ("flower", "sweep", "maintain", "worker-notifications", "worker-analytics", "worker-webhooks")
 PUBLISHABLE_KEY = "tpk_" + "0123456789abcdefABCDEFGH"
 _NAMES = itertools.cycle(["Maya Lindqvist", "Tomás Okafor", "Priya Raman", "Jonas Weber"])

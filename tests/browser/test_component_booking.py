@@ -228,7 +228,7 @@ def test_the_back_button_leads_to_one_booking(visit: Visit, stage: Stage) -> Non
     visit.page.get_by_role("link", name="Elsewhere").click()
     expect(visit.page).to_have_title("Elsewhere")
     visit.page.go_back()
-    # What is done is not done again, and not offered to be.
+    # Going back books nothing, and shows free times again.
     expect(visit.page.locator("[part~=slot]").first).to_be_visible()
     assert stage.count_bookings() == 1
 

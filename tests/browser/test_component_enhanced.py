@@ -1,4 +1,4 @@
-"""What the enhanced variant adds to booking: series, reasons, and whether the mentor can be booked."""
+"""Tests of the enhanced variant's booking: series, reasons, and whether the mentor can be booked."""
 
 from __future__ import annotations
 

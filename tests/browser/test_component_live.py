@@ -42,7 +42,7 @@ def test_changes_during_a_lost_connection_are_caught_up(
     expect(connection).to_contain_text("Offline")
     expect(connection).to_contain_text("as of")
     stage.book(stage.as_rival, start)
-    # What is known is still shown.
+    # The known times are still shown.
     expect(visit.slot(other)).to_be_visible()
     context.set_offline(False)
     expect(connection).to_contain_text("Live")

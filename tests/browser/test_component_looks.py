@@ -18,7 +18,7 @@ from tests.browser.visit import Keyboard, Visit
 from tests.browser.walk import booking_states, session_states
 from workflows.accounts.records import User
 
-# What is different about a page while it is looked at; all of it can change under a page that is open.
+# Settings under which a page is looked at; each can change under an open page.
 WIDE, NARROW = (ViewportSize(width=width, height=height) for width, height in (DESKTOP, PHONE))
 NARROWEST = ViewportSize(width=280, height=640)
 LOOKS: dict[str, dict[str, Any]] = {
@@ -97,7 +97,7 @@ def wear(page: Page, look: str) -> None:
 
 
 def broken_rules(page: Page, *, whole: bool) -> list[str]:
-    """What breaks axe's rules: all of them, or those that depend on the look."""
+    """Violations of axe's rules: of all rules, or of the rules that depend on the look."""
     if not page.evaluate("() => 'axe' in window"):
         page.evaluate(AXE_SCRIPT)
     found: list[str] = page.evaluate(RUN_AXE, whole)
@@ -105,7 +105,7 @@ def broken_rules(page: Page, *, whole: bool) -> list[str]:
 
 
 def narrow(page: Page) -> list[str]:
-    """What is torn or crosses the sides on a small phone, with the margins of a page around the component."""
+    """Texts that are torn or cross the sides on a small phone, with a page's margins around the component."""
     page.set_viewport_size(NARROWEST)
     found = [f"crosses the sides: {each}" for each in crossing(page)]
     return [*found, *(f"torn: {each}" for each in page.evaluate(TORN_WORDS))]

@@ -21,7 +21,7 @@ BOOKS = re.compile(r"/(sessions/book|bookings|bookings/individual)$")
 # So often the tab key is pressed at most.
 TABS = 80
 
-# What is behind the focus, through all shadow roots.
+# The focused element, through all shadow roots.
 FOCUSED = """() => {
   let at = document.activeElement;
   while (at?.shadowRoot?.activeElement) at = at.shadowRoot.activeElement;
@@ -62,7 +62,7 @@ class Visit:
         self.page.goto(f"{self.stage.live.origin}/page?{urlencode(query)}")
 
     def told(self, name: str, times: int = 1) -> Any:
-        """What the page was told by an event, or by onSuccess, for the first time or a later one; waits for it."""
+        """The page's first or a later event of a name, or call of onSuccess; waits for it."""
         number = [name, times]
         self.page.wait_for_function("([name, times]) => told.filter(([each]) => each === name)[times - 1]", arg=number)
         return self.page.evaluate("([name, times]) => told.filter(([each]) => each === name)[times - 1][1]", number)

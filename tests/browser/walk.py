@@ -41,7 +41,7 @@ def booking_states(visit: Visit, **attributes: str) -> Iterator[str]:
     yield "declined"
     page.locator("[part~=result] [part~=button]").click()
     visit.show_day(start.date())
-    # What was declined is free again; until it is, the times below it have not found their places.
+    # Declined times are free again; until then, the times below them have not found their places.
     expect(visit.slot(start)).to_be_visible()
     # Taken by another person while this page still offers it.
     page.route("**/holds", lambda route: (stage.book(stage.as_rival, lost), route.continue_()), times=1)

@@ -25,7 +25,7 @@ def verify(*words: str) -> Result:
 
 @pytest.fixture
 def subject(engine: Engine) -> UUID:
-    """What a chained entry is about."""
+    """The subject of a chained entry."""
     subject = uuid4()
     with engine.begin() as db:
         write_audit_entry(db, actor=SYSTEM, action="test.done", subject=("test", subject), now=datetime.now(UTC))

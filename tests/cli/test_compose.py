@@ -66,7 +66,7 @@ def test_the_proxy_alone_names_clients(services: dict[str, Any]) -> None:
     configuration = (ROOT / "deploy" / "nginx" / "nginx.conf").read_text()
     for name, upstream in (("api", "http://api"), ("streams", r"\$streams")):
         (location,) = re.findall(rf"proxy_pass {upstream};.*?\n        }}", configuration, re.DOTALL)
-        # What a client wrote into the header does not reach them.
+        # The client's own header does not reach them.
         assert "proxy_set_header X-Forwarded-For $remote_addr;" in location
         assert services[name]["environment"]["TRUSTED_PROXIES"] == 1
 

@@ -1,1 +1,1 @@
-"""What happens when several do something at once: real transactions that commit, on real connections."""
+"""Tests of races: real transactions that commit, on real connections."""

@@ -219,7 +219,7 @@ class CourseLife:
     lin: User
 
 
-# What follows from bundles, groups, sessions after the fact and a changed address: from the life of a course.
+# The effects of bundles, groups, sessions after the fact and a changed address: from the life of a course.
 OF_COURSES = {
     "notifications.email_change_requested",
     "notifications.seat_refunded",
@@ -299,7 +299,7 @@ class PaidLife:
         return self.paid.payment.id
 
 
-# What follows from payments: from the life of what is paid before.
+# The effects of payments: from the life of two prepaid bookings.
 OF_PAYMENTS = {
     "payments.lapse",
     *("notifications.payment_due", "notifications.payment_lapsed"),

@@ -75,7 +75,7 @@ def meanwhile(
     second: Callable[[Connection], Any],
     then: Callable[[Connection], Any] | None = None,
 ) -> Any:
-    """What the second call returns, which begins when the first one has written, and before that is committed.
+    """The result of the second call, which begins when the first one has written and not yet committed.
 
     Args:
         then: goes on in the first one's transaction while the second call waits.

@@ -61,7 +61,7 @@ def _entries(engine: Engine, bundle: Bundle) -> list[Any]:
 
 
 def _require_balanced(engine: Engine, bundle: Bundle) -> int:
-    """What is left, which is the sum of the ledger after each of its entries."""
+    """The remaining credits, which are the sum of the ledger after each of its entries."""
     balance = 0
     for entry in _entries(engine, bundle):
         balance += entry.credits

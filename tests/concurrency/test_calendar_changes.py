@@ -242,7 +242,7 @@ def test_requests_that_wait_for_a_change_do_not_deadlock(engine: Engine) -> None
 
 
 def _booked_meanwhile(engine: Engine, change: Call, *books: Call) -> list[Any]:
-    """What becomes of bookings that have read the calendar, and wait for the change of it to be committed."""
+    """The results of bookings that have read the calendar, and wait for the commit of its change."""
 
     def book_at_once(book: Call) -> Any:
         try:

@@ -120,7 +120,7 @@ class Copies:
 # hours are raced in test_announcements.py.
 OF_CALENDARS = {"calendars.start", "calendars.read", "webhooks.availability"}
 
-# What the life of a course leaves behind.
+# The rows that the life of a course leaves behind.
 LEFT_BY_COURSE = {
     "SELECT count(*) FROM sessions": 3,
     "SELECT count(*) FROM waitlist_entries": 0,
@@ -174,7 +174,7 @@ def test_five_copies_of_a_courses_tasks_do_what_one_does(
     copies.require_once(LEFT_BY_COURSE)
 
 
-# What the life of two bookings that are paid before leaves behind: one paid and refunded, the other lapsed.
+# The rows that the life of two prepaid bookings leaves behind: one paid and refunded, the other lapsed.
 LEFT_BY_PAYMENTS = {
     "SELECT count(*) FROM sessions": 1,
     "SELECT count(*) FROM person_busy": 0,

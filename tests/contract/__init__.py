@@ -1,1 +1,1 @@
-"""What the API promises as a whole: every route guarded, every code produced, everything documented."""
+"""Tests of the API as a whole: every route guarded, every code produced, everything documented."""

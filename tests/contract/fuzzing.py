@@ -1,4 +1,4 @@
-"""What the tests of the contract share that send generated requests: the document, its checks, and who is calling.
+"""Parts of the tests that send generated requests: the document, its checks, and who is calling.
 
 They run briefly in the suite, and for as long as wanted by `make fuzz`, which is Hypothesis's profile of that name.
 """

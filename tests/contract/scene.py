@@ -134,7 +134,7 @@ def set_scene(db: Connection) -> Scene:
 
 
 def take_times(db: Connection, listing: Listing, mentee: User, begins: tuple[datetime, ...]) -> dict[str, UUID]:
-    """What takes time of a mentor, so that all can see that the mentor is busy, though not with whom."""
+    """Bookings that take a mentor's time: everybody sees that the mentor is busy, though not with whom."""
     scheduled, completed, held, paid = begins
     payment = factories.make_payment(db, listing=listing, mentee=mentee, start_time=paid)
     permit = factories.unlock_review(
@@ -159,7 +159,7 @@ def take_times(db: Connection, listing: Listing, mentee: User, begins: tuple[dat
 
 
 def have_things(db: Connection, listing: Listing, product: Product, mentor: Mentor, mentee: User) -> dict[str, UUID]:
-    """What the mentee, the mentor and operators alone see."""
+    """Texts that the mentee, the mentor and operators alone see."""
     draft = factories.make_booking(db, listing=listing, mentee=mentee)
     series_id, recurring = uuid4(), factories.make_booking(db, listing=listing, mentee=mentee)
     db.execute(update(bookings).where(bookings.c.id == recurring.id).values(series_id=series_id))

@@ -19,7 +19,7 @@ UNAUDITED = {"take_telemetry", "issue_demo_token"}
 
 
 def audited(app: Flask, *, changing: bool) -> dict[str, Declaration]:
-    """What the routes declare that may change something, or that cannot, by the names of their views."""
+    """The declarations of the routes that may change something, or that cannot, by the names of their views."""
     return {
         rule.endpoint.rpartition(".")[2]: declaration_of(app.view_functions[rule.endpoint])
         for rule in app.url_map.iter_rules()

@@ -77,7 +77,7 @@ def play_on(
                 failures.append(failure)
                 raise
 
-    # What follows depends on what the application answers, which Hypothesis takes for a fault of the strategy.
+    # The next requests depend on the application's answers, which Hypothesis takes for a fault of the strategy.
     with suppress(FlakyStrategyDefinition):
         seed(number)(Journey).run(settings=settings_of_run(**brief))
     assert not failures, failures[0]

@@ -31,7 +31,7 @@ NOW = datetime.now(UTC)
 THEIR_KEY = "a key of theirs"
 THEIR_ADDRESS = "their.address@example.org"
 _UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
-# Times that a clock gave; those of bookings are whole minutes.
+# Times of a clock; times of bookings are whole minutes.
 _PRESENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d+Z")
 _RANDOM = re.compile(r'"(requestId|secret|url|nextCursor)": ?"[^"]*"')
 # Of bodies with such times; the version of a delivery is one of its own times.

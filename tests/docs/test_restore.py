@@ -116,7 +116,7 @@ def test_a_database_lives_on_in_another_cluster(
         assert missing_settings(moved) == {}
     assert ask(address, PENDING) == ask(database_url, PENDING) > 0
     ahead = ask(address, XIDS) - ask(address, PRESENT)
-    assert ahead > AHEAD / 2, "its transaction ids are those of the old cluster"
+    assert ahead > AHEAD / 2, "its transaction ids are the old cluster's"
     assert ask(address, "SELECT count(*) FROM audit_entries WHERE action = 'database.moved'") == 1
     moved_engine = create(address)
     try:

@@ -90,7 +90,7 @@ class Faults:
             time.sleep(ANSWERS_POLL_SECONDS)
 
     def _kinds(self) -> dict[str, Callable[[], float]]:
-        """What makes each kind; it returns for how many seconds the fault lasts."""
+        """By kind, the function that causes the fault; it returns for how many seconds the fault lasts."""
 
         def killed(part: str) -> Callable[[], float]:
             return lambda: _kill(family(self._pid(part)))

@@ -22,7 +22,7 @@ DRAFTS = 80
 CLIENTS = 4
 ANSWERED_BEFORE_THE_KILL = 20
 RESUMED_SECONDS = 10.0
-# What makes no sessions of accepted bookings.
+# The processes that make no sessions of accepted bookings.
 OTHERS = (
     *("worker-reviews", "worker-notifications", "worker-analytics", "worker-webhooks"),
     *("flower", "streams", "maintain"),

@@ -88,7 +88,7 @@ def use(system: SystemUnderTest, cast: Participants, disk: SmallDisk) -> list[in
         for path in READ:
             assert cast.mentee("GET", path).status == 200, path
         assert system.api("GET", "/health/live").status == 200
-        # What has been given back meanwhile, e.g. by a checkpoint, is filled as well.
+        # Room that was given back meanwhile, e.g. by a checkpoint, is filled as well.
         disk.fill()
         ready.append(system.api("GET", "/health/ready").status)
         body = {"listingId": cast.listing_id, "startTime": cast.slot()}

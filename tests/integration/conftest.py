@@ -1,4 +1,4 @@
-"""What the tests of workflows and workers may ask for besides a database."""
+"""Fixtures of the tests of workflows and workers besides a database."""
 
 from __future__ import annotations
 

@@ -32,7 +32,7 @@ def require_equal(what: str, found: object, expected: object) -> None:
 
 @dataclass
 class Promise:
-    """What a booking or seat was quoted: its price, what of it goes back, and whether the credit does that paid."""
+    """The quote of a booking or seat: its price, the refund, and whether the credit that paid goes back."""
 
     price: int
     refund: int
@@ -78,7 +78,7 @@ class ExpectedBundle:
 
 @dataclass(kw_only=True)
 class Terms:
-    """What is fixed when a session is booked; `blocked` is the time that its mentor's calendar holds."""
+    """The terms of a session, fixed when it is booked; `blocked` is the time that its mentor's calendar holds."""
 
     mentor_id: UUID
     start: datetime

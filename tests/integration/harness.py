@@ -117,7 +117,7 @@ class Harness:
         self.change(key, due_at=func.now() - timedelta(seconds=5), nudge_at=func.now() - timedelta(seconds=3))
 
     def run_all(self, queue: str | None = None) -> None:
-        """Do whatever is due, and what follows from that, until nothing is left; or that of one queue."""
+        """Run due deliveries and those that follow, of every queue or of one, until none is left."""
         while due := self._due(queue):
             for key in due:
                 self.deliverer.deliver(key)

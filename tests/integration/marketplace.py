@@ -70,7 +70,7 @@ SELECT mentor_profile_id, booking_id, lower(busy), upper(busy) FROM person_busy 
 """
 _MENTEES_TIME = b"SELECT user_id, booking_id, lower(busy), upper(busy) FROM person_busy WHERE mentor_profile_id IS NULL"
 
-# What goes back for a booking, or for a seat: as it is kept with it, as it was announced, and as the ledger has it.
+# The refund of a booking or of a seat: as its row has it, as it was announced, and as the ledger has it.
 _KEPT = b"""
 SELECT booking_id, (cancellation -> 'refund' ->> 'amount')::int FROM sessions
 WHERE status = 'cancelled' AND mentee_user_id IS NOT NULL
@@ -173,7 +173,7 @@ class Marketplace:
         return edges + [until for group in self.groups.values() for until in group.line.values() if until is not None]
 
     def actions(self) -> list[tuple[Action, Subjects | None]]:
-        """What may be done, each as often as it is to be among the others, with what there must be for it."""
+        """The possible steps, each as often as it is to be among the others, with its precondition."""
         return []
 
     def _any_start(self) -> datetime:

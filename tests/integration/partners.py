@@ -14,7 +14,7 @@ YES = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok"
 
 @dataclass
 class Partner:
-    """What the server answers, and what it has seen."""
+    """The server's answers, and the requests that it has seen."""
 
     port: int
     answer: bytes = YES  # to each request

@@ -115,7 +115,7 @@ def test_what_commits_late_is_chained_all_the_same(engine: Engine) -> None:
         written(engine, 3)
         for _round in range(3):
             chain_once(engine)
-        # Its number is lower than those of the others, which wait for it.
+        # Its number is lower than the others', which wait for it.
         assert verified(engine).entries == 0
         transaction.commit()
     chain_all(engine)

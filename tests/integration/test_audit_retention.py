@@ -78,7 +78,7 @@ def test_old_months_are_dropped_and_the_chain_goes_on(engine: Engine) -> None:
     written(engine)
     chain_all(engine)
     assert (verified(engine).entries, verified(engine).problems) == (3, [])
-    # What lies before the chain's kept beginning is seen too.
+    # Entries before the chain's kept beginning are seen too.
     found_removed = tampered(engine, "DELETE FROM audit_blocks WHERE number = 3")
     assert ("The blocks from 3 on were removed.", None) in found_removed
 

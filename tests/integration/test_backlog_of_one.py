@@ -205,7 +205,7 @@ def test_a_backlog_of_one_endpoint_delays_no_other(harness: Harness) -> None:
     # As without it, however busy the machine is.
     assert p95(at_first) < max(0.5, 20 * p95(alone))
     assert p95(beside) < max(0.5, 3 * p95(alone))
-    # No sooner than their turns; those of the last seconds may still be on their way.
+    # No sooner than their turns; the last seconds' messages may still be on their way.
     assert RATE * (elapsed - 4) <= sent <= RATE * (elapsed + 3)
     assert sum(times * messages for times, messages in updates.items()) <= 3 * sum(updates.values())
 

@@ -203,7 +203,7 @@ def test_changes_of_a_calendar_take_the_place_of_its_times(reading: Reading) -> 
     reading.read()
     assert reading.busy == [(kept, kept + HOUR), (new, new + 2 * HOUR)]
     assert reading.announced == ["calendars"] * 2
-    # What is over is of no concern to anybody.
+    # Past times do not matter.
     reading.serve(calendar(entry(kept), entry(new, uid="2"), entry(new + HOUR, uid="3"), entry(START - 4 * DAY)))
     reading.read()
     assert reading.announced == ["calendars"] * 2

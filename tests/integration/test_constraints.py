@@ -320,7 +320,7 @@ VIOLATED: list[tuple[Table, str, dict[str, Any]]] = [
     (bundle_purchases, "ck_bundle_purchases_unused_until_paid", {"awaits_payment": True, "remaining_sessions": 4}),
     (bundle_entries, "ck_bundle_entries_balance", {"balance": -1}),
     (bundle_entries, "ck_bundle_entries_credits", {"credits": 0}),
-    # What is spent was spent on a booking.
+    # A spent credit names its booking.
     (bundle_entries, "ck_bundle_entries_booking_id", {"kind": "spend", "credits": -1}),
     (payments, "ck_payments_amount", {"amount": 0}),
     (payments, "ck_payments_currency", {"currency": "usd"}),

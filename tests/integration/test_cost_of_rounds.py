@@ -38,7 +38,7 @@ def lived(worker_id: str, template_database: str) -> Iterator[Engine]:
         with engine.begin() as db:
             introduce(db, load())
             for table in LARGE:
-                # What it reads would be counted as well.
+                # Its own reads would be counted as well.
                 db.execute(text(f"ALTER TABLE {table} SET (autovacuum_enabled = off)"))
         add(engine, RECENT, "recent", since=timedelta(minutes=70), until=timedelta(seconds=1))
         add(engine, SHORT, "short", since=timedelta(days=300), until=timedelta(days=200))

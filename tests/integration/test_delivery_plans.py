@@ -43,7 +43,7 @@ FROM (SELECT id FROM events LIMIT {pending}) e
 CROSS JOIN (VALUES ('mail.send'), ('notifications.booking_accepted')) AS kind(effect);
 """
 
-# Ids in an order: which of two indexes of an empty table is a little cheaper follows from that of their columns.
+# Ids in an order: which of two indexes of an empty table is a little cheaper follows from the order of their columns.
 _EMPTIED_SYSTEM = """
 TRUNCATE events CASCADE;
 INSERT INTO notifications (id, event_id, user_id, kind, channel, title, body, gathered_until)
@@ -178,7 +178,7 @@ def test_single_rows_are_found_by_their_key_in_plans_made_on_empty_tables(filled
 
 
 def test_held_mails_are_found_by_an_index_of_theirs(filled: Connection) -> None:
-    """Not by a walk through all notifications, where the statistics are those of rows that are gone."""
+    """Not by a walk through all notifications, where the statistics are about rows that are gone."""
     with filled.begin() as transaction:
         with without_guards(filled):
             filled.exec_driver_sql(_EMPTIED_SYSTEM)

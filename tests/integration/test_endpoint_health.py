@@ -391,7 +391,7 @@ def test_turns_follow_a_change_of_the_rate(harness: Harness, before: int, after:
             db, actor=OPERATOR, endpoint=found, changes={"rate_limit": after}, seal=str, now=found.created_at
         )
     if after == 1:
-        # What had its turn under the higher limit takes another one.
+        # A message that had its turn under the higher limit takes another one.
         for key in waiting:
             harness.change(key, due_at=func.now())
         harness.deliverer.deliver(*waiting)

@@ -203,7 +203,7 @@ def as_mentor_of(engine: Engine, listing: Listing) -> dict[str, str]:
 
 
 def change_the_type_of_a_column(database_url: str, table: str, column: str) -> None:
-    """What a migration may do: from then on, statements that were planned before return something else."""
+    """A change as a migration makes it: statements that were planned before return something else."""
     with psycopg.connect(database_url) as db:
         db.execute(f"ALTER TABLE {table} ALTER COLUMN {column} TYPE varchar(300)")
 

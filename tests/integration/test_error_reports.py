@@ -46,7 +46,7 @@ def settings(sentry: Sentry, engine: Engine) -> Settings:
 
 @pytest.fixture
 def reporter(settings: Settings) -> Iterator[ErrorReporter]:
-    """What a worker of the queue `reviews` reports with, seeing every line of this process."""
+    """The error reports of a worker of the queue `reviews`, which sees every line of this process."""
     reporter = ErrorReporter(settings, "worker-reviews")
     before = structlog.get_config()["processors"]
     structlog.configure(processors=[structlog.contextvars.merge_contextvars, reporter, *before])

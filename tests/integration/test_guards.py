@@ -43,7 +43,7 @@ HOUR = timedelta(hours=1)
 # After all times that the factories give, however many tests ask them.
 MUCH_LATER = NOW + timedelta(days=3650)
 
-# What a row must hold in a state besides the state itself, so that nothing but the step is to blame.
+# Columns that a row must have in a state, so that the guard refuses the step alone.
 HELD: dict[str, dict[str, dict[str, Any]]] = {
     "bookings": {state: {"session_id": uuid4() if state == "accepted" else None} for state in BookingStatus},
     "sessions": {

@@ -1,4 +1,4 @@
-"""Tests of invitations: a REQUEST in the mail of a booked session, a CANCEL in that of its cancellation."""
+"""Tests of invitations: a REQUEST in the mail of a booked session, a CANCEL in the mail of its cancellation."""
 
 from __future__ import annotations
 

@@ -42,7 +42,7 @@ MAX_LIVES = 12
 ZONES = ("UTC", "Asia/Kathmandu", "America/St_Johns", "Australia/Lord_Howe", "Pacific/Chatham", "America/Los_Angeles")
 MINUTE, QUARTER, MILLISECOND = timedelta(minutes=1), timedelta(minutes=15), timedelta(milliseconds=1)
 WIDE = Page(limit=10_000)
-# What the course's sequences do not do.
+# Steps that the course's sequences do not take.
 EVERY_SUCCESS = {
     *("start", "complete", "review", "hide", "void", "no-show of the mentor", "no-show of the mentee", "not held"),
     *("waive", "waive a seat", "book a series", "cancel a series"),

@@ -27,7 +27,7 @@ class Talk:
     port: int = 0
     connections: list[list[str]] = field(default_factory=list)
     mails: int = 0
-    # What it has kept.
+    # The connection that it has kept.
     contents: list[bytes] = field(default_factory=list)
     # Its answers to commands, where not the usual ones.
     answers: dict[str, bytes] = field(default_factory=dict)
@@ -118,7 +118,7 @@ def server() -> Iterator[Talk]:
 
 
 def to(server: Talk, **limits: float) -> SmtpTransport:
-    """What sends there, patient with a machine that has other things to do."""
+    """The transport to that server, with long deadlines, since the machine may be busy."""
     patient: dict[str, Any] = {"alive": 30.0} | limits
     return SmtpTransport(f"smtp://127.0.0.1:{server.port}", IDENTITY, limits=SmtpLimits(**patient))
 

@@ -214,7 +214,7 @@ class Recovering(Talk):
         ("greeting", True, [1] * REQUESTS),
         # A late answer is waited for.
         ("content", False, [1] * REQUESTS),
-        # What was lost with it is sent again.
+        # The mails that were lost with it are sent again.
         ("content", True, [1] * (REQUESTS - FEW) + [2] * FEW),
     ],
 )

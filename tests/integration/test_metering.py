@@ -74,7 +74,7 @@ def test_connections_in_use_are_those_checked_out(measured: Engine, process: str
         with measured.connect():
             assert in_use() == 2
         assert in_use() == 1
-        # What breaks is given back like anything else.
+        # A broken connection is given back like any other.
         first.invalidate()
     assert in_use() == 0
 

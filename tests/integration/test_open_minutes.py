@@ -40,7 +40,7 @@ def mentor(db: Connection) -> Mentor:
 
 @pytest.fixture
 def set_at(db: Connection, mentor: Mentor) -> SetHours:
-    """Set hours at a moment, those of the past as of then."""
+    """Set hours at a moment, also in the past."""
 
     def change(*spans: Span, at: datetime = NOW, time_zone: str = "UTC") -> WeeklyHours:
         seen = WeeklyHours.of(db.execute(weekly_hours_query(mentor.id)).one())

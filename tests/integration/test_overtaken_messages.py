@@ -89,7 +89,7 @@ def asking(harness: Harness) -> Asking:
 
 
 def of_end(how: str) -> list[tuple[str, str, str]]:
-    """What an end is notified of by itself."""
+    """The notifications of an end alone."""
     kinds: dict[str, dict[str, Sequence[str]]] = {
         "cancelled": {},
         "expired": {"booking_cancelled": ("email", "in_app")},

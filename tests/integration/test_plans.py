@@ -452,7 +452,7 @@ def test_every_list_finds_an_external_id_by_an_index(large: Connection, name: st
 
 
 def combinations(optional: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """Every combination of filters that a caller may give; of many filters, those of few and of nearly all of them."""
+    """Every combination of filters that a caller may give; of many filters, combinations of few and of nearly all."""
     for count in range(len(optional) + 1):
         if len(optional) <= MANY_FILTERS or count <= 2 or count >= len(optional) - 1:
             yield from map(dict, itertools.combinations(optional.items(), count))

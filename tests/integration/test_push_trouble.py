@@ -84,7 +84,7 @@ class Trouble(Pushing):
         return self.harness.row(push)
 
     def let_pass(self, time: timedelta) -> None:
-        """What was written has been waiting for so long by now."""
+        """Make all notifications older by this time."""
         with self.harness.engine.begin() as db, without_guards(db):
             db.execute(update(notifications).values(created_at=func.now() - time))
 

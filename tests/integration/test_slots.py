@@ -1,4 +1,4 @@
-"""What slots offer can be booked, and the other times of their grid cannot, for their reasons: on random calendars."""
+"""On random calendars, each slot can be booked, and the other times of the grid cannot, for their reasons."""
 
 from __future__ import annotations
 

@@ -111,7 +111,7 @@ def test_one_trace_leads_from_a_request_to_a_webhook(collector: Collector, harne
         accept(harness.engine, traceparent=CALLER)
         deliver_all(harness)
         (message,) = partner.requests
-    # What was recorded before the request stands in traces of its own.
+    # Events that were recorded before the request have traces of their own.
     spans = {span.name: span for span in collector.spans() if span.trace == CALLERS_TRACE}
     request = spans["PATCH /bookings/<id:booking_id>/accept"]
     session, webhook = spans["sessions.create"], spans["webhooks.send"]
@@ -120,7 +120,7 @@ def test_one_trace_leads_from_a_request_to_a_webhook(collector: Collector, harne
     assert request.attributes["http.response.status_code"] == 202
     assert request.attributes["http.route"] == "/bookings/<id:booking_id>/accept"
     assert session.attributes["tutelage.event.type"] == "booking.accepted"
-    # What the partner does about it belongs to the same trace, if it traces too.
+    # The partner's work belongs to the same trace, if the partner traces too.
     assert message.headers["traceparent"] == f"00-{CALLERS_TRACE}-{webhook.id}-01"
     assert b"traceparent" not in message.body
     assert "Marked title" not in collector.text()

@@ -159,7 +159,7 @@ def test_of_an_endless_answer_a_little_is_read(transport: WebhookTransport) -> N
         report = transport.send(message(f"http://127.0.0.1:{port}/"))
     assert report.error is None
     assert len(report.response or "") == 4096
-    # What the sockets buffer is sent all the same; the rest is not.
+    # The bytes in the sockets' buffers are sent, and no others.
     assert said < 9_000_000
 
 

@@ -56,7 +56,7 @@ class Booked:
         return cancelled.cancellation
 
     def credits(self, db: Connection) -> tuple[int, list[str]]:
-        """What is left in the bundle, and the kinds of its entries in their order."""
+        """The bundle's remaining credits, and the kinds of its entries in their order."""
         assert self.bundle is not None
         left = select(bundle_purchases.c.remaining_sessions).where(bundle_purchases.c.id == self.bundle.id)
         kinds = select(bundle_entries.c.kind).where(bundle_entries.c.bundle_purchase_id == self.bundle.id)

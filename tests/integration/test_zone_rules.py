@@ -1,4 +1,4 @@
-"""Tests of the rules of time zones: one source in every process, whatever those of PostgreSQL and the machine are."""
+"""Tests of the rules of time zones: one source in every process, whatever rules PostgreSQL and the machine have."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ import pytest
 
 from api.routes.csv_tables import cell
 
-# What a spreadsheet takes for a formula, once white space before it is gone.
+# Texts that a spreadsheet takes for formulas, once the white space before them is gone.
 FORMULA = re.compile(r"\s*[=+\-@\uff1d\uff0b\uff0d\uff20]")
 
 

@@ -69,7 +69,7 @@ logging.getLogger("theirs").debug("not wanted")
             {"people": [{"to": "[mail address]"}, ["x", "[mail address]"]]},
         ),
         ({"secrets": {"one": "s"}}, {"secrets": "[redacted]"}),
-        # What is neither stays as it is.
+        # Other texts stay as they are.
         ({"attempt": 3, "took": 1.5, "ok": True, "none": None}, {"attempt": 3, "took": 1.5, "ok": True, "none": None}),
         ({"event": "session.created", "session_id": "s-1"}, {"event": "session.created", "session_id": "s-1"}),
         ({"url": "https://partner.example/hooks?x=1"}, {"url": "https://partner.example/hooks?x=1"}),

@@ -124,7 +124,7 @@ def test_counts_of_several_processes_are_added_up(start: Start, shown: Shown) ->
     assert figures.total("tutelage_http_request_duration_seconds_count") == 7
     assert figures.total("tutelage_http_request_duration_seconds_bucket", le="0.025") == 7
     assert figures.total("tutelage_database_connections_in_use", process="api") == 7
-    # A gauge about all is that of the process that set it last, not a sum.
+    # A gauge about all has the value that a process set last, and is no sum.
     assert figures.total("tutelage_queue_length", queue="reviews") == 5
     assert figures.total("tutelage_build_info") == 1
 

@@ -57,7 +57,7 @@ bodies = st.binary(max_size=500).map(lambda raw: json.dumps({"any": raw.hex(), "
 
 
 def headers(body: bytes, *secrets: str) -> dict[str, str]:
-    """What goes out now."""
+    """The headers of a message that is signed now."""
     webhook_id, timestamp = str(uuid4()), str(int(datetime.now(UTC).timestamp()))
     return {
         "webhook-id": webhook_id,

@@ -131,7 +131,7 @@ def test_slots_are_those_of_a_brute_force(pytestconfig: pytest.Config) -> None:
 
 
 def assert_slots_of_a_brute_force(case: Case) -> None:
-    """What is on offer, and why other times are not, is what looking at each time of the grid finds."""
+    """Slots and reasons equal those found by looking at each time of the grid."""
     search, calendar, blocks, own, offer, wanted, now = case
     length = timedelta(minutes=offer.duration_minutes)
     before, after = timedelta(minutes=offer.buffer_before_minutes), timedelta(minutes=offer.buffer_minutes)

@@ -12,7 +12,7 @@ from workflows.analytics.transition_times import BOUNDS, Transition, histograms_
 
 
 def rows(transition: Transition, *seconds: float) -> list[Any]:
-    """What the database would hold after these times."""
+    """The rows that the database would hold after these times."""
     found: dict[int, Any] = {}
     for each in seconds:
         ms = int(each * 1000)

@@ -425,7 +425,7 @@ def test_only_the_ports_of_webhooks_are_reached(port: int) -> None:
 @pytest.mark.parametrize(
     ("address", "network", "reached"),
     [
-        # What the operator lists is reached by any scheme and port.
+        # Addresses that the operator lists are reached by any scheme and port.
         ("127.0.0.1", "127.0.0.0/8", True),
         ("10.1.2.3", "10.1.0.0/16", True),
         ("fd00::7", "fd00::/8", True),
