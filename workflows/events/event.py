@@ -37,7 +37,10 @@ class Event:
     sequence: int | None = None
     traceparent: str | None = None
 
-    def __init_subclass__(cls) -> None:
+    def __init_subclass__(cls, *, type: str = "", subject: str = "", announced: bool | None = None) -> None:
+        """Set what a class statement names, and inherit the rest."""
+        cls.type, cls.subject = type or cls.type, subject or cls.subject
+        cls.announced = cls.announced if announced is None else announced
         # A plug-in brings types of its own.
         FOUND_TYPES.clear()
 

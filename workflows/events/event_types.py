@@ -9,17 +9,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import ClassVar
 from uuid import UUID
 
 from workflows.events.event import FOUND_TYPES, Event
 
 
 @dataclass(frozen=True, kw_only=True)
-class BookingEvent(Event):
+class BookingEvent(Event, subject="booking"):
     """The fields of every event about a booking."""
-
-    subject: ClassVar[str] = "booking"
 
     booking_id: UUID
     listing_id: UUID | None
@@ -34,39 +31,31 @@ class BookingEvent(Event):
     version: int
 
 
-class BookingRequested(BookingEvent):
+class BookingRequested(BookingEvent, type="booking.requested"):
     """A mentee has requested a session."""
-
-    type = "booking.requested"
 
 
 @dataclass(frozen=True, kw_only=True)
-class BookingAccepted(BookingEvent):
+class BookingAccepted(BookingEvent, type="booking.accepted"):
     """The mentor has accepted the request, or an instant listing has accepted it at once.
 
     `awaited_payment`: whether it is accepted by its payment, for which it waited since then.
     """
 
-    type: ClassVar[str] = "booking.accepted"
-
     awaited_payment: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
-class BookingDeclined(BookingEvent):
+class BookingDeclined(BookingEvent, type="booking.declined"):
     """The mentor has declined the request."""
 
-    type: ClassVar[str] = "booking.declined"
-
     credit_returned: bool | None = None
     credit_valid_to: datetime | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
-class BookingCancelled(BookingEvent):
+class BookingCancelled(BookingEvent, type="booking.cancelled"):
     """The mentee has cancelled the request, or it has expired; or it has ended while it awaited its payment."""
-
-    type: ClassVar[str] = "booking.cancelled"
 
     awaited_payment: bool = False
     credit_returned: bool | None = None
@@ -74,38 +63,27 @@ class BookingCancelled(BookingEvent):
 
 
 @dataclass(frozen=True, kw_only=True)
-class BookingUndecided(BookingEvent):
+class BookingUndecided(BookingEvent, type="booking.undecided", announced=False):
     """A request is undecided after a day; it expires at `expires_at`."""
-
-    type: ClassVar[str] = "booking.undecided"
-    announced: ClassVar[bool] = False
 
     expires_at: datetime
 
 
-class BookingAwaitingPayment(BookingEvent):
+class BookingAwaitingPayment(BookingEvent, type="booking.awaiting_payment", announced=False):
     """A booking waits for its payment, and blocks its time; for live updates."""
 
-    type = "booking.awaiting_payment"
-    announced = False
 
-
-class BookingTimeFreed(BookingEvent):
+class BookingTimeFreed(BookingEvent, type="booking.time_freed", announced=False):
     """A booking was cancelled that had waited for its payment, and its time is free; for live updates."""
-
-    type = "booking.time_freed"
-    announced = False
 
 
 @dataclass(frozen=True, kw_only=True)
-class PaymentEvent(Event):
+class PaymentEvent(Event, subject="payment"):
     """The fields of every event about a payment; money in minor units of `currency`.
 
     `paid_for` is booking, series, seat or bundle, and has its id; a seat has its group's booking. What is charged goes
     back by `refund_due` and has gone back by `refunded`.
     """
-
-    subject: ClassVar[str] = "payment"
 
     payment_id: UUID
     paid_for: str
@@ -125,48 +103,36 @@ class PaymentEvent(Event):
     version: int
 
 
-class PaymentAwaiting(PaymentEvent):
+class PaymentAwaiting(PaymentEvent, type="payment.awaiting"):
     """A payment is due until `due_at`; what it is for waits for it."""
-
-    type = "payment.awaiting"
 
 
 @dataclass(frozen=True, kw_only=True)
-class PaymentPaid(PaymentEvent):
+class PaymentPaid(PaymentEvent, type="payment.paid"):
     """The amount of a payment has arrived. If it arrived too late, the whole of it is to go back."""
-
-    type: ClassVar[str] = "payment.paid"
 
     reference: str
 
 
-class PaymentLapsed(PaymentEvent):
+class PaymentLapsed(PaymentEvent, type="payment.lapsed"):
     """Nothing arrived in time: what waited for the payment is free again."""
 
-    type = "payment.lapsed"
 
-
-class PaymentCancelled(PaymentEvent):
+class PaymentCancelled(PaymentEvent, type="payment.cancelled"):
     """What waited for the payment was cancelled first."""
-
-    type = "payment.cancelled"
 
 
 @dataclass(frozen=True, kw_only=True)
-class PaymentRefundDue(PaymentEvent):
+class PaymentRefundDue(PaymentEvent, type="payment.refund_due"):
     """A part of a payment, or all of it, is to go back: `refund_amount`."""
-
-    type: ClassVar[str] = "payment.refund_due"
 
     refund_id: UUID
     refund_amount: int
 
 
 @dataclass(frozen=True, kw_only=True)
-class PaymentRefunded(PaymentEvent):
+class PaymentRefunded(PaymentEvent, type="payment.refunded"):
     """A refund has gone back, under the reference of who sent it."""
-
-    type: ClassVar[str] = "payment.refunded"
 
     refund_id: UUID
     refund_amount: int
@@ -174,10 +140,8 @@ class PaymentRefunded(PaymentEvent):
 
 
 @dataclass(frozen=True, kw_only=True)
-class SessionEvent(Event):
+class SessionEvent(Event, subject="session"):
     """The fields of every event about a session."""
-
-    subject: ClassVar[str] = "session"
 
     session_id: UUID
     booking_id: UUID
@@ -190,33 +154,25 @@ class SessionEvent(Event):
     version: int
 
 
-class SessionCreated(SessionEvent):
+class SessionCreated(SessionEvent, type="session.created"):
     """An accepted booking has become a session."""
 
-    type = "session.created"
 
-
-class SessionStarted(SessionEvent):
+class SessionStarted(SessionEvent, type="session.started"):
     """The mentor or the mentee has started the session."""
 
-    type = "session.started"
 
-
-class SessionCompleted(SessionEvent):
+class SessionCompleted(SessionEvent, type="session.completed"):
     """The mentor has completed the session."""
-
-    type = "session.completed"
 
 
 @dataclass(frozen=True, kw_only=True)
-class SessionCancelled(SessionEvent):
+class SessionCancelled(SessionEvent, type="session.cancelled"):
     """The session has been cancelled, by the policy of its booking; money in minor units.
 
     `cancelled_by` is mentee, mentor, operator or system; `late`: inside the policy's window. `started`: whether
     it had begun.
     """
-
-    type: ClassVar[str] = "session.cancelled"
 
     cancelled_by: str
     cancellation_type: str
@@ -230,14 +186,12 @@ class SessionCancelled(SessionEvent):
 
 
 @dataclass(frozen=True, kw_only=True)
-class SessionFeeWaived(SessionEvent):
+class SessionFeeWaived(SessionEvent, type="session.fee_waived"):
     """An operator has waived the fee of a cancelled session; money in minor units.
 
     `waived_fee_amount` was the fee; `refund_amount` is now the whole price. `credit_returned`: true where the credit
     was the fee. `no_show_reverted`: whether the session no longer counts as a no-show.
     """
-
-    type: ClassVar[str] = "session.fee_waived"
 
     waived_fee_amount: int = 0
     refund_amount: int
@@ -247,19 +201,13 @@ class SessionFeeWaived(SessionEvent):
     no_show_reverted: bool = False
 
 
-class SessionOverdue(SessionEvent):
+class SessionOverdue(SessionEvent, type="session.overdue", announced=False):
     """A session is still in progress a day after its end."""
-
-    type = "session.overdue"
-    announced = False
 
 
 @dataclass(frozen=True, kw_only=True)
-class SessionReminderSet(SessionEvent):
+class SessionReminderSet(SessionEvent, type="session.reminder_set", announced=False):
     """A reminder of a session to both parties, due at `remind_at` and of no use from `useful_until` on."""
-
-    type: ClassVar[str] = "session.reminder_set"
-    announced: ClassVar[bool] = False
 
     minutes_before: int
     remind_at: datetime
@@ -267,10 +215,8 @@ class SessionReminderSet(SessionEvent):
 
 
 @dataclass(frozen=True, kw_only=True)
-class GroupEvent(Event):
+class GroupEvent(Event, subject="booking"):
     """The fields of every event about the seats of a group session, as they are after it."""
-
-    subject: ClassVar[str] = "booking"
 
     booking_id: UUID
     mentor_profile_id: UUID
@@ -281,17 +227,12 @@ class GroupEvent(Event):
     seats_taken: int
 
 
-class GroupSessionFull(GroupEvent):
+class GroupSessionFull(GroupEvent, type="group_session.full"):
     """The last free seat of a group session has been taken."""
 
-    type = "group_session.full"
 
-
-class GroupSessionChanged(GroupEvent):
+class GroupSessionChanged(GroupEvent, type="group_session.changed", announced=False):
     """The number of seats has changed, or someone has left the waiting list; for live updates."""
-
-    type = "group_session.changed"
-    announced = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -306,23 +247,19 @@ class SeatEvent(GroupEvent):
 
 
 @dataclass(frozen=True, kw_only=True)
-class SeatJoined(SeatEvent):
+class SeatJoined(SeatEvent, type="seat.joined"):
     """A participant has joined a group session, for the price or with a bundle."""
-
-    type: ClassVar[str] = "seat.joined"
 
     price_amount: int
     product_id: UUID | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
-class SeatLeft(SeatEvent):
+class SeatLeft(SeatEvent, type="seat.left"):
     """A participant has left a group session, by its policy at that moment; money in minor units.
 
     `late`: inside the policy's window.
     """
-
-    type: ClassVar[str] = "seat.left"
 
     late: bool
     fee_amount: int
@@ -332,13 +269,11 @@ class SeatLeft(SeatEvent):
 
 
 @dataclass(frozen=True, kw_only=True)
-class SeatRefunded(SeatEvent):
+class SeatRefunded(SeatEvent, type="seat.refunded"):
     """The price of a group's seat is refunded: the session was cancelled, or the fee for leaving late is waived.
 
     `refund_amount` comes back now. `waived`: it is the fee of a seat that was left late.
     """
-
-    type: ClassVar[str] = "seat.refunded"
 
     refund_amount: int
     credit_returned: bool | None
@@ -347,43 +282,35 @@ class SeatRefunded(SeatEvent):
 
 
 @dataclass(frozen=True, kw_only=True)
-class WaitlistEvent(GroupEvent):
+class WaitlistEvent(GroupEvent, announced=False):
     """The fields of every event about one person on the waiting list of a group session."""
-
-    announced: ClassVar[bool] = False
 
     user_id: UUID
 
 
 @dataclass(frozen=True, kw_only=True)
-class WaitlistOffered(WaitlistEvent):
+class WaitlistOffered(WaitlistEvent, type="waitlist.offered"):
     """A seat is kept for the first in line until `expires_at`."""
-
-    type: ClassVar[str] = "waitlist.offered"
 
     expires_at: datetime
 
 
 @dataclass(frozen=True, kw_only=True)
-class WaitlistDropped(WaitlistEvent):
+class WaitlistDropped(WaitlistEvent, type="waitlist.dropped"):
     """A person is no longer on the waiting list.
 
     `reason`: the offer has `lapsed`, the session has `begun`, or it is `cancelled`.
     """
 
-    type: ClassVar[str] = "waitlist.dropped"
-
     reason: str
 
 
 @dataclass(frozen=True, kw_only=True)
-class BundleEvent(Event):
+class BundleEvent(Event, subject="bundle_purchase"):
     """The fields of every event about a bundle.
 
     `status` is active, exhausted or expired; `valid_to` is exclusive, and None for no end.
     """
-
-    subject: ClassVar[str] = "bundle_purchase"
 
     bundle_purchase_id: UUID
     mentee_user_id: UUID
@@ -396,47 +323,32 @@ class BundleEvent(Event):
     valid_to: datetime | None
 
 
-class BundleAwaitingPayment(BundleEvent):
+class BundleAwaitingPayment(BundleEvent, type="bundle.awaiting_payment", announced=False):
     """A mentee buys a bundle, and its payment is awaited."""
 
-    type = "bundle.awaiting_payment"
-    announced = False
 
-
-class BundlePurchased(BundleEvent):
+class BundlePurchased(BundleEvent, type="bundle.purchased"):
     """A mentee has bought a bundle, and paid it where it is paid before."""
 
-    type = "bundle.purchased"
 
-
-class BundleExhausted(BundleEvent):
+class BundleExhausted(BundleEvent, type="bundle.exhausted"):
     """The last session of a bundle has been used."""
-
-    type = "bundle.exhausted"
 
 
 @dataclass(frozen=True, kw_only=True)
-class BundleExpired(BundleEvent):
+class BundleExpired(BundleEvent, type="bundle.expired"):
     """The validity of a bundle has ended; the sessions that were left in it can no longer be used."""
-
-    type: ClassVar[str] = "bundle.expired"
 
     expired_sessions: int
 
 
-class BundleValiditySet(BundleEvent):
+class BundleValiditySet(BundleEvent, type="bundle.validity_set", announced=False):
     """A bundle is valid until `valid_to` from now on: by its purchase, an operator, or a credit that came back."""
-
-    type = "bundle.validity_set"
-    announced = False
 
 
 @dataclass(frozen=True, kw_only=True)
-class ReviewUnlocked(Event):
+class ReviewUnlocked(Event, type="review.unlocked", subject="session"):
     """A mentee of a completed session may review it, until `expires_at`."""
-
-    type: ClassVar[str] = "review.unlocked"
-    subject: ClassVar[str] = "session"
 
     session_id: UUID
     booking_id: UUID
@@ -446,11 +358,8 @@ class ReviewUnlocked(Event):
 
 
 @dataclass(frozen=True, kw_only=True)
-class ReviewSubmitted(Event):
+class ReviewSubmitted(Event, type="review.submitted", subject="review"):
     """A mentee has reviewed a session; the text is among the mentor's reviews."""
-
-    type: ClassVar[str] = "review.submitted"
-    subject: ClassVar[str] = "review"
 
     review_id: UUID
     session_id: UUID
@@ -459,11 +368,8 @@ class ReviewSubmitted(Event):
 
 
 @dataclass(frozen=True, kw_only=True)
-class AvailabilityChanged(Event):
+class AvailabilityChanged(Event, type="availability.changed", subject="mentor_profile"):
     """A mentor's bookable times have changed: `changed` is `hours`, `dates`, `time_off`, `rules` or `calendars`."""
-
-    type: ClassVar[str] = "availability.changed"
-    subject: ClassVar[str] = "mentor_profile"
 
     mentor_profile_id: UUID
     changed: str
@@ -471,24 +377,18 @@ class AvailabilityChanged(Event):
 
 
 @dataclass(frozen=True, kw_only=True)
-class AvailabilityAnnouncementSet(Event):
-    """A mentor's bookable times keep changing: what is held back is announced at `announce_at`, all at once."""
-
-    type: ClassVar[str] = "availability.announcement_set"
-    subject: ClassVar[str] = "mentor_profile"
-    announced: ClassVar[bool] = False
+class AvailabilityAnnouncementSet(
+    Event, type="availability.announcement_set", subject="mentor_profile", announced=False
+):
+    """A mentor's bookable times keep changing: all changes are announced at `announce_at`."""
 
     mentor_profile_id: UUID
     announce_at: datetime
 
 
 @dataclass(frozen=True, kw_only=True)
-class CalendarFeedScheduled(Event):
+class CalendarFeedScheduled(Event, type="calendar_feed.scheduled", subject="calendar_feed", announced=False):
     """A mentor's outside calendar is to be read at `fetch_at`, and again and again from then on."""
-
-    type: ClassVar[str] = "calendar_feed.scheduled"
-    subject: ClassVar[str] = "calendar_feed"
-    announced: ClassVar[bool] = False
 
     calendar_feed_id: UUID
     mentor_profile_id: UUID
@@ -496,14 +396,11 @@ class CalendarFeedScheduled(Event):
 
 
 @dataclass(frozen=True, kw_only=True)
-class HoldEvent(Event):
+class HoldEvent(Event, subject="hold", announced=False):
     """The fields of every event about a hold: the time that it blocks, with the listing's buffers; never whose it is.
 
     The database records these events (`record_hold`) for live updates; no effect follows from them.
     """
-
-    subject: ClassVar[str] = "hold"
-    announced: ClassVar[bool] = False
 
     hold_id: UUID
     mentor_profile_id: UUID
@@ -511,98 +408,69 @@ class HoldEvent(Event):
     end_time: datetime
 
 
-class CalendarTaken(HoldEvent):
+class CalendarTaken(HoldEvent, type="calendar.taken"):
     """A mentee holds a time of a mentor."""
 
-    type = "calendar.taken"
 
-
-class CalendarFreed(HoldEvent):
+class CalendarFreed(HoldEvent, type="calendar.freed"):
     """A hold has ended: released, consumed by a booking, replaced, expired, or by time off."""
-
-    type = "calendar.freed"
 
 
 @dataclass(frozen=True, kw_only=True)
-class EmailChangeEvent(Event):
+class EmailChangeEvent(Event, subject="user", announced=False):
     """The fields of every event about a change of a user's mail address; the addresses are in no event."""
-
-    subject: ClassVar[str] = "user"
-    announced: ClassVar[bool] = False
 
     user_id: UUID
     email_change_id: UUID
 
 
-class EmailChangeRequested(EmailChangeEvent):
+class EmailChangeRequested(EmailChangeEvent, type="user.email_change_requested"):
     """A user has entered another mail address, which is theirs once they confirm it."""
 
-    type = "user.email_change_requested"
 
-
-class EmailChanged(EmailChangeEvent):
+class EmailChanged(EmailChangeEvent, type="user.email_changed"):
     """A user has confirmed another mail address."""
-
-    type = "user.email_changed"
 
 
 @dataclass(frozen=True, kw_only=True)
-class WebhookPinged(Event):
+class WebhookPinged(Event, type="webhook.ping", subject="webhook_endpoint", announced=False):
     """A test message to one endpoint, to see whether it answers."""
-
-    type: ClassVar[str] = "webhook.ping"
-    subject: ClassVar[str] = "webhook_endpoint"
-    announced: ClassVar[bool] = False
 
     webhook_endpoint_id: UUID
 
 
 @dataclass(frozen=True, kw_only=True)
-class WebhookExampleAsked(Event):
+class WebhookExampleAsked(Event, type="webhook.example", subject="webhook_endpoint", announced=False):
     """An example of a message, sent to one endpoint at its owner's request."""
-
-    type: ClassVar[str] = "webhook.example"
-    subject: ClassVar[str] = "webhook_endpoint"
-    announced: ClassVar[bool] = False
 
     webhook_endpoint_id: UUID
     example_type: str
 
 
 @dataclass(frozen=True, kw_only=True)
-class WebhookEndpointEvent(Event):
+class WebhookEndpointEvent(Event, subject="webhook_endpoint"):
     """The fields of every event about an endpoint's health; mentors are sent the events of their own endpoints."""
-
-    subject: ClassVar[str] = "webhook_endpoint"
 
     webhook_endpoint_id: UUID
     mentor_profile_id: UUID | None
 
 
 @dataclass(frozen=True, kw_only=True)
-class WebhookEndpointExhausted(WebhookEndpointEvent):
+class WebhookEndpointExhausted(WebhookEndpointEvent, type="webhook_endpoint.exhausted", announced=False):
     """A message to the endpoint has used up its attempts, the first one since the endpoint's last success."""
-
-    type: ClassVar[str] = "webhook_endpoint.exhausted"
-    announced: ClassVar[bool] = False
 
     last_error: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
-class WebhookEndpointFailing(WebhookEndpointEvent):
+class WebhookEndpointFailing(WebhookEndpointEvent, type="webhook_endpoint.failing", announced=False):
     """The endpoint has accepted nothing for three days or longer; it is disabled after five at the earliest."""
-
-    type: ClassVar[str] = "webhook_endpoint.failing"
-    announced: ClassVar[bool] = False
 
     last_error: str | None = None
 
 
-class WebhookEndpointDisabled(WebhookEndpointEvent):
+class WebhookEndpointDisabled(WebhookEndpointEvent, type="webhook_endpoint.disabled"):
     """The endpoint is sent nothing until it answers a ping that its owner requests."""
-
-    type = "webhook_endpoint.disabled"
 
 
 def event_types() -> Mapping[str, type[Event]]:
