@@ -18,6 +18,7 @@ from tests.api.test_email_changes import NEW, link_to
 from tests.application import World, as_mentor, as_user
 from tests.concurrency.racing import ROUNDS, Race
 from tests.queries import scalar, scalars
+from workflows.accounts.records import Mentor
 from workflows.action_links.link import Action
 from workflows.bookings.records import Booking
 
@@ -35,12 +36,16 @@ def _count(engine: Engine, event_type: str) -> Any:
     return scalar(engine, select(func.count()).where(events.c.type == event_type))
 
 
-def test_of_several_forms_of_one_link_one_acts(engine: Engine, race: Race) -> None:
-    world = World.on(engine)
+def _drafts(engine: Engine) -> tuple[Mentor, list[Booking]]:
+    """A mentor, and a request for each round."""
     with engine.begin() as db:
         mentor = factories.make_mentor(db)
         listing = factories.make_listing(db, mentor)
-        drafts = [factories.make_booking(db, listing=listing) for _ in range(ROUNDS)]
+        return mentor, [factories.make_booking(db, listing=listing) for _ in range(ROUNDS)]
+
+
+def test_of_several_forms_of_one_link_one_acts(engine: Engine, race: Race) -> None:
+    world, (mentor, drafts) = World.on(engine), _drafts(engine)
     for draft in drafts:
         path = signed(Action.ACCEPT, draft.id, mentor.user_id)
         assert _statuses(race, world, [path] * FORMS) == {200: 1, 410: FORMS - 1}
@@ -49,11 +54,7 @@ def test_of_several_forms_of_one_link_one_acts(engine: Engine, race: Race) -> No
 
 
 def test_of_two_decisions_one_counts(engine: Engine, race: Race) -> None:
-    world = World.on(engine)
-    with engine.begin() as db:
-        mentor = factories.make_mentor(db)
-        listing = factories.make_listing(db, mentor)
-        drafts = [factories.make_booking(db, listing=listing) for _ in range(ROUNDS)]
+    world, (mentor, drafts) = World.on(engine), _drafts(engine)
     for draft in drafts:
         links = [signed(action, draft.id, mentor.user_id) for action in (Action.ACCEPT, Action.DECLINE)]
         assert _statuses(race, world, links) == {200: 1, 400: 1}
@@ -61,11 +62,7 @@ def test_of_two_decisions_one_counts(engine: Engine, race: Race) -> None:
 
 
 def test_a_link_and_the_application_decide_once(engine: Engine, race: Race) -> None:
-    world = World.on(engine)
-    with engine.begin() as db:
-        mentor = factories.make_mentor(db)
-        listing = factories.make_listing(db, mentor)
-        drafts = [factories.make_booking(db, listing=listing) for _ in range(ROUNDS)]
+    world, (mentor, drafts) = World.on(engine), _drafts(engine)
     for draft in drafts:
         path, link = f"/bookings/{draft.id}/decline", signed(Action.ACCEPT, draft.id, mentor.user_id)
         calls = [
@@ -90,11 +87,7 @@ def test_one_of_two_users_confirms_an_address(engine: Engine, race: Race) -> Non
 
 
 def test_no_link_acts_after_it_was_ended(engine: Engine, race: Race) -> None:
-    world = World.on(engine)
-    with engine.begin() as db:
-        mentor = factories.make_mentor(db)
-        listing = factories.make_listing(db, mentor)
-        drafts = [factories.make_booking(db, listing=listing) for _ in range(ROUNDS)]
+    world, (mentor, drafts) = World.on(engine), _drafts(engine)
     headers, decided = as_mentor(mentor), select(bookings.c.status)
 
     def end() -> str:

@@ -188,26 +188,16 @@ def test_time_off_leaves_a_session_that_is_just_being_started(engine: Engine) ->
     assert states == {first.id: SessionStatus.IN_PROGRESS, other.id: SessionStatus.CANCELLED}
 
 
-def test_no_acceptance_in_time_off_being_taken(engine: Engine) -> None:
+@pytest.mark.parametrize(("change", "code"), [("take_off", "outside_hours"), ("become_busy", "slot_taken")])
+def test_no_acceptance_while_its_time_is_being_taken(engine: Engine, change: str, code: str) -> None:
     start = factories.next_slot()
     with engine.begin() as db:
         offers, (mentee,) = Offers(db), _people(db, 1)
         draft = offers.request(mentee, start)(db)
-    accept = partial(factories.accept_booking, booking=draft)
-    (outcome,) = _booked_meanwhile(engine, offers.take_off(start, start + HOUR), accept)
+    taken = offers.take_off(start, start + HOUR) if change == "take_off" else offers.become_busy(start)
+    (outcome,) = _booked_meanwhile(engine, taken, partial(factories.accept_booking, booking=draft))
     assert isinstance(outcome, DomainError)
-    assert outcome.code == "outside_hours"
-
-
-def test_no_acceptance_while_becoming_busy_elsewhere(engine: Engine) -> None:
-    start = factories.next_slot()
-    with engine.begin() as db:
-        offers, (mentee,) = Offers(db), _people(db, 1)
-        draft = offers.request(mentee, start)(db)
-    accept = partial(factories.accept_booking, booking=draft)
-    (outcome,) = _booked_meanwhile(engine, offers.become_busy(start), accept)
-    assert isinstance(outcome, DomainError)
-    assert outcome.code == "slot_taken"
+    assert outcome.code == code
 
 
 @pytest.mark.parametrize("way", ["book", "book_individually", "accept"])

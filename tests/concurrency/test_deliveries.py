@@ -148,32 +148,6 @@ LEFT_BY_COURSE = {
 }
 
 
-@pytest.mark.parametrize("called_again", [False, True], ids=["fresh", "called for again"])
-@pytest.mark.parametrize("deliver", [_at_once, _one_after_another])
-def test_five_copies_of_a_courses_tasks_do_what_one_does(
-    engine: Engine, race: Race, deliver: Deliver, called_again: bool
-) -> None:
-    harness = Harness(engine)
-    copies = Copies(harness, race, deliver, called_again)
-    with harness.transactions() as db:
-        life = teach(db)
-    copies.work_off()
-    with harness.transactions() as db:
-        leave_group(db, life)
-    copies.work_off()
-    harness.let_time_pass("waitlist.expire")
-    copies.work_off()
-    with harness.transactions() as db:
-        end_groups(db, life)
-    copies.work_off()
-    harness.let_time_pass("notifications.bundle_expiring")
-    copies.work_off()
-    harness.let_time_pass()
-    copies.work_off()
-    assert {key.effect for key in copies.delivered} >= OF_COURSES
-    copies.require_once(LEFT_BY_COURSE)
-
-
 # The rows that the life of two prepaid bookings leaves behind: one paid and refunded, the other lapsed.
 LEFT_BY_PAYMENTS = {
     "SELECT count(*) FROM sessions": 1,
@@ -200,28 +174,41 @@ LEFT_BY_PAYMENTS = {
 }
 
 
+# By its first step: the life's other steps, with the effects whose timers are due before each, and the rows it leaves.
+LIVES: dict[Callable[..., Any], tuple[list[tuple[Callable[..., object] | None, str | None]], set[str], dict[str, int]]]
+LIVES = {
+    teach: (
+        [(leave_group, None), (None, "waitlist.expire"), (end_groups, None), (None, "notifications.bundle_expiring")],
+        OF_COURSES,
+        LEFT_BY_COURSE,
+    ),
+    await_payments: ([(pay, None), (None, "payments.lapse"), (refund, None)], OF_PAYMENTS, LEFT_BY_PAYMENTS),
+}
+
+
 @pytest.mark.parametrize("called_again", [False, True], ids=["fresh", "called for again"])
 @pytest.mark.parametrize("deliver", [_at_once, _one_after_another])
-def test_five_copies_of_a_payments_tasks_do_what_one_does(
-    engine: Engine, race: Race, deliver: Deliver, called_again: bool
+@pytest.mark.parametrize("begin", LIVES)
+def test_five_copies_of_a_lifes_tasks_do_what_one_does(
+    engine: Engine, race: Race, begin: Callable[..., Any], deliver: Deliver, called_again: bool
 ) -> None:
+    steps, effects, left_behind = LIVES[begin]
     harness = Harness(engine)
     copies = Copies(harness, race, deliver, called_again)
     with harness.transactions() as db:
-        life = await_payments(db)
+        life = begin(db)
     copies.work_off()
-    with harness.transactions() as db:
-        pay(db, life)
-    copies.work_off()
-    harness.let_time_pass("payments.lapse")
-    copies.work_off()
-    with harness.transactions() as db:
-        refund(db, life)
-    copies.work_off()
+    for step, timer in steps:
+        if step is None:
+            harness.let_time_pass(timer)
+        else:
+            with harness.transactions() as db:
+                step(db, life)
+        copies.work_off()
     harness.let_time_pass()
     copies.work_off()
-    assert {key.effect for key in copies.delivered} >= OF_PAYMENTS
-    copies.require_once(LEFT_BY_PAYMENTS)
+    assert {key.effect for key in copies.delivered} >= effects
+    copies.require_once(left_behind)
 
 
 @pytest.mark.parametrize("called_again", [False, True], ids=["fresh", "called for again"])
