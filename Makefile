@@ -16,7 +16,7 @@ FIND_PYTHON = for candidate in $(PYTHON) python3 python3.14 python3.13 python3.1
 	$$candidate -c 'import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 \
 	&& echo $$candidate && exit; done; exit 1
 
-.PHONY: help setup component api-types demo up dev test test-browser test-alerts check fuzz pentest faults-long bench lock clean
+.PHONY: help setup component api-types demo up dev texts test test-browser test-alerts check fuzz pentest faults-long bench lock clean
 
 help: ## Show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
@@ -44,6 +44,14 @@ up: $(READY) ## Run the system until Ctrl-C
 
 dev: $(READY) ## Run the system and start its parts again when their code changes
 	@$(BIN)/tutelage up --reload $(ARGS)
+
+# Options of `extract`, as in tests/unit/test_catalogues.py.
+TEXTS = workflows/locales/messages.pot
+texts: $(READY) ## Collect the texts of mails and pages for the catalogues, and add new ones to ours
+	@$(BIN)/pybabel -q extract -F pyproject.toml -k gettext_noop -k Kind:1 --add-location=file --omit-header \
+		--width=110 -o $(TEXTS) api workflows workers
+	@$(BIN)/pybabel -q update --ignore-pot-creation-date --no-fuzzy-matching --ignore-obsolete --width=110 \
+		-l de -i $(TEXTS) -o workflows/locales/de.po
 
 test: $(READY) ## Run all tests against a real PostgreSQL and a real Valkey (ARGS=... goes to pytest)
 	@$(BIN)/python -m pytest -n $(JOBS) --dist loadfile $(ARGS)

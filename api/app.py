@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from functools import cached_property, partial
+from pathlib import Path
 from threading import BoundedSemaphore
 from typing import TYPE_CHECKING, TypeVar
 
@@ -62,6 +63,7 @@ from infrastructure.transactions import Transactions, WakeupSink, metered
 from infrastructure.wakeups import WakeupQueue
 from models.engine import create
 from workflows.events import subscriptions
+from workflows.kernel.language import use_languages
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
@@ -153,6 +155,7 @@ def create_app(
     app.url_map.merge_slashes = False
     app.extensions[EXTENSION] = make_state(chosen, engine, wakeups)
     subscriptions.activate_policy(operator_policy(chosen))
+    use_languages(chosen.default_locale, Path(chosen.templates_folder) if chosen.templates_folder else None)
     newest_revision()
     requests.register(app)
     audit.register(app)

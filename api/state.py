@@ -17,12 +17,13 @@ from api.limits.rate_limits import RateLimits
 from api.readiness import Readiness
 from config.sealing import Sealer
 from config.settings import Settings
-from infrastructure.operator_policy import operator_policy
+from infrastructure.operator_policy import brand, operator_policy
 from infrastructure.transactions import Transactions, WakeupSink
 from infrastructure.wakeups import WakeupQueue
 from models.payments import PaymentMode
 from workflows.bookings.insert import DraftLimits
 from workflows.kernel.operator_policy import OperatorPolicy
+from workflows.notifications.texts import Brand
 from workflows.sessions.meeting import MeetingService
 from workflows.webhooks.quotas import MessageQuotas
 
@@ -70,6 +71,10 @@ class AppState:
         return MessageQuotas(
             chosen.webhook_pings_per_hour, chosen.webhook_resends_per_hour, chosen.webhook_recoveries_per_hour
         )
+
+    @property
+    def brand(self) -> Brand:
+        return brand(self.settings)
 
     @property
     def meetings(self) -> MeetingService:

@@ -34,6 +34,7 @@ from config.settings import Settings, SettingsError, misspelling, misspelt_setti
 from infrastructure.broker import broker_settings
 from models.engine import create, missing_settings
 from workers.transports.apprise import AppriseTransport
+from workflows.kernel.catalogues import untranslated
 from workflows.kernel.zone_rules import COMPARED_YEARS, VERSION, differing_zones, used_zones
 from workflows.notifications.templating import template_errors
 from workflows.privacy.reencryption import SEALED_TABLES, rows_left, rows_under_unknown_keys
@@ -129,7 +130,12 @@ def templates_can_be_used(_setup: Setup) -> str:
         return "Mails and notifications use the built-in texts."
     if found := template_errors(Path(folder)):
         raise Problem("\n         ".join(found))
-    return f"The templates in {folder} can be used."
+    lacking = [
+        f"{name} lacks {len(texts)} texts, which stay in English: “{texts[0]}” is the first."
+        for name, texts in untranslated(Path(folder)).items()
+        if texts
+    ]
+    return " ".join([f"The templates in {folder} can be used.", *lacking])
 
 
 def channels_can_be_used(_setup: Setup) -> str:

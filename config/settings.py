@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, fields
 from difflib import get_close_matches
+from email.utils import parseaddr
 from functools import cache
 from importlib import import_module
 from importlib.util import find_spec
@@ -25,6 +26,7 @@ from dotenv import load_dotenv
 from environs import Env, ValidationError, validate
 
 from config.addresses import ANY_ORIGIN, NO_LINKS, require_app_url, require_meeting_link, require_origin
+from config.brand import require_colour, require_logo_url, require_name
 from config.limits import Network, RateLimit, TrustedProxies, rate_limit, trusted_proxies
 from config.mail_server import mail_server
 from config.publishable_keys import require_publishable_key
@@ -36,7 +38,7 @@ Value = TypeVar("Value")
 ENVIRONMENTS = ("development", "production")
 NOTICE_KINDS = ("session_created", "session_cancelled", "webhook_endpoint_disabled")
 LOOPBACK: list[Network] = [ip_network("127.0.0.0/8"), ip_network("::1/128")]
-MAIL_AS_FILES = "files"
+MAIL_AS_FILES, MAIL_OFF = "files", "off"
 DEFAULT_MEETING_URL = "https://meet.jit.si/{room}"
 # The name is the target of deliveries, and shown in them.
 NAMED_CHANNEL = re.compile("([a-z][a-z0-9_-]{0,31})=(.+)")
@@ -108,6 +110,10 @@ def _numbers(
 
 _REMINDERS = _numbers(1, REMINDER_LIMIT_MINUTES, range(MAX_REMINDERS + 1), "minutes before the start")
 _RETRIES = _numbers(0.001, RETRY_LIMIT_SECONDS, range(1, MAX_RETRIES + 1), "seconds", repeated=True)
+_LOCALE = validate.Regexp(
+    r"[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*\Z", error="Must be a language tag (BCP 47), such as de or de-AT."
+)
+_MAIL_ADDRESS = re.compile(r"[^\s@<>,;]+@[^\s@<>,;]+")
 _BASE_URL = validate.URL(schemes={"http", "https"}, require_tld=False)
 
 
@@ -216,8 +222,8 @@ def _mail(env: Env) -> str | None:
     # Login shells name the user's mailbox so.
     if not said or said.startswith("/"):
         return None
-    if said != MAIL_AS_FILES:
-        raise SettingsError(f"MAIL must be {MAIL_AS_FILES}, or not be set.")
+    if said not in (MAIL_AS_FILES, MAIL_OFF):
+        raise SettingsError(f"MAIL must be {MAIL_AS_FILES} or {MAIL_OFF}, or not be set.")
     return said
 
 
@@ -242,6 +248,11 @@ def _app_url(name: str) -> str | None:
 def _app_page(address: str) -> None:
     if address:
         require_app_url(address)
+
+
+def _mail_address(given: str) -> None:
+    if given and not _MAIL_ADDRESS.fullmatch(parseaddr(given)[1]):
+        raise ValidationError("Must be a mail address, such as Help <help@example.org>.")
 
 
 def _sentry_dsn(dsn: str) -> None:
@@ -332,10 +343,15 @@ class Settings:
     smtp_url: str | None = _text("SMTP_URL")
     mail: str | None = _setting(lambda env: _mail(env))
     mail_from: str = _setting(lambda env: env.str("MAIL_FROM", "Tutelage <no-reply@tutelage.example>"))
+    mail_reply_to: str | None = _setting(lambda env: env.str("MAIL_REPLY_TO", "", validate=_mail_address) or None)
     mail_folder: str = _setting(lambda env: env.str("MAIL_FOLDER", ".data/mail"))
     mail_gather_after: int = _whole("MAIL_GATHER_AFTER", 10, 0, 10_000)
     operations_mail: str | None = _text("OPERATIONS_MAIL")
     templates_folder: str | None = _text("TEMPLATES_FOLDER")
+    default_locale: str = _setting(lambda env: env.str("DEFAULT_LOCALE", "en", validate=_LOCALE))
+    brand_name: str | None = _setting(lambda env: env.str("BRAND_NAME", "", validate=require_name) or None)
+    brand_logo_url: str | None = _setting(lambda env: env.str("BRAND_LOGO_URL", "", validate=require_logo_url) or None)
+    brand_colour: str | None = _setting(lambda env: env.str("BRAND_COLOUR", "", validate=require_colour) or None)
     # Separated by spaces: such a URL may hold commas.
     apprise_channels: dict[str, str] = _setting(  # noqa: RUF009 - it makes a field
         lambda env: _channels(env.str("APPRISE_URLS", "").split()), shown=False, variable="APPRISE_URLS"
@@ -508,11 +524,11 @@ def _check_mail_server(chosen: Any) -> None:
 
 def _check_where_mail_goes(chosen: Any) -> None:
     if chosen.smtp_url and chosen.mail:
-        raise SettingsError("MAIL=files sends no mail, and SMTP_URL sends it: set one of them.")
+        raise SettingsError(f"MAIL={chosen.mail} sends no mail, and SMTP_URL sends it: set one of them.")
     if chosen.environment == "production" and not (chosen.smtp_url or chosen.mail):
         raise SettingsError(
             "SMTP_URL must name a mail server in production; MAIL=files keeps mails as files in MAIL_FOLDER instead,"
-            " where they count as sent."
+            " where they count as sent, and MAIL=off sends none."
         )
 
 

@@ -1,9 +1,13 @@
-"""The operator policy, read from the settings."""
+"""The operator policy and brand, read from the settings."""
 
 from __future__ import annotations
 
+from email.utils import parseaddr
+
+from config.brand import readable_on
 from config.settings import Settings
 from workflows.kernel.operator_policy import DEFAULT_POLICY, OperatorPolicy
+from workflows.notifications.texts import Brand
 
 
 def operator_policy(chosen: Settings) -> OperatorPolicy:
@@ -18,4 +22,13 @@ def operator_policy(chosen: Settings) -> OperatorPolicy:
         calendar_feed_minutes=chosen.calendar_feed_minutes,
         calendar_stale_hours=chosen.calendar_stale_hours,
         mail_gather_after=chosen.mail_gather_after,
+    )
+
+
+def brand(chosen: Settings) -> Brand:
+    colour = chosen.brand_colour
+    return Brand(
+        name=chosen.brand_name or parseaddr(chosen.mail_from)[0] or "Tutelage",
+        logo_url=chosen.brand_logo_url,
+        **({"colour": colour, "text_colour": readable_on(colour)} if colour else {}),
     )

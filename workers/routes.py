@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from config.settings import Settings
+from config.settings import MAIL_OFF, Settings
 from config.signed_links import Signer
+from infrastructure.operator_policy import brand
 from workers.outbound import Route, SenderPool
 from workers.transports import NotConfigured, Transport
 from workers.transports.protection import Breaker, Protected, Shares
@@ -88,13 +89,25 @@ def _channels(chosen: Settings) -> Route[Any]:
 
 
 def _mail(chosen: Settings, senders: int) -> Route[Mail]:
+    if chosen.mail == MAIL_OFF:
+        return Route(NotConfigured("Mails are switched off: MAIL=off."), SenderPool(1))
     from workers.transports.mail import FolderTransport, MailIdentity  # noqa: PLC0415
 
     signer = Signer(chosen.signing_keys, UNSUBSCRIBE_PURPOSE)
     operators = chosen.operations_mail or chosen.mail_from
     app_urls = {AppPage(name): url for name, url in chosen.app_urls.items()}
     meetings, links = MeetingService(chosen.meeting_url), Signer(chosen.signing_keys, LINK_PURPOSE)
-    identity = MailIdentity(chosen.mail_from, operators, chosen.public_url, signer, meetings, links, app_urls)
+    identity = MailIdentity(
+        chosen.mail_from,
+        operators,
+        chosen.public_url,
+        signer,
+        meetings,
+        links,
+        app_urls,
+        brand=brand(chosen),
+        reply_to=chosen.mail_reply_to,
+    )
     transport: Transport[Mail] = FolderTransport(chosen.mail_folder, identity)
     if chosen.smtp_url:
         from workers.transports.smtp import SmtpTransport  # noqa: PLC0415

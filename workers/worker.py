@@ -30,6 +30,7 @@ from workers.routes import routes_of
 from workers.runner import DeliveryRunner
 from workflows.events.delivery import DeliveryKey
 from workflows.events.subscriptions import activate_policy
+from workflows.kernel.language import use_languages
 from workflows.notifications.texts import use_templates
 
 log = structlog.get_logger(__name__)
@@ -56,7 +57,9 @@ class Process:
 def current() -> Process:
     """This process's, made from its settings at the first use."""
     chosen = settings()
-    use_templates(Path(chosen.templates_folder) if chosen.templates_folder else None)
+    folder = Path(chosen.templates_folder) if chosen.templates_folder else None
+    use_templates(folder)
+    use_languages(chosen.default_locale, folder)
     # Threads that wait for the outside world hold no connection meanwhile, so that a few serve many.
     database = metered(
         engine.create(chosen.require_database_url(), pool_size=chosen.database_pool_size, name="tutelage-worker"),

@@ -14,6 +14,7 @@ from sqlalchemy import Connection
 from uuid_utils.compat import uuid7
 
 from api.schemas.people import NewUser
+from api.state import app_state
 from workflows.accounts.actions import register_newcomer, update_by_claims
 from workflows.identity.actor import Actor, Claim, authenticate
 from workflows.kernel.clock import zone
@@ -88,7 +89,7 @@ def _register(db: Connection, claim: Claim, **columns: Any) -> None:
     named: dict[str, Any] = {
         "id": claim.user_id or uuid7(),
         "external_id": claim.external_id,
-        **({"locale": locale} if locale else {}),
+        "locale": locale or app_state().settings.default_locale,
     }
     register_newcomer(db, **named, **account, **columns)
 

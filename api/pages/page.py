@@ -9,43 +9,62 @@ from __future__ import annotations
 from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from email.utils import parseaddr
 from enum import StrEnum
+from functools import cache
 from hashlib import sha256
 
-from flask import Response, request
+from flask import Response, g, request
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from api import errors
 from api.state import app_state
+from config.brand import origin_of
 from workflows.kernel.errors import DomainError
+from workflows.kernel.language import SOURCE_LANGUAGE, Language, gettext_noop, language_of, languages
+from workflows.notifications.texts import Brand
 
 HTML, JSON = "text/html", "application/json"
 _ENVIRONMENT = Environment(
     loader=PackageLoader("api"), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
 )
+_STYLE = _ENVIRONMENT.get_template("page.css.j2")
 _PAGE = _ENVIRONMENT.get_template("page.html.j2")
-# Our own text, and the only style that the policy admits.
-_STYLE = Markup(_ENVIRONMENT.get_template("page.css.j2").render())  # noqa: S704 - no variable is put into it
 # No scripts, no external resources and no framing, which clickjacking would need. The icon is an empty one: without it,
 # browsers ask for a file.
 _POLICY = (
-    f"default-src 'none'; style-src 'sha256-{b64encode(sha256(_STYLE.encode()).digest()).decode()}'; img-src data:;"
-    " base-uri 'none'; form-action {forms}; frame-ancestors 'none'"
+    "default-src 'none'; style-src 'sha256-{style}'; img-src {images}; base-uri 'none'; form-action {forms};"
+    " frame-ancestors 'none'"
 )
 _TITLES = {
-    400: "This is not possible",
-    403: "This is not possible",
-    404: "This link does not work",
-    409: "This is not possible",
-    410: "This link has been used",
-    412: "This has just been changed",
-    413: "This is too long",
-    415: "This is not possible",
-    429: "This has been done too often",
-    503: "Please try again in a moment",
+    400: gettext_noop("This is not possible"),
+    403: gettext_noop("This is not possible"),
+    404: gettext_noop("This link does not work"),
+    409: gettext_noop("This is not possible"),
+    410: gettext_noop("This link has been used"),
+    412: gettext_noop("This has just been changed"),
+    413: gettext_noop("This is too long"),
+    415: gettext_noop("This is not possible"),
+    429: gettext_noop("This has been done too often"),
+    503: gettext_noop("Please try again in a moment"),
 }
+
+
+def page_language() -> Language:
+    """The language of the reader of this page: of the user of its link, or as the browser asks."""
+    locale: str | None = g.get("page_locale") or request.accept_languages.best_match(languages())
+    return language_of(locale)
+
+
+def gettext(text: str, **values: object) -> str:
+    """A text of a page in its reader's language."""
+    return page_language().gettext(text, **values)
+
+
+@cache
+def _style(brand: Brand) -> Markup:
+    """Our own text, and the only style that the policy admits; the colours of a brand are checked as settings."""
+    return Markup(_STYLE.render(brand=brand, default_colour=Brand().colour))  # noqa: S704
 
 
 class FieldKind(StrEnum):
@@ -101,17 +120,24 @@ class Page:
         fields = [
             replace(each, value=entered.get(each.name, ""), error=found.get(each.name, "")) for each in self.form.fields
         ]
-        return replace(self, alert="Please check what you have entered.", form=replace(self.form, fields=fields))
+        return replace(
+            self, alert=gettext("Please check what you have entered."), form=replace(self.form, fields=fields)
+        )
 
 
 def html_page(page: Page, status: int = 200) -> Response:
     """The answer that shows a page; it is not indexed, and as every answer neither kept nor named to other sites."""
-    product = parseaddr(app_state().settings.mail_from)[0] or "Tutelage"
-    answer = Response(
-        _PAGE.render(page=page, style=_STYLE, product=product), status, content_type=f"{HTML}; charset=utf-8"
-    )
+    language, brand = page_language(), app_state().brand
+    style = _style(brand)
+    content = _PAGE.render(page=page, style=style, brand=brand, language=language, _=language.gettext)
+    answer = Response(content, status, content_type=f"{HTML}; charset=utf-8")
+    answer.headers["Content-Language"] = language.tag
     others = [page.form.leads_to] if page.form and page.form.leads_to else []
-    answer.headers["Content-Security-Policy"] = _POLICY.format(forms=" ".join(["'self'", *others]))
+    answer.headers["Content-Security-Policy"] = _POLICY.format(
+        style=b64encode(sha256(style.encode()).digest()).decode(),
+        images=" ".join(["data:", *([origin_of(brand.logo_url)] if brand.logo_url else [])]),
+        forms=" ".join(["'self'", *others]),
+    )
     answer.headers["X-Robots-Tag"] = "noindex, nofollow"
     return answer
 
@@ -129,17 +155,28 @@ def refusal_page(
     Args:
         default: which of the two for those that accept both.
         title: instead of the title by the status.
-        advice: instead of the error's own sentence.
+        advice: instead of the error's own sentence, in the reader's language.
         besides: the words and the address of a link below it.
     """
     answer = errors.answer(error)
     offered = sorted([HTML, JSON], key=lambda each: each != default)
     if request.accept_mimetypes.best_match(offered, default=default) == HTML:
-        sentence = advice or (error.message if isinstance(error, DomainError) else (answer.json or {})["message"])
-        chosen = title or _TITLES.get(answer.status_code, "Something went wrong")
-        page = html_page(Page(title=chosen, paragraphs=[sentence], besides=besides), answer.status_code)
+        said = error.message if isinstance(error, DomainError) else (answer.json or {})["message"]
+        chosen = title or _TITLES.get(answer.status_code, gettext_noop("Something went wrong"))
+        page = html_page(
+            Page(title=gettext(chosen), paragraphs=[advice or _translated(said)], besides=besides), answer.status_code
+        )
         if "Retry-After" in answer.headers:
             page.headers["Retry-After"] = answer.headers["Retry-After"]
         answer = page
-    answer.vary.add("Accept")
+    answer.vary.update(("Accept", "Accept-Language"))
     return answer
+
+
+def _translated(sentence: str) -> str:
+    """The sentence of a refusal; in another language, one for all that programs alone are told in detail."""
+    language = page_language()
+    translated = language.catalogue.gettext(sentence)
+    if translated == sentence and language.locale.language != SOURCE_LANGUAGE:
+        return language.gettext("Sign in to the application to see what is possible.")
+    return translated

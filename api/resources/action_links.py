@@ -19,13 +19,14 @@ from api.pages.act.decisions import DeclinePage
 from api.pages.act.joining import JoinPage
 from api.pages.act.reviewing import ReviewPage
 from api.pages.act.seats import accept_page
-from api.pages.page import HTML, html_page, refusal_page
+from api.pages.page import HTML, gettext, html_page, refusal_page
 from api.routes.blueprints import Area, refuses
 from api.routes.context import this_moment
 from api.routes.declaration import Declaration
 from api.routes.loaders import declares
 from api.state import app_state
 from config.signed_links import Forged, Signer
+from workflows.accounts.records import locale_of
 from workflows.action_links.link import (
     LINK_PURPOSE,
     NO_SUCH_LINK,
@@ -36,6 +37,7 @@ from workflows.action_links.link import (
     spend,
 )
 from workflows.kernel.errors import Conflict, DomainError, Gone, NotFound
+from workflows.kernel.language import gettext_noop
 
 action_links = Area(
     "Links in mails",
@@ -61,17 +63,17 @@ AUDITED_AS = {
 }
 # The titles of pages whose link has been used.
 USED = {
-    Action.ACCEPT: "You have already accepted this",
-    Action.DECLINE: "You have already declined this",
-    Action.CANCEL: "You have already cancelled this",
-    Action.REVIEW: "You have already sent your review",
-    Action.CONFIRM_MAIL: "You have already confirmed this address",
+    Action.ACCEPT: gettext_noop("You have already accepted this"),
+    Action.DECLINE: gettext_noop("You have already declined this"),
+    Action.CANCEL: gettext_noop("You have already cancelled this"),
+    Action.REVIEW: gettext_noop("You have already sent your review"),
+    Action.CONFIRM_MAIL: gettext_noop("You have already confirmed this address"),
 }
 _EXAMPLE = "<!doctype html>\n<title>Accept this request?</title>\n"
 _FORM_TYPES = ("application/x-www-form-urlencoded", "multipart/form-data")
 _FILLED_IN = {"schema": {"type": "object"}, "example": {"reason": "I am travelling that week."}}
-_HAS_CHANGED = "This has just been changed. Look at it again to see its present state."
-_PENDING = "The session is being booked. Look at it again in a moment."
+_HAS_CHANGED = gettext_noop("This has just been changed. Look at it again to see its present state.")
+_PENDING = gettext_noop("The session is being booked. Look at it again in a moment.")
 _FORM = {
     "requestBody": {
         "description": "The fields of the page's form: `reason`, `refundRequested`, `rating`, `comment`, `quoted`.",
@@ -150,13 +152,18 @@ def show_refusal(error: Exception) -> Response:
     elif isinstance(error, Gone):
         title = g.get("used_up")
     elif isinstance(error, NotFound) and error.message == NO_SUCH_LINK:
-        advice = f"{error.message} If you have copied it, check that it is whole; else sign in to the application."
+        advice = " ".join(
+            (
+                gettext(NO_SUCH_LINK),
+                gettext("If you have copied it, check that it is whole; else sign in to the application."),
+            )
+        )
     elif isinstance(error, DomainError):
         known = {"invalid_transition": _HAS_CHANGED, "session_pending": _PENDING, **g.get("advice", {})}
-        advice = known.get(error.code, "")
-        title = "Please try again in a moment" if error.code == "session_pending" else None
+        advice = gettext(known[error.code]) if error.code in known else ""
+        title = gettext_noop("Please try again in a moment") if error.code == "session_pending" else None
         can_look_again = bool(advice)
-    besides = ("Look at it again", "") if can_look_again else None
+    besides = (gettext("Look at it again"), "") if can_look_again else None
     answer = refusal_page(error, default=HTML, title=title, advice=advice, besides=besides)
     if isinstance(error, Closed | Conflict) and request.method in READ_METHODS and answer.mimetype == HTML:
         # The page is there; it tells where things stand.
@@ -183,5 +190,6 @@ def _link(signed: str) -> ActionLink:
     if link.action not in PAGES:
         raise NotFound(NO_SUCH_LINK)
     g.used_up = USED.get(link.action)
+    g.page_locale = locale_of(database(), link.user_id)
     name_actor(f"user:{link.user_id}")
     return link

@@ -70,7 +70,7 @@ def create_user(context: RequestContext[None], body: dict[str, Any]) -> WithHead
 
     For operators, on behalf of the identity provider. Mail addresses are unique regardless of case.
     """
-    user = register_user(context.db, actor=context.actor, **body)
+    user = register_user(context.db, actor=context.actor, **{"locale": app_state().settings.default_locale, **body})
     return tagged(user, Location=f"/users/{user.id}")
 
 

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from flask import Response
+from flask import Response, g
 
 from api.audit.entries import expect_entry
 from api.database import database
 from api.http.requests import name_actor
-from api.pages.page import HTML, JSON, Form, Page, html_page, refusal_page
+from api.pages.page import HTML, JSON, Form, Page, gettext, html_page, refusal_page
 from api.routes.blueprints import Area, refuses
 from api.routes.declaration import Declaration
 from api.routes.loaders import declares
 from api.state import app_state
 from config.signed_links import Forged, Signer
+from workflows.accounts.records import locale_of
 from workflows.kernel.errors import NotFound
 from workflows.notifications.kinds import KINDS
 from workflows.notifications.preferences import (
@@ -38,9 +39,10 @@ def get_unsubscribe_page(signed: str) -> Response:
 
     GET changes nothing, since virus scanners follow every link in a mail.
     """
-    sentence = KINDS[_choice(signed, acts=False).kind].sentence
-    form = Form(submit="Unsubscribe", hidden={"List-Unsubscribe": "One-Click"})
-    return html_page(Page(title="Unsubscribe?", paragraphs=[f"You get these mails: “{sentence}”"], form=form))
+    sentence = gettext(KINDS[_choice(signed, acts=False).kind].sentence)
+    form = Form(submit=gettext("Unsubscribe"), hidden={"List-Unsubscribe": "One-Click"})
+    mails = gettext("You get these mails: “%(sentence)s”", sentence=sentence)
+    return html_page(Page(title=gettext("Unsubscribe?"), paragraphs=[mails], form=form))
 
 
 @unsubscribing.route("/unsubscribe/<signed>", methods=["POST"])
@@ -56,18 +58,19 @@ def unsubscribe(signed: str) -> Response:
     name_actor(f"user:{choice.user_id}")
     expect_entry(database(), subject=("user", choice.user_id))
     switch_off(database(), choice)
-    sentence = KINDS[choice.kind].sentence
-    words = (
-        f"You will no longer get these mails: “{sentence}” To get them again, change your notification preferences in"
-        " the application."
+    words = gettext(
+        "You will no longer get these mails: “%(sentence)s” To get them again, change your notification preferences in"
+        " the application.",
+        sentence=gettext(KINDS[choice.kind].sentence),
     )
-    return html_page(Page(title="You have been unsubscribed", paragraphs=[words]))
+    return html_page(Page(title=gettext("You have been unsubscribed"), paragraphs=[words]))
 
 
 @unsubscribing.errorhandler(NotFound)
 def show_refusal(error: NotFound) -> Response:
     """An invalid link: HTML for browsers, JSON for API clients."""
-    return refusal_page(error, default=JSON, advice=f"{error.message} Copy the whole address from the mail.")
+    advice = f"{gettext(error.message)} {gettext('Copy the whole address from the mail.')}"
+    return refusal_page(error, default=JSON, advice=advice)
 
 
 def _choice(signed: str, *, acts: bool) -> Choice:
@@ -76,5 +79,6 @@ def _choice(signed: str, *, acts: bool) -> Choice:
         link = UnsubscribeLink.from_text(signer.verify(signed))
     except Forged as error:
         raise NotFound(NOTHING_TO_UNSUBSCRIBE) from error
+    g.page_locale = locale_of(database(), link.choice.user_id)
     require_valid_link(database(), link, lock=acts)
     return link.choice

@@ -20,7 +20,8 @@ from tests.statements import statements_of
 from workflows.action_links.link import Action
 from workflows.bookings.records import Booking
 from workflows.events.event_types import event_types
-from workflows.kernel.clock import local_time, rfc3339
+from workflows.kernel.clock import rfc3339
+from workflows.kernel.language import language_of
 from workflows.sessions.records import Session
 from workflows.webhooks.messages import body_of
 
@@ -156,7 +157,7 @@ def test_an_accepted_request_is_cancelled_for_nothing_for_an_hour(world: World, 
     until = min(session.created_at + timedelta(hours=1), session.start_time)
     assert (quote["late"], quote["fee"]["amount"], quote["freeUntil"]) == (False, 0, rfc3339(until))
     page = world.client.get(signed(Action.CANCEL, session.booking_id, cast.mentee.id)).text
-    assert f"There is no fee until {local_time(until, cast.mentee.time_zone)}." in page
+    assert f"There is no fee until {language_of('en').local_time(until, cast.mentee.time_zone)}." in page
     kept = world.client.patch(f"{path}/cancel", json=ILL, headers=cast.as_mentee).json["cancellation"]
     assert (kept["late"], kept["fee"]["amount"], kept["refund"]["amount"]) == (False, 0, 4000)
 

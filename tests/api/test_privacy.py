@@ -329,7 +329,7 @@ def test_the_other_side_can_still_read_what_was_cancelled(life: Life, engine: En
         written = db.execute(text("SELECT channel, body FROM notifications WHERE kind = 'session_cancelled'")).all()
     told = {row.channel: row.body for row in written}
     assert told.keys() == {"in_app", "email"}
-    assert all("USD 40.00 will be refunded" in body for body in told.values())
+    assert all("$40.00 will be refunded" in body for body in told.values())
 
 
 def test_a_session_in_progress_has_to_end_first(life: Life, engine: Engine) -> None:

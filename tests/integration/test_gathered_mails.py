@@ -105,7 +105,7 @@ def test_mails_beyond_the_limit_are_sent_as_one(grace: Grace) -> None:
     grace.wait()
     grace.send()
     (one,) = grace.sent[LIMIT:]
-    assert one.subject == "5 notifications: a mentee requests a session with you"
+    assert one.subject == "5 notifications: “A mentee requests a session with you.”"
     assert {mail.subject for mail in one.gathered} == {"Ada requested a session with you"}
     assert len({mail.delivery_id for mail in (*grace.sent[:LIMIT], *one.gathered)}) == LIMIT + 5
     assert grace.states() == ["done"] * (LIMIT + 5)

@@ -38,7 +38,7 @@ TITLE = "Compilers, and more; 你好"
 # day.
 SPRING = date(datetime.now(UTC).year + 1, 3, 31)
 START = datetime.combine(SPRING - timedelta(days=SPRING.isoweekday() % 7 + 1), time(9), UTC)
-DAY = f"{START:%A, %-d %B %Y}"
+DAY = f"{START:%A, %B %-d, %Y}"
 
 
 class Pair:
@@ -140,9 +140,9 @@ def test_entries_name_the_other_party_and_local_times(pair: Pair) -> None:
     assert str(to_mentee["SUMMARY"]) == f"{TITLE}, with {NAME}"
     assert str(to_mentor["SUMMARY"]) == f"{TITLE}, with Ada Lovelace"
     assert str(to_mentee["DESCRIPTION"]) == (
-        f"You meet {NAME}.\nFrom {DAY}, 05:00 (America/New_York)\nto {DAY}, 06:00 (America/New_York)"
+        f"You meet {NAME}.\nFrom {DAY}, 5:00 AM (America/New_York)\nto {DAY}, 6:00 AM (America/New_York)"
     )
-    assert f"From {DAY}, 10:00 (Europe/Berlin)" in str(to_mentor["DESCRIPTION"])
+    assert f"From {DAY}, 10:00 AM (Europe/Berlin)" in str(to_mentor["DESCRIPTION"])
 
 
 def test_a_session_without_a_title_has_a_summary(harness: Harness) -> None:
@@ -169,7 +169,7 @@ def test_an_invitation_is_an_alternative_and_a_file(pair: Pair) -> None:
     assert raw.count(b"\n") == raw.count(b"\r\n")
     assert max(len(line) for line in raw.split(b"\r\n")) <= 75
     (plain,) = [part for part in mail.walk() if part.get_content_type() == "text/plain"]
-    assert plain.get_content().startswith(f"“{TITLE}”: you meet")
+    assert plain.get_content().startswith(f"“{TITLE}”: You meet")
 
 
 def test_a_cancellation_cancels_the_same_entry(pair: Pair) -> None:

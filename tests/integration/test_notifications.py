@@ -169,11 +169,11 @@ def test_a_late_cancellation_notifies_both_of_costs_and_reason(parties: Parties)
     assert (ada.title, grace.title) == ("Your session with Grace was cancelled", "Your session with Ada was cancelled")
     assert ada.body.startswith("You cancelled")
     assert "(America/New_York). The reason:\n\n> I am ill." in ada.body
-    for amount in ("price of USD 40.00", "USD 20.00 is kept", "USD 20.00 will be refunded to you."):
+    for amount in ("price of $40.00", "$20.00 is kept", "$20.00 will be refunded to you."):
         assert amount in ada.body
     assert grace.body.startswith("Ada cancelled")
     assert "(Europe/Berlin)." in grace.body
-    assert "USD 20.00 will be refunded to Ada." in grace.body
+    assert "$20.00 will be refunded to Ada." in grace.body
     assert {row.session_id for row in found.values()} != {None}
 
 
@@ -183,7 +183,7 @@ def test_a_cancellation_by_the_other_side_costs_nothing(parties: Parties, cancel
     called_off(parties, actor, currency="JPY")
     body = parties.of("session_cancelled")["Ada", "email"].body
     assert body.startswith(f"{who} cancelled")
-    assert body.endswith("There is no fee. The price of JPY 4,000 will be refunded to you.")
+    assert body.endswith("There is no fee. The price of ¥4,000 will be refunded to you.")
 
 
 def test_a_session_cancelled_meanwhile_has_no_booked_notification(parties: Parties) -> None:
@@ -226,7 +226,7 @@ def test_only_its_mentee_is_notified_of_an_unlocked_review(parties: Parties) -> 
     assert set(found) == {("Ada", "in_app")}
     row = found["Ada", "in_app"]
     assert row.title == "How was your session with Grace?"
-    assert "until Monday, 1 July 2030, 05:00 (America/New_York)" in row.body
+    assert "until Monday, July 1, 2030, 5:00\u202fAM (America/New_York)" in row.body
 
 
 def test_no_stranger_is_notified_of_an_unlocked_review(parties: Parties) -> None:
@@ -285,9 +285,9 @@ def test_a_seat_that_an_operator_moves_is_not_the_participants_doing(parties: Pa
         leave(db, actor=OPERATOR, group=read_group(db, booking.id), reason="The invoice is unpaid.", **moved)
     parties.harness.run_all()
     given, taken = parties.of("seat_joined"), parties.of("seat_left")
-    assert given["Grace", "in_app"].title == f"We gave Ada a seat in “{booking.title}”"
-    assert taken["Grace", "in_app"].title == f"We took Ada's seat in “{booking.title}” away"
-    assert taken["Ada", "in_app"].title == f"We took your seat in “{booking.title}” away"
+    assert given["Grace", "in_app"].title == f"We gave Ada a seat in the group session “{booking.title}”"
+    assert taken["Grace", "in_app"].title == f"We took the seat of Ada in the group session “{booking.title}” away"
+    assert taken["Ada", "in_app"].title == f"We took your seat in the group session “{booking.title}” away"
     for reader in ("Grace", "Ada"):
         words = taken[reader, "in_app"]
         assert "left" not in words.title + words.body

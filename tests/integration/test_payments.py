@@ -81,7 +81,7 @@ def test_a_payment_that_does_not_arrive_lapses_by_its_timer(harness: Harness, mo
     found = told(harness)
     title, body = found[str(booking.mentee_user_id), "payment_lapsed"]
     assert title == "Your payment for the session with Grace Hopper did not arrive in time"
-    assert "USD 40.00" in body
+    assert "$40.00" in body
     ends = [(kind, words) for (_user, kind), words in found.items() if kind == "booking_cancelled"]
     # A mentor who has not been asked needs not know.
     assert len(ends) == (0 if mode is BookingMode.INSTANT else 1)
@@ -102,13 +102,13 @@ def test_the_payer_is_told_what_is_due_and_what_arrived(harness: Harness) -> Non
     assert booking.payment is not None
     harness.run_all("notifications")
     due, body = told(harness)[str(booking.mentee_user_id), "payment_due"]
-    assert due == "Pay USD 40.00 for the session with Grace Hopper"
+    assert due == "Pay $40.00 for the session with Grace Hopper"
     assert "is awaited until" in body
     pay(harness, booking.payment)
     harness.run_all()
     found = told(harness)
     received = found[str(booking.mentee_user_id), "payment_received"]
-    assert received[0] == "Your payment of USD 40.00 has arrived"
+    assert received[0] == "Your payment of $40.00 has arrived"
     assert "too late" not in received[1]
     # The mentor of an instant listing is told of the session alone.
     assert {kind for user, kind in found if user != str(booking.mentee_user_id)} == {"session_created"}
@@ -126,7 +126,7 @@ def test_who_pays_too_late_is_told_that_it_goes_back(harness: Harness) -> None:
     harness.run_all("notifications")
     found = told(harness)
     assert "It arrived too late" in found[str(booking.mentee_user_id), "payment_received"][1]
-    assert found[str(booking.mentee_user_id), "refund_sent"][0] == "USD 40.00 go back to you"
+    assert found[str(booking.mentee_user_id), "refund_sent"][0] == "$40.00 go back to you"
 
 
 def test_money_after_the_start_is_late_even_before_the_timer_has_run(harness: Harness) -> None:

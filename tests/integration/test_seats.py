@@ -399,7 +399,7 @@ def test_a_cancelled_session_refunds_its_group_durably(harness: Harness) -> None
     assert len(mails) == 3
     texts = {mail.to_address: mail.text for mail in mails}
     assert "Ill" in texts[ada.email]
-    assert "The price of USD 15.00 will be refunded to you." in texts[ada.email]
+    assert "The price of $15.00 will be refunded to you." in texts[ada.email]
     assert (
         "The session that you paid with goes back to your bundle. A bundle that has ended is extended by 30 days."
         in texts[ben.email]

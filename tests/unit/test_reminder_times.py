@@ -7,7 +7,9 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from workflows.notifications.reminders import in_words, reminders_of
+from workflows.kernel.language import language_of
+from workflows.notifications.reminders import reminders_of
+from workflows.notifications.texts import in_words
 
 START = datetime(2030, 5, 4, 9, tzinfo=UTC)
 LONG_AGO = START - timedelta(days=90)
@@ -85,4 +87,4 @@ def test_an_hour_is_an_hour_across_a_change_of_the_clocks(zone: str, start: str)
     ],
 )
 def test_how_long_it_is_is_said_as_people_say_it(length: timedelta, words: str) -> None:
-    assert in_words(length) == words
+    assert in_words(language_of("en"), length) == words

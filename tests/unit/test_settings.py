@@ -149,7 +149,7 @@ def test_production_sends_mail_without_files() -> None:
     with pytest.raises(SettingsError, match="set one of them"):
         read_settings()
     os.environ["MAIL"] = "file"
-    with pytest.raises(SettingsError, match="MAIL must be files, or not be set"):
+    with pytest.raises(SettingsError, match="MAIL must be files or off, or not be set"):
         read_settings()
 
 

@@ -4,20 +4,32 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from jinja2 import UndefinedError
+from jinja2 import UndefinedError, nodes
 from jinja2.exceptions import SecurityError
 
 from workflows.notifications import kinds
 from workflows.notifications import templating as texts
 from workflows.notifications.templating import Templates, template_errors, template_names
-from workflows.notifications.texts import Footer, Quotation, Words, as_html, as_text, compose, use_templates
+from workflows.notifications.texts import (
+    Footer,
+    Framed,
+    MailReader,
+    Quotation,
+    Words,
+    as_html,
+    as_text,
+    compose,
+    use_templates,
+)
 
+FRAMED = Framed(reader=MailReader(name="Ada", locale="en"))
 HOSTILE = '<script>alert("x")</script> & <img src=x onerror=y>'
 KINDS = (
     *("booking_requested", "booking_accepted", "booking_cancelled", "booking_declined"),
@@ -54,13 +66,20 @@ ENDED: dict[str, Any] = {
 }
 
 
-def words(kind: str, *, zone: str = "UTC", start: datetime = datetime(2030, 5, 4, 9, tzinfo=UTC), **told: Any) -> Words:
+def words(
+    kind: str,
+    *,
+    zone: str = "UTC",
+    locale: str = "en-GB",
+    start: datetime = datetime(2030, 5, 4, 9, tzinfo=UTC),
+    **told: Any,
+) -> Words:
     """A notification of that kind, to the mentee unless said otherwise."""
     about = {
         "event": SimpleNamespace(
             start_time=start, end_time=start.replace(minute=50), expires_at=start, capacity=8, seats_taken=3, **ENDED
         ),
-        "reader": SimpleNamespace(time_zone=zone, acts_as={"user:1"}, present=None),
+        "reader": SimpleNamespace(time_zone=zone, locale=locale, acts_as={"user:1"}, present=None),
         "reader_is_mentor": False,
         "mentor": "Grace Hopper",
         "mentees": "Ada Lovelace",
@@ -71,10 +90,9 @@ def words(kind: str, *, zone: str = "UTC", start: datetime = datetime(2030, 5, 4
         "refund_requested": True,
         "who": "Ada Lovelace",
         "by_operator": False,
-        "starts_in": "1 hour",
+        "time_left": timedelta(hours=1),
         "left": 2,
         "free_until": None,
-        "expires_in": "7 days",
         "what": "the session with Grace Hopper",
         "came_late": False,
     }
@@ -129,7 +147,9 @@ def test_a_decline_quotes_the_mentors_reason() -> None:
 
 def test_only_the_mentee_is_invited_to_review() -> None:
     assert "review Grace Hopper" in words("session_completed").body
-    absent = words("session_completed", reader=SimpleNamespace(time_zone="UTC", acts_as={"user:1"}, present=False)).body
+    absent = words(
+        "session_completed", reader=SimpleNamespace(time_zone="UTC", locale="en", acts_as={"user:1"}, present=False)
+    ).body
     assert "review" not in absent
     assert "absent" in absent
     assert "review" not in words("session_completed", reader_is_mentor=True).body
@@ -138,7 +158,7 @@ def test_only_the_mentee_is_invited_to_review() -> None:
 # The fee, the refund → the amounts that the mentee reads.
 @pytest.mark.parametrize(
     ("fee", "refund", "amounts"),
-    [(167, 166, ["JPY 333", "JPY 167", "JPY 166"]), (333, 0, ["JPY 333"]), (0, 333, ["JPY 333"]), (0, 0, [])],
+    [(167, 166, ["JP¥333", "JP¥167", "JP¥166"]), (333, 0, ["JP¥333"]), (0, 333, ["JP¥333"]), (0, 0, [])],
 )
 @pytest.mark.parametrize("requested", [True, False])
 def test_a_cancellation_names_fee_and_refund(fee: int, refund: int, amounts: list[str], requested: bool) -> None:
@@ -147,10 +167,10 @@ def test_a_cancellation_names_fee_and_refund(fee: int, refund: int, amounts: lis
         start_time=start, **(ENDED | {"fee_amount": fee, "refund_amount": refund, "currency": "JPY"})
     )
     last = words("session_cancelled", event=event, refund_requested=requested).body.splitlines()[-1]
-    assert re.findall(r"JPY \d+", last) == amounts
+    assert re.findall(r"JP¥\d+", last) == amounts
     assert ("No refund was requested" in last) == (not requested and not refund)
     notice = compose("notice_session_cancelled", event=event).body
-    assert re.findall(r"JPY \d+", notice) == [f"JPY {each}" for each in (fee, refund) if each]
+    assert re.findall(r"¥\d+", notice) == [f"¥{each}" for each in (fee, refund) if each]
 
 
 @pytest.mark.parametrize(("fee", "said"), [(0, "The price of"), (2000, "The fee for")])
@@ -168,7 +188,7 @@ def test_a_refund_that_needs_no_request_was_not_left_out(by: str, kind: str, fee
     start, by_policy = datetime(2030, 5, 4, 9, tzinfo=UTC), {"cancelled_by": by, "cancellation_type": kind}
     event = SimpleNamespace(start_time=start, **(ENDED | by_policy | {"fee_amount": fee, "refund_amount": 0}))
     last = words("session_cancelled", event=event, refund_requested=False).body.splitlines()[-1]
-    assert last.startswith("The whole price of USD 40.00 is kept" if fee else "There is no fee.")
+    assert last.startswith("The whole price of US$40.00 is kept" if fee else "There is no fee.")
     assert "requested" not in last
 
 
@@ -194,8 +214,8 @@ def test_a_cancellation_tells_whether_the_credit_returned(returned: bool, said: 
         (None, " is back in {} bundle.\n"),
         (-1, " cannot be used again: {} bundle ended on Tuesday, 30 April 2030, 09:00 (UTC)."),
         (0, " cannot be used again: {} bundle ended on Wednesday, 1 May 2030, 09:00 (UTC)."),
-        (1, " is back in {} bundle, which can be used until Thursday, 2 May 2030, 09:00 (UTC)."),
-        (30, " is back in {} bundle, which had ended and is extended until Friday, 31 May 2030, 09:00 (UTC)."),
+        (1, " is back in {} bundle. The bundle can be used until Thursday, 2 May 2030, 09:00 (UTC)."),
+        (30, " is back in {} bundle. The bundle had ended, and is extended until Friday, 31 May 2030, 09:00 (UTC)."),
     ],
 )
 def test_a_returned_credit_says_until_when_it_can_be_used(
@@ -235,7 +255,7 @@ def test_hostile_names_are_escaped_in_html(kind: str) -> None:
     everywhere: dict[str, Any] = dict.fromkeys(("mentor", "mentees", "others", "title", "reason", "who"), HOSTILE)
     found = words(kind, **everywhere)
     assert HOSTILE in found.title + found.body
-    html = as_html(found)
+    html = as_html(found, FRAMED)
     assert "<script" not in html
     assert "<img" not in html
     assert "&lt;script&gt;" in html
@@ -270,7 +290,7 @@ def test_every_line_of_a_reason_is_marked_as_quoted(end: str) -> None:
     assert [line for line in said.body.splitlines() if line not in quoted] == [line for line in ours if line[:1] != ">"]
     assert "On holiday" in quoted[0]
     assert "You are suspended" in quoted[-1]
-    html = as_html(said)
+    html = as_html(said, FRAMED)
     quotation = html[html.index("<blockquote") : html.index("</blockquote>")]
     assert "On holiday" in quotation
     assert "You are suspended" in quotation
@@ -283,7 +303,7 @@ def test_an_endpoints_reason_becomes_one_line() -> None:
 
 
 def test_paragraphs_become_paragraphs() -> None:
-    html = as_html(Words("Title", "One.\n\nTwo & three.\n\n\n"))
+    html = as_html(Words("Title", "One.\n\nTwo & three.\n\n\n"), FRAMED)
     assert "<p>One.</p>" in html
     assert "<p>Two &amp; three.</p>" in html
     assert html.count("<p>") == 2
@@ -311,9 +331,20 @@ def test_a_file_replaces_the_template_of_its_name_alone(folder: Path) -> None:
 
 def test_operators_can_replace_the_frame_of_mails(folder: Path) -> None:
     write(folder, "mail.html.j2", "<h1>{{ title }}</h1>{% if footer %}<a href='{{ footer.link }}'>off</a>{% endif %}")
-    html = as_html(Words("A & B", "x"), Footer("A session.", "https://t.example/u"))
+    html = as_html(Words("A & B", "x"), replace(FRAMED, footer=Footer("A session.", "https://t.example/u")))
     assert html == "<h1>A &amp; B</h1><a href='https://t.example/u'>off</a>"
     assert template_errors(folder) == []
+
+
+def test_templates_have_no_words_that_no_catalogue_translates() -> None:
+    environment = Templates().environment
+    for name in template_names():
+        assert environment.loader is not None
+        tree = environment.parse(environment.loader.get_source(environment, name)[0], name)
+        said = " ".join(data.data for data in tree.find_all(nodes.TemplateData))
+        # Without tags and their attributes.
+        outside = re.sub(r"<[^>]*>|<[^>]*$|[^<>]*>", "", said) if name.endswith(".html.j2") else said
+        assert not re.search(r"[^\W\d_]", outside), (name, outside)
 
 
 def test_every_kind_has_its_template() -> None:
@@ -387,8 +418,8 @@ def test_templates_cannot_change_their_variables(folder: Path) -> None:
 
 def test_a_footer_ends_both_forms_and_is_escaped() -> None:
     footer = Footer("A session of yours is booked.", "https://t.example/u?a=1&b=2")
-    text, html = (form(Words("Title", "Body."), footer) for form in (as_text, as_html))
+    text, html = (form(Words("Title", "Body."), replace(FRAMED, footer=footer)) for form in (as_text, as_html))
     assert text.endswith("\nhttps://t.example/u?a=1&b=2\n")
     assert "\n-- \n" in text
     assert 'href="https://t.example/u?a=1&amp;b=2"' in html
-    assert "-- " not in as_text(Words("Title", "Body."))
+    assert "-- " not in as_text(Words("Title", "Body."), FRAMED)

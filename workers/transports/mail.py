@@ -23,16 +23,18 @@ from workflows.action_links.buttons import AppPage, Button, MailActions
 from workflows.action_links.link import Action
 from workflows.calendar.invitation import Invitation
 from workflows.events.delivery import SendResult
+from workflows.kernel.language import Language, gettext_noop, language_of
 from workflows.kernel.text import one_line
 from workflows.notifications.kinds import KINDS
 from workflows.notifications.mails import Mail
 from workflows.notifications.preferences import UnsubscribeLink
-from workflows.notifications.texts import Footer, Words, as_html, as_text
-from workflows.sessions.meeting import NO_LINKS, MeetingService, Place
+from workflows.notifications.texts import Brand, Footer, Framed, MailReader, Words, as_html, as_text
+from workflows.sessions.meeting import NO_LINKS, MeetingService
 
 # Their values are the same in every mail or in each part of one, and parsed once.
 CONSTANT_HEADERS = {
     "from",
+    "reply-to",
     "auto-submitted",
     "list-unsubscribe-post",
     "mime-version",
@@ -56,8 +58,10 @@ class MailIdentity:
     link_signer: Signer | None = None  # signs the links to the API's own pages; None as above
     # The pages of the operator's application, with `{id}` for an id.
     app_urls: Mapping[AppPage, str] = field(default_factory=dict)
+    brand: Brand = field(default_factory=Brand)
+    reply_to: str | None = None  # where answers go; None for the sender
 
-    def buttons(self, actions: MailActions, *, can_join: bool = False) -> list[Button]:
+    def buttons(self, actions: MailActions, language: Language, *, can_join: bool = False) -> list[Button]:
         """The buttons of a mail: one into the operator's application, or one for each action on a page of the API.
 
         Args:
@@ -65,20 +69,21 @@ class MailIdentity:
         """
         own_page = self.app_urls.get(actions.page) if actions.page else None
         if own_page is not None:
-            return [Button(actions.label, own_page.replace(ID, str(actions.page_id)), personal=False)]
+            return [Button(language.gettext(actions.label), own_page.replace(ID, str(actions.page_id)), personal=False)]
         if self.link_signer is None:
             return []
         return [
-            Button(words, f"{self.base}/act/{self.link_signer.sign(link.to_text())}", personal=True)
+            Button(language.gettext(words), f"{self.base}/act/{self.link_signer.sign(link.to_text())}", personal=True)
             for words, link in actions.links.items()
             if can_join or link.action is not Action.JOIN
         ]
 
-    def footer(self, link: UnsubscribeLink | None) -> Footer | None:
+    def footer(self, link: UnsubscribeLink | None, language: Language) -> Footer | None:
         """The footer of a mail with a one-click unsubscribe link; None for mails without one."""
         if link is None or self.signer is None:
             return None
-        return Footer(KINDS[link.choice.kind].sentence, f"{self.base}/unsubscribe/{self.signer.sign(link.to_text())}")
+        sentence = language.gettext(KINDS[link.choice.kind].sentence)
+        return Footer(sentence, f"{self.base}/unsubscribe/{self.signer.sign(link.to_text())}")
 
     def recipient(self, mail: Mail) -> str:
         return mail.to_address or parseaddr(self.operators)[1]
@@ -148,10 +153,14 @@ def as_sent(mail: Mail, identity: MailIdentity) -> tuple[str, str, bytes, bool]:
 def compose(mail: Mail, identity: MailIdentity) -> EmailMessage:
     """The mail in plain text and HTML, with a Message-ID that every attempt shares."""
     name, address = parseaddr(identity.sender)
-    footer = identity.footer(mail.unsubscribe)
+    language = language_of(mail.locale)
+    footer = identity.footer(mail.unsubscribe, language)
     message = EmailMessage(_POLICY)
     message["From"] = str(Address(name, addr_spec=address))
     message["To"] = Address(_header(mail.to_name), addr_spec=identity.recipient(mail))
+    if identity.reply_to:
+        reply_name, reply_address = parseaddr(identity.reply_to)
+        message["Reply-To"] = str(Address(reply_name, addr_spec=reply_address))
     message["Subject"] = _header(mail.subject)
     message["Date"] = format_datetime(mail.written_at)
     message["Message-ID"] = f"<{mail.delivery_id}@{address.rpartition('@')[2]}>"
@@ -161,11 +170,11 @@ def compose(mail: Mail, identity: MailIdentity) -> EmailMessage:
         message["List-Unsubscribe"] = f"<{footer.link}>"
         message["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
     words = _with_gathered(mail, identity) if mail.gathered else mail.words
-    place, buttons = _place_and_buttons(mail, identity)
-    message.set_content(as_text(words, footer, place, buttons))
+    framed = replace(_framed(mail, identity), footer=footer)
+    message.set_content(as_text(words, framed))
     # Derived from the delivery, so that every attempt sends the same bytes.
     message.make_alternative(f"={mail.delivery_id.hex}=")
-    message.add_alternative(as_html(words, footer, place, buttons), subtype="html")
+    message.add_alternative(as_html(words, framed), subtype="html")
     organizer: dict[str, Any] = {"organizer": name or address, "address": address, "meetings": identity.meetings}
     if mail.invitation:
         _invite(message, mail.invitation, mail.invitation.rendered(**organizer))
@@ -176,20 +185,24 @@ def compose(mail: Mail, identity: MailIdentity) -> EmailMessage:
     return message
 
 
-def _place_and_buttons(mail: Mail, identity: MailIdentity) -> tuple[Place | None, list[Button]]:
-    place = mail.session.place(identity.meetings) if mail.session else None
-    return place, identity.buttons(mail.actions, can_join=place is not None and place.link is not None)
+def _framed(mail: Mail, identity: MailIdentity) -> Framed:
+    place, language = mail.session.place(identity.meetings) if mail.session else None, language_of(mail.locale)
+    buttons = identity.buttons(mail.actions, language, can_join=place is not None and place.link is not None)
+    reader = MailReader(name=mail.to_name, locale=mail.locale or language.tag)
+    return Framed(reader=reader, place=place, buttons=buttons, brand=identity.brand)
 
 
 def _with_gathered(mail: Mail, identity: MailIdentity) -> Words:
     """The words of a mail and of all the mails that it replaces, with their buttons as addresses."""
     parts = [mail.words.body]
-    shown = [_place_and_buttons(each, identity) for each in mail.gathered]
-    if any(button.personal for _place, buttons in shown for button in buttons):
-        parts.append("The links below are for you alone: please do not forward this mail.")
-    for number, (each, (place, buttons)) in enumerate(zip(mail.gathered, shown, strict=True), 1):
+    shown = [_framed(each, identity) for each in mail.gathered]
+    if any(button.personal for framed in shown for button in framed.buttons):
+        personal = gettext_noop("The links below are for you alone: please do not forward this mail.")
+        parts.append(language_of(mail.locale).gettext(personal))
+    for number, (each, framed) in enumerate(zip(mail.gathered, shown, strict=True), 1):
         parts.append(f"{number}. {each.words.title}")
-        parts.append(as_text(each.words, None, place, [replace(button, personal=False) for button in buttons]).strip())
+        impersonal = [replace(button, personal=False) for button in framed.buttons]
+        parts.append(as_text(each.words, replace(framed, buttons=impersonal)).strip())
     return Words(mail.words.title, "\n\n".join(parts))
 
 

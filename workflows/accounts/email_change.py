@@ -18,10 +18,12 @@ from workflows.identity.actor import Actor
 from workflows.kernel.constraints import constraint_errors
 from workflows.kernel.errors import NotFound, RateLimited
 from workflows.kernel.expired import ExpiredRows
+from workflows.kernel.language import gettext_noop
 from workflows.kernel.locks import lock_against_links, lock_user
 from workflows.kernel.records import Record
 
 CONFIRMABLE_FOR = timedelta(hours=24)
+NOT_CONFIRMABLE = gettext_noop("This address can no longer be confirmed; enter it again in your account.")
 # Each writes to an address that may be another person's.
 MAX_CHANGES_PER_DAY = 5
 
@@ -103,7 +105,7 @@ def confirmable(db: Connection, change_id: UUID, *, user_id: UUID, now: datetime
     """The change of that id; raises NotFound unless it is this user's and can still be confirmed."""
     row = db.execute(email_change_query(change_id)).one_or_none()
     if row is None or row.user_id != user_id or not row.open or row.expires_at <= now:
-        raise NotFound("This address can no longer be confirmed; enter it again in your account.")
+        raise NotFound(NOT_CONFIRMABLE)
     return EmailChange.of(row)
 
 
@@ -116,7 +118,7 @@ def confirm_email_change(db: Connection, *, actor: Actor, change: EmailChange, n
     """
     lock_against_links(db, change.user_id)
     if db.execute(CLOSE_EMAIL_CHANGE, {"id": change.id, "now": now}).one_or_none() is None:
-        raise NotFound("This address can no longer be confirmed; enter it again in your account.")
+        raise NotFound(NOT_CONFIRMABLE)
     with constraint_errors():
         db.execute(update(users).where(users.c.id == change.user_id).values(email=change.email))
     db.execute(READ_CALENDARS_AGAIN, {"user_id": change.user_id})

@@ -130,9 +130,16 @@ def profile_of_user_query(user_id: UUID) -> Select[Any]:
     return select(mentor_profiles.c.id).where(mentor_profiles.c.user_id == user_id)
 
 
+_LOCALE = select(users.c.locale).where(users.c.id == bindparam("user_id", type_=Uuid))
 _TIME_ZONE = select(users.c.time_zone).where(users.c.id == bindparam("user_id", type_=Uuid))
 
 
 def time_zone_of(db: Connection, actor: Actor) -> str:
     """The IANA name of the caller's time zone; UTC for an operator."""
     return "UTC" if actor.user_id is None else str(db.scalar(_TIME_ZONE, {"user_id": actor.user_id}))
+
+
+def locale_of(db: Connection, user_id: UUID) -> str | None:
+    """The locale that a user has chosen; None where there is no such user."""
+    locale: str | None = db.scalar(_LOCALE, {"user_id": user_id})
+    return locale

@@ -34,8 +34,11 @@ from workflows.events.event_types import (
     SessionStarted,
     WaitlistOffered,
 )
+from workflows.kernel.language import gettext_noop
 from workflows.reviews.permits import OPEN_FOR
 
+# Words on several buttons.
+LEAVE, VIEW_BOOKING = gettext_noop("Leave group session"), gettext_noop("View the booking")
 # The actions that a reader can take, by the words on the button, and until when.
 Offered = dict[str, tuple[Action, datetime]]
 
@@ -90,17 +93,19 @@ def _actions(event: Event, reader: Reader) -> MailActions:
     match event:
         case BookingRequested() | BookingUndecided():
             expiry = expiry_of(event) if isinstance(event, BookingRequested) else event.expires_at
-            links = {"Accept request": (Action.ACCEPT, expiry), "Decline request": (Action.DECLINE, expiry)}
-            return _of_booking(event, reader, "Answer the request", links)
+            accept, decline = gettext_noop("Accept request"), gettext_noop("Decline request")
+            links = {accept: (Action.ACCEPT, expiry), decline: (Action.DECLINE, expiry)}
+            return _of_booking(event, reader, gettext_noop("Answer the request"), links)
         case BookingDeclined() | BookingCancelled():
-            return _of_booking(event, reader, "View the request", {})
+            return _of_booking(event, reader, gettext_noop("View the request"), {})
         case WaitlistOffered():
-            return _of_booking(event, reader, "Take the seat", {"Take the seat": (Action.ACCEPT, event.expires_at)})
+            take = gettext_noop("Take the seat")
+            return _of_booking(event, reader, take, {take: (Action.ACCEPT, event.expires_at)})
         case SeatJoined() if not reader.is_mentor and reader.can_cancel:
-            leaving = {"Leave group session": (Action.CANCEL, event.start_time)}
-            return _of_booking(event, reader, "View the booking", leaving)
+            leaving = {LEAVE: (Action.CANCEL, event.start_time)}
+            return _of_booking(event, reader, VIEW_BOOKING, leaving)
         case BookingEvent() | GroupEvent():
-            return _of_booking(event, reader, "View the booking", {})
+            return _of_booking(event, reader, VIEW_BOOKING, {})
         case SessionCompleted() if not reader.is_mentor and reader.present is not False:
             return _of_review(event.session_id, reader, event.occurred_at + OPEN_FOR)
         case ReviewUnlocked():
@@ -120,9 +125,9 @@ def _of_booking(event: BookingEvent | GroupEvent, reader: Reader, label: str, li
 
 
 def _of_purchase(event: BundleEvent | PaymentEvent) -> MailActions:
-    label = "View the bundle" if isinstance(event, BundleEvent) else "View the payment"
+    label = gettext_noop("View the bundle") if isinstance(event, BundleEvent) else gettext_noop("View the payment")
     if isinstance(event, PaymentAwaiting):
-        label = "Pay now"
+        label = gettext_noop("Pay now")
     if event.bundle_purchase_id is not None:
         return MailActions(page=AppPage.BUNDLE, page_id=event.bundle_purchase_id, label=label)
     if isinstance(event, PaymentEvent) and event.booking_id is not None:
@@ -133,20 +138,23 @@ def _of_purchase(event: BundleEvent | PaymentEvent) -> MailActions:
 def _of_session(event: SessionEvent, reader: Reader) -> MailActions:
     links: Offered = {}
     if isinstance(event, SessionCreated | SessionReminderSet | SessionStarted):
-        links["Join session"] = (Action.JOIN, event.end_time)
+        links[gettext_noop("Join session")] = (Action.JOIN, event.end_time)
     if isinstance(event, SessionCreated | SessionReminderSet) and reader.can_cancel:
         leaves = event.mentee_user_id is None and not reader.is_mentor
-        links["Leave group session" if leaves else "Cancel session"] = (Action.CANCEL, event.start_time)
+        links[gettext_noop("Leave group session") if leaves else gettext_noop("Cancel session")] = (
+            Action.CANCEL,
+            event.start_time,
+        )
     return MailActions(
         links=_links(event.booking_id, reader, links),
         page=AppPage.SESSION,
         page_id=event.session_id,
-        label="View the session",
+        label=gettext_noop("View the session"),
     )
 
 
 def _of_review(session_id: UUID, reader: Reader, expires_at: datetime) -> MailActions:
-    label = "Write a review"
+    label = gettext_noop("Write a review")
     links = _links(session_id, reader, {label: (Action.REVIEW, expires_at)})
     return MailActions(links=links, page=AppPage.REVIEW, page_id=session_id, label=label)
 

@@ -18,10 +18,11 @@ from workflows.accounts.mailed_links import are_links_valid
 from workflows.identity.actor import Actor
 from workflows.kernel.errors import Gone, NotFound
 from workflows.kernel.expired import ExpiredRows
+from workflows.kernel.language import gettext_noop
 
 LINK_PURPOSE = "action link"
-NO_SUCH_LINK = "This link is not valid, or its time has passed."
-ALREADY_USED = "This link has already been used; each link works once."
+NO_SUCH_LINK = gettext_noop("This link is not valid, or its time has passed.")
+ALREADY_USED = gettext_noop("This link has already been used; each link works once.")
 
 
 class Action(StrEnum):

@@ -15,18 +15,19 @@ from models.bookings import booking_participants
 from models.calendar import calendar_secrets
 from models.people import mentor_profiles, users
 from models.sessions import sessions
-from workflows.calendar.icalendar import MENTEE, MENTOR, CalendarEntry, Reader, calendar, with_parties
+from workflows.calendar.icalendar import MENTEE, MENTOR, CalendarEntry, Reader, calendar, text, with_parties
 from workflows.identity.access import require_person
 from workflows.identity.actor import Actor
 from workflows.kernel.errors import Blocked
+from workflows.kernel.language import language_of
 from workflows.sessions.meeting import MeetingService
 
 SECRET_BYTES = 32
 ONE_YEAR = timedelta(days=366)
 # The refresh interval as RFC 7986 has it, and the property that older clients read.
-_PROPERTIES = ("NAME:Sessions", "X-WR-CALNAME:Sessions", "REFRESH-INTERVAL;VALUE=DURATION:PT1H", "X-PUBLISHED-TTL:PT1H")
+_REFRESHED = ("REFRESH-INTERVAL;VALUE=DURATION:PT1H", "X-PUBLISHED-TTL:PT1H")
 # Part of the ETag: raise it whenever the same sessions are written differently.
-_FORMAT_VERSION = 2
+_FORMAT_VERSION = 3
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,7 +74,7 @@ def find_feed(db: Connection, secret: str, *, meetings: MeetingService, now: dat
     if row.blocked_at is not None:
         raise Blocked(code="blocked")
     state = f"{_FORMAT_VERSION} {meetings.address} {day} {row.id} {row.version} {row.state}"
-    reader = Reader(user_id=row.id, time_zone=row.time_zone)
+    reader = Reader(user_id=row.id, time_zone=row.time_zone, locale=row.locale)
     return Feed(reader=reader, day=day, tag=hashlib.sha256(state.encode()).hexdigest()[:32])
 
 
@@ -81,8 +82,9 @@ def render_feed(db: Connection, feed: Feed, *, meetings: MeetingService) -> byte
     """The calendar object, read by one statement; cancelled sessions are included, for clients to remove them."""
     rows = db.execute(_READ, {"reader_id": feed.reader.user_id, **_span(feed.day)}).all()
     entries = map(CalendarEntry.of, rows)
+    name = language_of(feed.reader.locale).gettext("Sessions")
     return calendar(
-        _PROPERTIES,
+        (text("NAME", name), text("X-WR-CALNAME", name), *_REFRESHED),
         (line for each in entries for line in each.lines(feed.reader, changed=each.updated_at, meetings=meetings)),
     )
 
@@ -118,7 +120,7 @@ def _session_ids(reader: CTE) -> CTE:
 
 def _find_query() -> Select[Any]:
     reader = (
-        select(users.c.id, users.c.time_zone, users.c.version, users.c.blocked_at)
+        select(users.c.id, users.c.time_zone, users.c.locale, users.c.version, users.c.blocked_at)
         .join_from(calendar_secrets, users, users.c.id == calendar_secrets.c.user_id)
         .where(calendar_secrets.c.digest == bindparam("digest"))
         .cte("reader")

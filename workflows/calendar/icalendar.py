@@ -19,7 +19,7 @@ from sqlalchemy import Select, select
 from models.catalog import LocationKind
 from models.people import mentor_profiles, users
 from models.sessions import SessionStatus, sessions
-from workflows.kernel.clock import local_time
+from workflows.kernel.language import Language, gettext_noop, language_of
 from workflows.kernel.records import Record
 from workflows.kernel.text import one_line
 from workflows.sessions.meeting import MeetingService, Place
@@ -32,10 +32,11 @@ _HEAD = ("BEGIN:VCALENDAR", "VERSION:2.0", "PRODID:-//Tutelage//Tutelage//EN", "
 
 @dataclass(frozen=True, kw_only=True)
 class Reader:
-    """The user whose calendar it is; descriptions show times in `time_zone`, an IANA name."""
+    """The user whose calendar it is; descriptions show times in `time_zone`, an IANA name, as `locale` has them."""
 
     user_id: UUID
     time_zone: str
+    locale: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,15 +93,10 @@ class CalendarEntry(Record):
             people: the lines of organizer and attendee of an invitation.
         """
         place = self.place(meetings)
-        joining = f"\nJoin: {place.link}" if place and place.link else ""
-        start, end = (local_time(time, reader.time_zone) for time in (self.start_time, self.end_time))
+        language = language_of(reader.locale)
         title = one_line(self.title or "")
         is_mentor = reader.user_id == self.mentor_user_id
-        other = one_line((self.mentee_name or "your group") if is_mentor else self.mentor_name)
-        begin = "You meet"
-        if self.is_cancelled:
-            over = "You have left this group session" if self.left else "This session has been cancelled"
-            begin = f"{over}. You were to meet"
+        other = one_line((self.mentee_name or language.gettext("your group")) if is_mentor else self.mentor_name)
         return [
             "BEGIN:VEVENT",
             # Calendars match entries by UID, so it is the same in invitations and the feed whatever the settings are;
@@ -112,9 +108,9 @@ class CalendarEntry(Record):
             utc_time("LAST-MODIFIED", changed),
             utc_time("DTSTART", self.start_time),
             utc_time("DTEND", self.end_time),
-            text("SUMMARY", f"{title}, with {other}" if title else f"Session with {other}"),
-            text("DESCRIPTION", f"{begin} {other}.\nFrom {start}\nto {end}{joining}"),
-            *(_lines_about(place) if place else ()),
+            text("SUMMARY", _summary(language, title, other)),
+            text("DESCRIPTION", self._description(language, reader, other, place)),
+            *(_lines_about(place, language) if place else ()),
             f"STATUS:{'CANCELLED' if self.is_cancelled else 'CONFIRMED'}",
             # A cancelled session does not show its parties as busy.
             f"TRANSP:{'TRANSPARENT' if self.is_cancelled else 'OPAQUE'}",
@@ -122,14 +118,39 @@ class CalendarEntry(Record):
             "END:VEVENT",
         ]
 
+    def _description(self, language: Language, reader: Reader, other: str, place: Place | None) -> str:
+        begin = gettext_noop("You meet %(other)s.")
+        if self.left:
+            begin = gettext_noop("You have left this group session. You were to meet %(other)s.")
+        elif self.is_cancelled:
+            begin = gettext_noop("This session has been cancelled. You were to meet %(other)s.")
+        start, end = (language.local_time(time, reader.time_zone) for time in (self.start_time, self.end_time))
+        lines = [
+            language.gettext(begin, other=other),
+            language.gettext("From %(time)s", time=start),
+            language.gettext("to %(time)s", time=end),
+        ]
+        if place and place.link:
+            lines.append(language.gettext("Join: %(link)s", link=place.link))
+        return "\n".join(lines)
 
-def _lines_about(place: Place) -> list[str]:
+
+def _summary(language: Language, title: str, other: str) -> str:
+    if title:
+        return language.gettext("%(title)s, with %(other)s", title=title, other=other)
+    return language.gettext("Session with %(other)s", other=other)
+
+
+def _lines_about(place: Place, language: Language) -> list[str]:
     """Where to meet, in every property that calendar applications read: RFC 5545, and CONFERENCE of RFC 7986."""
     if place.link:
-        joining = f"CONFERENCE;VALUE=URI;FEATURE=AUDIO,VIDEO;LABEL=Join the session:{place.link}"
+        # A catalogue's text could end an unquoted parameter.
+        label = language.gettext("Join the session").replace('"', "'")
+        joining = f'CONFERENCE;VALUE=URI;FEATURE=AUDIO,VIDEO;LABEL="{label}":{place.link}'
         return [text("LOCATION", place.link), f"URL:{place.link}", joining]
     if place.kind is LocationKind.PHONE:
-        return [text("LOCATION", f"Phone: {place.words}" if place.words else "Phone")]
+        phone = language.gettext("Phone")
+        return [text("LOCATION", f"{phone}: {place.words}" if place.words else phone)]
     return [text("LOCATION", place.words)] if place.words else []
 
 

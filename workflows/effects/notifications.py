@@ -54,13 +54,13 @@ from workflows.events.record import follow_up
 from workflows.events.subscriptions import subscribe
 from workflows.groups.seats import reason_for_leaving
 from workflows.identity.actor import SYSTEM, is_operators
+from workflows.kernel.language import gettext_noop, language_of
 from workflows.kernel.operator_policy import DEFAULT_POLICY, OperatorPolicy
 from workflows.notifications.endpoint_news import news_of
 from workflows.notifications.kinds import OPERATOR_NOTICES
 from workflows.notifications.mails import FORMER_ADDRESS, NEW_ADDRESS, OPERATORS, SEND_MAIL, SEND_NOTICE
 from workflows.notifications.notify import BookingNotification, notify, notify_people
-from workflows.notifications.recipients import Parties, Person, names_of, parties_of, person_of, variables_about
-from workflows.notifications.reminders import in_words
+from workflows.notifications.recipients import Parties, Person, parties_of, person_of, variables_about
 from workflows.notifications.texts import Quotation, compose
 from workflows.payments.records import PAID_FOR
 from workflows.terms.cancellation import end_of_free_time
@@ -117,10 +117,11 @@ def _expired(event: BookingCancelled, parties: Parties, _now: datetime) -> Mappi
     """The mentee's reason is for the mentor, so that the event does not hold it."""
     expired = event.actor == SYSTEM.name
     by_mentor = event.actor in parties.mentor.acts_as
-    who = parties.mentor.name if by_mentor else names_of(parties.mentees)
     return {
         "expired": expired,
-        "who": "We" if is_operators(event.actor) else who,
+        # A group is cancelled by its mentor alone.
+        "who": parties.mentor.name if by_mentor else " ".join(each.name for each in parties.mentees[:1]),
+        "by_operator": is_operators(event.actor),
         "reason": None if expired else _quoted(parties.cancel_reason),
     }
 
@@ -147,9 +148,9 @@ def _free_until(event: SessionCreated, parties: Parties, _now: datetime) -> Mapp
     return {"free_until": end_of_free_time(event.start_time, window_hours=hours, accepted_at=event.occurred_at)}
 
 
-def _starts_in(event: SessionReminderSet, _parties: Parties, now: datetime) -> Mapping[str, Any]:
+def _time_left(event: SessionReminderSet, _parties: Parties, now: datetime) -> Mapping[str, Any]:
     """The time that is left, which a late reminder names."""
-    return {"starts_in": in_words(event.start_time - now)}
+    return {"time_left": event.start_time - now}
 
 
 def _quoted(words: str | None) -> Quotation | None:
@@ -179,7 +180,7 @@ BOOKING_NOTIFICATIONS: tuple[tuple[type[Event], BookingNotification], ...] = (
         ),
     ),
     (SessionCreated, BookingNotification(kind="session_created", recipients=_without_seat, variables=_free_until)),
-    (SessionReminderSet, BookingNotification(kind="session_reminder", recipients=_all, variables=_starts_in)),
+    (SessionReminderSet, BookingNotification(kind="session_reminder", recipients=_all, variables=_time_left)),
     (SessionStarted, BookingNotification(kind="session_started", recipients=_others)),
     (SessionCompleted, BookingNotification(kind="session_completed", recipients=_all)),
     # The one who cancelled as well: the mail states the fee, and removes the session from their calendar.
@@ -245,7 +246,8 @@ def _notify_owner(db: Connection, event: BundleEvent, kind: str, **variables: An
     mentee = person_of(db, event.mentee_user_id)
     if mentee.erased:
         return
-    course = db.scalar(select(courses.c.title).where(courses.c.id == event.course_id)) or "sessions"
+    course = db.scalar(select(courses.c.title).where(courses.c.id == event.course_id))
+    course = course or language_of(mentee.locale).gettext("sessions")
     words = compose(kind, event=event, reader=mentee, course=course, **variables)
     notify_people(db, event, kind=kind, words=[(mentee, words)])
 
@@ -275,7 +277,7 @@ def notify_before_expiry(db: Connection, event: BundleValiditySet, _target: str,
     bundle = Bundle.of(db.execute(bundle_query(event.bundle_purchase_id)).one())
     time_left = expiry_of(event) - now
     if bundle.remaining_sessions and time_left > timedelta(0) and not is_superseded(db, event, bundle):
-        variables = {"left": bundle.remaining_sessions, "expires_in": in_words(time_left)}
+        variables = {"left": bundle.remaining_sessions, "time_left": time_left}
         _notify_owner(db, event, "bundle_expiring", **variables)
 
 
@@ -286,7 +288,8 @@ def _subscribe_payment(event_type: type[PaymentEvent], kind: str) -> None:
         payer, about = person_of(db, event.user_id), db.execute(PAID_FOR, {"id": event.payment_id}).one()
         if payer.erased or (kind == "payment_due" and about.status != PaymentStatus.AWAITING):
             return
-        what = f"{_WHAT[PaidFor(event.paid_for)]} {about.course or about.mentor}"
+        named = about.course or about.mentor
+        what = language_of(payer.locale).gettext(_WHAT[PaidFor(event.paid_for)], named=named)
         words = compose(
             kind,
             event=event,
@@ -298,11 +301,12 @@ def _subscribe_payment(event_type: type[PaymentEvent], kind: str) -> None:
         notify_people(db, event, kind=kind, words=[(payer, words)])
 
 
+# After the word `for`.
 _WHAT = {
-    PaidFor.BOOKING: "the session with",
-    PaidFor.SERIES: "the sessions with",
-    PaidFor.SEAT: "your seat in the group session with",
-    PaidFor.BUNDLE: "your bundle for",
+    PaidFor.BOOKING: gettext_noop("the session with %(named)s"),
+    PaidFor.SERIES: gettext_noop("the sessions with %(named)s"),
+    PaidFor.SEAT: gettext_noop("your seat in the group session with %(named)s"),
+    PaidFor.BUNDLE: gettext_noop("your bundle for %(named)s"),
 }
 _subscribe_payment(PaymentAwaiting, "payment_due")
 _subscribe_payment(PaymentPaid, "payment_received")

@@ -56,8 +56,3 @@ def zone_names() -> frozenset[str]:
 def rfc3339(moment: datetime) -> str:
     """The moment in UTC, as JSON has it: `2030-05-04T09:00:00Z`."""
     return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
-
-
-def local_time(moment: datetime, time_zone: str) -> str:
-    """The moment as a person reads it in their time zone, with the zone's name."""
-    return f"{moment.astimezone(ZoneInfo(time_zone)):%A, %-d %B %Y, %H:%M} ({time_zone})"

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from workflows.kernel.language import gettext_noop
+
 # The sentence of each code that has one alone. Codes of several reasons get theirs where they are raised.
 SENTENCES = {
     "session_pending": "The session is being created; try again in a moment.",
@@ -15,17 +17,17 @@ SENTENCES = {
     "already_joined": "You already have a seat in this group session.",
     "not_bookable": "This mentor cannot be booked; choose another one.",
     "seats_free": "There are free seats; join the group session instead.",
-    "no_offer": "No seat is kept for you: there was no offer, or it has ended.",
+    "no_offer": gettext_noop("No seat is kept for you: there was no offer, or it has ended."),
     "duplicate_session": "This booking already has a session.",
-    "email_taken": "There is already an account with this email address.",
+    "email_taken": gettext_noop("There is already an account with this email address."),
     "listing_exists": "You already have an active listing of this duration for this course; change that one.",
     "currency_differs": (
         "Your other active listings of this duration have another currency; use it, or make them inactive first."
     ),
-    "already_reviewed": "You have already reviewed this session.",
+    "already_reviewed": gettext_noop("You have already reviewed this session."),
     "already_answered": "You have already answered this review.",
     "external_id_taken": "Another one of this kind has this external id.",
-    "blocked": "This account is blocked; ask the operator of the service.",
+    "blocked": gettext_noop("This account is blocked; ask the operator of the service."),
     "profile_exists": "This user already has a mentor profile.",
     "endpoint_exists": "There is already an endpoint with this URL.",
     "delivery_in_progress": "A worker is running this delivery; look again in a moment whether it is done.",

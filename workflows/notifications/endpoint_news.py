@@ -11,6 +11,7 @@ from sqlalchemy import Connection, Select, select
 from models.people import mentor_profiles, users
 from models.webhooks import EndpointState, webhook_endpoints
 from workflows.events.event_types import WebhookEndpointEvent
+from workflows.kernel.language import gettext_noop
 from workflows.notifications.texts import Words, compose
 
 
@@ -31,10 +32,11 @@ def news_of(db: Connection, event: WebhookEndpointEvent) -> EndpointNews | None:
     kind = event.type.replace(".", "_")
     words = compose(
         kind,
+        row.locale,
         url=row.url,
         # It may have recovered meanwhile.
         failing_since=row.failing_since or event.occurred_at,
-        reason=row.disabled_reason or "It could not be reached.",
+        reason=row.disabled_reason or gettext_noop("It could not be reached."),
         pending=row.state is EndpointState.PENDING,
         last_error=getattr(event, "last_error", None),
         time_zone=row.time_zone or "UTC",
@@ -45,8 +47,8 @@ def news_of(db: Connection, event: WebhookEndpointEvent) -> EndpointNews | None:
 def _endpoint_with_owner(endpoint_id: UUID) -> Select[Any]:
     endpoints = webhook_endpoints.c
     return (
-        select(endpoints.url, endpoints.state, endpoints.failing_since, endpoints.disabled_reason, users.c.time_zone)
-        .add_columns(users.c.id.label("user_id"))
+        select(endpoints.url, endpoints.state, endpoints.failing_since, endpoints.disabled_reason)
+        .add_columns(users.c.time_zone, users.c.locale, users.c.id.label("user_id"))
         .join_from(
             webhook_endpoints, mentor_profiles, mentor_profiles.c.id == endpoints.mentor_profile_id, isouter=True
         )

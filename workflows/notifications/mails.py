@@ -27,6 +27,7 @@ from workflows.events.delivery import Cancel, Delivery, Postpone, SendResult
 from workflows.events.event_types import EmailChangeRequested, SeatJoined, WebhookEndpointEvent
 from workflows.events.subscriptions import OutboundEffect, prepare_each, register_outbound
 from workflows.kernel.clock import first_id_at
+from workflows.kernel.language import gettext_noop
 from workflows.kernel.operator_policy import DEFAULT_POLICY, OperatorPolicy
 from workflows.notifications.deliveries import MAILED_LATELY, gathered, mark_gathered_done
 from workflows.notifications.endpoint_news import news_of
@@ -49,7 +50,7 @@ WITH asked AS (
     SELECT * FROM unnest(CAST(:event_ids AS uuid[]), CAST(:user_ids AS uuid[])) AS asked(event_id, user_id)
 )
 SELECT n.event_id, n.user_id, n.kind, n.title, n.body, n.created_at, n.gathered_until,
-       u.name, u.email, u.time_zone, u.links_version, p.wanted,
+       u.name, u.email, u.time_zone, u.locale, u.links_version, p.wanted,
        {IS_PARTY} AS party, mentor.user_id IS NOT DISTINCT FROM n.user_id AS is_mentor, seat.present,
        b.cancellation_window_hours IS NOT NULL AS mentee_cancels, CAST(b.status AS text) AS booking_status,
        {MAILED_LATELY} AS mailed
@@ -62,7 +63,7 @@ LEFT JOIN booking_participants seat ON seat.booking_id = n.booking_id AND seat.u
 LEFT JOIN notification_preferences p ON p.user_id = n.user_id AND p.kind = n.kind AND p.channel = n.channel
 """).columns(event_id=Uuid(), user_id=Uuid(), created_at=Timestamp, gathered_until=Timestamp)
 _EMAIL_CHANGE = sql("""
-SELECT c.email, c.former_email, c.expires_at, c.open, u.name, u.time_zone
+SELECT c.email, c.former_email, c.expires_at, c.open, u.name, u.time_zone, u.locale
 FROM email_changes c JOIN users u ON u.id = c.user_id WHERE c.id = :id
 """).columns(expires_at=Timestamp)
 
@@ -79,6 +80,7 @@ class Mail:
     # Of each attempt, of which the mail is the same.
     # By the database's clock.
     prepared_at: datetime = field(compare=False)
+    locale: str | None = None  # of its reader; None for the operators, who have the default one
     unsubscribe: UnsubscribeLink | None = None  # None for mails that cannot be switched off
     invitation: Invitation | None = None
     session: CalendarEntry | None = None  # whose place it tells, since its reader is to come there
@@ -190,7 +192,8 @@ def _gathered(delivery: Delivery, kind: str, together: Sequence[tuple[Delivery, 
         delivery_id=delivery.id,
         to_name=last.to_name,
         to_address=last.to_address,
-        words=compose("mails_gathered", sentence=KINDS[kind].sentence, count=len(mails)),
+        locale=last.locale,
+        words=compose("mails_gathered", last.locale, sentence=KINDS[kind].sentence, count=len(mails)),
         written_at=last.written_at,
         prepared_at=delivery.now,
         unsubscribe=last.unsubscribe,
@@ -228,7 +231,7 @@ def _mail(
     if session is None and isinstance(event, SeatJoined) and event.user_id == reader_id:
         # No other mail brings the invitation to a person who joins before the session is there.
         raise Postpone(delivery.now + WAIT_FOR_SESSION, "The session is not there yet.")
-    guest = Guest(user_id=reader_id, time_zone=row.time_zone, name=row.name, address=row.email)
+    guest = Guest(user_id=reader_id, time_zone=row.time_zone, locale=row.locale, name=row.name, address=row.email)
     choice = Choice(user_id=reader_id, kind=row.kind, channel=Channel.EMAIL)
     unsubscribe = UnsubscribeLink(choice=choice, links_version=row.links_version)
     reader = Reader(
@@ -242,6 +245,7 @@ def _mail(
         delivery_id=delivery.id,
         to_name=row.name,
         to_address=row.email,
+        locale=row.locale,
         words=words_now(db, event, reader_id, Words(row.title, row.body), now=delivery.now),
         written_at=row.created_at,
         prepared_at=delivery.now,
@@ -272,17 +276,18 @@ def _mail_about_address(db: Connection, delivery: Delivery, event: EmailChangeRe
         raise Cancel("The time to confirm the address has passed.")
     about = {"owner": row.name, "address": row.email, "expires_at": row.expires_at, "time_zone": row.time_zone}
     if delivery.target == FORMER_ADDRESS:
-        words, to_address, links = compose("email_change_notice", **about), row.former_email, {}
+        words, to_address, links = compose("email_change_notice", row.locale, **about), row.former_email, {}
     else:
         if not row.open or row.expires_at <= delivery.now:
             raise Cancel("The address can no longer be confirmed.")
-        words, to_address = compose("email_change_confirm", **about), row.email
+        words, to_address = compose("email_change_confirm", row.locale, **about), row.email
         confirm = {"subject_id": event.email_change_id, "user_id": event.user_id, "expires_at": row.expires_at}
-        links = {"Confirm address": ActionLink(action=Action.CONFIRM_MAIL, links_version=None, **confirm)}
+        links = {gettext_noop("Confirm address"): ActionLink(action=Action.CONFIRM_MAIL, links_version=None, **confirm)}
     return Mail(
         delivery_id=delivery.id,
         to_name=row.name,
         to_address=to_address,
+        locale=row.locale,
         words=words,
         written_at=event.occurred_at,
         prepared_at=delivery.now,

@@ -18,13 +18,14 @@ from models.notifications import Channel, notification_preferences
 from models.people import users
 from workflows.accounts.mailed_links import are_links_valid
 from workflows.kernel.errors import Invalid, NotFound
+from workflows.kernel.language import gettext_noop
 from workflows.kernel.locks import lock_user
 from workflows.notifications.kinds import KINDS, OFFERED
 
 # By kind and channel, as they are written in a row: `session_created email`.
 Choices = Mapping[str, bool]
 
-NOTHING_TO_UNSUBSCRIBE = "There is nothing to unsubscribe from at this address."
+NOTHING_TO_UNSUBSCRIBE = gettext_noop("There is nothing to unsubscribe from at this address.")
 UNSUBSCRIBE_PURPOSE = "unsubscribe"
 
 

@@ -25,6 +25,7 @@ from workflows.events.event_types import (
     SessionCancelled,
     WaitlistEvent,
 )
+from workflows.kernel.language import Language, language_of
 from workflows.notifications.preferences import is_stopped, is_wanted
 
 MAX_NAMES = 3
@@ -52,6 +53,7 @@ class Person:
     user_id: UUID
     name: str
     time_zone: str
+    locale: str  # a BCP 47 tag
     acts_as: frozenset[str] = frozenset()  # the values of an event's `actor` that stand for them
     choices: Mapping[str, bool] = field(default_factory=dict, hash=False)  # their notification preferences
     browsers: tuple[UUID, ...] = ()  # their push subscriptions
@@ -104,7 +106,7 @@ class Parties:
 
 
 _PERSON = """
-u.id AS user_id, u.name, u.time_zone, u.erased_at IS NOT NULL AS erased, own.id AS mentor_profile_id,
+u.id AS user_id, u.name, u.time_zone, u.locale, u.erased_at IS NOT NULL AS erased, own.id AS mentor_profile_id,
 (SELECT jsonb_object_agg(chosen.kind || ' ' || CAST(chosen.channel AS text), chosen.wanted)
  FROM notification_preferences chosen WHERE chosen.user_id = u.id) AS choices,
 ARRAY(SELECT browser.id FROM push_subscriptions browser WHERE browser.user_id = u.id ORDER BY browser.id) AS browsers
@@ -157,17 +159,18 @@ def person_of(db: Connection, user_id: UUID) -> Person:
     return _person(db.execute(_USER, {"user_id": user_id}).one())
 
 
-def names_of(mentees: Sequence[Person]) -> str:
-    """The mentees of a booking in a sentence, the first of them by name."""
+def names_of(mentees: Sequence[Person], language: Language) -> str:
+    """The mentees of a booking after the word `with`, the first of them by name."""
     names = [mentee.name for mentee in mentees[:MAX_NAMES]]
     if len(mentees) > MAX_NAMES:
-        names = [*names[:-1], f"{len(mentees) - MAX_NAMES + 1} others"]
-    return " and ".join(filter(None, [", ".join(names[:-1]), *names[-1:]])) or "your group"
+        rest = len(mentees) - MAX_NAMES + 1
+        names = [*names[:-1], language.ngettext("%(n)s other", "%(n)s others", rest)]
+    return language.names(names) if names else language.gettext("your group")
 
 
 def variables_about(parties: Parties, reader: Person) -> dict[str, Any]:
     """The variables of every template about both sides of a booking."""
-    mentees = names_of(parties.mentees)
+    mentees = names_of(parties.mentees, language_of(reader.locale))
     is_mentor = reader == parties.mentor
     return {
         "reader": reader,
@@ -206,6 +209,7 @@ def _person(row: Row[Any]) -> Person:
         user_id=row.user_id,
         name=row.name,
         time_zone=row.time_zone,
+        locale=row.locale,
         acts_as=frozenset({f"user:{row.user_id}", f"mentor:{row.mentor_profile_id}"}),
         choices=row.choices or {},
         browsers=tuple(row.browsers),

@@ -29,9 +29,6 @@ from workflows.notifications.outdated import require_current
 from workflows.notifications.recipients import NOT_A_PARTY, Parties, parties_of, variables_about
 from workflows.notifications.texts import Words, compose
 
-HOUR_MINUTES = 60
-DAY_MINUTES = 24 * HOUR_MINUTES
-
 
 @dataclass(frozen=True, kw_only=True)
 class Reminder:
@@ -120,21 +117,5 @@ def words_now(db: Connection, event: Event, reader_id: UUID, written: Words, *, 
     reader = next((person for person in parties.all if person.user_id == reader_id), None)
     if reader is None:
         raise Cancel(NOT_A_PARTY)
-    starts_in = in_words(event.start_time - now)
-    return compose("session_reminder", event=event, **variables_about(parties, reader), starts_in=starts_in)
-
-
-def in_words(length: timedelta) -> str:
-    """A length of time in English: to the minute up to six hours, then to the hour, from two days on in days."""
-    minutes = max(1, round(length.total_seconds() / 60))
-    if minutes >= 2 * DAY_MINUTES:
-        return _counted(round(minutes / DAY_MINUTES), "day")
-    if minutes >= 6 * HOUR_MINUTES:
-        return _counted(round(minutes / HOUR_MINUTES), "hour")
-    hours, rest = divmod(minutes, HOUR_MINUTES)
-    parts = [_counted(hours, "hour")] * bool(hours) + [_counted(rest, "minute")] * bool(rest)
-    return " and ".join(parts)
-
-
-def _counted(number: int, unit: str) -> str:
-    return f"{number} {unit}" if number == 1 else f"{number} {unit}s"
+    time_left = event.start_time - now
+    return compose("session_reminder", event=event, **variables_about(parties, reader), time_left=time_left)

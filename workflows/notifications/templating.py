@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import fields
 from functools import cache
 from importlib.resources import files
@@ -19,20 +19,25 @@ from jinja2 import (
     TemplateSyntaxError,
     meta,
     nodes,
+    pass_context,
     select_autoescape,
 )
+from jinja2.ext import InternationalizationExtension
+from jinja2.runtime import Context
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from workflows.action_links.buttons import Button
 from workflows.events.event import ENVELOPE, own_fields
 from workflows.events.event_types import event_types
 from workflows.events.subscriptions import Effect, load
-from workflows.kernel.clock import local_time
+from workflows.kernel.catalogues import catalogue_errors
+from workflows.kernel.language import CATALOGUE_SUFFIX, Language
 from workflows.notifications.recipients import Person
-from workflows.notifications.texts import Footer, money, returned_credit
+from workflows.notifications.texts import Brand, Footer, MailReader, in_words, returned_credit
 from workflows.sessions.meeting import Place
 
 _PACKAGE = "workflows.notifications"
+FRAMES = ("mail.txt.j2", "mail.html.j2")
 # The variables of every template about both sides of a booking; the second set tells those templates from others.
 _ABOUT_BOOKING = {"event", "reader", "reader_is_mentor", "mentor", "mentees", "others", "title"}
 _ONLY_ABOUT_BOOKING = {"reader_is_mentor", "mentor", "mentees"}
@@ -41,6 +46,46 @@ _ONLY_ABOUT_BOOKING = {"reader_is_mentor", "mentor", "mentees"}
 def _is_quoted(paragraph: str) -> bool:
     """Whether a paragraph comes from a `Quotation`."""
     return all(line.startswith(">") for line in paragraph.splitlines())
+
+
+@pass_context
+def _gettext(context: Context, text: str) -> str:
+    return _language(context).catalogue.gettext(text)
+
+
+@pass_context
+def _ngettext(context: Context, one: str, many: str, n: int) -> str:
+    return _language(context).catalogue.ngettext(one, many, n)
+
+
+def _of_language(made: Callable[..., str]) -> Callable[..., str]:
+    """A filter whose first argument, before the value, is the reader's language."""
+
+    @pass_context
+    def in_language(context: Context, *arguments: Any, **named: Any) -> str:
+        return made(_language(context), *arguments, **named)
+
+    return in_language
+
+
+def _language(context: Context) -> Language:
+    language: Language = context["language"]
+    return language
+
+
+def _titled(language: Language, title: str | None) -> str:
+    """A title after what it names; without one, nothing."""
+    return language.gettext(" “%(title)s”", title=title) if title else ""
+
+
+def _leading(language: Language, title: str | None) -> str:
+    """A title before a sentence; without one, nothing."""
+    return language.gettext("“%(title)s”: ", title=title) if title else ""
+
+
+def _translated(language: Language, text: str) -> str:
+    """A text that was marked by `gettext_noop`; any other stays as it is."""
+    return language.catalogue.gettext(text)
 
 
 class Templates:
@@ -63,9 +108,17 @@ class Templates:
             # A look at the file for each mail took a tenth of the processor time of `worker-notifications`.
             auto_reload=False,
         )
-        self.environment.filters["local_time"] = local_time
-        self.environment.filters["money"] = money
-        self.environment.filters["returned_credit"] = returned_credit
+        self.environment.add_extension(InternationalizationExtension)
+        self.environment.install_gettext_callables(_gettext, _ngettext, newstyle=True)  # type: ignore[attr-defined]
+        self.environment.filters |= {
+            "local_time": _of_language(Language.local_time),
+            "money": _of_language(Language.money),
+            "in_words": _of_language(in_words),
+            "returned_credit": _of_language(returned_credit),
+            "titled": _of_language(_titled),
+            "leading": _of_language(_leading),
+            "translated": _of_language(_translated),
+        }
         self.environment.tests["quoted"] = _is_quoted
 
     def render(self, name: str, **variables: Any) -> str:
@@ -74,12 +127,14 @@ class Templates:
 
 
 def template_errors(folder: Path) -> list[str]:
-    """The errors of an operator's templates, in sentences; empty when they can be used."""
+    """The errors of an operator's templates and catalogues, in sentences; empty when they can be used."""
     if not folder.is_dir():
         return [f"TEMPLATES_FOLDER: {folder} is not a folder."]
     own = sorted(file.name for file in folder.iterdir() if not file.name.startswith("."))
     environment = Templates(folder).environment
-    return [f"TEMPLATES_FOLDER: {error}" for name in own for error in _errors_of(environment, name)]
+    templates = [name for name in own if not name.endswith(CATALOGUE_SUFFIX)]
+    errors = [*catalogue_errors(folder), *(error for name in templates for error in _errors_of(environment, name))]
+    return [f"TEMPLATES_FOLDER: {error}" for error in errors]
 
 
 @cache
@@ -103,10 +158,10 @@ def _errors_of(environment: Environment, name: str) -> Iterator[str]:
         yield f"{name} cannot be read: {error}"
         return
     known = _variables(name)
-    for unknown in sorted(meta.find_undeclared_variables(tree) - known):
+    for unknown in sorted(meta.find_undeclared_variables(tree) - known - set(environment.globals)):
         yield f"{name} names {unknown}, which it does not get; it gets {', '.join(sorted(known))}."
     for subject, attribute in sorted(_attributes(tree) - _known_attributes(name)):
-        if subject in ("event", "reader", "footer", "place", "button"):
+        if subject in ("event", "reader", "footer", "place", "button", "brand"):
             yield f"{name} names {subject}.{attribute}, which does not exist."
     for other in sorted(each or "a template without a fixed name" for each in meta.find_referenced_templates(tree)):
         if other not in template_names():
@@ -114,7 +169,10 @@ def _errors_of(environment: Environment, name: str) -> Iterator[str]:
 
 
 def _variables(name: str) -> set[str]:
-    ours = set(meta.find_undeclared_variables(_tree(Templates().environment, name)))
+    environment = Templates().environment
+    ours = {"language", *meta.find_undeclared_variables(_tree(environment, name))} - set(environment.globals)
+    if name in FRAMES:
+        ours |= {"reader", "brand"}
     return ours | _ABOUT_BOOKING if ours & _ONLY_ABOUT_BOOKING else ours
 
 
@@ -132,7 +190,13 @@ def _known_attributes(name: str) -> set[tuple[str, str]]:
     effect = load().named(f"notifications.{name.partition('.')[0]}")
     sources = [effect.event] if isinstance(effect, Effect) else list(event_types().values())
     of_event = {"type"} | ENVELOPE | {field for event in sources for field in own_fields(event)}
-    of_others = {"reader": Person, "footer": Footer, "place": Place, "button": Button}
+    of_others = {
+        "reader": MailReader if name in FRAMES else Person,
+        "brand": Brand,
+        "footer": Footer,
+        "place": Place,
+        "button": Button,
+    }
     return {("event", field) for field in of_event} | {
         (subject, field.name) for subject, kind in of_others.items() for field in fields(kind)
     }

@@ -16,6 +16,7 @@ from workflows.events.delivery import Postpone, SendResult
 from workflows.events.event_types import WebhookEndpointDisabled, WebhookEndpointExhausted, WebhookEndpointFailing
 from workflows.events.record import record
 from workflows.identity.actor import SYSTEM
+from workflows.kernel.language import gettext_noop
 from workflows.webhooks.messages import utc
 
 OPENS_AFTER_FAILURES = 10  # in a row
@@ -24,6 +25,7 @@ GIVEN_UP_AFTER = timedelta(days=5)
 NOTICE = timedelta(hours=48)
 WARNED_AFTER = GIVEN_UP_AFTER - NOTICE
 GONE = 410
+
 # No failures counted, the circuit breaker closed, and its owner warned of nothing.
 HEALTHY: dict[str, Any] = dict.fromkeys(("failing_since", "open_until", "warned_at", "exhausted_at")) | {"failures": 0}
 
@@ -104,9 +106,9 @@ def record_failure(
         return
     failing_for = now - (endpoint.failing_since or now)
     if sent.status_code == GONE:
-        _disable(db, endpoint, now, "The receiver answered 410 Gone.")
+        _disable(db, endpoint, now, gettext_noop("The receiver answered 410 Gone."))
     elif failing_for >= GIVEN_UP_AFTER and endpoint.warned_at is not None and now - endpoint.warned_at >= NOTICE:
-        _disable(db, endpoint, now, "No message was accepted for five days.")
+        _disable(db, endpoint, now, gettext_noop("No message was accepted for five days."))
     else:
         _warn(db, endpoint, sent.error, failing_for=failing_for, exhausted=exhausted, now=now)
 

@@ -13,15 +13,14 @@ import marshmallow as ma
 from sqlalchemy import Connection, Row, Select
 
 from api.http.bodies import require_storable
-from api.pages.page import Page
+from api.pages.page import Page, gettext, page_language
 from api.schemas.base import EmptyBody, RequestSchema
 from workflows.action_links.link import NO_SUCH_LINK, ActionLink, holder_of
 from workflows.bookings.records import Booking, booking_query
-from workflows.kernel.clock import local_time
 from workflows.kernel.errors import InvalidTransition, NotFound
-from workflows.notifications.texts import money
+from workflows.kernel.language import gettext_noop
 
-REQUIRED = "Please fill this in."
+REQUIRED = gettext_noop("Please fill this in.")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,13 +39,14 @@ class Closed(InvalidTransition):
     """The action of the link is no longer possible, or not yet.
 
     Args:
-        title: of the page that says so; the message is its text.
+        title: of the page that says so; the message is its text. Both are shown in the reader's language.
+        values: of their placeholders.
         has_changed: whether it is possible once the reader has looked at the page again.
     """
 
-    def __init__(self, title: str, message: str, *, has_changed: bool = False) -> None:
-        super().__init__(message)
-        self.title, self.has_changed = title, has_changed
+    def __init__(self, title: str, message: str, *, has_changed: bool = False, **values: str) -> None:
+        super().__init__(gettext(message, **values))
+        self.title, self.has_changed = gettext(title, **values), has_changed
 
 
 class ActionPage(ABC):
@@ -93,14 +93,17 @@ class BookingPage(ActionPage):
 
     def facts(self) -> list[tuple[str, str]]:
         booking = self.booking
-        about = [("About", booking.title)] if booking.title else []
+        about = [(gettext("About"), booking.title)] if booking.title else []
         return [
-            ("With", self.other),
+            (gettext("With"), self.other),
             *about,
-            ("When", local_time(booking.start_time, self.holder.time_zone)),
-            ("Length", f"{booking.duration_minutes} minutes"),
-            ("Price", self.price()),
+            (gettext("When"), self.local_time(booking.start_time)),
+            (gettext("Length"), page_language().ngettext("%(n)s minute", "%(n)s minutes", booking.duration_minutes)),
+            (gettext("Price"), self.price()),
         ]
+
+    def local_time(self, moment: datetime) -> str:
+        return page_language().local_time(moment, self.holder.time_zone)
 
     def price(self) -> str:
         return price_of(self.booking.bundle_purchase_id, self.booking.price_amount, self.booking.price_currency)
@@ -122,19 +125,19 @@ def found(visit: Visit, query: Select[Any]) -> Row[Any]:
 def name_of_other(booking: Booking, *, is_mentor: bool) -> str:
     """The other party of a booking, as its reader knows them."""
     party = booking.mentee if is_mentor else booking.mentor
-    return str(party["name"]) if party else "your group"
+    return str(party["name"]) if party else gettext("your group")
 
 
 def price_of(bundle_purchase_id: UUID | None, amount: int, currency: str) -> str:
     if bundle_purchase_id is not None:
-        return "Paid with a bundle"
-    return money(amount, currency) if amount else "Free"
+        return gettext("Paid with a bundle")
+    return page_language().money(amount, currency) if amount else gettext("Free")
 
 
 def errors_by_field(messages: ma.ValidationError) -> dict[str, str]:
     reasons: Any = messages.messages
     missing = ma.fields.Field.default_error_messages["required"]
     return {
-        str(name): REQUIRED if missing in of_field else " ".join(map(str, of_field))
+        str(name): gettext(REQUIRED) if missing in of_field else " ".join(map(gettext, map(str, of_field)))
         for name, of_field in reasons.items()
     }

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from api.pages.act.action_page import ActionPage, BookingPage, Closed, Redirect, Visit, booking_of, price_of
-from api.pages.page import Field, FieldKind, Form, Page
+from api.pages.page import Field, FieldKind, Form, Page, gettext, page_language
 from api.schemas.base import RequestSchema
 from api.schemas.bookings import Reason
 from api.schemas.fields import OneLine, QueryFlag, Text
@@ -18,20 +18,28 @@ from workflows.bookings.records import Booking
 from workflows.groups.place import read_group, read_place, require_open
 from workflows.groups.seats import leave, quote_seat, require_leavable
 from workflows.identity.access import has_access
-from workflows.kernel.clock import local_time
 from workflows.kernel.errors import InvalidTransition
-from workflows.notifications.texts import money, returned_credit
+from workflows.kernel.language import gettext_noop
+from workflows.notifications.texts import returned_credit
 from workflows.sessions.cancel import cancel, quote_for
 from workflows.sessions.records import SessionWithTerms, accepted_session
 from workflows.terms.cancellation import Quote
 from workflows.terms.withdrawals import use_withdrawal
 
 _ENDED = {
-    SessionStatus.IN_PROGRESS: ("This session has begun", "It can no longer be cancelled."),
-    SessionStatus.COMPLETED: ("This session has taken place", "It can no longer be cancelled."),
-    SessionStatus.CANCELLED: ("This session is cancelled", "There is nothing left to do."),
+    SessionStatus.IN_PROGRESS: (gettext_noop("This session has begun"), gettext_noop("It can no longer be cancelled.")),
+    SessionStatus.COMPLETED: (
+        gettext_noop("This session has taken place"),
+        gettext_noop("It can no longer be cancelled."),
+    ),
+    SessionStatus.CANCELLED: (gettext_noop("This session is cancelled"), gettext_noop("There is nothing left to do.")),
 }
-_CHANGED = ("The cost has changed", "The page has shown another cost. Please look at it again, and decide.")
+_FREE = gettext_noop("There is no fee.")
+_CREDIT_KEPT = gettext_noop("The credit that paid for the session is kept as the fee.")
+_CHANGED = (
+    gettext_noop("The cost has changed"),
+    gettext_noop("The page has shown another cost. Please look at it again, and decide."),
+)
 
 
 class CancelForm(RequestSchema):
@@ -74,9 +82,13 @@ class CancelPage(BookingPage):
     def __init__(self, visit: Visit, booking: Booking) -> None:
         super().__init__(visit, booking)
         if not has_access(self.holder.actor, booking):
-            raise Closed("You do not take part in this session", "There is nothing left to do.")
+            raise Closed(
+                gettext_noop("You do not take part in this session"), gettext_noop("There is nothing left to do.")
+            )
         if booking.status is not BookingStatus.ACCEPTED or booking.session_id is None:
-            raise Closed("There is no session to cancel", "The request has not been accepted.")
+            raise Closed(
+                gettext_noop("There is no session to cancel"), gettext_noop("The request has not been accepted.")
+            )
         self.session: SessionWithTerms = accepted_session(self.db, booking.session_id)
         self.quote = quote_for(self.holder.actor, self.session, now=self.now)
 
@@ -85,17 +97,18 @@ class CancelPage(BookingPage):
             raise Closed(*_ENDED[self.session.status])
         if not self.quote.allowed:
             raise Closed(
-                "You cannot cancel this session", f"Its policy does not allow it. Ask {self.other} to cancel it."
+                gettext_noop("You cannot cancel this session"),
+                gettext_noop("Its policy does not allow it. Ask %(name)s to cancel it."),
+                name=self.other,
             )
-        reason = Field(
-            name="reason", label="Reason", hint=f"Required, and shown to {self.other}.", required=True, limit=2000
-        )
+        hint = gettext("Required, and shown to %(name)s.", name=self.other)
+        reason = Field(name="reason", label=gettext("Reason"), hint=hint, required=True, limit=2000)
         return Page(
-            title=f"Cancel your session with {self.other}?",
+            title=gettext("Cancel your session with %(name)s?", name=self.other),
             facts=self.facts(),
             paragraphs=self._cost_for_mentor() if self.is_mentor else self._cost_for_mentee(),
             form=Form(
-                submit="Cancel session",
+                submit=gettext("Cancel session"),
                 fields=[reason, *self._refund()],
                 hidden={"quoted": _shown(self.quote)},
                 danger=True,
@@ -109,62 +122,79 @@ class CancelPage(BookingPage):
         cancelled = cancel(self.db, actor=self.holder.actor, session=self.session, now=self.now, **answers)
         assert cancelled.cancellation is not None
         return Page(
-            title="The session is cancelled",
+            title=gettext("The session is cancelled"),
             facts=self.facts(),
             paragraphs=[
                 *self._outcome(cancelled.cancellation),
-                f"{self.other[0].upper()}{self.other[1:]} will be notified.",
+                gettext("All who take part will be notified."),
             ],
         )
 
     def _refund(self) -> list[Field]:
         if self.is_mentor or not self.quote.refund_amount:
             return []
-        refund = money(self.quote.refund_amount, self.quote.currency)
-        label = f"I would like {refund} back."
+        label = gettext("I would like %(refund)s back.", refund=self.money(self.quote.refund_amount))
         return [Field(name="refundRequested", kind=FieldKind.CHECKBOX, label=label, value="true")]
 
     def _cost_for_mentor(self) -> list[str]:
         if self.quote.credit_returned is not None:
-            return [f"There is no fee. {self._returned(self.quote.credit_valid_to)}"]
+            return [f"{gettext(_FREE)} {self._returned(self.quote.credit_valid_to)}"]
         if not self.quote.refund_amount:
-            return ["There is no fee."]
-        return [f"There is no fee. {self.other} gets {money(self.quote.refund_amount, self.quote.currency)} back."]
+            return [gettext(_FREE)]
+        refund = self.money(self.quote.refund_amount)
+        return [gettext("There is no fee. %(name)s gets %(refund)s back.", name=self.other, refund=refund)]
 
     def _cost_for_mentee(self) -> list[str]:
         quote, hours = self.quote, self.quote.window_hours
         if quote.late:
-            window = f"It is less than {hours} hours to the start."
+            said = [_window_in_words(hours)]
             if quote.credit_returned is False:
-                return [f"{window} The credit that paid for the session is kept as the fee."]
-            if not quote.fee_amount:
-                return [f"{window} There is no fee all the same."]
-            fee, rest = (money(amount, quote.currency) for amount in (quote.fee_amount, quote.refund_amount))
-            others = f" The other {rest} can be refunded." if quote.refund_amount else ""
-            return [f"{window} The fee is {fee}, {quote.late_fee_percent}% of the price.{others}"]
-        credit = f" {self._returned(quote.credit_valid_to)}" if quote.credit_returned else ""
+                said.append(gettext(_CREDIT_KEPT))
+            elif not quote.fee_amount:
+                said.append(gettext("There is no fee all the same."))
+            else:
+                fee = self.money(quote.fee_amount)
+                share = gettext(
+                    "The fee is %(fee)s, %(percent)s%% of the price.", fee=fee, percent=quote.late_fee_percent
+                )
+                said.append(share)
+                if quote.refund_amount:
+                    rest = self.money(quote.refund_amount)
+                    said.append(gettext("The other %(refund)s can be refunded.", refund=rest))
+            return [" ".join(said)]
+        credit = [self._returned(quote.credit_valid_to)] if quote.credit_returned else []
         is_paid = quote.refund_amount > 0 or quote.credit_returned is not None
         if not is_paid or not quote.late_fee_percent:
-            return [f"There is no fee.{credit}"]
+            return [" ".join([gettext(_FREE), *credit])]
         assert quote.free_until is not None
-        until = local_time(quote.free_until, self.holder.time_zone)
-        return [f"There is no fee until {until}.{credit}"]
+        free = gettext("There is no fee until %(time)s.", time=self.local_time(quote.free_until))
+        return [" ".join([free, *credit])]
 
-    def _returned(self, valid_to: datetime | None, verb: str = "goes back to") -> str:
-        bundle = f"the bundle of {self.other}" if self.is_mentor else "your bundle"
-        credit, zone = "The credit that paid for it", self.holder.time_zone
-        return returned_credit(credit, valid_to, at=self.now, bundle=bundle, time_zone=zone, verb=verb)
+    def money(self, amount: int) -> str:
+        return page_language().money(amount, self.quote.currency)
+
+    def _returned(self, valid_to: datetime | None, *, is_ahead: bool = True) -> str:
+        return returned_credit(
+            page_language(),
+            valid_to,
+            at=self.now,
+            time_zone=self.holder.time_zone,
+            is_own=not self.is_mentor,
+            is_ahead=is_ahead,
+        )
 
     def _outcome(self, stored: Mapping[str, Any]) -> list[str]:
         fee, refund = (stored[name]["amount"] for name in ("fee", "refund"))
-        lines = [f"The fee is {money(fee, self.quote.currency)}."] if fee else ["There is no fee."]
+        lines = [gettext("The fee is %(fee)s.", fee=self.money(fee)) if fee else gettext(_FREE)]
         if stored["creditReturned"] is False:
-            lines = ["The credit that paid for the session is kept as the fee."]
+            lines = [gettext(_CREDIT_KEPT)]
         if stored["creditReturned"]:
-            lines.append(self._returned(self.quote.credit_valid_to, verb="is back in"))
-        if refund:
-            payee = self.other if self.is_mentor else "you"
-            lines.append(f"{money(refund, self.quote.currency)} will be refunded to {payee}.")
+            lines.append(self._returned(self.quote.credit_valid_to, is_ahead=False))
+        if refund and self.is_mentor:
+            back = gettext("%(refund)s will be refunded to %(name)s.", refund=self.money(refund), name=self.other)
+            lines.append(back)
+        elif refund:
+            lines.append(gettext("%(refund)s will be refunded to you.", refund=self.money(refund)))
         return [" ".join(lines)]
 
 
@@ -178,7 +208,7 @@ class LeavePage(BookingPage):
         try:
             require_open(self.group, self.place, now=self.now)
         except InvalidTransition as refused:
-            raise Closed("You cannot leave this group session", refused.message) from refused
+            raise Closed(gettext_noop("You cannot leave this group session"), refused.message) from refused
         self.cost = quote_seat(self.group, self.place, actor=self.holder.actor, now=self.now)
         require_leavable(self.cost)
 
@@ -186,14 +216,18 @@ class LeavePage(BookingPage):
         return price_of(self.place.bundle_purchase_id, self.place.price_amount or 0, self.cost.currency)
 
     def asking(self) -> Page:
-        reason = Field(
-            name="reason", label="Reason", hint=f"Shown to {self.other}. You can leave it empty.", limit=1000
-        )
+        hint = gettext("Shown to %(name)s. You can leave it empty.", name=self.other)
+        reason = Field(name="reason", label=gettext("Reason"), hint=hint, limit=1000)
         return Page(
-            title="Leave this group session?",
+            title=gettext("Leave this group session?"),
             facts=self.facts(),
             paragraphs=[self._cost_in_words(self.cost)],
-            form=Form(submit="Leave group session", fields=[reason], hidden={"quoted": _shown(self.cost)}, danger=True),
+            form=Form(
+                submit=gettext("Leave group session"),
+                fields=[reason],
+                hidden={"quoted": _shown(self.cost)},
+                danger=True,
+            ),
         )
 
     def act(self, answers: dict[str, Any]) -> Page | Redirect:
@@ -209,25 +243,31 @@ class LeavePage(BookingPage):
             policy=app_state().policy,
             **answers,
         )
-        return Page(title="You have left the group session", facts=self.facts(), paragraphs=[self._cost_in_words(cost)])
+        left = gettext("You have left the group session")
+        return Page(title=left, facts=self.facts(), paragraphs=[self._cost_in_words(cost)])
 
     def _cost_in_words(self, cost: Quote) -> str:
-        late = f"It is less than {cost.window_hours} hours to the start: "
+        language = page_language()
+        late = _window_in_words(cost.window_hours)
         if self.place.bundle_purchase_id is not None:
             if not cost.credit_returned:
-                return f"{late}the session that you paid with stays used."
+                return f"{late} {gettext('The session that you paid with stays used.')}"
+            zone = self.holder.time_zone
             returned = returned_credit(
-                "The session that you paid with",
-                cost.credit_valid_to,
-                at=self.now,
-                bundle="your bundle",
-                time_zone=self.holder.time_zone,
-                verb="goes back to",
+                language, cost.credit_valid_to, at=self.now, time_zone=zone, is_own=True, is_ahead=True
             )
-            return f"There is no fee. {returned}"
-        fee, refund = (money(amount, cost.currency) for amount in (cost.fee_amount, cost.refund_amount))
-        refunded = f"; {refund} will be refunded to you" if cost.refund_amount else ""
-        return f"{late}the fee is {fee}{refunded}." if cost.fee_amount else f"There is no fee{refunded}."
+            return f"{gettext(_FREE)} {returned}"
+        fee, refund = (language.money(amount, cost.currency) for amount in (cost.fee_amount, cost.refund_amount))
+        said = [late, gettext("The fee is %(fee)s.", fee=fee)] if cost.fee_amount else [gettext(_FREE)]
+        if cost.refund_amount:
+            said.append(gettext("%(refund)s will be refunded to you.", refund=refund))
+        return " ".join(said)
+
+
+def _window_in_words(hours: int | None) -> str:
+    return page_language().ngettext(
+        "It is less than %(n)s hour to the start.", "It is less than %(n)s hours to the start.", hours or 0
+    )
 
 
 def _shown(cost: Quote) -> str:

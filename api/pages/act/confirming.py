@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from api.pages.act.action_page import ActionPage, Redirect, Visit
-from api.pages.page import Form, Page
+from api.pages.page import Form, Page, gettext
 from workflows.accounts.email_change import confirm_email_change, confirmable
 from workflows.action_links.link import holder_of
 
@@ -18,12 +18,15 @@ class ConfirmMailPage(ActionPage):
 
     def asking(self) -> Page:
         return Page(
-            title="Use this mail address for your account?",
-            facts=[("Name", self.holder.name), ("New address", self.change.email)],
-            paragraphs=["Mails about your account, bookings and sessions will go there."],
-            form=Form(submit="Confirm address"),
+            title=gettext("Use this mail address for your account?"),
+            facts=[(gettext("Name"), self.holder.name), (gettext("New address"), self.change.email)],
+            paragraphs=[gettext("Mails about your account, bookings and sessions will go there.")],
+            form=Form(submit=gettext("Confirm address")),
         )
 
     def act(self, answers: dict[str, Any]) -> Page | Redirect:  # noqa: ARG002
         confirm_email_change(self.db, actor=self.holder.actor, change=self.change, now=self.now)
-        return Page(title="Your mail address is confirmed", paragraphs=[f"Mails to you now go to {self.change.email}."])
+        return Page(
+            title=gettext("Your mail address is confirmed"),
+            paragraphs=[gettext("Mails to you now go to %(address)s.", address=self.change.email)],
+        )

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from api.pages.act.action_page import BookingPage, Closed, Redirect, Visit
-from api.pages.page import Field, Form, Page
+from api.pages.page import Field, Form, Page, gettext
 from api.schemas.bookings import Reason
 from api.state import app_state
 from config.sealing import shown_text
@@ -16,17 +16,24 @@ from workflows.action_links.link import LINK_PURPOSE, Action
 from workflows.bookings.actions import accept, decline
 from workflows.bookings.records import Booking
 from workflows.identity.access import require_mentor
+from workflows.kernel.language import gettext_noop
 
 _DECIDED = {
-    BookingStatus.ACCEPTED: ("You have already accepted this request", "The session is booked."),
-    BookingStatus.AWAITING_PAYMENT: (
-        "You have already accepted this request",
-        "The session is booked once it is paid.",
+    BookingStatus.ACCEPTED: (
+        gettext_noop("You have already accepted this request"),
+        gettext_noop("The session is booked."),
     ),
-    BookingStatus.DECLINED: ("You have already declined this request", "There is nothing left to do."),
+    BookingStatus.AWAITING_PAYMENT: (
+        gettext_noop("You have already accepted this request"),
+        gettext_noop("The session is booked once it is paid."),
+    ),
+    BookingStatus.DECLINED: (
+        gettext_noop("You have already declined this request"),
+        gettext_noop("There is nothing left to do."),
+    ),
     BookingStatus.CANCELLED: (
-        "This request is no longer open",
-        "It was withdrawn, or it has expired. There is nothing left to do.",
+        gettext_noop("This request is no longer open"),
+        gettext_noop("It was withdrawn, or it has expired. There is nothing left to do."),
     ),
 }
 
@@ -40,7 +47,7 @@ class _DecisionPage(BookingPage):
 
     def request(self) -> list[tuple[str, str]]:
         notes = shown_text(self.booking.notes) if self.booking.notes else None
-        return [*self.facts(), *([("Message", notes)] if notes else [])]
+        return [*self.facts(), *([(gettext("Message"), notes)] if notes else [])]
 
     def instead(self, words: str, action: Action) -> tuple[str, str]:
         other = replace(self.link, action=action)
@@ -49,20 +56,24 @@ class _DecisionPage(BookingPage):
 
 class AcceptPage(_DecisionPage):
     advice = {  # noqa: RUF012
-        "slot_taken": "You or the mentee are already booked at this time, so the request cannot be accepted. You can"
-        " still decline it.",
-        "outside_hours": "You have time off at this time, so the request cannot be accepted. You can still decline it.",
+        "slot_taken": gettext_noop(
+            "You or the mentee are already booked at this time, so the request cannot be accepted. You can still"
+            " decline it."
+        ),
+        "outside_hours": gettext_noop(
+            "You have time off at this time, so the request cannot be accepted. You can still decline it."
+        ),
     }
 
     def asking(self) -> Page:
         """Ask whether to accept; a start that has passed is refused."""
         if self.booking.start_time <= self.now:
-            raise Closed("This request is no longer open", "Its start time has passed.")
+            raise Closed(gettext_noop("This request is no longer open"), gettext_noop("Its start time has passed."))
         return Page(
-            title=f"Accept the request from {self.other}?",
+            title=gettext("Accept the request from %(name)s?", name=self.other),
             facts=self.request(),
-            form=Form(submit="Accept request"),
-            besides=self.instead("Decline it instead", Action.DECLINE),
+            form=Form(submit=gettext("Accept request")),
+            besides=self.instead(gettext("Decline it instead"), Action.DECLINE),
         )
 
     def act(self, answers: dict[str, Any]) -> Page | Redirect:  # noqa: ARG002
@@ -75,10 +86,14 @@ class AcceptPage(_DecisionPage):
             mentee_overlap=state.settings.mentee_overlap,
             pay_within=state.pay_within,
         )
-        booked = f"The session is being booked. {self.other} and you will get a mail with the details."
+        booked = gettext_noop("The session is being booked. %(name)s and you will get a mail with the details.")
         if accepted.awaits_payment:
-            booked = f"The session is booked as soon as {self.other} has paid. Until then, your time is kept."
-        return Page(title="You have accepted the request", facts=self.facts(), paragraphs=[booked])
+            booked = gettext_noop("The session is booked as soon as %(name)s has paid. Until then, your time is kept.")
+        return Page(
+            title=gettext("You have accepted the request"),
+            facts=self.facts(),
+            paragraphs=[gettext(booked, name=self.other)],
+        )
 
 
 class DeclinePage(_DecisionPage):
@@ -87,16 +102,18 @@ class DeclinePage(_DecisionPage):
     answers = Reason()
 
     def asking(self) -> Page:
-        reason = Field(name="reason", label=f"A message to {self.other}", hint="You can leave it empty.", limit=1000)
+        label = gettext("A message to %(name)s", name=self.other)
+        reason = Field(name="reason", label=label, hint=gettext("You can leave it empty."), limit=1000)
         return Page(
-            title=f"Decline the request from {self.other}?",
+            title=gettext("Decline the request from %(name)s?", name=self.other),
             facts=self.request(),
-            form=Form(submit="Decline request", fields=[reason], danger=True),
-            besides=self.instead("Accept it instead", Action.ACCEPT),
+            form=Form(submit=gettext("Decline request"), fields=[reason], danger=True),
+            besides=self.instead(gettext("Accept it instead"), Action.ACCEPT),
         )
 
     def act(self, answers: dict[str, Any]) -> Page | Redirect:
         decline(self.db, actor=self.holder.actor, booking=self.booking, now=self.now, **answers)
         return Page(
-            title="You have declined the request", paragraphs=[f"{self.other} will be notified. Nothing is booked."]
+            title=gettext("You have declined the request"),
+            paragraphs=[gettext("%(name)s will be notified. Nothing is booked.", name=self.other)],
         )

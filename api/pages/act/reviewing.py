@@ -5,17 +5,23 @@ from __future__ import annotations
 from typing import Any
 
 from api.pages.act.action_page import ActionPage, Redirect, Visit, found
-from api.pages.page import Field, FieldKind, Form, Page
+from api.pages.page import Field, FieldKind, Form, Page, gettext, page_language
 from api.schemas.base import RequestSchema
 from api.schemas.fields import QueryWhole, Text
 from models.reviews import MAX_TEXT_CHARACTERS
 from workflows.action_links.link import holder_of
 from workflows.bookings.records import Booking, booking_query
 from workflows.identity.access import require_reviewer
-from workflows.kernel.clock import local_time
+from workflows.kernel.language import gettext_noop
 from workflows.reviews.actions import ReviewableSession, require_open_permit, reviewable_query, submit
 
-_RATINGS = [("5", "Excellent"), ("4", "Very good"), ("3", "Good"), ("2", "Fair"), ("1", "Poor")]
+_RATINGS = [
+    ("5", gettext_noop("Excellent")),
+    ("4", gettext_noop("Very good")),
+    ("3", gettext_noop("Good")),
+    ("2", gettext_noop("Fair")),
+    ("1", gettext_noop("Poor")),
+]
 
 
 class ReviewForm(RequestSchema):
@@ -37,23 +43,30 @@ class ReviewPage(ActionPage):
 
     def asking(self) -> Page:
         require_open_permit(self.db, self.holder.actor, self.session, now=self.now)
-        about = [("About", self.session.title)] if self.session.title else []
-        rating = Field(name="rating", kind=FieldKind.CHOICES, label="Your rating", choices=_RATINGS, required=True)
+        about = [(gettext("About"), self.session.title)] if self.session.title else []
+        rating = Field(
+            name="rating",
+            kind=FieldKind.CHOICES,
+            label=gettext("Your rating"),
+            choices=[(value, gettext(label)) for value, label in _RATINGS],
+            required=True,
+        )
         comment = Field(
             name="comment",
-            label="Your comment",
-            hint="Shown to everyone, with your first name and initial. You can leave it empty.",
+            label=gettext("Your comment"),
+            hint=gettext("Shown to everyone, with your first name and initial. You can leave it empty."),
             limit=MAX_TEXT_CHARACTERS,
         )
+        when = page_language().local_time(self.session.start_time, self.holder.time_zone)
         return Page(
-            title=f"How was your session with {self.mentor}?",
-            facts=[*about, ("When", local_time(self.session.start_time, self.holder.time_zone))],
-            form=Form(submit="Send review", fields=[rating, comment]),
+            title=gettext("How was your session with %(mentor)s?", mentor=self.mentor),
+            facts=[*about, (gettext("When"), when)],
+            form=Form(submit=gettext("Send review"), fields=[rating, comment]),
         )
 
     def act(self, answers: dict[str, Any]) -> Page | Redirect:
         submit(self.db, actor=self.holder.actor, session=self.session, now=self.now, **answers)
         return Page(
-            title="Thank you for your review",
-            paragraphs=[f"It is now among the reviews of {self.mentor}, who can answer it."],
+            title=gettext("Thank you for your review"),
+            paragraphs=[gettext("It is now among the reviews of %(mentor)s, who can answer it.", mentor=self.mentor)],
         )

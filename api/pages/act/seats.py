@@ -7,7 +7,7 @@ from typing import Any
 from api.pages.act.action_page import ActionPage, BookingPage, Closed, Redirect, Visit, booking_of, price_of
 from api.pages.act.cancelling import require_quoted
 from api.pages.act.decisions import AcceptPage
-from api.pages.page import Form, Page
+from api.pages.page import Form, Page, gettext
 from api.schemas.base import RequestSchema
 from api.schemas.fields import OneLine
 from api.state import app_state
@@ -15,8 +15,8 @@ from models.bookings import BookingKind
 from workflows.bookings.records import Booking
 from workflows.groups.place import read_group, read_place, require_open
 from workflows.groups.seats import join
-from workflows.kernel.clock import local_time
 from workflows.kernel.errors import InvalidTransition
+from workflows.kernel.language import gettext_noop
 
 
 def accept_page(visit: Visit) -> ActionPage:
@@ -34,8 +34,8 @@ class OfferPage(BookingPage):
 
     answers = OfferForm()
     advice = {  # noqa: RUF012
-        "slot_taken": "You are already booked at this time, so you cannot take the seat.",
-        "group_full": "This seat is no longer kept for you.",
+        "slot_taken": gettext_noop("You are already booked at this time, so you cannot take the seat."),
+        "group_full": gettext_noop("This seat is no longer kept for you."),
     }
 
     def __init__(self, visit: Visit, booking: Booking) -> None:
@@ -45,24 +45,28 @@ class OfferPage(BookingPage):
         try:
             require_open(self.group, place, now=self.now)
         except InvalidTransition as refused:
-            raise Closed("You cannot take this seat", refused.message) from refused
+            raise Closed(gettext_noop("You cannot take this seat"), refused.message) from refused
         if place.has_seat:
-            raise Closed("You already have a seat", "There is nothing left to do.")
+            raise Closed(gettext_noop("You already have a seat"), gettext_noop("There is nothing left to do."))
         if place.offered_until is None or place.offered_until <= self.now:
-            raise Closed("This seat is no longer kept for you", "You can join the waiting list again.")
+            raise Closed(
+                gettext_noop("This seat is no longer kept for you"),
+                gettext_noop("You can join the waiting list again."),
+            )
         self.offered_until = place.offered_until
 
     def price(self) -> str:
         return price_of(None, self.group.price_amount, self.group.price_currency)
 
     def asking(self) -> Page:
-        until = local_time(self.offered_until, self.holder.time_zone)
-        bundle = " To pay with a bundle, take it in the application." if self.group.price_amount else ""
+        kept = gettext("It is kept until %(time)s.", time=self.local_time(self.offered_until))
+        if self.group.price_amount:
+            kept += " " + gettext("To pay with a bundle, take it in the application.")
         return Page(
-            title="Take the seat that is kept for you?",
+            title=gettext("Take the seat that is kept for you?"),
             facts=self.facts(),
-            paragraphs=[f"It is kept until {until}.{bundle}"],
-            form=Form(submit="Take the seat", hidden={"quoted": self.price()}),
+            paragraphs=[kept],
+            form=Form(submit=gettext("Take the seat"), hidden={"quoted": self.price()}),
         )
 
     def act(self, answers: dict[str, Any]) -> Page | Redirect:
@@ -78,4 +82,5 @@ class OfferPage(BookingPage):
             policy=app_state().policy,
             offered_only=True,
         )
-        return Page(title="The seat is yours", facts=self.facts(), paragraphs=[f"{self.other} will be notified."])
+        notified = gettext("%(name)s will be notified.", name=self.other)
+        return Page(title=gettext("The seat is yours"), facts=self.facts(), paragraphs=[notified])
