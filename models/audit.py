@@ -93,7 +93,7 @@ audit_blocks = Table(
     Index("ix_audit_blocks_dropped", "number", postgresql_where=text("dropped_month IS NOT NULL")),
 )
 
-# One row: up to which sequence entries may be chained once no transaction below `horizon` runs any more, which block
+# One row: up to which sequence entries may be chained once no transaction below `horizon` still runs, which block
 # was checked last, and with which block the chain ends.
 audit_chain = Table(
     "audit_chain",

@@ -67,7 +67,7 @@ class ApiClient(FlaskClient):
 
 @dataclass
 class KeptWakeups:
-    """Takes wake-ups in place of the publisher thread, and publishes none of them."""
+    """Takes the wake-ups for the publisher thread, and publishes none of them."""
 
     kept: list[Wakeup] = field(default_factory=list)
 

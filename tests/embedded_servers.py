@@ -1,4 +1,4 @@
-"""One embedded server by itself, without the rest of the system: for tests and for the bench."""
+"""One embedded server without the rest of the system: for tests and for the bench."""
 
 from __future__ import annotations
 

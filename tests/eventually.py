@@ -1,4 +1,4 @@
-"""Wait for what must come by itself: look again and again, and give up in time."""
+"""Wait for a result that must come: look again and again, and give up in time."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ def family(pid: int) -> list[psutil.Process]:
 
 
 def kill_all(processes: Iterable[psutil.Process]) -> None:
-    """SIGKILL processes one after the other; what ends with one before it is not there any more."""
+    """SIGKILL processes one after the other; processes that end with an earlier one are gone."""
     for process in processes:
         with suppress(psutil.NoSuchProcess):
             process.kill()

@@ -45,7 +45,7 @@ KEPT = ("clusters",)
 # The name of connections that put databases into the state that a test begins with.
 PREPARES = "tutelage-prepares"
 _EMPTY_EVERY_TABLE = "SELECT pg_temp.empty_every_table()"
-# In a function, whose statements are planned once. TRUNCATE would make the files of all tables anew.
+# In a function, whose statements are planned once. TRUNCATE would make the files of all tables again.
 _MAKE_FUNCTION = (
     "CREATE FUNCTION pg_temp.empty_every_table() RETURNS void LANGUAGE plpgsql AS $$ BEGIN "
     + " ".join(f"DELETE FROM {table.name};" for table in metadata.sorted_tables if table.name not in KEPT)
@@ -136,7 +136,7 @@ def empty(engine: Engine) -> None:
 def keep_rows(engine: Engine, schema: str, without: Collection[str] = ()) -> str:
     """Move all rows that there are into a new schema, and return the statements that `put_back` takes.
 
-    As good as making them anew, and ten times as fast.
+    As good as making them again, and ten times as fast.
 
     Args:
         without: names of tables whose rows are not kept.
@@ -160,7 +160,7 @@ def _prepare(engine: Engine, statements: str) -> None:
     """Change rows in one round trip, unseen by guards and foreign keys.
 
     On a connection of its own: one whose replication role changes forgets how statements are planned, and each test
-    would have all of its own planned anew.
+    would have all of its own planned again.
     """
     name = str(engine.url.database)
     try:

@@ -31,7 +31,7 @@ UNTAGGED = {
     ("POST", "/series/<id:series_id>/cancel"): "what was cancelled and what was not",
     ("POST", "/sessions/<id:session_id>/attendance"): "a list",
     ("POST", "/group-session-templates/<id:template_id>/schedule"): "what was made and what was not",
-    ("POST", "/group-sessions/<id:booking_id>/waitlist"): "a place in a line, which moves by itself",
+    ("POST", "/group-sessions/<id:booking_id>/waitlist"): "a place in a line, which moves without the caller",
     ("POST", "/notifications/read-all"): "a number",
     ("POST", "/calendar/secret"): "a secret",
     ("POST", "/webhook-endpoints/<id:endpoint_id>/secret/rotate"): "a secret",

@@ -188,6 +188,6 @@ def _shown(booking: dict[str, Any]) -> dict[str, Any]:
 
 if __name__ == "__main__":
     # The server closes an application's parts when it has answered the last request; this one has none but the headers
-    # of what the server refuses by itself.
+    # of requests that the server itself refuses.
     app.extensions[EXTENSION] = SimpleNamespace(close=lambda: None, headers=AnswerHeaders(read_settings()))
     serve("127.0.0.1", int(sys.argv[1]), lambda: app)

@@ -162,7 +162,7 @@ def test_a_participant_leaves_a_group(
     }
     seen = world.client.get(path, headers=cast.as_stranger)
     assert version_of(seen) == version_of(answer)
-    # Who has left has nothing to do with it any more.
+    # People who have left no longer have to do with it.
     for again in (world.client.get(path, headers=cast.as_mentee), cancel_again(world, cast, path)):
         assert refusal(again) == (403, "forbidden")
     with engine.connect() as db:

@@ -144,7 +144,7 @@ def idle(served: Served) -> Iterator[None]:
 
 @contextmanager
 def flooding(served: Served, head: bytes, piece: bytes, pieces: int) -> Iterator[None]:
-    """Four clients that send a head and so many pieces, and begin anew when they are refused."""
+    """Four clients that send a head and so many pieces, and begin again when they are refused."""
     over = threading.Event()
 
     def flood() -> None:

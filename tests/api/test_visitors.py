@@ -14,7 +14,7 @@ KEY, OTHER_KEY = "tpk_" + "0123456789abcdefABCDEFGH", "tpk_" + "HGFEDCBAfedcba98
 
 
 def world_of(engine: Engine, *, open_catalogue: bool = False, **limits: int) -> World:
-    """An application with two publishable keys, which counts by itself; no limit but those given."""
+    """An application with two publishable keys, which counts alone; it has the given limits and no others."""
     counted = {f"rate_limit_{name}": RateLimit(amount, 60) for name, amount in limits.items()}
     chosen = {"publishable_keys": (KEY, OTHER_KEY), "open_catalogue": open_catalogue, **counted}
     return World.on(engine, redis_url="", trusted_proxies=TrustedProxies(hops=1), **chosen)

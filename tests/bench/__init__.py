@@ -1,1 +1,1 @@
-"""Tests of the benchmark's own arithmetic and tools; what it measures is measured by itself alone."""
+"""Tests of the benchmark's own arithmetic and tools; no test measures."""

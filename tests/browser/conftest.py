@@ -30,7 +30,7 @@ from tests.browser.serving import serving
 from tests.browser.visit import Visit
 
 DESKTOP, PHONE = (1024, 800), (320, 640)
-# For what comes by itself; a loaded machine takes its time.
+# For changes that no click causes; a loaded machine takes its time.
 WAIT_MS = 30_000
 COLOURS = 64
 # The last list counts, so Playwright's own, as far as tests see it, stands here again. The others are two pages of its

@@ -145,7 +145,7 @@ def test_what_the_other_side_does_is_seen_live(visit: Visit, stage: Stage) -> No
 def test_what_was_changed_meanwhile_is_told(visit: Visit, stage: Stage) -> None:
     session, page = stage.session(listing(stage, **LATE)), visit.page
     visit.open_session(session.id)
-    # Where the dialog's own answer comes after the start, there is nothing to press any more.
+    # Where the dialog's own answer comes after the start, there is nothing left to press.
     with page.expect_response("**/cancellation-quote"):
         act(page, "cancel")
     page.locator("dialog [name=reason]").fill("I am ill.")

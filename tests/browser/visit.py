@@ -86,7 +86,7 @@ class Visit:
         return self.page.locator(f"[data-day='{day}']")
 
     def replace(self, field: Locator, text: str) -> None:
-        """Type something in place of what a field has; Playwright's own way adds to a number in Firefox."""
+        """Replace the text of a field; Playwright's own way adds to a number in Firefox."""
         field.focus()
         self.page.keyboard.press("ControlOrMeta+A")
         self.page.keyboard.type(text)

@@ -37,7 +37,7 @@ class Up:
         return self.output.read_text()
 
     def run(self) -> Run:
-        # It gives up by itself when a part does not answer in time.
+        # The command gives up when a part does not answer in time.
         eventually(self._is_ready, "the sentence that it is ready", seconds=START_SECONDS + 30)
         return eventually(lambda: read_run(self.data_dir), "run.json")
 
@@ -103,7 +103,7 @@ def make_up(folder: Path) -> Iterator[Up]:
     data_dir, output = folder / "data", folder / "out"
     own = {name: value for name, value in os.environ.items() if name not in ("DATABASE_URL", "REDIS_URL")}
     own["FLOWER_BASIC_AUTH"] = FLOWER_LOGIN
-    # The environment is ready: this test runs in it. make is not to look whether it could be made anew.
+    # The environment is ready: this test runs in it. make is not to look whether it could be made again.
     command = ["make", "up", "--old-file=.venv/.ready", f"ARGS=--port 0 --flower-port 0 --data-dir {data_dir}"]
     with output.open("wb") as file:
         make = subprocess.Popen(command, cwd=ROOT, env=own, stdout=file, stderr=file, start_new_session=True)

@@ -19,7 +19,7 @@ from cli.system import MODULES
 ROOT = Path(__file__).resolve().parent.parent.parent
 NOWHERE = "postgresql://nobody@127.0.0.1:1/nothing"
 PLAIN = {name: value for name, value in os.environ.items() if name not in ("DATABASE_URL", "REDIS_URL")}
-# One process for all: each would import everything anew.
+# One process for all: each would import everything again.
 INVOKE = """
 import json, sys
 from click.testing import CliRunner

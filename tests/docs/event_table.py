@@ -1,4 +1,4 @@
-"""The table of events in docs/webhooks.md. `python -m tests.docs.event_table` writes it anew."""
+"""The table of events in docs/webhooks.md. `python -m tests.docs.event_table` writes it again."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def written() -> str:
 
 
 def wanted() -> str:
-    """What should stand there: every type, what it means and the fields of its `data`, as the code has them."""
+    """The table as the code has it: every type, its meaning and the fields of its `data`."""
     rows = [f"| `{event.type}` | {event.description} | {_fields(event)} |\n" for event in described_event_types()]
     return "".join(["\n| type | when | `data` |\n", "|---|---|---|\n", *rows, "\n"])
 

@@ -51,7 +51,7 @@ def test_five_starts_and_five_completions_at_once_happen_once(cast: Participants
         lambda: cast.mentor.get(f"/sessions/{session}/effects")["items"], "the effects of the completion"
     )
     counted = Counter(effect["event"] for effect in effects if effect["effect"].startswith("notifications."))
-    # What follows from these by itself may have happened by now, or not.
+    # The effects of these may have run by now, or not.
     assert {event: times for event, times in counted.items() if event not in FOLLOWING} == {
         "booking.requested": 1,
         "booking.accepted": 1,

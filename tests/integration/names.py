@@ -15,7 +15,7 @@ from workflows.kernel.address import Address
 
 
 class Names(Resolver):
-    """Resolver whose answers a function gives, anew each time.
+    """Resolver whose answers a function gives, called each time.
 
     Args:
         look_up: name to addresses; raises OSError for none.

@@ -29,13 +29,13 @@ def filled_once(name: str, template: str, statements: Iterable[str]) -> Iterator
         engine = create(address)
         with engine.connect() as db:
             db.exec_driver_sql("SET statement_timeout = '60s'; SET idle_in_transaction_session_timeout = 0")
-            # An index has to be the better way by itself.
+            # An index has to be the better way without help.
             db.exec_driver_sql("SET enable_seqscan = on")
             db.commit()
             for statement in statements:
                 with db.begin(), without_guards(db):
                     driver_of(db).execute(statement)
-            # As PostgreSQL does by itself after a minute: what is planned must not depend on when that is.
+            # As PostgreSQL does after a minute: plans must not depend on when.
             with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as vacuuming:
                 vacuuming.exec_driver_sql("VACUUM")
             yield db

@@ -114,7 +114,7 @@ def test_what_has_no_partition_is_kept_and_dropped_in_the_end(engine: Engine) ->
         insert = "INSERT INTO audit_entries (id, occurred_at, actor, action) VALUES (:id, :moment, 'a', 'b.c')"
         db.execute(text(insert), {"id": first_id_at(stray), "moment": stray})
     with engine.begin() as db:
-        # Of its month there can be no partition any more.
+        # Its month can no longer have a partition.
         assert date(2020, 5, 1) not in make_partitions(db, now=stray)
     chain_all(engine)
     assert (verified(engine).entries, verified(engine).problems) == (1, [])

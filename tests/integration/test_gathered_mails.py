@@ -120,7 +120,7 @@ def test_mails_that_are_held_at_different_times_are_sent_together(grace: Grace) 
     grace.wait()
     grace.send()
     assert [len(mail.gathered) for mail in grace.sent] == [0] * LIMIT + [3 * LIMIT]
-    # While it goes on, nothing is sent by itself.
+    # While it goes on, no mail is sent alone.
     grace.be_asked(1)
     grace.send()
     assert grace.states().count("pending") == 1

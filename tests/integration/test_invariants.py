@@ -334,7 +334,7 @@ def _delete_mentees_block() -> Delete:
 
 
 def _teach_meanwhile(db: Connection, session: Session) -> None:
-    """Let the mentee's calendar have a session as a mentor in place of the one that they attend."""
+    """Let the mentee's calendar have a session as a mentor instead of the one that they attend."""
     other = {"booking_id": uuid4(), "mentor_profile_id": uuid4()}
     db.execute(_OF_MENTEE.where(person_busy.c.booking_id == session.booking_id).values(other))
 
@@ -367,7 +367,7 @@ def _first(db: Connection) -> UUID:
 
 
 def _make_group(db: Connection, session: Session, **seats: int) -> Connection:
-    """Plant a group in place of the individual booking, with the mentee in its only seat."""
+    """Replace the individual booking by a group, with the mentee in its only seat."""
     seat = {"seat_id": uuid4(), "price_amount": 0, "price_currency": "USD", "start_time": func.now()}
     db.execute(update(booking_participants).values(**seat))
     counted = {"capacity": 3, "seats_taken": 1, **seats}

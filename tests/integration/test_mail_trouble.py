@@ -371,7 +371,7 @@ def test_a_stopping_worker_does_not_wait_for_a_verdict(
     with worker_of(post, stoppable_valkey, server) as worker:
         wake_up(publisher, key)
         eventually(lambda: server.connections and "data" in server.connections[0], "a mail that the server has")
-    # Ten seconds for what can end by itself.
+    # Ten seconds for mails that can end in time.
     assert worker.returncode == 0
     row = post.row(key)
     assert (row.state, row.attempts, row.lease_until > row.now) == ("pending", 1, True)

@@ -83,7 +83,7 @@ class Sending:
         ]
 
     def write(self) -> None:
-        """Have the first written by itself, and the others together behind it."""
+        """Have the first written alone, and the others together behind it."""
         self.threads.submit(self.batcher.write, self.sent[0], YES)
         eventually(lambda: self.writer.sizes, "the first being written")
         for each in self.sent[1:]:

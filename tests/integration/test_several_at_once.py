@@ -54,7 +54,7 @@ def test_ten_deliveries_are_leased_and_prepared_by_two_statements(harness: Harne
     with statements_of(harness.engine) as made:
         deliverer.deliver(*keys)
     assert states(harness, keys) == ["done"] * 10
-    # One after the other, in this thread, each outcome is written by itself.
+    # One after the other, in this thread, each outcome is written alone.
     assert len(made.statements) == 1 + 1 + 10, made.statements
     assert [message.webhook_id for message in harness.http.received] == [key.event_id for key in keys]
 

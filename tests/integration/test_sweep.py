@@ -101,7 +101,7 @@ def test_a_row_that_is_nudged_for_days_stops_no_sweep(harness: Harness, key: Del
         ({"state": "done", "done_at": func.now()}, False),
         ({"state": "dead"}, False),
         ({"state": "cancelled"}, False),
-        # Leased, and not any more.
+        # Leased, and no longer leased.
         ({"lease_until": func.now() + timedelta(seconds=30)}, False),
         ({"lease_until": func.now() - timedelta(seconds=1)}, True),
         # Its time has not come.

@@ -173,7 +173,7 @@ def test_a_wakeup_never_waits_for_valkey(wakeups: WakeupQueue, stoppable_valkey:
         assert wakeups.flush(10), "dropped, within the time-outs"
     wakeups.put(some_wakeups(1))
     assert wakeups.flush()
-    # Back by itself, on a new connection.
+    # Back without help, on a new connection.
     eventually(lambda: _arrives(wakeups, stoppable_valkey.server), "a wakeup after Valkey is back", seconds=10)
 
 

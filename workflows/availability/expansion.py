@@ -76,7 +76,7 @@ def expand(content: bytes, start: datetime, end: datetime, time_zone: str, email
 
 
 def _taken(calendar: Any) -> Iterator[Interval]:
-    """The busy times of free/busy components, which calendars that hide their events have in place of them.
+    """The busy times of free/busy components, which calendars have that hide their events.
 
     They are in UTC (RFC 5545, 3.6.4). A period of another kind than `FREE`, also of an unknown one, is busy.
     """

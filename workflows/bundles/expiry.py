@@ -54,7 +54,7 @@ def is_long(event: BundleValiditySet) -> bool:
 
 
 def is_superseded(db: Connection, event: BundleValiditySet, bundle: Bundle) -> bool:
-    """Whether the validity was set anew after the event, so that its timers are of no use any more."""
+    """Whether the validity was set again after the event, so that its timers no longer count."""
     if bundle.valid_to != event.valid_to:
         return True
     return bool(db.scalar(_SET_AGAIN, {"bundle_id": bundle.id, "sequence": event.sequence}))
@@ -78,7 +78,7 @@ def forfeit(db: Connection, *, actor: Actor, bundle_id: UUID, reason: str, now: 
 
 
 def expire(db: Connection, *, event: BundleValiditySet, now: datetime) -> None:
-    """Take what is left in a bundle at the end of its validity, unless that has been set anew since.
+    """Take what is left in a bundle at the end of its validity, unless that has been set again since.
 
     The timer is due by the database's clock; the caller's may still be a little before it.
     """

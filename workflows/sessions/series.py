@@ -18,7 +18,7 @@ from workflows.kernel.locks import lock_calendar
 from workflows.sessions.cancel import cancel
 from workflows.sessions.records import SessionWithTerms, session_pending, with_terms
 
-# With nulls in place of a session that is still being created.
+# With nulls for a session that is still being created.
 SESSIONS_OF_SERIES = (
     with_terms()
     .add_columns(bookings.c.id.label("of_booking"))

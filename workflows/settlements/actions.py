@@ -70,7 +70,7 @@ def confirm(
             details={"amount": {"amount": present.amount, "currency": present.currency}},
         )
     if present.status is PaymentStatus.AWAITING and waiting.is_over(now):
-        # Its timer is late: what has begun, or has expired, cannot be given any more.
+        # Its timer is late: nothing that has begun or has expired can be given.
         waiting.free(present, now=now)
         present = locked(db, payment.id)
     paid = charge(db, present, reference=reference, actor=actor, now=now)
