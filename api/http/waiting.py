@@ -82,6 +82,7 @@ def _both(response: Response, session: Session, seconds: int) -> Response:
         # A series belongs to the booking's request, not to the booking.
         series = {"series": promise.pop("series")} if "series" in promise else {}
         promise = {"booking": promise, **series}
+    promise["booking"]["session"] = {"id": shown["id"], "status": shown["status"]}
     answer = jsonify({**promise, "session": shown})
     answer.status_code = 201
     answer.headers["Location"] = response.headers["Location"]

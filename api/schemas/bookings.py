@@ -39,7 +39,7 @@ from api.schemas.payments import OwnPayment
 from api.schemas.terms import AgreedLocation, ExpectedTermsBody, PublicLocation
 from config.sealing import seal_text
 from models.bookings import BookingKind, BookingStatus
-from models.sessions import CancellationType
+from models.sessions import CancellationType, SessionStatus
 from workflows.bookings.individual import IndividualRequest
 from workflows.bookings.records import Booking as BookingRecord
 from workflows.bookings.series import MAX_OCCURRENCES, MAX_WEEKS_APART, OnConflict, Recurrence
@@ -153,6 +153,21 @@ class MenteeParty(ResponseSchema):
     name = fields.String()
 
 
+class Offered(ResponseSchema):
+    """The listing or the course that was booked, as it is called now."""
+
+    id = Id()
+    title = fields.String()
+    external_id = fields.String(allow_none=True)
+
+
+class SessionOfBooking(ResponseSchema):
+    """The session of a booking, and where it stands."""
+
+    id = Id()
+    status = Choice(SessionStatus)
+
+
 class Booking(ExternalShown):
     id = Id()
     listing_id = Id(allow_none=True, metadata={"description": "Null for a group."})
@@ -169,12 +184,15 @@ class Booking(ExternalShown):
     notes = ShownText(allow_none=True)
     price = Price()
     course_id = Id(allow_none=True, dump_default=None)
+    listing = AsRead(Offered, metadata={"description": "Null for a group."})
+    course = AsRead(Offered)
     product_id = Id(allow_none=True, metadata={"description": "The product whose price was taken."})
     bundle_purchase_id = Id(allow_none=True, metadata={"description": "The bundle that paid for it."})
     series_id = Id(allow_none=True, metadata={"description": "The series of a recurring booking."})
     location = AgreedLocation()
     payment = OwnPayment()
     session_id = Id(allow_none=True, metadata={"description": "The session's id, once the booking is accepted."})
+    session = AsRead(SessionOfBooking, metadata={"description": "Null until the session exists."})
     decline_reason = fields.String(allow_none=True)
     cancel_reason = fields.String(
         allow_none=True,

@@ -7,7 +7,8 @@ from typing import Any
 from marshmallow import fields
 
 from api.schemas.base import ListQuery, RequestSchema, ResponseSchema, page_of
-from api.schemas.fields import OPTIONAL, Id, Moment, Text, TrueOrFalse, Whole
+from api.schemas.bookings import MenteeParty, MentorParty
+from api.schemas.fields import OPTIONAL, AsRead, Id, Moment, Text, TrueOrFalse, Whole
 from models.reviews import MAX_TEXT_CHARACTERS
 from workflows.identity.access import has_access
 from workflows.identity.actor import Actor
@@ -19,6 +20,8 @@ class ReviewPermit(ResponseSchema):
 
     session_id = Id()
     mentor_profile_id = Id()
+    mentor = AsRead(MentorParty)
+    mentee = AsRead(MenteeParty)
     unlocked_at = Moment()
     expires_at = Moment()
 

@@ -16,6 +16,7 @@ from api.schemas.bookings import (
     MenteeParty,
     MentorParty,
     NewRecurrence,
+    Offered,
     Series,
 )
 from api.schemas.fields import (
@@ -39,8 +40,10 @@ from api.schemas.fields import (
     Whole,
 )
 from api.schemas.terms import AgreedLocation, ListingOrDuration
+from models.bookings import BookingKind
 from models.events import DeliveryState
 from models.groups import MAX_CAPACITY
+from models.payments import PaymentStatus
 from models.sessions import AbsentParty, CancelledBy, SessionStatus
 from workflows.events.delivery import DeliveryStatus
 from workflows.identity.access import is_mentor
@@ -115,6 +118,13 @@ _JOIN_URL = (
 )
 
 
+class PaymentOfSession(ResponseSchema):
+    """The payment of a session, and where it stands."""
+
+    id = Id()
+    status = Choice(PaymentStatus)
+
+
 class Session(ExternalShown):
     id = Id()
     booking_id = Id()
@@ -128,6 +138,17 @@ class Session(ExternalShown):
     end_time = Moment()
     status = Choice(SessionStatus)
     external_id = fields.String(allow_none=True, dump_default=None, metadata={"description": "Its booking's."})
+    kind = fields.Enum(BookingKind, by_value=True, dump_default=None)
+    listing = AsRead(Offered, metadata={"description": "Null for a group."})
+    course = AsRead(Offered)
+    price = AsRead(Money, metadata={"description": "As agreed; of a group, the price of one seat."})
+    payment = AsRead(
+        PaymentOfSession,
+        metadata={"description": "Of its booking or series; null where none is made, and for a group."},
+    )
+    bundle_purchase_id = Id(
+        allow_none=True, dump_default=None, metadata={"description": "The bundle that paid for it; null for a group."}
+    )
     notes = ShownText(allow_none=True)
     rating = fields.Integer(
         allow_none=True, metadata={"description": "For mentor and operators only.", "example": None}
@@ -149,6 +170,11 @@ class Session(ExternalShown):
     join_url = fields.String(allow_none=True, dump_default=None, metadata={"description": _JOIN_URL, "format": "uri"})
     created_at = Moment()
     updated_at = Moment()
+
+    def dump(self, obj: Any, *, many: bool | None = None) -> Any:
+        """Besides: the values of its booking, which the database has made in the schema's own names."""
+        shown = super().dump(obj, many=many)
+        return shown if many or not isinstance(obj, SessionRecord) else {**shown, **(obj.booking or {})}
 
 
 class SessionCancellation(CancellationTypeBody):

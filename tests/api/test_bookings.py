@@ -18,7 +18,7 @@ FIELDS = {
     "id", "listingId", "mentorProfileId", "menteeUserId", "mentor", "mentee",
     "kind", "startTime", "endTime", "durationMinutes", "status",
     "title", "notes", "metadata", "price", "courseId", "productId", "bundlePurchaseId",
-    "seriesId", "payment", "location", "sessionId", "declineReason", "cancelReason", "externalId",
+    "listing", "course", "session", "seriesId", "payment", "location", "sessionId", "declineReason", "cancelReason", "externalId",
     "createdAt", "updatedAt",
 }  # fmt: skip
 

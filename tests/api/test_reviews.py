@@ -196,6 +196,8 @@ def test_only_open_permits_are_listed(world: World, cast: Cast, engine: Engine) 
         {
             "sessionId": str(each.session_id),
             "mentorProfileId": str(cast.mentor.id),
+            "mentor": {"id": str(cast.mentor.id), "name": "Grace Hopper", "headline": "Mentor", "avatarUrl": None},
+            "mentee": {"id": str(cast.mentee.id), "name": cast.mentee.name},
             "unlockedAt": each.unlocked_at.isoformat().replace("+00:00", "Z"),
             "expiresAt": each.expires_at.isoformat().replace("+00:00", "Z"),
         }

@@ -16,6 +16,7 @@ FIELDS = {
     "title", "description", "startTime", "endTime", "status",
     "notes", "metadata", "rating", "feedback", "actionItems", "startedAt", "completedAt", "cancelledAt",
     "cancellation", "location", "earlyStartMinutes", "joinUrl", "externalId", "createdAt", "updatedAt",
+    "kind", "listing", "course", "price", "payment", "bundlePurchaseId",
 }  # fmt: skip
 RECORD = {"notes": "Good", "rating": 4, "feedback": "Prepared", "actionItems": ["Read", "Write"]}
 

@@ -20,6 +20,7 @@ from models.sessions import session_id_of
 from workflows.availability.busy import BLOCK_TIME
 from workflows.availability.check import CalendarChanged
 from workflows.bookings.records import Booking
+from workflows.catalog.booked import shown_offer
 from workflows.identity.parties import shown_parties
 from workflows.kernel.constraints import constraint_errors
 from workflows.kernel.locks import LOCK_MENTEE, LOCK_MENTOR, LOCK_MENTOR_UNCHANGED, LOCK_PEOPLE, SHARE_MENTOR_UNCHANGED
@@ -48,15 +49,15 @@ joined AS (
 """
 # By name: a migration adds its columns at the end of the table.
 _COLUMNS = ", ".join(column.name for column in Booking.columns())
-_PARTIES = shown_parties("booking")
-_SHOWN = ", ".join(f"{column.element} AS {column.name}" for column in _PARTIES)
+_BESIDE = [*shown_parties("booking"), *shown_offer("booking")]
+_SHOWN = ", ".join(f"{column.element} AS {column.name}" for column in _BESIDE)
 # With its column's type, each value is also cast to it.
 _TYPED = [bindparam(name, type_=bookings.c[name].type) for name in ("metadata", *TERM_NAMES)]
 
 
 def _statement(ctes: str) -> PreparedStatement:
     statement = sql(f"WITH {ctes} SELECT {_COLUMNS}, {_SHOWN} FROM booking")
-    return PreparedStatement(statement.bindparams(*_TYPED).columns(*Booking.columns(), *_PARTIES))
+    return PreparedStatement(statement.bindparams(*_TYPED).columns(*Booking.columns(), *_BESIDE))
 
 
 # The function refuses by the name of a rule. Its look at the mentee's drafts is younger than the mentee's lock.

@@ -9,10 +9,12 @@ from functools import partial
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ARRAY, Boolean, ColumnElement, Integer, Select, bindparam, literal_column, select
+from sqlalchemy import ARRAY, ColumnElement, Integer, Select, Text, bindparam, literal_column, select
 
 from models.base import enum_literal, is_one_of
 from models.bookings import BookingKind, BookingStatus, booking_participants, bookings
+from models.sessions import SessionStatus
+from workflows.catalog.booked import shown_offer
 from workflows.identity.parties import bookings_of_person, of_people, participant_ids, shown_parties
 from workflows.kernel.paging import (
     EARLIEST_START_FIRST,
@@ -61,7 +63,9 @@ class Booking(StatefulRecord, ExternalRecord, Terms):
     # As it was read to be shown.
     mentor: dict[str, Any] | None = None
     mentee: dict[str, Any] | None = None
-    session_cancelled: bool = False
+    listing: dict[str, Any] | None = None
+    course: dict[str, Any] | None = None
+    session_status: str | None = None  # None until the session exists
     payment: Payment | None = None
 
     @property
@@ -82,7 +86,12 @@ class Booking(StatefulRecord, ExternalRecord, Terms):
     @property
     def shows_place(self) -> bool:
         """Whether the mentor's address or number is shown: once it is accepted, until its session is cancelled."""
-        return self.status is BookingStatus.ACCEPTED and not self.session_cancelled
+        return self.status is BookingStatus.ACCEPTED and self.session_status != SessionStatus.CANCELLED
+
+    @property
+    def session(self) -> dict[str, str] | None:
+        """The session as it is shown with its booking; None until it exists."""
+        return {"id": str(self.session_id), "status": self.session_status} if self.session_status else None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,9 +119,10 @@ _PARTICIPANT_IDS = participant_ids(bookings, bookings.c.id)
 # An accepted booking stays so when its session is cancelled.
 SHOWN_WITH_BOOKING = [
     *shown_parties("bookings"),
-    literal_column(
-        "coalesce((SELECT s.status = 'cancelled' FROM sessions s WHERE s.id = bookings.session_id), false)", Boolean
-    ).label("session_cancelled"),
+    *shown_offer("bookings"),
+    literal_column("(SELECT CAST(s.status AS text) FROM sessions s WHERE s.id = bookings.session_id)", Text).label(
+        "session_status"
+    ),
     shown_payment("bookings"),
 ]
 BOOKING_BY_ID = Booking.query().where(bookings.c.id == bindparam("id"))

@@ -81,7 +81,7 @@ _MENTOR_OF = """(
 _MENTEE_OF = "(SELECT ARRAY[CAST(u.id AS text), u.name] FROM users u WHERE u.id = {of}.mentee_user_id)"
 
 
-class _ShownParty(UserDefinedType[dict[str, Any]]):
+class ShownObject(UserDefinedType[dict[str, Any]]):
     """An array of texts that is read as an object, with these names of its values."""
 
     cache_ok = True
@@ -101,8 +101,8 @@ class _ShownParty(UserDefinedType[dict[str, Any]]):
         return shown
 
 
-_MENTOR = _ShownParty(("id", "name", "headline", "avatarUrl"))
-_MENTEE = _ShownParty(("id", "name"))
+_MENTOR = ShownObject(("id", "name", "headline", "avatarUrl"))
+_MENTEE = ShownObject(("id", "name"))
 
 
 def shown_parties(of: str) -> list[Label[Any]]:

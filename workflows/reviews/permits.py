@@ -16,6 +16,7 @@ from models.reviews import review_permits, reviews
 from workflows.events.event_types import ReviewUnlocked, SessionCompleted
 from workflows.events.record import record
 from workflows.identity.actor import SYSTEM
+from workflows.identity.parties import shown_parties
 from workflows.kernel.paging import NEWEST_FIRST, Page, PagedList
 from workflows.kernel.records import Record
 
@@ -34,6 +35,9 @@ class Permit(Record):
     mentor_profile_id: UUID
     unlocked_at: datetime
     expires_at: datetime
+    # As it was read to be shown.
+    mentor: dict[str, Any] | None = None
+    mentee: dict[str, Any] | None = None
 
 
 _MENTEES = sql(
@@ -86,7 +90,8 @@ def permit_query(session_id: UUID, mentee_user_id: UUID) -> Select[Any]:
 def open_permits_query(page: Page, *, mentee_user_id: UUID, now: datetime) -> Select[Any]:
     """The permits of a mentee that are neither used nor expired nor withdrawn, the latest completion first."""
     permit = review_permits.c
-    query = Permit.query().where(
+    query = Permit.query().add_columns(*shown_parties("review_permits"))
+    query = query.where(
         permit.mentee_user_id == mentee_user_id, permit.expires_at > now, permit.withdrawn_at.is_(None), ~_used()
     )
     return NEWEST_FIRST.select_page(query, page, review_permits.c.id)

@@ -15,14 +15,12 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     Select,
-    Text,
     and_,
     bindparam,
     case,
     cast,
     exists,
     func,
-    literal_column,
     or_,
     select,
 )
@@ -32,6 +30,7 @@ from models.bookings import BookingKind, booking_participants, bookings
 from models.bundles import bundle_purchases
 from models.payments import PaymentMode, PaymentStatus, payments
 from models.sessions import SessionStatus, sessions
+from workflows.catalog.booked import BOOKING_OF_SESSION
 from workflows.events.delivery import DeliveryStatus
 from workflows.events.status import statuses_of_subjects
 from workflows.identity.access import is_mentor
@@ -89,7 +88,7 @@ class Session(StatefulRecord):
     # As it was read to be shown.
     mentor: dict[str, Any] | None = None
     mentee: dict[str, Any] | None = None
-    external_id: str | None = None
+    booking: dict[str, Any] | None = None
     join_url: str | None = None
 
     @property
@@ -113,9 +112,8 @@ class SessionWithTerms(Session, Terms):
 # A session has copies of the other terms.
 _OF_BOOKING = [name for name in TERM_NAMES if name not in sessions.c and name != "price_amount"]
 _PARTICIPANT_IDS = participant_ids(sessions, sessions.c.booking_id)
-_EXTERNAL_ID = "(SELECT b.external_id FROM bookings b WHERE b.id = sessions.booking_id)"
-_SHOWN = [*shown_parties("sessions"), literal_column(_EXTERNAL_ID, Text).label("external_id")]
-SESSION = Session.query().add_columns(*_SHOWN).where(sessions.c.id == bindparam("id"))
+SHOWN_WITH_SESSION = [*shown_parties("sessions"), BOOKING_OF_SESSION]
+SESSION = Session.query().add_columns(*SHOWN_WITH_SESSION).where(sessions.c.id == bindparam("id"))
 
 
 def session_pending() -> NotFound:
@@ -125,7 +123,7 @@ def session_pending() -> NotFound:
 
 def session_query(session_id: UUID | BindParameter[UUID]) -> Select[Any]:
     """The session of that id, with a group's participants, and its parties as they are shown."""
-    return Session.query().add_columns(_PARTICIPANT_IDS, *_SHOWN).where(sessions.c.id == session_id)
+    return Session.query().add_columns(_PARTICIPANT_IDS, *SHOWN_WITH_SESSION).where(sessions.c.id == session_id)
 
 
 def with_terms() -> Select[Any]:
@@ -152,7 +150,7 @@ def with_terms() -> Select[Any]:
     return select(
         *Session.columns(),
         _PARTICIPANT_IDS,
-        *_SHOWN,
+        *SHOWN_WITH_SESSION,
         paid.label("price_amount"),
         *(terms[name] for name in _OF_BOOKING),
         terms.series_id,
@@ -184,7 +182,7 @@ def sessions_query(
         narrowed: as of `narrow_sessions`.
     """
 
-    shown = Session.query().add_columns(*_SHOWN)
+    shown = Session.query().add_columns(*SHOWN_WITH_SESSION)
 
     def page_of(query: Select[Any], start: ColumnElement[Any]) -> Select[Any]:
         return order.select_page(narrow_sessions(query, start, **narrowed), page, start, sessions.c.id)
@@ -274,7 +272,7 @@ def all_sessions_query(
         (updated_since, lambda: session.updated_at >= updated_since),
         (q, lambda: of_people(q, session.booking_id, session.mentor_profile_id)),
     )
-    shown = Session.query().add_columns(*_SHOWN)
+    shown = Session.query().add_columns(*SHOWN_WITH_SESSION)
     query = shown.where(*(condition() for wanted, condition in conditions if wanted is not None))
     key = session.updated_at if order is LEAST_RECENTLY_CHANGED_FIRST else session.start_time
     return order.select_page(narrow_sessions(query, session.start_time, **narrowed), page, key, session.id)

@@ -22,7 +22,7 @@ from models.calendar import person_busy
 from workflows.events.event import Event
 from workflows.events.event_types import event_types
 from workflows.identity.actor import Actor
-from workflows.sessions.records import Session
+from workflows.sessions.records import SHOWN_WITH_SESSION, Session
 
 Position = tuple[int, int]
 BUSY_AHEAD = timedelta(days=92)
@@ -149,8 +149,9 @@ _SEATS = sql(
     " FROM group_sessions WHERE booking_id = ANY(:booking_ids)"
 ).columns(booking_id=Uuid())
 _COLUMNS = ", ".join(f"s.{column.name}" for column in Session.columns())
+_BESIDE = ", ".join(f"{column.element} AS {column.name}" for column in SHOWN_WITH_SESSION)
 OPEN_SESSIONS = sql(f"""
-SELECT * FROM (
+SELECT *, {_BESIDE} FROM (
     SELECT {_COLUMNS} FROM sessions s
     WHERE s.mentee_user_id = :user_id AND s.status IN ('scheduled', 'in_progress')
     UNION ALL
@@ -159,9 +160,9 @@ SELECT * FROM (
     UNION ALL
     SELECT {_COLUMNS} FROM sessions s
     WHERE s.mentor_profile_id = :mentor_profile_id AND s.status IN ('scheduled', 'in_progress')
-) AS open_sessions
+) AS sessions
 ORDER BY start_time, id LIMIT :limit
-""").columns(*Session.columns())
+""").columns(*Session.columns(), *SHOWN_WITH_SESSION)
 
 
 @dataclass(frozen=True, kw_only=True)
