@@ -52,6 +52,11 @@ class AppState:
         return DraftLimits(self.settings.max_open_drafts_per_mentor, self.settings.max_open_drafts)
 
     @property
+    def closed_without_hours(self) -> bool:
+        """Whether a mentor without hours cannot be booked at any time."""
+        return self.settings.without_hours == "closed"
+
+    @property
     def pay_within(self) -> timedelta:
         """How long a payment is awaited."""
         return timedelta(minutes=self.settings.payment_minutes)

@@ -34,11 +34,13 @@ from config.settings import Settings, SettingsError, misspelling, misspelt_setti
 from infrastructure.broker import broker_settings
 from models.engine import create, missing_settings
 from workers.transports.apprise import AppriseTransport
+from workflows.accounts.records import HAS_HOURS
 from workflows.kernel.catalogues import untranslated
 from workflows.kernel.zone_rules import COMPARED_YEARS, VERSION, differing_zones, used_zones
 from workflows.notifications.templating import template_errors
 from workflows.privacy.reencryption import SEALED_TABLES, rows_left, rows_under_unknown_keys
 
+_WITHOUT_HOURS = f"SELECT count(*) FROM mentor_profiles WHERE active AND NOT {HAS_HOURS}"
 MIN_DISK_BYTES = 500 * 1024**2
 
 
@@ -269,6 +271,18 @@ def values_are_under_the_present_key(setup: Setup) -> str:
     return "Every encrypted value is under the first of ENCRYPTION_KEYS."
 
 
+def mentors_have_hours(setup: Setup) -> str:
+    """Show how many mentors can be booked without having set hours."""
+    closed = _settings_for("The hours of mentors").without_hours == "closed"
+    try:
+        with psycopg.connect(setup.database_address(), connect_timeout=5) as db:
+            row = db.execute(_WITHOUT_HOURS).fetchone()
+    except psycopg.Error as error:
+        raise Skipped("The hours of mentors were not looked at: the database cannot be used.") from error
+    mentors = counted(row[0] if row else 0, "active mentor has", "active mentors have")
+    return f"{mentors} no hours, and can be booked at {'no time' if closed else 'every time'} (WITHOUT_HOURS)."
+
+
 def redis_is_ready(setup: Setup) -> str:
     """Redis answers and never throws a message away to make room."""
     url = setup.redis_url()
@@ -371,6 +385,7 @@ CHECKS: tuple[Callable[[Setup], str], ...] = (
     zones_have_the_same_rules,
     role_has_its_timeouts,
     values_are_under_the_present_key,
+    mentors_have_hours,
     redis_is_ready,
     processes_live,
 )

@@ -321,6 +321,8 @@ class Settings:
     payment_default: str = _one_of("PAYMENT_DEFAULT", "none", "before")
     payment_minutes: int = _whole("PAYMENT_MINUTES", 30, 1, 43_200)
     max_holds: int = _whole("MAX_HOLDS", 3, 0, 10_000)
+    mentor_approval: bool = _setting(lambda env: env.bool("MENTOR_APPROVAL", False))
+    without_hours: str = _one_of("WITHOUT_HOURS", "open", "closed")
     hold_minutes: int = _whole("HOLD_MINUTES", 5, 1, 1_440)
     max_idempotency_keys: int = _whole("MAX_IDEMPOTENCY_KEYS", 5_000, 0, 10_000_000)
     max_idempotency_megabytes: int = _whole("MAX_IDEMPOTENCY_MEGABYTES", 16, 0, 100_000)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
+
 from sqlalchemy import (
     Boolean,
     CheckConstraint,
@@ -18,8 +20,18 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import ARRAY, TSVECTOR
 
-from models.base import Timestamp, changing, created, external_id, id_column, metadata, own_metadata
+from models.base import Timestamp, changing, created, enum, external_id, id_column, metadata, own_metadata
 from models.personal import DELETED, ERASED, IMPERSONAL, kept, replaced_by
+
+
+class MentorState(StrEnum):
+    """What staff have decided about a mentor profile."""
+
+    PENDING = "pending"  # not yet approved (`MENTOR_APPROVAL`)
+    ACTIVE = "active"
+    REJECTED = "rejected"
+    PAUSED = "paused"
+
 
 ERASED_NAME = "Deleted user"
 # A mentor's average in hundredths, rounded down, and 0 before the first review: the order of mentors. Literal text, so
@@ -119,6 +131,7 @@ mentor_profiles = Table(
     Column("rating_sum", Integer, nullable=False, server_default=text("0"), info=kept("a count")),
     Column("review_count", Integer, nullable=False, server_default=text("0"), info=kept("a count")),
     Column("active", Boolean, nullable=False, server_default=text("true"), info=replaced_by("false")),
+    Column("state", enum(MentorState, "mentor_state"), nullable=False, server_default=text("'active'")),
     # Raised under the mentor's lock with every change of when they can be booked, so that a booking can require that
     # none has happened since it read them.
     Column("calendar_version", Integer, nullable=False, server_default=text("0"), info=IMPERSONAL),
@@ -134,6 +147,7 @@ mentor_profiles = Table(
     *own_metadata(),
     *changing(),
     CheckConstraint("char_length(headline) BETWEEN 1 AND 200", name="headline_length"),
+    CheckConstraint("NOT active OR state = 'active'", name="active_once_approved"),
     CheckConstraint("avatar_url ~ '^https?://' AND char_length(avatar_url) <= 2000", name="avatar_url"),
     CheckConstraint("rating_sum BETWEEN review_count AND 5 * review_count", name="rating_within_one_to_five"),
     Index("ix_mentor_profiles_skills", "skills", postgresql_using="gin"),

@@ -19,6 +19,7 @@ def offered_terms() -> tuple[SchemaItem, ...]:
         Column("buffer_minutes", Integer, nullable=False, server_default=text("0"), info=IMPERSONAL),
         Column("cancellation_window_hours", Integer, server_default=text("24"), info=IMPERSONAL),
         Column("late_fee_percent", Integer, nullable=False, server_default=text("50"), info=IMPERSONAL),
+        Column("no_show_fee_percent", Integer, nullable=False, server_default=text("100"), info=IMPERSONAL),
         # {"kind": a LocationKind, "value": text, if there is one}
         Column("location", JSONB(none_as_null=True), info=ERASED),
         Column("payment_mode", PAYMENT_MODE, nullable=False, server_default=text("'none'")),
@@ -28,6 +29,7 @@ def offered_terms() -> tuple[SchemaItem, ...]:
         CheckConstraint("buffer_minutes BETWEEN 0 AND 1440", name="buffer_minutes"),
         CheckConstraint("cancellation_window_hours >= 0", name="cancellation_window_hours"),
         CheckConstraint("late_fee_percent BETWEEN 0 AND 100", name="late_fee_percent"),
+        CheckConstraint("no_show_fee_percent BETWEEN 0 AND 100", name="no_show_fee_percent"),
         CheckConstraint("jsonb_typeof(location) = 'object'", name="location_is_an_object"),
     )
 
@@ -42,6 +44,8 @@ def agreed_terms() -> tuple[SchemaItem, ...]:
         Column("early_start_minutes", Integer, info=IMPERSONAL),
         Column("cancellation_window_hours", Integer, info=IMPERSONAL),
         Column("late_fee_percent", Integer, nullable=False, info=IMPERSONAL),
+        # Null for a booking that was made before there was this term.
+        Column("no_show_fee_percent", Integer, info=IMPERSONAL),
         Column("reminder_minutes", ARRAY(Integer), info=IMPERSONAL),
         Column("location", JSONB(none_as_null=True), info=replaced_by(OWN_LOCATION)),
         Column("payment_mode", PAYMENT_MODE, nullable=False, server_default=text("'none'")),
@@ -49,5 +53,6 @@ def agreed_terms() -> tuple[SchemaItem, ...]:
         CheckConstraint("buffer_before_minutes >= 0", name="buffer_before_minutes"),
         CheckConstraint("buffer_minutes >= 0", name="buffer_minutes"),
         CheckConstraint("late_fee_percent BETWEEN 0 AND 100", name="late_fee_percent"),
+        CheckConstraint("no_show_fee_percent BETWEEN 0 AND 100", name="no_show_fee_percent"),
         CheckConstraint("jsonb_typeof(location) = 'object'", name="location_is_an_object"),
     )

@@ -213,6 +213,7 @@ def create_hold(context: RequestContext[CalendarOwner], body: dict[str, Any]) ->
         minutes=state.settings.hold_minutes,
         max_holds=state.settings.max_holds,
         mentee_overlap=state.settings.mentee_overlap,
+        closed_without_hours=state.closed_without_hours,
         draft_limits=state.draft_limits,
         **body,
     )

@@ -77,6 +77,7 @@ def create_booking(context: RequestContext[None], body: dict[str, Any]) -> Made:
         actor=context.actor,
         now=context.now,
         mentee_overlap=state.settings.mentee_overlap,
+        closed_without_hours=state.closed_without_hours,
         draft_limits=state.draft_limits,
         pay_within=state.pay_within,
         **body,
@@ -124,6 +125,7 @@ def create_individual_booking(context: RequestContext[None], body: IndividualReq
         wanted=body,
         now=context.now,
         mentee_overlap=state.settings.mentee_overlap,
+        closed_without_hours=state.closed_without_hours,
         pay_within=state.pay_within,
     )
     return _made(booking if series is None else shapes.BookingOfSeries(**vars(booking), series=series))

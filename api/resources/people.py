@@ -213,9 +213,14 @@ def export_me(context: RequestContext[None]) -> Response:
 )
 @mentors.response(200, shapes.MentorProfile)
 def update_mentor_profile(context: RequestContext[Mentor], body: dict[str, Any]) -> WithHeaders[Mentor]:
-    """Update a mentor profile, as its user or an operator."""
+    """Update a mentor profile, as its user or an operator; operators approve, reject and pause it by its `state`."""
     changed = change_mentor_profile(
-        context.db, actor=context.actor, mentor=context.subject, changes=body, any_version=context.any_version
+        context.db,
+        actor=context.actor,
+        mentor=context.subject,
+        changes=body,
+        now=context.now,
+        any_version=context.any_version,
     )
     return tagged(changed)
 
@@ -228,12 +233,14 @@ def update_mentor_profile(context: RequestContext[Mentor], body: dict[str, Any])
 def create_mentor_profile(context: RequestContext[None], body: dict[str, Any]) -> WithHeaders[Mentor]:
     """Create a mentor profile.
 
-    For the caller or, by operators, for `userId`. Skills are stored in lower case.
+    For the caller or, by operators, for `userId`. Skills are stored in lower case. With `MENTOR_APPROVAL`, its state is
+    `pending`: it is not listed, and the mentor cannot be booked, until staff approve it.
     """
     user_id = body.pop("user_id", None) or context.actor.user_id
     if user_id is None:
         raise Invalid("As an operator, name the user.", details={"userId": ["Required for operators."]})
-    mentor = publish_mentor_profile(context.db, actor=context.actor, user_id=user_id, **body)
+    approved = not app_state().settings.mentor_approval
+    mentor = publish_mentor_profile(context.db, actor=context.actor, user_id=user_id, approved=approved, **body)
     return tagged(mentor, Location=f"/mentors/{mentor.id}")
 
 

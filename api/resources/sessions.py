@@ -132,6 +132,7 @@ def create_session_booking(
         wanted=WantedListing(**named),
         now=context.now,
         mentee_overlap=state.settings.mentee_overlap,
+        closed_without_hours=state.closed_without_hours,
         draft_limits=state.draft_limits,
         pay_within=state.pay_within,
         **body,
@@ -287,8 +288,8 @@ def cancel_session(context: RequestContext[SessionWithTerms], body: dict[str, An
 def report_session_no_show(context: RequestContext[SessionWithTerms], body: dict[str, Any]) -> Any:
     """Report that a party did not come, as the other one or an operator, from 15 minutes after the start on.
 
-    The session is cancelled. A mentee owes the fee of a late cancellation, or the whole price where the policy allows
-    no cancellation; where the mentor did not come, everything goes back.
+    The session is cancelled. A mentee owes the agreed `noShowFeePercent` of the price; where the mentor did not come,
+    everything goes back.
     """
     reported = report_no_show(context.db, actor=context.actor, session=context.subject, now=context.now, **body)
     return _tagged(context, reported)

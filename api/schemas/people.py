@@ -22,6 +22,7 @@ from api.schemas.fields import (
     TimeZone,
     TrueOrFalse,
 )
+from models.people import MentorState
 from workflows.accounts.records import UserState
 from workflows.catalog.mentors import MentorSort
 
@@ -71,6 +72,14 @@ class User(ExternalShown):
     )
     mentor_profile_id = Id(allow_none=True)
     state = fields.Enum(UserState, by_value=True)
+    has_hours = fields.Boolean(
+        allow_none=True,
+        dump_default=None,
+        metadata={
+            "description": "Of a mentor: whether they have set hours. Without any they can be booked at every time, or"
+            " under `WITHOUT_HOURS=closed` at none. Null without a mentor profile."
+        },
+    )
     created_at = Moment()
 
 
@@ -125,6 +134,10 @@ class MentorProfileChanges(ExternalBody):
     languages = _languages()
     avatar_url = _avatar_url()
     active = TrueOrFalse(metadata={"description": "Whether the mentor can be booked, and act as a mentor."})
+    state = fields.String(
+        validate=validate.OneOf([each.value for each in MentorState if each is not MentorState.PENDING]),
+        metadata={"description": "For operators: `active` approves the profile; the others make it inactive."},
+    )
 
 
 class MentorProfile(ExternalShown):
@@ -140,6 +153,11 @@ class MentorProfile(ExternalShown):
     rating = fields.Float(allow_none=True, metadata={"description": "The average of all reviews, 1 to 5."})
     review_count = fields.Integer()
     active = fields.Boolean()
+    state = fields.Enum(
+        MentorState,
+        by_value=True,
+        metadata={"description": "`pending` until staff approve it (`MENTOR_APPROVAL`)."},
+    )
 
 
 class NewBlock(RequestSchema):

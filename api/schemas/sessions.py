@@ -224,6 +224,9 @@ class CancellationQuote(ResponseSchema):
     )
     credit_valid_to = CREDIT_VALID_TO
     policy = fields.Nested(AgreedPolicy, allow_none=True, metadata={"description": "Null: the mentee cannot cancel."})
+    no_show_fee_percent = fields.Integer(
+        metadata={"description": "The fee of a mentee who does not come, of the price.", "example": 100}
+    )
 
 
 class CancelledSession(Session):

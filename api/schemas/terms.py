@@ -25,6 +25,8 @@ _CANCELLATION = (
     " `details.cancellation`. Null is the policy of an offer that mentees cannot cancel; no policy is worse."
 )
 
+_NO_SHOW = {"description": "The fee of a mentee who does not come, of the price; 100 by default.", "example": 100}
+
 
 class CancellationPolicy(RequestSchema):
     """How long mentees can cancel without a fee, and the fee afterwards as a percentage of the price."""
@@ -142,6 +144,7 @@ class OfferedTermsBody(ExternalBody):
     early_start_minutes = Whole(0, MINUTES_OF_A_YEAR, allow_none=True)
     buffer_minutes = Whole(0, 1440)
     cancellation = Cancellation()
+    no_show_fee_percent = Whole(0, 100, metadata=_NO_SHOW)
     location = fields.Nested(Location, allow_none=True)
     payment_mode = payment_mode()
 
@@ -167,6 +170,7 @@ class OfferedTerms(ExternalShown):
     early_start_minutes = fields.Integer(allow_none=True)
     buffer_minutes = fields.Integer()
     cancellation = Cancellation()
+    no_show_fee_percent = fields.Integer(metadata=_NO_SHOW)
     location = fields.Nested(ShownLocation, allow_none=True)
     payment_mode = payment_mode()
     active = fields.Boolean()

@@ -92,6 +92,7 @@ export const MENTOR: Mentor = {
   rating: 4.5,
   reviewCount: 2,
   active: true,
+  state: "active",
 };
 
 export const LISTING: Listing = {
@@ -110,6 +111,7 @@ export const LISTING: Listing = {
   bufferBeforeMinutes: 0,
   bufferMinutes: 0,
   cancellation: { windowHours: 24, lateFeePercent: 50 },
+  noShowFeePercent: 100,
   payment: "none",
   reminderMinutes: null,
   location: null,

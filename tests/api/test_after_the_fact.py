@@ -7,8 +7,9 @@ from functools import partial
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine, select, text
+from sqlalchemy import Engine, select, text, update
 
+from models.bookings import bookings
 from models.events import events
 from tests import factories
 from tests.api.conftest import Cast
@@ -45,8 +46,8 @@ def missed(engine: Engine, scheduled: Session) -> Session:
 @pytest.mark.parametrize(
     ("caller", "who", "fee", "refund"),
     [
-        ("mentor", "mentee", HALF, HALF),
-        ("operator", "mentee", HALF, HALF),
+        ("mentor", "mentee", PRICE, NOTHING),
+        ("operator", "mentee", PRICE, NOTHING),
         ("mentee", "mentor", NOTHING, PRICE),
         ("operator", "mentor", NOTHING, PRICE),
     ],
@@ -86,13 +87,30 @@ def test_a_no_show_is_reported_from_fifteen_minutes_on(world: World, cast: Cast,
     assert world.client.post(path, json=body, headers=cast.as_mentor).status_code == 200
 
 
-def test_a_no_show_without_cancellation_costs_the_whole_price(world: World, cast: Cast, engine: Engine) -> None:
-    with engine.begin() as db:
-        listing = factories.make_listing(db, cast.mentor, cancellation_window_hours=None)
+@pytest.mark.parametrize(
+    ("terms", "fee"),
+    [
+        ({"no_show_fee_percent": 25}, 1000),
+        ({"no_show_fee_percent": 0, "late_fee_percent": 100}, 0),
+        ({"no_show_fee_percent": 25, "cancellation_window_hours": None}, 1000),
+        # As agreed before there was the term.
+        ({"no_show_fee_percent": None}, 2000),
+        ({"no_show_fee_percent": None, "cancellation_window_hours": None}, 4000),
+    ],
+)
+def test_a_no_show_costs_what_was_agreed(world: World, cast: Cast, terms: dict[str, int | None], fee: int) -> None:
+    offered = {name: value for name, value in terms.items() if (name, value) != ("no_show_fee_percent", None)}
+    with world.engine.begin() as db:
+        listing = factories.make_listing(db, cast.mentor, **offered)
         session = factories.make_session(db, listing=listing, mentee=cast.mentee)
-    make_past(engine, session)
+    with world.engine.begin() as db, without_guards(db):
+        db.execute(update(bookings).where(bookings.c.id == session.booking_id).values(terms))
+    make_past(world.engine, session)
+    percent = fee * 100 // 4000
+    quoted = world.client.get(f"/sessions/{session.id}/cancellation-quote", headers=cast.as_mentor).json
+    assert quoted["noShowFeePercent"] == percent
     answer = world.client.post(f"/sessions/{session.id}/no-show", json={"who": "mentee"}, headers=cast.as_mentor)
-    assert (answer.json["fee"], answer.json["refund"]) == (PRICE, NOTHING)
+    assert (answer.json["fee"]["amount"], answer.json["refund"]["amount"]) == (fee, 4000 - fee)
 
 
 def test_a_session_that_began_has_no_no_show(world: World, cast: Cast, in_progress: Session) -> None:
@@ -173,7 +191,7 @@ def test_a_waived_fee_makes_the_refund_the_price(world: World, cast: Cast, misse
     assert (again.status_code, again.json) == (200, answer.json)
     found = f"/audit?subjectId={missed.id}&action=session.fee_waived&result=ok"
     repeated, waived = world.client.get(found, headers=cast.as_operator).json["items"]
-    assert (waived["reason"], waived["data"]) == (WHY["reason"], {"fee": HALF})
+    assert (waived["reason"], waived["data"]) == (WHY["reason"], {"fee": PRICE})
     assert (repeated["reason"], repeated["data"]) == (WHY["reason"], {})
 
 

@@ -18,8 +18,8 @@ FIELDS = {
     "id", "listingId", "mentorProfileId", "menteeUserId", "mentor", "mentee",
     "kind", "startTime", "endTime", "durationMinutes", "status",
     "title", "notes", "metadata", "price", "courseId", "productId", "bundlePurchaseId",
-    "listing", "course", "session", "seriesId", "payment", "location", "sessionId", "declineReason", "cancelReason", "externalId",
-    "createdAt", "updatedAt",
+    "listing", "course", "session", "seriesId", "payment", "location", "sessionId", "declineReason", "cancelReason",
+    "externalId", "createdAt", "updatedAt",
 }  # fmt: skip
 
 

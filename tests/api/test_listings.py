@@ -33,6 +33,7 @@ def test_a_mentor_publishes_a_listing_with_its_defaults(client: ApiClient, cast:
         "bufferBeforeMinutes": 0,
         "bufferMinutes": 0,
         "cancellation": {"windowHours": 24, "lateFeePercent": 50},
+        "noShowFeePercent": 100,
         "reminderMinutes": None,
         "location": None,
         "active": True,

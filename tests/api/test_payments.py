@@ -287,7 +287,7 @@ def test_refunds_by_staff_and_by_policy_never_add_up_to_more(till: Till) -> None
 
 def test_a_no_show_that_is_taken_back_owes_what_is_left(till: Till, engine: Engine, cast: Cast) -> None:
     listing = make_listing(
-        engine, cast, booking_mode=BookingMode.INSTANT, cancellation_window_hours=24, late_fee_percent=50
+        engine, cast, booking_mode=BookingMode.INSTANT, cancellation_window_hours=24, no_show_fee_percent=50
     )
     booking = Till(till.world, cast, engine, listing).book()
     till.confirm(booking["payment"])

@@ -20,7 +20,7 @@ def test_an_operator_registers_a_user(client: ApiClient, cast: Cast) -> None:
     answer = client.post("/users", json=ADA, headers=cast.as_operator)
     assert answer.status_code == 201
     assert set(answer.json) == {
-        *("id", "email", "pendingEmail", "name", "timeZone", "locale", "mentorProfileId", "createdAt"),
+        *("id", "email", "pendingEmail", "name", "timeZone", "locale", "mentorProfileId", "hasHours", "createdAt"),
         *("externalId", "metadata", "state"),
     }
     assert answer.headers["Location"] == f"/users/{answer.json['id']}"
@@ -129,7 +129,7 @@ def test_a_user_publishes_one_mentor_profile(client: ApiClient, cast: Cast) -> N
     assert (answer.json["languages"], answer.json["avatarUrl"]) == (["en", "de-CH"], avatar)
     assert set(answer.json) == {
         "id", "userId", "name", "headline", "bio", "timeZone",
-        "skills", "languages", "avatarUrl", "rating", "reviewCount", "active",
+        "skills", "languages", "avatarUrl", "rating", "reviewCount", "active", "state",
         "externalId", "metadata",
     }  # fmt: skip
     assert client.get("/me", headers=cast.as_mentee).json["mentorProfileId"] == answer.json["id"]

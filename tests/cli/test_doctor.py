@@ -142,8 +142,8 @@ def test_what_was_not_looked_at_is_skipped(tmp_path: Path, monkeypatch: pytest.M
     result = examine(tmp_path)
     assert result.exit_code == 0, result.output
     skipped = [line for line in result.output.splitlines() if line.startswith("skipped  ")]
-    assert [line.split()[2] for line in skipped] == ["database"] * 4 + ["Redis", "processes"]
-    assert f"Nothing is wrong; 6 of {len(CHECKS)} checks were skipped." in result.output
+    assert [line.split()[2] for line in skipped] == ["database"] * 5 + ["Redis", "processes"]
+    assert f"Nothing is wrong; 7 of {len(CHECKS)} checks were skipped." in result.output
     monkeypatch.setenv("API_THREADS", "many")
     monkeypatch.setenv("DATABASE_URL", "postgresql://u:hunter2@db:port/x")
     output = examine(tmp_path).output

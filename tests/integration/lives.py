@@ -194,9 +194,9 @@ class Lives(Groups):
         if who is AbsentParty.MENTOR:
             self._everything_back(booking_id)
             return
-        percent = 100 if kept.window is None else kept.percent
-        fee = replace(kept, window=0, percent=percent).cost(kept.start + HOUR, by_mentee=True)[1]
-        self._ended(booking_id, refund=kept.price - fee, credit=percent == 0, by_mentee=True)
+        # These offers say nothing of it.
+        fee = replace(kept, window=0, percent=100).cost(kept.start + HOUR, by_mentee=True)[1]
+        self._ended(booking_id, refund=kept.price - fee, credit=False, by_mentee=True)
 
     def end_what_was_not_held(self) -> None:
         """The system cancels what was never started, a day after its end; groups are refunded by its effect."""

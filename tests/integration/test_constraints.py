@@ -283,6 +283,7 @@ VIOLATED: list[tuple[Table, str, dict[str, Any]]] = [
     (email_changes, "ck_email_changes_email_length", {"email": "ab"}),
     (email_changes, "ck_email_changes_email_length", {"email": "a" * 321}),
     (mentor_profiles, "ck_mentor_profiles_avatar_url", {"avatar_url": "ftp://example.org/me.png"}),
+    (mentor_profiles, "ck_mentor_profiles_active_once_approved", {"state": "pending", "active": True}),
     (mentor_profiles, "ck_mentor_profiles_headline_length", {"headline": ""}),
     # Reviews are one to five each.
     (mentor_profiles, "ck_mentor_profiles_rating_within_one_to_five", {"review_count": 2, "rating_sum": 1}),
@@ -299,6 +300,7 @@ VIOLATED: list[tuple[Table, str, dict[str, Any]]] = [
     (listings, "ck_listings_buffer_minutes", {"buffer_minutes": 1441}),
     (listings, "ck_listings_cancellation_window_hours", {"cancellation_window_hours": -1}),
     (listings, "ck_listings_late_fee_percent", {"late_fee_percent": 101}),
+    (listings, "ck_listings_no_show_fee_percent", {"no_show_fee_percent": 101}),
     # A few reminders, each from a minute to thirty days before the start.
     (listings, "ck_listings_reminder_minutes", {"reminder_minutes": [1, 2, 3, 4, 5, 6]}),
     (listings, "ck_listings_reminder_minutes", {"reminder_minutes": [0]}),
@@ -348,6 +350,7 @@ VIOLATED: list[tuple[Table, str, dict[str, Any]]] = [
         {"cancellation_window_hours": -1},
     ),
     (group_session_templates, "ck_group_session_templates_late_fee_percent", {"late_fee_percent": 101}),
+    (group_session_templates, "ck_group_session_templates_no_show_fee_percent", {"no_show_fee_percent": 101}),
     (group_session_templates, "ck_group_session_templates_location_is_an_object", {"location": 1}),
     (group_sessions, "ck_group_sessions_capacity", {"capacity": 1001}),
     (group_sessions, "ck_group_sessions_seats", {"seats_taken": 3, "seats_offered": 1}),
@@ -366,6 +369,7 @@ VIOLATED: list[tuple[Table, str, dict[str, Any]]] = [
     (bookings, "ck_bookings_mentee_unless_group", {"kind": "group", "listing_id": None}),
     (bookings, "ck_bookings_listing_unless_group", {"listing_id": None}),
     (bookings, "ck_bookings_late_fee_percent", {"late_fee_percent": 101}),
+    (bookings, "ck_bookings_no_show_fee_percent", {"no_show_fee_percent": -1}),
     (bookings, "ck_bookings_session_id_once_accepted", {"session_id": uuid4()}),
     (bookings, "ck_bookings_session_id_once_accepted", {"status": "accepted"}),
     (bookings, "ck_bookings_metadata_is_an_object", {"metadata": [1]}),

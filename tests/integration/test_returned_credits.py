@@ -138,7 +138,7 @@ def test_a_credit_is_kept_of_who_did_not_come_under_a_fee(
     db: Connection, how: str, percent: int, returned: bool
 ) -> None:
     bundle = factories.make_bundle(db)
-    listing = factories.make_listing(db, course_id=bundle.course_id, late_fee_percent=percent)
+    listing = factories.make_listing(db, course_id=bundle.course_id, no_show_fee_percent=percent)
     booking = factories.make_paid_booking(db, bundle, listing=listing)
     session_id = create(db, booking_id=booking.id).id
     session = SessionWithTerms.of(db.execute(session_with_terms_query(session_id)).one())
@@ -184,7 +184,8 @@ def test_a_returned_credit_extends_an_ended_bundle_unless_by_its_mentee(
     db: Connection, how: str, extended: bool
 ) -> None:
     bundle = factories.make_bundle(db, valid_days=1, at=NOW - DAY)
-    listing = factories.make_listing(db, course_id=bundle.course_id, late_fee_percent=50 if how == "waived" else 0)
+    fees: dict[str, Any] = {"late_fee_percent": 50 if how == "waived" else 0, "no_show_fee_percent": 0}
+    listing = factories.make_listing(db, course_id=bundle.course_id, **fees)
     is_draft = how in ("declined", "expired", "withdrawn")
     booking = factories.make_paid_booking(db, bundle, listing=listing, accepted=not is_draft, at=NOW - DAY)
     mentee, mentor = Actor.person(bundle.mentee_user_id, None), factories.mentor_of(booking)

@@ -31,6 +31,7 @@ OFFERED: dict[str, Any] = {
     "early_start_minutes": 30,
     "cancellation_window_hours": 48,
     "late_fee_percent": 70,
+    "no_show_fee_percent": 80,
     "reminder_minutes": [30, 60],
     "location": {"kind": "address", "value": "12 Market Street"},
     "payment_mode": PaymentMode.BEFORE,

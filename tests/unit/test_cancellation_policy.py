@@ -38,7 +38,7 @@ def a_session(**changed: Any) -> SessionWithTerms:
     values |= {"price_amount": 4000, "price_currency": "USD", "cancellation_window_hours": 24, "late_fee_percent": 50}
     values |= {"early_start_minutes": 15, "buffer_before_minutes": 0, "buffer_minutes": 0, "reminder_minutes": None}
     values |= {"bundle_purchase_id": None, "bundle_valid_to": None, "series_id": None}
-    values |= {"payment_mode": PaymentMode.NONE}
+    values |= {"payment_mode": PaymentMode.NONE, "no_show_fee_percent": 100}
     return SessionWithTerms(**(values | changed))
 
 

@@ -84,6 +84,8 @@ OWN: dict[str, Any] = {
     "reference": "pi_1",
     "refund_id": uuid4(),
     "refund_reference": "re_1",
+    "external_id": "mentor-7",
+    "state": "active",
 }
 
 
@@ -164,6 +166,8 @@ def test_the_announced_types_are_those_of_the_domain() -> None:
         "bundle.expired",
         "review.unlocked",
         "review.submitted",
+        "mentor.approved",
+        "mentor.rejected",
         "availability.changed",
         "webhook_endpoint.disabled",
     )

@@ -34,6 +34,7 @@ def template(**fields: Any) -> GroupTemplate:
         "buffer_minutes": 0,
         "cancellation_window_hours": 24,
         "late_fee_percent": 50,
+        "no_show_fee_percent": 100,
         "location": None,
         "payment_mode": PaymentMode.NONE,
         "external_id": None,

@@ -11,13 +11,15 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 from uuid_utils.compat import uuid7
 
 from models.base import sql
-from models.people import mentor_profiles, users
+from models.people import MentorState, mentor_profiles, users
 from workflows.accounts.email_change import READ_CALENDARS_AGAIN, withdraw_email_change
 from workflows.accounts.records import Mentor, User, UserState, mentor_query, user_query
+from workflows.events.event_types import MentorApproved, MentorRejected
+from workflows.events.record import record
 from workflows.identity.access import require_operator, require_own_profile, require_user_id
 from workflows.identity.actor import Actor
 from workflows.kernel.clock import zone
-from workflows.kernel.errors import Invalid, NotFound, Stale
+from workflows.kernel.errors import Forbidden, Invalid, NotFound, Stale
 from workflows.kernel.locks import lock_user_with_profile, share_user
 
 # A mentor's own answers to outside calendars are known by their address: no copy that was read before holds.
@@ -111,6 +113,7 @@ def publish_mentor_profile(
     user_id: UUID,
     time_zone: str | None,
     skills: list[str],
+    approved: bool = True,
     **columns: Any,
 ) -> Mentor:
     """Write the mentor profile of a user; skills are kept in lower case, once each.
@@ -118,6 +121,7 @@ def publish_mentor_profile(
     Args:
         user_id: whose profile it is: the caller's own, unless an operator writes it.
         time_zone: an IANA name, or None for the user's.
+        approved: whether the mentor can be booked at once, rather than once staff have approved the profile.
         columns: further columns of `mentor_profiles` by name.
 
     Raises:
@@ -136,6 +140,8 @@ def publish_mentor_profile(
             user_id=user_id,
             time_zone=zone(time_zone or owner.time_zone).key,
             skills=list(dict.fromkeys(map(stored_skill, skills))),
+            active=approved,
+            state=MentorState.ACTIVE if approved else MentorState.PENDING,
             **columns,
         )
         .returning(*Mentor.columns())
@@ -149,21 +155,24 @@ def stored_skill(skill: str) -> str:
 
 
 def change_mentor_profile(
-    db: Connection, *, actor: Actor, mentor: Mentor, changes: dict[str, Any], any_version: bool = False
+    db: Connection, *, actor: Actor, mentor: Mentor, changes: dict[str, Any], now: datetime, any_version: bool = False
 ) -> Mentor:
     """Change a mentor profile, and return the changed one. An inactive mentor cannot be booked, nor act.
+
+    With its state, staff also decide whether it is active.
 
     Args:
         changes: columns of `mentor_profiles` by name; skills are kept in lower case, once each.
 
     Raises:
-        Forbidden: another user's profile, to all but operators.
+        Forbidden: another user's profile, or its state, to all but operators; to make one active that staff have not.
         NotFound: its user has deleted their account.
         Stale: it has changed since it was read.
     """
     require_own_profile(actor, mentor)
     if "skills" in changes:
         changes = {**changes, "skills": list(dict.fromkeys(map(stored_skill, changes["skills"])))}
+    changes = _with_state(actor, mentor, changes)
     found = True
     if changes:
         profile = mentor_profiles.c
@@ -176,7 +185,29 @@ def change_mentor_profile(
         raise NotFound("The mentor has deleted their account.")
     if not found:
         raise Stale("mentor profile")
-    return Mentor.of(db.execute(mentor_query(mentor.id)).one())
+    changed = Mentor.of(db.execute(mentor_query(mentor.id)).one())
+    decided = _DECISIONS.get(changed.state) if changed.state is not mentor.state else None
+    if decided is not None:
+        record(db, decided.about(changed, actor=actor, now=now, mentor_profile_id=changed.id))
+    return changed
+
+
+_DECISIONS: dict[MentorState, type[MentorApproved] | type[MentorRejected]] = {
+    MentorState.ACTIVE: MentorApproved,
+    MentorState.REJECTED: MentorRejected,
+}
+
+
+def _with_state(actor: Actor, mentor: Mentor, changes: dict[str, Any]) -> dict[str, Any]:
+    """The changes, with `active` as it follows from a state that staff give the profile."""
+    state = MentorState(changes.get("state", mentor.state))
+    if "state" in changes:
+        require_operator(actor, "Only an operator can approve, reject or pause a mentor profile.")
+        decided = {} if state is mentor.state else {"active": state is MentorState.ACTIVE}
+        changes = {**decided, **changes, "state": state}
+    if changes.get("active") and state is not MentorState.ACTIVE:
+        raise Forbidden(f"This mentor profile is {state}; it can be active once staff approve it.")
+    return changes
 
 
 def locked_user(db: Connection, user_id: UUID) -> User:

@@ -10,10 +10,19 @@ from uuid import UUID
 
 from sqlalchemy import BindParameter, Boolean, Connection, Select, Uuid, bindparam, func, literal_column, select
 
-from models.people import USER_WORDS, email_changes, mentor_profiles, users
+from models.people import USER_WORDS, MentorState, email_changes, mentor_profiles, users
 from workflows.identity.actor import Actor
 from workflows.kernel.paging import NEWEST_FIRST, Page, PagedList
 from workflows.kernel.records import ExternalRecord
+
+# Of the mentor profile `mentor_profiles`.
+HAS_HOURS = """(
+    EXISTS (SELECT FROM weekly_hours h JOIN availability_rules r ON r.weekly_hours_id = h.id
+            WHERE h.mentor_profile_id = mentor_profiles.id AND h.until IS NULL)
+    OR EXISTS (SELECT FROM date_hours d WHERE d.mentor_profile_id = mentor_profiles.id
+               AND d.day >= CAST(now() AS date) - 1 AND d.spans <> '[]')
+)"""
+_HAS_HOURS = f"CASE WHEN mentor_profiles.id IS NOT NULL THEN {HAS_HOURS} END"
 
 
 class UserState(StrEnum):
@@ -40,6 +49,8 @@ class User(ExternalRecord):
     blocked_at: datetime | None
     # Entered, and still to be confirmed.
     pending_email: str | None = None
+    # Of a mentor: whether they have set hours, weekly ones or those of a date to come.
+    has_hours: bool | None = None
 
     @property
     def state(self) -> UserState:
@@ -53,6 +64,7 @@ class User(ExternalRecord):
             *cls.columns(),
             mentor_profiles.c.id.label("mentor_profile_id"),
             pending.scalar_subquery().label("pending_email"),
+            literal_column(_HAS_HOURS, Boolean).label("has_hours"),
         ).select_from(users.outerjoin(mentor_profiles, mentor_profiles.c.user_id == users.c.id))
 
 
@@ -74,6 +86,7 @@ class Mentor(ExternalRecord):
     rating_sum: int
     review_count: int
     active: bool
+    state: MentorState
     created_at: datetime
     version: int
 

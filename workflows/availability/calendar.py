@@ -138,14 +138,22 @@ class MentorCalendar:
     rules: BookingRules = DEFAULT_RULES
 
     @classmethod
-    def read(cls, found: Mapping[str, Any]) -> MentorCalendar:
-        """The calendar in a column `calendar`."""
+    def read(cls, found: Mapping[str, Any], *, closed_without_hours: bool = False) -> MentorCalendar:
+        """The calendar in a column `calendar`.
+
+        Args:
+            closed_without_hours: whether a mentor without hours cannot be booked at any time.
+        """
         dates, stale_at = (found["dates"] or {}).items(), found["outside_stale_at"]
         return cls(
             mentor_profile_id=UUID(found["mentor_profile_id"]),
             version=found["version"],
             time_zone=found["time_zone"],
-            hours=Hours.read(found["hours_time_zone"] or found["time_zone"], found["spans"] or ()),
+            hours=Hours.read(
+                found["hours_time_zone"] or found["time_zone"],
+                found["spans"] or (),
+                closed_without=closed_without_hours,
+            ),
             dates={
                 date.fromisoformat(day): DayHours(zone, [(opens, closes) for opens, closes in spans])
                 for day, (zone, spans) in dates
@@ -218,11 +226,17 @@ def _intervals(found: Iterable[Iterable[str]] | None) -> list[Interval]:
 
 
 def load_calendars(
-    db: Connection, mentor_profile_ids: Collection[UUID], start: datetime, end: datetime
+    db: Connection,
+    mentor_profile_ids: Collection[UUID],
+    start: datetime,
+    end: datetime,
+    *,
+    closed_without_hours: bool = False,
 ) -> dict[UUID, MentorCalendar]:
     """The calendars of several mentors for a stretch of time, by one statement."""
     found = db.scalars(CALENDARS, {"mentor_profile_ids": list(mentor_profile_ids), "start": start, "end": end})
-    return {each.mentor_profile_id: each for each in map(MentorCalendar.read, found)}
+    calendars = (MentorCalendar.read(each, closed_without_hours=closed_without_hours) for each in found)
+    return {each.mentor_profile_id: each for each in calendars}
 
 
 def load_blocks(

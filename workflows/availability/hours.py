@@ -70,12 +70,18 @@ class Hours:
     """The open periods of a mentor's week."""
 
     time_zone: str  # an IANA name: the hours keep their wall-clock time in it
-    spans: tuple[Span, ...] = ()  # in their order, without overlap; empty where every time is open
+    spans: tuple[Span, ...] = ()  # in their order, without overlap; empty without hours
+    closed_without: bool = False  # whether no time is open without hours, rather than every time
 
     @classmethod
-    def read(cls, time_zone: str, spans: Iterable[Iterable[int]]) -> Self:
+    def read(cls, time_zone: str, spans: Iterable[Iterable[int]], *, closed_without: bool = False) -> Self:
         """The hours of a row of `weekly_hours`, with its `spans_as_json`."""
-        return cls(time_zone, tuple(Span(*span) for span in spans))
+        return cls(time_zone, tuple(Span(*span) for span in spans), closed_without)
+
+    @property
+    def is_always_open(self) -> bool:
+        """Whether every time is open."""
+        return not self.spans and not self.closed_without
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -190,8 +196,10 @@ def describe_weekday(hours: Hours, moment: datetime, dates: Dates = NO_DATES) ->
     )
     weekday = moment.astimezone(ZoneInfo(hours.time_zone)).weekday()
     of_weekday = [(span.opens, span.closes) for span in hours.spans if span.weekday == weekday]
-    usual = (WEEKDAYS[weekday], hours.time_zone, of_weekday if hours.spans else [(0, MINUTES_OF_A_DAY)])
+    usual = (WEEKDAYS[weekday], hours.time_zone, [(0, MINUTES_OF_A_DAY)] if hours.is_always_open else of_weekday)
     day, zone, open_for = next(dated, usual)
+    if not hours.spans and not open_for:
+        return "The mentor has not said yet when they are available."
     spans = [f"from {from_to(*span)}" for span in merged(open_for)]
     if not spans:
         return f"The mentor is not available on {day} ({zone})."

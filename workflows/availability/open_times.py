@@ -25,7 +25,7 @@ def open_times(hours: Hours, start: datetime, end: datetime, dates: Dates = NO_D
         dates: the hours of single dates, which replace the weekly hours for the whole date in its own zone. Where dates
             of two zones overlap, only what both open is open.
     """
-    opened = _merged(_week_by_week(hours, start, end) if hours.spans else [(start, end)], start, end)
+    opened = _merged([(start, end)] if hours.is_always_open else _week_by_week(hours, start, end), start, end)
     if not dates:
         return opened
     open_on_dates, closed = _on_dates(dates)

@@ -164,6 +164,7 @@ def find_slots(
     listing_id: UUID | None = None,
     explain: bool = False,
     mentee_overlap: bool = False,
+    closed_without_hours: bool = False,
 ) -> FoundSlots:
     """The slots of a mentor or a course, the earliest first, by a fixed number of statements.
 
@@ -174,6 +175,7 @@ def find_slots(
         actor: whose own time is left out, and whose own holds are not; as a mentor, they are on offer on their own
             page alone.
         explain: whether to return the other times of the grid with their reasons, too.
+        closed_without_hours: whether a mentor without hours has no slots.
 
     Raises:
         Invalid: a stretch of time that is empty or too long.
@@ -185,7 +187,8 @@ def find_slots(
     last = wanted.end
     # Before the calendars are read, whose steps may be shorter still.
     wanted, _looked_at = _first_page(wanted, [MAX_COUNTED_STEP_MINUTES] * len(offers), explain=explain)
-    calendars = load_calendars(db, mentors, wanted.start - AROUND, wanted.end + AROUND)
+    around = (wanted.start - AROUND, wanted.end + AROUND)
+    calendars = load_calendars(db, mentors, *around, closed_without_hours=closed_without_hours)
     steps = [calendar.rules.step_minutes for calendar in calendars.values()]
     wanted, looked_at = _first_page(wanted, steps, explain=explain)
     limited = any(calendar.rules.has_limits for calendar in calendars.values())

@@ -81,9 +81,10 @@ class Offer:
     taken: frozenset[datetime]  # the wanted times at which the mentor's calendar was blocked when it was looked at
 
     @classmethod
-    def of(cls, row: Row[Any]) -> Offer:
+    def of(cls, row: Row[Any], *, closed_without_hours: bool) -> Offer:
         """The offer that a row of the statements above holds."""
-        return cls(Listing.of(row), row.user_id, MentorCalendar.read(row.calendar), frozenset(row.taken))
+        calendar = MentorCalendar.read(row.calendar, closed_without_hours=closed_without_hours)
+        return cls(Listing.of(row), row.user_id, calendar, frozenset(row.taken))
 
     def is_free(self, start: datetime, now: datetime) -> bool:
         """Whether the mentor, by everything but limits, could be booked at that start."""
@@ -97,7 +98,13 @@ class Offer:
 
 
 def offer_of_mentor(
-    db: Connection, *, course_id: UUID, mentor_profile_id: UUID, duration_minutes: int, starts: Sequence[datetime]
+    db: Connection,
+    *,
+    course_id: UUID,
+    mentor_profile_id: UUID,
+    duration_minutes: int,
+    starts: Sequence[datetime],
+    closed_without_hours: bool = False,
 ) -> Offer | None:
     """The mentor's listing of that course and duration; its `taken` is empty, since the insert decides.
 
@@ -114,11 +121,17 @@ def offer_of_mentor(
         "last_start": starts[-1],
     }
     row = db.execute(OFFER_OF_MENTOR, values).one_or_none()
-    return None if row is None else Offer.of(row)
+    return None if row is None else Offer.of(row, closed_without_hours=closed_without_hours)
 
 
 def offers_of_course(
-    db: Connection, *, course_id: UUID, duration_minutes: int, mentee_user_id: UUID, starts: Sequence[datetime]
+    db: Connection,
+    *,
+    course_id: UUID,
+    duration_minutes: int,
+    mentee_user_id: UUID,
+    starts: Sequence[datetime],
+    closed_without_hours: bool = False,
 ) -> list[Offer]:
     """Every mentor's listing of that course and duration, in one statement.
 
@@ -142,7 +155,8 @@ def offers_of_course(
         "monday": monday,
         "next_monday": monday + timedelta(weeks=1),
     }
-    return [Offer.of(row) for row in db.execute(OFFERS_OF_COURSE, values)]
+    rows = db.execute(OFFERS_OF_COURSE, values)
+    return [Offer.of(row, closed_without_hours=closed_without_hours) for row in rows]
 
 
 def is_lost_to_another(refusal: Conflict) -> bool:

@@ -18,6 +18,7 @@ from workflows.bookings.insert import NO_DRAFT_LIMITS, DraftLimits
 from workflows.bookings.records import Booking
 from workflows.bookings.request import request
 from workflows.bookings.series import Recurrence, Series, await_payment_of_series, book_occurrences, occurrences
+from workflows.catalog.listings import not_offered
 from workflows.identity.access import require_person
 from workflows.identity.actor import Actor
 from workflows.kernel.clock import moment_of
@@ -60,7 +61,7 @@ class WantedListing:
         statement = LISTING_OF_DURATION if self.listing_id is None else LISTING_OF_ID
         found = db.execute(statement, values).one_or_none()
         if found is None:
-            raise NotFound("There is no such mentor.")
+            raise not_offered(db, "There is no such mentor.", mentor_profile_id=self.mentor_profile_id)
         return found
 
     def require_listing(self, found: Row[Any]) -> None:
@@ -99,6 +100,7 @@ def book_directly(
     metadata: dict[str, Any] | None = None,
     recurrence: Recurrence | None = None,
     mentee_overlap: bool = False,
+    closed_without_hours: bool = False,
     draft_limits: DraftLimits = NO_DRAFT_LIMITS,
     expected: ExpectedTerms = NOTHING_EXPECTED,
     pay_within: timedelta = PAY_WITHIN,
@@ -142,6 +144,7 @@ def book_directly(
         external_id=external_id,
         metadata=metadata,
         mentee_overlap=mentee_overlap,
+        closed_without_hours=closed_without_hours,
         draft_limits=draft_limits,
         expected=expected,
         pay_within=pay_within,

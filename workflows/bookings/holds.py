@@ -116,6 +116,7 @@ def hold(
     minutes: int,
     max_holds: int,
     mentee_overlap: bool = False,
+    closed_without_hours: bool = False,
     draft_limits: DraftLimits = NO_DRAFT_LIMITS,
     expected: ExpectedTerms = NOTHING_EXPECTED,
 ) -> Hold:
@@ -144,7 +145,7 @@ def hold(
     mentee, start = require_person(actor), in_utc(start_time)
 
     def take() -> Hold:
-        listing, calendar = _offered(db, wanted, mentee, start)
+        listing, calendar = _offered(db, wanted, mentee, start, closed_without_hours=closed_without_hours)
         expected.require_price(listing.price_amount, listing.price_currency)
         expected.require_cancellation(listing)
         require_bookable(db, calendar, listing, start=start, mentee_user_id=mentee, now=now, accepted=True)
@@ -202,7 +203,9 @@ def _lock(db: Connection, wanted: dict[str, Any], calendar_version: int, limits:
     return mentor_user_id
 
 
-def _offered(db: Connection, wanted: WantedListing, mentee: UUID, start: datetime) -> tuple[Listing, MentorCalendar]:
+def _offered(
+    db: Connection, wanted: WantedListing, mentee: UUID, start: datetime, *, closed_without_hours: bool
+) -> tuple[Listing, MentorCalendar]:
     found = wanted.find(db, mentee)
     if found.user_id == mentee:
         raise Invalid("You cannot hold your own time.", details={"mentorProfileId": ["is your own mentor profile"]})
@@ -210,4 +213,5 @@ def _offered(db: Connection, wanted: WantedListing, mentee: UUID, start: datetim
     row = BOOKABLE.one_or_none(db, {"listing_id": found.listing_id, "start_time": start})
     if row is None:
         raise NotFound("The mentor has just withdrawn this listing.")
-    return Listing.of_values(row), MentorCalendar.read(row["calendar"])
+    calendar = MentorCalendar.read(row["calendar"], closed_without_hours=closed_without_hours)
+    return Listing.of_values(row), calendar

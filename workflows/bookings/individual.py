@@ -14,6 +14,7 @@ from sqlalchemy import Connection, Row
 
 from models.base import sql
 from models.payments import PaymentMode
+from models.people import MentorState
 from workflows.accounts.actions import mentee_for
 from workflows.availability.check import require_bookable, require_start, with_present_calendar
 from workflows.bookings.awaiting import await_payment
@@ -44,6 +45,7 @@ from workflows.terms.expected_terms import NOTHING_EXPECTED, ExpectedTerms
 NAMED = sql(
     """
 SELECT mentee.time_zone, course.id AS course_id, mentor.id AS mentor_profile_id, mentor.user_id AS mentor_user_id,
+       mentor.state AS mentor_state,
        mentor.active AND EXISTS (
            SELECT FROM listings
            WHERE listings.course_id = course.id AND listings.mentor_profile_id = mentor.id AND listings.active
@@ -105,6 +107,7 @@ def book_individual(
     wanted: IndividualRequest,
     now: datetime,
     mentee_overlap: bool = False,
+    closed_without_hours: bool = False,
     pay_within: timedelta = PAY_WITHIN,
 ) -> tuple[Booking, Series | None]:
     """Book one session, or a series of them, and accept it at once, or once it is paid.
@@ -135,7 +138,7 @@ def book_individual(
     time_zone = _require_named(db, wanted, mentee_user_id)
     payment = _payment(db, wanted)
     times = _times(wanted, time_zone, now)
-    order = _Order(db, actor, wanted, mentee_user_id, payment, mentee_overlap, now)
+    order = _Order(db, actor, wanted, mentee_user_id, payment, mentee_overlap, closed_without_hours, now)
     # A request that tries several mentors holds the lock of one of them at a time.
     one_mentor = wanted.mentor_profile_id is not None
     made, series = with_present_calendar(db, partial(_book, order, times), lock=one_mentor)
@@ -157,6 +160,7 @@ class _Order:
     # Columns of the booking: the product or the bundle, and the price; a bundle's has no currency.
     payment: dict[str, Any]
     mentee_overlap: bool
+    closed_without_hours: bool
     now: datetime
 
     def make(self, offer: Offer, start: datetime, series_id: UUID | None = None) -> Booking:
@@ -222,6 +226,8 @@ def _require_named(db: Connection, wanted: IndividualRequest, mentee_user_id: UU
     if wanted.mentor_profile_id is not None:
         if found.mentor_profile_id is None:
             raise NotFound("There is no such mentor.")
+        if found.mentor_state != MentorState.ACTIVE:
+            raise Conflict(code="not_bookable")
         if not found.teaches:
             raise Invalid("This TA does not teach this course", code="mentor_does_not_teach")
         if found.mentor_user_id == mentee_user_id:
@@ -279,6 +285,7 @@ def _offers(order: _Order, starts: Sequence[datetime]) -> list[Offer]:
             duration_minutes=wanted.duration_minutes,
             mentee_user_id=order.mentee_user_id,
             starts=starts,
+            closed_without_hours=order.closed_without_hours,
         )
     else:
         offer = offer_of_mentor(
@@ -287,6 +294,7 @@ def _offers(order: _Order, starts: Sequence[datetime]) -> list[Offer]:
             mentor_profile_id=wanted.mentor_profile_id,
             duration_minutes=wanted.duration_minutes,
             starts=starts,
+            closed_without_hours=order.closed_without_hours,
         )
         offers = [] if offer is None else [offer]
     if not offers:

@@ -15,13 +15,13 @@ from workflows.availability.check import require_bookable, with_present_calendar
 from workflows.bookings.awaiting import await_payment
 from workflows.bookings.insert import NO_DRAFT_LIMITS, DraftLimits, insert_booking
 from workflows.bookings.records import Booking
-from workflows.catalog.listings import BOOKABLE, Listing
+from workflows.catalog.listings import BOOKABLE, Listing, not_offered
 from workflows.events.event_types import BookingAccepted, BookingRequested
 from workflows.events.record import record
 from workflows.identity.access import require_person
 from workflows.identity.actor import Actor
 from workflows.kernel.clock import in_utc
-from workflows.kernel.errors import Invalid, NotFound
+from workflows.kernel.errors import Invalid
 from workflows.payments.actions import PAY_WITHIN
 from workflows.terms.expected_terms import NOTHING_EXPECTED, ExpectedTerms
 
@@ -40,6 +40,7 @@ def request(
     external_id: str | None = None,
     metadata: dict[str, Any] | None = None,
     mentee_overlap: bool = False,
+    closed_without_hours: bool = False,
     draft_limits: DraftLimits = NO_DRAFT_LIMITS,
     expected: ExpectedTerms = NOTHING_EXPECTED,
     pay_within: timedelta = PAY_WITHIN,
@@ -50,6 +51,7 @@ def request(
         start_time: aware; `end_time`, if given, has to be the one that follows from the listing's duration.
         series_id: of the recurring bookings that it belongs to, whose payment is left to the caller.
         metadata: the client's own, copied to the session.
+        closed_without_hours: whether a mentor without hours cannot be booked at any time.
         pay_within: how long the payment of an instant booking is awaited.
 
     Raises:
@@ -63,7 +65,7 @@ def request(
     mentee, start = require_person(actor), in_utc(start_time)
 
     def book() -> Booking:
-        listing, calendar = _bookable(db, listing_id, mentee, start)
+        listing, calendar = _bookable(db, listing_id, mentee, start, closed_without_hours=closed_without_hours)
         _require_end(listing, start, end_time)
         instant = listing.booking_mode is BookingMode.INSTANT
         require_bookable(db, calendar, listing, start=start, mentee_user_id=mentee, now=now, accepted=instant)
@@ -103,13 +105,16 @@ def _record(db: Connection, booking: Booking, actor: Actor, now: datetime) -> No
     record(db, event.about(booking, actor=actor, now=now))
 
 
-def _bookable(db: Connection, listing_id: UUID, mentee: UUID, start: datetime) -> tuple[Listing, MentorCalendar]:
+def _bookable(
+    db: Connection, listing_id: UUID, mentee: UUID, start: datetime, *, closed_without_hours: bool
+) -> tuple[Listing, MentorCalendar]:
     row = BOOKABLE.one_or_none(db, {"listing_id": listing_id, "start_time": start})
     if row is None:
-        raise NotFound("There is no such listing.")
+        raise not_offered(db, "There is no such listing.", listing_id=listing_id)
     if row["user_id"] == mentee:
         raise Invalid("You cannot book your own listing.", details={"listingId": ["is your own listing"]})
-    return Listing.of_values(row), MentorCalendar.read(row["calendar"])
+    calendar = MentorCalendar.read(row["calendar"], closed_without_hours=closed_without_hours)
+    return Listing.of_values(row), calendar
 
 
 def _require_end(listing: Listing, start: datetime, end_time: datetime | None) -> None:

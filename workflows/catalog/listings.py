@@ -7,19 +7,19 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, Select, Uuid, insert
+from sqlalchemy import Connection, Select, Uuid, insert, select
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.sql.expression import column
 from uuid_utils.compat import uuid7
 
 from models.base import sql
 from models.catalog import BookingMode, listings
-from models.people import mentor_profiles
+from models.people import MentorState, mentor_profiles
 from models.prepared import PreparedStatement
 from workflows.availability.calendar import JOIN_CALENDAR, calendar_as_json
 from workflows.identity.access import require_acting_mentor, require_mentor
 from workflows.identity.actor import Actor
-from workflows.kernel.errors import Conflict, NotFound
+from workflows.kernel.errors import Conflict, DomainError, NotFound
 from workflows.kernel.locks import lock_calendar
 from workflows.kernel.paging import NEWEST_FIRST, Page, PagedList
 from workflows.kernel.records import ExternalRecord
@@ -83,6 +83,16 @@ def listings_query(page: Page, *, mentor_profile_id: UUID | None = None, course_
     if course_id is not None:
         query = query.where(listings.c.course_id == course_id)
     return NEWEST_FIRST.select_page(query, page, listings.c.id)
+
+
+def not_offered(
+    db: Connection, sentence: str, *, listing_id: UUID | None = None, mentor_profile_id: UUID | None = None
+) -> DomainError:
+    """The refusal to book a listing or a mentor that was not found: `not_bookable` where the mentor is not approved."""
+    mentor = mentor_profiles.c
+    of_listing = select(listings.c.mentor_profile_id).where(listings.c.id == listing_id).scalar_subquery()
+    state = db.scalar(select(mentor.state).where(mentor.id == (mentor_profile_id or of_listing)))
+    return NotFound(sentence) if state in (None, MentorState.ACTIVE) else Conflict(code="not_bookable")
 
 
 LISTINGS = PagedList(Listing, NEWEST_FIRST, listings_query)

@@ -368,6 +368,25 @@ class ReviewSubmitted(Event, type="review.submitted", subject="review"):
 
 
 @dataclass(frozen=True, kw_only=True)
+class MentorEvent(Event, subject="mentor_profile"):
+    """The fields of every event about a decision of staff on a mentor profile."""
+
+    mentor_profile_id: UUID
+    user_id: UUID
+    external_id: str | None
+    state: str
+    version: int
+
+
+class MentorApproved(MentorEvent, type="mentor.approved"):
+    """Staff have approved a mentor profile, or ended its pause: the mentor can be booked."""
+
+
+class MentorRejected(MentorEvent, type="mentor.rejected"):
+    """Staff have rejected a mentor profile: the mentor cannot be booked."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class AvailabilityChanged(Event, type="availability.changed", subject="mentor_profile"):
     """A mentor's bookable times have changed: `changed` is `hours`, `dates`, `time_off`, `rules` or `calendars`."""
 

@@ -63,8 +63,8 @@ def report_no_show(
 ) -> Session:
     """Cancel a scheduled session to which one party did not come, as the other one or an operator.
 
-    A mentee who did not come owes the fee of a late cancellation, or the whole price where the policy allows no
-    cancellation; of the rest they need not request the refund. Where the mentor did not come, all goes back.
+    A mentee who did not come owes the fee of the agreed terms; of the rest they need not request the refund. Where the
+    mentor did not come, all goes back.
 
     Raises:
         Forbidden: the caller is that party, or none.
@@ -82,7 +82,7 @@ def report_no_show(
         raise Invalid(f"A no-show can be reported from {possible_from:%Y-%m-%dT%H:%M:%SZ} on.", code="too_early")
     quote = quote_of(session, cancelled_by=CancelledBy.MENTOR, now=now)
     if who is AbsentParty.MENTEE:
-        percent = 100 if session.cancellation_window_hours is None else session.late_fee_percent
+        percent = session.no_show_percent
         quote = quote_of(session, cancelled_by=CancelledBy.MENTEE, late=True, fee_percent=percent, now=now)
     return conclude(
         db, actor=actor, session=session, quote=quote, kind=OutcomeType.NO_SHOW, reason=_NO_SHOW_REASON[who], now=now

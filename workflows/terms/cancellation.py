@@ -35,6 +35,7 @@ class Quote:
     currency: str
     window_hours: int | None
     late_fee_percent: int
+    no_show_fee_percent: int
     free_until: datetime | None
     credit_returned: bool | None
     credit_valid_to: datetime | None
@@ -130,6 +131,7 @@ def quote_at(
         currency=terms.price_currency,
         window_hours=terms.cancellation_window_hours,
         late_fee_percent=terms.late_fee_percent,
+        no_show_fee_percent=terms.no_show_percent,
         free_until=free_until,
         credit_returned=returned,
         credit_valid_to=end_after_return(bundle_valid_to, by_mentee=by_mentee, now=now) if returned else None,

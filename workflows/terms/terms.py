@@ -23,10 +23,19 @@ class Terms:
     # How long before the start a cancellation begins to cost the mentee a fee; None where mentees cannot cancel.
     cancellation_window_hours: int | None
     late_fee_percent: int  # the fee inside that window, of the price
+    # The fee of a mentee who does not come, of the price; None as agreed before there was this term.
+    no_show_fee_percent: int | None
     # How long before the start both parties are reminded; None for the operator's default.
     reminder_minutes: list[int] | None
     location: dict[str, Any] | None  # `kind`, a LocationKind, with a `value`, if there is one; None for online
     payment_mode: PaymentMode  # whether the price is to be paid before it is given
+
+    @property
+    def no_show_percent(self) -> int:
+        """The fee of a mentee who does not come, of the price; by default that of a late cancellation."""
+        if self.no_show_fee_percent is not None:
+            return self.no_show_fee_percent
+        return 100 if self.cancellation_window_hours is None else self.late_fee_percent
 
     @property
     def is_prepaid(self) -> bool:

@@ -89,6 +89,8 @@ _STEPS: dict[str, dict[str, Any]] = {
     "seat.left": {"currency": "USD", "late": True, "fee_amount": 750, "refund_amount": 750, "credit_returned": None},
     "seat.refunded": {"currency": "USD", "refund_amount": 1500, "credit_returned": None},
     "availability.changed": {"changed": "hours", "version": 3},
+    "mentor.approved": {"state": "active", "version": 2, "external_id": None},
+    "mentor.rejected": {"state": "rejected", "version": 2, "external_id": None},
     "review.unlocked": {"expires_at": datetime(2030, 6, 3, 10, tzinfo=UTC)},
 }
 # For the fields of events that packages outside the project bring along.

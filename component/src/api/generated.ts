@@ -12,6 +12,7 @@ export interface components {
             bundlePurchaseId: string | null;
             cancelReason: string | null;
             capacity?: number;
+            course: components["schemas"]["Offered"] | null;
             courseId: string | null;
             createdAt: string;
             declineReason: string | null;
@@ -21,6 +22,7 @@ export interface components {
             full?: boolean;
             id: string;
             kind: components["schemas"]["BookingKind"];
+            listing: components["schemas"]["Offered"] | null;
             listingId: string | null;
             location: components["schemas"]["ShownLocation"] | null;
             mentee: components["schemas"]["MenteeParty"] | null;
@@ -36,6 +38,7 @@ export interface components {
             productId: string | null;
             seatsTaken?: number;
             seriesId: string | null;
+            session: components["schemas"]["SessionOfBooking"] | null;
             sessionId: string | null;
             startTime: string;
             status: components["schemas"]["BookingStatus"];
@@ -72,6 +75,7 @@ export interface components {
             fee: components["schemas"]["Money"];
             freeUntil: string | null;
             late: boolean;
+            noShowFeePercent: number;
             policy: components["schemas"]["AgreedPolicy"] | null;
             refund: components["schemas"]["Money"];
             sessionId: string;
@@ -180,9 +184,12 @@ export interface components {
             rating: number | null;
             reviewCount: number;
             skills: string[];
+            state: components["schemas"]["MentorState"];
             timeZone: string;
             userId: string;
         };
+        /** @enum {string} */
+        MentorState: "pending" | "active" | "rejected" | "paused";
         Money: {
             amount: number;
             currency: string;
@@ -194,6 +201,11 @@ export interface components {
             /** @default fail */
             onConflict?: components["schemas"]["OnConflict"];
             until?: string;
+        };
+        Offered: {
+            externalId: string | null;
+            id: string;
+            title: string;
         };
         OfferedListing: {
             durationMinutes: number;
@@ -214,6 +226,7 @@ export interface components {
             metadata: {
                 [key: string]: unknown;
             } | null;
+            noShowFeePercent: number;
             payment: components["schemas"]["PaymentMode"];
             price: components["schemas"]["Money"];
             title: string;
@@ -245,6 +258,10 @@ export interface components {
         };
         /** @enum {string} */
         PaymentMode: "none" | "before";
+        PaymentOfSession: {
+            id: string;
+            status: components["schemas"]["PaymentStatus"];
+        };
         /** @enum {string} */
         PaymentStatus: "awaiting" | "paid" | "lapsed" | "cancelled" | "waived";
         Product: {
@@ -298,6 +315,8 @@ export interface components {
         };
         ReviewPermit: {
             expiresAt: string;
+            mentee: components["schemas"]["MenteeParty"] | null;
+            mentor: components["schemas"]["MentorParty"] | null;
             mentorProfileId: string;
             sessionId: string;
             unlockedAt: string;
@@ -318,11 +337,13 @@ export interface components {
         Session: {
             actionItems: string[] | null;
             bookingId: string;
+            bundlePurchaseId: string | null;
             cancellation: {
                 [key: string]: unknown;
             } | null;
             cancelledAt: string | null;
             completedAt: string | null;
+            course: components["schemas"]["Offered"] | null;
             createdAt: string;
             description: string | null;
             earlyStartMinutes: number | null;
@@ -331,6 +352,8 @@ export interface components {
             feedback: string | null;
             id: string;
             joinUrl: string | null;
+            kind: components["schemas"]["BookingKind"];
+            listing: components["schemas"]["Offered"] | null;
             location: components["schemas"]["ShownLocation"] | null;
             mentee: components["schemas"]["MenteeParty"] | null;
             menteeUserId: string | null;
@@ -340,6 +363,8 @@ export interface components {
                 [key: string]: unknown;
             } | null;
             notes: string | null;
+            payment: components["schemas"]["PaymentOfSession"] | null;
+            price: components["schemas"]["Money"] | null;
             rating: number | null;
             startedAt: string | null;
             startTime: string;
@@ -353,6 +378,10 @@ export interface components {
             /** @default true */
             refundRequested?: boolean;
             type?: components["schemas"]["CancellationType"];
+        };
+        SessionOfBooking: {
+            id: string;
+            status: components["schemas"]["SessionStatus"];
         };
         /** @enum {string} */
         SessionStatus: "scheduled" | "in_progress" | "completed" | "cancelled";

@@ -60,7 +60,7 @@ describe("what may be done", () => {
   });
 
   it("is reviewed once, with a permit", () => {
-    const permit = { sessionId: "s", mentorProfileId: "m", unlockedAt: "", expiresAt: "" };
+    const permit = { sessionId: "s", mentorProfileId: "m", mentor: null, mentee: null, unlockedAt: "", expiresAt: "" };
     const completed = session({ status: "completed" });
     expect(possible(stateOf({ session: completed })).review).toBe(false);
     expect(possible(stateOf({ session: completed, permit })).review).toBe(true);
@@ -104,11 +104,11 @@ describe("what may be done", () => {
 });
 
 describe("what a mentee owes who did not come", () => {
-  it("is the late fee, half up, and the whole price where no one may cancel", () => {
+  it("is the agreed share of the price, half up", () => {
     const price = { amount: 8_501, currency: "EUR" };
-    const policy = { windowHours: 24, lateFeePercent: 50 };
-    expect(noShowFee({ booking: booking({ price }), quote: quote({ policy }) })).toEqual({ percent: 50, fee: { ...price, amount: 4_251 } });
-    expect(noShowFee({ booking: booking({ price }), quote: quote({ policy: null }) })?.fee).toEqual(price);
+    const half = quote({ noShowFeePercent: 50 });
+    expect(noShowFee({ booking: booking({ price }), quote: half })).toEqual({ percent: 50, fee: { ...price, amount: 4_251 } });
+    expect(noShowFee({ booking: booking({ price }), quote: quote({ noShowFeePercent: 100 }) })?.fee).toEqual(price);
     expect(noShowFee({ booking: null, quote: quote() })).toBeNull();
   });
 });

@@ -141,10 +141,10 @@ function absentFor(state: SessionState): readonly Absent[] {
   return roleOf(state) === null ? [] : all.filter((who) => who !== roleOf(state));
 }
 
-/** The debt of a mentee who did not come: the late fee, or where no one may cancel the whole price; null: not known. */
+/** The debt of a mentee who did not come, by the agreed share of the price; null: not known. */
 export function noShowFee({ booking, quote }: Pick<SessionState, "booking" | "quote">): { percent: number; fee: Money } | null {
   if (!booking || !quote) return null;
-  const percent = quote.policy ? quote.policy.lateFeePercent : 100;
+  const percent = quote.noShowFeePercent;
   // Half up to the minor unit, as the API does it.
   return { percent, fee: { ...booking.price, amount: Math.floor((booking.price.amount * percent + 50) / 100) } };
 }
