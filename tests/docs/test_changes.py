@@ -28,6 +28,7 @@ EXAMPLES = "tests/contract/test_routes.py::test_every_body_has_an_example_that_f
 PERMITTED = "tests/contract/test_permissions.py::test_the_tables_and_the_application_have_the_same_routes"
 AUDITED = "tests/contract/test_audited.py"
 TEXTS = "tests/unit/test_texts.py"
+CATALOGUES = "tests/unit/test_catalogues.py"
 TABLES = "tests/docs/test_tables.py"
 
 
@@ -104,6 +105,8 @@ CHANGES = {
             "workflows/notifications/kinds.py": TABLES,
             "workflows/notifications/templates/group_session_full.txt.j2": TEXTS,
             "workflows/effects/notifications.py": TABLES,
+            "workflows/locales/messages.pot": CATALOGUES,
+            "workflows/locales/de.po": CATALOGUES,
             "docs/notifications.md": TABLES,
         },
     ),
