@@ -13,11 +13,13 @@ import os
 import pwd
 import secrets
 import shutil
+import signal
 import socket
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -163,6 +165,60 @@ def valkey_command(folder: Path, port: int) -> list[str]:
     }
     words = [str(server), *(word for name, value in options.items() for word in (f"--{name}", value))]
     return ending_with_parent("TERM", [*_as_owner(folder, server), *words])
+
+
+@dataclass(frozen=True)
+class EmbeddedServer:
+    """A running embedded server: its address, its process (the server itself, no shell between), and its log."""
+
+    url: str
+    process: subprocess.Popen[bytes]
+    log: Path
+
+    def stop(self) -> None:
+        """End it cleanly (SIGINT is PostgreSQL's fast shutdown, which does not wait for clients), or kill it."""
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGINT)
+        try:
+            self.process.wait(timeout=20)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+
+
+def start_postgres(folder: Path, port: int = 0, settings: Mapping[str, str] | None = None) -> EmbeddedServer:
+    """Start the embedded PostgreSQL on a folder and wait until its database `tutelage` answers.
+
+    Args:
+        folder: kept between runs; made when missing.
+        port: on 127.0.0.1; 0 picks a free one.
+        settings: over POSTGRES_SETTINGS.
+    Raises:
+        StartError: when it does not answer in time.
+    """
+    folder, port = folder.absolute(), port or free_port()
+    prepare_postgres(folder, settings or {})
+    server = start_server(postgres_command(folder, port, settings or {}), folder, postgres_url(folder, port))
+    wait_for_postgres(server.url, lambda: require_running(server))
+    return server
+
+
+def start_server(command: list[str], folder: Path, url: str) -> EmbeddedServer:
+    """Start a server of a prepared folder; its log is beside the folder."""
+    log = folder.parent / f"{folder.name}.log"
+    with log.open("ab") as output:
+        # A session of its own: Ctrl-C in the terminal must not reach the server before what uses it has ended.
+        process = subprocess.Popen(
+            command, cwd="/", stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True
+        )
+    return EmbeddedServer(url, process, log)
+
+
+def require_running(server: EmbeddedServer) -> None:
+    """Raise StartError, with the end of the log, where the server has ended."""
+    if server.process.poll() is not None:
+        said = server.log.read_text(errors="replace")[-2000:]
+        raise StartError(f"The server ended with code {server.process.returncode}. Its log ends:\n{said}")
 
 
 def ending_with_parent(stop_signal: str, command: list[str]) -> list[str]:

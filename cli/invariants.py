@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 from rich.console import Console
 from rich.table import Table
+from sqlalchemy import Connection
 
 from cli.database import open_database
 from cli.run_file import DATA_DIR_OPTION
@@ -18,7 +19,12 @@ from workflows.invariants import Finding, check_all
 def invariants(data_dir: Path) -> None:
     """Check every invariant. Exits with 1 when one is violated."""
     with open_database(data_dir, "invariants") as engine, engine.connect() as db:
-        findings = check_all(db)
+        require_invariants(db)
+
+
+def require_invariants(db: Connection) -> None:
+    """Print what was found; raise ClickException where an invariant is violated."""
+    findings = check_all(db)
     Console().print(findings_table(findings))
     broken = [finding for finding in findings if finding.violations]
     for finding in broken:

@@ -19,6 +19,8 @@ COMMANDS = {
     "maintain": "cli.processes:maintain",
     "migrate": "cli.migrate:migrate",
     "seed": "cli.seed:seed",
+    "backup": "cli.backup:backup",
+    "restore": "cli.backup:restore",
     "reencrypt": "cli.reencrypt:reencrypt",
     "doctor": "cli.doctor:doctor",
     "deliveries": "cli.deliveries:deliveries",
@@ -35,7 +37,7 @@ class LazyGroup(SummaryGroup):
 
     sections: ClassVar = {
         "Run": ("up", "demo", "api", "streams", "sweep", "maintain"),
-        "Data": ("migrate", "seed", "reencrypt"),
+        "Data": ("migrate", "seed", "backup", "restore", "reencrypt"),
         "Operate": ("doctor", "deliveries", "effects", "invariants", "audit", "token", "vapid"),
     }
 

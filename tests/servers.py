@@ -21,10 +21,11 @@ import psycopg
 from psycopg import sql
 from sqlalchemy import Engine, make_url, select
 
+from cli.embedded import EmbeddedServer, start_postgres
 from cli.migrate import upgrade
 from models import metadata
 from models.engine import set_up_role
-from tests.embedded_servers import EmbeddedServer, start_postgres, start_valkey
+from tests.embedded_servers import start_valkey
 from tests.log_secrets import LOGS_VARIABLE
 
 POSTGRES_VARIABLE = "TUTELAGE_TEST_POSTGRES"

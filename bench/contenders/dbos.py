@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.machine import ROOT, spending
-from tests.embedded_servers import EmbeddedServer, start_postgres
+from cli.embedded import EmbeddedServer, start_postgres
 
 NAME, QUEUED = "DBOS", "DBOS, queued"
 APPLICATION = "bench.contenders.dbos_app"

@@ -11,9 +11,9 @@ from pathlib import Path
 import psycopg
 
 from bench.contenders.base import process, wait_for_http
-from cli.embedded import free_port
+from cli.embedded import free_port, start_postgres
 from tests.booking_system import OFFERS, Booking, BookingSystem, Offer
-from tests.embedded_servers import start_postgres, start_valkey
+from tests.embedded_servers import start_valkey
 from tests.load import Connection
 
 NAME = "usual"

@@ -15,13 +15,13 @@ from sqlalchemy import event
 from sqlalchemy.exc import OperationalError
 
 from api.readiness import ANSWER_SECONDS
+from cli.embedded import EmbeddedServer, start_postgres
 from cli.migrate import upgrade
 from models.engine import create
 from tests.api.conftest import Cast
 from tests.api.running import LIMITS
 from tests.api.served import Served, serving
 from tests.application import ApiResponse, World, as_operator
-from tests.embedded_servers import EmbeddedServer, start_postgres
 from tests.eventually import eventually
 from tests.processes import stopped
 from tests.servers import FAST

@@ -15,9 +15,9 @@ import psycopg
 import pytest
 import redis
 
-from cli.embedded import StartError, free_port, own_folder, password_file
+from cli.embedded import EmbeddedServer, StartError, free_port, own_folder, password_file, start_postgres
 from cli.plan import ROOT
-from tests.embedded_servers import EmbeddedServer, start_postgres, start_valkey
+from tests.embedded_servers import start_valkey
 
 FAST = {"fsync": "off"}
 

@@ -24,7 +24,7 @@ from psycopg.conninfo import conninfo_to_dict
 from sqlalchemy import text
 
 from api.limits.counters import RedisCounter
-from cli.embedded import free_port, valkey_binary
+from cli.embedded import EmbeddedServer, free_port, start_postgres, valkey_binary
 from cli.main import main
 from cli.plan import PARTS
 from config.limits import RateLimit
@@ -34,7 +34,7 @@ from infrastructure.broker import broker_settings
 from infrastructure.wakeups import BROKER_TROUBLE, Publisher
 from models.engine import create
 from tests.cli.running import tutelage_up
-from tests.embedded_servers import EmbeddedServer, start_postgres, start_valkey
+from tests.embedded_servers import start_valkey
 from tests.eventually import eventually
 from tests.integration.test_webhook_tls import Authority
 from workflows.events.record import Wakeup

@@ -17,7 +17,7 @@ import psycopg
 import pytest
 import urllib3
 
-from cli.embedded import StartError
+from cli.embedded import StartError, start_postgres
 from cli.plan import PARTS
 from cli.run_file import read_run
 from cli.system import find_leftovers, prepare_data_folder, running_system
@@ -25,7 +25,6 @@ from config.settings import STARTED_BY_UP
 from tests import servers
 from tests.api.identity_provider import pem
 from tests.cli.running import Up, await_end, tutelage_up
-from tests.embedded_servers import start_postgres
 from tests.eventually import eventually
 from tests.processes import kill_all
 

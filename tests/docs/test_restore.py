@@ -18,13 +18,12 @@ import pytest
 from sqlalchemy import Engine, make_url, text
 
 from api.streams.hub import Hub
-from cli.embedded import postgres_binary
+from cli.embedded import EmbeddedServer, postgres_binary, start_postgres
 from models.engine import create, missing_settings
 from tests import servers
 from tests.api.streaming import Event, Streams
 from tests.application import as_user, settings_for
 from tests.audit import chain_all, written
-from tests.embedded_servers import EmbeddedServer, start_postgres
 from tests.factories import accept_booking, make_booking, make_listing, make_session, make_user, this_hour
 from tests.integration.harness import Harness
 from workflows.audit.chain import end_of_chain
@@ -32,7 +31,7 @@ from workflows.catalog.listings import Listing
 from workflows.invariants import check_all
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-PENDING = "SELECT count(*) FROM deliveries WHERE state = 'pending'"
+UNCREATED = "SELECT count(*) FROM deliveries WHERE state = 'pending' AND effect = 'sessions.create'"
 XIDS = "SELECT CAST(CAST(max(xid) AS text) AS bigint) FROM events"
 PRESENT = "SELECT CAST(CAST(pg_snapshot_xmax(pg_current_snapshot()) AS text) AS bigint)"
 SPEND = "DO $$ BEGIN FOR i IN 1..{} LOOP PERFORM pg_current_xact_id(); COMMIT; END LOOP; END $$"
@@ -98,23 +97,14 @@ def test_a_database_lives_on_in_another_cluster(
     with followed(database_url, listing, mentee) as client:
         last_id = client.next().id
     name = f"{engine.url.database}_moved"
-    address, administered = (
-        make_url(other_cluster.url).set(database=each).render_as_string(hide_password=False)
-        for each in (name, "postgres")
-    )
+    address = make_url(other_cluster.url).set(database=name).render_as_string(hide_password=False)
     for script in commands(section):
-        is_backup = "createdb" not in script
-        _run(
-            # Beside the databases of other tests.
-            script.replace('"$ADMIN_URL" tutelage', f'"$ADMIN_URL" {name}'),
-            tmp_path,
-            DATABASE_URL=database_url if is_backup else address,
-            OLD_DATABASE_URL=database_url,
-            ADMIN_URL=administered,
-        )
+        of_old = "restore" not in script
+        environment = {"DATABASE_URL": database_url if of_old else address, "OLD_DATABASE_URL": database_url}
+        _run(script, tmp_path, **environment, TEXTFILE_FOLDER=str(tmp_path))
     with psycopg.connect(address) as moved:
         assert missing_settings(moved) == {}
-    assert ask(address, PENDING) == ask(database_url, PENDING) > 0
+    assert ask(address, UNCREATED) == 0 < ask(database_url, UNCREATED)
     ahead = ask(address, XIDS) - ask(address, PRESENT)
     assert ahead > AHEAD / 2, "its transaction ids are the old cluster's"
     assert ask(address, "SELECT count(*) FROM audit_entries WHERE action = 'database.moved'") == 1

@@ -14,8 +14,9 @@ import psycopg
 import redis
 from urllib3.exceptions import HTTPError
 
+from cli.embedded import EmbeddedServer
 from cli.system import System
-from tests.embedded_servers import EmbeddedServer, start_valkey
+from tests.embedded_servers import start_valkey
 from tests.eventually import eventually
 from tests.participants import Participants
 from tests.processes import family, kill_all, stopped

@@ -14,11 +14,12 @@ from celery import Celery
 from sqlalchemy import Engine
 
 import workers.worker  # noqa: F401 - it has the task
+from cli.embedded import EmbeddedServer
 from infrastructure.celery_app import app
 from infrastructure.wakeups import Publisher
 from models.engine import create
 from tests import servers
-from tests.embedded_servers import EmbeddedServer, start_valkey
+from tests.embedded_servers import start_valkey
 from tests.integration.harness import Harness
 
 

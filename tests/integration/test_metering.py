@@ -13,10 +13,10 @@ from celery import Celery
 from sqlalchemy import Connection, Engine, func, text
 from sqlalchemy.exc import DBAPIError, OperationalError
 
+from cli.embedded import EmbeddedServer
 from infrastructure.transactions import metered
 from infrastructure.wakeups import WakeupQueue
 from models.engine import create
-from tests.embedded_servers import EmbeddedServer
 from tests.factories import accept_booking, make_booking
 from tests.integration.harness import Harness
 from tests.integration.test_sweep import Bell

@@ -13,9 +13,9 @@ import pytest
 import redis
 from sqlalchemy import Engine, func, insert, select, text, update
 
+from cli.embedded import EmbeddedServer
 from infrastructure.wakeups import Publisher
 from models.events import deliveries, events
-from tests.embedded_servers import EmbeddedServer
 from tests.eventually import eventually
 from tests.factories import accept_booking, make_booking
 from tests.integration.harness import Harness, without_guards

@@ -16,6 +16,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from structlog.testing import capture_logs
 
 import workers.worker  # noqa: F401 - it has the task
+from cli.embedded import EmbeddedServer
 from infrastructure.celery_app import app
 from infrastructure.wakeups import (
     MAX_IN_BATCH,
@@ -27,7 +28,6 @@ from infrastructure.wakeups import (
     argument,
 )
 from infrastructure.wakeups import messages as grouped
-from tests.embedded_servers import EmbeddedServer
 from tests.eventually import eventually
 from tests.integration.test_sweep import messages
 from workflows.events import QUEUES

@@ -13,6 +13,7 @@ from models.base import sql
 from models.events import DELIVERY_ID, DeliveryState, deliveries, states_before
 from models.prepared import PreparedStatement
 from workflows.events.claim import TURNS_PAGE
+from workflows.events.delivery import DeliveryKey
 from workflows.events.event import Event
 from workflows.events.record import Wakeup, enqueue_wakeups
 from workflows.events.rows import (
@@ -179,6 +180,22 @@ UPDATE deliveries d SET state = 'cancelled', lease_until = NULL, last_error = :r
 FROM unsent WHERE {SAME_KEY.format("unsent")}
 """)
 
+# Of a database that was restored, and that no other process uses.
+_END_LEASES = sql("UPDATE deliveries SET lease_until = now() WHERE state = 'pending' AND lease_until > now()")
+_DUE = sql("""
+SELECT event_id, effect, target FROM deliveries
+WHERE queue = :queue AND state = 'pending' AND effect = ANY(:effects) AND due_at <= now()
+ORDER BY due_at, event_id, effect, target LIMIT :limit
+""").columns(event_id=Uuid())
+_CANCEL_PENDING = sql(f"""
+WITH unsent AS (
+    SELECT event_id, effect, target FROM deliveries
+    WHERE effect = :effect AND state = 'pending' LIMIT :limit FOR UPDATE
+)
+UPDATE deliveries d SET state = 'cancelled', lease_until = NULL, last_error = :reason
+FROM unsent WHERE {SAME_KEY.format("unsent")}
+""")
+
 _PENDING_OF_ENDPOINT = sql(
     "SELECT 1 FROM deliveries d WHERE d.effect = 'webhooks.send' AND d.endpoint_id = :endpoint_id"
     " AND d.queue = 'webhooks' AND d.state = 'pending' LIMIT 1"
@@ -290,6 +307,22 @@ def cancel(db: Connection, delivery_id: UUID, reason: str) -> bool:
 def is_leased(db: Connection, delivery_id: UUID) -> bool:
     """Whether a worker is sending it at this moment."""
     return bool(db.scalar(_IS_LEASED, {"id": delivery_id}))
+
+
+def end_leases(db: Connection) -> None:
+    """End the leases of processes that are gone: in a restored database, before any process uses it."""
+    db.execute(_END_LEASES)
+
+
+def due_keys(db: Connection, queue: str, effects: Sequence[str], *, limit: int) -> list[DeliveryKey]:
+    """The deliveries of these effects that are due, the one that has been due for longest first."""
+    rows = db.execute(_DUE, {"queue": queue, "effects": list(effects), "limit": limit})
+    return [DeliveryKey(**row._mapping) for row in rows]
+
+
+def cancel_pending(db: Connection, effect: str, reason: str, *, limit: int) -> int:
+    """Cancel pending deliveries of an effect, due or not, in a database that no worker uses; returns how many."""
+    return db.execute(_CANCEL_PENDING, {"effect": effect, "reason": reason, "limit": limit}).rowcount
 
 
 def cancel_of_deleted_endpoint(db: Connection, endpoint_id: UUID, reason: str, *, limit: int) -> int:
