@@ -20,6 +20,7 @@ from werkzeug.exceptions import NotFound
 from werkzeug.security import safe_join
 
 from api.http.etags import revalidated
+from workflows.notifications.texts import Brand
 
 SWAGGER_ASSETS = Path(flask_swagger_ui.__file__).resolve().parent / "dist"
 SWAGGER_ASSETS_PATH = "/docs/assets"
@@ -95,7 +96,8 @@ def _guide(text: str, name: str) -> Response:
             link.attrs = {}
     # From a text of ours, with HTML switched off.
     body = Markup(_MARKDOWN.renderer.render(tokens, _MARKDOWN.options, {}))  # noqa: S704
-    page = render_template("guide.html.j2", title=next(_titles(text), "Guide"), body=body, up="../" * name.count("/"))
+    title, up = next(_titles(text), "Guide"), "../" * name.count("/")
+    page = render_template("guide.html.j2", title=title, body=body, up=up, brand=Brand())
     return _with_policy(page, _GUIDE_POLICY, style=_STYLE)
 
 

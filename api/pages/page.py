@@ -64,7 +64,7 @@ def gettext(text: str, **values: object) -> str:
 @cache
 def _style(brand: Brand) -> Markup:
     """Our own text, and the only style that the policy admits; the colours of a brand are checked as settings."""
-    return Markup(_STYLE.render(brand=brand, default_colour=Brand().colour))  # noqa: S704
+    return Markup(_STYLE.render(brand=brand))  # noqa: S704
 
 
 class FieldKind(StrEnum):
