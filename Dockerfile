@@ -9,7 +9,7 @@ COPY . .
 # Compiled here: who runs it may not write beside the sources, and every start would compile them anew.
 RUN pip install --no-deps --no-build-isolation -e . \
     && python -m compileall -q api cli config infrastructure migrations models workers workflows \
-    && useradd --system --create-home tutelage \
+    && useradd --system --uid 999 --create-home tutelage \
     && install -d -o tutelage -g tutelage /data
 
 USER tutelage
