@@ -194,10 +194,7 @@ def find_slots(
     limited = any(calendar.rules.has_limits for calendar in calendars.values())
     around = (wanted.start - WEEK - AROUND, wanted.end + WEEK + AROUND)
     blocks = load_blocks(db, mentors, *around, with_bookings=limited)
-    own: list[Interval] = []
-    if actor.user_id is not None:
-        stretch = {"start": wanted.start, "end": wanted.end + AROUND, "mentee_overlap": mentee_overlap}
-        own = [(start, end) for start, end in db.execute(OWN_TIME, {"user_id": actor.user_id, **stretch})]
+    own = [] if actor.user_id is None else _own_time(db, actor.user_id, wanted, mentee_overlap)
     # A group's number has the bit of each of its mentors.
     found: dict[int, int] = {}
     refused: list[RefusedSlot] = []
@@ -244,6 +241,11 @@ def first_slots(db: Connection, offers: Sequence[Offered], start: datetime, end:
         for id, offer in zip(mentors, offers, strict=True)
     }
     return {id: datetime.fromtimestamp(first, UTC) for id, first in found.items() if first is not None}
+
+
+def _own_time(db: Connection, user_id: UUID, wanted: Wanted, mentee_overlap: bool) -> list[Interval]:
+    stretch = {"start": wanted.start, "end": wanted.end + AROUND, "mentee_overlap": mentee_overlap}
+    return [(start, end) for start, end in db.execute(OWN_TIME, {"user_id": user_id, **stretch})]
 
 
 def _offers(

@@ -41,6 +41,7 @@ WHERE mentor.id = :mentor_profile_id AND mentor.active
 """
 LISTING_OF_DURATION = sql(_CHOSEN.format(which="duration_minutes = :duration_minutes"))
 LISTING_OF_ID = sql(_CHOSEN.format(which="id = :listing_id"))
+_OWN_PROFILE = {"mentorProfileId": ["is your own mentor profile"]}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -129,9 +130,7 @@ def book_directly(
     mentee_user_id = require_person(actor)
     found = wanted.find(db, mentee_user_id)
     if found.user_id == actor.user_id:
-        raise Invalid(
-            "You cannot book a session with yourself.", details={"mentorProfileId": ["is your own mentor profile"]}
-        )
+        raise Invalid("You cannot book a session with yourself.", details=_OWN_PROFILE)
     start = _start_of(scheduled_at, time_zone or found.time_zone)
     wanted.require_listing(found)
     make = partial(

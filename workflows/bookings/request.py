@@ -50,7 +50,6 @@ def request(
     Args:
         start_time: aware; `end_time`, if given, has to be the one that follows from the listing's duration.
         series_id: of the recurring bookings that it belongs to, whose payment is left to the caller.
-        metadata: the client's own, copied to the session.
         closed_without_hours: whether a mentor without hours cannot be booked at any time.
         pay_within: how long the payment of an instant booking is awaited.
 
@@ -58,8 +57,7 @@ def request(
         Forbidden: the caller is an operator, without a user of their own.
         NotFound: no such active listing.
         Invalid: a start in the past, an end that is not the listing's, the mentor's own listing.
-        Conflict: `beyond_horizon`, `too_soon`, `outside_hours` and `booking_limit` by the mentor's rules, notice, time
-            off and hours; `booking_limit` by the mentee's open drafts; for an instant listing `slot_taken`;
+        Conflict: as of `require_bookable`; `booking_limit` by open drafts; `slot_taken` of an instant listing;
             `external_id_taken`; `price_changed` and `terms_changed`, for other terms than the expected ones.
     """
     mentee, start = require_person(actor), in_utc(start_time)
