@@ -21,6 +21,7 @@ from werkzeug.test import TestResponse
 
 from api.app import create_app, make_state
 from api.audit.refused_accesses import RefusedAccesses
+from api.refusals import REFUSALS
 from api.state import EXTENSION
 from config.settings import Settings, read_settings
 from infrastructure.operator_policy import operator_policy
@@ -129,7 +130,9 @@ def served_document(query: str = "") -> bytes:
 def with_whole_operations(document: Mapping[str, Any]) -> dict[str, Any]:
     """An OpenAPI document whose operations refer to schemas of objects alone and have each refusal by its status."""
     components = dict(document["components"])
-    components["schemas"] = {name: schema for name, schema in components["schemas"].items() if "enum" in schema}
+    components["schemas"] = {
+        name: schema for name, schema in components["schemas"].items() if "enum" in schema or name.endswith("Refusal")
+    }
     paths = _resolved(document["paths"], components)
     for operation in (part for item in paths.values() for part in item.values() if isinstance(part, dict)):
         operation["responses"] = _by_status(operation["responses"])
@@ -147,16 +150,24 @@ def _resolved(part: Any, components: dict[str, dict[str, Any]]) -> Any:
     return {key: _resolved(value, components) for key, value in (part if found is None else found | beside).items()}
 
 
+def codes_of(answer: Mapping[str, Any]) -> list[str]:
+    """The codes of a refusal of an operation in a document with whole operations."""
+    _body, narrowed = answer["content"]["application/json"]["schema"]["allOf"]
+    codes: list[str] = narrowed["properties"]["code"]["enum"]
+    return codes
+
+
 def _by_status(answers: dict[str, Any]) -> dict[str, Any]:
-    common = answers.get("default", {})
-    content = common.get("content", {}).get("application/json", {})
     known = {status: answer for status, answer in answers.items() if status != "default"}
-    for code, example in content.get("examples", {}).items():
-        json_of = {**content, "examples": {}}
-        refusal = known.setdefault(
-            str(example["value"]["statusCode"]), {**common, "content": {"application/json": json_of}}
-        )
-        refusal["content"]["application/json"]["examples"][code] = example
+    if "default" in answers:
+        common: dict[str, list[str]] = {}
+        for code in codes_of(answers["default"]):
+            if str(REFUSALS[code].status) not in known:
+                common.setdefault(str(REFUSALS[code].status), []).append(code)
+        body, _narrowed = answers["default"]["content"]["application/json"]["schema"]["allOf"]
+        for status, codes in common.items():
+            schema = {"allOf": [body, {"properties": {"code": {"enum": codes}}}]}
+            known[status] = {**answers["default"], "content": {"application/json": {"schema": schema}}}
     return known
 
 

@@ -6,13 +6,15 @@ import json
 from collections import Counter
 from collections.abc import Iterator
 from copy import deepcopy
+from enum import Enum
 from typing import Any
 
 import marshmallow as ma
 from apispec.ext.marshmallow import MarshmallowPlugin
 from apispec.ext.marshmallow.openapi import OpenAPIConverter
 
-from api.schemas.base import ResponseSchema
+from api.schemas.base import EitherShape, ResponseSchema
+from api.schemas.fields import Text
 
 # A smaller base would cost more in references than it saves in fields.
 MIN_FIELDS_OF_BASE = 5
@@ -22,6 +24,8 @@ class SharingConverter(OpenAPIConverter):
     """Converter of schemas in which an answer names the answer that it extends, and a field names its enum."""
 
     def schema2jsonschema(self, schema: ma.Schema) -> dict[str, Any]:
+        if isinstance(schema, EitherShape):
+            return {"oneOf": [self.resolve_nested_schema(each) for each in schema.shapes]}  # type: ignore[no-untyped-call]
         whole: dict[str, Any] = super().schema2jsonschema(schema)  # type: ignore[no-untyped-call]
         bases = (base for base in type(schema).__mro__[1:] if issubclass(base, ResponseSchema))
         for base in bases:
@@ -46,18 +50,34 @@ class SharingConverter(OpenAPIConverter):
         known: dict[str, Any] = super().field2property(field)
         if "component" in field.metadata:
             return self._named(field.metadata["component"], known)
-        if not isinstance(field, ma.fields.Enum) or not field.by_value:
+        if isinstance(field, Text) and known["pattern"] == field.pattern:
+            pattern = self._named(field.pattern_name, {"type": "string", "pattern": known["pattern"]})
+            return _by_reference(pattern, known, "pattern")
+        enum = _enum_of(field)
+        values = [member.value for member in enum or ()]
+        if enum is None or known["enum"] not in (values, [*values, None]):
             return known
-        values = [member.value for member in field.enum]
-        if known["enum"] not in (values, [*values, None]):
-            return known
-        reference = self._named(field.enum.__name__, {"type": "string", "enum": values})
-        others = {key: value for key, value in known.items() if key not in ("enum", "type")}
-        return {**({"anyOf": [reference, {"type": "null"}]} if None in known["enum"] else reference), **others}
+        reference = self._named(enum.__name__, {"type": "string", "enum": values})
+        return _by_reference(reference, known, "enum")
 
     def _named(self, name: str, schema: dict[str, Any]) -> dict[str, Any]:
         assert self.spec.components.schemas.setdefault(name, schema) == schema, f"{name} is the name of two schemas"
         return {"$ref": f"#/components/schemas/{name}"}
+
+
+def _by_reference(reference: dict[str, Any], known: dict[str, Any], named: str) -> dict[str, Any]:
+    """The schema of a field by reference, with what else the field has beside it."""
+    others = {key: value for key, value in known.items() if key not in (named, "type")}
+    nullable = None in known.get("enum", ()) or "null" in known.get("type", ())
+    return {**({"anyOf": [reference, {"type": "null"}]} if nullable else reference), **others}
+
+
+def _enum_of(field: ma.fields.Field[Any]) -> type[Enum] | None:
+    """The enum whose values a field has."""
+    if isinstance(field, ma.fields.Enum):
+        return field.enum if field.by_value else None
+    choices = [choice for each in field.validators if isinstance(each, ma.validate.OneOf) for choice in each.choices]
+    return type(choices[0]) if choices and isinstance(choices[0], Enum) else None
 
 
 class SharingPlugin(MarshmallowPlugin):

@@ -15,7 +15,7 @@ from api.routes.loaders import changes, reads
 from api.schemas import bookings as shapes
 from api.schemas.base import EmptyBody, ListOrder
 from api.schemas.seats import shown_cancellation
-from api.schemas.sessions import BookedIndividualSession, BookedSession
+from api.schemas.sessions import BookedSession, MadeBooking, MadeIndividualBooking
 from api.state import app_state
 from models.bookings import BookingKind
 from models.sessions import CancelledBy
@@ -56,12 +56,17 @@ SERIES = Subject(name="series", query=series_parties_query, record=SeriesParties
     shapes.NewBooking,
     example=example_of(shapes.NewBooking, title="From engineer to manager", metadata={"source": "website"}),
 )
-@bookings.response(201, shapes.Booking, description="A draft, for the mentor to decide; or it awaits its payment.")
-@bookings.alt_response(
+@bookings.response(
     202,
-    schema=shapes.Booking,
+    shapes.Booking,
     description="Accepted immediately (instant listing); the session will be at `Location`.",
     example=example_of(shapes.Booking, status="accepted", sessionId=SESSION_ID),
+)
+@bookings.alt_response(
+    201,
+    schema=MadeBooking,
+    description="A draft, for the mentor to decide; or it awaits its payment; or, with `Prefer: wait`, it is accepted"
+    " and its session was created in time.",
     success=True,
 )
 def create_booking(context: RequestContext[None], body: dict[str, Any]) -> Made:
@@ -107,8 +112,8 @@ def create_booking(context: RequestContext[None], body: dict[str, Any]) -> Made:
 )
 @bookings.alt_response(
     201,
-    schema=BookedIndividualSession,
-    description="Accepted, and the session was created in time (`Prefer: wait`).",
+    schema=MadeIndividualBooking,
+    description="It awaits its payment; or, with `Prefer: wait`, it is accepted and its session was created in time.",
     success=True,
 )
 def create_individual_booking(context: RequestContext[None], body: IndividualRequest) -> Made:
@@ -225,7 +230,7 @@ def accept_booking(context: RequestContext[Booking], _body: dict[str, Any]) -> M
 @bookings.route("/bookings/<id:booking_id>/decline", methods=STEPS)
 @refuses("invalid_transition")
 @changes(MENTOR, FOR_ITS_MENTOR, action="booking.declined")
-@bookings.arguments(shapes.Reason, required=False, example={"reason": "I am travelling that week."})
+@bookings.arguments(shapes.GivenReason, required=False, example={"reason": "I am travelling that week."})
 @bookings.response(
     200,
     shapes.Booking,

@@ -249,7 +249,7 @@ def complete_session(context: RequestContext[Session], body: dict[str, Any]) -> 
 @sessions.route("/sessions/<id:session_id>/attendance", methods=["POST"])
 @refuses("invalid_transition")
 @changes(OPERATOR_OR_MENTOR, TO_COMPLETE, action="session.attendance_recorded", body_limit_bytes=LARGE_BODY_LIMIT_BYTES)
-@sessions.arguments(shapes.Attendance)
+@sessions.arguments(shapes.RecordedAttendance)
 @sessions.response(200, shapes.Participants)
 def record_session_attendance(context: RequestContext[Session], body: dict[str, Any]) -> dict[str, list[Participant]]:
     """Record which mentees were present: while the session is in progress, or within seven days of its completion.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from flask import redirect, request
 from werkzeug.wrappers import Response
 
-from api.routes.blueprints import Area, refuses
+from api.routes.blueprints import KEY_IN_QUERY, Area, refuses
 from api.routes.context import PERSON, VISITOR, RequestContext
 from api.routes.loaders import reads
 from api.state import app_state
@@ -50,7 +50,7 @@ _MENTOR = {"in": "query", "name": "mentorProfileId", "required": True, "schema":
 @streams.route("/streams/availability")
 @refuses("invalid_request", "not_found")
 @reads(VISITOR)
-@streams.doc(parameters=[_MENTOR, _LAST_EVENT_ID])
+@streams.doc(parameters=[_MENTOR, _LAST_EVENT_ID, KEY_IN_QUERY])
 @streams.response(200, {"type": "string"}, content_type=EVENT_STREAM, example=_AVAILABILITY)
 @streams.alt_response(307, description=_ELSEWHERE, headers=_LOCATION, success=True)
 def stream_availability(_context: RequestContext[None]) -> Response:

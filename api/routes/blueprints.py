@@ -14,12 +14,13 @@ import marshmallow as ma
 from apispec import APISpec
 from flask_smorest import Api, Blueprint
 
+from api.authentication.authenticator import QUERY_KEY
 from api.http.bodies import StrictParser
 from api.openapi.examples import example_of
 from api.refusals import REFUSALS
 from api.routes.context import Role
 from api.routes.declaration import NOTHING_DECLARED, Declaration
-from api.schemas.base import ErrorBody, ListQuery
+from api.schemas.base import ErrorBody, ListQuery, camel
 
 View = TypeVar("View", bound=Callable[..., object])
 
@@ -29,16 +30,21 @@ ERROR = {"$ref": f"#/components/schemas/{ErrorBody.__name__}"}
 # Refusals before the server looks for a route, whatever the path.
 BEFORE_ROUTES = ("invalid_request", "request_timeout", "too_large", "uri_too_long", "headers_too_large")
 OF_SIGNED_IN = ("unauthenticated", "internal_error", "unavailable")
+# Of blocked accounts, of keys without the scope, and of who acts for nobody.
+OF_CALLERS = ("forbidden", "blocked", "not_found")
 # Refusals that say nothing about a route. The `default` of its answers has them, unless their status has others too.
 COMMON = frozenset({*BEFORE_ROUTES, *OF_SIGNED_IN, "unsupported_media_type", "rate_limited"})
+# A set of more codes than these has the name of its route.
+MAX_CODES_OF_NAME = 2
 # Steps of a life cycle: POST is an alias of PATCH.
 STEPS = ["PATCH", "POST"]
 
 CREDENTIALS: list[dict[str, list[str]]] = [{"bearer": []}, {"userId": []}, {"mentorProfileId": []}]
-PUBLISHABLE_KEY: list[dict[str, list[str]]] = [{"publishableKey": []}, {"publishableKeyInQuery": []}]
+PUBLISHABLE_KEY: list[dict[str, list[str]]] = [{"publishableKey": []}]
 
 
-# The components of the document that operations name: headers of requests, and of answers.
+# The components of the document that operations name: a part of the query, headers of requests, and of answers.
+KEY_IN_QUERY = "publishableKey"
 IDEMPOTENCY_KEY, IF_MATCH, IF_NONE_MATCH, PREFER = "Idempotency-Key", "If-Match", "If-None-Match", "Prefer"
 ETAG, REPLAYED, RETRY_AFTER = "ETag", "Idempotent-Replayed", "Retry-After"
 # Of every answer to a request that is counted; documented where they are waited for.
@@ -77,6 +83,7 @@ _ANSWER_HEADERS: dict[str, dict[str, Any]] = {
         "example": '"caller";r=0;t=7, "address";r=2400;t=7',
     },
 }
+_KEY_SCHEMA = {"type": "string", "pattern": "^tpk_[ -~]+$", "example": "tpk_shop"}
 UNCHANGED = "unchanged"
 # The query of every list.
 PAGING = ListQuery._declared_fields
@@ -90,6 +97,11 @@ def register_components(api: Api) -> None:
         spec.components.parameter(name, "header", header)
     for name, header in _ANSWER_HEADERS.items():
         spec.components.header(name, header)
+    # No security scheme: a generated client would put its user's token into the query.
+    described = "A publishable key, where a page sends no header because browsers would ask permission of CORS first."
+    spec.components.parameter(
+        KEY_IN_QUERY, "query", {"name": QUERY_KEY, "required": False, "description": described, "schema": _KEY_SCHEMA}
+    )
     for parameter in api.ma_plugin.converter.schema2parameters(ListQuery(), location="query"):
         spec.components.parameter(parameter["name"], "query", parameter)
     unchanged = "Not modified: the caller already has this representation."
@@ -136,7 +148,7 @@ def versioned(view: View) -> View:
 def document(view: View, of: Callable[..., object], **documentation: Any) -> View:
     """Give a view the documentation of another one (what it wraps, or itself), with additions. Returns the view."""
     # A copy: one view may stand behind several routes with different loaders.
-    vars(view)["_apidoc"] = {**deepcopy(documentation_of(of)), **documentation}
+    vars(view)["_apidoc"] = {**deepcopy(documentation_of(of)), "name": of.__name__, **documentation}
     return view
 
 
@@ -163,8 +175,11 @@ def describe_refusals(
         doc["responses"]["304"] = _response(UNCHANGED)
     if declared.role is None:
         doc["security"] = []
-        return _with_refusals(doc, codes, spec)
-    doc["security"] = [*CREDENTIALS, *PUBLISHABLE_KEY] if declared.role.visitors else CREDENTIALS
+        return _with_refusals(doc, doc_info, codes, spec)
+    doc["security"] = CREDENTIALS
+    if declared.role.visitors:
+        doc["security"] = [*CREDENTIALS, *PUBLISHABLE_KEY]
+        parameters.append(KEY_IN_QUERY)
     parameters.extend(doc_info.get("headers", []))
     codes = [*codes, *OF_SIGNED_IN, *_codes_of(declared.role, declared)]
     if "requestBody" in doc:
@@ -175,7 +190,7 @@ def describe_refusals(
         codes += ["invalid_request", "key_reused", "key_in_use", "rate_limited"]
         parameters.extend([IDEMPOTENCY_KEY, IF_MATCH] if declared.subject else [IDEMPOTENCY_KEY])
         _add_headers(doc, ETAG, REPLAYED)
-    return _with_refusals(doc, codes, spec)
+    return _with_refusals(doc, doc_info, codes, spec, callers=OF_CALLERS)
 
 
 def _add_headers(doc: dict[str, Any], *names: str) -> None:
@@ -203,28 +218,36 @@ def _codes_of(role: Role, declared: Declaration) -> Iterable[str]:
             yield "stale"
 
 
-def _with_refusals(doc: dict[str, Any], codes: Iterable[str], spec: APISpec) -> dict[str, Any]:
-    by_status: dict[int, list[str]] = {}
-    for code in dict.fromkeys([*codes, *BEFORE_ROUTES]):
-        by_status.setdefault(REFUSALS[code].status, []).append(code)
-        spec.components.examples.setdefault(code, _example(code))
-    common = [code for known in by_status.values() if COMMON.issuperset(known) for code in known]
-    common.sort(key=list(REFUSALS).index)
+def _with_refusals(
+    doc: dict[str, Any], doc_info: dict[str, Any], own: Iterable[str], spec: APISpec, *, callers: Iterable[str] = ()
+) -> dict[str, Any]:
+    own_statuses = {REFUSALS[code].status for code in own if code not in COMMON}
+    by_status: dict[int, list[str]] = {status: [] for status in sorted(own_statuses)}
+    common: list[str] = []
+    for code in sorted({*own, *callers, *BEFORE_ROUTES}, key=list(REFUSALS).index):
+        known = by_status.get(REFUSALS[code].status, common)
+        known.append(code)
+        if known is not common and code in BEFORE_ROUTES:
+            # Operations share their defaults, whichever statuses they have besides.
+            common.append(code)
     # The parser's own note about the status of validation errors gives way to the codes.
     doc.setdefault("responses", {}).pop(400, None)
-    for status, known in sorted(by_status.items()):
-        if not COMMON.issuperset(known):
-            # A component for each set of codes, by their names.
-            doc["responses"][status] = _refusal(".".join(known), known, spec)
-    doc["responses"]["default"] = _refusal(_name_of_common(common), common, spec)
+    for status, known in by_status.items():
+        name = "_or_".join(known) if len(known) <= MAX_CODES_OF_NAME else f"{doc_info['name']}_{_phrase(status)}"
+        doc["responses"][status] = _refusal(name, known, spec)
+    doc["responses"]["default"] = _refusal(_name_of_common(common), common, spec, "Refused, as any request may be.")
     return doc
+
+
+def _phrase(status: int) -> str:
+    return HTTPStatus(status).phrase.lower().replace(" ", "_")
 
 
 def _name_of_common(codes: list[str]) -> str:
     others = [code for code in codes if code not in (*BEFORE_ROUTES, "rate_limited")]
-    if not set(OF_SIGNED_IN).issubset(others):
-        return ".".join(["any_route", *others])
-    return ".".join(["signed_in", *(code for code in others if code not in OF_SIGNED_IN)])
+    is_signed_in = set(OF_SIGNED_IN).issubset(others)
+    kind = "signed_in" if is_signed_in else "any_route"
+    return "_".join([kind, *(code for code in others if not is_signed_in or code not in (*OF_SIGNED_IN, "blocked"))])
 
 
 def _response(name: str) -> dict[str, Any]:
@@ -232,27 +255,18 @@ def _response(name: str) -> dict[str, Any]:
     return {"$ref": f"#/components/responses/{name}"}
 
 
-def _refusal(name: str, codes: list[str], spec: APISpec) -> dict[str, Any]:
+def _refusal(named: str, codes: list[str], spec: APISpec, description: str = "Refused.") -> dict[str, Any]:
+    """A response with one of these codes: a component, and another one for its body."""
+    name = f"{camel(f'_{named}')}Refusal"
     if name not in spec.components.responses:
+        code = {"type": "string", "enum": codes}
+        spec.components.schemas[name] = {"allOf": [ERROR, {"type": "object", "properties": {"code": code}}]}
         headers = [RETRY_AFTER] if {"unavailable", "session_pending", "key_in_use", "rate_limited"} & set(codes) else []
         headers += RATE_LIMIT_HEADERS if "rate_limited" in codes else ()
         response = {
-            "description": "Refused, as any request may be." if COMMON.issuperset(codes) else "Refused.",
-            "content": {"application/json": {"schema": ERROR, "examples": {code: code for code in codes}}},
+            "description": description,
+            "content": {"application/json": {"schema": {"$ref": f"#/components/schemas/{name}"}}},
             **({"headers": {name: name for name in headers}} if headers else {}),
         }
         spec.components.response(name, response)
     return _response(name)
-
-
-def _example(code: str) -> dict[str, Any]:
-    status = REFUSALS[code].status
-    return {
-        "value": {
-            "statusCode": status,
-            "error": HTTPStatus(status).phrase,
-            "message": REFUSALS[code].when,
-            "code": code,
-            "requestId": "5f0c7e0d9b6b4a0e8f7d1c2b3a495867",
-        }
-    }

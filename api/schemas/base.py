@@ -9,6 +9,7 @@ from typing import Any, Self
 
 import marshmallow as ma
 
+from api.refusals import REFUSALS
 from api.schemas.fields import Choice, Id, Line, Metadata, Moment, QueryWhole, Text
 from models.bookings import BookingKind
 from workflows.kernel.records import Record
@@ -96,6 +97,12 @@ class ResponseSchema(RequestSchema):
         """Besides: document each field as required, unless it is optional."""
         super().on_bind_field(field_name, field_obj)
         field_obj.required = field_name not in self.optional
+
+
+class EitherShape(ResponseSchema):
+    """Base of answers that come in one of several shapes; for the document alone."""
+
+    shapes: tuple[type[ResponseSchema], ...] = ()
 
 
 def _writer_of(field: ma.fields.Field[Any]) -> Callable[[Any], Any] | None:
@@ -186,10 +193,21 @@ class TimedListQuery(ExternalListQuery):
 
 
 class ErrorBody(ResponseSchema):
+    class Meta:
+        """With the sentences about the codes: the body of each refusal repeats the fields in a client, not these."""
+
+        unknown = ma.EXCLUDE
+        description = "The body of every refusal. Its `code` is one of:\n\n" + "\n".join(
+            f"- `{code}` ({refusal.status}): {refusal.when}" for code, refusal in REFUSALS.items()
+        )
+
     status_code = ma.fields.Integer(metadata={"example": 400})
     error = ma.fields.String(metadata={"example": "Bad Request"})
     message = ma.fields.String(metadata={"description": "A sentence for people."})
-    code = ma.fields.String(metadata={"description": "Stable, for programs.", "example": "invalid_transition"})
+    code = ma.fields.String(
+        validate=ma.validate.OneOf(list(REFUSALS)),
+        metadata={"description": "Stable, for programs.", "example": "invalid_transition", "component": "ErrorCode"},
+    )
     details = ma.fields.Dict(
         keys=ma.fields.String(),
         metadata={

@@ -137,7 +137,7 @@ class NewIndividualBooking(ExpectedTermsBody, BookingBody):
         return IndividualRequest(**body)
 
 
-class Reason(RequestSchema):
+class GivenReason(RequestSchema):
     reason = Text(1000, **OPTIONAL)
 
 
@@ -225,7 +225,7 @@ class CancellationTypeBody(RequestSchema):
         return body
 
 
-class BookingCancellation(Reason, CancellationTypeBody):
+class BookingCancellation(GivenReason, CancellationTypeBody):
     """An optional reason; what else a cancelled session has is of no concern to a draft."""
 
     refund_requested = TrueOrFalse(load_default=True)

@@ -93,15 +93,21 @@ class Text(fields.String):
         self, longest: int, *, shortest: int = 0, metadata: Mapping[str, Any] | None = None, **kwargs: Any
     ) -> None:
         # As a document has it, in the regular expressions of ECMA-262, where `\x` and `\u` are as in Python's.
-        pattern = (
+        self.pattern = (
             f"^[^{self.refused}]*$" if not shortest else f"^[^{self.refused}]*[^{self.refused}\\s][^{self.refused}]*$"
         )
         super().__init__(
             validate=validate.Length(min=shortest or None, max=longest),
-            metadata={"pattern": pattern, **(metadata or {})},
+            metadata={"pattern": self.pattern, **(metadata or {})},
             **kwargs,
         )
         self._must_say = shortest > 0
+
+    @property
+    def pattern_name(self) -> str:
+        """The name of its pattern in the document."""
+        lines = "Lines" if self.refused == BREAKS_THE_TEXT else "Line"
+        return f"Filled{lines}" if self._must_say else lines
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
         text: str = super()._deserialize(value, attr, data, **kwargs)

@@ -8,11 +8,20 @@ from typing import Any
 
 from marshmallow import ValidationError, fields, post_load, validate
 
-from api.schemas.base import ExternalShown, RequestSchema, ResponseSchema, TimedListQuery, fold_names, page_of
+from api.schemas.base import (
+    EitherShape,
+    ExternalShown,
+    RequestSchema,
+    ResponseSchema,
+    TimedListQuery,
+    fold_names,
+    page_of,
+)
 from api.schemas.bookings import (
     Booking,
     BookingBody,
     CancellationTypeBody,
+    IndividualBooking,
     MenteeParty,
     MentorParty,
     NewRecurrence,
@@ -81,7 +90,7 @@ class AttendanceList(fields.List[Any]):
         return by_mentee
 
 
-class Attendance(RequestSchema):
+class RecordedAttendance(RequestSchema):
     attendance = AttendanceList(required=True)
 
 
@@ -258,6 +267,18 @@ class BookedIndividualSession(BookedSession):
     series = fields.Nested(Series)
 
     optional = ("series",)
+
+
+class MadeBooking(EitherShape):
+    """A draft, or a booking that awaits its payment; with `Prefer: wait`, an accepted booking and its session."""
+
+    shapes = (Booking, BookedSession)
+
+
+class MadeIndividualBooking(EitherShape):
+    """A booking that awaits its payment; with `Prefer: wait`, an accepted booking and its session."""
+
+    shapes = (IndividualBooking, BookedIndividualSession)
 
 
 class NewSession(ListingOrDuration, BookingBody):

@@ -78,7 +78,7 @@ class Location(RequestSchema):
 class ShownLocation(ResponseSchema):
     """Where sessions take place."""
 
-    kind = fields.String(validate=validate.OneOf([kind.value for kind in LocationKind]))
+    kind = fields.String(validate=validate.OneOf(list(LocationKind)))
     value = fields.String(allow_none=True, dump_default=None)
 
 

@@ -17,6 +17,7 @@ from workflows.webhooks.actions import STATES_BY_OWNER
 MAX_GRACE_HOURS = 168
 ERROR_CLASSES = {
     "enum": [*(each.value for each in ErrorClass), None],
+    "component": "FailureClass",
     "description": "The kind of failure; `internal` was ours, not the endpoint's.",
 }
 
@@ -206,12 +207,20 @@ class EventQuery(RequestSchema):
     )
 
 
+class WebhookMessage(ResponseSchema):
+    """A message as webhooks have it; the document's `webhooks` have the `data` of each `type`."""
+
+    id = fields.String(metadata={"format": "uuid", "description": "The event's id, which is the `webhook-id` too."})
+    timestamp = fields.String(metadata={"format": "date-time", "description": "When it happened."})
+    sequence = fields.Integer(metadata={"example": 4711})
+    type = fields.String(metadata={"example": "session.completed"})
+    data = fields.Dict(metadata={"example": {}})
+
+
 class Events(ResponseSchema):
     """Events in the order of their commits."""
 
-    items = fields.List(
-        fields.Dict(metadata={"description": "A message, as webhooks have it; `GET /event-types` has its schema."})
-    )
+    items = fields.List(fields.Nested(WebhookMessage))
     next_cursor = fields.String(
         metadata={"description": "Pass it as `after`, also when there was nothing: later events come after it."}
     )

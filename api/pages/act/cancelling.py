@@ -9,7 +9,7 @@ from typing import Any
 from api.pages.act.action_page import ActionPage, BookingPage, Closed, Redirect, Visit, booking_of, price_of
 from api.pages.page import Field, FieldKind, Form, Page, gettext, page_language
 from api.schemas.base import RequestSchema
-from api.schemas.bookings import Reason
+from api.schemas.bookings import GivenReason
 from api.schemas.fields import OneLine, QueryFlag, Text
 from api.state import app_state
 from models.bookings import BookingKind, BookingStatus
@@ -50,7 +50,7 @@ class CancelForm(RequestSchema):
     quoted = OneLine(100, load_default=None)
 
 
-class LeaveForm(Reason):
+class LeaveForm(GivenReason):
     quoted = OneLine(100, load_default=None)
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from api.pages.act.action_page import BookingPage, Closed, Redirect, Visit
 from api.pages.page import Field, Form, Page, gettext
-from api.schemas.bookings import Reason
+from api.schemas.bookings import GivenReason
 from api.state import app_state
 from config.sealing import shown_text
 from config.signed_links import Signer
@@ -99,7 +99,7 @@ class AcceptPage(_DecisionPage):
 class DeclinePage(_DecisionPage):
     """Decline a request, with a reason if the mentor likes."""
 
-    answers = Reason()
+    answers = GivenReason()
 
     def asking(self) -> Page:
         label = gettext("A message to %(name)s", name=self.other)

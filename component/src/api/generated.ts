@@ -100,7 +100,7 @@ export interface components {
             title: string;
         };
         ErrorBody: {
-            code: string;
+            code: components["schemas"]["ErrorCode"];
             details?: {
                 [key: string]: unknown;
             };
@@ -109,6 +109,9 @@ export interface components {
             requestId: string;
             statusCode: number;
         };
+        /** @enum {string} */
+        ErrorCode: "invalid_request" | "invalid_transition" | "too_early" | "mentor_does_not_teach" | "unauthenticated" | "forbidden" | "not_found" | "method_not_allowed" | "slot_taken" | "outside_hours" | "beyond_horizon" | "booking_limit" | "calendar_feed_limit" | "sessions_in_the_way" | "too_soon" | "bundle_unusable" | "price_changed" | "terms_changed" | "already_paid" | "reference_in_use" | "wrong_amount" | "refund_exceeds_payment" | "already_refunded" | "no_listing" | "group_full" | "review_not_open" | "still_open" | "not_cancellable" | "quota_reached" | "endpoint_limit" | "endpoint_not_active" | "secret_limit" | "key_in_use" | "request_timeout" | "gone" | "stale" | "too_large" | "uri_too_long" | "unsupported_media_type" | "key_reused" | "rate_limited" | "headers_too_large" | "internal_error" | "unavailable" | "not_a_group" | "blocked" | "session_pending" | "calendar_feed_exists" | "already_purchased" | "no_mentor_free" | "no_such_time" | "already_joined" | "not_bookable" | "seats_free" | "no_offer" | "duplicate_session" | "email_taken" | "external_id_taken" | "listing_exists" | "currency_differs" | "already_reviewed" | "already_answered" | "profile_exists" | "endpoint_exists" | "delivery_in_progress" | "push_off" | "template_inactive";
+        FilledLines: string;
         GroupSessionItem: components["schemas"]["Booking"] & {
             cancellationPolicy: components["schemas"]["CancellationPolicy"] | null;
             cancelledAt: string | null;
@@ -159,6 +162,8 @@ export interface components {
             minNoticeMinutes: number;
             reminderMinutes: number[] | null;
         };
+        /** @enum {string} */
+        LocationKind: "online" | "address" | "phone";
         MenteeParty: {
             id: string;
             name: string;
@@ -374,7 +379,7 @@ export interface components {
         };
         SessionCancellation: {
             cancellationType?: components["schemas"]["CancellationType"];
-            reason: string;
+            reason: components["schemas"]["FilledLines"];
             /** @default true */
             refundRequested?: boolean;
             type?: components["schemas"]["CancellationType"];
@@ -386,8 +391,7 @@ export interface components {
         /** @enum {string} */
         SessionStatus: "scheduled" | "in_progress" | "completed" | "cancelled";
         ShownLocation: {
-            /** @enum {string} */
-            kind: "online" | "address" | "phone";
+            kind: components["schemas"]["LocationKind"];
             value: string | null;
         };
         SkippedSeriesOccurrence: {
