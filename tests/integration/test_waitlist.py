@@ -255,7 +255,7 @@ def test_the_first_in_line_is_mailed_until_when(freed: tuple[Harness, FullGroup,
         written = select(notifications).where(notifications.c.kind == "waitlist_offered")
         rows = db.execute(written).all()
     assert {row.user_id for row in rows} == {ben.id}
-    assert f"{NOW + HOUR:%H:%M} (UTC)" in rows[0].body
+    assert f"{NOW + HOUR:%-I:%M}\u202f{NOW + HOUR:%p} (UTC)" in rows[0].body
     (mail,) = [mail for mail in harness.mail.received if "is kept for you" in mail.subject]
     assert mail.to_address == ben.email
 
