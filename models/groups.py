@@ -124,4 +124,6 @@ seat_cancellations = Table(
     ),
     Index("ix_seat_cancellations_booking_id", "booking_id"),
     Index("ix_seat_cancellations_user_id", "user_id"),
+    # Reports of a period.
+    Index("ix_seat_cancellations_created_at", "created_at"),
 )

@@ -152,4 +152,6 @@ payment_entries = Table(
     CheckConstraint("(refund_id IS NOT NULL) = (kind = 'refund_done')", name="refund_id"),
     CheckConstraint("(reference IS NULL) = (kind = 'refund_due')", name="reference"),
     Index("ix_payment_entries_payment_id_sequence", "payment_id", "sequence"),
+    # Reports of a period.
+    Index("ix_payment_entries_created_at", "created_at"),
 )

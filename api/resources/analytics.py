@@ -21,6 +21,7 @@ from workflows.analytics.counts import (
     conversion_query,
     session_counts_query,
 )
+from workflows.analytics.earnings import EARNED_BY, EARNINGS, EarningsGrouping, earnings_query
 from workflows.analytics.scope import Period
 from workflows.analytics.transition_times import Histogram, histograms_of, transition_times_query
 from workflows.kernel.errors import Invalid, NotFound
@@ -62,6 +63,27 @@ def count_sessions(question: Question, *, group_by: Grouping) -> Report:
         query=lambda page: session_counts_query(page, period=question.period, group=group_by, scope=question.scope),
         body=lambda rows: {"items": _as_they_are(rows)},
         columns=(*SUBJECTS[group_by], *counts),
+        lines=_as_they_are,
+        listed=True,
+    )
+
+
+@analytics.route("/analytics/earnings")
+@_as_table("month,currency,sessions,charged,refunded,fees,net\r\n2030-05,USD,11,46000,4000,2000,42000\r\n")
+@analytics.response(200, shapes.Earnings)
+@reports(OPERATOR_OR_MENTOR, shapes.EarningsFilters)
+def sum_earnings(question: Question, *, group_by: EarningsGrouping) -> Report:
+    """Sum what was charged and is to go back in the period, by month on the clocks of a zone or by mentor, by currency.
+
+    Amounts are minor units, by the ledger of payments; `net` is what was charged less `refunded`, which counts since it
+    is owed. `fees` are those of cancelled sessions and seats that are paid before, as they stand now. `sessions` are
+    the completed ones, however they are paid. Items are those that have anything.
+    """
+    return Report(
+        name=f"earnings-by-{group_by}",
+        query=lambda page: earnings_query(page, period=question.period, group=group_by, scope=question.scope),
+        body=lambda rows: {"items": _as_they_are(rows)},
+        columns=(EARNED_BY[group_by], "currency", *EARNINGS),
         lines=_as_they_are,
         listed=True,
     )

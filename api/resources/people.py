@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -10,6 +11,7 @@ from flask import Response, request
 
 from api.export import Export
 from api.http.etags import WithHeaders, cacheable, require_match, tagged
+from api.limits.hooks import charge
 from api.openapi.examples import example_of
 from api.routes.blueprints import IF_MATCH, Area, accepts_headers, refuses, versioned
 from api.routes.context import ANYONE, OPERATOR, PERSON, VISITOR, RequestContext, Subject
@@ -30,8 +32,25 @@ from workflows.accounts.actions import (
 from workflows.accounts.blocks import BLOCKS, Block, BlockOwner, block, block_owner_query, block_query, lift_block
 from workflows.accounts.email_change import request_email_change
 from workflows.accounts.mailed_links import end_links
-from workflows.accounts.records import USERS, Mentor, User, mentor_query, profile_of_user_query, user_query
-from workflows.catalog.mentors import SKILLS, MentorSort, mentors_list
+from workflows.accounts.records import (
+    USERS,
+    Mentor,
+    User,
+    mentor_query,
+    profile_of_user_query,
+    time_zone_of,
+    user_query,
+)
+from workflows.catalog.mentors import (
+    FREE_MENTORS,
+    SKILLS,
+    Include,
+    MentorSort,
+    SlotCaller,
+    mentors_list,
+    with_listings,
+    with_slots,
+)
 from workflows.identity.access import require_mentor_or_operator, require_own_profile, require_self
 from workflows.kernel.errors import Invalid
 from workflows.kernel.paging import PagedList
@@ -45,6 +64,8 @@ class UserOfStaff(User):
     open: dict[str, list[str]]
 
 
+# A page of mentors with their first slots takes as long as so many requests.
+PAGE_OF_SLOTS_COST = 5
 users = Area("Users", "User accounts.")
 mentors = Area("Mentors", "Mentor profiles.")
 
@@ -245,19 +266,49 @@ def create_mentor_profile(context: RequestContext[None], body: dict[str, Any]) -
 
 
 def _mentors_list(_context: RequestContext[Any], filters: dict[str, Any]) -> PagedList[Any]:
+    if "free_from" in filters:
+        charge(PAGE_OF_SLOTS_COST)
+        return FREE_MENTORS
     return mentors_list(filters.get("sort"), searched=bool(filters.get("q")))
+
+
+def _caller(context: RequestContext[None]) -> SlotCaller:
+    state = app_state()
+    return SlotCaller(
+        actor=context.actor,
+        time_zone=time_zone_of(context.db, context.actor),
+        mentee_overlap=state.settings.mentee_overlap,
+        closed_without_hours=state.closed_without_hours,
+    )
+
+
+def _with_more(context: RequestContext[Any], found: Sequence[Mentor], filters: dict[str, Any]) -> Sequence[Mentor]:
+    include = filters.get("include", ())
+    if Include.NEXT_SLOT in include and "free_from" not in filters:
+        charge(PAGE_OF_SLOTS_COST)
+        found = with_slots(context.db, found, caller=_caller(context), now=context.now)
+    return with_listings(context.db, found) if Include.LISTINGS in include else found
 
 
 @mentors.route("/mentors")
 @cacheable
 @mentors.response(200, shapes.MentorProfiles)
-@list_route(VISITOR, _mentors_list, shapes.MentorFilters)
-def list_mentors(context: RequestContext[None], sort: MentorSort | None = None, **filters: Any) -> dict[str, Any]:
+@list_route(VISITOR, _mentors_list, shapes.MentorFilters, with_more=_with_more)
+def list_mentors(
+    context: RequestContext[None],
+    sort: MentorSort | None = None,
+    include: object = None,  # noqa: ARG001
+    **filters: Any,
+) -> dict[str, Any]:
     """List active mentors, newest first unless `sort` or `q` asks for another order.
+
+    With `freeFrom` and `freeTo`, those who have a slot there, each with the first one as `nextSlot`.
 
     `courseId`, `maxPrice`, `currency` and `durationMinutes` are about one active listing for which all of them hold.
     """
-    return {**filters, "now": context.now} if sort is MentorSort.NEXT else filters
+    if sort is MentorSort.NEXT or "free_from" in filters:
+        return {**filters, "now": context.now, "caller": _caller(context)}
+    return filters
 
 
 @mentors.route("/skills")

@@ -268,7 +268,7 @@ def list_events(context: RequestContext[None], query: dict[str, Any]) -> dict[st
     restored, or whose server was replaced, begins another order: the cursor is then refused with 400. Read the lists
     once, and start without a cursor.
     """
-    types = types_among(checked_event_types(query["types"].split(",")))
+    types = types_among(checked_event_types(query["types"].split(","), "types"))
     try:
         present = present_of(context.db)
     except OtherCluster as error:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import wraps
 from typing import Any
 from uuid import UUID
@@ -34,6 +34,7 @@ def list_route(
     filters: type[ma.Schema],
     seen_by: Callable[[RequestContext[Any], Any], Any] | None = None,
     within: Subject | None = None,
+    with_more: Callable[[RequestContext[Any], Any, dict[str, Any]], Sequence[Any]] | None = None,
 ) -> Callable[[View], Callable[..., dict[str, Any]]]:
     """A route that answers pages of a list. Its view is called with the context and the query's filters by name, and
     returns the filters of `paged` that this caller's list has.
@@ -42,6 +43,7 @@ def list_route(
         paged: the list, or which one it is for a caller and a query's filters, where these decide on its order.
         filters: the schema of the query.
         seen_by: how an item looks to a caller at that time, where that differs.
+        with_more: reads what a page shows besides, by its items and the filters.
         within: what the path names and the list belongs to: the context's subject.
     """
     schema = filters()
@@ -56,7 +58,8 @@ def list_route(
             chosen = paged if isinstance(paged, PagedList) else paged(context, arguments)
             after = cursors.decode(cursor, chosen.order.kinds, signer) if cursor is not None else None
             page = chosen.page(context.db, Page(limit=limit, after=after), **view(context, **arguments))
-            items = [seen_by(context, item) for item in page.items] if seen_by else page.items
+            found = with_more(context, page.items, arguments) if with_more else page.items
+            items = [seen_by(context, item) for item in found] if seen_by else found
             return {"items": items, "next_cursor": cursors.encode(page.next, signer) if page.next else None}
 
         declared = Declaration(role=role, subject=within)

@@ -13,6 +13,7 @@ from api.schemas.base import ListQuery, RequestSchema, ResponseSchema, page_of
 from api.schemas.fields import YEARS, Choice, Id, Moment, QueryWhole, TimeZone
 from models.sessions import SessionStatus
 from workflows.analytics.counts import Grouping
+from workflows.analytics.earnings import EarningsGrouping
 from workflows.analytics.scope import MAX_PERIOD_DAYS_BY_HOUR
 from workflows.analytics.transition_times import Transition
 
@@ -101,6 +102,12 @@ class SessionReportFilters(InZone, ListQuery):
     )
 
 
+class EarningsFilters(OfPeriod, ListQuery):
+    limit = QueryWhole(1, 100, load_default=100)
+    time_zone = TimeZone(load_default="UTC")
+    group_by = Choice(EarningsGrouping, load_default=EarningsGrouping.MONTH)
+
+
 class AvailabilityFilters(OfPeriod):
     mentor_profile_id = Id(metadata={"description": "Of an operator: required. Mentors see their own hours alone."})
     time_zone = TimeZone()
@@ -142,6 +149,26 @@ class SessionCount(ResponseSchema):
 
 
 SessionCounts = page_of(SessionCount, "SessionCounts")
+
+
+class Earned(ResponseSchema):
+    """What was earned in a month or by a mentor, in one currency; amounts in minor units."""
+
+    optional = ("month", "mentor_profile_id")
+
+    month = fields.String(metadata={"example": "2030-05", "description": "On the clocks of the zone."})
+    mentor_profile_id = Id(allow_none=True, metadata={"description": "Null for what is of no mentor, as bundles."})
+    currency = fields.String(metadata={"example": "USD"})
+    sessions = fields.Integer(metadata={"description": "Completed in the period.", "example": 11})
+    charged = fields.Integer(metadata={"example": 46000})
+    refunded = fields.Integer(metadata={"description": "To go back, since it is owed.", "example": 4000})
+    fees = fields.Integer(
+        metadata={"description": "Of cancellations in the period, where the price is paid before.", "example": 2000}
+    )
+    net = fields.Integer(metadata={"description": "Charged, less what is to go back.", "example": 42000})
+
+
+Earnings = page_of(Earned, "Earnings")
 
 
 class Bucket(ResponseSchema):

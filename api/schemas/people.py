@@ -5,14 +5,15 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from marshmallow import ValidationError, fields, validate
+from marshmallow import ValidationError, fields, validate, validates_schema
 
 from api.schemas.base import ExternalBody, ExternalListQuery, ExternalShown, RequestSchema, ResponseSchema, page_of
-from api.schemas.catalog import OfferFilters
+from api.schemas.catalog import Listing, OfferFilters
 from api.schemas.fields import (
     BREAKS_THE_LINE,
     OPTIONAL,
     Choice,
+    Choices,
     Id,
     Line,
     MailAddress,
@@ -24,7 +25,7 @@ from api.schemas.fields import (
 )
 from models.people import MentorState
 from workflows.accounts.records import UserState
-from workflows.catalog.mentors import MentorSort
+from workflows.catalog.mentors import Include, MentorSort
 
 _TAG = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8}){0,3}")
 
@@ -177,9 +178,28 @@ Blocks = page_of(Block, "Blocks")
 
 
 class MentorFilters(OfferFilters):
+    @validates_schema
+    def _is_a_stretch(self, query: dict[str, Any], **_: Any) -> None:
+        if ("free_from" in query) != ("free_to" in query):
+            raise ValidationError("Give both freeFrom and freeTo.", "freeTo" if "free_from" in query else "freeFrom")
+        if "free_from" in query and query.get("sort") not in (None, MentorSort.RATING):
+            raise ValidationError("With freeFrom, the highest rated come first.", "sort")
+
     q = SearchText("name, skills, headline or bio")
     skill = Line(60, metadata={"description": "Only mentors with exactly this skill, regardless of case."})
     course_id = Id(metadata={"description": "Only mentors with an active listing of this course."})
+    free_from = Moment(
+        metadata={
+            "example": "2030-05-04T09:00:00Z",
+            "description": "Only mentors who have a slot that starts then or later, and before `freeTo`, by their"
+            " shortest listing that fits, the highest rated first. A page looks through 200 mentors: it may have fewer"
+            " items than its limit, or none.",
+        }
+    )
+    free_to = Moment(
+        metadata={"example": "2030-05-05T09:00:00Z", "description": "Required with `freeFrom`; at most 92 days later."}
+    )
+    include = Choices(Include, metadata={"description": "What else to show of each mentor."})
     sort = Choice(
         MentorSort,
         metadata={
@@ -192,7 +212,30 @@ class MentorFilters(OfferFilters):
     )
 
 
-MentorProfiles = page_of(MentorProfile, "MentorProfiles")
+class NextSlot(ResponseSchema):
+    """The first time at which a mentor can be booked, and the listing for it."""
+
+    listing_id = Id()
+    start_time = Moment()
+    end_time = Moment()
+
+
+class ListedMentor(MentorProfile):
+    """A mentor in a list, with what was asked for."""
+
+    next_slot = fields.Nested(
+        NextSlot,
+        allow_none=True,
+        metadata={"description": "With `freeFrom` or `include=nextSlot`; null for none within 21 days."},
+    )
+    listings = fields.List(
+        fields.Nested(Listing), metadata={"description": "The active ones, with `include=listings`."}
+    )
+
+    optional = ("next_slot", "listings")
+
+
+MentorProfiles = page_of(ListedMentor, "MentorProfiles")
 
 
 class Skill(ResponseSchema):

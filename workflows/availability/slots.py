@@ -224,20 +224,39 @@ def find_slots(
     )
 
 
-def first_slots(db: Connection, offers: Sequence[Offered], start: datetime, end: datetime) -> dict[UUID, datetime]:
-    """Of each mentor with a slot their first one, as for a caller without a user, by two statements.
+def first_slots(
+    db: Connection,
+    offers: Sequence[Offered],
+    start: datetime,
+    end: datetime,
+    *,
+    now: datetime | None = None,
+    time_zone: str = "UTC",
+    actor: Actor | None = None,
+    mentee_overlap: bool = False,
+    closed_without_hours: bool = False,
+) -> dict[UUID, datetime]:
+    """Of each mentor with a slot their first one, by two statements, and one more for a caller with a user.
 
     Args:
         offers: one of each mentor.
-        start: of the stretch, which is also the present.
+        now: the present; the start of the stretch where left out.
+        time_zone: as of `Wanted`.
+        actor: the caller, as of `find_slots`; None for a caller without a user.
     """
     mentors = [offer.mentor_profile_id for offer in offers]
-    calendars = load_calendars(db, mentors, start - AROUND, end + AROUND)
+    around = (start - AROUND, end + AROUND)
+    calendars = load_calendars(db, mentors, *around, closed_without_hours=closed_without_hours)
     limited = any(calendar.rules.has_limits for calendar in calendars.values())
-    blocks = load_blocks(db, mentors, start - WEEK - AROUND, end + WEEK + AROUND, with_bookings=limited)
-    wanted = Wanted(start=start, end=end, duration_minutes=None)
+    # Limits count whole weeks.
+    beyond = AROUND + WEEK if limited else AROUND
+    blocks = load_blocks(db, mentors, start - beyond, end + beyond, with_bookings=limited)
+    wanted = Wanted(start=start, end=end, duration_minutes=None, time_zone=time_zone)
+    _require_stretch(wanted, MAX_DAYS)
+    mentee = actor.user_id if actor else None
+    own = [] if mentee is None else _own_time(db, mentee, wanted, mentee_overlap)
     found = {
-        id: Search(calendars[id], blocks[id], offer, wanted, own=(), mentee=None, now=start).first()
+        id: Search(calendars[id], blocks[id], offer, wanted, own=own, mentee=mentee, now=now or start).first()
         for id, offer in zip(mentors, offers, strict=True)
     }
     return {id: datetime.fromtimestamp(first, UTC) for id, first in found.items() if first is not None}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
@@ -33,12 +33,16 @@ from models.people import RATING_IN_HUNDREDTHS, mentor_profiles, skills, users
 from models.prepared import PreparedStatement
 from workflows.accounts.records import Mentor
 from workflows.availability.slots import Offered, first_slots
+from workflows.catalog.listings import Listing
 from workflows.catalog.search import MOST_RELEVANT_FIRST, Offer, matches, probed, relevance
+from workflows.identity.actor import Actor
 from workflows.kernel.paging import NEWEST_FIRST, Key, Order, Page, PagedList, PageResult, ascending, descending
 from workflows.kernel.records import Record
 
 # How many of the best-rated mentors that fit are ordered by their first slot, which no index knows.
 MAX_ORDERED_BY_FREE_TIME = 100
+# Through how many mentors one page of those who are free looks.
+MAX_SEARCHED = 200
 # From now on; mentors without a slot within it are the last.
 FREE_WITHIN = timedelta(days=21)
 NOT_SOON = datetime(9999, 1, 1, tzinfo=UTC)
@@ -52,6 +56,13 @@ class MentorSort(StrEnum):
     RATING = "rating"
     PRICE = "price"
     NEXT = "next"
+
+
+class Include(StrEnum):
+    """What a list of mentors can show besides."""
+
+    LISTINGS = "listings"
+    NEXT_SLOT = "nextSlot"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,6 +87,49 @@ class FreeMentor(Mentor):
 
     as_of: datetime
     free_at: datetime
+
+
+@dataclass(frozen=True, kw_only=True)
+class NextSlot:
+    """The first time at which a listing of a mentor can be booked, in UTC."""
+
+    listing_id: UUID
+    start_time: datetime
+    end_time: datetime
+
+    @classmethod
+    def of_offer(cls, offer: Offered, start: datetime) -> NextSlot:
+        """The slot of that listing at that start."""
+        return cls(listing_id=offer.id, start_time=start, end_time=start + timedelta(minutes=offer.duration_minutes))
+
+
+@dataclass(frozen=True, kw_only=True)
+class MentorWithSlot(Mentor):
+    """A mentor with the first of their slots."""
+
+    next_slot: NextSlot | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class MentorWithListings(Mentor):
+    """A mentor with their active listings."""
+
+    listings: list[Listing]
+
+
+@dataclass(frozen=True, kw_only=True)
+class MentorWithBoth(MentorWithSlot, MentorWithListings):
+    """A mentor with the first of their slots, and their active listings."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SlotCaller:
+    """For whom slots are looked for: as of `first_slots`."""
+
+    actor: Actor
+    time_zone: str
+    mentee_overlap: bool
+    closed_without_hours: bool
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -231,11 +285,12 @@ class SoonestFreeMentors(PagedList[FreeMentor]):
         Args:
             filters: `now`, and the filters of `rated_mentors_query`.
         """
-        now = filters.pop("now")
+        now, caller = filters.pop("now"), filters.pop("caller", None)
         as_of, *after = page.after or (now,)
         best = self._rated.page(db, Page(limit=MAX_ORDERED_BY_FREE_TIME), **filters)
         offers = _offers_of(db, [mentor.id for mentor in best.items], filters)
-        free_at = first_slots(db, offers, as_of, as_of + FREE_WITHIN)
+        closed = caller is not None and caller.closed_without_hours
+        free_at = first_slots(db, offers, as_of, as_of + FREE_WITHIN, closed_without_hours=closed)
         items = [_free(mentor, as_of, free_at.get(mentor.id, NOT_SOON)) for mentor in best.items]
         # Python's sort is stable: those who are free at the same time stay ordered by their rating.
         items.sort(key=lambda mentor: mentor.free_at)
@@ -246,6 +301,71 @@ class SoonestFreeMentors(PagedList[FreeMentor]):
             items += [_free(mentor, as_of, NOT_SOON) for mentor in self._rated.page(db, others, **filters).items]
         shown = items[: page.limit]
         return PageResult(shown, self.order.key(shown[-1]) if len(items) > page.limit else None)
+
+
+class MentorsFreeThen(PagedList[MentorWithSlot]):
+    """Those who have a slot in a stretch of time, the highest rated first, each with the first of their slots.
+
+    A page looks through `MAX_SEARCHED` mentors by a fixed number of statements: it may have fewer than its limit, and
+    the next one goes on from there.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(MentorWithSlot, HIGHEST_RATED_FIRST, rated_mentors_query)
+        self._rated = PagedList(Mentor, HIGHEST_RATED_FIRST, rated_mentors_query)
+
+    def page(self, db: Connection, page: Page, **filters: Any) -> PageResult[MentorWithSlot]:
+        """A page.
+
+        Args:
+            filters: `caller`, `now`, `free_from` and `free_to`, and those of `rated_mentors_query`.
+        """
+        caller, now = filters.pop("caller"), filters.pop("now")
+        stretch = (filters.pop("free_from"), filters.pop("free_to"))
+        rated = self._rated.page(db, Page(limit=MAX_SEARCHED, after=page.after), **filters)
+        slots = _first_slots(db, rated.items, filters, *stretch, caller=caller, now=now)
+        free = [MentorWithSlot(**vars(each), next_slot=slots[each.id]) for each in rated.items if each.id in slots]
+        shown = free[: page.limit]
+        return PageResult(shown, self.order.key(shown[-1]) if len(free) > page.limit else rated.next)
+
+
+def _first_slots(
+    db: Connection,
+    mentors: Sequence[Mentor],
+    filters: Mapping[str, Any],
+    start: datetime,
+    end: datetime,
+    *,
+    caller: SlotCaller,
+    now: datetime,
+) -> dict[UUID, NextSlot]:
+    offers = _offers_of(db, [mentor.id for mentor in mentors], filters)
+    first = first_slots(db, offers, start, end, now=now, **vars(caller))
+    of_mentors = {offer.mentor_profile_id: offer for offer in offers}
+    return {id: NextSlot.of_offer(of_mentors[id], begin) for id, begin in first.items()}
+
+
+def with_slots(db: Connection, mentors: Sequence[Mentor], *, caller: SlotCaller, now: datetime) -> list[MentorWithSlot]:
+    """The mentors with the first slots of their shortest listings within `FREE_WITHIN`."""
+    slots = _first_slots(db, mentors, {}, now, now + FREE_WITHIN, caller=caller, now=now)
+    return [MentorWithSlot(**_of_mentor(each), next_slot=slots.get(each.id)) for each in mentors]
+
+
+def with_listings(db: Connection, mentors: Sequence[Mentor]) -> list[MentorWithBoth | MentorWithListings]:
+    """The mentors with their active listings, the shortest and cheapest first, by one statement."""
+    listed: dict[UUID, list[Listing]] = {mentor.id: [] for mentor in mentors}
+    for row in LISTINGS_OF_MENTORS.all(db, {"mentor_profile_ids": list(listed)}):
+        listed[row["mentor_profile_id"]].append(Listing.of_values(row))
+    return [
+        MentorWithBoth(**vars(each), listings=listed[each.id])
+        if isinstance(each, MentorWithSlot)
+        else MentorWithListings(**_of_mentor(each), listings=listed[each.id])
+        for each in mentors
+    ]
+
+
+def _of_mentor(mentor: Mentor) -> dict[str, Any]:
+    return {name: value for name, value in vars(mentor).items() if name in _OF_MENTOR}
 
 
 def _free(mentor: Mentor, as_of: datetime, free_at: datetime) -> FreeMentor:
@@ -282,6 +402,14 @@ def offers_statement(given: frozenset[str]) -> PreparedStatement:
     return PreparedStatement(ordered)
 
 
+_LISTINGS_OF_MENTORS = Listing.query().where(
+    listings.c.mentor_profile_id == any_(bindparam("mentor_profile_ids", type_=ARRAY(Uuid))), listings.c.active
+)
+LISTINGS_OF_MENTORS = PreparedStatement(
+    _LISTINGS_OF_MENTORS.order_by(listings.c.duration_minutes, listings.c.price_amount, listings.c.id)
+)
+
+
 def skills_query(page: Page) -> Select[Any]:
     """The skills of active mentors, the commonest first, then by their names."""
     return COMMONEST_FIRST.select_page(
@@ -296,6 +424,8 @@ def mentors_list(sort: MentorSort | None, *, searched: bool) -> PagedList[Any]:
     return _SORTED[sort]
 
 
+_OF_MENTOR = {field.name for field in fields(Mentor)}
+FREE_MENTORS = MentorsFreeThen()
 MENTORS = PagedList(Mentor, NEWEST_FIRST, mentors_query)
 FOUND_MENTORS = PagedList(FoundMentor, MOST_RELEVANT_FIRST, found_mentors_query)
 _SORTED: dict[MentorSort, PagedList[Any]] = {

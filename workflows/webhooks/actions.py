@@ -324,14 +324,14 @@ def rotate_secret(
     return chosen
 
 
-def checked_event_types(event_types: Sequence[str]) -> list[str]:
+def checked_event_types(event_types: Sequence[str], field: str = "eventTypes") -> list[str]:
     """The names, each once: of events, families such as `session.*`, or `*`; raises Invalid for others, or none."""
     known = announced_types()
     wanted = {*known, *(name.partition(".")[0] + ".*" for name in known), "*"}
     unknown = sorted(set(event_types) - wanted)
     if unknown or not event_types:
         reasons = [f"unknown event type {name}" for name in unknown] or ["must name at least one event type"]
-        raise Invalid("These are no event types to listen for.", details={"eventTypes": reasons})
+        raise Invalid("These are no event types to listen for.", details={field: reasons})
     return list(dict.fromkeys(event_types))
 
 

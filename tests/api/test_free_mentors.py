@@ -1,0 +1,122 @@
+"""Mentors who have a free time: exactly those who have slots there, each with the first of these."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from random import Random
+from typing import Any
+from urllib.parse import urlencode
+
+import pytest
+
+from tests import factories
+from tests.api.conftest import Cast, Headers
+from tests.application import World, as_mentor
+from tests.statements import statements_of
+from workflows.accounts.records import Mentor
+
+DAY = timedelta(days=1)
+
+
+def get(world: World, path: str, headers: Headers, **query: Any) -> Any:
+    answer = world.client.get(f"{path}?{urlencode(query)}", headers=headers)
+    assert answer.status_code == 200, answer.json
+    return answer.json
+
+
+def everyone(world: World, headers: Headers, **query: Any) -> list[dict[str, Any]]:
+    """The items of all pages."""
+    found: list[dict[str, Any]] = []
+    page = get(world, "/mentors", headers, **query)
+    found += page["items"]
+    while page["nextCursor"]:
+        page = get(world, "/mentors", headers, **query, cursor=page["nextCursor"])
+        found += page["items"]
+    return found
+
+
+def mentors_with_random_calendars(world: World, cast: Cast, random: Random, count: int) -> list[Mentor]:
+    made = []
+    with world.engine.begin() as db:
+        for _ in range(count):
+            mentor = factories.make_mentor(db)
+            made.append(mentor)
+            for minutes in random.sample([30, 60, 90], random.randint(0, 2)):
+                listing = factories.make_listing(
+                    db, mentor, duration_minutes=minutes, min_notice_minutes=random.choice([0, 2700]), buffer_minutes=10
+                )
+                start = factories.this_hour() + timedelta(days=2, hours=random.randint(0, 40))
+                mentee = random.choice([cast.mentee, cast.stranger])
+                booking = factories.make_booking(db, listing=listing, mentee=mentee, start_time=start)
+                if random.random() < 0.3:
+                    factories.accept_booking(db, booking)
+    for mentor in random.sample(made, count // 2):
+        hours = {
+            "timeZone": random.choice(["UTC", "Europe/Berlin", "Asia/Kathmandu"]),
+            "hours": [{"weekday": day, "startTime": "09:00", "endTime": "11:30"} for day in random.sample(range(7), 3)],
+        }
+        answer = world.client.put(f"/mentors/{mentor.id}/hours", headers=as_mentor(mentor), json=hours)
+        assert answer.status_code == 200
+    return made
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("duration", [None, 60])
+def test_who_is_free_has_slots_and_the_first_equals(world: World, cast: Cast, seed: int, duration: int | None) -> None:
+    random = Random(seed)
+    mentors = mentors_with_random_calendars(world, cast, random, 12)
+    start = factories.this_hour() + timedelta(days=2, hours=random.randint(0, 30), minutes=random.choice([0, 7]))
+    end = start + timedelta(hours=random.choice([1, 6, 30]))
+    of_duration = {} if duration is None else {"durationMinutes": duration}
+    stretch = {"freeFrom": start.isoformat(), "freeTo": end.isoformat(), **of_duration, "limit": 5}
+    found = {each["id"]: each["nextSlot"] for each in everyone(world, cast.as_mentee, **stretch)}
+    expected = {}
+    for mentor in [*mentors, cast.mentor, cast.other_mentor]:
+        query = urlencode({"from": start.isoformat(), "to": end.isoformat(), **of_duration})
+        slots = world.client.get(f"/mentors/{mentor.id}/slots?{query}", headers=cast.as_mentee)
+        if slots.status_code == 200 and slots.json["items"]:
+            expected[str(mentor.id)] = (slots.json["items"][0]["startTime"], slots.json["items"][0]["endTime"])
+    assert expected
+    assert {id: (slot["startTime"], slot["endTime"]) for id, slot in found.items()} == expected
+
+
+def test_a_page_is_read_by_a_fixed_number_of_statements(world: World, cast: Cast) -> None:
+    start = factories.this_hour() + DAY
+    query = {"freeFrom": start.isoformat(), "freeTo": (start + DAY).isoformat(), "include": "listings,nextSlot"}
+    seen = []
+    for count in (1, 6):
+        mentors_with_random_calendars(world, cast, Random(count), count)
+        with statements_of(world.engine) as made:
+            get(world, "/mentors", cast.as_mentee, **query)
+        seen.append(len(made.statements))
+    assert seen[0] == seen[1] <= 8
+
+
+def test_listings_and_slots_come_along_where_they_are_asked_for(world: World, cast: Cast) -> None:
+    (plain,) = [each for each in get(world, "/mentors", cast.as_mentee)["items"] if each["id"] == str(cast.mentor.id)]
+    assert not plain.keys() & {"listings", "nextSlot"}
+    items = get(world, "/mentors", cast.as_mentee, include="listings,nextSlot", sort="rating")["items"]
+    more = {each["id"]: each for each in items}
+    (listed,) = more[str(cast.mentor.id)]["listings"]
+    assert listed == world.client.get(f"/listings/{cast.listing.id}", headers=cast.as_mentee).json
+    assert more[str(cast.mentor.id)]["nextSlot"]["listingId"] == str(cast.listing.id)
+    assert (more[str(cast.other_mentor.id)]["listings"], more[str(cast.other_mentor.id)]["nextSlot"]) == ([], None)
+    only = get(world, "/mentors", cast.as_mentee, include="listings", q="grace")["items"]
+    assert only
+    assert not any("nextSlot" in each for each in only)
+
+
+@pytest.mark.parametrize(
+    ("query", "field"),
+    [
+        ({"freeFrom": "2030-05-04T09:00:00Z"}, "freeTo"),
+        ({"freeTo": "2030-05-04T09:00:00Z"}, "freeFrom"),
+        ({"freeFrom": "2030-05-04T09:00:00Z", "freeTo": "2030-05-04T09:00:00Z"}, "to"),
+        ({"freeFrom": "2030-05-04T09:00:00Z", "freeTo": "2031-05-04T09:00:00Z"}, "to"),
+        ({"freeFrom": "2030-05-04T09:00:00Z", "freeTo": "2030-05-05T09:00:00Z", "sort": "price"}, "sort"),
+        ({"include": "reviews"}, "include"),
+    ],
+)
+def test_an_unusable_stretch_is_refused(world: World, cast: Cast, query: dict[str, str], field: str) -> None:
+    answer = world.client.get(f"/mentors?{urlencode(query)}", headers=cast.as_mentee)
+    assert (answer.status_code, list(answer.json["details"])) == (400, [field])
