@@ -6,7 +6,7 @@ const BASIC = [
   /\/src\/(api|booking)\//,
   /\/src\/i18n\/(en|language|money|plural|time)\.ts$/,
   /\/src\/core\/(store|telemetry)\.ts$/,
-  /\/src\/ui\/(view\.ts|styles\.css)/,
+  /\/src\/ui\/(view\.ts|form\.ts|styles\.css)/,
   /\/src\/element\/(element|names|run)\.ts$/,
   /\/src\/session-booking\.ts$/,
   /\/node_modules\/(lit|lit-html|lit-element|@lit\/reactive-element)\/(?!.*directive)/,

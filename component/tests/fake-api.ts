@@ -66,6 +66,7 @@ export function beginAtNow(): void {
   beforeEach(() => {
     vi.useFakeTimers({ now: NOW });
     sessionStorage.clear();
+    localStorage.clear();
   });
   afterEach(() => {
     vi.useRealTimers();
@@ -156,8 +157,10 @@ export function makeClient(options: Partial<TokenOptions> = {}): Client {
 }
 
 export const LAZY: LazyParts = {
+  form: () => import("../src/parts/form/form.js"),
   course: () => import("../src/parts/course/course.js"),
   following: () => import("../src/parts/following/following.js"),
+  moving: () => import("../src/parts/moving/moving.js"),
 };
 
 export interface Started {
@@ -173,7 +176,7 @@ export interface Started {
 export async function startFlow(changes: Partial<Options> = {}, client = makeClient()): Promise<Started> {
   const store = new Store(initialState("Europe/Berlin", "2030-05-01"));
   const events: [string, unknown][] = [];
-  const options = { mentorId: "m1", listingId: null, courseId: null, optimistic: false, ...changes } as Options;
+  const options = { mentorId: "m1", listingId: null, courseId: null, optimistic: false, locale: "en", onPay: null, payUrl: null, ...changes } as Options;
   const ended = new AbortController();
   const context: FlowContext = {
     client,
@@ -185,6 +188,7 @@ export async function startFlow(changes: Partial<Options> = {}, client = makeCli
     lazy: LAZY,
     enhanced: null,
     realtime: null,
+    form: await LAZY.form(),
     course: null,
     emit: (name, detail) => events.push([name, detail]),
   };

@@ -49,7 +49,7 @@ ELSEWHERE = "<!DOCTYPE html><title>Elsewhere</title><h1>Elsewhere</h1>"
 SCRIPT = """
 const element = document.querySelector("main > h1 + *");
 window.told = [];
-for (const name of ["booked", "requested", "started", "completed", "cancelled", "failed", "signin"]) {
+for (const name of ["booked", "requested", "unpaid", "started", "completed", "cancelled", "failed", "signin"]) {
   element.addEventListener(name, ({ detail }) => {
     told.push([name, detail.session?.id ?? detail.booking?.id ?? detail.error?.code ?? null]);
   });

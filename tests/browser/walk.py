@@ -60,6 +60,14 @@ def booking_states(visit: Visit, **attributes: str) -> Iterator[str]:
     expect(page.locator(".outcome.success")).to_be_visible()
     visit.told("onSuccess")
     yield "booked"
+    stage.as_mentor.patch(f"/listings/{stage.instant.id}", {"payment": "before"})
+    visit.open(stage.instant, **attributes)
+    visit.show_day(other.date())
+    visit.slot(stage.slots()[2]).click()
+    expect(page.locator(".hold[role=timer]")).to_be_visible()
+    visit.primary.click()
+    expect(page.locator("[data-action=pay]")).to_be_visible()
+    yield "unpaid"
 
 
 def session_states(visit: Visit, **attributes: str) -> Iterator[str]:

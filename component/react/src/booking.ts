@@ -14,7 +14,7 @@ const useElementEffect = typeof document === "undefined" ? useEffect : useLayout
 /** Books sessions, and shows them, in the variant that is given. */
 export const UnifiedSessionBooking = forwardRef<SessionBookingElement, UnifiedSessionBookingProps>(
   function UnifiedSessionBooking(props, ref) {
-    const { children, onLoadError: _, token, sessionActions, onSuccess, words, ...rest } = props;
+    const { children, onLoadError: _, token, sessionActions, onSuccess, onPay, words, ...rest } = props;
     const element = useRef<SessionBookingElement>(null);
     const latest = useRef(props);
     // One for all renders, those of strict mode included: another one restarts the element.
@@ -26,6 +26,7 @@ export const UnifiedSessionBooking = forwardRef<SessionBookingElement, UnifiedSe
       if (!element.current) return;
       element.current.sessionActions = sessionActions ?? null;
       element.current.onSuccess = onSuccess ?? null;
+      element.current.onPay = onPay ?? null;
       if (contentOf(element.current.words) !== contentOf(words)) element.current.words = words ?? null;
     });
 

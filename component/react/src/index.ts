@@ -9,6 +9,7 @@ export type {
   Booking,
   CancellationType,
   Completion,
+  Payment,
   Session,
   SessionActions,
   SessionBookingEvents,

@@ -1,7 +1,7 @@
 /** The props of the components, and how each reaches the element. */
 
 import type { HTMLAttributes } from "react";
-import type { OwnWords, Session, SessionActions, SessionBookingEvents, TokenProvider, Variant } from "../../src/public/index.js";
+import type { OwnWords, Payment, Session, SessionActions, SessionBookingEvents, TokenProvider, Variant } from "../../src/public/index.js";
 
 /** Props that the element is given; the element's own documentation describes each. */
 export interface BookingOptions {
@@ -15,6 +15,7 @@ export interface BookingOptions {
   tokenUrl?: string | null;
   publishableKey?: string | null;
   signInUrl?: string | null;
+  payUrl?: string | null;
   /** The API's address, from which the element's script is loaded; without it, the page has the script tag. */
   api?: string | null;
   streamsUrl?: string | null;
@@ -28,6 +29,7 @@ export interface BookingOptions {
   token?: TokenProvider | null;
   sessionActions?: SessionActions | null;
   onSuccess?: ((session: Session) => void) | null;
+  onPay?: ((payment: Payment) => unknown) | null;
   words?: OwnWords | null;
 }
 
@@ -37,6 +39,8 @@ type Handler<Name extends keyof SessionBookingEvents> = (event: CustomEvent<Sess
 export interface BookingHandlers {
   onBooked?: Handler<"booked">;
   onRequested?: Handler<"requested">;
+  onUnpaid?: Handler<"unpaid">;
+  onRescheduled?: Handler<"rescheduled">;
   onStarted?: Handler<"started">;
   onCompleted?: Handler<"completed">;
   onCancelled?: Handler<"cancelled">;
@@ -76,6 +80,7 @@ export const ATTRIBUTES = {
   tokenUrl: "token-url",
   publishableKey: "publishable-key",
   signInUrl: "sign-in-url",
+  payUrl: "pay-url",
   api: "api",
   streamsUrl: "streams-url",
   timeZone: "time-zone",
@@ -90,6 +95,8 @@ export const ATTRIBUTES = {
 export const EVENTS = {
   onBooked: "booked",
   onRequested: "requested",
+  onUnpaid: "unpaid",
+  onRescheduled: "rescheduled",
   onStarted: "started",
   onCompleted: "completed",
   onCancelled: "cancelled",

@@ -16,7 +16,17 @@ export interface Terms {
 
 export type Mentor = Schemas["MentorProfile"];
 /** The API gives both numbers of a policy, which its document takes for optional. */
-export type Listing = Omit<Schemas["Listing"], "cancellation"> & Terms;
+export type Listing = Omit<Schemas["Listing"], "cancellation"> & Terms & { questions?: Question[] };
+/** Asked of who books. `choices` are those of the kind `choice`. */
+export interface Question {
+  id: string;
+  label: string;
+  kind: "text" | "choice" | "yes_no";
+  choices?: string[] | null;
+  required: boolean;
+}
+/** By the question's id, as they were entered: `yes` or `no` to a question of that kind. */
+export type Answers = Readonly<Record<string, string>>;
 export type Course = Schemas["Course"];
 export type Product = Schemas["Product"];
 export type SupportOptions = Schemas["SupportOptions"];
@@ -30,7 +40,15 @@ export type RefusalReason = RefusedSlot["reason"];
 export type Hold = Schemas["Hold"];
 export type BookingRules = Schemas["BookingRules"];
 
-export type Booking = Schemas["Booking"];
+export type Booking = Schemas["Booking"] & { reschedule?: ReschedulePolicy };
+/** How the parties move a session: at once until some hours before it, by agreement, or not. */
+export interface ReschedulePolicy {
+  mode: "free" | "by_agreement" | "off";
+  windowHours: number;
+  maxTimes: number;
+}
+/** What a person owes for a booking, a series, a seat or a bundle that is paid before it is given. */
+export type Payment = Schemas["Payment"];
 /** How often a booking is repeated: by `count`, the first included, or `until` a date. */
 export type Recurrence = Schemas["NewRecurrence"];
 export type Series = Schemas["Series"];
@@ -59,12 +77,28 @@ export interface SessionCancellation extends Pick<CancellationQuote, "cancelledB
   waivedAt: string | null;
 }
 
-export type Session = Omit<Schemas["Session"], "cancellation"> & { cancellation: SessionCancellation | null };
+/** Another time of a session, which the other party may accept until `expiresAt`. */
+export interface Proposal {
+  id: string;
+  startTime: string;
+  proposedBy: "mentee" | "mentor" | "operator";
+  reason?: string | null;
+  expiresAt: string;
+  status: "open" | "accepted" | "declined" | "expired" | "withdrawn";
+}
+
+export type Session = Omit<Schemas["Session"], "cancellation" | "proposal"> & {
+  cancellation: SessionCancellation | null;
+  rescheduleCount?: number;
+  /** The open one. */
+  proposal?: Proposal | null;
+};
 
 /** A booking that several mentees share, with the caller's own place in it. */
 export type GroupSession = Omit<Schemas["GroupSessionItem"], "cancellationPolicy"> & {
   /** Null: participants cannot leave. */
   cancellationPolicy: CancellationPolicy | null;
+  questions?: Question[];
 };
 /** The caller's place in the waiting list of a group; `offer` is a place that is kept for them. */
 export type WaitlistEntry = Schemas["WaitlistEntry"];

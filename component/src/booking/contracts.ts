@@ -3,14 +3,14 @@
 import type { LitElement, TemplateResult, nothing } from "lit";
 import type { Client } from "../api/client.js";
 import type { ApiError } from "../api/errors.js";
-import type { Booking, GroupSession, Recurrence, Series, Session, Slot } from "../api/types.js";
+import type { Answers, Booking, GroupSession, Payment, Question, Series, Session, Slot } from "../api/types.js";
 import type { SessionBookingEvents } from "../core/events.js";
 import type { SessionActions, Variant } from "../core/page.js";
 import type { Store } from "../core/store.js";
 import type { Telemetry } from "../core/telemetry.js";
 import type { Shown, Words } from "../i18n/language.js";
 import type { Saved, SentRequest } from "./saved.js";
-import type { BookingState, Form, Offer, Payment, Submission } from "./state.js";
+import type { BookingState, FieldErrors, Form, Offer, PaymentChoice, Submission } from "./state.js";
 
 export type Rendered = TemplateResult | typeof nothing;
 
@@ -29,6 +29,9 @@ export interface Options {
   readonly sessionActions: SessionActions | null;
   /** The streams' address where it is another one than the API's. */
   readonly streamsUrl: string | null;
+  /** The page's own way to the payment page, and its address. */
+  readonly onPay: ((payment: Payment) => unknown) | null;
+  readonly payUrl: string | null;
   /** Where people sign in. */
   readonly signInUrl: string | null;
   /** A BCP 47 tag for Intl. */
@@ -50,6 +53,8 @@ export interface FlowContext {
   readonly realtime: RealtimePart | null;
   /** The enhanced part, once it is there: the stream of sessions tells it of changes. */
   readonly enhanced: EnhancedPart | null;
+  /** The part of the form, once it is there. */
+  readonly form: FormPart | null;
   /** The part of courses, once one is booked. */
   course: CoursePart | null;
   /** Dispatches one of the element's events, bubbling and composed. */
@@ -101,7 +106,7 @@ export interface BookingActions {
   /** Asks for the chosen time again, after its hold has ended. */
   holdAgain(): void;
   fillIn(form: Partial<Form>): void;
-  choosePayment(payment: Payment): void;
+  choosePayment(payment: PaymentChoice): void;
   /** A person wants to sign in: the page may open its own sign-in, each time. */
   signIn(): void;
   /** Sends the form. A second call while it is being sent does nothing. */
@@ -129,8 +134,59 @@ export interface BookingActions {
 
 /** Imports of what the booking needs later. */
 export interface LazyParts {
+  form(): Promise<FormPart>;
   course(): Promise<CoursePart>;
   following(): Promise<FollowingModule>;
+  moving(): Promise<MovingModule>;
+}
+
+/** `parts/moving`: imported where a session is moved, or somebody has proposed it. */
+export interface MovingModule {
+  Moving: new (context: PartContext) => MovingPart;
+}
+
+export interface MovingPart {
+  /** The choice of another time. */
+  renderDialog(moved: MovedSession): TemplateResult;
+  /** The open proposal, with its answers. */
+  renderProposal(moved: MovedSession): Rendered;
+}
+
+/** A session that is shown, as the part that moves it needs it. */
+export interface MovedSession {
+  session: Session;
+  booking: Booking | null;
+  role: "mentee" | "mentor" | "operator" | null;
+  /** Whether the visitor moves it without the other party. */
+  isAtOnce: boolean;
+  mayAct: boolean;
+  isBusy: boolean;
+  /** Why the last thing could not be done. */
+  error: Rendered;
+  /** Sends a change to a path below the session's, and says that it is done; or gives why it was refused. */
+  send(path: string, body: object, done: string): Promise<ApiError | null>;
+  close(): void;
+}
+
+/** `parts/form`: imported as soon as free times are shown. */
+export interface FormPart {
+  /** What is being booked, and the fields that go with it. */
+  renderForm(view: View): TemplateResult;
+  /** The outcome of what was sent. */
+  renderResult(view: View): TemplateResult;
+  renderQuestions(shown: Shown, asked: Asked): Rendered;
+  missingAnswers(shown: Shown, questions: readonly Question[], answers: Answers): FieldErrors | null;
+  answersIn(questions: readonly Question[], answers: Answers): object;
+}
+
+/** Questions with what was entered up to now. */
+export interface Asked {
+  questions: readonly Question[];
+  answers: Answers;
+  errors: FieldErrors;
+  /** Tells apart the fields of several forms. */
+  prefix: string;
+  answer(id: string, value: string): void;
 }
 
 /** `parts/course`: imported where a course is booked. */
@@ -155,7 +211,14 @@ export interface CoursePart {
 /** `parts/following`: imported where a booking has no session yet, or one without an answer is looked for. */
 export interface FollowingModule {
   Following: new (context: FlowContext, followed: Followed) => FollowingPart;
+  Paying: new (context: FlowContext, look: () => unknown) => PayingPart;
   findBooking(client: Client, request: SentRequest, signal: AbortSignal): Promise<Booking | null>;
+}
+
+/** What is due until when, and the way to the payment page. */
+export interface PayingPart {
+  readonly store: Pick<Store<object>, "subscribe">;
+  render(view: Shown & { zone: string }, payment: Payment, others?: unknown): TemplateResult;
 }
 
 export interface FollowingPart {
@@ -167,10 +230,10 @@ export interface FollowingPart {
   follow(bookingId?: string | null): Promise<void>;
   /** The actions on the booking; `others` are the actions of every result. */
   render(view: View, others: TemplateResult): Rendered;
-  /** The result's hint while a session is being created. */
+  /** The result's hint while a session is being created, and once it was paid. */
   hint(submission: Submission, locale: string): string | undefined;
-  /** The result of a request that was declined, withdrawn or not decided in time. */
-  closed(booking: Booking, locale: string): Outcome;
+  /** The result of a booking that awaits its payment, or that was declined, withdrawn, not decided or not paid in time. */
+  outcome(booking: Booking, locale: string): Outcome;
   stop(): void;
 }
 
@@ -214,8 +277,8 @@ export interface Extras {
 export interface SeriesPart {
   /** The fields of a series, in the form. */
   render(): Rendered;
-  /** The series that the fields describe, for the request's body; null for a single session. */
-  recurrence(): Recurrence | null;
+  /** What the request has of the series; nothing for a single session. */
+  body(): object;
   /** How many sessions they make, as far as is known: dates that are not free are left out. */
   sessions(): number;
   /** Whether the fields have something wrong, which they say themselves. */

@@ -1,16 +1,16 @@
 /** Actions of people that change the state: load, choose, fill in, send. Views call these alone. */
 
 import { ApiError } from "../api/errors.js";
-import type { Booking, Session, Slot } from "../api/types.js";
+import type { Booking, Listing, Session, Slot } from "../api/types.js";
 import { SlotsLoader } from "./calendar/loader.js";
 import { startOf } from "./calendar/slots.js";
 import { addMonths, dayOf } from "../i18n/time.js";
 import type { BookingActions, FlowContext, FollowingPart } from "./contracts.js";
 import { HoldKeeper, LOST_CODES } from "./hold.js";
 import { loadOffers, offeredListings } from "./offers.js";
-import { chosenListing, chosenOffer, fieldErrorsFrom, shownTerms, withTerms } from "./request.js";
-import { isAwaited, isSubmitting, type Form, type Payment } from "./state.js";
-import { SavedBooking, type Saved } from "./saved.js";
+import { chosenListing, chosenOffer, chosenQuestions, fieldErrorsFrom, shownTerms, withListing, withTerms } from "./request.js";
+import { answerField, isAwaited, isSubmitting, type FieldErrors, type Form, type PaymentChoice } from "./state.js";
+import { SavedBooking, subjectOf, type Saved } from "./saved.js";
 import { Submitter } from "./submit.js";
 
 /** Slots older than this are read again when the page is looked at. */
@@ -26,7 +26,7 @@ export class BookingFlow implements BookingActions {
   readonly shown = new Promise<void>((resolve) => (this.#isShown = resolve));
 
   constructor(private readonly context: FlowContext) {
-    const { client, store, options } = context;
+    const { client, store } = context;
     this.#slots = new SlotsLoader(client, store, context.signal);
     this.#hold = new HoldKeeper(
       context,
@@ -35,7 +35,7 @@ export class BookingFlow implements BookingActions {
       // A booking that is being sent has its own answer.
       (error) => isSubmitting(store.state) || this.#termsChanged(error),
     );
-    this.#saved = new SavedBooking(client.base, [options.mentorId, options.courseId, options.listingId].join(","));
+    this.#saved = new SavedBooking(subjectOf(context));
     this.#submitter = new Submitter(
       context,
       this.#saved,
@@ -200,7 +200,7 @@ export class BookingFlow implements BookingActions {
     this.#submitter.save();
   }
 
-  choosePayment(payment: Payment): void {
+  choosePayment(payment: PaymentChoice): void {
     this.context.store.update({ payment });
     this.#submitter.save();
   }
@@ -212,13 +212,18 @@ export class BookingFlow implements BookingActions {
   // --- Sending ---
 
   async submit(): Promise<void> {
-    const { enhanced, store, words } = this.context;
+    const { enhanced, form, options, store, words } = this.context;
     const { needsSignIn, submission, slot } = store.state;
     if (needsSignIn && submission.kind !== "refused") return this.signIn();
     if (submission.kind === "sending" || !slot || !chosenOffer(store.state)) return;
     // The listing was withdrawn while the booking waited for a connection: no other one is booked instead.
     if (!chosenListing(store.state)) return this.#refused(new ApiError(404, "not_found"));
-    if (!store.state.form.title.trim()) return store.update({ fieldErrors: { title: [words.form.titleMissing] } });
+    const { title, answers = {} } = store.state.form;
+    const fieldErrors: FieldErrors = {
+      ...(!title.trim() && { title: [words.form.titleMissing] }),
+      ...form?.missingAnswers({ words, locale: options.locale }, chosenQuestions(store.state), answers),
+    };
+    if (Object.keys(fieldErrors).length) return store.update({ fieldErrors });
     // The focus goes to the field that is wrong.
     if (enhanced?.extras?.series.hasMistake()) return store.update({ fieldErrors: {} });
     await this.#submitter.submit();
@@ -285,8 +290,17 @@ export class BookingFlow implements BookingActions {
     if (error.presentTerms) return this.#termsChanged(error);
     const fieldErrors = error.code === "invalid_request" ? fieldErrorsFrom(error.details, words.reason) : {};
     const isField = Object.keys(fieldErrors).length > 0;
+    // The mentor may ask something else by now.
+    if (Object.keys(fieldErrors).some((name) => name.startsWith(answerField("")))) void this.#readListing();
     store.update({ submission: isField ? { kind: "none" } : { kind: "refused", error }, fieldErrors });
     if (error.status === 401) this.#requireSignIn();
+  }
+
+  async #readListing(): Promise<void> {
+    const { client, signal, store } = this.context;
+    const path = `/listings/${chosenListing(store.state)?.id}`;
+    const present = await client.get<Listing>(path, {}, { open: true, signal }).catch(() => null);
+    if (present) store.update(withListing(store.state, present));
   }
 
   /** Shows the present terms of what is chosen, and asks again: nothing has been booked by those that were shown. */
@@ -340,11 +354,12 @@ export class BookingFlow implements BookingActions {
       if (subject !== userId || store.state.slot) return;
     }
     const isGone = saved.listingId !== (store.state.listing?.id ?? null);
-    const isOver = (isGone || startOf(slot) <= Date.now()) && !request;
+    const isPast = startOf(slot) <= Date.now();
+    if (saved.bookingId && !isPast && client.tokens.canSignIn) return void this.#submitter.follow(saved.bookingId);
+    const isOver = (isGone || isPast || saved.bookingId) && !request;
     if (!client.tokens.canSignIn || isOver || saved.durationMinutes !== store.state.durationMinutes) {
       return this.#saved.clear();
     }
-    if (saved.bookingId) return void this.#submitter.follow(saved.bookingId);
     store.update({ slot, form, slotMentorId });
     if (request && (await this.#submitter.resume(request))) {
       const { submission } = store.state;

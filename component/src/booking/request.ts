@@ -1,7 +1,7 @@
 /** The request that books what was chosen, and its answer in one shape. */
 
 import type { ApiError } from "../api/errors.js";
-import type { Booked, Booking, Listing, Money, Recurrence, Terms } from "../api/types.js";
+import type { Booked, Booking, Listing, Money, Question, Terms } from "../api/types.js";
 import type { Words } from "../i18n/language.js";
 import type { CoursePart } from "./contracts.js";
 import type { BookingState, FieldErrors, Offer } from "./state.js";
@@ -18,6 +18,11 @@ export function chosenListing(state: BookingState): Listing | null {
   if (!state.course) return state.listing;
   const listings = chosenOffer(state)?.listings ?? [];
   return listings.find((listing) => listing.durationMinutes === state.durationMinutes) ?? null;
+}
+
+/** The questions of what is chosen. */
+export function chosenQuestions(state: BookingState): readonly Question[] {
+  return chosenListing(state)?.questions ?? [];
 }
 
 /** The booking's price; null where a credit pays, or nothing is chosen that pays. */
@@ -37,29 +42,32 @@ export function shownTerms(state: BookingState, price = chosenPrice(state)): obj
 
 /** The change of state by which the present terms replace the ones shown. */
 export function withTerms(state: BookingState, terms: Partial<Terms>): Partial<BookingState> {
-  const { course, payment } = state;
-  if (terms.price && course) {
+  const { payment } = state;
+  if (terms.price && state.course) {
     if (payment?.kind !== "product") return {};
     const product = { ...payment.product, price: terms.price };
     const products = state.products.map((each) => (each.id === product.id ? product : each));
     return { payment: { kind: "product", product }, products };
   }
   const listing = chosenListing(state);
-  const present = listing && { ...listing, ...terms };
-  const offers = state.offers.map((offer) => ({
-    ...offer,
-    listings: offer.listings.map((each) => (present && each.id === present.id ? present : each)),
-  }));
-  return { offers, ...(!course && { listing: present }) };
+  return listing ? withListing(state, { ...listing, ...terms }) : {};
 }
 
-/** The request that books the chosen slot. */
-export function bookingRequest(
-  state: BookingState,
-  course: CoursePart | null,
-  recurrence: Recurrence | null,
-  key: string,
-): SentRequest {
+/** The change of state by which a listing is replaced by the present one. */
+export function withListing({ course, listing, offers }: BookingState, present: Listing): Partial<BookingState> {
+  const presentOf = (each: Listing): Listing => (each.id === present.id ? present : each);
+  return {
+    offers: offers.map((offer) => ({ ...offer, listings: offer.listings.map(presentOf) })),
+    ...(!course && listing && { listing: presentOf(listing) }),
+  };
+}
+
+/**
+ * The request that books the chosen slot.
+ *
+ * @param more what parts of the form add to it.
+ */
+export function bookingRequest(state: BookingState, course: CoursePart | null, more: object, key: string): SentRequest {
   const { durationMinutes, form, slot } = state;
   const offer = chosenOffer(state) as Offer;
   const startTime = slot?.startTime;
@@ -70,7 +78,7 @@ export function bookingRequest(
     listingId: chosenListing(state)?.id,
     durationMinutes,
     title,
-    ...(recurrence && { recurrence, timeZone: state.zone }),
+    ...more,
     ...shownTerms(state),
   };
   const send = (path: string, body: object): SentRequest => ({ path, key, body: JSON.stringify(body), sentAt: Date.now() });
@@ -92,7 +100,7 @@ export function bookedFrom(answer: Booked | (Booking & { series?: Booked["series
 export function fieldErrorsFrom(details: ApiError["details"], say: Words["reason"]): FieldErrors {
   const errors: FieldErrors = {};
   for (const [name, reasons] of Object.entries(details)) {
-    const field = FIELDS[name.split(".")[0] ?? ""] ?? "other";
+    const field = FIELDS[name.split(".")[0] ?? ""] ?? (name.startsWith("answers.") ? (name as keyof FieldErrors) : "other");
     const shown = reasons.map((reason) => (field === "other" && say(reason) === reason ? `${name}: ` : "") + say(reason));
     errors[field] = [...(errors[field] ?? []), ...shown];
   }

@@ -1,4 +1,4 @@
-/** Survives a reload in this tab: the chosen slot, the form, and the request that may have been sent. */
+/** Survives a reload in this tab, and the payment page in any: the chosen slot, the form, and the request that may have been sent. */
 
 import type { Slot } from "../api/types.js";
 import type { Form } from "./state.js";
@@ -22,10 +22,17 @@ export interface Saved {
   form: Form;
   /** Set from the moment at which it is sent first until its answer has come. */
   request: SentRequest | null;
-  /** A request that the mentor has not decided, or an accepted booking whose session is not there yet. */
+  /** A request that the mentor has not decided, or a booking that is not paid, or whose session is not there yet. */
   bookingId: string | null;
   /** The person who was signed in, by `sub` of the token; null where that was not known. */
   userId: string | null;
+}
+
+type Subject = Record<"mentorId" | "courseId" | "listingId", string | null>;
+
+/** The component's API and what it books: what was kept for another one is not shown. */
+export function subjectOf({ client, options }: { client: { base: string }; options: Subject }): string {
+  return [client.base, options.mentorId, options.courseId, options.listingId].join(" ");
 }
 
 /** The places of the elements of this page. */
@@ -35,10 +42,12 @@ const places = new Set<string>();
 export class SavedBooking {
   readonly #name: string;
   #isReleased = false;
+  /** Whether other tabs find it, too. */
+  #isShared = false;
 
   /** Of several elements that book the same, each has a place of its own, in the order in which they are made. */
-  constructor(base: string, subject: string) {
-    const name = `tutelage-booking:${base}:${subject}`;
+  constructor(subject: string) {
+    const name = `tutelage-booking:${subject}`;
     let place = name;
     for (let number = 2; places.has(place); number++) place = `${name}:${number}`;
     places.add((this.#name = place));
@@ -51,15 +60,39 @@ export class SavedBooking {
   }
 
   read(): Saved | null {
-    return attempt(() => JSON.parse(sessionStorage.getItem(this.#name) ?? "null") as Saved | null) ?? null;
+    const own = attempt(() => sessionStorage.getItem(this.#name));
+    const kept = own ?? attempt(() => localStorage.getItem(this.#name)) ?? null;
+    this.#isShared = !own && kept !== null;
+    return attempt(() => JSON.parse(kept ?? "null") as Saved | null) ?? null;
   }
 
-  write(saved: Saved): void {
-    if (!this.#isReleased) attempt(() => sessionStorage.setItem(this.#name, JSON.stringify(saved)));
+  /**
+   * @param isShared whether it is kept for other tabs and later visits, too: the payment page may lead into another tab.
+   *   Of a person who is not known, it is not; nor is what they wrote.
+   */
+  write(saved: Saved, isShared = false): void {
+    if (this.#isReleased) return;
+    attempt(() => sessionStorage.setItem(this.#name, JSON.stringify(saved)));
+    if (!isShared || !saved.userId) return this.#unshare();
+    this.#isShared = true;
+    attempt(() => localStorage.setItem(this.#name, JSON.stringify({ ...saved, form: { title: "", notes: "" } })));
   }
 
   clear(): void {
-    if (!this.#isReleased) attempt(() => sessionStorage.removeItem(this.#name));
+    if (this.#isReleased) return;
+    attempt(() => sessionStorage.removeItem(this.#name));
+    this.#unshare();
+  }
+
+  /** This tab goes on with something else; a later visit finds what is kept for all. */
+  leave(): void {
+    this.#isShared = false;
+    this.clear();
+  }
+
+  #unshare(): void {
+    if (this.#isShared) attempt(() => localStorage.removeItem(this.#name));
+    this.#isShared = false;
   }
 }
 

@@ -2,7 +2,7 @@
 
 import type { Waiting } from "../api/client.js";
 import type { ApiError } from "../api/errors.js";
-import type { Booking, Bundle, Course, Hold, Listing, Mentor, Product, Series, Session, Slot } from "../api/types.js";
+import type { Answers, Booking, Bundle, Course, Hold, Listing, Mentor, Product, Series, Session, Slot } from "../api/types.js";
 
 /** A mentor whose listings can be chosen from; of a course there may be several. */
 export interface Offer {
@@ -21,10 +21,10 @@ export interface Calendar {
 }
 
 /** Pays for a session of a course; null where the listing has its price. */
-export type Payment = { kind: "product"; product: Product } | { kind: "bundle"; bundle: Bundle };
+export type PaymentChoice = { kind: "product"; product: Product } | { kind: "bundle"; bundle: Bundle };
 
 /** A payment's name in a form. */
-export function keyOf(payment: Payment | null): string | null {
+export function keyOf(payment: PaymentChoice | null): string | null {
   if (!payment) return null;
   return payment.kind === "bundle" ? `bundle:${payment.bundle.id}` : `product:${payment.product.id}`;
 }
@@ -32,10 +32,17 @@ export function keyOf(payment: Payment | null): string | null {
 export interface Form {
   title: string;
   notes: string;
+  /** To the questions of the listing. */
+  answers?: Answers;
+}
+
+/** The field of a question, as the API names it. */
+export function answerField(id: string): `answers.${string}` {
+  return `answers.${id}`;
 }
 
 /** Reasons by the form's fields; `other` is for fields that the form does not show. */
-export type FieldErrors = Partial<Record<keyof Form | "recurrence" | "other", string[]>>;
+export type FieldErrors = Partial<Record<"title" | "notes" | "recurrence" | "other" | ReturnType<typeof answerField>, string[]>>;
 
 export type HoldState =
   | { kind: "none" }
@@ -55,10 +62,10 @@ export type Submission =
   | { kind: "queued" }
   /** Accepted; the session is being created, which takes longer than usual where `isLate`. */
   | { kind: "pending"; booking: Booking; series?: Series; isLate?: boolean }
-  /** The mentor decides. `withdrawal`: the request is being withdrawn, or why it could not be. */
-  | { kind: "requested"; booking: Booking; series?: Series; withdrawal?: "sending" | ApiError | undefined }
+  /** The mentor decides, or a payment is awaited. `withdrawal`: it is being withdrawn, or why it could not be. */
+  | { kind: "requested" | "unpaid"; booking: Booking; series?: Series; withdrawal?: "sending" | ApiError | undefined }
   | { kind: "booked"; booking: Booking; session: Session; series?: Series }
-  /** The mentor declined, the mentee withdrew, or no decision came in time. */
+  /** The mentor declined, the mentee withdrew, or no decision or payment came in time. */
   | { kind: "closed"; booking: Booking }
   | { kind: "refused"; error: ApiError };
 
@@ -86,7 +93,7 @@ export interface BookingState {
   /** Of a course: whom of those who are free at the chosen time. */
   slotMentorId: string | null;
   hold: HoldState;
-  payment: Payment | null;
+  payment: PaymentChoice | null;
   form: Form;
   fieldErrors: FieldErrors;
   submission: Submission;
@@ -135,9 +142,22 @@ export function screenOf(state: BookingState): Screen {
   return state.slot ? "form" : "choose";
 }
 
+const AWAITED = new Set<Submission["kind"]>(["pending", "requested", "unpaid"]);
+
 /** Whether a booking has been made whose session does not exist yet. */
-export function isAwaited(submission: Submission): submission is Extract<Submission, { kind: "pending" | "requested" }> {
-  return submission.kind === "pending" || submission.kind === "requested";
+export function isAwaited(submission: Submission): submission is Extract<Submission, { kind: "pending" | "requested" | "unpaid" }> {
+  return AWAITED.has(submission.kind);
+}
+
+const KINDS: { readonly [Status in Booking["status"]]?: "requested" | "unpaid" | "pending" } = {
+  draft: "requested",
+  awaiting_payment: "unpaid",
+  accepted: "pending",
+};
+
+/** As what an open booking without a session is shown; undefined of one that is closed. */
+export function kindOf({ status }: Booking): "requested" | "unpaid" | "pending" | undefined {
+  return KINDS[status];
 }
 
 /** Whether a request may be on its way: the form must not be sent again. */

@@ -4,8 +4,8 @@ import { ApiError } from "../api/errors.js";
 import type { Booked, Booking, Session } from "../api/types.js";
 import { withoutOverlap } from "./calendar/slots.js";
 import type { FlowContext, Followed, FollowingModule, FollowingPart } from "./contracts.js";
-import { bookedFrom, bookingRequest } from "./request.js";
-import { isAwaited, keyOf } from "./state.js";
+import { bookedFrom, bookingRequest, chosenQuestions } from "./request.js";
+import { isAwaited, keyOf, kindOf } from "./state.js";
 import type { Saved, SavedBooking, SentRequest } from "./saved.js";
 
 /** Seconds for which the API waits for the session before it answers that it is pending. */
@@ -34,8 +34,9 @@ export class Submitter implements Followed {
 
   /** Sends what is chosen and filled in; with the same bytes and key, where that may have been sent before. */
   async submit(): Promise<void> {
-    const { enhanced, store } = this.context;
-    const wanted = bookingRequest(store.state, this.context.course, enhanced?.extras?.series.recurrence() ?? null, crypto.randomUUID());
+    const { course, enhanced, form, store } = this.context;
+    const more = { ...enhanced?.extras?.series.body(), ...form?.answersIn(chosenQuestions(store.state), store.state.form.answers ?? {}) };
+    const wanted = bookingRequest(store.state, course, more, crypto.randomUUID());
     const known = this.#request;
     const isSame = known?.body === wanted.body && known.path === wanted.path;
     const request = isSame ? known : wanted;
@@ -63,17 +64,19 @@ export class Submitter implements Followed {
     if (this.#request && submission.kind === "queued") await this.#send(this.#request, this.#request, isAsked);
   }
 
-  /** The next choice is another booking than the one that was sent. */
+  /** The next choice is another booking than the one that was sent; one that is not paid is found on a later visit. */
   forget(): void {
+    const { submission } = this.context.store.state;
     this.#request = null;
     this.following?.stop();
-    this.saved.clear();
+    if (submission.kind === "unpaid") this.saved.leave();
+    else this.saved.clear();
   }
 
-  /** Keeps what is chosen and filled in for a reload of the page. */
-  save(bookingId: string | null = null): void {
-    const saved = this.#current(bookingId);
-    if (saved) this.saved.write(saved);
+  /** Keeps what is chosen and filled in, or the booking that was made of it, for a reload of the page. */
+  save(booking: Booking | null = null): void {
+    const saved = this.#current(booking?.id);
+    if (saved) this.saved.write(saved, booking !== null && kindOf(booking) === "unpaid");
   }
 
   /** A session has changed: if it belongs to the booking that is pending or requested, it becomes the result. */
@@ -85,14 +88,16 @@ export class Submitter implements Followed {
     this.#sessionExists({ ...submission, booking, session });
   }
 
-  /** The booking that was requested has changed: decided, withdrawn or expired. */
+  /** The booking that was requested or is unpaid has changed: decided, paid, withdrawn or expired. */
   bookingChanged(booking: Booking): void {
     const { submission } = this.context.store.state;
-    if (submission.kind !== "requested" || booking.id !== submission.booking.id) return;
-    if (booking.status === "accepted") return this.#await({ ...submission, booking, session: null });
-    if (booking.status === "draft") return;
-    this.forget();
+    if (!isAwaited(submission) || booking.id !== submission.booking.id || kindOf(booking) === submission.kind) return;
+    if (kindOf(booking)) {
+      this.save(booking);
+      return this.#await({ ...submission, booking, session: null });
+    }
     this.context.store.update({ submission: { kind: "closed", booking } });
+    this.forget();
   }
 
   /** Follows the booking that is shown until its session exists; or that which was left off before a reload. */
@@ -212,15 +217,18 @@ export class Submitter implements Followed {
     const slots = withoutOverlap(calendar.slots, booking.startTime, booking.endTime, booking.mentorProfileId);
     store.update({ calendar: { ...calendar, slots } });
     if (booked.session) return this.#sessionExists({ ...booked, session: booked.session });
-    this.save(booking.id);
+    this.save(booking);
     this.#await(booked);
     if (booking.status === "draft") emit("requested", booked);
   }
 
   /** Shows a booking whose session does not exist yet, and follows it. */
   #await(booked: Booked): void {
-    const kind = booked.booking.status === "draft" ? "requested" : "pending";
-    this.context.store.update({ submission: { kind, ...shown(booked) } });
+    const { emit, store } = this.context;
+    const { payment } = booked.booking;
+    const kind = kindOf(booked.booking) ?? "pending";
+    store.update({ submission: { kind, ...shown(booked) } });
+    if (kind === "unpaid" && payment) emit("unpaid", { ...shown(booked), session: null, payment });
     void this.follow();
   }
 

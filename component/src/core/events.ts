@@ -1,7 +1,7 @@
 /** The events that the element dispatches; all bubble and cross shadow roots. */
 
 import type { ApiError } from "../api/errors.js";
-import type { Booked, Session } from "../api/types.js";
+import type { Booked, Payment, Session } from "../api/types.js";
 
 /** Details by the event's name. */
 export interface SessionBookingEvents {
@@ -9,6 +9,10 @@ export interface SessionBookingEvents {
   booked: Booked & { session: Session };
   /** A request was sent to the mentor, who decides. */
   requested: Booked;
+  /** A booking or a seat awaits its payment, which is due until its `dueAt`. */
+  unpaid: Booked & { payment: Payment };
+  /** A session has another time, by what was done here. */
+  rescheduled: { session: Session };
   started: { session: Session };
   completed: { session: Session };
   cancelled: { session: Session };

@@ -17,3 +17,8 @@ export class Latest {
     this.#run.abort();
   }
 }
+
+/** Calls back whenever people look at the page again, until the signal. */
+export function whenShown(signal: AbortSignal, work: () => unknown): void {
+  document.addEventListener("visibilitychange", () => document.hidden || work(), { signal });
+}

@@ -1,13 +1,11 @@
 import { LitElement, html, nothing, unsafeCSS, type PropertyDeclaration, type PropertyDeclarations, type PropertyValues, type TemplateResult } from "lit";
 import { delay } from "../api/client.js";
 import type { TokenProvider } from "../api/token.js";
-import type { Session } from "../api/types.js";
+import type { Payment, Session } from "../api/types.js";
 import { initialState, screenOf, type BookingState, type FieldErrors, type Screen } from "../booking/state.js";
 import { renderCalendar, renderSkeleton } from "../booking/calendar/view.js";
 import { renderCard } from "../booking/card.js";
 import type { SessionBookingEvents } from "../core/events.js";
-import { renderForm } from "../booking/form.js";
-import { renderResult } from "../booking/result.js";
 import { variantOf, type SessionActions, type Variant } from "../core/page.js";
 import type { Options, Rendered, View } from "../booking/contracts.js";
 import { Run } from "./run.js";
@@ -47,6 +45,8 @@ function declare(names: string[], options: PropertyDeclaration = {}): PropertyDe
  *
  * @fires {CustomEvent<Booked>} booked - A session exists: booked at once, or a request that was accepted meanwhile.
  * @fires {CustomEvent<Booked>} requested - A request was sent to the mentor, who decides.
+ * @fires {CustomEvent<Booked>} unpaid - A booking or a seat awaits its payment.
+ * @fires {CustomEvent<{session: Session}>} rescheduled - The session was moved to another time.
  * @fires {CustomEvent<{session: Session}>} started - The session was started.
  * @fires {CustomEvent<{session: Session}>} completed - The session was completed.
  * @fires {CustomEvent<{session: Session}>} cancelled - The session was cancelled.
@@ -67,6 +67,7 @@ function declare(names: string[], options: PropertyDeclaration = {}): PropertyDe
  * @csspart root - All that is shown: the frame around it.
  * @csspart session - The view of a session.
  * @csspart status - The status of a session.
+ * @csspart proposal - A proposal to move a session.
  * @csspart history - What has happened to a session.
  * @csspart dialog - The dialogs of a session: complete, cancel, report a no-show, review, answer.
  * @csspart availability - The next free time, in the coach card.
@@ -93,11 +94,11 @@ function declare(names: string[], options: PropertyDeclaration = {}): PropertyDe
 export class SessionBooking extends LitElement {
   static override styles = unsafeCSS(styles);
   static override properties: PropertyDeclarations = {
-    ...declare([...SOURCES, "sessionStatus", "signInUrl", "streamsUrl"]),
+    ...declare([...SOURCES, "sessionStatus", "signInUrl", "payUrl", "streamsUrl"]),
     // Reflected, since styles choose by it: React sets the property.
     ...declare(["theme"], { reflect: true }),
     ...declare(FLAGS, { converter: optionalFlag }),
-    ...declare(["token", "sessionActions", "onSuccess", "words"], { attribute: false }),
+    ...declare(["token", "sessionActions", "onSuccess", "onPay", "words"], { attribute: false }),
     ...declare(["announcement", "run"], { state: true, attribute: false }),
   };
 
@@ -123,6 +124,8 @@ export class SessionBooking extends LitElement {
   publishableKey?: string | null;
   /** Where people sign in: a link where no one is signed in; without it, a button that dispatches `signin`. */
   signInUrl?: string | null;
+  /** The site's payment page, which gets the payment's id as `payment`; without it, the checkout of the API's payment provider. */
+  payUrl?: string | null;
   /** The API's address; by default, where the script came from. */
   api?: string | null;
   /** The address of the live updates, where it is another one than the API's. */
@@ -141,6 +144,8 @@ export class SessionBooking extends LitElement {
   sessionActions?: SessionActions | null;
   /** Called when the session exists, also for a request that is accepted later while the page is open. */
   onSuccess?: ((session: Session) => void) | null;
+  /** Opens the payment page for a booking or seat that awaits its payment; wins over `payUrl`. The component looks again when the promise is resolved. */
+  onPay?: ((payment: Payment) => unknown) | null;
   /** `light`, `dark`, or `auto` for what the system prefers; by default the page's own `color-scheme`. */
   theme?: "light" | "dark" | "auto" | null;
   /** Words of the page that replace the component's own, also for other languages. */
@@ -255,6 +260,8 @@ export class SessionBooking extends LitElement {
     const { run } = this;
     if (!run?.isReady) return "loading";
     const screen = screenOf(run.store.state);
+    // The calendar stays until the part is there.
+    if ((screen === "form" || screen === "result") && !run.form) return "loading";
     if (!run.isNamed && screen !== "failed") return "directory";
     return run.options.sessionId && screen !== "failed" ? "session" : screen;
   }
@@ -262,7 +269,7 @@ export class SessionBooking extends LitElement {
   private renderScreen(screen: Screen | "session" | "directory"): Rendered {
     const { run, state, text } = this;
     if (!run?.isReady) return renderLoading(text);
-    const { course, directory, enhanced, flow, options, realtime } = run;
+    const { course, directory, enhanced, flow, form, options, realtime } = run;
     const connection = realtime?.renderConnection() ?? nothing;
     if (screen === "session") {
       return html`${connection} ${enhanced?.renderSession(options.sessionId ?? "") ?? renderLoading(text)}`;
@@ -286,9 +293,9 @@ export class SessionBooking extends LitElement {
         ${enhanced?.renderGroups() ?? nothing}
         ${renderError()}`;
       case "form":
-        return html`${renderCard(view, state.listing?.id ?? null)} ${connection} ${renderForm(view)}`;
+        return html`${renderCard(view, state.listing?.id ?? null)} ${connection} ${form?.renderForm(view)}`;
       default:
-        return html`${connection} ${renderResult(view)}`;
+        return html`${connection} ${form?.renderResult(view)}`;
     }
   }
 
@@ -365,6 +372,8 @@ export class SessionBooking extends LitElement {
       sessionActions: this.sessionActions ?? null,
       streamsUrl: this.streamsUrl ?? null,
       signInUrl: linkTo(this.signInUrl),
+      payUrl: linkTo(this.payUrl),
+      onPay: this.onPay ?? null,
       locale: localeOf(this),
     };
   }

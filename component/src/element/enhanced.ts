@@ -13,7 +13,6 @@ import { en, loadSessionWords, sentenceLocale, withWords, type SessionWords } fr
 // Both modules that are loaded later need these: here, they are no file and no round trip of their own.
 export { Keys } from "../core/keys.js";
 export { mapSome } from "../core/some.js";
-export { renderPartForm } from "../ui/form.js";
 export { creditText } from "../ui/paid.js";
 
 interface Loaded {

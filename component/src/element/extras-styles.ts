@@ -3,17 +3,6 @@
 import { css } from "lit";
 
 export const extrasStyles = css`
-  .refused ul {
-    margin-block-start: 6px;
-    display: grid;
-    gap: 4px;
-    font-size: 0.92em;
-  }
-  .refused li {
-    display: flex;
-    flex-wrap: wrap;
-    gap: 0 10px;
-  }
   .availability {
     color: var(--success);
     font-weight: 600;

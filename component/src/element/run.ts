@@ -8,7 +8,7 @@ import { BookingFlow } from "../booking/flow.js";
 import { initialState, type BookingState } from "../booking/state.js";
 import type { SessionBookingEvents } from "../core/events.js";
 import { addMonths, dayOf, isZone, localZone } from "../i18n/time.js";
-import type { CoursePart, DirectoryPart, EnhancedPart, LazyParts, Options, PartContext, RealtimePart } from "../booking/contracts.js";
+import type { CoursePart, DirectoryPart, EnhancedPart, FormPart, LazyParts, Options, PartContext, RealtimePart } from "../booking/contracts.js";
 import { Store, renderOn } from "../core/store.js";
 import { Telemetry } from "../core/telemetry.js";
 import { loadWords, type Words } from "../i18n/language.js";
@@ -45,6 +45,7 @@ export class Run implements PartContext {
   readonly telemetry = new Telemetry();
   readonly client: Client;
   readonly flow: BookingFlow;
+  form: FormPart | null = null;
   course: CoursePart | null = null;
   enhanced: EnhancedPart | null = null;
   realtime: RealtimePart | null = null;
@@ -52,8 +53,10 @@ export class Run implements PartContext {
   /** Whether its words are there, and what was asked for first is on its way. */
   isReady = false;
   readonly lazy: LazyParts = {
+    form: () => import("../parts/form/form.js"),
     course: () => import("../parts/course/course.js"),
     following: () => import("../parts/following/following.js"),
+    moving: () => import("../parts/moving/moving.js"),
   };
   readonly #ended = new AbortController();
   readonly #subject: Pick<Options, "mentorId" | "listingId" | "courseId" | "sessionId" | "locale">;
@@ -68,6 +71,7 @@ export class Run implements PartContext {
     this.#subject = { mentorId, listingId, courseId, sessionId, locale };
     this.element = host.element;
     renderOn(this.element, this.signal, this.store);
+    this.store.subscribe(({ slot }, before) => slot !== before.slot && void this.#loadForm(), this.signal);
     this.client = new Client(host.base, new Tokens(host.tokens, () => host.reload()), this.signal);
     this.flow = new BookingFlow(this);
     const again = (): void => {
@@ -130,9 +134,10 @@ export class Run implements PartContext {
     if (!this.#wantsParts) return;
     const { host, isNamed, signal, store } = this;
     const { variant, sessionId, showAvailabilityStatus, showConnectionStatus } = this.options;
+    if (isNamed && !sessionId) void this.#loadForm();
     const isEnhanced = variant !== "basic" || showAvailabilityStatus || sessionId;
     const isRealtime = variant === "realtime" || showConnectionStatus;
-    const load = <T>(part: Promise<T>): Promise<T | void> => part.catch(() => store.update({ error: ApiError.ofPart() }));
+    const load = <T>(part: Promise<T>): Promise<T | void> => part.catch(() => this.#lacksPart());
     const [enhanced, realtime, directory] = await Promise.all([
       isEnhanced ? load(import("./enhanced.js")) : null,
       isRealtime ? load(import("../parts/realtime/realtime.js")) : null,
@@ -145,6 +150,16 @@ export class Run implements PartContext {
     this.realtime ??= realtime ? new realtime.Realtime(this) : null;
     this.directory ??= directory ? new directory.Directory(this, (id) => host.chooseMentor(id)) : null;
     this.element.requestUpdate();
+  }
+
+  /** Needed as soon as a time is chosen. */
+  async #loadForm(): Promise<void> {
+    this.form ??= await this.lazy.form().catch(() => (this.#lacksPart(), null));
+    this.element.requestUpdate();
+  }
+
+  #lacksPart(): void {
+    this.store.update({ error: ApiError.ofPart() });
   }
 
   /** The page has given another token: the same person goes on, and a view that lacks one restarts. */

@@ -2,6 +2,9 @@ import { describe, expect, it } from "vitest";
 import { courseWords } from "../parts/course/words.js";
 import { directoryWords } from "../parts/directory/words.js";
 import { followingWords } from "../parts/following/words.js";
+import { movingWords } from "../parts/moving/words.js";
+import { questionWords } from "../parts/form/words.js";
+import { refusedWords } from "../parts/refused/words.js";
 import { liveWords } from "../parts/realtime/words.js";
 import { de as sessionDe } from "../i18n/enhanced/de.js";
 import { extrasEn } from "../i18n/enhanced/extras-en.js";
@@ -36,6 +39,9 @@ describe.each([
   ["live updates", liveWords(EN), liveWords(DE)],
   ["courses", courseWords(EN), courseWords(DE)],
   ["what follows a booking", followingWords(EN), followingWords(DE)],
+  ["moving a session", movingWords(EN), movingWords(DE)],
+  ["questions", questionWords(EN), questionWords(DE)],
+  ["refused times", refusedWords(EN), refusedWords(DE)],
   ["the directory", directoryWords(EN), directoryWords(DE)],
 ])("the words of %s", (_, english, german) => {
   const [first, second] = [textsOf(english), textsOf(german)];

@@ -17,11 +17,7 @@ export const de: ExtrasWords = {
   reload: "Neu laden",
 
   details: {
-    with: "Mit",
     group: "Gruppensitzung",
-    when: "Wann",
-    where: "Wo",
-    price: "Preis",
     about: "Thema",
     notes: "Notizen",
     actionItems: "Nächste Schritte",
@@ -29,12 +25,9 @@ export const de: ExtrasWords = {
     feedback: "Ihre Rückmeldung",
     private: "Für die andere Seite nicht sichtbar",
     sharedOtherwise: "Teilt der Coach mit",
-    terms: "Stornierung",
     free: "Kostenlos",
     credit: "Mit einer Sitzung eines Pakets bezahlt",
   },
-  freeUntil: (time) => `Kostenlos bis ${time}.`,
-  alwaysFree: "Kostenlos bis zum Beginn.",
   noCancelling: "Sie können diese Sitzung nicht selbst absagen. Bitte wenden Sie sich an den Coach.",
 
   join: "Teilnehmen",
@@ -43,6 +36,9 @@ export const de: ExtrasWords = {
   startFrom: (time) => `Beginnen können Sie ab ${time}.`,
   startAndJoinFrom: (time) => `Beginnen und teilnehmen können Sie ab ${time}.`,
   complete: "Sitzung abschließen",
+  move: "Sitzung verlegen",
+  moved: "Die Sitzung wurde verlegt.",
+  proposed: "Eine andere Zeit wurde vorgeschlagen.",
   cancel: "Sitzung absagen",
   leave: "Platz abgeben",
   cancelSeries: "Serie absagen",
@@ -71,7 +67,6 @@ export const de: ExtrasWords = {
     feedbackHint: "Für Ihre eigenen Unterlagen. Für die andere Seite nicht sichtbar.",
     actionItems: "Nächste Schritte",
     actionItemsHint: "Einer pro Zeile, für beide Seiten sichtbar.",
-    optional: "freiwillig",
     keep: "Jetzt nicht",
     line: (number, reason) => `Nr. ${number}: ${reason}`,
     tooManyItems: (most) => `Bitte geben Sie höchstens ${most} Schritte ein.`,
@@ -203,11 +198,6 @@ export const de: ExtrasWords = {
 
   refused: {
     title: "Warum werden andere Zeiten nicht angeboten?",
-    starts: "Anfangszeiten, die nicht gebucht werden können:",
-    none: "Alle Zeiten dieses Tages werden angeboten.",
-    failed: "Die Gründe konnten nicht geladen werden.",
-    stale: "Der eigene Kalender des Coachs ist gerade nicht lesbar; deshalb gelten alle diese Zeiten als belegt.",
-    past: "vorbei oder zu kurzfristig",
     reasons: {
       beyond_horizon: "noch zu weit in der Zukunft",
       too_soon: "zu kurzfristig",
@@ -227,6 +217,9 @@ export const de: ExtrasWords = {
     title: "Gruppensitzungen",
     full: "Ausgebucht",
     joined: "Sie haben einen Platz",
+    unpaid: "Ein Platz ist für Sie reserviert, bis Sie bezahlt haben",
+    paid: "Ihre Zahlung ist eingegangen: Sie haben einen Platz.",
+    lapsed: "Ihre Zahlung ist nicht rechtzeitig eingegangen. Der Platz ist wieder frei.",
     kept: "Für Sie ist ein Platz reserviert",
     waiting: (position) => `Sie sind Nummer ${position} auf der Warteliste`,
     more: "Mehr anzeigen",
@@ -265,6 +258,8 @@ export const de: ExtrasWords = {
   },
 
   problems: {
+    not_reschedulable: "Diese Sitzung kann nicht oder nicht mehr verlegt werden.",
+    proposal_open: "Die andere Seite hat inzwischen eine andere Zeit vorgeschlagen. Bitte beantworten Sie zuerst diese.",
     invalid_request: "Bitte prüfen Sie Ihre Eingaben.",
     stale: "Diese Sitzung wurde inzwischen geändert. So ist sie jetzt; bitte prüfen Sie sie und versuchen es noch einmal.",
     invalid_transition: "Das ist nicht mehr möglich. So ist die Sitzung jetzt.",

@@ -34,11 +34,6 @@ export const extrasEn = {
 
   refused: {
     title: "Why are other times not offered?",
-    starts: "Starting times that cannot be booked:",
-    none: "All times of this day are offered.",
-    failed: "The reasons could not be loaded.",
-    stale: "The coach's own calendar cannot be read at the moment, so that all of these times count as taken.",
-    past: "over, or too soon to be booked",
     reasons: {
       beyond_horizon: "too far ahead to be booked yet",
       too_soon: "too soon to be booked",
@@ -58,6 +53,9 @@ export const extrasEn = {
     title: "Group sessions",
     full: "Full",
     joined: "You have a place",
+    unpaid: "A place is kept for you until you have paid",
+    paid: "Your payment has arrived: you have a place.",
+    lapsed: "Your payment did not arrive in time, so that the place is free again.",
     kept: "A place is kept for you",
     waiting: (position: number) => `You are number ${position} on the waiting list`,
     more: "Show more",

@@ -4,7 +4,7 @@ import { html, nothing, type TemplateResult } from "lit";
 import type { Client, RequestOptions } from "../../api/client.js";
 import type { Bundle, Listing, Mentor, SupportOptions } from "../../api/types.js";
 import { allOf, offerOf } from "../../booking/offers.js";
-import { keyOf, type BookingState, type Offer, type Payment } from "../../booking/state.js";
+import { keyOf, type BookingState, type Offer, type PaymentChoice } from "../../booking/state.js";
 import type { FlowContext, Options, Rendered, View } from "../../booking/contracts.js";
 import { count, durationOf, message, priceOf, valueOf } from "../../ui/view.js";
 import { courseWords } from "./words.js";
@@ -55,7 +55,7 @@ export async function proposePayment(
 }
 
 /** Payments for a session of a duration: credits first, since they are paid already. */
-export function paymentsFor(state: BookingState): Payment[] {
+export function paymentsFor(state: BookingState): PaymentChoice[] {
   const fits = (durationMinutes: number | null): boolean =>
     durationMinutes === null || durationMinutes === state.durationMinutes;
   const bundles = state.bundles.filter((bundle) => {
@@ -64,8 +64,8 @@ export function paymentsFor(state: BookingState): Payment[] {
   });
   const products = state.products.filter((product) => product.kind === "single" && fits(product.durationMinutes));
   return [
-    ...bundles.map((bundle): Payment => ({ kind: "bundle", bundle })),
-    ...products.map((product): Payment => ({ kind: "product", product })),
+    ...bundles.map((bundle): PaymentChoice => ({ kind: "bundle", bundle })),
+    ...products.map((product): PaymentChoice => ({ kind: "product", product })),
   ];
 }
 
@@ -155,7 +155,7 @@ function renderPayments(view: View): Rendered {
   </fieldset>`;
 }
 
-function renderPayment(view: View, payment: Payment): TemplateResult {
+function renderPayment(view: View, payment: PaymentChoice): TemplateResult {
   const { state } = view;
   const own = courseWords(view);
   if (payment.kind === "product") {

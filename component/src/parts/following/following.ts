@@ -1,15 +1,16 @@
-/** Lazy part "following": what becomes of a booking until its session exists, and the way to withdraw a request. */
+/** Lazy part "following": what becomes of a booking until its session exists, the payment of it, and the way to withdraw it. */
 
 import { html, nothing, type TemplateResult } from "lit";
 import { delay, type Client } from "../../api/client.js";
 import { ApiError } from "../../api/errors.js";
 import type { Booking, Page, Session } from "../../api/types.js";
-import type { Submission } from "../../booking/state.js";
+import { isAwaited, kindOf, type Submission } from "../../booking/state.js";
 import type { SentRequest } from "../../booking/saved.js";
 import { Latest } from "../../core/work.js";
 import { formatMoment } from "../../i18n/time.js";
 import type { FlowContext, Followed, FollowingPart, Outcome, Rendered, View } from "../../booking/contracts.js";
 import { button, failure, message } from "../../ui/view.js";
+import { Paying } from "./paying.js";
 import { followingWords } from "./words.js";
 
 /** Before each look at a session that is being created, which takes seconds; the last one again and again. */
@@ -18,16 +19,24 @@ const SESSION_PAUSES_MS = [0, 1_000, 1_000, 2_000, 5_000, 10_000, 30_000];
 const LOOKS_UNTIL_LATE = 5;
 /** Before each look at a request that a mentor decides, which takes days. */
 const DECISION_PAUSES_MS = [10_000, 15_000, 30_000, 60_000];
+/** Before each look at a booking that is not paid; what people see of it looks as well. */
+const PAYMENT_PAUSES_MS = [0, 30_000];
 const MINUTE_MS = 60_000;
+const PAUSES = { pending: SESSION_PAUSES_MS, requested: DECISION_PAUSES_MS, unpaid: PAYMENT_PAUSES_MS };
+
+export { Paying };
 
 export class Following implements FollowingPart {
   readonly #runs: Latest;
+  readonly #paying: Paying;
 
   constructor(
     private readonly context: FlowContext,
     private readonly followed: Followed,
   ) {
     this.#runs = new Latest(context.signal);
+    this.#paying = new Paying(context, () => this.follow());
+    this.#paying.store.subscribe(() => this.#renderAgain(), context.signal);
   }
 
   async follow(bookingId: string | null = null): Promise<void> {
@@ -36,19 +45,20 @@ export class Following implements FollowingPart {
     try {
       if (bookingId) {
         const booking = await client.get<Booking>(`/bookings/${bookingId}`, {}, { signal });
-        if (!isOpen(booking)) return this.followed.forget();
-        store.update({ submission: { kind: booking.status === "draft" ? "requested" : "pending", booking } });
+        const kind = kindOf(booking);
+        // Whoever comes back from the payment page wants to know that it was too late.
+        if (kind ?? booking.payment) store.update({ submission: { kind: kind ?? "closed", booking } });
+        if (!kind) return this.followed.forget();
       }
-      // Rendered again, now with this part.
-      store.update(({ submission }) => ({ submission: { ...submission } }));
+      this.#renderAgain();
       const { submission } = store.state;
-      if (submission.kind === "pending") {
-        const path = `/sessions/${submission.booking.sessionId}`;
-        this.followed.sessionChanged(await this.#look<Session>(path, SESSION_PAUSES_MS, () => true, signal));
-      } else if (submission.kind === "requested") {
-        const isDecided = ({ status }: Booking): boolean => status !== "draft";
-        const path = `/bookings/${submission.booking.id}`;
-        this.followed.bookingChanged(await this.#look<Booking>(path, DECISION_PAUSES_MS, isDecided, signal));
+      if (!isAwaited(submission)) return;
+      const { kind, booking } = submission;
+      if (kind === "pending") {
+        this.followed.sessionChanged(await this.#look<Session>(`/sessions/${booking.sessionId}`, kind, () => true, signal));
+      } else {
+        const isDecided = (found: Booking): boolean => found.status !== booking.status;
+        this.followed.bookingChanged(await this.#look<Booking>(`/bookings/${booking.id}`, kind, isDecided, signal));
       }
     } catch (error) {
       if (signal.aborted) return;
@@ -58,21 +68,28 @@ export class Following implements FollowingPart {
     }
   }
 
-  /** Withdraws the request. A second call while it is being withdrawn does nothing. */
+  /** Withdraws the request, or the booking that is not paid with all of its series. A second call meanwhile does nothing. */
   async withdraw(): Promise<void> {
     const { client, store } = this.context;
     const { submission } = store.state;
-    if (submission.kind !== "requested" || submission.withdrawal === "sending") return;
-    const { id } = submission.booking;
+    if ((submission.kind !== "requested" && submission.kind !== "unpaid") || submission.withdrawal === "sending") return;
+    const { id, seriesId, startTime } = submission.booking;
     const change = (withdrawal: "sending" | ApiError | undefined): void => {
       const { submission: shown } = store.state;
-      if (shown.kind === "requested" && shown.booking.id === id) store.update({ submission: { ...shown, withdrawal } });
+      if (shown.kind === submission.kind && shown.booking.id === id) store.update({ submission: { ...shown, withdrawal } });
     };
     change("sending");
     try {
       // One key for all attempts, also after a reload: a request is withdrawn once.
       const key = `withdraw-${id}`;
-      const withdrawn = client.post<Booking>(`/bookings/${id}/cancel`, {}, { key }).catch((error: unknown) => {
+      const reason = this.#words(this.context.options.locale).notPaid;
+      const isWhole = submission.kind === "unpaid" && seriesId !== null;
+      const sent = isWhole
+        ? client
+            .post(`/series/${seriesId}/cancel`, { from: startTime, reason }, { key })
+            .then(() => client.get<Booking>(`/bookings/${id}`))
+        : client.post<Booking>(`/bookings/${id}/cancel`, {}, { key });
+      const withdrawn = sent.catch((error: unknown) => {
         // Decided meanwhile: the booking tells how.
         if (ApiError.of(error).code === "invalid_transition") return client.get<Booking>(`/bookings/${id}`);
         throw error;
@@ -100,35 +117,58 @@ export class Following implements FollowingPart {
       return html`${message("note", words.late, button(words.lookAgain, lookAgain))}
         <div class="actions">${others}</div>`;
     }
-    if (submission.kind !== "requested") return html`<div class="actions">${others}</div>`;
-    const { withdrawal, series, booking } = submission;
-    const label = series ? words.withdrawOne(formatMoment(Date.parse(booking.startTime), view.locale, view.state.zone)) : words.withdraw;
+    if (submission.kind !== "requested" && submission.kind !== "unpaid") return html`<div class="actions">${others}</div>`;
+    const { kind, withdrawal, series, booking } = submission;
+    const one = series ? words.withdrawOne(formatMoment(Date.parse(booking.startTime), view.locale, view.state.zone)) : words.withdraw;
     const isSending = withdrawal === "sending";
+    const buttons = html`<button
+        type="button"
+        part="button"
+        data-action="withdraw"
+        aria-disabled=${isSending ? "true" : nothing}
+        @click=${() => void this.withdraw()}
+      >
+        ${isSending
+          ? html`<span class="spinner" aria-hidden="true"></span> ${view.words.form.sending}`
+          : kind === "unpaid"
+            ? words.cancelUnpaid
+            : one}
+      </button>
+      ${others}`;
+    const { words: shown, locale, state } = view;
     return html`${typeof withdrawal === "object" ? failure(view, withdrawal) : nothing}
-      <div class="actions">
-        <button
-          type="button"
-          part="button"
-          aria-disabled=${isSending ? "true" : nothing}
-          @click=${() => void this.withdraw()}
-        >
-          ${isSending ? html`<span class="spinner" aria-hidden="true"></span> ${view.words.form.sending}` : label}
-        </button>
-        ${others}
-      </div>`;
+      ${kind === "unpaid" && booking.payment
+        ? this.#paying.render({ words: shown, locale, zone: state.zone }, booking.payment, buttons)
+        : html`<div class="actions">${buttons}</div>`}`;
   }
 
   hint(submission: Submission, locale: string): string | undefined {
-    return submission.kind === "pending" && !submission.isLate ? this.#words(locale).pending : undefined;
+    const words = this.#words(locale);
+    const isPaid = "booking" in submission && submission.booking.payment && submission.booking.payment.status !== "waived";
+    const hints = [
+      isPaid ? words.paid : "",
+      submission.kind === "pending" && !submission.isLate ? words.pending : "",
+    ];
+    return hints.filter(Boolean).join(" ") || undefined;
   }
 
-  closed({ status, declineReason, cancelReason }: Booking, locale: string): Outcome {
+  outcome({ status, declineReason, cancelReason, payment }: Booking, locale: string): Outcome {
     const words = this.#words(locale);
+    if (status === "awaiting_payment") return { tone: "waiting", title: words.unpaid };
     if (status === "declined") {
       const hint = declineReason ? { hint: words.declinedReason(declineReason) } : {};
       return { tone: "closed", title: words.declined, ...hint };
     }
-    return { tone: "closed", title: cancelReason === "expired" ? words.expired : words.withdrawn };
+    // Money that came too late goes back.
+    const refund = payment && payment.refundDue.amount + payment.refunded.amount > 0 ? { hint: words.refunded } : {};
+    if (cancelReason === "unpaid") return { tone: "closed", title: words.lapsed, ...refund };
+    const title = cancelReason === "expired" ? words.expired : payment ? words.cancelled : words.withdrawn;
+    return { tone: "closed", title, ...refund };
+  }
+
+  /** Also with this part, where it was not there before. */
+  #renderAgain(): void {
+    this.context.store.update(({ submission }) => ({ submission: { ...submission } }));
   }
 
   stop(): void {
@@ -136,11 +176,12 @@ export class Following implements FollowingPart {
   }
 
   /** Reads until it is there as it is wanted; rests while the page is hidden. */
-  async #look<T>(path: string, pauses: number[], isWanted: (found: T) => boolean, signal: AbortSignal): Promise<T> {
+  async #look<T>(path: string, kind: keyof typeof PAUSES, isWanted: (found: T) => boolean, signal: AbortSignal): Promise<T> {
     const { client, realtime, store } = this.context;
+    const pauses = PAUSES[kind];
     for (let look = 0; ; look++) {
       // A stream brings the session, but not that a mentor declined.
-      const step = realtime?.followsSessions && pauses === DECISION_PAUSES_MS ? Infinity : look;
+      const step = realtime?.followsSessions && kind === "requested" ? Infinity : look;
       await delay(pauses[Math.min(step, pauses.length - 1)] as number, signal);
       await untilShown(signal);
       try {
@@ -157,10 +198,6 @@ export class Following implements FollowingPart {
       }
     }
   }
-}
-
-function isOpen({ status }: Booking): boolean {
-  return status === "draft" || status === "accepted";
 }
 
 /** The page can be seen. */
@@ -183,5 +220,5 @@ export async function findBooking(client: Client, { body }: SentRequest, signal:
   const { items } = await client.get<Page<Booking>>("/bookings", query, { signal });
   const isMeant = ({ listingId, mentorProfileId }: Booking): boolean =>
     mentorProfileId === sent["mentorProfileId"] || (Boolean(listingId) && listingId === sent["listingId"]);
-  return items.find((each) => isOpen(each) && isMeant(each)) ?? null;
+  return items.find((each) => kindOf(each) && isMeant(each)) ?? null;
 }

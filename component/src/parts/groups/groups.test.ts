@@ -8,7 +8,8 @@ import { extrasEn } from "../../i18n/enhanced/extras-en.js";
 import { en as sessionEn } from "../../i18n/enhanced/words.js";
 import { Store } from "../../core/store.js";
 import { Telemetry } from "../../core/telemetry.js";
-import { FakeApi, makeClient, refusal } from "../../../tests/fake-api.js";
+import { en as basic } from "../../i18n/language.js";
+import { FakeApi, LAZY, makeClient, refusal } from "../../../tests/fake-api.js";
 import { booking, quote, session } from "../../../tests/session-fixtures.js";
 
 const en = { ...sessionEn, ...extrasEn };
@@ -52,13 +53,14 @@ function made() {
   const ended = new AbortController();
   const context = {
     signal: ended.signal,
-    element: { updateComplete: Promise.resolve(true), shadowRoot: null } as unknown as LitElement,
+    element: { updateComplete: Promise.resolve(true), shadowRoot: null, requestUpdate: () => undefined } as unknown as LitElement,
     client: makeClient(),
     store: new Store(initialState("Europe/Berlin", "2030-05-01")),
     telemetry: new Telemetry(),
     flow: { reloadSlots: () => undefined },
     options: { mentorId: "mentor-1", courseId: null, locale: "en" },
-    words: { code: "en" },
+    words: basic,
+    lazy: LAZY,
     emit: (name: string, detail: unknown) => events.push([name, detail]),
     announce: (sentence: string) => announced.push(sentence),
   } as unknown as PartContext;
@@ -282,5 +284,90 @@ describe("the list", () => {
     expect(groups.store.state).toMatchObject({ hasMore: true, groups: { length: 20 } });
     groups.showMore();
     await vi.waitFor(() => expect(groups.store.state.groups).toHaveLength(40));
+  });
+});
+
+describe("a place that is paid before it is given", () => {
+  const payment = { id: "p1", status: "awaiting", amount: { amount: 4000, currency: "USD" }, dueAt: "2099-01-01T00:00:00Z" };
+  const UNPAID = { ...GROUP, payment } as unknown as GroupSession;
+  const JOIN = "POST /group-sessions/g1/join";
+
+  async function taken() {
+    api.on(JOIN, () => {
+      listed = [UNPAID];
+      return { status: 200, body: UNPAID };
+    });
+    const found = await open();
+    await found.groups.join(shown(found.groups), "");
+    return found;
+  }
+
+  it("is kept until the payment, and taken with it", async () => {
+    const { groups, events, announced } = await taken();
+    expect(standingOf(shown(groups))).toBe("unpaid");
+    expect(events).toMatchObject([["unpaid", { booking: { id: "g1" }, session: null, payment: { id: "p1" } }]]);
+    expect(groups.store.state).toMatchObject({ done: { sentence: en.groups.unpaid } });
+    expect(groups.store.state.paying).not.toBeNull();
+    listed = [{ ...GROUP, joined: true, payment: { ...payment, status: "paid" } } as unknown as GroupSession];
+    groups.readAgain();
+    await vi.waitFor(() => expect(events.at(-1)).toMatchObject(["booked", { booking: { id: "g1" }, session: { id: "s1" } }]));
+    expect(announced.at(-1)).toBe(en.groups.paid);
+    expect(events).toHaveLength(2);
+  });
+
+  it("is free again where nothing was paid in time, which is said", async () => {
+    const { groups, announced, events } = await taken();
+    listed = [{ ...GROUP, payment: { ...payment, status: "lapsed" } } as unknown as GroupSession];
+    groups.readAgain();
+    await vi.waitFor(() => expect(announced.at(-1)).toBe(en.groups.lapsed));
+    expect(standingOf(shown(groups))).toBe("open");
+    expect(events).toHaveLength(1);
+  });
+
+  it("is given up without any cost", async () => {
+    api.on("POST /group-sessions/g1/leave", () => {
+      listed = [{ ...GROUP, payment: { ...payment, status: "cancelled" } } as unknown as GroupSession];
+      return { status: 200, body: {} };
+    });
+    const { groups } = await taken();
+    await groups.leave(shown(groups), null);
+    expect(groups.store.state).toMatchObject({ done: { sentence: en.done.leave }, failure: null });
+    expect(api.called("GET /sessions/s1/cancellation-quote")).toEqual([]);
+  });
+});
+
+describe("the questions of a group", () => {
+  const QUESTIONS = [
+    { id: "q1", label: "Why?", kind: "text", required: true },
+    { id: "q2", label: "First time?", kind: "yes_no", required: false },
+  ] as const;
+  const JOIN = "POST /group-sessions/g1/join";
+
+  async function asked() {
+    listed = [{ ...GROUP, questions: [...QUESTIONS] }];
+    const found = await open();
+    await vi.waitFor(() => expect(found.groups.store.state.form).not.toBeNull());
+    return found;
+  }
+
+  it("are answered before a place is taken", async () => {
+    api.on(JOIN, { status: 200, body: { ...GROUP, joined: true } });
+    const { groups } = await asked();
+    await groups.join(shown(groups), "");
+    expect(api.called(JOIN)).toEqual([]);
+    expect(groups.store.state.fieldErrors).toEqual({ id: "g1", errors: { "answers.q1": ["Please answer this question."] } });
+    groups.answer(shown(groups), { q1: "To learn.", q2: "yes" });
+    await groups.join(shown(groups), "");
+    expect(JSON.parse(api.called(JOIN)[0]?.body ?? "")).toMatchObject({ answers: { q1: "To learn.", q2: true } });
+    expect(groups.store.state.fieldErrors).toBeNull();
+  });
+
+  it("show the API's reasons at their fields, and are kept", async () => {
+    api.on(JOIN, refusal(400, "invalid_request", { details: { "answers.q1": ["Too short."] } }));
+    const { groups } = await asked();
+    groups.answer(shown(groups), { q1: "?" });
+    await groups.join(shown(groups), "");
+    expect(groups.store.state).toMatchObject({ failure: null, fieldErrors: { id: "g1", errors: { "answers.q1": ["Too short."] } } });
+    expect(groups.store.state.answers.get("g1")).toEqual({ q1: "?" });
   });
 });

@@ -2,9 +2,12 @@
 
 import { delay } from "../../api/client.js";
 import { ApiError } from "../../api/errors.js";
-import type { Bundle, CancellationQuote, GroupSession, Page, Session, Terms, WaitlistEntry } from "../../api/types.js";
-import type { GroupsPart, ListedGroups, PartContext } from "../../booking/contracts.js";
-import { Store } from "../../core/store.js";
+import type { Answers, Bundle, CancellationQuote, GroupSession, Page, Session, Terms, WaitlistEntry } from "../../api/types.js";
+import type { FormPart, GroupsPart, ListedGroups, PartContext, PayingPart } from "../../booking/contracts.js";
+import { fieldErrorsFrom } from "../../booking/request.js";
+import { answerField, type FieldErrors } from "../../booking/state.js";
+import { Store, renderOn } from "../../core/store.js";
+import { whenShown } from "../../core/work.js";
 import { Keys } from "../../core/keys.js";
 import type { ExtrasWords } from "../../i18n/enhanced/words.js";
 
@@ -30,13 +33,21 @@ export interface GroupsState extends ListedGroups {
   busy: { id: string; action: GroupAction } | null;
   done: { id: string; sentence: string } | null;
   failure: { id: string; error: ApiError } | null;
+  /** The part that questions are rendered by, once there are some. */
+  form: FormPart | null;
+  /** What was answered up to now, and what is wrong with it, by the group's id. */
+  answers: ReadonlyMap<string, Answers>;
+  fieldErrors: { id: string; errors: FieldErrors } | null;
+  /** The way to the payment page, once a place awaits its payment. */
+  paying: PayingPart | null;
 }
 
-/** A visitor's standing in a group. `kept`: a place of the waiting list is kept for them; `own`: they hold it. */
-export type Standing = "joined" | "kept" | "waiting" | "open" | "full" | "own";
+/** A visitor's standing in a group. `unpaid`, `kept`: a place is kept for them; `own`: they hold the group. */
+export type Standing = "joined" | "unpaid" | "kept" | "waiting" | "open" | "full" | "own";
 
 export function standingOf(group: GroupSession, isOwn = false): Standing {
   if (group.joined) return "joined";
+  if (group.payment?.status === "awaiting") return "unpaid";
   // Places are offered in the order of the line.
   if (group.waitlistPosition !== null) return group.waitlistPosition <= group.seatsOffered ? "kept" : "waiting";
   if (isOwn) return "own";
@@ -53,6 +64,10 @@ export class Groups implements GroupsPart {
     busy: null,
     done: null,
     failure: null,
+    form: null,
+    answers: new Map(),
+    fieldErrors: null,
+    paying: null,
   });
   readonly #keys: Keys;
   isAsked = false;
@@ -65,9 +80,9 @@ export class Groups implements GroupsPart {
   ) {
     this.#keys = new Keys(context.client);
     const look = (): void => {
-      if (!document.hidden && this.isAsked && Date.now() - this.#readAt > STALE_MS) this.readAgain();
+      if (this.isAsked && Date.now() - this.#readAt > STALE_MS) this.readAgain();
     };
-    document.addEventListener("visibilitychange", look, { signal: context.signal });
+    whenShown(context.signal, look);
     addEventListener("online", look, { signal: context.signal });
   }
 
@@ -137,26 +152,49 @@ export class Groups implements GroupsPart {
     });
   }
 
-  /** Gives up a place for what is shown; where it would cost more meanwhile, shows that first. */
-  leave(group: GroupSession, shown: CancellationQuote): Promise<void> {
+  answer({ id }: GroupSession, answers: Answers): void {
+    this.store.update((state) => ({ answers: new Map([...state.answers, [id, answers]]) }));
+  }
+
+  /** Gives up a place for what is shown; where it would cost more meanwhile, shows that first. Unpaid (null), it costs nothing. */
+  leave(group: GroupSession, shown: CancellationQuote | null): Promise<void> {
     return this.#doing(group, "leave", async () => {
-      const quote = await this.#readQuote(group);
-      const isWorse = quote.fee.amount > shown.fee.amount || (shown.creditReturned === true && !quote.creditReturned);
-      if (isWorse || !quote.allowed) throw ApiError.ofPage(this.words().cancelling.costChanged);
-      const session = await this.#sessionOf(group);
+      const quote = shown && (await this.#readQuote(group));
+      if (quote && shown) {
+        const isWorse = quote.fee.amount > shown.fee.amount || (shown.creditReturned === true && !quote.creditReturned);
+        if (isWorse || !quote.allowed) throw ApiError.ofPage(this.words().cancelling.costChanged);
+      }
+      const session = shown && (await this.#sessionOf(group));
       await this.#post(leavePathOf(group), {});
-      this.context.emit("cancelled", { session });
+      if (session) this.context.emit("cancelled", { session });
       return this.words().done.leave;
     });
   }
 
   #take(group: GroupSession, action: GroupAction, step: string, bundlePurchaseId: string): Promise<void> {
     return this.#doing(group, action, async () => {
+      const { form } = this.store.state;
+      const { options, words } = this.context;
+      const [questions, answers] = [group.questions ?? [], this.store.state.answers.get(group.id) ?? {}];
+      const errors = form?.missingAnswers({ words, locale: options.locale }, questions, answers);
+      if (errors) return this.#refuse(group, errors);
       const paid = bundlePurchaseId ? { bundlePurchaseId } : { expectedPrice: group.price };
-      const body = { ...paid, expectedCancellation: group.cancellationPolicy };
-      await this.#joined(await this.#post<GroupSession>(`${pathOf(group)}/${step}`, body));
+      const body = { ...paid, expectedCancellation: group.cancellationPolicy, ...form?.answersIn(questions, answers) };
+      const taken = await this.#post<GroupSession>(`${pathOf(group)}/${step}`, body);
+      if (!taken.joined && taken.payment) {
+        this.context.emit("unpaid", { booking: taken, session: null, payment: taken.payment });
+        return this.words().groups.unpaid;
+      }
+      await this.#joined(taken);
       return this.words().groups.done;
     });
+  }
+
+  /** Shows what is wrong with the answers; people go on at the first of them. */
+  async #refuse({ id }: GroupSession, errors: FieldErrors): Promise<null> {
+    this.store.update({ fieldErrors: { id, errors } });
+    await this.#focus(id, " [aria-invalid='true']");
+    return null;
   }
 
   async #joined(booking: GroupSession): Promise<void> {
@@ -193,8 +231,11 @@ export class Groups implements GroupsPart {
     } while (cursor && found.length < this.#shown);
     this.#readAt = begun;
     const groups = found.filter((group) => !group.cancelledAt);
+    const unpaid = this.store.state.groups?.filter((group) => standingOf(group) === "unpaid") ?? [];
     this.store.update({ groups, hasMore: cursor !== null });
     this.#settle(groups);
+    for (const { id } of unpaid) this.#settlePayment(groups.find((group) => group.id === id));
+    await this.#loadFor(groups);
     if (!groups.some((group) => group.courseId && !group.joined)) return;
     const bundles = await client.get<Page<Bundle>>("/bundles", { limit: 100 }, { signal });
     this.store.update({ bundles: bundles.items.filter((bundle) => bundle.status === "active") });
@@ -211,6 +252,28 @@ export class Groups implements GroupsPart {
       for (const path of taken) this.#keys.forget(path);
       if (taken.length) void this.#joined(group);
     }
+  }
+
+  /** Says what became of a place that was not paid. */
+  #settlePayment(group: GroupSession | undefined): void {
+    const words = this.words().groups;
+    if (!group || standingOf(group) === "unpaid") return;
+    const sentence = group.joined ? words.paid : group.payment?.status === "lapsed" ? words.lapsed : null;
+    if (group.joined) void this.#joined(group);
+    if (!sentence || this.store.state.busy) return;
+    this.store.update({ done: { id: group.id, sentence } });
+    this.context.announce(sentence);
+  }
+
+  /** The parts that only some groups need. */
+  async #loadFor(groups: readonly GroupSession[]): Promise<void> {
+    const { context, store } = this;
+    if (!store.state.form && groups.some(({ questions }) => questions?.length)) store.update({ form: await context.lazy.form() });
+    if (store.state.paying || !groups.some((group) => standingOf(group) === "unpaid")) return;
+    const { Paying } = await context.lazy.following();
+    const paying = new Paying(context, () => this.readAgain());
+    renderOn(context.element, context.signal, paying.store);
+    store.update({ paying });
   }
 
   async #readQuote(group: GroupSession): Promise<CancellationQuote> {
@@ -236,10 +299,10 @@ export class Groups implements GroupsPart {
   }
 
   /** Does one thing at a time, says what became of it, and reads the groups again in any case. */
-  async #doing(group: GroupSession, action: GroupAction, work: () => Promise<string>): Promise<void> {
+  async #doing(group: GroupSession, action: GroupAction, work: () => Promise<string | null>): Promise<void> {
     if (this.store.state.busy) return;
     const { id } = group;
-    this.store.update({ busy: { id, action }, done: null, failure: null });
+    this.store.update({ busy: { id, action }, done: null, failure: null, fieldErrors: null });
     let sentence: string | null = null;
     try {
       sentence = await work();
@@ -259,11 +322,11 @@ export class Groups implements GroupsPart {
   }
 
   /** The form that had the focus is gone: people go on at what can be done now. */
-  async #focus(id: string): Promise<void> {
+  async #focus(id: string, field = ""): Promise<void> {
     const { element } = this.context;
     await element.updateComplete;
     const root = element.shadowRoot;
-    if (!root?.activeElement) root?.querySelector<HTMLElement>(`[data-group="${CSS.escape(id)}"]`)?.focus();
+    if (field || !root?.activeElement) root?.querySelector<HTMLElement>(`[data-group="${CSS.escape(id)}"]${field}`)?.focus();
   }
 
   /** The next answer is about the present terms, whether or not the groups can be read again. */
@@ -282,7 +345,9 @@ export class Groups implements GroupsPart {
       this.context.telemetry.failed(error);
       this.context.emit("failed", { error, during: "book" });
     }
-    this.store.update({ failure: { id, error } });
+    const errors = error.code === "invalid_request" ? fieldErrorsFrom(error.details, this.context.words.reason) : {};
+    const isAnswer = Object.keys(errors).some((name) => name.startsWith(answerField("")));
+    this.store.update(isAnswer ? { fieldErrors: { id, errors } } : { failure: { id, error } });
   }
 }
 

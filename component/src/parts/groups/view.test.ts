@@ -24,7 +24,7 @@ const BUNDLES = [
 
 /** A page with these groups; `again` renders it with a changed state. */
 function page(groups: GroupSession[], change: Partial<GroupsState> = {}, words = en) {
-  const state = { groups, hasMore: false, bundles: [], quotes: new Map(), keptUntil: new Map(), busy: null, done: null, failure: null };
+  const state = { groups, hasMore: false, bundles: [], quotes: new Map(), keptUntil: new Map(), busy: null, done: null, failure: null, form: null, answers: new Map(), fieldErrors: null, paying: null };
   const joined: string[] = [];
   const store = new Store<GroupsState>({ ...state, ...change });
   const part = {

@@ -66,8 +66,9 @@ function placesOf({ groups, group, words }: GroupView, standing: Standing): stri
   switch (standing) {
     case "joined":
       return words.groups.joined;
+    case "unpaid":
     case "kept":
-      return words.groups.kept;
+      return words.groups[standing];
     case "waiting":
       return words.groups.waiting(group.waitlistPosition ?? 0);
     default:
@@ -88,6 +89,8 @@ function renderChoice(view: GroupView, standing: Standing, span: string): Render
         <summary>${words.leave} ${name}</summary>
         ${renderLeave(view)}
       </details>`;
+    case "unpaid":
+      return renderUnpaid(view);
     case "kept":
       return html`<details class="kept" @toggle=${look}>
         <summary>${words.groups.takeKept} ${name}</summary>
@@ -113,19 +116,29 @@ function renderChoice(view: GroupView, standing: Standing, span: string): Render
   }
 }
 
+function renderUnpaid(view: GroupView): Rendered {
+  const { groups, group, words, locale, zone } = view;
+  const { paying } = groups.store.state;
+  if (!paying || !group.payment) return nothing;
+  const leave = renderAction(view, "leave", words.leave, () => groups.leave(group, null));
+  return paying.render({ words: groups.context.words, locale, zone }, group.payment, leave);
+}
+
+function renderAction({ groups, group, words }: GroupView, action: GroupAction, label: string, click: () => unknown): TemplateResult {
+  const { busy } = groups.store.state;
+  return html`<button type="button" part="button" aria-disabled=${busy ? "true" : nothing} @click=${click}>
+    ${busy?.id === group.id && busy.action === action ? words.working : label}
+  </button>`;
+}
+
 function renderKept(view: GroupView): TemplateResult {
   const { groups, group, words, locale, zone } = view;
   const until = groups.store.state.keptUntil.get(group.id);
-  const busy = groups.store.state.busy;
   return html`${until
       ? html`<p role="status">${words.groups.keptUntil(momentOf({ locale, zone }, Date.parse(until)))}</p>`
       : nothing}
     ${renderTaking(view, "accept", words.groups.takeKept, (bundleId) => groups.accept(group, bundleId))}
-    <div class="actions">
-      <button type="button" part="button" aria-disabled=${busy ? "true" : nothing} @click=${() => groups.unwait(group)}>
-        ${busy?.id === group.id && busy.action === "unwait" ? words.working : words.groups.decline}
-      </button>
-    </div>`;
+    <div class="actions">${renderAction(view, "unwait", words.groups.decline, () => groups.unwait(group))}</div>`;
 }
 
 /** The price and the terms of a place, and what pays for it. */
@@ -148,6 +161,7 @@ function renderTaking(
   const confirm = bundles.length ? label : words.groups.labelFor(label, price);
   return renderForm(view, action, confirm, (values) => submit(String(values.get("bundle") ?? "")), html`
     <p class="muted">${termsOf(view, bundles.length > 0)}</p>
+    ${renderAsked(view)}
     ${bundles.length
       ? html`<label class="field"
           ><span>${words.groups.payment}</span>
@@ -157,6 +171,22 @@ function renderTaking(
         >`
       : nothing}
   `);
+}
+
+function renderAsked({ groups, group, locale }: GroupView): Rendered {
+  const { form, fieldErrors } = groups.store.state;
+  const answers = groups.store.state.answers.get(group.id) ?? {};
+  const shown = form?.renderQuestions(
+    { words: groups.context.words, locale },
+    {
+      questions: group.questions ?? [],
+      answers,
+      errors: fieldErrors?.id === group.id ? fieldErrors.errors : {},
+      prefix: `answer-${group.id}`,
+      answer: (id, value) => groups.answer(group, { ...answers, [id]: value }),
+    },
+  );
+  return shown ?? nothing;
 }
 
 function termsOf({ group, words, locale, zone }: GroupView, hasBundles: boolean): string {

@@ -72,14 +72,6 @@ describe("the streams of a page", () => {
     expect(changes[0]).toEqual([{ kind: "seats", ...seats }]);
   });
 
-  it("tell the other components of a page what one is booking", () => {
-    follow();
-    following[0]?.claim("one", INTERVAL);
-    following[0]?.claim("one", null);
-    expect(changes[0]).toEqual([]);
-    expect(changes[1]?.map((each) => each.kind === "claim" && each.interval)).toEqual([INTERVAL, null]);
-  });
-
   it("rest while the page is hidden for long, and go on by the last id", async () => {
     await write(`id: 7.1\nevent: hours\ndata: {}\n\n`);
     hide(true);

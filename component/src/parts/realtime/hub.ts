@@ -17,9 +17,7 @@ export type AvailabilityChange =
   | { kind: "snapshot"; busy: Interval[]; isFirst: boolean }
   | ({ kind: "busy" | "free" } & Interval)
   /** Hours, dates, time off or rules have changed. */
-  | { kind: "hours" }
-  /** A component of this page is booking the time, or has given up; `id` names its claim. */
-  | { kind: "claim"; id: string; interval: Interval | null };
+  | { kind: "hours" };
 
 /** The seats of a group session of a mentor have moved. */
 export interface SeatsChange {
@@ -42,8 +40,6 @@ export interface Subscriber<C> {
 export interface Subscription {
   readonly state: StreamState;
   readonly health: StreamHealth;
-  /** Tells the other components of the page. */
-  claim(id: string, interval: Interval | null): void;
   retryNow(): void;
   end(): void;
 }
@@ -74,14 +70,13 @@ class SharedStream<C> {
     });
   }
 
-  tell(change: C, except?: Subscriber<C>): void {
-    for (const each of this.subscribers) if (each !== except) each.onChange(change);
+  tell(change: C): void {
+    this.subscribers.forEach((each) => each.onChange(change));
   }
 }
 
 class MentorStream {
   readonly busy = new Map<string, Interval>();
-  readonly claims = new Map<string, Interval>();
   isKnown = false;
   readonly shared: SharedStream<MentorChange>;
 
@@ -120,14 +115,8 @@ export function followMentor(client: Client, mentorId: string, subscriber: Omit<
   const mentor = mentors.get(name) ?? new MentorStream(mentorId);
   mentors.set(name, mentor);
   const own: Subscriber<MentorChange> = { ...subscriber, client };
-  const claim = (id: string, interval: Interval | null): void => {
-    if (interval) mentor.claims.set(id, interval);
-    else if (!mentor.claims.delete(id)) return;
-    mentor.shared.tell({ kind: "claim", id, interval }, own);
-  };
-  const following = follow(mentor.shared, own, () => mentors.delete(name), claim);
+  const following = follow(mentor.shared, own, () => mentors.delete(name));
   if (mentor.isKnown) own.onChange({ kind: "snapshot", busy: [...mentor.busy.values()], isFirst: true });
-  for (const [id, interval] of mentor.claims) own.onChange({ kind: "claim", id, interval });
   return following;
 }
 
@@ -146,12 +135,7 @@ function takeSession({ type, data }: ServerEvent, shared: SharedStream<Session>)
   else if (type === "session") shared.tell((JSON.parse(data) as { session: Session }).session);
 }
 
-function follow<C>(
-  shared: SharedStream<C>,
-  subscriber: Subscriber<C>,
-  onLast: () => void,
-  claim: Subscription["claim"] = () => undefined,
-): Subscription {
+function follow<C>(shared: SharedStream<C>, subscriber: Subscriber<C>, onLast: () => void): Subscription {
   const isFirst = shared.subscribers.size === 0;
   shared.subscribers.add(subscriber);
   if (isFirst) {
@@ -166,7 +150,6 @@ function follow<C>(
     get health() {
       return shared.stream.health;
     },
-    claim,
     retryNow: () => shared.stream.retryNow(),
     end: () => {
       if (!shared.subscribers.delete(subscriber) || shared.subscribers.size) return;

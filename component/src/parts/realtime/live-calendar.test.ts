@@ -179,17 +179,6 @@ describe("the live calendar", () => {
     expect(flow.slotLost).toHaveBeenCalledWith(expect.objectContaining({ code: "slot_taken" }));
   });
 
-  it("hides what another component is booking, and shows it after a refusal", () => {
-    const { store } = make([slot("09:00"), slot("10:00")]);
-    store.update({ day: null });
-    take({ kind: "claim", id: "other", interval: { start: at("10:00"), end: at("11:00") } });
-    frame();
-    expect(times(store)).toEqual(["09:00"]);
-    take({ kind: "claim", id: "other", interval: null });
-    frame();
-    expect(times(store)).toEqual(["09:00", "10:00"]);
-  });
-
   it("reads hidden slots again after a further month was read", async () => {
     const { store } = make([slot("09:00"), slot("10:00")], { [PATH]: { items: [slot("09:00"), slot("10:00")] } });
     store.update({ day: null });

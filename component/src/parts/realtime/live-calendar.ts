@@ -37,7 +37,7 @@ export class LiveCalendar {
   readonly #limits: MentorLimits;
   readonly #reads: SlotReads;
   readonly #marks: SlotMarks;
-  /** By mentor and time; what other components of the page are booking, by the claim's id. */
+  /** By mentor and time. */
   readonly #busy = new Map<string, Busy>();
   /** Blocks that this component holds, books or has booked, by mentor and time. */
   readonly #own = new Set<string>();
@@ -140,21 +140,15 @@ export class LiveCalendar {
         break;
       case "busy":
         void this.#heedLimits(mentorId, change);
-        this.#take(nameOf(mentorId, change), mentorId, change);
+        this.#take(mentorId, change);
         break;
       case "free":
         void this.#heedLimits(mentorId, change);
-        this.#free(nameOf(mentorId, change), mentorId, change);
+        this.#free(mentorId, change);
         break;
       case "hours":
         this.#limits.forget(mentorId);
         this.readAgain();
-        break;
-      case "claim": {
-        const claimed = this.#busy.get(change.id);
-        if (change.interval) this.#take(change.id, mentorId, change.interval);
-        else if (claimed) this.#free(change.id, mentorId, claimed);
-      }
     }
   }
 
@@ -165,12 +159,13 @@ export class LiveCalendar {
     }
   }
 
-  #take(name: string, mentorId: string, { start, end }: Interval): void {
-    this.#busy.set(name, { mentorId, start, end, at: Date.now(), hidesUnread: false });
+  #take(mentorId: string, { start, end }: Interval): void {
+    this.#busy.set(nameOf(mentorId, { start, end }), { mentorId, start, end, at: Date.now(), hidesUnread: false });
   }
 
   /** Slots that were read before the time was taken come back by themselves. */
-  #free(name: string, mentorId: string, interval: Interval): void {
+  #free(mentorId: string, interval: Interval): void {
+    const name = nameOf(mentorId, interval);
     const terms = termsOf(this.context.store.state, mentorId);
     const known = this.#busy.get(name);
     this.#busy.delete(name);

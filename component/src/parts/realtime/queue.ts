@@ -6,7 +6,7 @@
  */
 
 import { ApiError } from "../../api/errors.js";
-import type { Saved } from "../../booking/saved.js";
+import { subjectOf, type Saved } from "../../booking/saved.js";
 import type { PartContext } from "../../booking/contracts.js";
 import { Store } from "../../core/store.js";
 import type { Records } from "./storage.js";
@@ -65,12 +65,6 @@ export class BookingQueue {
     });
   }
 
-  /** The component's API and subject; bookings of another one are not taken over. */
-  get #subject(): string {
-    const { client, options } = this.context;
-    return [client.base, options.mentorId, options.courseId, options.listingId].join(" ");
-  }
-
   /** Keeps a booking that could not be sent. Whether it does. */
   add(saved: Saved, error: ApiError, wasSent: boolean): boolean {
     const known = this.store.state.booking;
@@ -79,7 +73,7 @@ export class BookingQueue {
     const isLost = error.status === 0 && error.code !== "part";
     if (!saved.request || !(isLost || isKnown)) return false;
     const booking: QueuedBooking = {
-      subject: this.#subject,
+      subject: subjectOf(this.context),
       userId: this.context.client.tokens.subject ?? known?.userId ?? null,
       queuedAt: (isKnown && known.queuedAt) || this.now(),
       wasSent: wasSent || (isKnown && known.wasSent),
@@ -98,7 +92,7 @@ export class BookingQueue {
   async adopt(): Promise<void> {
     for (const booking of await this.records.all()) {
       const key = keyOf(booking);
-      if (booking.subject === this.#subject && !this.#watched.has(key)) void this.#takeOver(key);
+      if (booking.subject === subjectOf(this.context) && !this.#watched.has(key)) void this.#takeOver(key);
       else if (this.#isExpired(booking)) await this.records.delete(key);
     }
   }

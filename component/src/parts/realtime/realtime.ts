@@ -4,12 +4,13 @@ import { html, nothing } from "lit";
 import { Client, delay } from "../../api/client.js";
 import type { ApiError } from "../../api/errors.js";
 import type { Booked, Session, Slot } from "../../api/types.js";
-import type { BookingState } from "../../booking/state.js";
+import { isAwaited, type BookingState } from "../../booking/state.js";
 import type { Saved } from "../../booking/saved.js";
 import { startOf } from "../../booking/calendar/slots.js";
 import { formatSpan, formatTime } from "../../i18n/time.js";
 import type { PartContext, RealtimePart, Rendered } from "../../booking/contracts.js";
 import { Store, renderOn } from "../../core/store.js";
+import { whenShown } from "../../core/work.js";
 import type { StreamHealth } from "../../core/telemetry.js";
 import { plural } from "../../i18n/plural.js";
 import { adoptStyles, signInMessage } from "../../ui/view.js";
@@ -21,7 +22,6 @@ import { LastSeen } from "./seen.js";
 import { recordsOf } from "./storage.js";
 import type { StreamState } from "./stream.js";
 import { liveStyles } from "./styles.js";
-import { blockOf, termsOf } from "./taken.js";
 import { liveWords, type LiveWords } from "./words.js";
 import { formatMoment, renderConnection, renderMark, renderNotice, renderQueued, type Connection } from "./view.js";
 
@@ -31,8 +31,6 @@ const POLL_MS = 60_000;
 const CONFIG_RETRY_MS = 5_000;
 /** A connection that comes back sooner is not worth a word. */
 const QUIET_LOSS_MS = 2_500;
-/** After this, the stream has told that the time is booked. */
-const CLAIM_MS = 15_000;
 
 interface LiveState {
   connection: Connection;
@@ -46,13 +44,11 @@ export class Realtime implements RealtimePart {
   readonly #queue: BookingQueue;
   readonly #seen: LastSeen;
   readonly #mentors = new Map<string, Subscription>();
-  readonly #claimId = crypto.randomUUID();
   /** Requests that were made here, and that the mentor may accept while the page is open. */
   readonly #requested = new Map<string, Booked>();
   #streams: Client | null = null;
   #sessions: Subscription | null = null;
   #lostTimer: ReturnType<typeof setTimeout> | undefined;
-  #claimTimer: ReturnType<typeof setTimeout> | undefined;
   #liveAt: number | null = null;
 
   constructor(private readonly context: PartContext) {
@@ -71,7 +67,7 @@ export class Realtime implements RealtimePart {
     }
     addEventListener("online", () => void this.#queue.send(), { signal });
     // Another tab may have been closed with a booking that waits.
-    document.addEventListener("visibilitychange", () => void this.#queue.adopt(), { signal });
+    whenShown(signal, () => this.#queue.adopt());
     const poll = setInterval(() => this.#readNowAndThen(), POLL_MS);
     signal.addEventListener("abort", () => this.#end(poll));
     telemetry.stream = () => this.#health();
@@ -118,11 +114,9 @@ export class Realtime implements RealtimePart {
   }
 
   #end(poll: ReturnType<typeof setInterval>): void {
-    this.#claim(false);
     for (const following of [...this.#mentors.values(), this.#sessions]) following?.end();
     clearInterval(poll);
     clearTimeout(this.#lostTimer);
-    clearTimeout(this.#claimTimer);
   }
 
   get #words(): LiveWords {
@@ -158,8 +152,8 @@ export class Realtime implements RealtimePart {
   /** A person has few streams: this one is open while a session is shown, or a booking waits for one. */
   #followSessions(): void {
     const { client, options, store } = this.context;
-    const isAwaited = this.#requested.size > 0 || store.state.submission.kind === "pending";
-    const isWanted = client.tokens.canSignIn && (options.sessionId !== null || isAwaited);
+    const hasWaiting = this.#requested.size > 0 || isAwaited(store.state.submission);
+    const isWanted = client.tokens.canSignIn && (options.sessionId !== null || hasWaiting);
     if (!isWanted) {
       this.#sessions?.end();
       this.#sessions = null;
@@ -215,21 +209,6 @@ export class Realtime implements RealtimePart {
     }
     if (submission.kind === "closed") this.#requested.delete(submission.booking.id);
     this.#followSessions();
-    const isTaking = submission.kind === "sending" && submission.optimistic;
-    if (isTaking) return this.#claim(true);
-    clearTimeout(this.#claimTimer);
-    if (submission.kind === "booked" || submission.kind === "pending") {
-      this.#claimTimer = setTimeout(() => this.#claim(false), CLAIM_MS);
-    } else this.#claim(false);
-  }
-
-  /** Takes the time out of the other calendars of the page while it is being booked; or gives it back. */
-  #claim(isTaking: boolean): void {
-    const { state } = this.context.store;
-    const id = state.slotMentorId ?? state.slot?.mentorProfileIds[0] ?? "";
-    const terms = termsOf(state, id);
-    if (isTaking && state.slot && terms) this.#mentors.get(id)?.claim(this.#claimId, blockOf(startOf(state.slot), terms));
-    else if (!isTaking) this.#mentors.forEach((following) => following.claim(this.#claimId, null));
   }
 
   #sessionChanged(session: Session): void {

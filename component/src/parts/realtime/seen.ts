@@ -2,6 +2,7 @@
 
 import { bookableSlots, startOf } from "../../booking/calendar/slots.js";
 import { dayOf } from "../../i18n/time.js";
+import { subjectOf } from "../../booking/saved.js";
 import type { BookingState } from "../../booking/state.js";
 import type { PartContext } from "../../booking/contracts.js";
 import type { Records } from "./storage.js";
@@ -44,17 +45,12 @@ export class LastSeen {
     void this.#restore();
   }
 
-  get #key(): string {
-    const { client, options } = this.context;
-    return [client.base, options.mentorId, options.courseId, options.listingId].join(" ");
-  }
-
   #writeSoon(): void {
     this.#timer ??= setTimeout(() => {
       this.#timer = undefined;
       const { phase, course, offers, products, listing, durationMinutes, mentorId, calendar } = this.context.store.state;
       if (phase !== "ready" || calendar.isLoading || calendar.error || this.asOf !== null) return;
-      const key = this.#key;
+      const key = subjectOf(this.context);
       const seen = { key, course, offers, products, listing, durationMinutes, mentorId, calendar, asOf: this.readAt() };
       void this.records.put(key, seen).then(
         () => this.#tidy(),
@@ -75,7 +71,7 @@ export class LastSeen {
   async #restore(): Promise<void> {
     const { store } = this.context;
     if (!this.#isWanted()) return;
-    const seen = await this.records.get(this.#key);
+    const seen = await this.records.get(subjectOf(this.context));
     if (!seen || Date.now() - seen.asOf > MAX_AGE_MS || !this.#isWanted()) return;
     const { asOf, key: _key, ...kept } = seen;
     const isShown = this.asOf !== null;

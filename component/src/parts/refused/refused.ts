@@ -1,13 +1,15 @@
-/** Times of the chosen day that cannot be booked, with the reasons; read when people want to know. */
+/** Lazy part "refused": times of the chosen day that cannot be booked, with the reasons. */
 
-import { html, nothing, type TemplateResult } from "lit";
+import { css, html } from "lit";
 import type { RefusalReason, Slot, Slots } from "../../api/types.js";
 import { addDays, formatRange, formatter, startOfDay } from "../../i18n/time.js";
 import type { PartContext, Rendered } from "../../booking/contracts.js";
 import { Latest } from "../../core/work.js";
-import { Store } from "../../core/store.js";
+import { Store, renderOn } from "../../core/store.js";
 import { sourceOf } from "../../booking/calendar/read.js";
 import { ApiError } from "../../api/errors.js";
+import { adoptStyles } from "../../ui/view.js";
+import { refusedWords } from "./words.js";
 import { sentenceLocale, type ExtrasWords } from "../../i18n/enhanced/words.js";
 
 export interface RefusedRange {
@@ -18,13 +20,26 @@ export interface RefusedRange {
 }
 
 interface RefusedState {
-  isOpen: boolean;
   /** Of which day and zone `ranges` are. */
   key: string;
   ranges: RefusedRange[] | null;
   isStale: boolean;
   error: ApiError | null;
 }
+
+const styles = css`
+  .refused ul {
+    margin-block-start: 6px;
+    display: grid;
+    gap: 4px;
+    font-size: 0.92em;
+  }
+  .refused li {
+    display: flex;
+    flex-wrap: wrap;
+    gap: 0 10px;
+  }
+`;
 
 const SHORTEST_PAUSE_MS = 10_000;
 
@@ -55,7 +70,7 @@ export function rangesOf({ items, refused = [] }: Slots, mentorId: string | null
 }
 
 export class RefusedTimes {
-  readonly store = new Store<RefusedState>({ isOpen: false, key: "", ranges: null, isStale: false, error: null });
+  readonly store = new Store<RefusedState>({ key: "", ranges: null, isStale: false, error: null });
   readonly #reads: Latest;
   #slots: readonly Slot[] | null = null;
   #loadedAt = 0;
@@ -65,41 +80,25 @@ export class RefusedTimes {
     private readonly words: () => ExtrasWords,
   ) {
     this.#reads = new Latest(context.signal);
+    renderOn(context.element, context.signal, this.store);
+    adoptStyles(context.element, context.signal, styles);
   }
 
-  render(day: string): TemplateResult {
-    const { isOpen, key } = this.store.state;
-    const words = this.words();
+  render(day: string): Rendered {
     // Another day, or other free times, which may change often: what was read is of the past.
     const { slots } = this.context.store.state.calendar;
     const isOld = slots !== this.#slots && Date.now() > this.#loadedAt + SHORTEST_PAUSE_MS;
-    if (isOpen && (isOld || key !== this.#keyOf(day))) queueMicrotask(() => void this.#load(day));
-    const toggled = async ({ target }: Event): Promise<void> => {
-      const details = target as HTMLDetailsElement;
-      if (details.open === this.store.state.isOpen) return;
-      this.store.update({ isOpen: details.open });
-      if (!details.open) return;
-      await this.#load(day);
-      await this.context.element.updateComplete;
-      // The list of times may have its own scroll bar.
-      details.scrollIntoView({ block: "nearest" });
-    };
-    return html`<details class="refused" part="refused" ?open=${isOpen} @toggle=${toggled}>
-      <summary>${words.refused.title}</summary>
-      <div aria-live="polite">${isOpen ? this.#renderContent(words) : nothing}</div>
-    </details>`;
-  }
-
-  #renderContent({ refused }: ExtrasWords): Rendered {
+    if (isOld || this.store.state.key !== this.#keyOf(day)) queueMicrotask(() => void this.load(day));
+    const words = refusedWords({ words: this.context.words, locale: this.context.options.locale });
     const { ranges, isStale, error } = this.store.state;
-    if (error) return html`<p class="error">${refused.failed}</p>`;
+    if (error) return html`<p class="error">${words.failed}</p>`;
     if (!ranges) return html`<p class="muted">${this.context.words.loading}</p>`;
-    if (!ranges.length) return html`<p class="muted">${refused.none}</p>`;
+    if (!ranges.length) return html`<p class="muted">${words.none}</p>`;
     const options = { timeZone: this.context.store.state.zone, hour: "numeric", minute: "2-digit" } as const;
     const format = formatter(sentenceLocale(this.context.options.locale), options);
     const reasonOf = ({ reason, from }: RefusedRange): string =>
-      reason === "too_soon" && from < Date.now() ? refused.past : refused.reasons[reason];
-    return html`<p class="muted">${isStale ? refused.stale : refused.starts}</p>
+      reason === "too_soon" && from < Date.now() ? words.past : this.words().refused.reasons[reason];
+    return html`<p class="muted">${isStale ? words.stale : words.starts}</p>
       <ul>
         ${ranges.map(
           (range) =>
@@ -114,7 +113,7 @@ export class RefusedTimes {
     return [day, zone, mentorId, listing?.id, durationMinutes].join();
   }
 
-  async #load(day: string): Promise<void> {
+  async load(day: string): Promise<void> {
     const { client, store } = this.context;
     const { zone, mentorId, calendar } = store.state;
     const source = sourceOf(store.state);

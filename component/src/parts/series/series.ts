@@ -69,8 +69,9 @@ export class SeriesForm implements SeriesPart {
     }, context.signal);
   }
 
-  recurrence(): Recurrence | null {
-    return recurrenceOf(this.store.state);
+  body(): { recurrence?: Recurrence; timeZone?: string } {
+    const recurrence = recurrenceOf(this.store.state);
+    return recurrence ? { recurrence, timeZone: this.context.store.state.zone } : {};
   }
 
   /** How many sessions are booked, as far as is known; what is left out is not paid. */

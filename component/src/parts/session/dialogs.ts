@@ -5,9 +5,9 @@ import type { CancellationType } from "../../api/types.js";
 import type { Rendered } from "../../booking/contracts.js";
 import { creditText, moneyOf } from "../../ui/paid.js";
 import { renderPartForm, type PartForm } from "../../ui/form.js";
-import { button, count, message, momentOf, renderErrors } from "../../ui/view.js";
+import { button, count, message, momentOf, renderErrors, summary } from "../../ui/view.js";
 import { cancellationTypes, isAlwaysFree, isGroup, linesOf, noShowFee, possible, roleOf, type Absent, type DialogName } from "./state.js";
-import { renderError, renderWaiting, type SessionView } from "./pieces.js";
+import { movedOf, renderError, renderWaiting, type SessionView } from "./pieces.js";
 
 const MAX_TEXT_LENGTH = 5000;
 const MAX_ITEMS = 50;
@@ -19,6 +19,8 @@ export function renderDialog(view: SessionView, name: DialogName): TemplateResul
   switch (name) {
     case "complete":
       return renderComplete(view);
+    case "move":
+      return view.flow.moving()?.renderDialog(movedOf(view)) ?? html`<p role="status">${view.context.words.loading}</p>`;
     case "cancel":
       return renderCancel(view);
     case "review":
@@ -100,14 +102,14 @@ function renderCancel(view: SessionView): TemplateResult {
   const confirm = quote.fee.amount ? cancelling.confirmFee(moneyOf(view, quote.fee)) : cancelling.confirm;
   return renderForm(view, {
     ...options,
-    content: html`<dl class="summary" part="summary" aria-live="polite">
-        <div><dt>${cancelling.fee}</dt><dd>${quote.fee.amount ? moneyOf(view, quote.fee) : cancelling.noFee}</dd></div>
-        ${quote.refund.amount
-          ? html`<div><dt>${cancelling.refund}</dt><dd>${moneyOf(view, quote.refund)}</dd></div>`
-          : nothing}
-      </dl>
+    content: html`<div aria-live="polite">
+        ${summary([
+          [cancelling.fee, quote.fee.amount ? moneyOf(view, quote.fee) : cancelling.noFee],
+          [cancelling.refund, quote.refund.amount && moneyOf(view, quote.refund)],
+        ])}
+      </div>
       ${quote.freeUntil && !quote.late && !isAlwaysFree(quote)
-        ? html`<p class="muted">${words.freeUntil(momentOf(view, Date.parse(quote.freeUntil)))}</p>`
+        ? html`<p class="muted">${view.context.words.form.freeUntil(momentOf(view, Date.parse(quote.freeUntil)))}</p>`
         : nothing}
       ${quote.creditReturned === null ? nothing : html`<p>${creditText(view, quote)}</p>`}
       ${quote.cancelledBy !== "mentee" && quote.refund.amount
@@ -150,10 +152,10 @@ function renderSeries(view: SessionView): TemplateResult {
             html`<li>${momentOf(view, Date.parse(startTime))} ${isDraft ? html`<small>(${series.draft})</small>` : nothing}</li>`,
         )}
       </ul>
-      <dl class="summary" part="summary">
-        <div><dt>${cancelling.fee}</dt><dd>${plan.fee?.amount ? moneyOf(view, plan.fee) : cancelling.noFee}</dd></div>
-        ${refund ? html`<div><dt>${cancelling.refund}</dt><dd>${refund}</dd></div>` : nothing}
-      </dl>
+      ${summary([
+        [cancelling.fee, plan.fee?.amount ? moneyOf(view, plan.fee) : cancelling.noFee],
+        [cancelling.refund, refund],
+      ])}
       ${plan.credits ? html`<p>${count(view.context, plan.credits, words.plurals.credits)}</p>` : nothing} ${renderReason(view)}
       ${isMentee && refund ? renderRefund(cancelling.wantRefund(refund)) : nothing}`,
     confirm: series.confirm,
@@ -264,10 +266,11 @@ interface TextOptions {
 }
 
 function renderText(view: SessionView, name: string, label: string, options: TextOptions): TemplateResult {
-  const { words, state } = view;
+  const { state } = view;
+  const { optional } = view.context.words.form;
   const reasons = state.fieldErrors[name];
   return html`<div class="field">
-    <label for=${name}>${label} ${options.isOptional ? html`<span class="muted">(${words.form.optional})</span>` : nothing}</label>
+    <label for=${name}>${label} ${options.isOptional ? html`<span class="muted">(${optional})</span>` : nothing}</label>
     <textarea
       id=${name}
       name=${name}
@@ -291,7 +294,7 @@ function renderRating(view: SessionView, label: string, isOptional: boolean): Te
     html`<label><input type="radio" name="rating" value=${value || ""} ?checked=${!value}
       aria-label=${name} aria-invalid=${reasons && value === 1 ? "true" : nothing} /><span aria-hidden="true">${content}</span></label>`;
   return html`<fieldset class="rating" aria-describedby="rating-error">
-    <legend>${label} ${isOptional ? html`<span class="muted">(${words.form.optional})</span>` : nothing}</legend>
+    <legend>${label} ${isOptional ? html`<span class="muted">(${view.context.words.form.optional})</span>` : nothing}</legend>
     <div>
       ${RATINGS.map((value) => choice(value, html`${value} ★`, `${value} – ${words.form.stars(value)}`))}
       ${isOptional ? choice(0, words.form.noRating, words.form.noRating) : nothing}

@@ -425,3 +425,52 @@ describe("a session that others change", () => {
     expect(flow.store.state.session?.status).toBe("in_progress");
   });
 });
+
+describe("moving", () => {
+  const proposal = { id: "p1", startTime: "2030-05-06T09:00:00Z", proposedBy: "mentee", expiresAt: "2030-05-03T09:00:00Z", status: "open" } as const;
+
+  it("shows the proposal that was made, and the session as it stands", async () => {
+    const api = new FakeApi();
+    const { flow, events } = await open(api);
+    flow.openDialog("move");
+    api.session = session({ proposal });
+    api.answers = [{ proposal }];
+    await flow.move("reschedule", { startTime: proposal.startTime }, "Sent.");
+    expect(api.sent[0]).toMatchObject({ path: "/sessions/session-1/reschedule", ifMatch: '"1-a"' });
+    expect(flow.store.state).toMatchObject({ session: { proposal }, dialog: null, notice: "Sent.", doing: null });
+    expect(events).toEqual([]);
+  });
+
+  it("tells of a session that was moved at once, although it cannot be read", async () => {
+    const api = new FakeApi();
+    const { flow, events } = await open(api);
+    const moved = session({ startTime: proposal.startTime, updatedAt: "2030-05-01T13:00:00Z" });
+    api.session = moved;
+    api.answers = [moved, moved];
+    await flow.move("reschedule", { startTime: proposal.startTime }, "Moved.");
+    expect(events).toEqual(["rescheduled"]);
+    Object.defineProperty(api, "session", { get: () => Promise.reject(new ApiError(0, "network")) });
+    expect(await flow.move("proposals/p1/withdraw", {}, "Withdrawn.")).toBeNull();
+    expect(flow.store.state).toMatchObject({ notice: "Withdrawn.", error: null });
+  });
+
+  it("shows why it was refused, and keeps the dialog", async () => {
+    const api = new FakeApi();
+    const { flow } = await open(api);
+    flow.openDialog("move");
+    api.answers = [new ApiError(409, "slot_taken")];
+    expect(await flow.move("reschedule", {}, "Sent.")).toMatchObject({ code: "slot_taken" });
+    expect(flow.store.state).toMatchObject({ dialog: "move", error: { code: "slot_taken" } });
+  });
+
+  it("sees a proposal that the other side makes meanwhile, and a new time", async () => {
+    const api = new FakeApi();
+    const { flow } = await open(api);
+    api.session = session({ proposal: { ...proposal, proposedBy: "mentor" } });
+    flow.changed(api.session);
+    await settled(flow, (state) => state.notice === en.proposed);
+    api.session = session({ startTime: proposal.startTime, updatedAt: "2030-05-01T13:00:00Z" });
+    flow.changed(api.session);
+    await settled(flow, (state) => state.notice === en.moved);
+  });
+});

@@ -4,7 +4,7 @@ import { delay, type RequestOptions } from "../../api/client.js";
 import { ApiError } from "../../api/errors.js";
 import type { Cancellation, CancellationType, CancelledSeries, Review, Session } from "../../api/types.js";
 import type { Completion } from "../../core/page.js";
-import type { PartContext } from "../../booking/contracts.js";
+import type { MovingPart, PartContext } from "../../booking/contracts.js";
 import { Store } from "../../core/store.js";
 import { count } from "../../ui/view.js";
 import { Keys } from "../../core/keys.js";
@@ -33,6 +33,7 @@ export class SessionFlow {
   #id: string | null = null;
   readonly #reader: SessionReader;
   readonly #keys: Keys;
+  #moving: Promise<void> | null = null;
   /** The session as it came by a stream while something was being done. */
   #missed: Session | null = null;
 
@@ -71,7 +72,8 @@ export class SessionFlow {
   /** A session has changed, by a stream or by the booking flow. */
   changed(session: Session): void {
     const { session: known, doing, phase } = this.store.state;
-    if (session.id !== this.#id || known?.updatedAt === session.updatedAt || phase === "left") return;
+    if (session.id !== this.#id || phase === "left") return;
+    if (known?.updatedAt === session.updatedAt && known.proposal?.id === session.proposal?.id) return;
     if (doing) this.#missed = session;
     // The tag for the next change, and what it costs to cancel, are not in the message.
     else if (known) this.#reader.readLater();
@@ -129,6 +131,30 @@ export class SessionFlow {
       const body = { reason, type, ...(mayAsk && { refundRequested }) } satisfies Cancellation;
       this.#stepDone(action, await this.#postStep(action, body));
     });
+  }
+
+  /** The part that moves sessions; it is loaded when there is something of it to show. */
+  moving(): MovingPart | null {
+    const { store, context } = this;
+    this.#moving ??= context.lazy.moving().then(
+      ({ Moving }) => store.update({ moving: new Moving(context) }),
+      () => store.update({ error: ApiError.ofPart() }),
+    );
+    return store.state.moving;
+  }
+
+  /** Moves the session, or answers a proposal; gives why that was refused. */
+  async move(path: string, body: object, done: string): Promise<ApiError | null> {
+    const before = this.store.state.session?.startTime;
+    await this.#doing("move", async () => {
+      await this.#postStep(path, body);
+      this.#finished("move", done);
+      // It is done, whether or not it can be read at once.
+      await this.#reader.read().catch(() => this.#reader.schedule());
+      const { session } = this.store.state;
+      if (session && session.startTime !== before) this.context.emit("rescheduled", { session });
+    });
+    return this.store.state.error;
   }
 
   async review(rating: number | null, comment: string): Promise<void> {
@@ -246,8 +272,7 @@ export class SessionFlow {
     this.context.flow.sessionChanged(session);
   }
 
-  #finished(action: Action): void {
-    const notice = this.words().done[action as keyof SessionWords["done"]];
+  #finished(action: Action, notice = this.words().done[action as keyof SessionWords["done"]]): void {
     this.store.update({ dialog: null, notice, error: null, fieldErrors: {}, now: Date.now() });
     this.context.announce(notice);
     this.#reader.schedule();

@@ -2,11 +2,12 @@
 
 import { html, nothing, type TemplateResult } from "lit";
 import type { ApiError } from "../../api/errors.js";
-import type { PartContext, Rendered } from "../../booking/contracts.js";
+import type { Session } from "../../api/types.js";
+import type { MovedSession, PartContext, Rendered } from "../../booking/contracts.js";
 import type { SessionWords } from "../../i18n/enhanced/words.js";
 import { explain, message, momentOf, waitingMessage } from "../../ui/view.js";
 import type { SessionFlow } from "./flow.js";
-import { opensAt, type SessionState } from "./state.js";
+import { movesAtOnce, opensAt, roleOf, type SessionState } from "./state.js";
 
 /** Given to every view of the part. */
 export interface SessionView {
@@ -22,6 +23,22 @@ export function renderStars({ words }: SessionView, rating: number): TemplateRes
   return html`<span class="star" role="img" aria-label=${words.reviewing.rated(String(rating))}
     >${"★".repeat(rating)}${"☆".repeat(5 - rating)}</span
   >`;
+}
+
+/** The session, as the part that moves it needs it. */
+export function movedOf(view: SessionView): MovedSession {
+  const { state, context, flow } = view;
+  return {
+    session: state.session as Session,
+    booking: state.booking,
+    role: roleOf(state),
+    isAtOnce: movesAtOnce(state),
+    mayAct: context.options.showSessionActions && state.phase === "ready",
+    isBusy: state.doing !== null,
+    error: state.error ? renderError(view, state.error) : nothing,
+    send: (path, body, done) => flow.move(path, body, done),
+    close: () => flow.closeDialog(),
+  };
 }
 
 /** Why something is not done yet. */

@@ -5,7 +5,7 @@ import { ApiError } from "../../api/errors.js";
 import type { Booking, CancellationQuote, Session } from "../../api/types.js";
 import type { PartContext } from "../../booking/contracts.js";
 import type { Store } from "../../core/store.js";
-import { readPlan } from "./plan.js";
+import { whenShown } from "../../core/work.js";
 import { readReviews } from "./reviews.js";
 import { nextLook, roleOf, type SeriesPlan, type SessionState } from "./state.js";
 import type { SessionWords } from "../../i18n/enhanced/words.js";
@@ -34,11 +34,10 @@ export class SessionReader {
     this.#id = id;
     const { signal } = this.context;
     signal.addEventListener("abort", () => clearTimeout(this.#timer));
-    const look = (): void => {
+    whenShown(signal, () => {
       const { session, doing } = this.store.state;
-      if (!document.hidden && session && !doing && Date.now() - this.#readAt > STALE_MS) this.readLater();
-    };
-    document.addEventListener("visibilitychange", look, { signal });
+      if (session && !doing && Date.now() - this.#readAt > STALE_MS) this.readLater();
+    });
   }
 
   /** Reads it in the background: what fails is tried again at the next look. */
@@ -107,9 +106,10 @@ export class SessionReader {
   }
 
   /** The present cost of cancelling the rest of the series. */
-  plan(): Promise<SeriesPlan> {
+  async plan(): Promise<SeriesPlan> {
     const { session, booking } = this.store.state;
     const seen = { seriesId: booking?.seriesId, listingId: booking?.listingId, from: session?.startTime };
+    const { readPlan } = await import("./plan.js").catch(() => Promise.reject(ApiError.ofPart()));
     return readPlan(this.context.client, seen, roleOf(this.store.state), this.context.signal);
   }
 
@@ -144,10 +144,14 @@ export class SessionReader {
   /** Says that the other side has changed the session while it is being looked at. */
   #tellChange(session: Session): void {
     const { session: known, doing } = this.store.state;
-    if (!known || doing || known.status === session.status) return;
+    if (!known || doing) return;
     const words = this.words();
-    const notice = words.changed(words.status[session.status]);
-    this.store.update({ notice, dialog: null });
+    const isMoved = known.startTime !== session.startTime;
+    const isOther = known.status !== session.status;
+    const isNew = session.proposal && known.proposal?.id !== session.proposal.id;
+    const notice = isOther ? words.changed(words.status[session.status]) : isMoved ? words.moved : isNew ? words.proposed : null;
+    if (!notice) return;
+    this.store.update({ notice, ...((isOther || isMoved) && { dialog: null }) });
     this.context.announce(notice);
   }
 }

@@ -205,3 +205,35 @@ describe("forms", () => {
     expect(costsTheSame(quote(), later)).toBe(false);
   });
 });
+
+describe("moving", () => {
+  const policy = { mode: "by_agreement", windowHours: 24, maxTimes: 2 } as const;
+  const at = (hoursBefore: number): number => Date.parse("2030-05-04T09:00:00Z") - hoursBefore * 3_600_000;
+  const may = (change: object, now = at(48), terms: object = {}): boolean =>
+    possible({
+      ...initialSessionState(now),
+      ...{ session: session(), quote: quote(), booking: booking({ reschedule: { ...policy, ...terms } }) },
+      ...change,
+    } as SessionState).move;
+
+  it.each([
+    ["by agreement up to the start", {}, at(1), {}, true],
+    ["not once it has begun", {}, at(0), {}, false],
+    ["freely outside the window", {}, at(25), { mode: "free" }, true],
+    ["not freely within it", {}, at(23), { mode: "free" }, false],
+    ["not where its terms forbid it", {}, at(48), { mode: "off" }, false],
+    ["not more often than its terms allow", { session: session({ rescheduleCount: 2 }) }, at(48), {}, false],
+    ["by an organiser in any case", { quote: quote({ cancelledBy: "operator" }) }, at(1), { mode: "off" }, true],
+    ["not while it is in progress", { session: session({ status: "in_progress" }) }, at(48), {}, false],
+    ["not by a participant of a group", { booking: booking({ kind: "group", reschedule: policy }) }, at(48), {}, false],
+    ["not where the API does not tell its terms", { booking: booking() }, at(48), {}, false],
+  ])("is possible %s", (_, change, now, terms, expected) => {
+    expect(may(change, now, terms)).toBe(expected);
+  });
+
+  it("waits for the answer to the other side's proposal, and replaces the visitor's own", () => {
+    const proposal = { id: "p1", startTime: "2030-05-06T09:00:00Z", expiresAt: "2030-05-03T09:00:00Z", status: "open" } as const;
+    expect(may({ session: session({ proposal: { ...proposal, proposedBy: "mentor" } }) })).toBe(false);
+    expect(may({ session: session({ proposal: { ...proposal, proposedBy: "mentee" } }) })).toBe(true);
+  });
+});

@@ -2,11 +2,12 @@
 
 import type { Waiting } from "../../api/client.js";
 import type { ApiError } from "../../api/errors.js";
+import type { MovingPart } from "../../booking/contracts.js";
 import type { Booking, CancellationQuote, CancellationType, Money, Review, ReviewPermit, Session, SessionStatus } from "../../api/types.js";
 
 export type Role = "mentee" | "mentor" | "operator";
 export type Absent = "mentee" | "mentor";
-export type Action = "start" | "complete" | "cancel" | "leave" | "no-show" | "review" | "answer" | "series";
+export type Action = "start" | "complete" | "move" | "cancel" | "leave" | "no-show" | "review" | "answer" | "series";
 export type DialogName = Exclude<Action, "start" | "leave">;
 
 /** The cancellation of the rest of a series: its dates, and the sum of their quotes. */
@@ -31,6 +32,8 @@ export interface SessionState {
   /** Of this session: the visitor's own; all of them to mentors. */
   reviews: readonly Review[];
   plan: SeriesPlan | null;
+  /** The part that moves the session, once it is there. */
+  moving: MovingPart | null;
   dialog: DialogName | null;
   /** The review that the dialog answers. */
   answering: Review | null;
@@ -58,6 +61,7 @@ export function initialSessionState(now = Date.now()): SessionState {
     permit: null,
     reviews: [],
     plan: null,
+    moving: null,
     dialog: null,
     answering: null,
     doing: null,
@@ -104,6 +108,7 @@ export interface Possible {
   start: boolean;
   startsLater: boolean;
   complete: boolean;
+  move: boolean;
   cancel: boolean;
   leave: boolean;
   /** The parties whose absence may be reported; empty for none. */
@@ -126,6 +131,7 @@ export function possible(state: SessionState): Possible {
     start: status === "scheduled" && isParty && isOpen,
     startsLater: status === "scheduled" && isParty && !isOpen,
     complete: status === "in_progress" && (role === "mentor" || role === "operator"),
+    move: status === "scheduled" && mayMove(state),
     cancel: mayCancel && !hasLeave,
     leave: mayCancel && hasLeave,
     noShow: status === "scheduled" && now >= noShowFrom(session as Session) ? absentFor(state) : [],
@@ -133,6 +139,23 @@ export function possible(state: SessionState): Possible {
     answer: role === "mentor" && state.reviews.some((review) => review.answeredAt === null),
     cancelSeries: Boolean(state.booking?.seriesId) && role !== null && status === "scheduled",
   };
+}
+
+/** Whether the visitor moves the session without the other party; a group has none. */
+export function movesAtOnce(state: SessionState): boolean {
+  return roleOf(state) === "operator" || state.booking?.reschedule?.mode === "free" || isGroup(state);
+}
+
+function mayMove(state: SessionState): boolean {
+  const { session, booking, now } = state;
+  const role = roleOf(state);
+  const policy = booking?.reschedule;
+  if (!session || !policy || role === null) return false;
+  if (role === "operator") return true;
+  if (policy.mode === "off" || (session.rescheduleCount ?? 0) >= policy.maxTimes) return false;
+  const window = movesAtOnce(state) ? policy.windowHours * 3_600_000 : 0;
+  const isOther = session.proposal && session.proposal.proposedBy !== role;
+  return now < Date.parse(session.startTime) - window && !isOther && !(isGroup(state) && role === "mentee");
 }
 
 /** Whom a visitor may report: the other party. In a group, mentees' absence is attendance instead. */

@@ -124,7 +124,7 @@ describe("a session that costs nothing", () => {
   it.each([undefined, "cancel"] as const)("has no day until which cancelling is free: %s", (dialog) => {
     const shown = textOf(show({ ...free, dialog: dialog ?? null }));
     expect(shown).not.toContain("until May");
-    expect(shown).toContain(dialog ? en.cancelling.noFee : en.alwaysFree);
+    expect(shown).toContain(dialog ? en.cancelling.noFee : basicEn.form.alwaysFree);
   });
 
   it("is not one that a bundle pays", () => {

@@ -2,13 +2,12 @@
 
 import { html, nothing, type TemplateResult } from "lit";
 import type { Review, Session } from "../../api/types.js";
-import { formatSpan, formatZone } from "../../i18n/time.js";
 import type { Rendered } from "../../booking/contracts.js";
 import { creditText, moneyOf } from "../../ui/paid.js";
-import { button, message, momentOf, signInButton } from "../../ui/view.js";
+import { button, message, momentOf, signInButton, summary, whenOf } from "../../ui/view.js";
 import { renderDialog } from "./dialogs.js";
 import type { SessionFlow } from "./flow.js";
-import { reasonOf, renderError, renderStars, renderWaiting, type SessionView } from "./pieces.js";
+import { movedOf, reasonOf, renderError, renderStars, renderWaiting, type SessionView } from "./pieces.js";
 import {
   historyOf,
   isAlwaysFree,
@@ -71,7 +70,8 @@ function renderStatus({ words }: SessionView, status: string): TemplateResult {
 function renderLoaded(view: SessionView, session: Session, can: Possible): TemplateResult {
   const { context, state } = view;
   const hasActions = context.options.showSessionActions && state.phase === "ready";
-  return html`${hasActions ? renderActions(view, session, can) : nothing} ${renderDetails(view, session)}
+  const proposal = session.proposal && view.flow.moving()?.renderProposal(movedOf(view));
+  return html`${proposal ?? nothing} ${hasActions ? renderActions(view, session, can) : nothing} ${renderDetails(view, session)}
   ${renderReviews(view, hasActions)} ${renderHistory(view, session)}`;
 }
 
@@ -99,6 +99,7 @@ function renderActions(view: SessionView, session: Session, can: Possible): Rend
     can.start && actionButton("start", words.start, () => flow.start(), !can.join),
     can.complete && actionButton("complete", words.complete, open("complete"), !can.join),
     can.review && actionButton("review", words.review, open("review"), true),
+    can.move && actionButton("move", words.move, open("move")),
     can.cancel && actionButton("cancel", words.cancel, open("cancel")),
     can.leave && actionButton("leave", words.leave, open("cancel")),
     can.noShow.length && actionButton("no-show", words.noShow, open("no-show")),
@@ -116,29 +117,23 @@ function renderDetails(view: SessionView, session: Session): TemplateResult {
   const role = roleOf(state);
   const others = role === "mentor" ? session.mentee?.name : session.mentor?.name;
   const parties = role === "operator" ? [session.mentor?.name, session.mentee?.name].filter(Boolean).join(", ") : others;
-  const span = formatSpan(Date.parse(session.startTime), Date.parse(session.endTime), locale, zone);
   const price = booking && (booking.bundlePurchaseId ? words.details.credit : moneyOf(view, booking.price));
-  const row = (name: string, value: Rendered | string | null | undefined): Rendered =>
-    value ? html`<div><dt>${name}</dt><dd>${value}</dd></div>` : nothing;
+  const { form, result } = view.context.words;
   /** A text that people wrote has the direction of its own language. */
-  const written = (text: string | null): Rendered => (text ? html`<span class="written" dir="auto">${text}</span>` : nothing);
+  const written = (text: string | null): Rendered | null => (text ? html`<span class="written" dir="auto">${text}</span>` : null);
   const list = session.actionItems ?? [];
-  return html`<dl class="summary" part="summary">
-    ${row(words.details.with, parties ?? (isGroup(state) ? words.details.group : null))}
-    ${row(
-      words.details.when,
-      html`${span}<br /><span class="muted">${formatZone(zone, locale, Date.parse(session.startTime))}</span>`,
-    )}
-    ${row(words.details.where, renderPlace(view, session))} ${row(words.details.price, price)}
-    ${row(words.details.terms, termsOf(view, session))} ${row(words.details.about, session.description && written(session.description))}
-    ${row(words.details.notes, session.notes && written(session.notes))}
-    ${row(words.details.actionItems, list.length ? html`<ul class="items">${list.map((item) => html`<li dir="auto">${item}</li>`)}</ul>` : null)}
-    ${row(words.details.rating, session.rating ? renderStars(view, session.rating) : null)}
-    ${row(
-      words.details.feedback,
-      session.feedback && html`${written(session.feedback)}<span class="muted">${words.details.private}</span>`,
-    )}
-  </dl>`;
+  return summary([
+    [result.with, parties ?? (isGroup(state) && words.details.group)],
+    [form.when, whenOf({ locale, state: { zone } }, session)],
+    [form.where, renderPlace(view, session)],
+    [form.price, price],
+    [form.terms, termsOf(view, session)],
+    [words.details.about, written(session.description)],
+    [words.details.notes, written(session.notes)],
+    [words.details.actionItems, list.length && html`<ul class="items">${list.map((item) => html`<li dir="auto">${item}</li>`)}</ul>`],
+    [words.details.rating, session.rating && renderStars(view, session.rating)],
+    [words.details.feedback, session.feedback && html`${written(session.feedback)}<span class="muted">${words.details.private}</span>`],
+  ]);
 }
 
 function renderPlace({ words, context }: SessionView, session: Session): Rendered | string {
@@ -154,9 +149,9 @@ function termsOf(view: SessionView, session: Session): string | null {
   if (session.status !== "scheduled" || state.phase === "left" || roleOf(state) !== "mentee" || !state.quote) return null;
   if (!state.quote.allowed) return words.noCancelling;
   const { freeUntil, late, fee } = state.quote;
-  if (isAlwaysFree(state.quote)) return words.alwaysFree;
+  if (isAlwaysFree(state.quote)) return view.context.words.form.alwaysFree;
   if (late) return fee.amount ? `${words.cancelling.fee}: ${moneyOf(view, fee)}` : words.cancelling.noFee;
-  return freeUntil ? words.freeUntil(momentOf(view, Date.parse(freeUntil))) : null;
+  return freeUntil ? view.context.words.form.freeUntil(momentOf(view, Date.parse(freeUntil))) : null;
 }
 
 function renderReviews(view: SessionView, hasActions: boolean): Rendered {

@@ -1,16 +1,16 @@
-/** The form: what is being booked, for how much, on which terms; and the words that go with it. */
+/** Lazy part "form": what is being booked, for how much, on which terms; and the words that go with it. */
 
 import { html, nothing, type TemplateResult } from "lit";
-import { startOf } from "./calendar/slots.js";
-import { formatMoment } from "../i18n/time.js";
-import type { ApiError } from "../api/errors.js";
-import type { Listing, Money } from "../api/types.js";
-import type { Rendered, View } from "./contracts.js";
-import { arrow, button, clock, explain, failure, message, priceOf, renderErrors, signInMessage, summary, waitingMessage, whenOf, valueOf } from "../ui/view.js";
-import { chosenListing, chosenOffer, chosenPrice } from "./request.js";
-import { isSubmitting, type BookingState } from "./state.js";
+import type { ApiError } from "../../api/errors.js";
+import type { Rendered, View } from "../../booking/contracts.js";
+import { arrow, button, clock, explain, failure, message, priceOf, renderErrors, signInMessage, summary, waitingMessage, whenOf, valueOf } from "../../ui/view.js";
+import { chosenListing, chosenOffer, chosenPrice, chosenQuestions } from "../../booking/request.js";
+import { isSubmitting, type BookingState } from "../../booking/state.js";
+import { renderQuestions } from "./questions.js";
+import { paymentText, placeOf, sessionsOf, termsOf, totalOf } from "./terms.js";
 
-const HOUR_MS = 3_600_000;
+export { answersIn, missingAnswers, renderQuestions } from "./questions.js";
+export { renderResult } from "./result.js";
 
 export function renderForm(view: View): TemplateResult {
   const { words, state, flow } = view;
@@ -65,10 +65,22 @@ function renderFields(view: View, isBusy: boolean): TemplateResult {
         ></textarea>
         ${renderErrors("notes-error", fieldErrors.notes)}
       </div>
-      ${enhanced?.extras?.series.render() ?? nothing}
+      ${renderAsked(view)} ${enhanced?.extras?.series.render() ?? nothing}
       ${renderErrors("recurrence-error", fieldErrors.recurrence)} ${renderErrors("other-error", fieldErrors.other)}
     </fieldset>
     ${renderOutcome(view)} ${renderSubmit(view, isBusy)}`;
+}
+
+function renderAsked(view: View): Rendered {
+  const { form, fieldErrors } = view.state;
+  const { answers = {} } = form;
+  return renderQuestions(view, {
+    questions: chosenQuestions(view.state),
+    answers,
+    errors: fieldErrors,
+    prefix: "answer",
+    answer: (id, value) => view.flow.fillIn({ answers: { ...answers, [id]: value } }),
+  });
 }
 
 /** When, where, with whom, for how much, and what a cancellation costs. */
@@ -85,43 +97,6 @@ function renderSummary(view: View): TemplateResult {
     [words.form.price, paid && html`<b>${paid}</b>`],
     [words.form.terms, listing && termsOf(view, listing, price)],
   ]);
-}
-
-export function placeOf({ words }: Pick<View, "words">, of: Pick<Listing, "location"> | null): string {
-  if (of?.location?.kind === "address") return of.location.value ?? words.form.inPerson;
-  return of?.location?.kind === "phone" ? words.form.phone : words.form.online;
-}
-
-/** How many sessions are being booked, as far as is known. */
-export function sessionsOf({ enhanced }: View): number {
-  return enhanced?.extras?.series.sessions() ?? 1;
-}
-
-/** The price, or the sessions of a bundle; of a series, also in all. */
-export function paymentText(view: View, isByCredit: boolean, price: Money | null, sessions: number): string | null | undefined {
-  if (isByCredit) return view.course?.creditsText(view, sessions);
-  if (!price) return null;
-  return sessions > 1 && price.amount ? view.words.form.inAll(totalOf(view, price, sessions), priceOf(view, price)) : priceOf(view, price);
-}
-
-function totalOf(view: View, price: Money, sessions: number): string {
-  return priceOf(view, { ...price, amount: price.amount * sessions });
-}
-
-/** The cost of a cancellation, and until when it is free. */
-function termsOf(view: View, listing: Listing, price: Money | null): string {
-  const { words, locale, state, course, now } = view;
-  const { cancellation } = listing;
-  if (!cancellation) return words.form.noCancelling;
-  const { windowHours, lateFeePercent } = cancellation;
-  const fee = price && Math.floor((price.amount * lateFeePercent + 50) / 100);
-  if (!lateFeePercent || !state.slot || fee === 0) return words.form.alwaysFree;
-  const freeUntil = startOf(state.slot) - windowHours * HOUR_MS;
-  const free = freeUntil > now ? `${words.form.freeUntil(formatMoment(freeUntil, locale, state.zone))} ` : `${words.form.freeAtFirst} `;
-  if (!price || fee === null) return free + (course?.courseWords(view).lateCredit ?? "");
-  const percent = new Intl.NumberFormat(locale, { style: "percent" }).format(lateFeePercent / 100);
-  const due = priceOf(view, { ...price, amount: fee });
-  return free + words.form.lateFee(due, percent);
 }
 
 function renderHold(view: View): Rendered {

@@ -1,10 +1,10 @@
 /** The outcome of the booking: booked, requested, waiting, or closed. */
 
 import { html, nothing, type TemplateResult } from "lit";
-import { button, summary, whenOf } from "../ui/view.js";
-import type { Outcome, View } from "./contracts.js";
-import { paymentText, placeOf, sessionsOf } from "./form.js";
-import { chosenListing, chosenOffer, chosenPrice } from "./request.js";
+import { button, summary, whenOf } from "../../ui/view.js";
+import type { Outcome, View } from "../../booking/contracts.js";
+import { paymentText, placeOf, sessionsOf } from "./terms.js";
+import { chosenListing, chosenOffer, chosenPrice } from "../../booking/request.js";
 
 export function renderResult(view: View): TemplateResult {
   const { words, state, flow, enhanced, realtime } = view;
@@ -41,8 +41,9 @@ function outcomeOf({ words, state: { submission }, flow, locale }: View): Outcom
       return { tone: "waiting", title: result.requested, hint: form.requestHint };
     case "queued":
       return { tone: "waiting", title: result.queued };
+    case "unpaid":
     case "closed":
-      return flow.following?.closed(submission.booking, locale) ?? { tone: "closed", title: words.problems["part"] ?? "" };
+      return flow.following?.outcome(submission.booking, locale) ?? { tone: "waiting", title: result.confirming };
     default:
       return { tone: "waiting", title: result.confirming };
   }
