@@ -10,6 +10,7 @@ from sqlalchemy import (
     Column,
     ForeignKey,
     Index,
+    Integer,
     PrimaryKeyConstraint,
     Table,
     Text,
@@ -74,6 +75,18 @@ notification_preferences = Table(
     Column("wanted", Boolean, nullable=False, info=DELETED),
     *changing(),
     PrimaryKeyConstraint("user_id", "kind", "channel"),
+)
+
+notification_kinds = Table(
+    "notification_kinds",
+    metadata,
+    # Only the kinds of which staff have switched channels; without a row, every channel is on.
+    Column("kind", Text, primary_key=True, info=IMPERSONAL),
+    Column("email", Boolean, nullable=False, info=IMPERSONAL),
+    Column("push", Boolean, nullable=False, info=IMPERSONAL),
+    Column("in_app", Boolean, nullable=False, info=IMPERSONAL),
+    Column("version", Integer, nullable=False, server_default=text("1"), info=IMPERSONAL),
+    Column("changed_at", Timestamp, nullable=False, server_default=text("now()")),
 )
 
 push_subscriptions = Table(

@@ -14,6 +14,7 @@ UNVERSIONED = {
     "/push-subscriptions/key": "the server's, and the same for all",
     "/notifications/unread-count": "a number of the moment",
     "/operations/summary": "numbers of the moment",
+    "/operations/notification-kinds": "a short list, whole",
     "/operations/invariants": "numbers of the moment",
     "/analytics/conversion": "a report",
     "/analytics/sessions": "a report",

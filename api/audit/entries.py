@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import hmac
 import re
+from collections.abc import Mapping
 from dataclasses import replace
 from functools import lru_cache
 from http import HTTPStatus
+from typing import Any
 from uuid import UUID
 
 from flask import Flask, Response, g, request
@@ -31,7 +33,13 @@ _IMPERSONAL_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|[0-9a-f]
 READ = "read"
 
 
-def expect_entry(db: Connection, *, action: str | None = None, subject: tuple[str, UUID] | None = None) -> None:
+def expect_entry(
+    db: Connection,
+    *,
+    action: str | None = None,
+    subject: tuple[str, UUID] | None = None,
+    data: Mapping[str, Any] | None = None,
+) -> None:
     """Have the request's entry written with its first event about such a subject, which costs no statement more.
 
     An operator's is written at the end of the request, when the reason that it gives has been checked.
@@ -39,12 +47,15 @@ def expect_entry(db: Connection, *, action: str | None = None, subject: tuple[st
     Args:
         action: replaces the action that the route declares.
         subject: replaces the subject that the path names.
+        data: further details, without names or mail addresses.
     """
     entry = _entry()
     if action is not None:
         entry = replace(entry, action=action)
     if subject is not None:
         entry = replace(entry, subject_type=subject[0], subject_id=subject[1])
+    if data is not None:
+        entry = replace(entry, data={**(entry.data or {}), **data})
     g.audit = entry
     kept = recorded(db)
     kept.origin = entry.origin

@@ -18,8 +18,10 @@ from api.schemas.base import EmptyBody
 from api.state import app_state
 from config.vapid import Vapid, vapid
 from models.people import users
+from workflows.accounts.records import locale_of
 from workflows.identity.access import require_recipient_user
 from workflows.kernel.errors import Conflict
+from workflows.kernel.language import Language, language_of
 from workflows.notifications.preferences import choices_of, lock_choices, preferences_of, replace_choices
 from workflows.notifications.push_subscriptions import (
     BROWSERS,
@@ -36,6 +38,7 @@ from workflows.notifications.records import (
     read,
     read_all,
 )
+from workflows.notifications.switches import switched_off
 
 notifications = Area(
     "Notifications", "In-app notifications, and the channels by which the caller wants each kind of notification."
@@ -89,8 +92,8 @@ def get_notification_preferences(context: RequestContext[None]) -> WithHeaders[d
     found = context.db.execute(
         select(choices_of().label("choices")).where(users.c.id == context.actor.user_id)
     ).scalar_one()
-    preferences = preferences_of(found or {})
-    return shapes.shown_preferences(preferences), {"ETag": tag_of(preferences)}
+    preferences = preferences_of(found or {}, switched_off(context.db))
+    return shapes.shown_preferences(preferences, _language(context)), {"ETag": tag_of(preferences)}
 
 
 @notifications.route("/notification-preferences", methods=["PUT"])
@@ -106,12 +109,18 @@ def update_notification_preferences(context: RequestContext[None], body: dict[st
     """Replace the caller's notification preferences. Omitted kinds and channels get their defaults."""
     assert context.actor.user_id is not None
     before = lock_choices(context.db, context.actor.user_id)
-    require_match(request, preferences_of(before))
+    off = switched_off(context.db)
+    require_match(request, preferences_of(before, off))
     after = replace_choices(
         context.db, user_id=context.actor.user_id, before=before, wanted=shapes.channels_by_kind(body)
     )
-    preferences = preferences_of(after)
-    return shapes.shown_preferences(preferences), {"ETag": tag_of(preferences)}
+    preferences = preferences_of(after, off)
+    return shapes.shown_preferences(preferences, _language(context)), {"ETag": tag_of(preferences)}
+
+
+def _language(context: RequestContext[None]) -> Language:
+    assert context.actor.user_id is not None
+    return language_of(locale_of(context.db, context.actor.user_id))
 
 
 push = Area("Web Push", "Browsers that show the caller's notifications, even while the application is closed.")

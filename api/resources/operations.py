@@ -7,12 +7,14 @@ from typing import Any
 
 from flask import Response, request
 
+from api.audit.entries import expect_entry
 from api.errors import unavailable
+from api.http.etags import WithHeaders, tagged
 from api.refusals import SENTENCES
 from api.routes.blueprints import Area, refuses
-from api.routes.context import OPERATOR, RequestContext
+from api.routes.context import OPERATOR, RequestContext, Subject
 from api.routes.lists import list_route
-from api.routes.loaders import reads
+from api.routes.loaders import changes, reads
 from api.schemas import operations as shapes
 from api.schemas.analytics import Summary
 from api.state import app_state
@@ -22,8 +24,17 @@ from workflows.analytics.summary import summary_of
 from workflows.audit.log import AUDIT_ENTRIES, filters_of
 from workflows.invariants import continuous
 from workflows.kernel.errors import NotFound, Unauthenticated
+from workflows.notifications.switches import Switches, all_switches, switch_kind, switches_query
 
 operations = Area("Operations", "For operators and monitoring.")
+
+NOTIFICATION_KIND = Subject(
+    name="kind of notification",
+    kind="notification_kind",
+    query=switches_query,
+    record=Switches,
+    texts=("kind",),
+)
 
 
 @operations.route("/operations/invariants")
@@ -37,6 +48,29 @@ def get_invariants(context: RequestContext[None]) -> dict[str, object]:
     findings = continuous.findings(context.db, newest=continuous.NEWEST_CHANGES)
     ok = not any(finding.violations for finding in findings)
     return {"ok": ok, "items": findings, "looked_through_at": continuous.looked_through_at(context.db)}
+
+
+@operations.route("/operations/notification-kinds")
+@reads(OPERATOR)
+@operations.response(200, shapes.NotificationKinds)
+def list_notification_kinds(context: RequestContext[None]) -> dict[str, object]:
+    """List the kinds of notification, and on which channels each is sent at all."""
+    return {"items": all_switches(context.db)}
+
+
+@operations.route("/operations/notification-kinds/<kind>", methods=["PUT"])
+@changes(OPERATOR, NOTIFICATION_KIND, action="notification_kind.switched")
+@operations.arguments(shapes.NotificationKindChannels, example={"mail": False, "push": True, "inApp": True})
+@operations.response(200, shapes.NotificationKind)
+def switch_notification_kind(context: RequestContext[Switches], body: dict[str, bool]) -> WithHeaders[Switches]:
+    """Switch the channels of a kind of notification on or off for everybody.
+
+    A channel that is off reaches nobody, from the next event on. One that is on leaves people their choices and the
+    kind its defaults.
+    """
+    switches = switch_kind(context.db, switches=context.subject, any_version=context.any_version, **body)
+    expect_entry(context.db, data={"kind": switches.kind, **body})
+    return tagged(switches)
 
 
 @operations.route("/metrics")

@@ -9,7 +9,7 @@ from inspect import signature
 from typing import Any, Generic, TypeVar
 from uuid import UUID
 
-from sqlalchemy import Connection, Date, Select, Uuid, bindparam
+from sqlalchemy import Connection, Date, Select, Text, Uuid, bindparam
 
 from models.prepared import PreparedStatement
 from workflows.identity.access import (
@@ -68,6 +68,7 @@ class Subject:
     record: type[Record]  # what a row of `query` becomes
     kind: str = ""  # what the audit calls it; its name when left out
     dates: tuple[str, ...] = ()  # the parameters of `query` that are dates
+    texts: tuple[str, ...] = ()  # the parameters of `query` that are texts
     # A guard of workflows/identity/access.py; None where every signed-in actor has it.
     access: Callable[[Actor, Any], None] | None = None
     # The refusal for an id that is not there, where that is more than "no such".
@@ -77,7 +78,8 @@ class Subject:
 
     def __post_init__(self) -> None:
         names = tuple(signature(self.query).parameters)
-        bound: list[Any] = [bindparam(name, type_=Date if name in self.dates else Uuid) for name in names]
+        types = dict.fromkeys(self.dates, Date) | dict.fromkeys(self.texts, Text)
+        bound: list[Any] = [bindparam(name, type_=types.get(name, Uuid)) for name in names]
         object.__setattr__(self, "kind", self.kind or self.name.replace(" ", "_"))
         object.__setattr__(self, "ids", names)
         object.__setattr__(self, "statement", PreparedStatement(self.query(*bound)))

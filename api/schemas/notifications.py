@@ -11,6 +11,7 @@ from api.schemas.base import ListQuery, RequestSchema, ResponseSchema, page_of
 from api.schemas.fields import Id, Line, Moment, QueryFlag, Text, TrueOrFalse
 from models.notifications import Channel
 from workflows.kernel.address import MAX_URL_CHARACTERS
+from workflows.kernel.language import Language
 from workflows.notifications.kinds import OFFERED
 from workflows.notifications.preferences import Preferences as PreferencesRecord
 
@@ -96,12 +97,12 @@ class NotificationPreferencesUpdate(RequestSchema):
 Notifications = page_of(Notification, "Notifications")
 
 
-def shown_preferences(preferences: PreferencesRecord) -> dict[str, Any]:
+def shown_preferences(preferences: PreferencesRecord, language: Language) -> dict[str, Any]:
     return {
         "items": [
             {
                 "kind": item.kind,
-                "description": item.sentence,
+                "description": language.gettext(item.sentence),
                 "channels": {name: item.channels[channel] for channel, name in CHANNELS.items()},
                 "always": sorted("inApp" if channel is Channel.IN_APP else channel.value for channel in item.always),
             }

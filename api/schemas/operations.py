@@ -6,8 +6,9 @@ from typing import Any
 
 from marshmallow import fields
 
-from api.schemas.base import ListQuery, ResponseSchema, page_of
-from api.schemas.fields import Id, Moment, Text
+from api.schemas.base import ListQuery, RequestSchema, ResponseSchema, page_of
+from api.schemas.fields import Id, Moment, Text, TrueOrFalse
+from workflows.notifications.switches import CHANNEL_NAMES
 
 
 class Health(ResponseSchema):
@@ -27,6 +28,33 @@ class Invariants(ResponseSchema):
         allow_none=True,
         metadata={"description": "When the latest check of everything began that has ended; null before the first."},
     )
+
+
+class NotificationKindChannels(RequestSchema):
+    mail = TrueOrFalse(required=True)
+    push = TrueOrFalse(required=True)
+    in_app = TrueOrFalse(required=True)
+
+
+class NotificationKind(ResponseSchema):
+    kind = fields.String(metadata={"example": "session_created"})
+    description = fields.String(attribute="sentence", metadata={"example": "A session is booked."})
+    mail = fields.Boolean()
+    push = fields.Boolean()
+    in_app = fields.Boolean()
+    always = fields.Function(
+        lambda switches: sorted(CHANNEL_NAMES[channel] for channel in switches.always),
+        metadata={
+            "type": "array",
+            "items": {"type": "string", "enum": sorted(CHANNEL_NAMES.values())},
+            "description": "Channels that cannot be switched off.",
+            "example": [],
+        },
+    )
+
+
+class NotificationKinds(ResponseSchema):
+    items = fields.List(fields.Nested(NotificationKind))
 
 
 class AddressHash(fields.String):

@@ -116,6 +116,7 @@ def set_scene(db: Connection) -> Scene:
             "product_id": product.id,
             "group-sessions booking_id": group.id,
             "day": DAY,
+            "kind": "session_created",
             "time_off_id": _time_off(db, mentor),
             "api_key_id": create_api_key(
                 db, actor=factories.OPERATOR, name="A", scopes=[KeyScope.READ], expires_at=None

@@ -16,6 +16,7 @@ CROSS JOIN (VALUES ('in_app'::notification_channel), ('email')) AS offered(chann
 LEFT JOIN notification_preferences chosen
   ON chosen.user_id = reader.user_id AND chosen.channel = offered.channel
   AND chosen.kind = split_part(d.effect, '.', 2)
+LEFT JOIN notification_kinds switched ON switched.kind = split_part(d.effect, '.', 2)
 LEFT JOIN notifications n ON n.event_id = e.id AND n.user_id = reader.user_id AND n.channel = offered.channel
 WHERE true
   -- Nobody is notified whose account is erased, and their preferences are gone.
@@ -25,5 +26,10 @@ WHERE true
   AND (e.type <> 'session.created' OR s.cancelled_at IS NULL OR s.cancelled_at > d.done_at + interval '1 minute')
   -- What was wanted at the time is known unless it has been changed since, or in the same moment.
   AND (chosen.user_id IS NULL OR chosen.updated_at < d.done_at - interval '1 minute')
+  AND (switched.kind IS NULL OR switched.changed_at < d.done_at - interval '1 minute')
 GROUP BY e.id, s.booking_id, reader.user_id, offered.channel
-HAVING count(n.id) <> CASE WHEN coalesce(bool_and(chosen.wanted), true) THEN 1 ELSE 0 END
+HAVING count(n.id) <> CASE
+    WHEN coalesce(bool_and(chosen.wanted), true)
+     AND coalesce(bool_and(CASE offered.channel WHEN 'email' THEN switched.email ELSE switched.in_app END), true)
+    THEN 1 ELSE 0
+END

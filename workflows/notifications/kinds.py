@@ -63,6 +63,8 @@ KINDS: dict[str, Kind] = {
     "webhook_endpoint_failing": Kind("Your webhook endpoint has been failing for days and will be disabled."),
     "webhook_endpoint_disabled": Kind("Your webhook endpoint is disabled."),
 }
+# The kinds of mails that are no notifications, and cannot be switched off.
+MAILED_ALWAYS = ("confirm_mail",)
 OFFERED = {name: kind for name, kind in KINDS.items() if kind.offered}
 
 # Notices to the operators' own channels, e.g. a chat, by the names in APPRISE_KINDS.

@@ -23,7 +23,6 @@ from workflows.events.event import Event
 from workflows.events.record import Unsent, defer_write, follow_up_all
 from workflows.notifications.deliveries import share_effect
 from workflows.notifications.mails import SEND_MAIL
-from workflows.notifications.preferences import stopped_reason
 from workflows.notifications.pushes import SEND_PUSH
 from workflows.notifications.recipients import Parties, Person, parties_by_booking, variables_about
 from workflows.notifications.reminders import require_of_use
@@ -128,8 +127,7 @@ def _write(db: Connection, notifications: Sequence[ComposedNotification], overta
             rows += [_row(each.event, each.kind, person, words, channel) for channel in channels]
             if Channel.EMAIL in channels:
                 mailed.append((each.event, str(person.user_id)))
-            elif person.has_stopped(each.kind, Channel.EMAIL):
-                reason = stopped_reason(each.kind, Channel.EMAIL)
+            elif reason := person.stopped_reason(each.kind, Channel.EMAIL):
                 unsent.append(Unsent(SEND_MAIL, each.event, str(person.user_id), reason))
             if Channel.PUSH in channels:
                 pushed += [(each.event, str(browser)) for browser in person.browsers]

@@ -5,7 +5,7 @@ Only choices are stored; without one, the defaults of the kind hold.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -88,9 +88,15 @@ class Preferences:
         return crc32(repr([(item.kind, sorted(item.channels.items())) for item in self.items]).encode())
 
 
-def is_wanted(choices: Choices, kind: str, channel: Channel) -> bool:
-    """Whether a person with these choices gets notifications of a kind on a channel."""
+def is_wanted(choices: Choices, kind: str, channel: Channel, off: Collection[str] = ()) -> bool:
+    """Whether a person with these choices gets notifications of a kind on a channel.
+
+    Args:
+        off: the kinds and channels that operators have switched off, written as in the choices.
+    """
     known = KINDS[kind]
+    if f"{kind} {channel}" in off:
+        return False
     return channel in known.always or choices.get(f"{kind} {channel}", channel in known.channels)
 
 
@@ -108,13 +114,18 @@ def stopped_reason(kind: str, channel: Channel) -> str:
     return f"The reader has switched off the kind {kind} for {channel}."
 
 
-def preferences_of(choices: Choices) -> Preferences:
+def switched_off_reason(kind: str, channel: Channel) -> str:
+    """The reason for which a message of a kind is sent to nobody."""
+    return f"Operators have switched off the kind {kind} for {channel}."
+
+
+def preferences_of(choices: Choices, off: Collection[str]) -> Preferences:
     return Preferences(
         items=[
             Preference(
                 kind=kind,
                 sentence=known.sentence,
-                channels={channel: is_wanted(choices, kind, channel) for channel in Channel},
+                channels={channel: is_wanted(choices, kind, channel, off) for channel in Channel},
                 always=known.always,
             )
             for kind, known in OFFERED.items()

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ARRAY, Connection, Row, Uuid
+from sqlalchemy import ARRAY, Connection, Row, Text, Uuid
 from sqlalchemy.dialects.postgresql import JSONB
 
 from models.base import sql
@@ -26,7 +26,8 @@ from workflows.events.event_types import (
     WaitlistEvent,
 )
 from workflows.kernel.language import Language, language_of
-from workflows.notifications.preferences import is_stopped, is_wanted
+from workflows.notifications.preferences import is_stopped, is_wanted, stopped_reason, switched_off_reason
+from workflows.notifications.switches import SWITCHED_OFF
 
 MAX_NAMES = 3
 NOT_A_PARTY = "The reader is no longer a party of it."
@@ -56,6 +57,7 @@ class Person:
     locale: str  # a BCP 47 tag
     acts_as: frozenset[str] = frozenset()  # the values of an event's `actor` that stand for them
     choices: Mapping[str, bool] = field(default_factory=dict, hash=False)  # their notification preferences
+    switched_off: frozenset[str] = frozenset()  # the kinds and channels that operators have switched off
     browsers: tuple[UUID, ...] = ()  # their push subscriptions
     present: bool | None = None  # as a mentee, whether they were; None until attendance is recorded
     # What a participant of a group paid for their seat, in minor units; None for all others.
@@ -69,13 +71,18 @@ class Person:
             channel
             for channel in Channel
             if not self.erased
-            and is_wanted(self.choices, kind, channel)
+            and is_wanted(self.choices, kind, channel, self.switched_off)
             and (self.browsers or channel is not Channel.PUSH)
         ]
 
-    def has_stopped(self, kind: str, channel: Channel) -> bool:
-        """Whether they have switched a kind off on a channel."""
-        return not self.erased and is_stopped(kind, channel, wanted=self.choices.get(f"{kind} {channel}"))
+    def stopped_reason(self, kind: str, channel: Channel) -> str | None:
+        """The reason why they get nothing of a kind on a channel that they or the operators have switched off."""
+        if self.erased:
+            return None
+        if f"{kind} {channel}" in self.switched_off:
+            return switched_off_reason(kind, channel)
+        stopped = is_stopped(kind, channel, wanted=self.choices.get(f"{kind} {channel}"))
+        return stopped_reason(kind, channel) if stopped else None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,13 +112,20 @@ class Parties:
         return tuple(person for person in self.all if actor not in person.acts_as)
 
 
-_PERSON = """
+_PERSON = f"""
 u.id AS user_id, u.name, u.time_zone, u.locale, u.erased_at IS NOT NULL AS erased, own.id AS mentor_profile_id,
 (SELECT jsonb_object_agg(chosen.kind || ' ' || CAST(chosen.channel AS text), chosen.wanted)
  FROM notification_preferences chosen WHERE chosen.user_id = u.id) AS choices,
+{SWITCHED_OFF} AS switched_off,
 ARRAY(SELECT browser.id FROM push_subscriptions browser WHERE browser.user_id = u.id ORDER BY browser.id) AS browsers
 """
-_TYPES: dict[str, Any] = {"user_id": Uuid(), "mentor_profile_id": Uuid(), "choices": JSONB(), "browsers": ARRAY(Uuid())}
+_TYPES: dict[str, Any] = {
+    "user_id": Uuid(),
+    "mentor_profile_id": Uuid(),
+    "choices": JSONB(),
+    "browsers": ARRAY(Uuid()),
+    "switched_off": ARRAY(Text()),
+}
 _PARTIES = sql(f"""
 SELECT b.id AS booking_id, b.title, b.status AS booking_status, b.decline_reason, b.cancel_reason,
        s.status AS session_status, s.cancellation,
@@ -212,6 +226,7 @@ def _person(row: Row[Any]) -> Person:
         locale=row.locale,
         acts_as=frozenset({f"user:{row.user_id}", f"mentor:{row.mentor_profile_id}"}),
         choices=row.choices or {},
+        switched_off=frozenset(row.switched_off),
         browsers=tuple(row.browsers),
         erased=row.erased,
         present=getattr(row, "present", None),
