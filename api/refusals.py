@@ -86,14 +86,14 @@ REFUSALS: dict[str, Refusal] = {
     "stale": Refusal(412, "`If-Match` names another version than the present one."),
     "too_large": Refusal(
         413,
-        "The body is larger than its route takes: 64 kB, 256 kB for bookings and completed sessions, 2 kB for the"
-        " component's beacons.",
+        "The body is larger than its route takes: 64 kB, 256 kB for bookings and completed sessions, 64 MB for imports,"
+        " 2 kB for the component's beacons.",
     ),
     "uri_too_long": Refusal(414, "The address, with its query, is longer than 8 kB."),
     "unsupported_media_type": Refusal(
         415,
-        "The body is not declared as `application/json`, is not plain UTF-8, or is not a form where a link from a"
-        " mail needs one.",
+        "The body is not declared as `application/json` (an import as `application/x-ndjson`), is not plain UTF-8, or"
+        " is not a form where a link from a mail needs one.",
     ),
     "key_reused": Refusal(422, "This `Idempotency-Key` belongs to another request."),
     "rate_limited": Refusal(
@@ -152,7 +152,7 @@ SENTENCES = {
     404: "There is no such route.",
     405: "This method is not allowed here; the Allow header lists those that are.",
     408: "The body took too long to arrive.",
-    413: "The body is too large; the limit is 64 kB, or 256 kB for bookings and completed sessions.",
+    413: "The body is too large; the limit is 64 kB, 256 kB for bookings and completed sessions, or 64 MB for imports.",
     414: "The address is too long; with its query, the limit is 8 kB.",
     431: "The headers are too many or too large; the limits are 90 headers and 32 kB.",
     500: "An internal error occurred; please quote the request id if you report it.",

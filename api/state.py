@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from threading import BoundedSemaphore
 from typing import Any, cast
@@ -22,6 +22,7 @@ from infrastructure.transactions import Transactions, WakeupSink
 from infrastructure.wakeups import WakeupQueue
 from models.payments import PaymentMode
 from workflows.bookings.insert import DraftLimits
+from workflows.identity.actor import Actor
 from workflows.kernel.operator_policy import OperatorPolicy
 from workflows.notifications.texts import Brand
 from workflows.sessions.meeting import MeetingService
@@ -64,6 +65,12 @@ class AppState:
     def with_payment_mode(self, offer: dict[str, Any]) -> dict[str, Any]:
         """The columns of a new offer; it is paid as the operator chose, unless it says when itself."""
         return {"payment_mode": PaymentMode(self.settings.payment_default), **offer}
+
+    def as_purchaser(self, actor: Actor) -> Actor:
+        """The caller; a person who signed in themselves may not book what costs where the operator chose so."""
+        if self.settings.mentee_purchases == "on" or actor.operator or actor.staff is not None:
+            return actor
+        return replace(actor, purchases=False)
 
     @property
     def policy(self) -> OperatorPolicy:

@@ -19,6 +19,7 @@ COMMANDS = {
     "maintain": "cli.processes:maintain",
     "migrate": "cli.migrate:migrate",
     "seed": "cli.seed:seed",
+    "import": "cli.importing:import_file",
     "backup": "cli.backup:backup",
     "restore": "cli.backup:restore",
     "reencrypt": "cli.reencrypt:reencrypt",
@@ -37,7 +38,7 @@ class LazyGroup(SummaryGroup):
 
     sections: ClassVar = {
         "Run": ("up", "demo", "api", "streams", "sweep", "maintain"),
-        "Data": ("migrate", "seed", "backup", "restore", "reencrypt"),
+        "Data": ("migrate", "seed", "import", "backup", "restore", "reencrypt"),
         "Operate": ("doctor", "deliveries", "effects", "invariants", "audit", "token", "vapid"),
     }
 

@@ -291,6 +291,7 @@ class Settings:
     jwt_leeway_seconds: int = _whole("JWT_LEEWAY_SECONDS", 10, 0, 300)
     jwt_subject: str = _one_of("JWT_SUBJECT", "id", "external")
     jwt_provision_users: bool = _setting(lambda env: env.bool("JWT_PROVISION_USERS", False))
+    mentee_purchases: str = _one_of("MENTEE_PURCHASES", "on", "off")
     identity_headers: str = _one_of("IDENTITY_HEADERS", "off", "gateway", "open")
     cors_origins: tuple[str, ...] = _setting(
         lambda env: tuple(dict.fromkeys(env.list("CORS_ORIGINS", [], subcast=require_origin)))

@@ -3,11 +3,28 @@
 from __future__ import annotations
 
 from email.utils import parseaddr
+from functools import cache, partial
+from typing import TYPE_CHECKING
 
 from config.brand import readable_on
 from config.settings import Settings
 from workflows.kernel.operator_policy import DEFAULT_POLICY, OperatorPolicy
 from workflows.notifications.texts import Brand
+
+if TYPE_CHECKING:
+    from config.sealing import Sealer
+
+
+@cache
+def _sealer_of(passphrases: tuple[str, ...]) -> Sealer:
+    """Once, since deriving the keys takes long; and only by a process that reads encrypted texts."""
+    from config.sealing import Sealer  # noqa: PLC0415
+
+    return Sealer(passphrases)
+
+
+def _unseal(passphrases: tuple[str, ...], sealed: str) -> str:
+    return _sealer_of(passphrases).unseal(sealed)
 
 
 def operator_policy(chosen: Settings) -> OperatorPolicy:
@@ -22,6 +39,8 @@ def operator_policy(chosen: Settings) -> OperatorPolicy:
         calendar_feed_minutes=chosen.calendar_feed_minutes,
         calendar_stale_hours=chosen.calendar_stale_hours,
         mail_gather_after=chosen.mail_gather_after,
+        default_locale=chosen.default_locale,
+        unseal=partial(_unseal, tuple(chosen.encryption_keys)),
     )
 
 

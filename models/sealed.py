@@ -12,6 +12,7 @@ from sqlalchemy import Column, Table
 from models.availability import calendar_feeds
 from models.bookings import bookings
 from models.idempotency import idempotency_keys
+from models.imports import import_chunks
 from models.notifications import push_subscriptions
 from models.sessions import sessions
 from models.webhooks import webhook_endpoints, webhook_secrets
@@ -79,4 +80,5 @@ SEALED_COLUMNS = (
     SealedColumn(webhook_endpoints.c.headers, Form.HEADERS),
     SealedColumn(webhook_secrets.c.sealed_secret, Form.TEXT),
     SealedColumn(idempotency_keys.c.body, Form.BYTES),
+    SealedColumn(import_chunks.c.sealed, Form.TEXT),
 )

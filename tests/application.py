@@ -22,7 +22,7 @@ from werkzeug.test import TestResponse
 from api.app import create_app, make_state
 from api.audit.refused_accesses import RefusedAccesses
 from api.refusals import REFUSALS
-from api.state import EXTENSION
+from api.state import EXTENSION, AppState
 from config.settings import Settings, read_settings
 from infrastructure.operator_policy import operator_policy
 from infrastructure.transactions import Transactions
@@ -206,7 +206,9 @@ class World:
 
     def run_database_effects(self) -> None:
         """Do what all workers would do now in the database, and what follows from that; nothing is sent."""
-        deliverer = DeliveryRunner(Transactions(self.engine, self.wakeups), load(), {})
+        state: AppState = self.app.extensions[EXTENSION]
+        known = load().with_policy(operator_policy(state.settings))
+        deliverer = DeliveryRunner(Transactions(self.engine, self.wakeups), known, {})
         while wakeups := self.wakeups.take():
             for each in wakeups:
                 if isinstance(load().named(each.effect), Effect):

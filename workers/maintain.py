@@ -28,6 +28,7 @@ from workflows.events.backfill import fill_new_gaps, introduce
 from workflows.events.subscriptions import load
 from workflows.events.sweep import backlogs, dead_by_effect, oldest_undelivered
 from workflows.groups.waitlist import offer_waited_seats
+from workflows.imports.uploads import forget_imports
 from workflows.invariants import continuous
 from workflows.kernel.expired import ExpiredRows
 from workflows.kernel.quotas import forget_unused_quotas
@@ -222,6 +223,7 @@ CHORES: dict[str, Chore] = {
     "forget mail addresses": forget_email_changes,
     "erase deleted accounts": go_on_erasing,
     "forget unused quotas": forget_unused_quotas,
+    "forget imports": forget_imports,
     "add up sessions": add_up_changes,
     "look at changes": continuous.look_at_changes,
     "look at violations again": continuous.look_again,

@@ -26,6 +26,9 @@ _CALLER_HEADERS = ("Authorization", "X-User-Id", "X-Mentor-Profile-Id")
 CREDENTIAL_HEADERS = (*_CALLER_HEADERS, "X-Gateway-Secret")
 # Carries a publishable key where visitors read: a header of credentials would have browsers ask for permission first.
 QUERY_KEY = "key"
+# Names the person for whom staff act.
+ON_BEHALF_OF = "On-Behalf-Of"
+_EXTERNAL = "external:"
 _MAX_NAME_CHARACTERS = 255
 MAX_EXTERNAL_ID_CHARACTERS = 200
 # Verifying a token takes 40 µs (HS256) to 100 µs (EdDSA) of processor time, finding it again 2 µs. That a key was
@@ -125,6 +128,25 @@ class Authenticator:
 def identifier(value: object) -> UUID | None:
     """The id that a text in its canonical form of 36 characters stands for; None for anything else."""
     return UUID(value) if isinstance(value, str) and CANONICAL_UUID.fullmatch(value) else None
+
+
+def named_person(named: str) -> dict[str, Any]:
+    """The arguments of `person_for` that `On-Behalf-Of` stands for: a user id, or `external:` and an external id.
+
+    Raises:
+        Invalid: it is neither.
+    """
+    # Headers are read as Latin-1 (PEP 3333); ids are UTF-8, whose bytes may be white space in Latin-1.
+    named = named.strip(" \t").encode("latin-1", "replace").decode("utf-8", "replace")
+    user_id, external_id = identifier(named), named.removeprefix(_EXTERNAL)
+    if user_id is not None:
+        return {"user_id": user_id}
+    if not (named.startswith(_EXTERNAL) and external_id and "\0" not in named):
+        raise Invalid(
+            "The request does not fit; see details.",
+            details={ON_BEHALF_OF: ["Must be a user's id, or external: and an external id."]},
+        )
+    return {"external_id": external_id}
 
 
 def _are_headers_trusted(headers: AnyHeaders, settings: Settings) -> bool:

@@ -29,7 +29,7 @@ from api.http.draining import Drain
 from api.http.headers import AnswerHeaders
 from api.http.request_log import count, log_request, request_id_of
 from api.refusals import CODE_OF_STATUS, SENTENCES, shape
-from api.routes.declaration import LARGE_BODY_LIMIT_BYTES
+from api.routes.declaration import LARGE_BODY_LIMIT_BYTES, UPLOAD_LIMIT_BYTES
 from config.limits import NO_PROXIES, TrustedProxies
 
 if TYPE_CHECKING:
@@ -56,6 +56,9 @@ _SENTENCES = {
 # RFC 9112, 3.2: what may stand in Host, which is never empty here (RFC 9110, 4.2.1).
 _HOST = re.compile(r"[A-Za-z0-9\-._~%!$&'()*+;=]+(:[0-9]{0,5})?|\[[0-9A-Fa-fv:.]+\](:[0-9]{0,5})?")
 HEALTH_PATHS = ("/health/live", "/health/ready")
+UPLOAD_PATHS = ("/imports", "/api/imports")
+# Of one process: each is kept whole until it is answered, whoever sends it.
+MAX_UPLOADS = 2
 Fields = list[tuple[str, str]]
 WorkQueue = SimpleQueue[tuple["WSGIEnvironment", HTTPProtocol, "asyncio.Future[None]", str | None]]
 
@@ -65,6 +68,7 @@ class Limits:
     """Limits beyond which requests are refused, cut off or ended."""
 
     read_seconds: float = 10  # from the end of a request's headers to the end of its body
+    upload_seconds: float = 120  # the same of an upload
     answer_bytes: int = 256 * 1024 * 1024  # of an answer that does not say its length beforehand
     hung_seconds: float = 30  # how long a worker process may answer nothing that is asked of it
     kill_seconds: int = 10  # from SIGTERM to SIGKILL for a worker process
@@ -104,6 +108,7 @@ class Server:
         self._answered: deque[tuple[asyncio.Future[None], str | None, WorkQueue]] = deque()
         # Touched by the loop's thread alone.
         self._under_way: Counter[str] = Counter()
+        self._uploads = 0
         self._pending = 0
         self._moved = True
 
@@ -122,6 +127,14 @@ class Server:
         self.close()
 
     async def __call__(self, scope: Scope, protocol: HTTPProtocol) -> None:
+        is_upload = scope.method == "POST" and scope.path in UPLOAD_PATHS
+        self._uploads += is_upload
+        try:
+            await self._serve(scope, protocol, is_upload=is_upload)
+        finally:
+            self._uploads -= is_upload
+
+    async def _serve(self, scope: Scope, protocol: HTTPProtocol, *, is_upload: bool) -> None:
         began = perf_counter()
         self._settle()
         address = None
@@ -129,7 +142,9 @@ class Server:
             environ = _environment_of(scope)
             work = self._health.get(environ["PATH_INFO"].removeprefix("/api"), self._work)
             address = self._enter(environ)
-            await self._read_body(environ, protocol)
+            if is_upload and self._uploads > MAX_UPLOADS:
+                raise _RequestRefused(503, "Too many uploads are under way; try again in a moment.")
+            await self._read_body(environ, protocol, is_upload=is_upload)
         except BaseException as error:
             self._leave(address)
             if not isinstance(error, _RequestRefused):
@@ -184,15 +199,17 @@ class Server:
             self.drain.refuse_connections()
         self._loop.call_later(BEAT_SECONDS, self._report)
 
-    async def _read_body(self, environ: WSGIEnvironment, protocol: HTTPProtocol) -> None:
+    async def _read_body(self, environ: WSGIEnvironment, protocol: HTTPProtocol, *, is_upload: bool) -> None:
         length = environ.get("CONTENT_LENGTH")
+        most = UPLOAD_LIMIT_BYTES if is_upload else LARGE_BODY_LIMIT_BYTES
+        seconds = self.limits.upload_seconds if is_upload else self.limits.read_seconds
         if length is None and "HTTP_TRANSFER_ENCODING" not in environ:
             return
-        if length is not None and int(length) > LARGE_BODY_LIMIT_BYTES:
+        if length is not None and int(length) > most:
             raise _RequestRefused(413)
         try:
-            async with asyncio.timeout(self.limits.read_seconds):
-                body = await (protocol() if length is not None else _read_chunks(protocol))
+            async with asyncio.timeout(seconds):
+                body = await (protocol() if length is not None else _read_chunks(protocol, most))
         except TimeoutError:
             raise _RequestRefused(408) from None
         except ProtocolClosed:
@@ -327,7 +344,7 @@ def _variable_of(header: str) -> str | None:
     return variable if variable in ("CONTENT_TYPE", "CONTENT_LENGTH") else f"HTTP_{variable}"
 
 
-async def _read_chunks(protocol: HTTPProtocol) -> bytes:
+async def _read_chunks(protocol: HTTPProtocol, limit_bytes: int) -> bytes:
     chunks: list[bytes] = []
     size, ended = 0, False
     async for chunk in protocol:
@@ -337,7 +354,7 @@ async def _read_chunks(protocol: HTTPProtocol) -> bytes:
         ended = not chunk
         chunks.append(chunk)
         size += len(chunk)
-        if size > LARGE_BODY_LIMIT_BYTES:
+        if size > limit_bytes:
             raise _RequestRefused(413)
     return b"".join(chunks)
 

@@ -17,6 +17,8 @@ from models.keys import KeyScope
 SMALL_BODY_LIMIT_BYTES = 64 * 1024
 # Of bodies that hold metadata or many texts.
 LARGE_BODY_LIMIT_BYTES = 256 * 1024
+# Of imports.
+UPLOAD_LIMIT_BYTES = 64 * 1024 * 1024
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -136,6 +136,7 @@ def _admitted(role: Role) -> tuple[Connection, Actor]:
         actor = g.actor = acted_for(db, actor, request.headers[ON_BEHALF_OF], in_person=declared.in_person)
     else:
         require_scope(actor, declared.needed_scope)
+        actor = g.actor = app_state().as_purchaser(actor)
     require_role(actor, role)
     return db, actor
 

@@ -19,7 +19,7 @@ from tornado.iostream import StreamClosedError
 from tornado.web import Application, HTTPError, RequestHandler
 from werkzeug.exceptions import ServiceUnavailable
 
-from api.authentication.authenticator import CREDENTIAL_HEADERS, QUERY_KEY, identifier
+from api.authentication.authenticator import CREDENTIAL_HEADERS, ON_BEHALF_OF, QUERY_KEY, identifier, named_person
 from api.http.client_addresses import client_address, counted_address
 from api.http.headers import AnswerHeaders
 from api.http.request_log import log_request, request_id_of
@@ -37,8 +37,8 @@ from models.keys import KeyScope
 from models.prepared import PreparedStatement
 from workflows.groups.place import read_place
 from workflows.groups.waitlist import WaitlistEntry
-from workflows.identity.access import PERSON, VISITOR, has_access, require_role, require_scope
-from workflows.identity.actor import ACTIVE_MENTOR, Actor, Claim, authenticate
+from workflows.identity.access import PERSON, VISITOR, has_access, require_role, require_scope, require_staff
+from workflows.identity.actor import ACTIVE_MENTOR, Actor, Claim, authenticate, person_for
 from workflows.kernel.errors import DomainError, Invalid, NotFound, Unauthenticated
 from workflows.sessions.meeting import MeetingService
 from workflows.sessions.records import Session, session_query
@@ -202,7 +202,9 @@ class StreamHandler(Handler):
 
         Raises:
             Unauthenticated: the caller is not known.
-            Invalid: the query has a key beside other credentials.
+            Invalid: the query has a key beside other credentials; `On-Behalf-Of` is no id.
+            Forbidden: a key without the scope, or a person who acts for another.
+            NotFound: there is nobody to act for.
             RateLimited: too many requests, or too many with credentials like these.
         """
         hub, headers = self.hub, _Headers(self.request.headers)
@@ -225,9 +227,15 @@ class StreamHandler(Handler):
             if keys or any(name in headers for name in CREDENTIAL_HEADERS):
                 self._limit(await hub.call(lambda: hub.rate_limits.count_failure(address)))
             raise
-        require_scope(actor, KeyScope.READ)
         self.claim = claim
-        return actor
+        named = self.request.headers.get(ON_BEHALF_OF)
+        if named is None:
+            require_scope(actor, KeyScope.READ)
+            return actor
+        require_staff(actor, in_person=False)
+        person = named_person(named)
+        self.set_header(ON_BEHALF_OF, named)
+        return await hub.read(lambda db: person_for(db, actor, **person))
 
     async def _may_stay(self) -> bool:
         """Whether the caller is still known, and not blocked."""

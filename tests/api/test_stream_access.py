@@ -41,6 +41,17 @@ def test_refusals_have_the_shape_of_every_error(
     assert streams.open(path, headers).error() == refusal
 
 
+def test_staff_follow_the_sessions_of_a_person(streams: Streams, cast: Cast) -> None:
+    named = {"On-Behalf-Of": str(cast.mentee.id)}
+    followed = streams.open("/streams/sessions", cast.as_operator | named)
+    assert followed.response.getheader("On-Behalf-Of") == str(cast.mentee.id)
+    assert followed.next().name == "snapshot"
+    followed.close()
+    assert streams.open("/streams/sessions", cast.as_mentor | named).error() == (403, "forbidden")
+    unknown = {"On-Behalf-Of": "external:nobody"}
+    assert streams.open("/streams/sessions", cast.as_operator | unknown).error() == (404, "not_found")
+
+
 @pytest.mark.parametrize(
     ("method", "path", "status", "allow"),
     [

@@ -29,6 +29,7 @@ from workflows.bundles.records import Bundle
 from workflows.catalog.listings import Listing
 from workflows.catalog.products import Product
 from workflows.groups.templates import create_template
+from workflows.imports.uploads import Upload, start_import
 from workflows.sessions.actions import create as create_session
 from workflows.sessions.records import Session, session_query
 from workflows.sessions.time_off import take_time_off
@@ -120,6 +121,15 @@ def set_scene(db: Connection) -> Scene:
             "time_off_id": _time_off(db, mentor),
             "api_key_id": create_api_key(
                 db, actor=factories.OPERATOR, name="A", scopes=[KeyScope.READ], expires_at=None
+            ).id,
+            "import_id": start_import(
+                db,
+                actor=factories.OPERATOR,
+                upload=Upload(by_type={}, repeated=0, refusals=[]),
+                dry_run=False,
+                notify=False,
+                seal=Sealer((SECRET,)).seal,
+                now=datetime.now(UTC),
             ).id,
             # Of open routes, whose addresses are credentials: made up.
             "secret": "x" * 43,

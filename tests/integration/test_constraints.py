@@ -28,6 +28,7 @@ from models.calendar import calendar_secrets, person_busy
 from models.catalog import courses, listings, products
 from models.events import deliveries, delivery_attempts, events
 from models.groups import group_session_templates, group_sessions, seat_cancellations
+from models.imports import import_chunks, imports
 from models.keys import api_keys
 from models.notifications import notifications
 from models.payments import payment_entries, payments
@@ -72,6 +73,9 @@ class Rows:
         self._write_course()
         self.feed = {**self._calendar_feed(), "id": uuid4()}
         db.execute(insert(calendar_feeds).values(self.feed))
+        self.an_import = uuid4()
+        brought = {"actor": "operator:tests", "dry_run": False, "notify": False, "lines": 0}
+        db.execute(insert(imports).values(id=self.an_import, **brought))
         self.event_id = db.scalars(select(events.c.id).limit(1)).one()
         self.delivery = db.execute(select(deliveries).limit(1)).one()._mapping
 
@@ -246,6 +250,11 @@ class Rows:
                 **{"attempt": 1, "outcome": "done", "duration_ms": 1},
             },
             "webhook_endpoints": {"id": uuid4(), "url": f"https://{uuid4().hex}.example", "event_types": ["*"]},
+            "imports": {
+                **{"id": uuid4(), "actor": "operator:tests", "dry_run": False, "notify": False, "lines": 3},
+                **{"refused": 1, "errors": [], "finished_at": None},
+            },
+            "import_chunks": {"import_id": self.an_import, "number": 1, "type": "user", "sealed": "sealed:"},
             "api_keys": {
                 **{"id": uuid4(), "name": "Backend", "scopes": ["read"], "prefix": "tsk_0000"},
                 **{"digest": uuid4().bytes * 2, "created_by": "operator:tests"},
@@ -462,6 +471,12 @@ VIOLATED: list[tuple[Table, str, dict[str, Any]]] = [
     (outside_busy, "ck_outside_busy_busy_is_a_half_open_stretch", {"busy": text("tstzrange(now(), now())")}),
     (webhook_endpoints, "ck_webhook_endpoints_disabled_reason", {"state": "disabled"}),
     (webhook_endpoints, "ck_webhook_endpoints_disabled_reason", {"disabled_reason": "gone"}),
+    (imports, "ck_imports_counters", {"refused": -1}),
+    (imports, "ck_imports_no_line_twice", {"created": 3}),
+    (imports, "ck_imports_finished_at", {"finished_at": NOW}),
+    (imports, "ck_imports_errors", {"errors": {}}),
+    (imports, "ck_imports_errors", {"errors": [1] * 1_001}),
+    (import_chunks, "ck_import_chunks_number", {"number": -1}),
     (api_keys, "ck_api_keys_name_length", {"name": ""}),
     (api_keys, "ck_api_keys_scopes", {"scopes": []}),
     (api_keys, "ck_api_keys_scopes", {"scopes": ["read", "everything"]}),

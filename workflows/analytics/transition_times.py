@@ -6,23 +6,30 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
+from uuid import UUID
 
 from sqlalchemy import (
-    ARRAY,
     BigInteger,
     ColumnElement,
+    Connection,
     Double,
     FromClause,
+    Integer,
     Row,
     Select,
     Text,
+    Uuid,
+    any_,
+    case,
     cast,
     func,
     literal,
     select,
     union_all,
 )
+from sqlalchemy.dialects.postgresql import ARRAY, insert
 
+from models.analytics import session_metrics
 from models.bookings import BookingStatus, bookings
 from models.sessions import sessions
 from workflows.analytics.scope import Period, Scope
@@ -130,6 +137,30 @@ def milliseconds_of(transition: Transition) -> ColumnElement[Any]:
     # By way of whole microseconds, which a double holds exactly: `extract` is exact as well, and takes twice the time.
     whole = func.floor(func.round(func.date_part("epoch", _TOOK[transition]) * 1_000_000) / 1000)
     return whole if transition is MAY_BE_NEGATIVE else func.greatest(0, whole)
+
+
+def record_metrics(db: Connection, session_ids: list[UUID]) -> None:
+    """Record the measures of these completed sessions, in the order of their ids."""
+    booking, session = bookings.c, sessions.c
+    measures = {step: milliseconds_of(step) for step in Transition}
+    decision = measures[Transition.REQUEST_TO_DECISION]
+    measures[Transition.REQUEST_TO_DECISION] = case((WAS_REQUESTED, decision))
+    booked = func.floor(func.date_part("epoch", session.end_time - session.start_time) / 60)
+    values = {
+        "session_id": session.id,
+        "mentor_profile_id": session.mentor_profile_id,
+        "course_id": session.course_id,
+        "completed_at": session.completed_at,
+        "booked_minutes": cast(booked, Integer),
+        **{f"{step}_ms": cast(took, BigInteger) for step, took in measures.items()},
+    }
+    measured = (
+        select(*values.values())
+        .join_from(sessions, bookings, booking.id == session.booking_id)
+        .where(session.id == any_(literal(session_ids, ARRAY(Uuid))), session.completed_at.is_not(None))
+        .order_by(session.id)
+    )
+    db.execute(insert(session_metrics).from_select(list(values), measured).on_conflict_do_nothing())
 
 
 def _times(transition: Transition, source: FromClause, *within: ColumnElement[bool]) -> Select[Any]:

@@ -53,13 +53,21 @@ _ANNOUNCED = sql(
 
 
 def raise_version(
-    db: Connection, mentor_profile_id: UUID, *, changed: str, actor: Actor, now: datetime, counted: bool = True
+    db: Connection,
+    mentor_profile_id: UUID,
+    *,
+    changed: str,
+    actor: Actor,
+    now: datetime,
+    counted: bool = True,
+    announced: bool = True,
 ) -> int:
     """Have bookings that read the calendar before read it again, and record `availability.changed`.
 
     Args:
         changed: `hours`, `dates`, `time_off`, `rules` or `calendars`.
         counted: whether it counts among the changes that a mentor may make within a day.
+        announced: whether webhooks hear of it.
 
     Returns:
         the calendar's new version.
@@ -77,6 +85,9 @@ def raise_version(
         changed=changed,
         version=version,
     )
+    if not announced:
+        record(db, event, held_back=True)
+        return version
     values = {"id": mentor_profile_id, "event_id": event.id, "pause": ANNOUNCEMENT_PAUSE}
     pause = db.execute(_HOLD_BACK, values).one()
     record(db, event, held_back=pause.held_back > 0)

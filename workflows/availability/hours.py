@@ -38,7 +38,7 @@ Dates = Mapping[date, DayHours]
 NO_DATES: Dates = {}
 WEEKDAYS = ("Mondays", "Tuesdays", "Wednesdays", "Thursdays", "Fridays", "Saturdays", "Sundays")
 # Hours end when the next ones begin; `greatest`, since the transaction that began first may get the lock second.
-_REPLACE = sql(
+REPLACE_HOURS = sql(
     """
 WITH ended AS (
     UPDATE weekly_hours SET until = greatest(since, :now)
@@ -178,7 +178,7 @@ def set_hours(
         "spans": after.spans,
         "now": now,
     }
-    db.execute(_REPLACE, values)
+    db.execute(REPLACE_HOURS, values)
     raise_version(db, after.mentor_profile_id, changed="hours", actor=actor, now=now)
     return after
 

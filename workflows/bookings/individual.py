@@ -34,6 +34,7 @@ from workflows.bookings.series import (
 from workflows.bundles.ledger import spend
 from workflows.events.event_types import BookingAccepted
 from workflows.events.record import record, savepoint
+from workflows.identity.access import require_purchase
 from workflows.identity.actor import Actor
 from workflows.kernel.clock import in_utc
 from workflows.kernel.errors import Conflict, Invalid, NotFound
@@ -175,6 +176,7 @@ class _Order:
             now=self.now,
             accepted=True,
         )
+        require_purchase(self.actor, self.payment["price_amount"])
         booking = insert_booking(
             self.db,
             {

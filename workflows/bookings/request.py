@@ -18,7 +18,7 @@ from workflows.bookings.records import Booking
 from workflows.catalog.listings import BOOKABLE, Listing, not_offered
 from workflows.events.event_types import BookingAccepted, BookingRequested
 from workflows.events.record import record
-from workflows.identity.access import require_person
+from workflows.identity.access import require_person, require_purchase
 from workflows.identity.actor import Actor
 from workflows.kernel.clock import in_utc
 from workflows.kernel.errors import Invalid
@@ -64,6 +64,7 @@ def request(
 
     def book() -> Booking:
         listing, calendar = _bookable(db, listing_id, mentee, start, closed_without_hours=closed_without_hours)
+        require_purchase(actor, listing.price_amount)
         _require_end(listing, start, end_time)
         instant = listing.booking_mode is BookingMode.INSTANT
         require_bookable(db, calendar, listing, start=start, mentee_user_id=mentee, now=now, accepted=instant)

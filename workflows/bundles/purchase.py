@@ -17,6 +17,7 @@ from workflows.bundles.ledger import entry_values, moving, validity_events
 from workflows.bundles.records import Bundle
 from workflows.events.event_types import BundleAwaitingPayment, BundlePurchased
 from workflows.events.record import record
+from workflows.identity.access import require_purchase
 from workflows.identity.actor import Actor
 from workflows.kernel.constraints import constraint_errors
 from workflows.kernel.errors import NotFound
@@ -104,6 +105,7 @@ def purchase(
         raise NotFound("There is no such bundle for this course.")
     bundle = Bundle.of(row)
     # The statement has read the price that it wrote.
+    require_purchase(actor, bundle.price_amount)
     expected.require_price(bundle.price_amount, bundle.price_currency)
     if not bundle.awaits_payment:
         return _sold(db, bundle, actor=actor, now=now)

@@ -215,6 +215,20 @@ class SessionReminderSet(SessionEvent, type="session.reminder_set", announced=Fa
 
 
 @dataclass(frozen=True, kw_only=True)
+class SessionImported(SessionEvent, type="session.imported", announced=False):
+    """A session has been brought over by an import, as it stands since."""
+
+    import_id: UUID
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImportContinued(Event, type="import.continued", subject="import", announced=False):
+    """Lines of an import wait to be carried out."""
+
+    import_id: UUID
+
+
+@dataclass(frozen=True, kw_only=True)
 class GroupEvent(Event, subject="booking"):
     """The fields of every event about the seats of a group session, as they are after it."""
 

@@ -18,6 +18,7 @@ from sqlalchemy import (
     bindparam,
     case,
     cast,
+    exists,
     func,
     literal_column,
     null,
@@ -28,12 +29,19 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import ARRAY
 
-from models.base import enum_literal
+from models.base import enum_literal, is_one_of
 from models.events import DeliveryState, deliveries, delivery_attempts, events
 from models.webhooks import deleted_webhook_endpoints, webhook_endpoints
 from workflows.events.delivery import DeliveryStatus
 from workflows.events.rows import IS_WEBHOOK
 from workflows.kernel.paging import NEWEST_EVENT_FIRST, Page
+
+
+def is_given_up(subject_id: ColumnElement[Any]) -> ColumnElement[bool]:
+    """Whether a delivery of an event about the subject has ended without being done."""
+    ended = is_one_of(deliveries.c.state, (DeliveryState.DEAD, DeliveryState.CANCELLED))
+    of_event = select(deliveries.c.id).where(deliveries.c.event_id == events.c.id, ended)
+    return exists().where(events.c.subject_id == subject_id, of_event.exists())
 
 
 def _status(delivery: Any) -> list[ColumnElement[Any]]:

@@ -20,7 +20,7 @@ from workflows.events.record import record
 from workflows.groups.place import Place, is_open, lock_place, read_group, require_mentee, require_on_sale, require_open
 from workflows.groups.records import Group
 from workflows.groups.waitlist import CANCELLED, after_offers, drop_waitlist, offer_seats
-from workflows.identity.access import require_operator
+from workflows.identity.access import require_operator, require_purchase
 from workflows.identity.actor import Actor
 from workflows.kernel.constraints import constraint_errors
 from workflows.kernel.errors import Conflict, Invalid, InvalidTransition, NotFound
@@ -158,6 +158,7 @@ def join(
         "product_id": None if bundle_purchase_id else group.product_id,
         "bundle_purchase_id": bundle_purchase_id,
     }
+    require_purchase(actor, seat["price_amount"])
     expected.require_price(seat["price_amount"], group.price_currency)
     expected.require_cancellation(group)
     _take(db, group, seat, offered=is_offered, mentee_overlap=policy.mentee_overlap)

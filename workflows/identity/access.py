@@ -166,6 +166,12 @@ def require_acting_mentor(actor: Actor) -> UUID:
     return actor.mentor_profile_id
 
 
+def require_purchase(actor: Actor, amount: int) -> None:
+    """Raise Forbidden for what costs so much, in minor units, where people book nothing that costs by themselves."""
+    if amount > 0 and not actor.purchases:
+        raise Forbidden("Here, the operator of the service books what costs something.")
+
+
 # Ownership of what a path, a query or a body names.
 
 

@@ -53,6 +53,7 @@ class Actor:
     name: str
     # Of an API key, which may do no more; None for everybody else.
     scopes: frozenset[str] | None = None
+    purchases: bool = True  # whether this person may book what costs; where not, staff do it for them
     # The name of the operator or the key that acts for this person.
     staff: str | None = None
     # Of the claims that the account was last written by, and when their token was issued.

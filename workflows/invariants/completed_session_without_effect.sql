@@ -1,8 +1,8 @@
 -- A completed session has no event of it, or the event lacks the delivery of an effect that was known by then.
--- What the event's writer knew it planned, or left out for a reason; but these three are never left out.
+-- A session that an import has brought over has no effects. What the event's writer knew it planned, or left out for a reason; but these three are never left out.
 SELECT DISTINCT s.id, s.booking_id AS about
 FROM sessions s
-LEFT JOIN events e ON e.subject_id = s.id AND e.type = 'session.completed'
+LEFT JOIN events e ON e.subject_id = s.id AND e.type IN ('session.completed', 'session.imported')
 LEFT JOIN effect_catalogues writers ON writers.id = e.catalogue
 LEFT JOIN subscriptions known
   ON known.event_type = e.type AND known.first_seen_at <= e.created_at

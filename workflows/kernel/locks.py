@@ -83,6 +83,7 @@ _CALENDAR = sql("SELECT time_zone FROM mentor_profiles WHERE id = :id FOR NO KEY
 _CALENDAR_SHARED = sql("SELECT id FROM mentor_profiles WHERE id = :id FOR SHARE")
 _MENTORS = sql("SELECT id FROM mentor_profiles WHERE id = ANY(CAST(:ids AS uuid[])) ORDER BY id FOR NO KEY UPDATE")
 _USER = sql("SELECT email, version, erased_at FROM users WHERE id = :id FOR NO KEY UPDATE")
+_USERS = sql("SELECT id FROM users WHERE id = ANY(CAST(:ids AS uuid[])) ORDER BY id FOR NO KEY UPDATE")
 _USER_SHARED = sql("SELECT name, time_zone FROM users WHERE id = :id AND erased_at IS NULL FOR SHARE")
 _USER_WITH_PROFILE = sql("""
 WITH profile AS (SELECT id FROM mentor_profiles WHERE user_id = :id FOR NO KEY UPDATE)
@@ -124,6 +125,11 @@ def lock_mentors(db: Connection, mentor_profile_ids: Collection[UUID]) -> None:
 def lock_user(db: Connection, user_id: UUID) -> Row[Any]:
     """Lock a user; returns their `email`, `version` and `erased_at` under the lock."""
     return db.execute(_USER, {"id": user_id}).one()
+
+
+def lock_users(db: Connection, user_ids: Collection[UUID]) -> None:
+    """Lock several users, whose calendars change."""
+    db.execute(_USERS, {"ids": list(user_ids)})
 
 
 def share_user(db: Connection, user_id: UUID) -> Row[Any] | None:

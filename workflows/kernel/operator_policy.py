@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 
 MINUTE = 60
 HOUR = 60 * MINUTE
@@ -18,6 +19,10 @@ WEBHOOK_RETRY_SECONDS: tuple[float, ...] = (
     20 * HOUR,
     24 * HOUR,
 )
+
+
+def _without_keys(_sealed: str) -> str:
+    raise ValueError("This process has no keys of encrypted texts.")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,6 +42,9 @@ class OperatorPolicy:
     calendar_stale_hours: int = 24  # for how long the last copy of an outside calendar is relied on
     # How many mails of a kind a person gets within an hour before further ones are sent as one; 0 for any number.
     mail_gather_after: int = 10
+    default_locale: str = "en"  # of people who have chosen none
+    # Reads a text that is stored encrypted.
+    unseal: Callable[[str], str] = field(default=_without_keys, repr=False, compare=False)
 
 
 DEFAULT_POLICY = OperatorPolicy()

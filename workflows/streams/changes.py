@@ -36,6 +36,7 @@ CALENDAR = {
     "booking.accepted": "busy",
     "booking.awaiting_payment": "busy",
     "booking.time_freed": "free",
+    "session.imported": "busy",
     "seat.joined": "busy",
     "seat.left": "free",
     "calendar.taken": "busy",

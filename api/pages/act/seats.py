@@ -53,6 +53,11 @@ class OfferPage(BookingPage):
                 gettext_noop("This seat is no longer kept for you"),
                 gettext_noop("You can join the waiting list again."),
             )
+        if self.group.price_amount and not app_state().as_purchaser(self.holder.actor).purchases:
+            raise Closed(
+                gettext_noop("You cannot take this seat"),
+                gettext_noop("The operator of the service books it for you; ask them for it."),
+            )
         self.offered_until = place.offered_until
 
     def price(self) -> str:
@@ -74,7 +79,7 @@ class OfferPage(BookingPage):
         require_quoted(answers["quoted"], self.price())
         join(
             self.db,
-            actor=self.holder.actor,
+            actor=app_state().as_purchaser(self.holder.actor),
             group=self.group,
             mentee_user_id=self.link.user_id,
             bundle_purchase_id=None,

@@ -1,0 +1,323 @@
+"""People and offers of an import: users, mentors, courses, products, listings and hours, made or changed by lines.
+
+A line changes the fields that it names, and leaves the others alone.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import astuple, dataclass
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Table, any_, bindparam, func, insert, literal, or_, select, update
+from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.types import Text, Uuid
+from uuid_utils.compat import uuid7
+
+from models.base import sql
+from models.catalog import ProductKind, courses, listings, products
+from models.payments import PaymentMode
+from models.people import mentor_profiles, users
+from workflows.accounts.email_change import READ_CALENDARS_AGAIN, withdraw_email_change
+from workflows.availability.changes import raise_version
+from workflows.availability.hours import REPLACE_HOURS, Hours, WeeklyHours
+from workflows.imports.lines import Line
+from workflows.imports.work import CREATED, UNCHANGED, UPDATED, Found, Results, Work, named
+from workflows.kernel.errors import Conflict, DomainError, Invalid, NotFound
+from workflows.kernel.locks import lock_mentors
+
+Columns = dict[str, Any]
+_PROFILES = sql(
+    """
+SELECT m.id FROM mentor_profiles m JOIN users u ON u.id = m.user_id
+WHERE u.external_id = ANY(CAST(:names AS text[])) OR lower(u.email) = ANY(CAST(:addresses AS text[]))
+"""
+)
+
+
+@dataclass(frozen=True)
+class Kind:
+    """How lines of one type become rows of a table."""
+
+    table: Table
+    columns: Callable[[Line, Mapping[str, Found]], Columns]  # the values that a line has for its row
+    fixed: tuple[str, ...] = ()  # columns that no line changes
+    # Of a row, what tells that it is meant though it has no external id yet; the column of it, and the refusal where
+    # another row has it.
+    key: Callable[[Mapping[str, Any]], Any] | None = None
+    key_column: ColumnElement[Any] | None = None
+    key_taken: Callable[[], Conflict] = Conflict
+    defaults: Callable[[Work, Line, Mapping[str, Found]], Columns] | None = (
+        None  # of a new row, besides the table's own
+    )
+    # What later lines read of a row that a dry run would make, besides its columns.
+    shown: Callable[[Line, Mapping[str, Found]], Columns] | None = None
+    prepare: Callable[[Work, Sequence[Line], Mapping[str, Found]], None] | None = None  # takes the locks before
+    after: Callable[[Connection, Sequence[tuple[Any, Columns]]], None] | None = None  # of rows and their changes
+
+
+def carry_rows(work: Work, kind: Kind, lines: Sequence[Line]) -> Results:
+    """Make or change a row for each line of one type."""
+    found = work.references(lines)
+    if kind.prepare is not None and not work.dry_run:
+        kind.prepare(work, lines, found)
+    results: Results = {}
+    wanted: list[tuple[Line, Columns]] = []
+    for line in lines:
+        try:
+            wanted.append((line, {"external_id": line.external_id, **kind.columns(line, found)}))
+        except DomainError as refusal:
+            results[line.number] = refusal
+    by_name, by_key = _existing(work, kind, [columns for _line, columns in wanted])
+    new, changed = list[Columns](), list[tuple[Any, Columns]]()
+    for line, columns in wanted:
+        try:
+            row = _row_of(work, kind, columns, by_name, by_key)
+            if row is None:
+                defaults = kind.defaults(work, line, found) if kind.defaults is not None else {}
+                made = {"id": uuid7(), **defaults, **columns}
+                new.append(made)
+                work.remember(line, made | (kind.shown(line, found) if kind.shown is not None else {}))
+                results[line.number] = CREATED
+                continue
+            changes = {name: value for name, value in columns.items() if getattr(row, name) != value}
+            if changes.keys() & set(kind.fixed):
+                raise Invalid(f"{', '.join(sorted(changes.keys() & set(kind.fixed)))}: Cannot be changed.")
+            if changes:
+                changed.append((row, changes))
+            results[line.number] = UPDATED if changes else UNCHANGED
+        except DomainError as refusal:
+            results[line.number] = refusal
+    if not work.dry_run:
+        _write(work.db, kind, new, changed)
+    return results
+
+
+def _existing(work: Work, kind: Kind, wanted: Sequence[Columns]) -> tuple[Found, dict[Any, Any]]:
+    """The rows that are meant, by external id and by key; locked, unless it is a dry run."""
+    if not wanted:
+        return {}, {}
+    names = literal([each["external_id"] for each in wanted], ARRAY(Text))
+    condition = kind.table.c.external_id == any_(names)
+    if kind.key is not None and kind.key_column is not None:
+        keys = [kind.key(each) for each in wanted]
+        condition = or_(condition, kind.key_column == any_(literal(keys, ARRAY(kind.key_column.type))))
+    query = select(kind.table).where(condition).order_by(kind.table.c.id)
+    rows = work.db.execute(query if work.dry_run else query.with_for_update(key_share=True)).all()
+    by_key = {kind.key(dict(row._mapping)): row for row in rows} if kind.key is not None else {}
+    return {row.external_id: row for row in rows if row.external_id is not None}, by_key
+
+
+def _row_of(work: Work, kind: Kind, columns: Columns, by_name: Found, by_key: Mapping[Any, Any]) -> Any:
+    """The row that a line means; None where it makes one.
+
+    Raises:
+        NotFound: the user has deleted their account.
+        Conflict: `kind.key_taken`.
+    """
+    row = by_name.get(columns["external_id"])
+    if kind.key is not None:
+        key = kind.key(columns)
+        owner, here = by_key.get(key), (kind.table.name, key)
+        row = row or (owner if owner is not None and owner.external_id is None else None)
+        other = owner is not None and (row is None or owner.id != row.id)
+        if other or work.unique.setdefault(here, columns["external_id"]) != columns["external_id"]:
+            raise kind.key_taken()
+    if row is not None and kind.table is users and row.erased_at is not None:
+        raise NotFound("The user has deleted their account.")
+    return row
+
+
+def _write(db: Connection, kind: Kind, new: Sequence[Columns], changed: Sequence[tuple[Any, Columns]]) -> None:
+    """One statement for all rows with the same columns."""
+    groups: dict[tuple[str, ...], list[Columns]] = defaultdict(list)
+    for row in new:
+        groups[tuple(sorted(row))].append(row)
+    for rows in groups.values():
+        db.execute(insert(kind.table), rows)
+    changes: dict[tuple[str, ...], list[Columns]] = defaultdict(list)
+    for old, columns in changed:
+        values = {f"new_{name}": value for name, value in columns.items()}
+        changes[tuple(sorted(columns))].append({"row_id": old.id, **values})
+    for names, rows in changes.items():
+        statement = update(kind.table).where(kind.table.c.id == bindparam("row_id"))
+        db.execute(statement.values({name: bindparam(f"new_{name}") for name in names}), rows)
+    if kind.after is not None:
+        kind.after(db, changed)
+
+
+def _given(line: Line, **columns: str) -> Columns:
+    """The line's values for these columns, each by its field; without those that the line leaves out."""
+    return {column: line.values[name] for column, name in columns.items() if name in line.values}
+
+
+def _with_price(line: Line, columns: Columns) -> Columns:
+    amount, currency = line.values["price"]
+    return {**columns, "price_amount": amount, "price_currency": currency}
+
+
+def _user(line: Line, _found: Mapping[str, Found]) -> Columns:
+    return _given(line, email="email", name="name", time_zone="timeZone", locale="locale", metadata="metadata")
+
+
+def _course(line: Line, _found: Mapping[str, Found]) -> Columns:
+    return _given(line, title="title", description="description", active="active", metadata="metadata")
+
+
+def _mentor(line: Line, found: Mapping[str, Found]) -> Columns:
+    user = named(found, "user", line.values["user"])
+    columns = _given(
+        line,
+        headline="headline",
+        bio="bio",
+        time_zone="timeZone",
+        skills="skills",
+        languages="languages",
+        avatar_url="avatarUrl",
+        active="active",
+        metadata="metadata",
+    )
+    return {"user_id": user.id, **columns}
+
+
+def _product(line: Line, found: Mapping[str, Found]) -> Columns:
+    kind = line.values["kind"]
+    if kind is ProductKind.BUNDLE and "sessionCount" not in line.values:
+        raise Invalid("sessionCount: Required for a bundle.")
+    if kind is not ProductKind.BUNDLE and line.values.get("sessionCount", 1) != 1:
+        raise Invalid("sessionCount: Only a bundle has several sessions.")
+    if kind is not ProductKind.BUNDLE and line.values.get("validDays") is not None:
+        raise Invalid("validDays: Only a bundle has a validity.")
+    if kind is ProductKind.GROUP_SEAT and line.values.get("payment") is PaymentMode.BEFORE:
+        raise Invalid("payment: Seats of groups cannot be paid before.")
+    own = _given(
+        line,
+        kind="kind",
+        title="title",
+        session_count="sessionCount",
+        duration_minutes="durationMinutes",
+        valid_days="validDays",
+        payment_mode="payment",
+        active="active",
+        metadata="metadata",
+    )
+    return {"course_id": named(found, "course", line.values["course"]).id, **_with_price(line, own)}
+
+
+def _listing(line: Line, found: Mapping[str, Found]) -> Columns:
+    own = _given(
+        line,
+        title="title",
+        duration_minutes="durationMinutes",
+        description="description",
+        booking_mode="bookingMode",
+        min_notice_minutes="minNoticeMinutes",
+        buffer_before_minutes="bufferBeforeMinutes",
+        buffer_minutes="bufferMinutes",
+        early_start_minutes="earlyStartMinutes",
+        reminder_minutes="reminderMinutes",
+        no_show_fee_percent="noShowFeePercent",
+        location="location",
+        payment_mode="payment",
+        active="active",
+        metadata="metadata",
+    )
+    if "cancellation" in line.values:
+        policy = line.values["cancellation"]
+        own["cancellation_window_hours"] = policy and policy[0]
+        own |= {"late_fee_percent": policy[1]} if policy else {}
+    if "course" in line.values:
+        course = line.values["course"]
+        own["course_id"] = course and named(found, "course", course).id
+    return {"mentor_profile_id": named(found, "mentor", line.values["mentor"]).id, **_with_price(line, own)}
+
+
+def _lock_profiles_of_users(work: Work, lines: Sequence[Line], _found: Mapping[str, Found]) -> None:
+    """A change of a name changes the words of the profile, which is locked before its user."""
+    names = [line.external_id for line in lines]
+    addresses = [line.values["email"].lower() for line in lines]
+    profiles = work.db.scalars(_PROFILES, {"names": names, "addresses": addresses}).all()
+    lock_mentors(work.db, profiles)
+
+
+def _lock_mentors_of_listings(work: Work, _lines: Sequence[Line], found: Mapping[str, Found]) -> None:
+    lock_mentors(work.db, [each.id for each in found["mentor"].values()])
+
+
+def _note_addresses(db: Connection, changed: Sequence[tuple[Any, Columns]]) -> None:
+    """As staff change an address: at once, and no other one waits to be confirmed."""
+    for row, changes in changed:
+        if "email" in changes:
+            withdraw_email_change(db, row.id)
+            db.execute(READ_CALENDARS_AGAIN, {"user_id": row.id})
+
+
+USER = Kind(
+    users,
+    _user,
+    key=lambda columns: columns["email"].lower(),
+    key_column=func.lower(users.c.email, type_=Text),
+    key_taken=lambda: Conflict(code="email_taken"),
+    defaults=lambda work, _line, _found: {"locale": work.policy.default_locale},
+    prepare=_lock_profiles_of_users,
+    after=_note_addresses,
+)
+COURSE = Kind(courses, _course)
+MENTOR = Kind(
+    mentor_profiles,
+    _mentor,
+    fixed=("user_id",),
+    key=lambda columns: columns["user_id"],
+    key_column=mentor_profiles.c.user_id,
+    key_taken=lambda: Conflict(code="profile_exists"),
+    defaults=lambda _work, line, found: {"time_zone": named(found, "user", line.values["user"]).time_zone},
+)
+PRODUCT = Kind(products, _product, fixed=("course_id", "kind", "session_count"))
+LISTING = Kind(
+    listings,
+    _listing,
+    fixed=("mentor_profile_id",),
+    prepare=_lock_mentors_of_listings,
+    shown=lambda line, found: {"mentor_user_id": named(found, "mentor", line.values["mentor"]).user_id},
+)
+
+
+def carry_hours(work: Work, lines: Sequence[Line]) -> Results:
+    """Replace the weekly hours of mentors; equal hours change nothing."""
+    found = work.references(lines)
+    results: Results = {}
+    if not work.dry_run:
+        lock_mentors(work.db, [each.id for each in found["mentor"].values()])
+    ids = literal([each.id for each in found["mentor"].values()], ARRAY(Uuid))
+    query = WeeklyHours.query().where(mentor_profiles.c.id == any_(ids))
+    present = {hours.mentor_profile_id: hours for hours in map(WeeklyHours.of, work.db.execute(query))}
+    for line in lines:
+        try:
+            mentor = named(found, "mentor", line.values["mentor"])
+        except DomainError as refusal:
+            results[line.number] = refusal
+            continue
+        before = present.get(mentor.id)
+        hours = Hours(line.values["timeZone"], line.values["hours"])
+        if before is not None and before.version and hours == before.hours:
+            results[line.number] = UNCHANGED
+            continue
+        version = before.version if before is not None else 0
+        results[line.number] = UPDATED if version else CREATED
+        spans = [[*astuple(span)] for span in hours.spans]
+        present[mentor.id] = WeeklyHours(
+            mentor_profile_id=mentor.id, time_zone=hours.time_zone, version=version + 1, spans=spans
+        )
+        if not work.dry_run:
+            values = {
+                "id": uuid7(),
+                "mentor_profile_id": mentor.id,
+                "revision": version + 1,
+                "time_zone": hours.time_zone,
+                "spans": spans,
+                "now": work.now,
+            }
+            work.db.execute(REPLACE_HOURS, values)
+            raise_version(work.db, mentor.id, changed="hours", actor=work.actor, now=work.now, announced=work.notify)
+    return results
