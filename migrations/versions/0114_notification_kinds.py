@@ -1,6 +1,6 @@
 """Let staff switch channels of a kind of notification off for everybody.
 
-Revision: 0113, after 0112.
+Revision: 0114, after 0113.
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ from alembic import op
 
 from models.base import Timestamp
 
-revision = "0113"
-down_revision = "0112"
+revision = "0114"
+down_revision = "0113"
 branch_labels = None
 depends_on = None
 
