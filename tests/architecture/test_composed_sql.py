@@ -20,7 +20,6 @@ BUILDERS = {
     "workflows/bundles/ledger.py:_giving_back": "a condition on an entry",
     "workflows/bundles/ledger.py:_lock_spent": "a condition on an entry",
     "workflows/bundles/ledger.py:moving": "a change of a bundle, and names of columns",
-    "workflows/catalog/booked.py:shown_offer": "names of tables",
     "workflows/events/record.py:recording": "names of columns",
     "workflows/groups/records.py:_left_seats": "one of two conditions",
     "workflows/groups/waitlist.py:_deleting": "one of some conditions",

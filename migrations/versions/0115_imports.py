@@ -1,6 +1,6 @@
 """Take data that a marketplace brings over.
 
-Revision: 0113, after 0112.
+Revision: 0115, after 0114.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ from sqlalchemy.dialects.postgresql import JSONB
 
 from models.base import Timestamp
 
-revision = "0113"
-down_revision = "0112"
+revision = "0115"
+down_revision = "0114"
 branch_labels = None
 depends_on = None
 
