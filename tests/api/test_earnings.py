@@ -59,9 +59,9 @@ def paid(world: World, cast: Cast) -> None:
 def recounted(world: World, mentor_profile_id: Any = None) -> dict[str, int]:
     statement = select(payment_entries.c.kind, payment_entries.c.amount, payments.c.mentor_profile_id).join(payments)
     sums: dict[str, int] = defaultdict(int)
-    for kind, amount, mentor in execute(world.engine, statement):
-        if mentor_profile_id in (None, mentor):
-            sums[kind] += amount
+    for row in execute(world.engine, statement):
+        if mentor_profile_id in (None, row.mentor_profile_id):
+            sums[row.kind] += row.amount
     return sums
 
 
