@@ -195,6 +195,12 @@ def make_state(settings: Settings, engine: Engine | None, wakeups: WakeupSink | 
     taker = wakeups or WakeupQueue(celery)
     sealer = Sealer(settings.encryption_keys)
     use_sealer(sealer)
+    stripe = None
+    if settings.stripe_api_key:
+        # Its library takes a second to import.
+        from infrastructure.stripe_provider import StripeProvider  # noqa: PLC0415
+
+        stripe = StripeProvider.of(settings)
     return AppState(
         settings=settings,
         headers=AnswerHeaders(settings),
@@ -207,4 +213,5 @@ def make_state(settings: Settings, engine: Engine | None, wakeups: WakeupSink | 
         rate_limits=RateLimits(settings),
         waiting_places=BoundedSemaphore(max(1, settings.api_threads // 2)),
         refused_accesses=RefusedAccesses(database),
+        stripe=stripe,
     )

@@ -48,6 +48,16 @@ def database() -> Connection:
     return connection
 
 
+def end_transaction() -> None:
+    """Commit what the request has done until now, and give its connection back; `database()` is another one then.
+
+    A view that asks another service in between has to be one that may run once more.
+    """
+    kept = g._get_current_object()
+    kept.transaction.close()
+    kept.pop("db", None)
+
+
 def in_transaction(view: View) -> Response:
     """Run a view in one transaction, and return its response after the commit.
 

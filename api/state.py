@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from threading import BoundedSemaphore
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from flask import Flask, current_app
 from sqlalchemy import Engine
@@ -28,6 +28,10 @@ from workflows.notifications.texts import Brand
 from workflows.sessions.meeting import MeetingService
 from workflows.webhooks.quotas import MessageQuotas
 
+if TYPE_CHECKING:
+    # With its library, where it is configured alone.
+    from infrastructure.stripe_provider import StripeProvider
+
 EXTENSION = "tutelage"
 _FLUSH_SECONDS = 3.0
 
@@ -47,6 +51,7 @@ class AppState:
     rate_limits: RateLimits
     waiting_places: BoundedSemaphore
     refused_accesses: RefusedAccesses
+    stripe: StripeProvider | None
 
     @property
     def draft_limits(self) -> DraftLimits:
@@ -95,6 +100,8 @@ class AppState:
     def close(self) -> None:
         """Write and publish what is pending, and close the database connections."""
         self.refused_accesses.close()
+        if self.stripe is not None:
+            self.stripe.close()
         if isinstance(self.wakeups, WakeupQueue):
             self.wakeups.flush(_FLUSH_SECONDS)
         self.engine.dispose()

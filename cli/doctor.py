@@ -151,6 +151,16 @@ def channels_can_be_used(_setup: Setup) -> str:
     return f"The operators' channels: {listed or 'none'}."
 
 
+def payments_can_be_taken(_setup: Setup) -> str:
+    """Show how payments are taken; Stripe is not asked."""
+    chosen = _settings_for("Payments")
+    if not chosen.stripe_api_key:
+        return "Payments are confirmed by your own application; no payment provider is configured."
+    mode = "live" if "_live_" in chosen.stripe_api_key else "test"
+    origins = ", ".join(chosen.checkout_origins)
+    return f"Payments are taken by Stripe ({mode}); people return to {origins}, events to {chosen.public_url}."
+
+
 def token_keys_can_be_read(_setup: Setup) -> str:
     chosen = _settings_for("The keys of tokens")
     if chosen.jwt_jwks_url is None:
@@ -376,6 +386,7 @@ CHECKS: tuple[Callable[[Setup], str], ...] = (
     mail_goes_out,
     templates_can_be_used,
     channels_can_be_used,
+    payments_can_be_taken,
     token_keys_can_be_read,
     binaries_run,
     data_folder_is_writable,

@@ -142,6 +142,18 @@ def _secret(name: str, advice: str = RANDOM_TEXT) -> str | None:
     )
 
 
+def _given(name: str, *beginnings: str) -> str | None:
+    """A secret that somebody else has made, by how it begins."""
+
+    def read(env: Env) -> str | None:
+        found = env.str(name, "").strip()
+        if found and not found.startswith(beginnings):
+            raise SettingsError(f"{name} must begin with {' or '.join(beginnings)}.")
+        return found or None
+
+    return _setting(read, shown=False)
+
+
 def _rate(name: str, default: str) -> RateLimit | None:
     return _setting(lambda env: rate_limit(name, env.str(name, default)))
 
@@ -321,6 +333,14 @@ class Settings:
     max_withdrawals_per_day: int = _whole("MAX_WITHDRAWALS_PER_DAY", 100, 0, 1_000_000)
     payment_default: str = _one_of("PAYMENT_DEFAULT", "none", "before")
     payment_minutes: int = _whole("PAYMENT_MINUTES", 30, 1, 43_200)
+    stripe_api_key: str | None = _given("STRIPE_API_KEY", "sk_", "rk_")
+    stripe_webhook_secret: str | None = _given("STRIPE_WEBHOOK_SECRET", "whsec_")
+    stripe_api_base: str = _setting(
+        lambda env: env.str("STRIPE_API_BASE", "https://api.stripe.com", validate=_is_base_url).rstrip("/")
+    )
+    checkout_origins: tuple[str, ...] = _setting(
+        lambda env: tuple(dict.fromkeys(env.list("CHECKOUT_ORIGINS", [], subcast=require_origin)))
+    )
     max_holds: int = _whole("MAX_HOLDS", 3, 0, 10_000)
     mentor_approval: bool = _setting(lambda env: env.bool("MENTOR_APPROVAL", False))
     without_hours: str = _one_of("WITHOUT_HOURS", "open", "closed")
@@ -541,6 +561,19 @@ def _check_vapid(chosen: Any) -> None:
         import_module("config.vapid").vapid(chosen.vapid_private_key, chosen.vapid_subject)
 
 
+def _check_stripe(chosen: Any) -> None:
+    if ANY_ORIGIN in chosen.checkout_origins:
+        raise SettingsError("CHECKOUT_ORIGINS must name the origins to which people return, not *.")
+    if not chosen.stripe_api_key:
+        return
+    if not chosen.stripe_webhook_secret:
+        raise SettingsError("STRIPE_API_KEY needs STRIPE_WEBHOOK_SECRET: without it, no payment would ever arrive.")
+    if not chosen.checkout_origins:
+        raise SettingsError("STRIPE_API_KEY needs CHECKOUT_ORIGINS, the origins to which people return from the page.")
+    if chosen.environment == "production" and not chosen.stripe_api_base.startswith("https://"):
+        raise SettingsError("STRIPE_API_BASE must begin with https:// in production: the key is sent there.")
+
+
 def _check_identity_headers(chosen: Any) -> None:
     if chosen.identity_headers == "gateway" and not chosen.gateway_secret:
         raise SettingsError("IDENTITY_HEADERS=gateway needs GATEWAY_SECRET, which the gateway sends with each request.")
@@ -579,6 +612,7 @@ _CHECKS: tuple[Callable[[Any], None], ...] = (
     _check_mail_server,
     _check_where_mail_goes,
     _check_vapid,
+    _check_stripe,
     _check_identity_headers,
     _check_demo,
     _check_origins,

@@ -82,6 +82,7 @@ class HttpLimits:
     deadline: float = 15.0  # for everything together, to the end of the response
     idle: float = IDLE_SECONDS  # after which a connection carries no further message
     response_bytes: int = RESPONSE_LIMIT_BYTES  # of a response, head and body together
+    kept_bytes: int = KEPT_BODY_BYTES  # of the body after a POST
 
 
 @dataclass(frozen=True)
@@ -335,7 +336,7 @@ class HttpClient:
                     preload_content=False,
                     decode_content=False,
                 )
-                return _read(response) if method == "POST" else _read_all(response)
+                return _read(response, self._limits.kept_bytes) if method == "POST" else _read_all(response)
             except HTTPError as error:
                 cause = _cause_of(error)
                 if not isinstance(cause, ConnectionDied):
@@ -343,10 +344,10 @@ class HttpClient:
                 # Another one, and in the end a new one, takes the message.
 
 
-def _read(response: BaseHTTPResponse) -> HttpResponse:
+def _read(response: BaseHTTPResponse, kept_bytes: int) -> HttpResponse:
     body_start = b""
     try:
-        body_start = response.read(KEPT_BODY_BYTES)
+        body_start = response.read(kept_bytes)
         # Read to its end, the connection is good for another message.
         response.read(RESPONSE_LIMIT_BYTES)
     except HTTPError as error:

@@ -14,7 +14,7 @@ from sqlalchemy import (
     Uuid,
     text,
 )
-from sqlalchemy.dialects.postgresql import TSTZRANGE, ExcludeConstraint
+from sqlalchemy.dialects.postgresql import JSONB, TSTZRANGE, ExcludeConstraint
 
 from models.base import Timestamp, changing, created, id_column, metadata
 from models.personal import DELETED, IMPERSONAL
@@ -41,6 +41,8 @@ person_busy = Table(
     Column("held_by_user_id", Uuid, ForeignKey("users.id"), info=DELETED),
     Column("held_start", Timestamp, info=DELETED),
     Column("held_end", Timestamp, info=DELETED),
+    # The listing of the hold, by its `id`, and its terms as they were then: a booking of it has these.
+    Column("held_offer", JSONB(none_as_null=True), info=IMPERSONAL),
     created(),
     UniqueConstraint("booking_id", "user_id"),
     # No person is busy twice at one time. Rows of a person that may overlap share one value here and do not conflict;

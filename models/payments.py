@@ -124,6 +124,15 @@ payments = Table(
     Index("uq_payments_seat_id", "seat_id", unique=True),
     Index("uq_payments_bundle_purchase_id", "bundle_purchase_id", unique=True),
     Index("ix_payments_user_id_id", "user_id", "id"),
+    # A person waits for one seat of a group at a time.
+    Index(
+        "uq_payments_awaited_seat",
+        "booking_id",
+        "user_id",
+        unique=True,
+        postgresql_where=text("seat_id IS NOT NULL AND status = 'awaiting'"),
+    ),
+    Index("ix_payments_seats", "booking_id", "user_id", "id", postgresql_where=text("seat_id IS NOT NULL")),
     Index("ix_payments_mentor_profile_id_id", "mentor_profile_id", "id"),
     Index("ix_payments_status_id", "status", "id"),
     Index("ix_payments_refund_due", "id", postgresql_where=text("refund_due > 0")),

@@ -40,6 +40,8 @@ UNTAGGED = {
     ("POST", "/webhook-endpoints/<id:endpoint_id>/example"): "a message on its way",
     ("POST", "/webhook-endpoints/<id:endpoint_id>/recover"): "a number",
     ("POST", "/operations/deliveries/retry"): "a number",
+    ("POST", "/payments/<id:payment_id>/checkout"): "the address of a page",
+    ("POST", "/payments/stripe"): "that it was taken",
     ("POST", "/component/demo/token"): "a secret",
     ("POST", "/act/<signed>"): "a page",
     ("POST", "/unsubscribe/<signed>"): "a page",

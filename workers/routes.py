@@ -22,7 +22,10 @@ from workflows.events.subscriptions import Subscriptions
 from workflows.notifications.mails import Mail, Notice
 from workflows.notifications.preferences import UNSUBSCRIBE_PURPOSE
 from workflows.notifications.pushes import PushMessage
+from workflows.payments.refunds import RefundMessage
 from workflows.sessions.meeting import MeetingService
+
+REFUND_SENDERS = 2
 
 
 def routes_of(queues: Iterable[str], chosen: Settings, effects: Subscriptions) -> dict[str, Route[Any]]:
@@ -59,7 +62,11 @@ def _webhook_routes(chosen: Settings) -> dict[str, Route[Any]]:
     readers = max(4, chosen.webhook_threads // 8)
     client = HttpClient(chosen.webhook_allowed_networks, limits=LIMITS)
     calendars = protected_calendars(CalendarTransport(Sealer(chosen.encryption_keys), client), readers)
-    return {"http": Route(protected, SenderPool(senders)), "calendars": Route(calendars, SenderPool(readers))}
+    return {
+        "http": Route(protected, SenderPool(senders)),
+        "calendars": Route(calendars, SenderPool(readers)),
+        "stripe": _stripe(chosen),
+    }
 
 
 def _notification_routes(chosen: Settings) -> dict[str, Route[Any]]:
@@ -76,6 +83,16 @@ ROUTES: dict[str, Callable[[Settings], dict[str, Route[Any]]]] = {
     "webhooks": _webhook_routes,
     "notifications": _notification_routes,
 }
+
+
+def _stripe(chosen: Settings) -> Route[Any]:
+    if chosen.stripe_api_key:
+        from infrastructure.stripe_provider import StripeProvider  # noqa: PLC0415
+        from workers.transports.stripe import StripeTransport  # noqa: PLC0415
+
+        if (provider := StripeProvider.of(chosen)) is not None:
+            return Route(protected_refunds(StripeTransport(provider)), SenderPool(REFUND_SENDERS))
+    return Route(NotConfigured("Stripe is no longer configured."), SenderPool(1))
 
 
 def _channels(chosen: Settings) -> Route[Any]:
@@ -141,6 +158,12 @@ def protected_channels(transport: Transport[Notice]) -> Protected[Notice]:
     """The operators' channels, with a circuit breaker for each."""
     breaker = Breaker[Notice](name="channel", age=lambda notice: notice.prepared_at - notice.written_at)
     return Protected(transport, Shares.of_one(1), destination=lambda notice: notice.channel, breaker=breaker)
+
+
+def protected_refunds(transport: Transport[RefundMessage]) -> Protected[RefundMessage]:
+    """Refunds, with one circuit breaker for Stripe."""
+    breaker = Breaker[RefundMessage](name="Stripe", age=lambda refund: refund.prepared_at - refund.created_at)
+    return Protected(transport, Shares.of_one(REFUND_SENDERS), destination=lambda _refund: "", breaker=breaker)
 
 
 def protected_calendars(transport: Transport[FeedRequest], readers: int) -> Protected[FeedRequest]:

@@ -14,7 +14,6 @@ from api.schemas import catalog as shapes
 from api.schemas import support_options as support
 from api.schemas.base import ExternalListQuery
 from api.state import app_state
-from models.catalog import ProductKind
 from workflows.catalog import courses as catalog
 from workflows.catalog import products as sold
 from workflows.catalog.listings import LISTINGS, Listing, change_listing, listing_query, publish_listing
@@ -159,9 +158,8 @@ PRODUCT_ON_SALE = Subject(name="product", query=product_query, record=Product, a
 @courses.response(201, shapes.Product)
 def create_product(context: RequestContext[catalog.Course], body: dict[str, Any]) -> WithHeaders[Product]:
     """Put a product on sale: a `single` session, a `bundle` of `sessionCount`, or a `group_seat`."""
-    if body["kind"] is not ProductKind.GROUP_SEAT:
-        body = app_state().with_payment_mode(body)
-    product = sold.create_product(context.db, actor=context.actor, course_id=context.subject.id, **body)
+    offered = app_state().with_payment_mode(body)
+    product = sold.create_product(context.db, actor=context.actor, course_id=context.subject.id, **offered)
     return tagged(product, Location=f"/courses/{product.course_id}/products/{product.id}")
 
 

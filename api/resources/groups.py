@@ -108,9 +108,11 @@ def create_group_session_template(context: RequestContext[None], body: dict[str,
 
     Defaults: the price of the course's only active product for a group seat (none or several: 400),
     `earlyStartMinutes` 15 (null: any time), `bufferMinutes` 0, `cancellation` 24 hours and 50 percent (null:
-    participants cannot leave).
+    participants cannot leave), `payment` as of that product or, with a `price`, the operator's default.
     """
     mentor_id: UUID | None = body.pop("mentor_profile_id")
+    if body.get("price_amount") is not None:
+        body = app_state().with_payment_mode(body)
     template = create_template(context.db, actor=context.actor, mentor_profile_id=mentor_id, columns=body)
     return tagged(template, Location=f"/group-session-templates/{template.id}")
 

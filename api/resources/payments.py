@@ -3,27 +3,60 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import urlsplit
 
+import structlog
+from flask import Response, request
+from marshmallow import ValidationError
+
+from api.audit.entries import expect_entry
+from api.database import database, end_transaction
+from api.errors import unavailable
 from api.http.etags import WithHeaders, tagged
+from api.http.requests import name_actor
 from api.routes.blueprints import Area, refuses, versioned
-from api.routes.context import ANYONE, OPERATOR, RequestContext, Subject
+from api.routes.context import ANYONE, OPERATOR, RequestContext, Subject, this_moment
+from api.routes.declaration import LARGE_BODY_LIMIT_BYTES, Declaration
 from api.routes.lists import list_route
-from api.routes.loaders import changes, reads
+from api.routes.loaders import changes, declares, reads
 from api.schemas import payments as shapes
+from api.state import app_state
+from config.addresses import require_origin
 from models.keys import KeyScope
-from workflows.identity.access import require_payment_access, require_user_id
+from workflows.identity.access import require_payer, require_payment_access, require_user_id
+from workflows.identity.actor import STRIPE
+from workflows.kernel.errors import Conflict, Invalid, NotFound
+from workflows.payments.checkout import keep_page, open_page, title_of
+from workflows.payments.records import PAYMENT as PAYMENT_BY_ID
 from workflows.payments.records import PAYMENTS, Payment, PaymentOfRefund, payment_query, refund_query
-from workflows.settlements.actions import complete_refund, confirm, grant_refund, waive
+from workflows.settlements.actions import complete_refund, confirm, grant_refund, take_arrival, waive
+
+log = structlog.get_logger("api.payments")
 
 payments = Area(
     "Payments",
     "What one person owes for one booking, series, seat or bundle that is paid before it is given. Money itself is"
-    " moved elsewhere: its arrival is confirmed here, and what is to go back is entered as done.",
+    " moved elsewhere, by the marketplace itself or by Stripe: its arrival is confirmed here, and what is to go back is"
+    " entered as done.",
 )
 
 PAYMENT = Subject(name="payment", query=payment_query, record=Payment)
 OWN_PAYMENT = Subject(name="payment", query=payment_query, record=Payment, access=require_payment_access)
+PAYABLE = Subject(name="payment", query=payment_query, record=Payment, access=require_payer)
 REFUND = Subject(name="refund", kind="payment", query=refund_query, record=PaymentOfRefund)
+
+_EVENT = {
+    "requestBody": {
+        "description": "An event as Stripe sends it, signed in the header `Stripe-Signature`.",
+        "required": True,
+        "content": {
+            "application/json": {
+                "schema": {"type": "object"},
+                "example": {"object": "event", "type": "checkout.session.completed", "data": {"object": {}}},
+            }
+        },
+    }
+}
 
 
 @payments.route("/payments")
@@ -60,7 +93,9 @@ def confirm_payment(context: RequestContext[Payment], body: dict[str, Any]) -> W
     The same reference again changes nothing. Of a payment that has lapsed or was cancelled, the whole amount is to go
     back.
     """
-    return tagged(confirm(context.db, actor=context.actor, payment=context.subject, now=context.now, **body))
+    policy = app_state().policy
+    paid = confirm(context.db, actor=context.actor, payment=context.subject, now=context.now, policy=policy, **body)
+    return tagged(paid)
 
 
 @payments.route("/payments/<id:payment_id>/waive", methods=["POST"])
@@ -92,3 +127,95 @@ def create_refund(context: RequestContext[Payment], body: dict[str, Any]) -> Wit
 def finish_refund(context: RequestContext[PaymentOfRefund], body: dict[str, Any]) -> WithHeaders[Payment]:
     """Enter that a refund has gone back. The same reference again changes nothing."""
     return tagged(complete_refund(context.db, actor=context.actor, payment=context.subject, now=context.now, **body))
+
+
+@payments.route("/payments/<id:payment_id>/checkout", methods=["POST"])
+@refuses("no_payment_provider", "invalid_transition")
+@changes(ANYONE, PAYABLE, action="payment.checkout_opened")
+@payments.arguments(shapes.CheckoutWish)
+@payments.response(200, shapes.Checkout)
+def open_checkout(context: RequestContext[Payment], body: dict[str, str]) -> dict[str, str] | Response:
+    """Get the address of Stripe's page at which the payment can be paid; the same one while it is valid.
+
+    Both addresses to which the person returns must be of the operator's `CHECKOUT_ORIGINS`.
+    """
+    stripe, payment, now = app_state().stripe, context.subject, context.now
+    if stripe is None:
+        raise Conflict(code="no_payment_provider")
+    _require_own_pages(body)
+    url = open_page(payment, now=now)
+    if url is not None:
+        return {"url": url}
+    title = title_of(context.db, payment)
+    # Stripe is asked while no transaction is open.
+    end_transaction()
+    # Imported where it is configured alone.
+    from infrastructure.stripe_provider import ProviderError  # noqa: PLC0415
+
+    try:
+        page = stripe.open_page(
+            payment_id=payment.id,
+            amount=payment.amount,
+            currency=payment.currency,
+            title=title,
+            until=payment.due_at,
+            now=now,
+            success_url=body["success_url"],
+            cancel_url=body["cancel_url"],
+        )
+    except ProviderError as error:
+        log.warning("payment.no_checkout", payment_id=payment.id, detail=str(error))
+        return unavailable("The payment provider does not answer at the moment; try again.")
+    return {"url": keep_page(database(), payment, **vars(page), now=this_moment())}
+
+
+def _require_own_pages(body: dict[str, str]) -> None:
+    own = app_state().settings.checkout_origins
+    wrong = {
+        name: ["must begin with one of the origins in CHECKOUT_ORIGINS"]
+        for name, field in (("successUrl", "success_url"), ("cancelUrl", "cancel_url"))
+        if _origin_of(body[field]) not in own
+    }
+    if wrong:
+        raise Invalid("People return from the payment page to pages of this marketplace alone.", details=wrong)
+
+
+def _origin_of(url: str) -> str | None:
+    # Browsers read a backslash as a slash, and leave white space out.
+    if "\\" in url or not url.isprintable() or " " in url:
+        return None
+    try:
+        parts = urlsplit(url)
+        return require_origin(f"{parts.scheme}://{parts.netloc}")
+    except (ValueError, ValidationError):
+        return None
+
+
+@payments.route("/payments/stripe", methods=["POST"])
+@declares(Declaration(action="payment.confirmed", about="payment", body_limit_bytes=LARGE_BODY_LIMIT_BYTES))
+@payments.doc(**_EVENT)
+@refuses("invalid_request", "not_found", "reference_in_use", "too_large", "internal_error", "unavailable")
+@payments.response(200, shapes.Taken)
+def take_stripe_event() -> dict[str, bool]:
+    """Take an event of Stripe, by its signature: money that has arrived for a payment confirms it.
+
+    All other events, those of objects that are unknown here, and repeated ones change nothing.
+    """
+    state = app_state()
+    if state.stripe is None:
+        raise NotFound("No payment provider is configured here.")
+    arrival = state.stripe.arrival(request.get_data(), request.headers.get("Stripe-Signature"))
+    if arrival is None:
+        return {"received": True}
+    name_actor(STRIPE.name)
+    with state.transactions.autocommit() as look:
+        row = look.execute(PAYMENT_BY_ID, {"id": arrival.payment_id}).one_or_none()
+    payment = None if row is None else Payment.of(row)
+    if payment is not None and payment.reference != arrival.reference:
+        db = database()
+        expect_entry(db, subject=("payment", payment.id))
+        money: dict[str, Any] = {name: getattr(arrival, name) for name in ("reference", "amount", "currency")}
+        if not take_arrival(db, payment=payment, **money, now=this_moment(), policy=state.policy):
+            # Nothing has changed, and nothing is audited.
+            end_transaction()
+    return {"received": True}

@@ -42,6 +42,7 @@ _PAYING = ("not_found", "slot_taken", "bundle_unusable", "price_changed", "terms
 def join_group_session(context: RequestContext[Group], body: dict[str, Any]) -> Any:
     """Take a seat in a group session, for the group's price or with a bundle of its course.
 
+    With `payment: before`, the seat is kept until its `payment` arrives: `joined` is false until then.
     The caller's time is blocked. Those for whom a seat of the waiting list is kept take that one. Operators name the
     person.
     """
@@ -54,7 +55,7 @@ def join_group_session(context: RequestContext[Group], body: dict[str, Any]) -> 
 @group_sessions.arguments(shapes.Leaving, required=False, example={"reason": "I have fallen ill."})
 @group_sessions.response(200, shapes.LeftGroupSession)
 def leave_group_session(context: RequestContext[Group], body: dict[str, Any]) -> WithHeaders[shapes.LeftGroup]:
-    """Leave a group session before it begins, by its cancellation policy.
+    """Leave a group session before it begins, by its cancellation policy, or a seat that awaits its payment.
 
     In time, the price is refunded or the session of the bundle comes back. Later, the fee of the policy is kept, which
     for a seat that was paid with a bundle is its session. A seat that an operator takes away costs no fee. The freed
@@ -133,6 +134,7 @@ def _take(
         now=context.now,
         policy=app_state().policy,
         offered_only=offered_only,
+        pay_within=app_state().pay_within,
     )
     return shown(context, joined)
 

@@ -60,7 +60,11 @@ class Payment(ResponseSchema):
     refund_due = AmountOf("refund_due", metadata={"description": "What is still to go back."})
     refunded = AmountOf("refunded", metadata={"description": "What has gone back."})
     refunds = fields.List(fields.Nested(Refund), metadata={"description": "The latest 100.", "example": []})
-    checkout_url = fields.String(allow_none=True, metadata={"example": None})
+    open_checkout_url = fields.String(
+        allow_none=True,
+        data_key="checkoutUrl",
+        metadata={"example": None, "description": "The page at which it can be paid, once one was asked for."},
+    )
     version = fields.Integer(metadata={"example": 2})
     created_at = Moment()
     updated_at = Moment()
@@ -125,6 +129,25 @@ class PaymentWaiver(RequestSchema):
     """Why a payment is let go."""
 
     reason = Text(2000, shortest=1, required=True, metadata={"description": "Kept in the audit log."})
+
+
+class CheckoutWish(RequestSchema):
+    """Where the person returns to from the page of the payment provider."""
+
+    success_url = Line(2000, required=True, metadata={"example": "https://app.example.org/paid"})
+    cancel_url = Line(2000, required=True, metadata={"example": "https://app.example.org/bookings"})
+
+
+class Checkout(ResponseSchema):
+    """The page of the payment provider."""
+
+    url = fields.String(metadata={"example": "https://checkout.stripe.com/c/pay/cs_live_a1"})
+
+
+class Taken(ResponseSchema):
+    """An event was taken."""
+
+    received = fields.Boolean(metadata={"example": True})
 
 
 Payments = page_of(Payment, "Payments")

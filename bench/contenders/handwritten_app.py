@@ -66,7 +66,8 @@ def create_booking() -> tuple[dict[str, Any], int]:
     db = _database()
     with db.transaction():
         caller = _caller(db)
-        wanted = {"listing_id": UUID(body["listingId"]), "start_time": start}
+        mine = caller["user_id"]
+        wanted = {"listing_id": UUID(body["listingId"]), "start_time": start, "mentee_user_id": mine}
         listing = db.execute(BOOKABLE, wanted).fetchone() or abort(404)
         if start <= datetime.now(UTC) or listing["user_id"] == caller["user_id"]:
             abort(400)

@@ -257,3 +257,56 @@ def test_a_time_that_can_be_booked_at_once_is_held_whatever_is_requested(
     booked = client.post("/bookings/individual", json=individual, headers=cast.as_mentee)
     at_once = kind in (ProductKind.BUNDLE, ProductKind.SINGLE)
     assert (answer.status_code, booked.status_code) == ((201, 202) if at_once else (409, 400))
+
+
+def test_a_hold_fixes_the_price_and_the_terms_of_its_listing(client: ApiClient, cast: Cast, path: str) -> None:
+    instant(client, cast, price={"amount": 4000, "currency": "USD"})
+    held = client.post(path, json=wanted(listingId=str(cast.listing.id)), headers=cast.as_mentee)
+    assert held.status_code == 201
+    changes = {"price": {"amount": 9000, "currency": "USD"}, "cancellation": None, "minNoticeMinutes": 30 * 1440}
+    instant(client, cast, **changes, payment="before")
+    body = cast.body(startTime=START.isoformat())
+    stranger = client.post("/bookings", json=body, headers=cast.as_stranger)
+    assert (stranger.status_code, stranger.json["code"]) == (409, "too_soon")
+    other = client.post("/bookings", json=body, headers=cast.as_mentee | {"Idempotency-Key": "a"})
+    assert (other.status_code, other.json["status"]) == (202, "accepted"), other.json
+    assert other.json["price"] == {"amount": 4000, "currency": "USD"}
+    assert other.json["payment"] is None
+
+
+@pytest.mark.parametrize("end", ["released", "expired", "another listing"])
+def test_after_a_hold_the_present_terms_hold(
+    client: ApiClient, cast: Cast, path: str, engine: Engine, end: str
+) -> None:
+    instant(client, cast, price={"amount": 4000, "currency": "USD"})
+    with engine.begin() as db:
+        other = factories.make_listing(db, cast.mentor, duration_minutes=60, price_amount=5000)
+    listing = other.id if end == "another listing" else cast.listing.id
+    held = client.post(path, json=wanted(listingId=str(listing)), headers=cast.as_mentee).json["id"]
+    if end == "released":
+        assert client.delete(f"/holds/{held}", headers=cast.as_mentee).status_code == 204
+    if end == "expired":
+        execute(engine, update(person_busy).values(expires_at=text("now()")))
+    instant(client, cast, price={"amount": 9000, "currency": "USD"})
+    booked = client.post("/bookings", json=cast.body(startTime=START.isoformat()), headers=cast.as_mentee)
+    assert (booked.status_code, booked.json["price"]["amount"]) == (202, 9000), booked.json
+
+
+def test_a_held_time_is_not_too_soon_for_a_course_either(
+    client: ApiClient, cast: Cast, path: str, engine: Engine
+) -> None:
+    with engine.begin() as db:
+        course = factories.make_course(db)
+        listing = factories.make_listing(db, cast.mentor, course_id=course.id, duration_minutes=60)
+        factories.make_product(db, course, ProductKind.SINGLE)
+    held = client.post(path, json=wanted(listingId=str(listing.id)), headers=cast.as_mentee)
+    assert held.status_code == 201, held.json
+    changed = client.patch(f"/listings/{listing.id}", json={"minNoticeMinutes": 30 * 1440}, headers=cast.as_mentor)
+    assert changed.status_code == 200
+    asked = {"courseId": str(course.id), "taId": str(cast.mentor.id), "startTime": START.isoformat()}
+    refused, booked = (
+        client.post("/bookings/individual", json={**asked, "durationMinutes": 60}, headers=headers)
+        for headers in (cast.as_stranger, cast.as_mentee)
+    )
+    assert (refused.status_code, refused.json["code"]) == (409, "too_soon")
+    assert booked.status_code == 202, booked.json

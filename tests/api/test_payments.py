@@ -475,15 +475,3 @@ def test_a_bundle_that_waits_ends_with_the_account(till: Till, engine: Engine) -
     assert answer.status_code == 204, answer.json
     assert till.get(f"/payments/{bundle['payment']['id']}", till.cast.as_operator)["status"] == "cancelled"
     till.require_sound()
-
-
-def test_seats_of_groups_are_not_paid_before(till: Till, engine: Engine) -> None:
-    with engine.begin() as db:
-        course = factories.make_course(db)
-    product = {"kind": "group_seat", "title": "A seat", "price": PRICE, "payment": "before"}
-    answer = till.post(f"/courses/{course.id}/products", product)
-    assert (answer.status_code, answer.json["details"]) == (400, {"payment": ["must be none for this kind"]})
-    weekly = {"title": "Algebra", "weekday": 0, "startTime": "09:00", "timeZone": "UTC", "durationMinutes": 60}
-    template = {**weekly, "capacity": 3, "price": PRICE, "payment": "before"}
-    answer = till.post("/group-session-templates", template, till.cast.as_mentor)
-    assert (answer.status_code, answer.json["details"]) == (400, {"payment": ["must be none for a group"]})

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from itertools import permutations
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -20,8 +21,13 @@ from workflows.bookings.actions import cancel
 from workflows.bookings.direct import WantedListing, book_directly
 from workflows.bookings.records import Booking, booking_query
 from workflows.bookings.series import Recurrence
+from workflows.groups.place import read_group, read_place
+from workflows.groups.records import Group
+from workflows.groups.seats import join, leave
+from workflows.groups.waitlist import join_waitlist
 from workflows.identity.actor import Actor
 from workflows.invariants import check_all
+from workflows.kernel.operator_policy import DEFAULT_POLICY
 from workflows.payments.records import PAYMENT, Payment
 from workflows.settlements.actions import confirm, grant_refund, lapse, waive
 
@@ -172,3 +178,80 @@ def test_of_two_refunds_of_the_whole_one_is_granted(engine: Engine, race: Race) 
         paid = [factories.make_payment(db, listing=listing, mentee=mentee).id for _ in range(ROUNDS)]
     for payment_id in paid:
         assert codes(race.transact([partial(grants, payment_id=payment_id)] * 2)) == ["refund_exceeds_payment"]
+
+
+def _joins(db: Connection, group_id: UUID, actor: Actor, *, offered_only: bool = False) -> Group:
+    assert actor.user_id is not None
+    return join(
+        db,
+        actor=actor,
+        group=read_group(db, group_id),
+        mentee_user_id=actor.user_id,
+        bundle_purchase_id=None,
+        offered_only=offered_only,
+        policy=DEFAULT_POLICY,
+        now=datetime.now(UTC),
+    )
+
+
+def _leaves(db: Connection, group_id: UUID, actor: Actor) -> object:
+    assert actor.user_id is not None
+    about: dict[str, Any] = {"actor": actor, "mentee_user_id": actor.user_id, "reason": None, "now": datetime.now(UTC)}
+    return leave(db, group=read_group(db, group_id), **about, policy=DEFAULT_POLICY)
+
+
+def _waits(db: Connection, group_id: UUID, actor: Actor) -> object:
+    return join_waitlist(db, actor=actor, group=read_group(db, group_id), now=datetime.now(UTC), policy=DEFAULT_POLICY)
+
+
+def _confirms_seat(db: Connection, payment_id: UUID) -> Payment:
+    return _confirms(db, payment_id, payment_id)
+
+
+def _lapses_seat(db: Connection, payment_id: UUID) -> None:
+    _lapses(db, payment_id, payment_id)
+
+
+def test_of_the_last_seat_one_person_takes_part_and_other_money_goes_back(engine: Engine, race: Race) -> None:
+    before = deadlocks(engine)
+    with engine.begin() as db:
+        listing = factories.make_listing(db, payment_mode=PaymentMode.BEFORE)
+        mentees = [factories.make_user(db) for _ in range(3)]
+    payer, waiting, joining = (factories.acting_user(each) for each in mentees)
+    for number in range(ROUNDS):
+        with engine.begin() as db:
+            begin = factories.this_hour() + timedelta(days=3, hours=2 * number)
+            group_id = factories.make_group(db, [], listing=listing, start_time=begin, capacity=1).id
+            payment = _joins(db, group_id, payer).payment
+            _waits(db, group_id, waiting)
+        assert payment is not None
+        ends = (
+            partial(_leaves, group_id=group_id, actor=payer)
+            if number % 2
+            else partial(_lapses_seat, payment_id=payment.id)
+        )
+        calls = [
+            partial(_confirms_seat, payment_id=payment.id),
+            ends,
+            partial(_joins, group_id=group_id, actor=waiting, offered_only=True),
+            partial(_joins, group_id=group_id, actor=joining),
+        ]
+        shift = number % len(calls)
+        refused = codes(race.transact([*calls[shift:], *calls[:shift]]))
+        assert set(refused) <= {"no_offer", "group_full", "not_found", "already_joined"}
+        with engine.begin() as db:
+            paid, group = _present(db, payment.id), read_group(db, group_id)
+            place = read_place(db, group_id, mentees[0].id)
+            others = [read_place(db, group_id, each.id) for each in mentees[1:]]
+        assert group.seats_taken + group.seats_offered <= 1
+        assert (paid.status, place.is_kept) == ("paid", False)
+        if place.has_seat:
+            assert (paid.refund_due, [other.is_kept for other in others]) == (0, [False, False])
+        else:
+            assert paid.refund_due == paid.charged or number % 2
+        assert not any(other.has_seat for other in others)
+    assert deadlocks(engine) == before
+    with engine.begin() as db:
+        wrong = {finding.name for finding in check_all(db) if finding.violations}
+    # Nobody makes their sessions here.
+    assert wrong <= {"accepted_booking_without_session", "delivery_long_overdue"}

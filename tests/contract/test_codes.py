@@ -368,6 +368,14 @@ def already_refunded(stage: Stage) -> ApiResponse:
     return [stage.client.post(path, json={"reference": each}, headers=headers) for each in ("re_1", "re_2")][1]
 
 
+def no_payment_provider(stage: Stage) -> ApiResponse:
+    with stage.world.engine.begin() as db:
+        payment = factories.make_prepaid_booking(db, listing=stage.cast.listing, mentee=stage.cast.mentee).payment
+    assert payment is not None
+    pages = {"successUrl": "https://app.example.org/", "cancelUrl": "https://app.example.org/"}
+    return stage.client.post(f"/payments/{payment.id}/checkout", json=pages, headers=stage.cast.as_mentee)
+
+
 def push_off(stage: Stage) -> ApiResponse:
     return stage.client.get("/push-subscriptions/key", headers=stage.cast.as_mentee)
 
@@ -405,6 +413,7 @@ PRODUCED: dict[str, Callable[[Stage], ApiResponse]] = {
     "wrong_amount": lambda stage: awaited(stage, "pi_2", 3999),
     "refund_exceeds_payment": lambda stage: of_payment(stage, "refunds", reason="Too much"),
     "already_refunded": already_refunded,
+    "no_payment_provider": no_payment_provider,
     "price_changed": lambda stage: stage.book(expectedPrice={"amount": 1, "currency": "USD"}),
     "terms_changed": lambda stage: stage.book(expectedCancellation={"windowHours": 0, "lateFeePercent": 0}),
     "duplicate_session": duplicate_session,

@@ -14,6 +14,7 @@ from workflows.identity.actor import Actor
 
 WITHOUT_KEY = {
     ("POST", "/unsubscribe/<signed>"): "to switch off twice is to switch off; mail programs send no headers (RFC 8058)",
+    ("POST", "/payments/stripe"): "the reference of the money is confirmed once; Stripe sends no such header",
     ("POST", "/act/<signed>"): "the link itself is used up by the change, and a second form gets 410",
     ("POST", "/component/demo/token"): "nothing is stored, and each token is a new one",
     ("POST", "/component/telemetry"): "nothing is stored, and browsers send no headers of ours with a beacon",

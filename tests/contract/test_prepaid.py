@@ -2,23 +2,35 @@
 
 from __future__ import annotations
 
+import re
+from datetime import UTC, datetime, timedelta
+from itertools import product
 from typing import Any
+from uuid import UUID
 
-from sqlalchemy import Connection, Engine, text
+from sqlalchemy import Connection, Engine, insert, text, update
+from uuid_utils.compat import uuid7
 
 from models.catalog import BookingMode, ProductKind
+from models.groups import group_sessions, waitlist_entries
 from models.payments import PaymentMode
 from tests import factories
 from tests.api.conftest import Cast
+from tests.api.links import signed
+from tests.api.test_action_links import hidden
 from tests.application import ApiResponse, World, openapi_document
+from workflows.action_links.link import Action
 from workflows.bookings.records import Booking
 from workflows.bundles.records import Bundle
+from workflows.catalog.listings import Listing
+from workflows.invariants import check_all
 
 # What ends the mentee's own part in it, or would.
 LAST = ("/me", "/me/revoke-links")
 GIVEN = text("""
 SELECT b.id FROM bookings b WHERE b.status = 'accepted' AND b.kind = 'individual'
 UNION ALL SELECT s.id FROM sessions s
+UNION ALL SELECT p.seat_id FROM booking_participants p WHERE p.seat_id IS NOT NULL
 UNION ALL SELECT p.id FROM bundle_purchases p WHERE p.remaining_sessions > 0 AND NOT p.awaits_payment
 UNION ALL SELECT p.id FROM payments p WHERE p.status IN ('paid', 'waived')
 """)
@@ -28,25 +40,31 @@ def test_no_route_gives_a_mentee_what_is_not_paid(engine: Engine, world: World, 
     with engine.begin() as db:
         ids, values = _offer(db, cast)
     made: set[str] = set()
+    paths = openapi_document()["paths"]
     changes = [
-        (path, method.upper(), operation)
-        for path, methods in openapi_document()["paths"].items()
-        for method, operation in methods.items()
-        if method in ("post", "put", "patch", "delete") and path not in LAST
+        (path, method, paths.get(path, {}).get(method.lower(), {}))
+        for rule in world.app.url_map.iter_rules()
+        for method in sorted((rule.methods or set()) & {"POST", "PUT", "PATCH", "DELETE"})
+        if (path := re.sub(r"<(?:[^:<>]+:)?(\w+)>", r"{\1}", rule.rule)) not in LAST
     ]
-    assert len(changes) > 70
-    for path, method, operation in changes:
-        for body in _bodies(operation, values):
-            answer = _asked(world, cast, path, method, ids, body)
-            if answer.status_code == 201 and isinstance(answer.json, dict):
+    assert len(changes) > 80
+    for path, method, operation in sorted(changes, key=lambda change: (change[1] == "DELETE", "leave" in change[0])):
+        for asked, body in product(_paths(path, ids), _bodies(operation, values)):
+            answer = _asked(world, cast, asked, method, body)
+            if answer.status_code in (200, 201) and isinstance(answer.json, dict):
                 made |= {str(answer.json.get("booking", answer.json).get("status"))}
+                made |= {"kept" for payment in [answer.json.get("payment")] if payment and payment["for"] == "seat"}
         with engine.begin() as db:
             assert db.execute(GIVEN).all() == [], f"{method} {path}"
-    # It was tried in earnest: bookings, a series and a bundle were made, and wait.
-    assert "awaiting_payment" in made
+    # It was tried in earnest: bookings, a series, seats and a bundle were made, and wait.
+    assert {"awaiting_payment", "kept"} <= made
     with engine.begin() as db:
-        waiting = db.execute(text("SELECT DISTINCT paid_for FROM payments ORDER BY 1")).scalars().all()
-    assert {"booking", "series", "bundle"} <= set(waiting)
+        asked_for = db.execute(text("SELECT paid_for, count(*) FROM payments GROUP BY 1")).all()
+        found = {paid_for: int(number) for paid_for, number in asked_for}
+        assert [finding.name for finding in check_all(db) if finding.violations] == []
+    assert set(found) == {"booking", "series", "seat", "bundle"}
+    # One seat by its own route, one by the list for those who wait, and one by the link of a mail.
+    assert found["seat"] >= 3
 
 
 def _offer(db: Connection, cast: Cast) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -60,13 +78,25 @@ def _offer(db: Connection, cast: Cast) -> tuple[dict[str, Any], dict[str, Any]]:
     bundle: Bundle = factories.make_bundle(db, mentee=cast.mentee, **before)
     booking: Booking = factories.make_booking(db, listing=listing, mentee=cast.mentee)
     assert booking.payment is not None
-    own = {
-        "booking_id": booking.id,
-        "payment_id": booking.payment.id,
-        "bundle_id": bundle.id,
-        "user_id": cast.mentee.id,
+    asked = factories.make_booking(
+        db, listing=factories.make_listing(db, cast.other_mentor, **before), mentee=cast.mentee
+    )
+    groups = [_group(db, cast, listing, day) for day in range(3)]
+    token = [
+        *(signed(action, each, cast.mentee.id) for action in Action for each in (booking.id, asked.id, groups[2])),
+    ]
+    ids = {
+        "booking_id": [booking.id, asked.id],
+        "payment_id": [booking.payment.id],
+        "bundle_id": [bundle.id],
+        "user_id": [cast.mentee.id],
+        "mentor_profile_id": [cast.mentor.id],
+        "listing_id": [listing.id],
+        "course_id": [course.id],
+        "product_id": [single.id],
+        "group_id": groups,
+        "token": [each.removeprefix("/act/") for each in token],
     }
-    offered = {"mentor_profile_id": cast.mentor.id, "listing_id": listing.id, "course_id": course.id}
     values = {
         "listingId": str(listing.id),
         "courseId": str(course.id),
@@ -80,7 +110,19 @@ def _offer(db: Connection, cast: Cast) -> tuple[dict[str, Any], dict[str, Any]]:
         "reference": "pi_1",
         "amount": {"amount": 4000, "currency": "USD"},
     }
-    return {**own, **offered, "product_id": single.id, "user_id": cast.mentee.id}, values
+    return ids, values
+
+
+def _group(db: Connection, cast: Cast, listing: Listing, day: int) -> UUID:
+    """A group of one seat: on the first day it is free, later it is kept for the mentee."""
+    begin = factories.this_hour() + timedelta(days=5 + day)
+    group = factories.make_group(db, [], listing=listing, start_time=begin, capacity=1)
+    if day:
+        until = datetime.now(UTC) + timedelta(hours=1)
+        entry = {"id": uuid7(), "booking_id": group.id, "user_id": cast.mentee.id, "offered_until": until}
+        db.execute(insert(waitlist_entries).values(entry))
+        db.execute(update(group_sessions).where(group_sessions.c.booking_id == group.id).values(seats_offered=1))
+    return group.id
 
 
 def _bodies(operation: dict[str, Any], values: dict[str, Any]) -> list[dict[str, Any]]:
@@ -106,8 +148,19 @@ def _fields(operation: dict[str, Any]) -> set[str]:
     return set(schema.get("properties", {}))
 
 
-def _asked(world: World, cast: Cast, path: str, method: str, ids: dict[str, Any], body: dict[str, Any]) -> ApiResponse:
-    asked = path
-    for name in {part.strip("{}") for part in path.split("/") if part.startswith("{")}:
-        asked = asked.replace(f"{{{name}}}", str(ids.get(name, ids["booking_id"])))
-    return world.client.open(asked, method=method, json=body, headers=cast.as_mentee)
+def _paths(path: str, ids: dict[str, list[Any]]) -> list[str]:
+    """The path with each of the ids that its parameters can have; of what is unknown, with a booking's."""
+    names = [part.strip("{}") for part in path.split("/") if part.startswith("{")]
+    groups = path.startswith("/group-sessions/")
+    choices = [
+        ids["group_id"] if groups and name == "booking_id" else ids.get(name, ids["booking_id"]) for name in names
+    ]
+    return [
+        path.format(**dict(zip(names, (str(each) for each in chosen), strict=True))) for chosen in product(*choices)
+    ]
+
+
+def _asked(world: World, cast: Cast, path: str, method: str, body: dict[str, Any]) -> ApiResponse:
+    if path.startswith("/act/"):
+        return world.client.post(path, data=hidden(world.client.get(path)))
+    return world.client.open(path, method=method, json=body, headers=cast.as_mentee)

@@ -326,7 +326,7 @@ def test_credentials_are_described(document: dict[str, Any]) -> None:
 
 
 # One-click unsubscription (RFC 8058), forms of pages, and beacons: mail programs and browsers send no headers of ours.
-WITHOUT_HEADERS = ("/unsubscribe/{signed}", "/act/{signed}", "/component/telemetry")
+WITHOUT_HEADERS = ("/payments/stripe", "/unsubscribe/{signed}", "/act/{signed}", "/component/telemetry")
 # One per user, so that the path has no id.
 ONES_OWN = ("/me", "/notification-preferences")
 

@@ -71,6 +71,7 @@ class Harness:
         *,
         batch_seconds: float = BATCH_SECONDS,
         calendars: Transport[Any] | None = None,
+        stripe: Transport[Any] | None = None,
     ) -> None:
         self.engine = engine
         self.wakeups = KeptWakeups()
@@ -85,6 +86,7 @@ class Harness:
             push=self.push,
             channels=self.channels,
             calendars=calendars or Receiver(),
+            stripe=stripe or Receiver(),
         )
         self.effects = subscriptions or load()
         self.deliverer = DeliveryRunner(self.transactions, self.effects, routes_by_name, batch_seconds=batch_seconds)

@@ -14,12 +14,13 @@ import pytest
 from sqlalchemy import Connection, Table, delete, insert, select, text, update
 from sqlalchemy.exc import IntegrityError
 
-from models.bookings import BOOKING_TRANSITIONS, BookingStatus, bookings
+from models.bookings import BOOKING_TRANSITIONS, BookingStatus, booking_participants, bookings
 from models.bundles import bundle_purchases
 from models.events import DELIVERY_TRANSITIONS, DeliveryState, deliveries, events
-from models.payments import payment_entries, payments
+from models.payments import PaymentMode, payment_entries, payments
 from models.reviews import reviews
 from models.sessions import SESSION_TRANSITIONS, SessionStatus, sessions
+from tests import factories
 from tests.factories import (
     OPERATOR,
     accept_booking,
@@ -337,3 +338,13 @@ def test_a_bundle_that_is_paid_before_opens_by_its_payment(db: Connection) -> No
         db.execute(opened)
     db.execute(update(payments).where(payments.c.bundle_purchase_id == bundle.id).values(status="waived"))
     assert db.execute(opened).rowcount == 1
+
+
+def test_a_seat_that_is_paid_before_is_taken_by_its_payment(db: Connection) -> None:
+    listing = factories.make_listing(db, payment_mode=PaymentMode.BEFORE)
+    group, mentee = factories.make_group(db, [], listing=listing), factories.make_user(db)
+    seat = {"booking_id": group.id, "user_id": mentee.id, "seat_id": uuid4(), "price_currency": "USD"}
+    with refused(db, "tr_booking_participants_paid"):
+        db.execute(insert(booking_participants).values(**seat, price_amount=4000))
+    # A credit, or a payment that was waived.
+    db.execute(insert(booking_participants).values(**seat, price_amount=0))

@@ -91,7 +91,7 @@ def test_effects_that_take_the_policy_are_given_it() -> None:
     assert told.named("b") is known.named("b")
     assert [effect.name for effect in load().database_effects() if effect.uses_operator_policy] == [
         *("channels.session_cancelled", "channels.session_created", "channels.webhook_endpoint_disabled"),
-        *("imports.run", "sessions.create", "waitlist.expire"),
+        *("imports.run", "payments.lapse", "sessions.create", "waitlist.expire"),
     ]
 
 

@@ -7,7 +7,8 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, Select, func, literal_column, select
+from sqlalchemy import Connection, Select, bindparam, func, literal_column, select
+from sqlalchemy.dialects.postgresql import JSONB
 from uuid_utils.compat import uuid7
 
 from models.base import sql
@@ -19,7 +20,7 @@ from workflows.availability.check import CalendarChanged, require_bookable, with
 from workflows.bookings.direct import WantedListing
 from workflows.bookings.individual import BOOKS_AT_ONCE
 from workflows.bookings.insert import NO_DRAFT_LIMITS, NO_LIMIT, DraftLimits
-from workflows.catalog.listings import BOOKABLE, Listing
+from workflows.catalog.listings import BOOKABLE, Listing, held_offer_of
 from workflows.identity.access import require_holder, require_person
 from workflows.identity.actor import Actor
 from workflows.kernel.clock import in_utc
@@ -56,15 +57,16 @@ own AS (
       AND id NOT IN (SELECT id FROM ended)
 )
 INSERT INTO person_busy (
-    id, user_id, mentor_profile_id, busy, hold_id, expires_at, held_by_user_id, held_start, held_end
+    id, user_id, mentor_profile_id, busy, hold_id, expires_at, held_by_user_id, held_start, held_end,
+    held_offer
 )
 SELECT :id, :mentor_user_id, :mentor_profile_id, wanted.busy,
        :id, now() + :minutes * interval '1 minute', :mentee_user_id,
-       :start_time, :end_time
+       :start_time, :end_time, :held_offer
 FROM wanted, own, (SELECT count(*) FROM ended) AS swept
 WHERE own.count < :max_holds
 RETURNING expires_at, created_at
-""")
+""").bindparams(bindparam("held_offer", type_=JSONB))
 RELEASE_HOLD = sql(
     f"WITH {LOCK_MENTOR} DELETE FROM person_busy USING mentor"
     " WHERE person_busy.mentor_profile_id = mentor.id AND person_busy.hold_id = :id"
@@ -122,7 +124,7 @@ def hold(
 ) -> Hold:
     """Hold a time of a mentor as a mentee, by the rules of a booking of the wanted listing.
 
-    An own hold that overlaps is replaced.
+    Its price and terms are fixed until the hold ends. An own hold that overlaps is replaced.
 
     Args:
         start_time: aware.
@@ -166,6 +168,7 @@ def hold(
             "buffer_minutes": listing.buffer_minutes,
             "minutes": minutes,
             "max_holds": max_holds or NO_LIMIT,
+            "held_offer": held_offer_of(listing),
         }
         with constraint_errors():
             held = db.execute(TAKE_HOLD, values).one_or_none()
@@ -210,7 +213,7 @@ def _offered(
     if found.user_id == mentee:
         raise Invalid("You cannot hold your own time.", details={"mentorProfileId": ["is your own mentor profile"]})
     wanted.require_listing(found)
-    row = BOOKABLE.one_or_none(db, {"listing_id": found.listing_id, "start_time": start})
+    row = BOOKABLE.one_or_none(db, {"listing_id": found.listing_id, "start_time": start, "mentee_user_id": mentee})
     if row is None:
         raise NotFound("The mentor has just withdrawn this listing.")
     calendar = MentorCalendar.read(row["calendar"], closed_without_hours=closed_without_hours)

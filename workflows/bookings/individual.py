@@ -11,6 +11,7 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Connection, Row
+from sqlalchemy.dialects.postgresql import JSONB
 
 from models.base import sql
 from models.payments import PaymentMode
@@ -32,6 +33,7 @@ from workflows.bookings.series import (
     times_in_details,
 )
 from workflows.bundles.ledger import spend
+from workflows.catalog.listings import as_held
 from workflows.events.event_types import BookingAccepted
 from workflows.events.record import record, savepoint
 from workflows.identity.access import require_purchase
@@ -51,7 +53,11 @@ SELECT mentee.time_zone, course.id AS course_id, mentor.id AS mentor_profile_id,
            SELECT FROM listings
            WHERE listings.course_id = course.id AND listings.mentor_profile_id = mentor.id AND listings.active
        ) AS teaches,
-       bundle.id AS bundle_purchase_id
+       bundle.id AS bundle_purchase_id,
+       (
+           SELECT jsonb_object_agg((held_offer ->> 'id') || extract(epoch FROM held_start), held_offer) FROM person_busy
+           WHERE held_by_user_id = :mentee_user_id AND expires_at > now() AND held_offer IS NOT NULL
+       ) AS held
 FROM (VALUES (true)) AS request
 LEFT JOIN users AS mentee ON mentee.id = :mentee_user_id AND mentee.erased_at IS NULL
 LEFT JOIN courses AS course ON course.id = :course_id
@@ -60,7 +66,7 @@ LEFT JOIN mentor_profiles AS mentor ON mentor.id = :mentor_profile_id
 LEFT JOIN bundle_purchases AS bundle
     ON bundle.id = :bundle_purchase_id AND bundle.mentee_user_id = mentee.id
 """
-)
+).columns(held=JSONB)
 _SINGLE = """
 SELECT id, price_amount, price_currency, payment_mode FROM products
 WHERE course_id = :course_id AND kind = 'single' AND active
@@ -136,10 +142,11 @@ def book_individual(
             all of the course.
     """
     mentee_user_id = mentee_for(actor, wanted.student_id)
-    time_zone = _require_named(db, wanted, mentee_user_id)
+    found = _require_named(db, wanted, mentee_user_id)
     payment = _payment(db, wanted)
-    times = _times(wanted, time_zone, now)
-    order = _Order(db, actor, wanted, mentee_user_id, payment, mentee_overlap, closed_without_hours, now)
+    times = _times(wanted, found.time_zone, now)
+    held = found.held or {}
+    order = _Order(db, actor, wanted, mentee_user_id, payment, mentee_overlap, closed_without_hours, now, held)
     # A request that tries several mentors holds the lock of one of them at a time.
     one_mentor = wanted.mentor_profile_id is not None
     made, series = with_present_calendar(db, partial(_book, order, times), lock=one_mentor)
@@ -163,10 +170,12 @@ class _Order:
     mentee_overlap: bool
     closed_without_hours: bool
     now: datetime
+    held: dict[str, Any]  # what the mentee holds, by the listing's id and the start
 
     def make(self, offer: Offer, start: datetime, series_id: UUID | None = None) -> Booking:
         """Insert the booking of an offer at that start and, where a bundle pays, spend its credit."""
-        listing, wanted = offer.listing, self.wanted
+        held_offer = self.held.get(f"{offer.listing.id}{start.timestamp():.6f}")
+        listing, wanted = as_held(offer.listing, held_offer), self.wanted
         require_bookable(
             self.db,
             offer.calendar,
@@ -213,7 +222,7 @@ class _Order:
         return booking
 
 
-def _require_named(db: Connection, wanted: IndividualRequest, mentee_user_id: UUID) -> str:
+def _require_named(db: Connection, wanted: IndividualRequest, mentee_user_id: UUID) -> Row[Any]:
     values = {
         "mentee_user_id": mentee_user_id,
         "course_id": wanted.course_id,
@@ -236,8 +245,7 @@ def _require_named(db: Connection, wanted: IndividualRequest, mentee_user_id: UU
             raise Invalid("You cannot book yourself.", details={"mentorProfileId": ["is your own profile"]})
     if wanted.bundle_purchase_id is not None and found.bundle_purchase_id is None:
         raise NotFound("There is no such bundle.")
-    time_zone: str = found.time_zone
-    return time_zone
+    return found
 
 
 def _payment(db: Connection, wanted: IndividualRequest) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from workflows.availability.check import require_bookable, with_present_calendar
 from workflows.bookings.awaiting import await_payment
 from workflows.bookings.insert import NO_DRAFT_LIMITS, DraftLimits, insert_booking
 from workflows.bookings.records import Booking
-from workflows.catalog.listings import BOOKABLE, Listing, not_offered
+from workflows.catalog.listings import BOOKABLE, Listing, as_held, not_offered
 from workflows.events.event_types import BookingAccepted, BookingRequested
 from workflows.events.record import record
 from workflows.identity.access import require_person, require_purchase
@@ -45,7 +45,7 @@ def request(
     expected: ExpectedTerms = NOTHING_EXPECTED,
     pay_within: timedelta = PAY_WITHIN,
 ) -> Booking:
-    """Book a listing at a time as a mentee.
+    """Book a listing at a time as a mentee; at a time that the mentee holds with it, by the terms of then.
 
     Args:
         start_time: aware; `end_time`, if given, has to be the one that follows from the listing's duration.
@@ -107,13 +107,13 @@ def _record(db: Connection, booking: Booking, actor: Actor, now: datetime) -> No
 def _bookable(
     db: Connection, listing_id: UUID, mentee: UUID, start: datetime, *, closed_without_hours: bool
 ) -> tuple[Listing, MentorCalendar]:
-    row = BOOKABLE.one_or_none(db, {"listing_id": listing_id, "start_time": start})
+    row = BOOKABLE.one_or_none(db, {"listing_id": listing_id, "start_time": start, "mentee_user_id": mentee})
     if row is None:
         raise not_offered(db, "There is no such listing.", listing_id=listing_id)
     if row["user_id"] == mentee:
         raise Invalid("You cannot book your own listing.", details={"listingId": ["is your own listing"]})
     calendar = MentorCalendar.read(row["calendar"], closed_without_hours=closed_without_hours)
-    return Listing.of_values(row), calendar
+    return as_held(Listing.of_values(row), row["held_offer"]), calendar
 
 
 def _require_end(listing: Listing, start: datetime, end_time: datetime | None) -> None:

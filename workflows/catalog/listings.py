@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -14,6 +14,7 @@ from uuid_utils.compat import uuid7
 
 from models.base import sql
 from models.catalog import BookingMode, listings
+from models.payments import PaymentMode
 from models.people import MentorState, mentor_profiles
 from models.prepared import PreparedStatement
 from workflows.availability.calendar import JOIN_CALENDAR, calendar_as_json
@@ -24,7 +25,7 @@ from workflows.kernel.locks import lock_calendar
 from workflows.kernel.paging import NEWEST_FIRST, Page, PagedList
 from workflows.kernel.records import ExternalRecord
 from workflows.kernel.transitions import VersionedRecord, update_record
-from workflows.terms.terms import Terms
+from workflows.terms.terms import TERM_NAMES, Terms
 
 # Of a mentor: none is ever deleted, since bookings name them.
 MAX_LISTINGS = 500
@@ -59,16 +60,42 @@ def listing_query(listing_id: UUID) -> Select[Any]:
 
 
 # The listing of that id, if it and its mentor are active; with the mentor's `user_id`, and their `calendar` for the
-# longest session that can start then.
+# longest session that can start then, and what the mentee holds of it, see `as_held`.
 BOOKABLE = PreparedStatement(
     sql(f"""
 SELECT {", ".join(f"listings.{each.name}" for each in Listing.columns())}, mentor.user_id,
-       {calendar_as_json(":start_time", ":start_time + interval '1 day'")}
+       {calendar_as_json(":start_time", ":start_time + interval '1 day'")},
+       (
+           SELECT held_offer FROM person_busy
+           WHERE held_by_user_id = :mentee_user_id AND held_start = :start_time AND expires_at > now()
+             AND held_offer ->> 'id' = CAST(listings.id AS text)
+           LIMIT 1
+       ) AS held_offer
 FROM listings JOIN mentor_profiles AS mentor ON mentor.id = listings.mentor_profile_id AND mentor.active
 {JOIN_CALENDAR}
 WHERE listings.id = :listing_id AND listings.active
-""").columns(*Listing.columns(), column("user_id", Uuid), column("calendar", JSONB))
+""").columns(*Listing.columns(), column("user_id", Uuid), column("calendar", JSONB), column("held_offer", JSONB))
 )
+# What of a listing a hold fixes, besides its notice, which was kept when the time was held. The place, which may be the
+# mentor's own address, stays with the listing.
+_HELD = (*(name for name in TERM_NAMES if name != "location"), "duration_minutes", "booking_mode")
+
+
+def held_offer_of(listing: Listing) -> dict[str, Any]:
+    """The listing as a hold keeps it."""
+    return {"id": str(listing.id), **{name: getattr(listing, name) for name in _HELD}}
+
+
+def as_held(listing: Listing, held_offer: dict[str, Any] | None) -> Listing:
+    """The listing as the mentee's hold of that time keeps it; as it is, where there is none."""
+    if held_offer is None:
+        return listing
+    modes = {
+        "payment_mode": PaymentMode(held_offer["payment_mode"]),
+        "booking_mode": BookingMode(held_offer["booking_mode"]),
+    }
+    kept = {name: held_offer[name] for name in _HELD if name in held_offer}
+    return replace(listing, **{**kept, **modes, "min_notice_minutes": 0})
 
 
 def listings_query(page: Page, *, mentor_profile_id: UUID | None = None, course_id: UUID | None = None) -> Select[Any]:

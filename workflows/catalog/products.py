@@ -88,7 +88,6 @@ def create_product(
     if kind is not ProductKind.BUNDLE and session_count not in (None, 1):
         raise Invalid("Only a bundle has several sessions.", details={"sessionCount": ["Must be 1 for this kind."]})
     _require_bundle(kind, valid_days)
-    _require_payable(kind, columns.get("payment_mode"))
     values = {"kind": kind, "session_count": session_count or 1, "valid_days": valid_days, **columns}
     row = db.execute(
         insert(products).values(id=uuid7(), course_id=course_id, **values).returning(*Product.columns())
@@ -111,15 +110,9 @@ def change_product(
     """
     require_operator(actor, _OPERATORS_ONLY)
     _require_bundle(product.kind, changes.get("valid_days"))
-    _require_payable(product.kind, changes.get("payment_mode"))
     return update_record(db, product, changes, subject="product", any_version=any_version)
 
 
 def _require_bundle(kind: ProductKind, valid_days: int | None) -> None:
     if kind is not ProductKind.BUNDLE and valid_days is not None:
         raise Invalid("Only a bundle has a validity.", details={"validDays": ["Must be null for this kind."]})
-
-
-def _require_payable(kind: ProductKind, payment_mode: PaymentMode | None) -> None:
-    if payment_mode is PaymentMode.BEFORE and kind is ProductKind.GROUP_SEAT:
-        raise Invalid("Seats of groups cannot be paid before.", details={"payment": ["must be none for this kind"]})

@@ -97,13 +97,22 @@ def note_undecided(db: Connection, event: BookingRequested, *, now: datetime) ->
         record(db, BookingUndecided.about(booking, actor=SYSTEM, now=now, expires_at=expires_at))
 
 
-# Alone: it locks its mentor.
-@subscribe(PaymentAwaiting, name="payments.lapse", queue="sessions", due=lambda event: event.due_at, alone=True)
-def lapse_payment(db: Connection, event: PaymentAwaiting, *, now: datetime) -> None:
+# Alone: it locks its mentor, or a group.
+@subscribe(
+    PaymentAwaiting,
+    name="payments.lapse",
+    queue="sessions",
+    due=lambda event: event.due_at,
+    uses_operator_policy=True,
+    alone=True,
+)
+def lapse_payment(
+    db: Connection, event: PaymentAwaiting, *, now: datetime, policy: OperatorPolicy = DEFAULT_POLICY
+) -> None:
     """Free what waits for a payment that has not arrived in time. Most have been paid by then."""
     payment = Payment.of(db.execute(PAYMENT, {"id": event.payment_id}).one())
     if payment.status is PaymentStatus.AWAITING:
-        lapse(db, payment=payment, now=now)
+        lapse(db, payment=payment, now=now, policy=policy)
 
 
 # Alone: several offers of one group end at one time, and two batches would lock groups in different orders.

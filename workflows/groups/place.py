@@ -22,7 +22,7 @@ SELECT b.id AS booking_id, :user_id AS user_id, m.user_id AS mentor_user_id, m.a
        g.cancelled_at,
        s.status AS session_status, p.seat_id, p.price_amount, p.price_currency, p.bundle_purchase_id,
        bundle.valid_to AS bundle_valid_to,
-       w.id AS entry_id, w.offered_until,
+       w.id AS entry_id, w.offered_until, awaited.id AS awaited_payment_id,
        (SELECT count(*) FROM waitlist_entries ahead WHERE ahead.booking_id = b.id AND ahead.id <= w.id) AS position,
        EXISTS (
            SELECT FROM mentor_blocks WHERE mentor_profile_id = m.id AND mentor_blocks.user_id = :user_id
@@ -35,6 +35,9 @@ LEFT JOIN sessions s ON s.booking_id = b.id
 LEFT JOIN booking_participants p ON p.booking_id = b.id AND p.user_id = :user_id
 LEFT JOIN bundle_purchases bundle ON bundle.id = p.bundle_purchase_id
 LEFT JOIN waitlist_entries w ON w.booking_id = b.id AND w.user_id = :user_id
+LEFT JOIN payments awaited
+  ON awaited.booking_id = b.id AND awaited.user_id = :user_id AND awaited.seat_id IS NOT NULL
+  AND awaited.status = 'awaiting'
 WHERE b.id = :booking_id
 """).columns(
     booking_id=Uuid(),
@@ -46,6 +49,7 @@ WHERE b.id = :booking_id
     bundle_valid_to=Timestamp,
     entry_id=Uuid(),
     offered_until=Timestamp,
+    awaited_payment_id=Uuid(),
 )
 _GROUP = PreparedStatement(group_query(bindparam("id", type_=Uuid)))
 
@@ -74,6 +78,7 @@ class Place(Record):
     bundle_valid_to: datetime | None
     entry_id: UUID | None
     offered_until: datetime | None
+    awaited_payment_id: UUID | None  # of a seat that is kept for the person until it is paid
     position: int
     has_waitlist: bool
 
@@ -81,6 +86,11 @@ class Place(Record):
     def has_seat(self) -> bool:
         """Whether the person takes part."""
         return self.seat_id is not None
+
+    @property
+    def is_kept(self) -> bool:
+        """Whether a seat is kept for the person until it is paid."""
+        return self.awaited_payment_id is not None
 
 
 def read_group(db: Connection, booking_id: UUID) -> Group:
@@ -133,6 +143,16 @@ def require_on_sale(place: Place) -> None:
     """
     if place.blocked or not place.mentor_active:
         raise Conflict(code="not_bookable")
+
+
+def require_no_seat(place: Place) -> None:
+    """Refuse a person who has a seat, or for whom one is kept until it is paid.
+
+    Raises:
+        Conflict: `already_joined`.
+    """
+    if place.has_seat or place.is_kept:
+        raise Conflict(code="already_joined")
 
 
 def require_mentee(place: Place) -> None:

@@ -37,6 +37,7 @@ from workflows.identity.parties import Participant, participants_of
 from workflows.kernel.errors import DomainError, Invalid, NotFound
 from workflows.kernel.paging import EARLIEST_START_FIRST, Page, PagedList
 from workflows.kernel.records import Record
+from workflows.payments.records import payment_of_seat
 
 MAX_LEFT_SEATS = 100
 
@@ -71,7 +72,8 @@ class Group(Booking):
     @classmethod
     def query(cls) -> Select[Any]:
         """A select of every group session."""
-        shown = [*cls.columns(), *SHOWN_WITH_BOOKING]
+        # The payment of a group is that of one caller's seat.
+        shown = [*cls.columns(), *(column for column in SHOWN_WITH_BOOKING if column.name != "payment")]
         return select(*shown).join_from(bookings, group_sessions, group_sessions.c.booking_id == bookings.c.id)
 
     @property
@@ -82,7 +84,7 @@ class Group(Booking):
 
 @dataclass(frozen=True, kw_only=True)
 class ListedGroup(Group):
-    """A group session as it stands in one caller's list.
+    """A group session as it stands in one caller's list; `payment` is the latest of the caller's own.
 
     `waitlist_position` is 1 for the first in line, None for a caller who is not on the waiting list.
     """
@@ -201,6 +203,8 @@ def groups_query(
     position: ColumnElement[Any] = null() if user_id is None else _waitlist_position(user_id)
     query = Group.query().where(bookings.c.kind == enum_literal(BookingKind.GROUP))
     query = query.add_columns(joined.label("joined"), position.label("waitlist_position"))
+    if user_id is not None:
+        query = query.add_columns(payment_of_seat(user_id))
     if course_id is not None:
         query = query.where(bookings.c.course_id == course_id)
     if mentor_profile_id is not None:
@@ -222,6 +226,7 @@ _CALLER = bindparam("user_id", type_=Uuid)
 _OWN_PLACE: list[ColumnElement[Any]] = [
     _joined(_CALLER).label("joined"),
     _waitlist_position(_CALLER).label("waitlist_position"),
+    payment_of_seat(_CALLER),
 ]
 _PLACE = PreparedStatement(select(*_OWN_PLACE).where(bookings.c.id == bindparam("id", type_=Uuid)))
 
@@ -253,4 +258,6 @@ def seen_by(db: Connection, actor: Actor, group: Group) -> SeenGroup:
     else:
         rows = db.execute(_OWN_LEFT_SEATS, {"booking_id": group.id, "user_id": actor.user_id})
         left, participants = [replace(SeatCancellation.of(row), reason=None) for row in rows], None
-    return SeenGroup(**vars(group), **place, participants=participants, cancellations=left)
+    # Of a seat that an operator takes for a person, it is that person's.
+    place["payment"] = place.get("payment") or group.payment
+    return SeenGroup(**{**vars(group), **place}, participants=participants, cancellations=left)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -12,12 +12,23 @@ from sqlalchemy import Connection, Row, Uuid
 from uuid_utils.compat import uuid7
 
 from models.base import sql
+from models.payments import PaymentStatus
 from models.sessions import CancelledBy
 from workflows.audit.log import write_audit_entry
 from workflows.bundles.ledger import give_back, spend
 from workflows.events.event_types import GroupSessionFull, SeatJoined, SeatLeft, SeatRefunded
 from workflows.events.record import record
-from workflows.groups.place import Place, is_open, lock_place, read_group, require_mentee, require_on_sale, require_open
+from workflows.groups.awaited import ask_for_seat, free_all_seats, free_seat
+from workflows.groups.place import (
+    Place,
+    is_open,
+    lock_place,
+    read_group,
+    require_mentee,
+    require_no_seat,
+    require_on_sale,
+    require_open,
+)
 from workflows.groups.records import Group
 from workflows.groups.waitlist import CANCELLED, after_offers, drop_waitlist, offer_seats
 from workflows.identity.access import require_operator, require_purchase
@@ -26,28 +37,24 @@ from workflows.kernel.constraints import constraint_errors
 from workflows.kernel.errors import Conflict, Invalid, InvalidTransition, NotFound
 from workflows.kernel.locks import lock_group
 from workflows.kernel.operator_policy import OperatorPolicy
+from workflows.payments.actions import PAY_WITHIN, owe_back
+from workflows.payments.records import locked
 from workflows.terms.cancellation import Quote, quote_at, quote_by_policy
 from workflows.terms.expected_terms import NOTHING_EXPECTED, ExpectedTerms
 
+FEE_WAIVED = "The fee was waived."
 # `offered` is 1 where the seat is the one that is kept for this person, whose entry in the waiting list then goes.
-_TAKE = sql("""
+_TAKING = """
 WITH entry AS (
     DELETE FROM waitlist_entries
     WHERE booking_id = :booking_id AND user_id = :user_id
 ),
 seat AS (
-    UPDATE group_sessions SET seats_taken = seats_taken + 1, seats_offered = seats_offered - :offered
+    UPDATE group_sessions SET {counted}
     WHERE booking_id = :booking_id AND seats_taken + seats_offered < capacity + :offered
     RETURNING booking_id
 ),
-participant AS (
-    INSERT INTO booking_participants (
-        booking_id, user_id, seat_id, price_amount, price_currency, product_id, bundle_purchase_id
-    )
-    SELECT booking_id, :user_id, :seat_id, :price_amount, :price_currency,
-           :product_id, :bundle_purchase_id
-    FROM seat
-),
+{participant}
 attending AS (
     INSERT INTO person_busy (id, user_id, busy, booking_id, may_overlap)
     SELECT :busy_id, :user_id,
@@ -56,7 +63,24 @@ attending AS (
     FROM seat
 )
 SELECT booking_id FROM seat
-""")
+"""
+_PARTICIPANT = """
+participant AS (
+    INSERT INTO booking_participants (
+        booking_id, user_id, seat_id, price_amount, price_currency, product_id, bundle_purchase_id
+    )
+    SELECT booking_id, :user_id, :seat_id, :price_amount, :price_currency,
+           :product_id, :bundle_purchase_id
+    FROM seat
+),
+"""
+_TAKE = sql(
+    _TAKING.format(
+        counted="seats_taken = seats_taken + 1, seats_offered = seats_offered - :offered", participant=_PARTICIPANT
+    )
+)
+# Until it is paid, a seat counts as an offered one.
+_KEEP = sql(_TAKING.format(counted="seats_offered = seats_offered + 1 - :offered", participant=""))
 _LEAVE = sql("""
 WITH participant AS (
     DELETE FROM booking_participants
@@ -122,17 +146,21 @@ def join(
     policy: OperatorPolicy,
     offered_only: bool = False,
     expected: ExpectedTerms = NOTHING_EXPECTED,
+    pay_within: timedelta = PAY_WITHIN,
 ) -> Group:
     """Take a seat for a person, paid by the group's price or with a credit, and block their time.
+
+    Where the price is paid before, the seat is kept for the person until then.
 
     Args:
         bundle_purchase_id: the bundle whose credit pays; None for the price.
         policy: how long a seat is kept for a person to whom it is offered, and whether mentees may overlap.
         offered_only: whether it has to be the seat that is offered to them.
         expected: the terms that the person was shown; a seat that a credit pays for has the price 0.
+        pay_within: how long its payment is awaited.
 
     Returns:
-        the group as it stands then.
+        the group as it stands then, with the payment that is awaited.
 
     Raises:
         NotFound: no such user, or no such bundle of theirs.
@@ -145,8 +173,7 @@ def join(
     require_open(group, place, now=now)
     require_on_sale(place)
     require_mentee(place)
-    if place.has_seat:
-        raise Conflict(code="already_joined")
+    require_no_seat(place)
     place = after_offers(db, group, place, now=now, policy=policy)
     is_offered = place.offered_until is not None
     if offered_only and not is_offered:
@@ -161,7 +188,8 @@ def join(
     require_purchase(actor, seat["price_amount"])
     expected.require_price(seat["price_amount"], group.price_currency)
     expected.require_cancellation(group)
-    _take(db, group, seat, offered=is_offered, mentee_overlap=policy.mentee_overlap)
+    is_kept = group.is_prepaid and bundle_purchase_id is None
+    _take(db, group, seat, kept=is_kept, offered=is_offered, mentee_overlap=policy.mentee_overlap)
     if bundle_purchase_id is not None:
         spend(
             db,
@@ -174,15 +202,20 @@ def join(
             actor=actor,
             now=now,
         )
-    joined = read_group(db, group.id)
-    events = [SeatJoined.about(joined, actor=actor, now=now, currency=group.price_currency, **seat)]
+    if is_kept:
+        joined = ask_for_seat(db, group, seat, actor=actor, now=now, pay_within=pay_within)
+    else:
+        joined = read_group(db, group.id)
+        record(db, SeatJoined.about(joined, actor=actor, now=now, currency=group.price_currency, **seat))
     # A group whose last seat was kept for this person has been full before.
-    full = [GroupSessionFull.about(joined, actor=actor, now=now)] if joined.full and not is_offered else []
-    record(db, *events, *full)
+    if joined.full and not is_offered:
+        record(db, GroupSessionFull.about(joined, actor=actor, now=now))
     return joined
 
 
-def _take(db: Connection, group: Group, seat: dict[str, Any], *, offered: bool, mentee_overlap: bool) -> None:
+def _take(
+    db: Connection, group: Group, seat: dict[str, Any], *, kept: bool, offered: bool, mentee_overlap: bool
+) -> None:
     values = {
         **seat,
         "booking_id": group.id,
@@ -194,7 +227,7 @@ def _take(db: Connection, group: Group, seat: dict[str, Any], *, offered: bool, 
         "mentee_overlap": mentee_overlap,
     }
     with constraint_errors():
-        taken = db.execute(_TAKE, values).one_or_none()
+        taken = db.execute(_KEEP if kept else _TAKE, values).one_or_none()
     if taken is None:
         raise Conflict("All seats of this group session are taken; join its waiting list.", code="group_full")
 
@@ -212,6 +245,8 @@ def leave(
 ) -> tuple[Group, Quote]:
     """Leave a seat by the group's cancellation policy, and offer it to the first in line.
 
+    A seat that awaits its payment is left for nothing.
+
     An operator takes a person's seat away at any time before the start, without a fee.
 
     Args:
@@ -228,9 +263,11 @@ def leave(
         Conflict: `not_cancellable`, by the policy.
     """
     place = lock_place(db, group, mentee_user_id)
-    if not place.has_seat:
+    if not place.has_seat and not place.is_kept:
         raise NotFound("You have no seat in this group session.")
     require_open(group, place, now=now)
+    if place.is_kept:
+        return _leave_unpaid(db, group, place, actor=actor, now=now, policy=policy)
     cost = quote_seat(group, place, actor=actor, now=now)
     if at_any_cost and not cost.allowed:
         cost = _whole_price(group, place, now)
@@ -245,6 +282,9 @@ def leave(
         if bundle is not None:
             # Another transaction may have moved the end of the bundle since the quote read it.
             cost = replace(cost, credit_valid_to=bundle.valid_to)
+    elif group.is_prepaid:
+        about_seat = {"booking_id": group.id, "seat_id": place.seat_id}
+        owe_back(db, cost.refund_amount, **about_seat, reason="The seat was left.", actor=actor, now=now)
     left = read_group(db, group.id)
     about = {
         "user_id": mentee_user_id,
@@ -259,11 +299,22 @@ def leave(
     return read_group(db, group.id), cost
 
 
+def _leave_unpaid(
+    db: Connection, group: Group, place: Place, *, actor: Actor, now: datetime, policy: OperatorPolicy
+) -> tuple[Group, Quote]:
+    assert place.awaited_payment_id is not None
+    free_seat(db, group, locked(db, place.awaited_payment_id), PaymentStatus.CANCELLED, actor=actor, now=now)
+    offer_seats(db, group=group, now=now, policy=policy)
+    by = CancelledBy.OPERATOR if actor.operator else CancelledBy.MENTEE
+    free = quote_at(group, cancelled_by=by, price_amount=0, paid_by_credit=False, bundle_valid_to=None, now=now)
+    return read_group(db, group.id), free
+
+
 def refund_all(db: Connection, *, group: Group, actor: Actor, now: datetime) -> None:
     """Give every participant of a cancelled group everything back, and the fees to all who left it late.
 
-    Its waiting list is dropped. By a durable effect of the cancellation, whatever led to it. Seats stay as they are:
-    participants see the cancelled session.
+    Its waiting list is dropped, and payments that are awaited for its seats end. By a durable effect of the
+    cancellation, whatever led to it. Seats stay as they are: participants see the cancelled session.
 
     Args:
         group: cancelled, so that its seats do not move any more.
@@ -276,6 +327,8 @@ def refund_all(db: Connection, *, group: Group, actor: Actor, now: datetime) -> 
     dropped = drop_waitlist(db, group, reason=CANCELLED, now=now)
     if refunds or dropped:
         record(db, *refunds, *dropped)
+    if group.is_prepaid:
+        free_all_seats(db, group, PaymentStatus.CANCELLED, now=now)
 
 
 def waive_seat_fee(
@@ -335,6 +388,10 @@ def _refund(
         bundle = None
         if seat.bundle_purchase_id is not None:
             bundle = give_back(db, booking_id=group.id, seat_id=seat.seat_id, actor=actor, by_mentee=False, now=now)
+        elif group.is_prepaid:
+            reason = FEE_WAIVED if seat.waived else "The group session was cancelled."
+            of_seat = {"booking_id": group.id, "seat_id": seat.seat_id}
+            owe_back(db, seat.amount, **of_seat, reason=reason, actor=actor, now=now)
         about = {
             "user_id": seat.user_id,
             "seat_id": seat.seat_id,

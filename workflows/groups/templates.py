@@ -89,7 +89,7 @@ def create_template(
 
     Args:
         columns: of `group_session_templates` by name; what is left out takes the database's default, and the price that
-            of the course's only active product for a group seat.
+            of the course's only active product for a group seat, with its payment.
 
     Raises:
         Forbidden: the caller is no mentor, or another mentor than the one named.
@@ -101,7 +101,6 @@ def create_template(
     if mentor_id is None:
         raise Invalid("As an operator, name the mentor.", details={"mentorProfileId": ["Required for operators."]})
     require_mentor_id(actor, mentor_id, "A mentor makes templates of their own only.")
-    _require_paid_elsewhere(columns)
     course_id: UUID | None = columns.get("course_id")
     require_teaches(db, mentor_id, course_id)
     lock_calendar(db, mentor_id)
@@ -112,7 +111,9 @@ def create_template(
             code="quota_reached",
         )
     if columns.get("price_amount") is None:
-        columns = {**columns, **_price_of_seat(db, course_id, columns["duration_minutes"])}
+        seat = _price_of_seat(db, course_id, columns["duration_minutes"])
+        _require_payment_of(seat["payment_mode"], columns)
+        columns = {**columns, **seat}
     row = db.execute(
         insert(group_session_templates)
         .values(id=uuid7(), mentor_profile_id=mentor_id, **columns)
@@ -129,7 +130,7 @@ def change_template(
     Args:
         template: as the caller saw it.
         changes: columns of `group_session_templates` by name; the price may be None for that of the course's product,
-            which is taken again too where the course or the duration changes.
+            which is taken again too where the course or the duration changes, with its payment.
         any_version: the caller decided on no version in particular; concurrent changes of other columns stay.
 
     Raises:
@@ -139,7 +140,6 @@ def change_template(
         Stale: it has changed since `template` was read.
     """
     require_mentor_or_operator(actor, template)
-    _require_paid_elsewhere(changes)
     course_id: UUID | None = changes.get("course_id", template.course_id)
     if course_id != template.course_id or changes.get("active"):
         require_teaches(db, template.mentor_profile_id, course_id)
@@ -148,13 +148,20 @@ def change_template(
     if changes.get("price_amount") is not None:
         changes = {**changes, "product_id": None}
     elif "price_amount" in changes or (moved and template.product_id is not None):
-        changes = {**changes, **_price_of_seat(db, course_id, duration)}
+        seat = _price_of_seat(db, course_id, duration)
+        _require_payment_of(seat["payment_mode"], changes)
+        changes = {**changes, **seat}
+    elif template.product_id is not None:
+        _require_payment_of(template.payment_mode, changes)
     return update_record(db, template, changes, subject="template", any_version=any_version)
 
 
-def _require_paid_elsewhere(columns: dict[str, Any]) -> None:
-    if columns.get("payment_mode") is PaymentMode.BEFORE:
-        raise Invalid("Seats of groups cannot be paid before.", details={"payment": ["must be none for a group"]})
+def _require_payment_of(product: PaymentMode, columns: dict[str, Any]) -> None:
+    if columns.get("payment_mode", product) is not product:
+        raise Invalid(
+            "The price of a seat is the product's, and is paid as the product says; give a price to change that.",
+            details={"payment": [f"must be {product}, or left out"]},
+        )
 
 
 def require_teaches(db: Connection, mentor_profile_id: UUID, course_id: UUID | None) -> None:
@@ -186,7 +193,7 @@ def _price_of_seat(db: Connection, course_id: UUID | None, duration_minutes: int
     product = products.c
     fits = or_(product.duration_minutes.is_(None), product.duration_minutes == duration_minutes)
     found = db.execute(
-        select(product.id, product.price_amount, product.price_currency)
+        select(product.id, product.price_amount, product.price_currency, product.payment_mode)
         .where(product.course_id == course_id, product.active, product.kind == ProductKind.GROUP_SEAT, fits)
         .limit(2)
     ).all()
@@ -197,4 +204,9 @@ def _price_of_seat(db: Connection, course_id: UUID | None, duration_minutes: int
             details={"price": ["Required: there is no single product to take it from."]},
         )
     (seat,) = found
-    return {"product_id": seat.id, "price_amount": seat.price_amount, "price_currency": seat.price_currency}
+    return {
+        "product_id": seat.id,
+        "price_amount": seat.price_amount,
+        "price_currency": seat.price_currency,
+        "payment_mode": seat.payment_mode,
+    }

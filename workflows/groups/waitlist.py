@@ -10,16 +10,19 @@ from sqlalchemy import Connection, TextualSelect, Uuid
 from uuid_utils.compat import uuid7
 
 from models.base import Timestamp, sql
+from models.payments import PaymentStatus
 from workflows.availability.busy import IS_BUSY, require_free
 from workflows.events.event import Event
 from workflows.events.event_types import GroupSessionChanged, WaitlistDropped, WaitlistOffered
 from workflows.events.record import record
+from workflows.groups.awaited import free_all_seats
 from workflows.groups.place import (
     Place,
     lock_place,
     read_group,
     read_place,
     require_mentee,
+    require_no_seat,
     require_on_sale,
     require_open,
 )
@@ -148,8 +151,7 @@ def join_waitlist(
     require_open(group, place, now=now)
     require_on_sale(place)
     require_mentee(place)
-    if place.has_seat:
-        raise Conflict(code="already_joined")
+    require_no_seat(place)
     place = after_offers(db, group, place, now=now, policy=policy)
     if place.entry_id is not None:
         return WaitlistEntry(position=place.position, offered_until=place.offered_until), False
@@ -228,15 +230,19 @@ def drop_own_entry(db: Connection, booking_id: UUID, user_id: UUID | None) -> bo
 
 
 def close_waitlist(db: Connection, *, booking_id: UUID, now: datetime) -> None:
-    """Delete the waiting list of a group session that has begun; its people are notified.
+    """Delete the waiting list of a group session that has begun, and end the payments that are awaited for its seats;
+    their people are notified.
 
     By durable effects, at the start and when the session is started before it. Nothing enters it afterwards: entering
     holds the group's lock, and refuses what has begun.
     """
     lock_group(db, booking_id)
-    dropped = drop_waitlist(db, read_group(db, booking_id), reason=BEGUN, now=now)
+    group = read_group(db, booking_id)
+    dropped = drop_waitlist(db, group, reason=BEGUN, now=now)
     if dropped:
         record(db, *dropped)
+    if group.is_prepaid:
+        free_all_seats(db, group, PaymentStatus.LAPSED, now=now)
 
 
 def drop_waitlist(db: Connection, group: Group, *, reason: str, now: datetime) -> list[WaitlistDropped]:

@@ -68,6 +68,8 @@ class Actor:
 
 
 SYSTEM = Actor(name="system")
+# Confirms what was paid at its pages, and refunds that alone.
+STRIPE = Actor(name="stripe")
 _OPERATORS = "operator:"
 _KEYS = "key:"
 _OF_USER = (users.c.external_id, users.c.blocked_at, users.c.claims_digest, users.c.claims_at)

@@ -55,6 +55,8 @@ _MEANINGS: dict[str, Callable[[], DomainError]] = {
     "tr_sessions_booking_accepted": partial(InvalidTransition, "Only an accepted booking becomes a session."),
     "tr_bookings_status": partial(InvalidTransition, "This booking has already been decided."),
     "tr_bookings_unpaid": partial(InvalidTransition, "This booking is accepted by its payment."),
+    "tr_booking_participants_paid": partial(InvalidTransition, "This seat is taken by its payment."),
+    "uq_payments_awaited_seat": partial(Conflict, code="already_joined"),
     "tr_payments_status": partial(InvalidTransition, "This step is not possible in the payment's present state."),
     "uq_payments_reference": partial(
         Conflict, "This reference belongs to another payment; each payment has its own.", code="reference_in_use"

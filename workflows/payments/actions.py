@@ -38,7 +38,7 @@ WHERE id = :id AND status = 'awaiting' RETURNING {_COLUMNS}
 _OF_DECISION = sql(
     f"""
 SELECT {_COLUMNS} FROM payments
-WHERE (booking_id = :booking_id AND seat_id IS NOT DISTINCT FROM :seat_id) OR series_id = :series_id
+WHERE (booking_id = :booking_id AND seat_id IS NULL) OR seat_id = :seat_id OR series_id = :series_id
    OR bundle_purchase_id = :bundle_purchase_id
 FOR NO KEY UPDATE
 """
@@ -98,7 +98,7 @@ def payment_of(
 ) -> Payment | None:
     """The payment of a decision, locked until the end of the transaction; None where it has none."""
     values = {
-        "booking_id": booking_id,
+        "booking_id": None if seat_id else booking_id,
         "series_id": series_id,
         "seat_id": seat_id,
         "bundle_purchase_id": bundle_purchase_id,

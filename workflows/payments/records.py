@@ -8,12 +8,26 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BindParameter, Connection, Dialect, Label, Select, bindparam, literal_column
+from sqlalchemy import (
+    BindParameter,
+    ColumnElement,
+    Connection,
+    Dialect,
+    Label,
+    Select,
+    and_,
+    bindparam,
+    case,
+    literal_column,
+    select,
+    type_coerce,
+)
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.types import TypeDecorator
 
 from models.base import Timestamp, enum_literal, sql
-from models.payments import PaidFor, PaymentEntryKind, PaymentStatus, payment_entries, payments
+from models.bookings import bookings
+from models.payments import PaidFor, PaymentEntryKind, PaymentMode, PaymentStatus, payment_entries, payments
 from workflows.kernel.paging import NEWEST_FIRST, NO_TIME, Page, PagedList
 from workflows.kernel.transitions import StatefulRecord
 
@@ -74,6 +88,11 @@ class Payment(StatefulRecord):
     created_at: datetime
     updated_at: datetime
     refunds: tuple[Refund, ...] = ()
+
+    @property
+    def open_checkout_url(self) -> str | None:
+        """The address of the page at which it can be paid, while it is awaited."""
+        return self.checkout_url if self.status is PaymentStatus.AWAITING else None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -153,6 +172,16 @@ def shown_payment(of: str) -> Label[Any]:
     ).label("payment")
 
 
+def payment_of_seat(user_id: UUID | ColumnElement[UUID]) -> Label[Any]:
+    """The column `payment` of a select from groups: the latest payment of that person for a seat; else null."""
+    paid, booking = payments.alias("paid"), bookings.c
+    shown = literal_column(f"to_jsonb(paid) || jsonb_build_object('refunds', {_REFUNDS.format(of='paid')})", JSONB)
+    latest = select(shown).select_from(paid).order_by(paid.c.id.desc()).limit(1).correlate(bookings)
+    latest = latest.where(paid.c.booking_id == booking.id, paid.c.user_id == user_id, paid.c.seat_id.is_not(None))
+    is_prepaid = and_(booking.payment_mode == enum_literal(PaymentMode.BEFORE), booking.price_amount > 0)
+    return type_coerce(case((is_prepaid, latest.scalar_subquery())), _Shown()).label("payment")
+
+
 PAYMENT_OF_BUNDLE: Label[Any] = literal_column(
     f"""(SELECT to_jsonb(paid) || jsonb_build_object('refunds', {_REFUNDS.format(of="paid")})
     FROM payments paid WHERE paid.bundle_purchase_id = bundle_purchases.id)""",
@@ -209,12 +238,13 @@ PAYMENT = payment_query(bindparam("id", type_=payments.c.id.type))
 # Whose it is, in words, and when; whether what it was paid for came back whole.
 PAID_FOR = sql(
     """
-SELECT p.status, mentor.name AS mentor, booking.start_time, course.title AS course,
+SELECT p.status, payer.locale, mentor.name AS mentor, booking.start_time, course.title AS course,
        p.status = 'paid' AND NOT EXISTS (
            SELECT FROM payment_entries e
            WHERE e.payment_id = p.id AND e.kind = 'refund_due' AND e.amount = p.amount AND e.created_at = p.paid_at
        ) AS is_given
 FROM payments p
+JOIN users payer ON payer.id = p.user_id
 LEFT JOIN LATERAL (
     SELECT b.start_time FROM bookings b WHERE b.id = p.booking_id OR b.series_id = p.series_id
     ORDER BY b.start_time LIMIT 1

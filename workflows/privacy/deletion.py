@@ -62,6 +62,12 @@ LEFT JOIN sessions s ON s.booking_id = b.id
 WHERE p.user_id = {_USER} AND p.seat_id IS NOT NULL AND p.start_time > :now AND g.cancelled_at IS NULL
   AND coalesce(s.status, 'scheduled') = 'scheduled'
 UNION ALL
+SELECT 'kept seat', p.booking_id, b.mentor_profile_id, NULL, NULL, NULL
+FROM payments p JOIN bookings b ON b.id = p.booking_id JOIN group_sessions g ON g.booking_id = b.id
+LEFT JOIN sessions s ON s.booking_id = b.id
+WHERE p.user_id = {_USER} AND p.seat_id IS NOT NULL AND p.status = 'awaiting' AND b.start_time > :now
+  AND g.cancelled_at IS NULL AND coalesce(s.status, 'scheduled') = 'scheduled'
+UNION ALL
 SELECT 'waiting', w.booking_id, b.mentor_profile_id, NULL, NULL, NULL
 FROM waitlist_entries w JOIN bookings b ON b.id = w.booking_id WHERE w.user_id = {_USER}
 UNION ALL
@@ -92,7 +98,7 @@ class OpenThings:
         """The ids of those that a person would miss; of a seat, its session's."""
         return {
             "sessions": [str(row.status if row.kind == "seat" else row.id) for row in self.of("session", "seat")],
-            "drafts": [str(row.id) for row in self.of("draft")],
+            "drafts": [str(row.id) for row in self.of("draft", "kept seat")],
             "bundles": [str(row.id) for row in self.of("bundle")],
         }
 
@@ -162,7 +168,7 @@ def delete_account(
         _end_draft(account, row)
     for row in still_open.of("session"):
         _cancel_session(account, row)
-    for row in still_open.of("seat", "waiting"):
+    for row in still_open.of("seat", "kept seat", "waiting"):
         _leave_group(account, row)
     person = Actor.person(user_id, None)
     for row in account.open_things().of("bundle"):

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Self
 
+import structlog
 from sqlalchemy import Connection
 
 from models.payments import PaymentStatus
@@ -20,12 +21,20 @@ from workflows.bundles.purchase import end_unpaid as end_unpaid_bundle
 from workflows.bundles.purchase import open_paid
 from workflows.bundles.records import Bundle
 from workflows.bundles.records import locked as locked_bundle
+from workflows.groups.awaited import free_seat, give_seat
+from workflows.groups.place import is_open, read_group, read_place
+from workflows.groups.records import Group
+from workflows.groups.waitlist import offer_seats
 from workflows.identity.access import require_operator
-from workflows.identity.actor import SYSTEM, Actor
+from workflows.identity.actor import STRIPE, SYSTEM, Actor
 from workflows.kernel.errors import Conflict, Invalid, InvalidTransition
+from workflows.kernel.locks import lock_group, lock_person_and_group
+from workflows.kernel.operator_policy import DEFAULT_POLICY, OperatorPolicy
 from workflows.payments.actions import end_waiting
 from workflows.payments.ledger import charge, owe, settle_refund
 from workflows.payments.records import Payment, PaymentOfRefund, locked, with_refunds
+
+log = structlog.get_logger(__name__)
 
 NOT_PAID = "It was not paid in time."
 CANCELLED_BEFORE = "It was cancelled before the money arrived."
@@ -40,6 +49,7 @@ def confirm(
     amount: int,
     currency: str,
     now: datetime,
+    policy: OperatorPolicy = DEFAULT_POLICY,
 ) -> Payment:
     """Enter that the amount of a payment has arrived, and give what waits for it; the same again changes nothing.
 
@@ -48,14 +58,15 @@ def confirm(
     Args:
         reference: the payer's or the provider's own name of the money.
         amount: in minor units of `currency`.
+        policy: how long a freed seat of a group is kept for a person to whom it is offered.
 
     Raises:
-        Forbidden: the caller is neither an operator nor the system.
+        Forbidden: the caller is neither an operator, nor Stripe, nor the system.
         InvalidTransition: the payment is waived.
         Conflict: `already_paid` under another reference; `reference_in_use` by another payment; `wrong_amount`, with
             the right one in `details.amount`.
     """
-    if actor != SYSTEM:
+    if actor not in (SYSTEM, STRIPE):
         require_operator(actor, "Only an operator confirms a payment.")
     waiting = _Waiting.of(db, payment, to_end=payment.due_at <= now)
     present = locked(db, payment.id)
@@ -69,15 +80,49 @@ def confirm(
             code="wrong_amount",
             details={"amount": {"amount": present.amount, "currency": present.currency}},
         )
-    if present.status is PaymentStatus.AWAITING and waiting.is_over(now):
+    if present.status is PaymentStatus.AWAITING and waiting.is_over(present, now):
         # Its timer is late: nothing that has begun or has expired can be given.
-        waiting.free(present, now=now)
+        waiting.free(present, now=now, policy=policy)
         present = locked(db, payment.id)
     paid = charge(db, present, reference=reference, actor=actor, now=now)
     if present.status is PaymentStatus.AWAITING:
         gone = waiting.give(paid, now=now)
         owe(db, paid, gone, reason=CANCELLED_BEFORE, actor=actor, now=now)
     return with_refunds(db, paid)
+
+
+def take_arrival(
+    db: Connection,
+    *,
+    payment: Payment,
+    reference: str,
+    amount: int | None,
+    currency: str,
+    now: datetime,
+    policy: OperatorPolicy = DEFAULT_POLICY,
+) -> bool:
+    """Confirm a payment by money that has arrived at Stripe; whether the money belongs to it.
+
+    Money of another amount, and money for what is paid otherwise or waived, belongs to nothing here: operators see it
+    in the log, and send it back.
+    """
+    try:
+        confirm(
+            db,
+            actor=STRIPE,
+            payment=payment,
+            reference=reference,
+            amount=-1 if amount is None else amount,
+            currency=currency,
+            now=now,
+            policy=policy,
+        )
+    except (Conflict, InvalidTransition) as refused:
+        if refused.code not in ("already_paid", "wrong_amount", "invalid_transition"):
+            raise
+        log.error("payment.surplus", payment_id=payment.id, reference=reference, reason=refused.code)
+        return False
+    return True
 
 
 def waive(db: Connection, *, actor: Actor, payment: Payment, reason: str, now: datetime) -> Payment:
@@ -97,7 +142,7 @@ def waive(db: Connection, *, actor: Actor, payment: Payment, reason: str, now: d
         return with_refunds(db, present)
     if present.status is not PaymentStatus.AWAITING:
         raise InvalidTransition(f"A payment that is {present.status} cannot become waived.")
-    if waiting.is_over(now):
+    if waiting.is_over(present, now):
         raise InvalidTransition("What waits for this payment has begun or has expired; it can no longer be given.")
     waived = end_waiting(db, present, PaymentStatus.WAIVED, actor=actor, now=now)
     waiting.give(waived, now=now)
@@ -106,12 +151,12 @@ def waive(db: Connection, *, actor: Actor, payment: Payment, reason: str, now: d
     return with_refunds(db, waived)
 
 
-def lapse(db: Connection, *, payment: Payment, now: datetime) -> None:
+def lapse(db: Connection, *, payment: Payment, now: datetime, policy: OperatorPolicy = DEFAULT_POLICY) -> None:
     """End the wait for a payment that did not arrive in time, and free what waited; nothing where it has ended."""
     waiting = _Waiting.of(db, payment, to_end=True)
     present = locked(db, payment.id)
     if present.status is PaymentStatus.AWAITING:
-        waiting.free(present, now=now)
+        waiting.free(present, now=now, policy=policy)
 
 
 def grant_refund(
@@ -147,10 +192,10 @@ def complete_refund(
     """Enter that a refund has gone back, as an operator; the same again changes nothing.
 
     Raises:
-        Forbidden: the caller is neither an operator nor the system.
+        Forbidden: the caller is neither an operator, nor Stripe, nor the system.
         Conflict: `already_refunded`, under another reference.
     """
-    if actor != SYSTEM:
+    if actor not in (SYSTEM, STRIPE):
         require_operator(actor, "Only an operator enters a refund.")
     present = locked(db, payment.id)
     done = settle_refund(db, present, payment.refund_id, reference=reference, actor=actor, now=now)
@@ -163,16 +208,24 @@ class _Waiting:
 
     db: Connection
     bookings: list[Booking]
+    group: Group | None  # of a seat
     bundle: Bundle | None
 
     @classmethod
     def of(cls, db: Connection, payment: Payment, *, to_end: bool = False) -> Self:
         """Lock it; and, to free its time, the calendar of its mentor before it."""
+        if payment.seat_id is not None:
+            assert payment.booking_id is not None
+            if not lock_person_and_group(db, user_id=payment.user_id, booking_id=payment.booking_id):
+                lock_group(db, payment.booking_id)
+            return cls(db, [], read_group(db, payment.booking_id), None)
         bundle = None if payment.bundle_purchase_id is None else locked_bundle(db, payment.bundle_purchase_id)
-        return cls(db, lock_bookings_of(db, payment, to_end=to_end), bundle)
+        return cls(db, lock_bookings_of(db, payment, to_end=to_end), None, bundle)
 
-    def is_over(self, now: datetime) -> bool:
-        """Whether a booking has begun, or the bundle has expired."""
+    def is_over(self, payment: Payment, now: datetime) -> bool:
+        """Whether a booking or the group has begun, the group is cancelled, or the bundle has expired."""
+        if self.group is not None:
+            return not is_open(self.group, read_place(self.db, self.group.id, payment.user_id), now=now)
         ends = [booking.start_time for booking in self.bookings]
         if self.bundle is not None and self.bundle.valid_to is not None:
             ends.append(self.bundle.valid_to)
@@ -183,15 +236,20 @@ class _Waiting:
         payer = Actor.person(payment.user_id, None)
         if self.bundle is not None:
             open_paid(self.db, self.bundle, actor=payer, now=now)
+        if self.group is not None:
+            give_seat(self.db, self.group, payment, actor=payer, now=now)
         for booking in self.bookings:
             if booking.awaits_payment:
                 accept_paid(self.db, booking, actor=payer, now=now)
         return sum(booking.price_amount for booking in self.bookings if not booking.awaits_payment)
 
-    def free(self, payment: Payment, *, now: datetime) -> None:
+    def free(self, payment: Payment, *, now: datetime, policy: OperatorPolicy) -> None:
         for booking in self.bookings:
             if booking.awaits_payment:
                 end_unpaid(self.db, booking, status=PaymentStatus.LAPSED, reason=UNPAID, actor=SYSTEM, now=now)
+        if self.group is not None:
+            free_seat(self.db, self.group, payment, PaymentStatus.LAPSED, actor=SYSTEM, now=now)
+            offer_seats(self.db, group=self.group, now=now, policy=policy)
         if self.bundle is not None:
             end_unpaid_bundle(self.db, self.bundle, reason=NOT_PAID, actor=SYSTEM, now=now)
             end_waiting(self.db, payment, PaymentStatus.LAPSED, actor=SYSTEM, now=now)

@@ -48,6 +48,11 @@ class OfferPage(BookingPage):
             raise Closed(gettext_noop("You cannot take this seat"), refused.message) from refused
         if place.has_seat:
             raise Closed(gettext_noop("You already have a seat"), gettext_noop("There is nothing left to do."))
+        if place.is_kept:
+            raise Closed(
+                gettext_noop("This seat is kept for you until you have paid"),
+                gettext_noop("You can pay for it in the application."),
+            )
         if place.offered_until is None or place.offered_until <= self.now:
             raise Closed(
                 gettext_noop("This seat is no longer kept for you"),
@@ -77,7 +82,7 @@ class OfferPage(BookingPage):
     def act(self, answers: dict[str, Any]) -> Page | Redirect:
         """Take it, at the price that was shown."""
         require_quoted(answers["quoted"], self.price())
-        join(
+        joined = join(
             self.db,
             actor=app_state().as_purchaser(self.holder.actor),
             group=self.group,
@@ -86,6 +91,14 @@ class OfferPage(BookingPage):
             now=self.now,
             policy=app_state().policy,
             offered_only=True,
+            pay_within=app_state().pay_within,
         )
+        if joined.payment is not None:
+            until = self.local_time(joined.payment.due_at)
+            paid = gettext(
+                "It is kept for you until %(until)s. You take part as soon as you have paid, in the application.",
+                until=until,
+            )
+            return Page(title=gettext("Pay for your seat"), facts=self.facts(), paragraphs=[paid])
         notified = gettext("%(name)s will be notified.", name=self.other)
         return Page(title=gettext("The seat is yours"), facts=self.facts(), paragraphs=[notified])

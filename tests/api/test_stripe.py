@@ -1,0 +1,267 @@
+"""Payments through Stripe over HTTP, with a stand-in for it on a real socket: pages, signed events, and what is due."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from threading import Barrier, Thread
+from typing import Any
+
+import pytest
+from sqlalchemy import Engine, select, text, update
+
+from models.audit import audit_entries
+from models.catalog import BookingMode
+from models.payments import payments
+from tests.api.conftest import Cast
+from tests.api.test_payments import PRICE, Till, make_listing
+from tests.application import ApiResponse, World
+from tests.stripe_stand_in import API_KEY, WEBHOOK_SECRET, StripeStandIn, event, signed, stripe_stand_in
+
+PAGES = {"successUrl": "https://app.example.org/paid?id={CHECKOUT_SESSION_ID}", "cancelUrl": "https://app.example.org/"}
+
+
+@pytest.fixture
+def stand_in() -> Iterator[StripeStandIn]:
+    with stripe_stand_in() as running:
+        yield running
+
+
+def through_stripe(engine: Engine, cast: Cast, stand_in: StripeStandIn, **offer: Any) -> Till:
+    chosen = {"stripe_api_key": API_KEY, "stripe_webhook_secret": WEBHOOK_SECRET, "stripe_api_base": stand_in.url}
+    world = World.on(engine, **chosen, checkout_origins=("https://app.example.org",))
+    return Till(world, cast, engine, make_listing(engine, cast, booking_mode=BookingMode.INSTANT, **offer))
+
+
+@pytest.fixture
+def till(engine: Engine, cast: Cast, stand_in: StripeStandIn) -> Till:
+    return through_stripe(engine, cast, stand_in)
+
+
+def checkout(till: Till, payment: dict[str, Any], headers: Any = None, **body: str) -> ApiResponse:
+    return till.post(f"/payments/{payment['id']}/checkout", {**PAGES, **body}, headers or till.cast.as_mentee)
+
+
+def url_of(till: Till, payment: dict[str, Any]) -> str:
+    answer = checkout(till, payment)
+    assert answer.status_code == 200, answer.json
+    return str(answer.json["url"])
+
+
+def told(till: Till, about: dict[str, Any], **how: Any) -> ApiResponse:
+    body, signature = signed(about, **how)
+    headers = {"Stripe-Signature": signature}
+    return till.world.client.post("/payments/stripe", data=body, content_type="application/json", headers=headers)
+
+
+def test_what_is_paid_at_the_page_is_given(till: Till, stand_in: StripeStandIn) -> None:
+    booking = till.book()
+    url = url_of(till, booking["payment"])
+    (session,) = stand_in.sessions.values()
+    assert (session["amount_total"], session["currency"]) == (4000, "usd")
+    assert session["title"].startswith("Session with ")
+    assert (session["success_url"], session["cancel_url"]) == (PAGES["successUrl"], PAGES["cancelUrl"])
+    path = f"/payments/{booking['payment']['id']}"
+    assert till.get(path)["checkoutUrl"] == url
+    assert url_of(till, booking["payment"]) == url
+    assert len(stand_in.sessions) == 1
+    paid = stand_in.pay(url)
+    assert told(till, paid).json == {"received": True}
+    seen = till.get(path)
+    assert (seen["status"], seen["reference"], seen["checkoutUrl"]) == ("paid", session["payment_intent"], None)
+    assert till.get(f"/bookings/{booking['id']}")["status"] == "accepted"
+    entries = entries_of(till)
+    # Repeated, by that event or by another one about the same money.
+    for again in (paid, event("checkout.session.async_payment_succeeded", session)):
+        assert told(till, again).status_code == 200
+    assert till.get(path) == seen
+    assert entries_of(till) == entries
+    assert checkout(till, booking["payment"]).json["code"] == "invalid_transition"
+    till.require_sound()
+
+
+def entries_of(till: Till) -> list[Any]:
+    with till.engine.begin() as db:
+        query = select(audit_entries.c.actor, audit_entries.c.action).order_by(audit_entries.c.sequence)
+        return list(db.execute(query.where(audit_entries.c.action.like("payment.%"))).all())
+
+
+def test_the_page_is_for_who_owes_it(till: Till) -> None:
+    payment = till.book()["payment"]
+    for headers, status in ((till.cast.as_mentor, 403), (till.cast.as_operator, 403), (till.cast.as_stranger, 404)):
+        assert checkout(till, payment, headers).status_code == status
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://evil.example/",
+        "https://app.example.org.evil.example/",
+        "https://app.example.org@evil.example/",
+        "https://app.example.org\\@evil.example/",
+        "https://app.example.org:8443/",
+        "http://app.example.org/",
+        "//app.example.org/",
+        "javascript:alert(1)",
+    ],
+)
+def test_people_return_to_pages_of_the_marketplace_alone(till: Till, stand_in: StripeStandIn, url: str) -> None:
+    payment = till.book()["payment"]
+    for name in PAGES:
+        refused = checkout(till, payment, **{name: url})
+        assert (refused.status_code, list(refused.json["details"])) == (400, [name])
+    assert stand_in.calls == []
+
+
+def test_without_an_adapter_nothing_is_paid_here(world: World, cast: Cast, engine: Engine) -> None:
+    till = Till(world, cast, engine, make_listing(engine, cast, booking_mode=BookingMode.INSTANT))
+    refused = checkout(till, till.book()["payment"])
+    assert (refused.status_code, refused.json["code"]) == (409, "no_payment_provider")
+    assert told(till, {"object": "event"}).status_code == 404
+
+
+@pytest.mark.parametrize("trouble", [500, 429, 401, "lose"])
+def test_a_page_that_is_not_made_is_asked_for_again(till: Till, stand_in: StripeStandIn, trouble: int | str) -> None:
+    payment = till.book()["payment"]
+    stand_in.troubles.append(trouble)
+    refused = checkout(till, payment)
+    assert (refused.status_code, refused.json["code"]) == (503, "unavailable")
+    assert API_KEY not in refused.text
+    assert till.get(f"/payments/{payment['id']}")["checkoutUrl"] is None
+    assert url_of(till, payment) in [each["url"] for each in stand_in.sessions.values()]
+
+
+def test_two_requests_get_one_page(till: Till) -> None:
+    payment, barrier = till.book()["payment"], Barrier(4)
+    found: list[str] = []
+
+    def ask() -> None:
+        client = till.world.app.test_client()
+        barrier.wait(10)
+        answer = client.post(f"/payments/{payment['id']}/checkout", json=PAGES, headers=till.cast.as_mentee)
+        found.append(answer.get_json()["url"])
+
+    threads = [Thread(target=ask) for _ in range(4)]
+    for each in threads:
+        each.start()
+    for each in threads:
+        each.join(30)
+    assert len(found) == 4
+    assert set(found) == {till.get(f"/payments/{payment['id']}")["checkoutUrl"]}
+
+
+def test_no_transaction_is_open_while_stripe_is_asked(till: Till, stand_in: StripeStandIn, engine: Engine) -> None:
+    payment = till.book()["payment"]
+    stand_in.troubles.append("hang")
+    thread = Thread(target=lambda: checkout(till, payment))
+    thread.start()
+    while not stand_in.calls:
+        time.sleep(0.01)
+    with engine.begin() as db:
+        query = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND state LIKE 'idle in%'"
+        assert db.scalar(text(query)) == 0
+    stand_in.released.set()
+    thread.join(30)
+    assert not thread.is_alive()
+
+
+def test_a_page_that_has_closed_is_replaced(till: Till, stand_in: StripeStandIn, engine: Engine) -> None:
+    payment = till.book()["payment"]
+    first = url_of(till, payment)
+    with engine.begin() as db:
+        db.execute(update(payments).values(checkout_expires_at=datetime.now(UTC) + timedelta(seconds=30)))
+    second = url_of(till, payment)
+    assert second != first
+    # Money of the first page, by a slow bank, is known all the same.
+    assert told(till, stand_in.pay(first)).status_code == 200
+    assert till.get(f"/payments/{payment['id']}")["status"] == "paid"
+
+
+@pytest.mark.parametrize("how", [{"secret": "whsec_of_somebody_else"}, {"at": time.time() - 600}])
+def test_a_forged_or_old_signature_is_refused(till: Till, stand_in: StripeStandIn, how: dict[str, Any]) -> None:
+    payment = till.book()["payment"]
+    refused = told(till, stand_in.pay(url_of(till, payment)), **how)
+    assert (refused.status_code, list(refused.json["details"])) == (400, ["Stripe-Signature"])
+    assert till.get(f"/payments/{payment['id']}")["status"] == "awaiting"
+
+
+def test_bodies_that_are_no_events_are_refused(till: Till) -> None:
+    for body in ("", "[]", "null", "{}", "\xff", '{"object": "event"}'):
+        _body, signature = signed({})
+        headers = {"Stripe-Signature": signature}
+        answer = till.world.client.post("/payments/stripe", data=body.encode("latin-1"), headers=headers)
+        assert answer.status_code == 400, body
+    no_events: list[Any] = [[], {}, {"object": "event", "type": "checkout.session.completed", "data": None}]
+    for about in no_events:
+        assert told(till, about).status_code == 400, about
+
+
+def test_events_of_other_objects_change_nothing(till: Till, stand_in: StripeStandIn) -> None:
+    payment = till.book()["payment"]
+    session = stand_in.pay(url_of(till, payment))["data"]["object"]
+    for about in (
+        event("charge.refunded", {"id": "ch_1", "object": "charge"}),
+        event("checkout.session.completed", {**session, "payment_status": "unpaid"}),
+        event("checkout.session.completed", {**session, "metadata": {}}),
+        event("checkout.session.completed", {**session, "metadata": None}),
+        event("checkout.session.completed", {**session, "metadata": {"tutelage_payment_id": "x"}}),
+        event("checkout.session.completed", {**session, "metadata": {"tutelage_payment_id": till.cast.mentee.id.hex}}),
+    ):
+        assert told(till, about).json == {"received": True}, about
+    assert till.get(f"/payments/{payment['id']}")["status"] == "awaiting"
+
+
+@pytest.mark.parametrize("changed", [{"amount_total": 3999}, {"currency": "eur"}])
+def test_another_amount_confirms_nothing(till: Till, stand_in: StripeStandIn, changed: dict[str, Any]) -> None:
+    payment = till.book()["payment"]
+    entries = entries_of(till)
+    assert told(till, stand_in.pay(url_of(till, payment), **changed)).status_code == 200
+    assert till.get(f"/payments/{payment['id']}")["status"] == "awaiting"
+    assert len(entries_of(till)) == len(entries) + 1  # of the page
+
+
+def test_money_that_was_paid_elsewhere_first_is_left_to_operators(till: Till, stand_in: StripeStandIn) -> None:
+    payment = till.book()["payment"]
+    url = url_of(till, payment)
+    till.confirm(payment, "by bank")
+    assert told(till, stand_in.pay(url)).status_code == 200
+    assert till.get(f"/payments/{payment['id']}")["reference"] == "by bank"
+    till.require_sound()
+
+
+def test_late_money_is_to_go_back(till: Till, stand_in: StripeStandIn) -> None:
+    booking = till.book()
+    url = url_of(till, booking["payment"])
+    till.lapse(booking["payment"])
+    assert told(till, stand_in.pay(url)).status_code == 200
+    seen = till.get(f"/payments/{booking['payment']['id']}")
+    assert (seen["status"], seen["refundDue"]) == ("paid", PRICE)
+    with till.engine.begin() as db:
+        query = text("SELECT count(*) FROM deliveries WHERE effect = 'payments.start_refund'")
+        assert db.scalar(query) == 1
+
+
+@pytest.mark.parametrize(("currency", "stripes"), [("JPY", 4000), ("ISK", 400000), ("KWD", 4000), ("MGA", 40)])
+def test_each_currency_is_counted_as_stripe_counts_it(
+    engine: Engine, cast: Cast, stand_in: StripeStandIn, currency: str, stripes: int
+) -> None:
+    till = through_stripe(engine, cast, stand_in, price_currency=currency, duration_minutes=45)
+    payment = till.book()["payment"]
+    assert payment["amount"] == {"amount": 4000, "currency": currency}
+    paid = stand_in.pay(url_of(till, payment))
+    assert paid["data"]["object"]["amount_total"] == stripes
+    told(till, paid)
+    assert till.get(f"/payments/{payment['id']}")["status"] == "paid"
+
+
+def test_the_log_has_no_secret(till: Till, stand_in: StripeStandIn, capfd: Any) -> None:
+    payment = till.book()["payment"]
+    stand_in.troubles.extend([401, 500])
+    for _ in range(2):
+        checkout(till, payment)
+    told(till, stand_in.pay(url_of(till, payment)), secret="whsec_other")
+    written = "".join(capfd.readouterr())
+    assert "payment.no_checkout" in written
+    assert API_KEY not in written
+    assert WEBHOOK_SECRET not in written
