@@ -48,6 +48,7 @@ from workflows.payments.records import PAYMENTS
 from workflows.privacy import export
 from workflows.reviews.records import REVIEWS_OF_MENTOR
 from workflows.sessions.meeting import MeetingService
+from workflows.sessions.proposals import PROPOSALS_OF_PERSON
 from workflows.sessions.records import SESSIONS
 from workflows.sessions.time_off import TIME_OFF
 from workflows.webhooks.records import ENDPOINTS
@@ -86,6 +87,7 @@ class Export:
         yield "listings", self._own(export.OWN_LISTINGS, catalog.Listing())
         yield "bookings", self._pages(BOOKINGS, everything, Booking())
         yield "sessions", chain(self._sessions(as_mentee), self._sessions(of_mentor) if self.mentor_profile_id else ())
+        yield "rescheduleProposals", self._pages(PROPOSALS_OF_PERSON, of_user, session_shapes.OwnProposal())
         seat = shapes.ExportedSeat()
         yield (
             "seats",

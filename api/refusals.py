@@ -73,6 +73,12 @@ REFUSALS: dict[str, Refusal] = {
         409, "Sessions, requests or credits of an account that is to be deleted are open; `details` has their ids."
     ),
     "not_cancellable": Refusal(409, "The listing's policy does not allow mentees to cancel."),
+    "not_reschedulable": Refusal(
+        409, "The booking's terms do not let the caller move the session; `details.reason`: off, window, max_times."
+    ),
+    "proposal_open": Refusal(
+        409, "The other party has proposed another time of the session; `details.proposal` has its id."
+    ),
     "quota_reached": Refusal(
         409,
         "A mentor has 500 listings or templates, 5,000 times off, or hours of their own on 2,000 dates, or there are"

@@ -12,6 +12,7 @@ from sqlalchemy import (
     ForeignKey,
     ForeignKeyConstraint,
     Index,
+    Integer,
     PrimaryKeyConstraint,
     Table,
     Text,
@@ -21,7 +22,7 @@ from sqlalchemy import (
 )
 
 from models.base import Timestamp, changing, created, enum, external_id, id_column, metadata, own_metadata
-from models.personal import ERASED, KEPT_ACCOUNT, kept, own_reason, replaced_by
+from models.personal import ERASED, IMPERSONAL, KEPT_ACCOUNT, kept, own_reason, replaced_by
 from models.terms import agreed_terms
 
 
@@ -76,6 +77,9 @@ bookings = Table(
     Column("series_id", Uuid),
     *agreed_terms(),
     Column("session_id", Uuid, unique=True),
+    # How often its session has moved, and when it was decided, which `updated_at` tells until then.
+    Column("reschedule_count", Integer, nullable=False, server_default=text("0"), info=IMPERSONAL),
+    Column("decided_at", Timestamp),
     Column("decline_reason", Text, info=replaced_by(own_reason("decline_reason"))),
     Column("cancel_reason", Text, info=replaced_by(own_reason("cancel_reason"))),
     *changing(),
@@ -86,6 +90,7 @@ bookings = Table(
     CheckConstraint("end_time > start_time", name="ends_after_it_starts"),
     CheckConstraint("(listing_id IS NULL) = (kind = 'group')", name="listing_unless_group"),
     CheckConstraint("(mentee_user_id IS NULL) = (kind = 'group')", name="mentee_unless_group"),
+    CheckConstraint("(reschedule_count > 0) = (decided_at IS NOT NULL)", name="decided_at_once_moved"),
     # The client knows the session's address from the moment of acceptance on.
     CheckConstraint("(session_id IS NOT NULL) = (status = 'accepted')", name="session_id_once_accepted"),
     # One open request of a mentee for one mentor and time; it also finds all open ones.

@@ -85,6 +85,16 @@ class AbsentParty(StrEnum):
     MENTEE = "mentee"
 
 
+class ProposalStatus(StrEnum):
+    """State of a proposal of another time."""
+
+    OPEN = "open"  # in: a party
+    ACCEPTED = "accepted"  # in: the other party; at once where no agreement is needed; final
+    DECLINED = "declined"  # in: the other party; final
+    EXPIRED = "expired"  # in: the system, when nobody answered, or its session has begun, moved or ended; final
+    WITHDRAWN = "withdrawn"  # in: who made it, or their next proposal; final
+
+
 def session_id_of(booking_id: UUID) -> UUID:
     """The id of the one session that a booking can have: its uuid5, so that a second could not even be named."""
     return uuid5(SESSION_NAMESPACE, str(booking_id))
@@ -119,7 +129,11 @@ sessions = Table(
     Column("early_start_minutes", Integer, info=IMPERSONAL),
     # When the mentor was reminded to complete it, a day after its end.
     Column("completion_reminded_at", Timestamp),
-    # The SEQUENCE of its invitations (RFC 5545), raised by a trigger when it is cancelled.
+    # The start before the last move; a trigger writes it, and counts.
+    Column("rescheduled_from", Timestamp),
+    Column("reschedule_count", Integer, nullable=False, server_default=text("0"), info=IMPERSONAL),
+    Column("rescheduled_at", Timestamp),
+    # The SEQUENCE of its invitations (RFC 5545), raised by triggers when it moves or is cancelled.
     Column("calendar_sequence", Integer, nullable=False, server_default=text("0"), info=IMPERSONAL),
     *changing(),
     # Neither side can drift from the other: a trigger alone could be raced.
@@ -129,6 +143,10 @@ sessions = Table(
     ),
     CheckConstraint("rating BETWEEN 1 AND 5", name="rating"),
     CheckConstraint("calendar_sequence >= 0", name="calendar_sequence"),
+    CheckConstraint(
+        "num_nonnulls(rescheduled_from, rescheduled_at) = CASE WHEN reschedule_count > 0 THEN 2 ELSE 0 END",
+        name="rescheduled",
+    ),
     CheckConstraint("jsonb_typeof(action_items) = 'array'", name="action_items_are_a_list"),
     CheckConstraint(
         "(started_at IS NOT NULL) = (status IN ('in_progress', 'completed')) OR status = 'cancelled'",
@@ -155,4 +173,32 @@ sessions = Table(
     ),
     # Maintain reads the rows that changed since its last round.
     Index("ix_sessions_updated_at_id", "updated_at", "id"),
+)
+
+# Each move of a session begins as one; a move that needs no agreement is accepted as it is written.
+reschedule_proposals = Table(
+    "reschedule_proposals",
+    metadata,
+    id_column(),
+    Column("session_id", Uuid, ForeignKey("sessions.id"), nullable=False),
+    Column("from_time", Timestamp, nullable=False),
+    Column("start_time", Timestamp, nullable=False),
+    # The role in which it was made, as of CancelledBy; and the person, but for an operator.
+    Column("proposed_by", Text, nullable=False, info=IMPERSONAL),
+    Column("proposed_by_user_id", Uuid, ForeignKey("users.id")),
+    Column("reason", Text, info=ERASED),
+    Column("status", enum(ProposalStatus, "proposal_status"), nullable=False),
+    Column("expires_at", Timestamp, nullable=False),
+    *changing(),
+    CheckConstraint("proposed_by IN ('mentee', 'mentor', 'operator')", name="proposed_by"),
+    CheckConstraint("(proposed_by_user_id IS NULL) = (proposed_by = 'operator')", name="proposed_by_user_id"),
+    CheckConstraint("start_time <> from_time", name="another_time"),
+    Index("ix_reschedule_proposals_session_id_id", "session_id", "id"),
+    Index("uq_reschedule_proposals_open", "session_id", unique=True, postgresql_where=text("status = 'open'")),
+    Index(
+        "ix_reschedule_proposals_proposed_by_user_id_id",
+        "proposed_by_user_id",
+        "id",
+        postgresql_where=text("proposed_by_user_id IS NOT NULL"),
+    ),
 )

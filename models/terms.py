@@ -2,12 +2,37 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
+
 from sqlalchemy import BigInteger, CheckConstraint, Column, Integer, Text, text
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.schema import SchemaItem
 
+from models.base import enum
 from models.payments import PAYMENT_MODE
 from models.personal import ERASED, IMPERSONAL, KEPT_ACCOUNT, OWN_LOCATION, replaced_by
+
+
+class RescheduleMode(StrEnum):
+    """How a party moves a session to another time."""
+
+    FREE = "free"  # at once, until the window before the start
+    BY_AGREEMENT = "by_agreement"  # once the other party accepts
+    OFF = "off"  # an operator alone moves it
+
+
+# One type of several tables.
+_RESCHEDULE_MODE = enum(RescheduleMode, "reschedule_mode")
+
+
+def _reschedule_terms() -> tuple[SchemaItem, ...]:
+    return (
+        Column("reschedule_mode", _RESCHEDULE_MODE, nullable=False, server_default=text("'by_agreement'")),
+        Column("reschedule_window_hours", Integer, nullable=False, server_default=text("24"), info=IMPERSONAL),
+        Column("reschedule_max_times", Integer, nullable=False, server_default=text("2"), info=IMPERSONAL),
+        CheckConstraint("reschedule_window_hours >= 0", name="reschedule_window_hours"),
+        CheckConstraint("reschedule_max_times >= 0", name="reschedule_max_times"),
+    )
 
 
 def offered_terms() -> tuple[SchemaItem, ...]:
@@ -23,6 +48,7 @@ def offered_terms() -> tuple[SchemaItem, ...]:
         # {"kind": a LocationKind, "value": text, if there is one}
         Column("location", JSONB(none_as_null=True), info=ERASED),
         Column("payment_mode", PAYMENT_MODE, nullable=False, server_default=text("'none'")),
+        *_reschedule_terms(),
         CheckConstraint("price_amount >= 0", name="price_amount"),
         CheckConstraint("price_currency ~ '^[A-Z]{3}$'", name="price_currency"),
         CheckConstraint("early_start_minutes >= 0", name="early_start_minutes"),
@@ -49,6 +75,7 @@ def agreed_terms() -> tuple[SchemaItem, ...]:
         Column("reminder_minutes", ARRAY(Integer), info=IMPERSONAL),
         Column("location", JSONB(none_as_null=True), info=replaced_by(OWN_LOCATION)),
         Column("payment_mode", PAYMENT_MODE, nullable=False, server_default=text("'none'")),
+        *_reschedule_terms(),
         CheckConstraint("price_amount >= 0", name="price_amount"),
         CheckConstraint("buffer_before_minutes >= 0", name="buffer_before_minutes"),
         CheckConstraint("buffer_minutes >= 0", name="buffer_minutes"),

@@ -70,6 +70,7 @@ BY_NAME: dict[str, str | int | float | dict[str, Any]] = {
     "maxPerDay": 5,
     "maxPerMenteePerDay": 1,
     "maxPerMenteePerWeek": 2,
+    "maxTimes": 2,
     "mentorName": "Grace Hopper",
     "mentors": 12,
     "message": "The mentor is already booked at this time; choose another time.",

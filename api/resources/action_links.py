@@ -17,6 +17,7 @@ from api.pages.act.cancelling import cancel_page
 from api.pages.act.confirming import ConfirmMailPage
 from api.pages.act.decisions import DeclinePage
 from api.pages.act.joining import JoinPage
+from api.pages.act.moving import AcceptTimePage, DeclineTimePage
 from api.pages.act.reviewing import ReviewPage
 from api.pages.act.seats import accept_page
 from api.pages.page import HTML, gettext, html_page, refusal_page
@@ -41,7 +42,8 @@ from workflows.kernel.language import gettext_noop
 
 action_links = Area(
     "Links in mails",
-    "Pages behind the buttons in mails: accept or decline a request, join, cancel, review, confirm a mail address.",
+    "Pages behind the buttons in mails: accept or decline a request or another time, join, cancel, review, confirm an"
+    " address.",
 )
 
 PAGES: dict[Action, Callable[[Visit], ActionPage]] = {
@@ -51,6 +53,8 @@ PAGES: dict[Action, Callable[[Visit], ActionPage]] = {
     Action.JOIN: JoinPage,
     Action.REVIEW: ReviewPage,
     Action.CONFIRM_MAIL: ConfirmMailPage,
+    Action.ACCEPT_TIME: AcceptTimePage,
+    Action.DECLINE_TIME: DeclineTimePage,
 }
 # The names that the audit has for the action of a link and for the kind of its subject.
 AUDITED_AS = {
@@ -60,6 +64,8 @@ AUDITED_AS = {
     Action.JOIN: ("session.joined", "booking"),
     Action.REVIEW: ("review.submitted", "session"),
     Action.CONFIRM_MAIL: ("user.email_confirmed", "user"),
+    Action.ACCEPT_TIME: ("session.reschedule_accepted", "proposal"),
+    Action.DECLINE_TIME: ("session.reschedule_declined", "proposal"),
 }
 # The titles of pages whose link has been used.
 USED = {
@@ -68,6 +74,8 @@ USED = {
     Action.CANCEL: gettext_noop("You have already cancelled this"),
     Action.REVIEW: gettext_noop("You have already sent your review"),
     Action.CONFIRM_MAIL: gettext_noop("You have already confirmed this address"),
+    Action.ACCEPT_TIME: gettext_noop("You have already accepted this time"),
+    Action.DECLINE_TIME: gettext_noop("You have already declined this time"),
 }
 _EXAMPLE = "<!doctype html>\n<title>Accept this request?</title>\n"
 _FORM_TYPES = ("application/x-www-form-urlencoded", "multipart/form-data")
@@ -109,7 +117,18 @@ def get_action_page(signed: str) -> Response:
 @action_links.doc(**_FORM)
 @refuses(
     *("not_found", "gone", "forbidden", "invalid_request", "invalid_transition", "not_cancellable"),
-    *("slot_taken", "outside_hours", "group_full", "no_offer", "already_reviewed", "review_not_open", "email_taken"),
+    *(
+        "slot_taken",
+        "outside_hours",
+        "too_soon",
+        "beyond_horizon",
+        "booking_limit",
+        "group_full",
+        "no_offer",
+        "already_reviewed",
+        "review_not_open",
+        "email_taken",
+    ),
     *("session_pending", "too_large", "unsupported_media_type", "internal_error", "unavailable"),
 )
 @action_links.response(

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
-from flask import Response, jsonify
+from flask import Response, jsonify, make_response
 from sqlalchemy import Connection, Select
 
 from api.http.etags import WithHeaders, WithStatus, tag_of, tagged
@@ -41,16 +41,20 @@ from workflows.kernel.paging import PagedList
 from workflows.sessions.actions import complete, start
 from workflows.sessions.attendance import record_attendance
 from workflows.sessions.cancel import cancel, quote_for
+from workflows.sessions.moving import accept_proposal, decline_proposal, reschedule, withdraw_proposal
 from workflows.sessions.outcomes import report_no_show, revert_no_show, void, waive_fee
+from workflows.sessions.proposals import Proposal
 from workflows.sessions.records import (
     ALL_SESSIONS,
     NEXT_SESSIONS,
     SESSIONS,
     Session,
+    SessionWithProposal,
     SessionWithTerms,
     effects_of,
     session_pending,
     session_query,
+    session_with_proposal_query,
     session_with_terms_query,
 )
 from workflows.terms.withdrawals import use_withdrawal
@@ -80,6 +84,10 @@ FOR_ITS_MENTOR = _session(require_mentor)
 TO_COMPLETE = _session(require_mentor_or_operator)
 TO_CANCEL = _session(require_access, session_with_terms_query, SessionWithTerms)
 FOR_EITHER_PARTY = _session(require_party, session_with_terms_query, SessionWithTerms)
+
+PROPOSAL = Subject(
+    name="proposal", query=session_with_proposal_query, record=SessionWithProposal, access=require_access
+)
 
 
 def _as_seen(context: RequestContext[object], session: Session) -> Session:
@@ -278,6 +286,84 @@ def cancel_session(context: RequestContext[SessionWithTerms], body: dict[str, An
     """
     use_withdrawal(context.db, context.actor, context.subject, limit=app_state().settings.max_withdrawals_per_day)
     return _tagged(context, cancel(context.db, actor=context.actor, session=context.subject, now=context.now, **body))
+
+
+@sessions.route("/sessions/<id:session_id>/reschedule", methods=["POST"])
+@refuses(
+    *("invalid_transition", "not_reschedulable", "proposal_open"),
+    *("slot_taken", "outside_hours", "too_soon", "beyond_horizon", "booking_limit"),
+)
+@changes(ANYONE, TO_CANCEL, action="session.reschedule_requested", limit="booking")
+@sessions.arguments(shapes.SessionMove)
+@sessions.response(200, shapes.Session, description="The session at its new time.")
+@sessions.alt_response(
+    202, schema=shapes.ProposedMove, description="Proposed to the other party, who accepts or declines.", success=True
+)
+def reschedule_session(context: RequestContext[SessionWithTerms], body: dict[str, Any]) -> Any:
+    """Move a scheduled session to another time, or propose that to the other party.
+
+    By the terms of the booking (`reschedule`): with `free`, a party moves it at once until the window before the start;
+    with `by_agreement`, the other party accepts a proposal first. An operator moves it always, and a group is moved by
+    an operator or by its mentor alone. The session keeps its ids, its length, its terms and how it was paid; the new
+    time is checked as that of a booking.
+    """
+    result = reschedule(
+        context.db,
+        actor=context.actor,
+        session=context.subject,
+        mentee_overlap=app_state().settings.mentee_overlap,
+        now=context.now,
+        **body,
+    )
+    if isinstance(result, Proposal):
+        answer = make_response(jsonify(shapes.ProposedMove().dump({"proposal": result})), 202)
+        answer.headers["ETag"] = tag_of(context.subject)
+        return answer
+    return _tagged(context, result)
+
+
+@sessions.route("/sessions/<id:session_id>/proposals/<id:proposal_id>/accept", methods=["POST"])
+@refuses(
+    *("invalid_transition", "slot_taken", "outside_hours", "too_soon", "beyond_horizon", "booking_limit"),
+)
+@changes(PERSON, PROPOSAL, action="session.reschedule_accepted", limit="booking")
+@sessions.arguments(EmptyBody, required=False, example={})
+@sessions.response(200, shapes.Session)
+def accept_session_proposal(context: RequestContext[SessionWithProposal], _body: dict[str, Any]) -> Any:
+    """Accept another time as the other party: the session moves, if the time can still be booked."""
+    moved = accept_proposal(
+        context.db,
+        actor=context.actor,
+        session=context.subject,
+        proposal=context.subject.asked,
+        mentee_overlap=app_state().settings.mentee_overlap,
+        now=context.now,
+    )
+    return _tagged(context, moved)
+
+
+@sessions.route("/sessions/<id:session_id>/proposals/<id:proposal_id>/decline", methods=["POST"])
+@refuses("invalid_transition")
+@changes(PERSON, PROPOSAL, action="session.reschedule_declined")
+@sessions.arguments(EmptyBody, required=False, example={})
+@sessions.response(200, shapes.Session)
+def decline_session_proposal(context: RequestContext[SessionWithProposal], _body: dict[str, Any]) -> Any:
+    """Decline another time as the other party: the session keeps its time."""
+    session = context.subject
+    kept = decline_proposal(context.db, actor=context.actor, session=session, proposal=session.asked, now=context.now)
+    return _tagged(context, kept)
+
+
+@sessions.route("/sessions/<id:session_id>/proposals/<id:proposal_id>/withdraw", methods=["POST"])
+@refuses("invalid_transition")
+@changes(PERSON, PROPOSAL, action="session.reschedule_withdrawn")
+@sessions.arguments(EmptyBody, required=False, example={})
+@sessions.response(200, shapes.Session)
+def withdraw_session_proposal(context: RequestContext[SessionWithProposal], _body: dict[str, Any]) -> Any:
+    """Withdraw another time as the party who proposed it: the session keeps its time."""
+    session = context.subject
+    kept = withdraw_proposal(context.db, actor=context.actor, session=session, proposal=session.asked, now=context.now)
+    return _tagged(context, kept)
 
 
 @sessions.route("/sessions/<id:session_id>/no-show", methods=["POST"])

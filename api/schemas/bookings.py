@@ -36,7 +36,7 @@ from api.schemas.fields import (
     Whole,
 )
 from api.schemas.payments import OwnPayment
-from api.schemas.terms import AgreedLocation, ExpectedTermsBody, PublicLocation
+from api.schemas.terms import AgreedLocation, ExpectedTermsBody, PublicLocation, Reschedule
 from config.sealing import seal_text
 from models.bookings import BookingKind, BookingStatus
 from models.sessions import CancellationType, SessionStatus
@@ -190,6 +190,7 @@ class Booking(ExternalShown):
     bundle_purchase_id = Id(allow_none=True, metadata={"description": "The bundle that paid for it."})
     series_id = Id(allow_none=True, metadata={"description": "The series of a recurring booking."})
     location = AgreedLocation()
+    reschedule = Reschedule()
     payment = OwnPayment()
     session_id = Id(allow_none=True, metadata={"description": "The session's id, once the booking is accepted."})
     session = AsRead(SessionOfBooking, metadata={"description": "Null until the session exists."})

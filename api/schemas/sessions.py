@@ -53,7 +53,7 @@ from models.bookings import BookingKind
 from models.events import DeliveryState
 from models.groups import MAX_CAPACITY
 from models.payments import PaymentStatus
-from models.sessions import AbsentParty, CancelledBy, SessionStatus
+from models.sessions import AbsentParty, CancelledBy, ProposalStatus, SessionStatus
 from workflows.events.delivery import DeliveryStatus
 from workflows.identity.access import is_mentor
 from workflows.identity.actor import Actor
@@ -134,6 +134,25 @@ class PaymentOfSession(ResponseSchema):
     status = Choice(PaymentStatus)
 
 
+class Proposal(ResponseSchema):
+    """Another time of a session, for the other party to accept or to decline."""
+
+    id = Id()
+    start_time = Moment()
+    proposed_by = fields.String(metadata={"enum": ["mentee", "mentor", "operator"], "example": "mentee"})
+    reason = fields.String(allow_none=True)
+    expires_at = Moment(metadata={"description": "Until when it can be accepted."})
+    status = Choice(ProposalStatus)
+
+
+class OwnProposal(Proposal):
+    """A proposal of another time, or a move at once, as its author's export has it."""
+
+    session_id = Id()
+    from_time = Moment(data_key="from")
+    created_at = Moment()
+
+
 class Session(ExternalShown):
     id = Id()
     booking_id = Id()
@@ -177,6 +196,16 @@ class Session(ExternalShown):
         metadata={"description": "How long before the start it can be started and joined; null for any time."},
     )
     join_url = fields.String(allow_none=True, dump_default=None, metadata={"description": _JOIN_URL, "format": "uri"})
+    rescheduled_from = Moment(
+        allow_none=True, metadata={"description": "The start before its last move; null where it has not moved."}
+    )
+    reschedule_count = fields.Integer(metadata={"description": "How often it has moved.", "example": 0})
+    proposal = fields.Nested(
+        Proposal,
+        allow_none=True,
+        dump_default=None,
+        metadata={"description": "The open proposal of another time; in the answer to a step, the one that it ended."},
+    )
     created_at = Moment()
     updated_at = Moment()
 
@@ -191,6 +220,17 @@ class SessionCancellation(CancellationTypeBody):
     refund_requested = TrueOrFalse(
         load_default=True, metadata={"description": "Counts when a mentee cancels: with false, nothing is refunded."}
     )
+
+
+class SessionMove(RequestSchema):
+    """Another time of a session, whose length stays."""
+
+    start_time = Moment(required=True, metadata={"example": "2030-05-05T09:00:00Z"})
+    reason = Text(2000, shortest=1, **OPTIONAL, metadata={"description": "Visible to both parties."})
+
+
+class ProposedMove(ResponseSchema):
+    proposal = fields.Nested(Proposal)
 
 
 class NoShow(RequestSchema):
@@ -357,6 +397,9 @@ def as_seen_by(actor: Actor, session: SessionRecord, *, meetings: MeetingService
     The mentor's record is for the mentor and operators, the link to meet for the parties, while they can. The refund of
     a cancelled group is the sum of all seats, which no participant sees.
     """
+    proposal = session.proposal
+    if proposal and proposal.is_open and (proposal.expires_at <= now or session.status is not SessionStatus.SCHEDULED):
+        session = replace(session, proposal=None)
     join_url = None if actor.operator else meetings.join_url(session, now=now)
     if actor.operator or is_mentor(actor, session):
         return replace(session, join_url=join_url) if join_url else session

@@ -12,6 +12,7 @@ from api.schemas.fields import OPTIONAL, Choice, Id, Line, Money, Price, Whole
 from api.schemas.payments import payment_mode
 from config.addresses import require_meeting_link
 from models.catalog import MAX_REMINDER_MINUTES, MAX_REMINDERS, LocationKind
+from models.terms import RescheduleMode
 from workflows.terms.expected_terms import ExpectedTerms
 
 MINUTES_OF_A_YEAR = 527_040
@@ -45,6 +46,24 @@ class Cancellation(fields.Nested):
         if obj.cancellation_window_hours is None:
             return None
         return {"window_hours": obj.cancellation_window_hours, "late_fee_percent": obj.late_fee_percent}
+
+
+class ReschedulePolicy(RequestSchema):
+    """How parties move a session: `free` at once until the window before the start, `by_agreement`, or not (`off`)."""
+
+    mode = Choice(RescheduleMode, metadata={"example": "by_agreement"})
+    window_hours = Whole(0, HOURS_OF_A_YEAR, metadata={"example": 24})
+    max_times = Whole(0, 100, metadata={"example": 2})
+
+
+class Reschedule(fields.Nested):
+    """How parties move a session, from its three columns."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(ReschedulePolicy, **kwargs)
+
+    def get_value(self, obj: Any, attr: str, accessor: Any = None, default: Any = ma.missing) -> Any:  # noqa: ARG002
+        return {name: getattr(obj, f"reschedule_{name}") for name in ("mode", "window_hours", "max_times")}
 
 
 class Location(RequestSchema):
@@ -147,6 +166,7 @@ class OfferedTermsBody(ExternalBody):
     no_show_fee_percent = Whole(0, 100, metadata=_NO_SHOW)
     location = fields.Nested(Location, allow_none=True)
     payment_mode = payment_mode()
+    reschedule = Reschedule()
 
     @post_load
     def as_columns(self, body: dict[str, Any], **_options: Any) -> dict[str, Any]:
@@ -155,6 +175,8 @@ class OfferedTermsBody(ExternalBody):
             policy = columns.pop("cancellation") or {"window_hours": None}
             names = {"window_hours": "cancellation_window_hours"}
             columns |= {names.get(name, name): value for name, value in policy.items()}
+        for name, value in columns.pop("reschedule", {}).items():
+            columns[f"reschedule_{name}"] = value
         return columns
 
 
@@ -173,6 +195,7 @@ class OfferedTerms(ExternalShown):
     no_show_fee_percent = fields.Integer(metadata=_NO_SHOW)
     location = fields.Nested(ShownLocation, allow_none=True)
     payment_mode = payment_mode()
+    reschedule = Reschedule()
     active = fields.Boolean()
 
 

@@ -1,4 +1,4 @@
--- Called under the locks of its people; each statement of a function has a snapshot younger than them. Time off and
+-- Called under the locks of its people, for a new block and for one that moves with its session; each statement of a function has a snapshot younger than them. Time off and
 -- times of outside calendars keep a person from being booked as a mentor alone, and the buffers of a session may reach
 -- into time off. A constraint cannot know the time: holds that have expired give way, as do holds of the booking's own
 -- mentee. Sessions that a mentee booked before the setting let them overlap may overlap from then on. The exclusion
@@ -22,7 +22,7 @@ BEGIN
            ),
            EXISTS (
                SELECT FROM person_busy WHERE user_id = NEW.user_id AND busy && NEW.busy
-                   AND NOT (may_overlap AND NEW.may_overlap)
+                   AND NOT (may_overlap AND NEW.may_overlap) AND id <> NEW.id
            )
     INTO is_away, is_elsewhere, is_taken;
     IF is_mentor AND NEW.booking_id IS NOT NULL AND (is_away OR is_taken) THEN
@@ -43,10 +43,11 @@ BEGIN
         WHERE user_id = NEW.user_id AND busy && NEW.busy AND (expires_at <= now() OR held_by_user_id = holder);
         IF NEW.may_overlap THEN
             UPDATE person_busy SET may_overlap = true
-            WHERE user_id = NEW.user_id AND busy && NEW.busy AND mentor_profile_id IS NULL AND NOT may_overlap;
+            WHERE user_id = NEW.user_id AND busy && NEW.busy AND mentor_profile_id IS NULL AND NOT may_overlap
+                AND id <> NEW.id;
         END IF;
         PERFORM FROM person_busy WHERE user_id = NEW.user_id AND busy && NEW.busy
-            AND NOT (may_overlap AND NEW.may_overlap);
+            AND NOT (may_overlap AND NEW.may_overlap) AND id <> NEW.id;
         IF FOUND AND is_mentor THEN
             PERFORM refuse('tr_person_busy_mentor', 'The mentor is busy at this time.');
         ELSIF FOUND THEN
@@ -57,4 +58,6 @@ BEGIN
 END $$;
 
 CREATE OR REPLACE TRIGGER tr_person_busy_insert BEFORE INSERT ON person_busy
+    FOR EACH ROW EXECUTE FUNCTION guard_person_busy();
+CREATE OR REPLACE TRIGGER tr_person_busy_move BEFORE UPDATE OF busy ON person_busy
     FOR EACH ROW EXECUTE FUNCTION guard_person_busy();

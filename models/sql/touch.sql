@@ -39,6 +39,8 @@ CREATE OR REPLACE TRIGGER tr_products_version BEFORE UPDATE ON products
     FOR EACH ROW EXECUTE FUNCTION touch();
 CREATE OR REPLACE TRIGGER tr_push_subscriptions_version BEFORE UPDATE ON push_subscriptions
     FOR EACH ROW EXECUTE FUNCTION touch();
+CREATE OR REPLACE TRIGGER tr_reschedule_proposals_version BEFORE UPDATE ON reschedule_proposals
+    FOR EACH ROW EXECUTE FUNCTION touch();
 CREATE OR REPLACE TRIGGER tr_reviews_version BEFORE UPDATE ON reviews
     FOR EACH ROW EXECUTE FUNCTION touch();
 CREATE OR REPLACE TRIGGER tr_sessions_version BEFORE UPDATE ON sessions

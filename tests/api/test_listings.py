@@ -34,6 +34,7 @@ def test_a_mentor_publishes_a_listing_with_its_defaults(client: ApiClient, cast:
         "bufferMinutes": 0,
         "cancellation": {"windowHours": 24, "lateFeePercent": 50},
         "noShowFeePercent": 100,
+        "reschedule": {"mode": "by_agreement", "windowHours": 24, "maxTimes": 2},
         "reminderMinutes": None,
         "location": None,
         "active": True,

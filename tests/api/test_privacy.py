@@ -216,7 +216,14 @@ def leave_marks(db: Connection, life: Life) -> set[tuple[str, str]]:
 
 
 def attempted(db: Connection) -> None:
-    """Attempts of everything that was to be sent."""
+    """Attempts of everything that was to be sent, and another time of each session, which was proposed."""
+    db.execute(
+        text(
+            "INSERT INTO reschedule_proposals (id, session_id, from_time, start_time, proposed_by,"
+            " proposed_by_user_id, reason, status, expires_at) SELECT gen_random_uuid(), id, start_time, end_time,"
+            " 'mentee', mentee_user_id, 'Late', 'declined', now() FROM sessions WHERE mentee_user_id IS NOT NULL"
+        )
+    )
     sent = select(deliveries.c.event_id, deliveries.c.effect, deliveries.c.target).where(
         deliveries.c.effect.in_(("mail.send", "push.send", "webhooks.send"))
     )
@@ -412,7 +419,8 @@ def test_an_export_is_there_for_people_alone(life: Life) -> None:
 def test_an_export_of_an_empty_account_has_every_key(life: Life) -> None:
     exported = life.world.client.get("/me/export", headers=as_user(life.other)).json
     assert list(exported) == [
-        "user", "mentorProfile", "listings", "bookings", "sessions", "seats", "bundles", "payments", "reviews",
+        "user", "mentorProfile", "listings", "bookings", "sessions", "rescheduleProposals",
+        "seats", "bundles", "payments", "reviews",
         "notifications", "preferences", "calendarFeeds", "holds", "audit",
     ]  # fmt: skip
     assert exported["user"]["email"] == life.other.email

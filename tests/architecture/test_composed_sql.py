@@ -25,6 +25,7 @@ BUILDERS = {
     "workflows/groups/waitlist.py:_deleting": "one of some conditions",
     "workflows/invariants/__init__.py:check_all": "a time-out of the code",
     "workflows/invariants/__init__.py:check_state": "a query of a file of the code",
+    "workflows/catalog/booked.py:shown_offer": "the name of a table",
     "workflows/payments/ledger.py:_moving": "a change of a payment, and names of columns",
     "workflows/payments/records.py:shown_payment": "the name of a table",
     "workflows/privacy/erasure.py:_update": "names of a table and its columns, and a condition of the code",

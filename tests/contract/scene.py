@@ -31,7 +31,9 @@ from workflows.catalog.products import Product
 from workflows.groups.templates import create_template
 from workflows.imports.uploads import Upload, start_import
 from workflows.sessions.actions import create as create_session
-from workflows.sessions.records import Session, session_query
+from workflows.sessions.moving import reschedule
+from workflows.sessions.proposals import Proposal
+from workflows.sessions.records import Session, accepted_session, session_query
 from workflows.sessions.time_off import take_time_off
 from workflows.webhooks.actions import create_endpoint
 from workflows.webhooks.records import Endpoint
@@ -160,8 +162,10 @@ def take_times(db: Connection, listing: Listing, mentee: User, begins: tuple[dat
         minutes=60,
         max_holds=3,
     )
+    session = _session(db, listing, mentee, scheduled)
     return {
-        "session_id": _session(db, listing, mentee, scheduled).id,
+        "session_id": session.id,
+        "proposal_id": _proposal(db, session, mentee, paid + timedelta(hours=1)).id,
         "review_id": factories.make_review(db, permit).id,
         "hold_id": kept.id,
         "payment_id": payment.id,
@@ -194,6 +198,13 @@ def _session(db: Connection, listing: Listing, mentee: User, start: datetime) ->
     booking = factories.make_booking(db, listing=listing, mentee=mentee, start_time=start)
     created = create_session(db, booking_id=factories.accept_booking(db, booking).id)
     return Session.of(db.execute(session_query(created.id)).one())
+
+
+def _proposal(db: Connection, session: Session, mentee: User, to: datetime) -> Proposal:
+    actor, found = factories.acting_user(mentee), accepted_session(db, session.id)
+    proposed = reschedule(db, actor=actor, session=found, start_time=to, now=datetime.now(UTC))
+    assert isinstance(proposed, Proposal)
+    return proposed
 
 
 def _bundle(db: Connection, product: Product, mentee: User) -> Bundle:

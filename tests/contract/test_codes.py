@@ -90,6 +90,21 @@ def not_cancellable(stage: Stage) -> ApiResponse:
     return stage.client.patch(path, json={"reason": "Ill"}, headers=stage.cast.as_mentee)
 
 
+def reschedule(stage: Stage, **proposed_by: Any) -> ApiResponse:
+    """Another time of a session that moves by agreement, where that was proposed before, else not at all."""
+    mode = "by_agreement" if proposed_by else "off"
+    price = {"amount": 1, "currency": "USD"}
+    offer = {"title": "Moved", "durationMinutes": 60, "price": price, "reschedule": {"mode": mode}}
+    listing = stage.client.post("/listings", json=offer, headers=stage.cast.as_mentor).json["id"]
+    booking = stage.client.post("/bookings", json=stage.cast.body(listingId=listing), headers=stage.cast.as_mentee)
+    accepted = stage.client.patch(f"/bookings/{booking.json['id']}/accept", headers=stage.cast.as_mentor)
+    stage.world.run_session_effects()
+    path, to = f"/sessions/{accepted.json['sessionId']}/reschedule", {"startTime": factories.next_slot().isoformat()}
+    if proposed_by:
+        assert stage.client.post(path, json=to, **proposed_by).status_code == 202
+    return stage.client.post(path, json=to, headers=stage.cast.as_mentee)
+
+
 def still_open(stage: Stage) -> ApiResponse:
     stage.client.post("/bookings", json=stage.cast.body(), headers=stage.cast.as_mentee)
     return stage.client.delete("/me", headers=stage.cast.as_mentee)
@@ -418,6 +433,8 @@ PRODUCED: dict[str, Callable[[Stage], ApiResponse]] = {
     "terms_changed": lambda stage: stage.book(expectedCancellation={"windowHours": 0, "lateFeePercent": 0}),
     "duplicate_session": duplicate_session,
     "not_cancellable": not_cancellable,
+    "not_reschedulable": reschedule,
+    "proposal_open": lambda stage: reschedule(stage, headers=stage.cast.as_mentor),
     "still_open": still_open,
     "listing_exists": listing_exists,
     "currency_differs": currency_differs,

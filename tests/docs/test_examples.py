@@ -94,4 +94,5 @@ def test_the_webhook_message_is_the_one_that_is_sent() -> None:
 
 def _scheduled() -> SessionRecord:
     loaded = Session(exclude=("join_url",)).load({name: value for name, value in SESSION.items() if name != "joinUrl"})
-    return SessionRecord(version=1, course_id=None, room=None, **loaded)
+    own = {name: value for name, value in loaded.items() if name in SessionRecord.__dataclass_fields__}
+    return SessionRecord(version=1, course_id=None, room=None, **own)

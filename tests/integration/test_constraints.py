@@ -34,7 +34,7 @@ from models.notifications import notifications
 from models.payments import payment_entries, payments
 from models.people import email_changes, mentor_profiles, skills, users
 from models.reviews import review_permits, reviews
-from models.sessions import sessions
+from models.sessions import reschedule_proposals, sessions
 from models.webhooks import webhook_endpoints
 from tests.factories import (
     accept_booking,
@@ -209,6 +209,15 @@ class Rows:
             "payment_entries": {
                 **{"id": uuid4(), "payment_id": self.payment.id, "kind": "refund_due", "amount": 1, "actor": "system"},
                 **{"reference": None, "refund_id": None, "reason": None},
+            },
+            "reschedule_proposals": {
+                **{
+                    "id": uuid4(),
+                    "session_id": self.session.id,
+                    "from_time": NOW,
+                    "start_time": NOW + timedelta(days=1),
+                },
+                **{"proposed_by": "operator", "proposed_by_user_id": None, "status": "declined", "expires_at": NOW},
             },
             "group_session_templates": {"id": uuid4()},
             "group_sessions": {
@@ -423,6 +432,16 @@ VIOLATED: list[tuple[Table, str, dict[str, Any]]] = [
     (sessions, "ck_sessions_rating", {"rating": 0}),
     (sessions, "ck_sessions_rating", {"rating": 6}),
     (sessions, "ck_sessions_calendar_sequence", {"calendar_sequence": -1}),
+    (sessions, "ck_sessions_rescheduled", {"reschedule_count": 1}),
+    *(
+        (table, f"ck_{table}_{name}", {name: -1})
+        for table in (listings, group_session_templates, bookings)
+        for name in ("reschedule_window_hours", "reschedule_max_times")
+    ),
+    (bookings, "ck_bookings_decided_at_once_moved", {"reschedule_count": 1}),
+    (reschedule_proposals, "ck_reschedule_proposals_proposed_by", {"proposed_by": "system"}),
+    (reschedule_proposals, "ck_reschedule_proposals_proposed_by_user_id", {"proposed_by": "mentee"}),
+    (reschedule_proposals, "ck_reschedule_proposals_another_time", {"start_time": NOW}),
     (sessions, "ck_sessions_metadata_is_an_object", {"metadata": "text"}),
     (sessions, "ck_sessions_action_items_are_a_list", {"action_items": {"one": 1}}),
     (

@@ -12,7 +12,7 @@ from models.bookings import bookings
 from models.catalog import BookingMode, listings
 from models.groups import group_session_templates
 from models.payments import PaymentMode
-from models.terms import agreed_terms, offered_terms
+from models.terms import RescheduleMode, agreed_terms, offered_terms
 from tests import factories
 from workflows.bookings.records import BOOKING_BY_ID, Booking
 from workflows.groups.schedule import schedule
@@ -35,6 +35,9 @@ OFFERED: dict[str, Any] = {
     "reminder_minutes": [30, 60],
     "location": {"kind": "address", "value": "12 Market Street"},
     "payment_mode": PaymentMode.BEFORE,
+    "reschedule_mode": RescheduleMode.FREE,
+    "reschedule_window_hours": 12,
+    "reschedule_max_times": 5,
 }
 
 

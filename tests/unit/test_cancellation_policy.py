@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from models.payments import PaymentMode
 from models.sessions import SessionStatus
+from models.terms import RescheduleMode
 from workflows.identity.actor import Actor
 from workflows.kernel.errors import Conflict, Forbidden
 from workflows.sessions.cancel import as_stored, quote_for, require_allowed
@@ -39,6 +40,8 @@ def a_session(**changed: Any) -> SessionWithTerms:
     values |= {"early_start_minutes": 15, "buffer_before_minutes": 0, "buffer_minutes": 0, "reminder_minutes": None}
     values |= {"bundle_purchase_id": None, "bundle_valid_to": None, "series_id": None}
     values |= {"payment_mode": PaymentMode.NONE, "no_show_fee_percent": 100}
+    values |= {"reschedule_mode": RescheduleMode.OFF, "reschedule_window_hours": 24, "reschedule_max_times": 2}
+    values |= {"rescheduled_from": None, "reschedule_count": 0}
     return SessionWithTerms(**(values | changed))
 
 

@@ -86,6 +86,12 @@ OWN: dict[str, Any] = {
     "refund_reference": "re_1",
     "external_id": "mentor-7",
     "state": "active",
+    "proposal_id": uuid4(),
+    "from_": NOW + timedelta(days=1),
+    "to": NOW + timedelta(days=2),
+    "by": "mentee",
+    "reschedule_count": 1,
+    "outcome": "declined",
 }
 
 
@@ -157,6 +163,9 @@ def test_the_announced_types_are_those_of_the_domain() -> None:
         "session.completed",
         "session.cancelled",
         "session.fee_waived",
+        "session.rescheduled",
+        "session.reschedule_proposed",
+        "session.reschedule_ended",
         "group_session.full",
         "seat.joined",
         "seat.left",
@@ -178,6 +187,7 @@ def test_the_announced_types_are_those_of_the_domain() -> None:
         "bundle.awaiting_payment",
         "session.overdue",
         "session.reminder_set",
+        "session.time_freed",
         "group_session.changed",
         "waitlist.offered",
         "waitlist.dropped",

@@ -9,6 +9,7 @@ from uuid import uuid4
 import pytest
 
 from models.payments import PaymentMode
+from models.terms import RescheduleMode
 from workflows.groups.schedule import dates_of, start_of
 from workflows.groups.templates import GroupTemplate
 
@@ -37,6 +38,9 @@ def template(**fields: Any) -> GroupTemplate:
         "no_show_fee_percent": 100,
         "location": None,
         "payment_mode": PaymentMode.NONE,
+        "reschedule_mode": RescheduleMode.OFF,
+        "reschedule_window_hours": 24,
+        "reschedule_max_times": 2,
         "external_id": None,
         "metadata": None,
         "active": True,

@@ -67,7 +67,9 @@ def test_only_expiries_reminders_and_gathered_changes_are_timers() -> None:
         "notifications.bundle_expiring",
         "notifications.session_reminder",
         "payments.lapse",
+        "sessions.expire_proposal",
         "waitlist.close",
+        "waitlist.close_moved",
         "waitlist.expire",
         "webhooks.availability",
     ]
@@ -91,7 +93,7 @@ def test_effects_that_take_the_policy_are_given_it() -> None:
     assert told.named("b") is known.named("b")
     assert [effect.name for effect in load().database_effects() if effect.uses_operator_policy] == [
         *("channels.session_cancelled", "channels.session_created", "channels.webhook_endpoint_disabled"),
-        *("imports.run", "payments.lapse", "sessions.create", "waitlist.expire"),
+        *("imports.run", "payments.lapse", "sessions.create", "sessions.remind_moved", "waitlist.expire"),
     ]
 
 

@@ -31,6 +31,8 @@ from workflows.events.event_types import (
     SessionCreated,
     SessionEvent,
     SessionReminderSet,
+    SessionRescheduled,
+    SessionRescheduleProposed,
     SessionStarted,
     WaitlistOffered,
 )
@@ -137,16 +139,22 @@ def _of_purchase(event: BundleEvent | PaymentEvent) -> MailActions:
 
 def _of_session(event: SessionEvent, reader: Reader) -> MailActions:
     links: Offered = {}
-    if isinstance(event, SessionCreated | SessionReminderSet | SessionStarted):
+    if isinstance(event, SessionRescheduleProposed):
+        links[gettext_noop("Accept new time")] = (Action.ACCEPT_TIME, event.expires_at)
+        links[gettext_noop("Decline new time")] = (Action.DECLINE_TIME, event.expires_at)
+    if isinstance(event, SessionCreated | SessionRescheduled | SessionReminderSet | SessionStarted):
         links[gettext_noop("Join session")] = (Action.JOIN, event.end_time)
-    if isinstance(event, SessionCreated | SessionReminderSet) and reader.can_cancel:
-        leaves = event.mentee_user_id is None and not reader.is_mentor
+    leaves = event.mentee_user_id is None and not reader.is_mentor
+    # A group that has moved can be left whatever its policy.
+    can_cancel = reader.can_cancel or (leaves and isinstance(event, SessionRescheduled))
+    if isinstance(event, SessionCreated | SessionRescheduled | SessionReminderSet) and can_cancel:
         links[gettext_noop("Leave group session") if leaves else gettext_noop("Cancel session")] = (
             Action.CANCEL,
             event.start_time,
         )
+    subject_id = event.proposal_id if isinstance(event, SessionRescheduleProposed) else event.booking_id
     return MailActions(
-        links=_links(event.booking_id, reader, links),
+        links=_links(subject_id, reader, links),
         page=AppPage.SESSION,
         page_id=event.session_id,
         label=gettext_noop("View the session"),

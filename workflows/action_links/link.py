@@ -35,6 +35,9 @@ class Action(StrEnum):
     JOIN = "join"
     # The session.
     REVIEW = "review"
+    # The proposal of another time.
+    ACCEPT_TIME = "accept_time"
+    DECLINE_TIME = "decline_time"
     # The requested change of the address.
     CONFIRM_MAIL = "confirm_mail"
 

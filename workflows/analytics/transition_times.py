@@ -64,9 +64,10 @@ BOUNDS: dict[Transition, tuple[int, ...]] = {
 # Clocks differ: what comes after something else takes no time at the least. Only a start may be early.
 MAY_BE_NEGATIVE = Transition.START_DELAY
 
-# By a trigger no booking changes once it is decided. That of an instant listing is accepted as it is written.
-DECIDED_AT = bookings.c.updated_at
-WAS_REQUESTED = bookings.c.version > 1
+# By a trigger no booking changes once it is decided, but by a move, which keeps when that was. That of an instant
+# listing is accepted as it is written.
+DECIDED_AT = func.coalesce(bookings.c.decided_at, bookings.c.updated_at)
+WAS_REQUESTED = bookings.c.version - bookings.c.reschedule_count > 1
 _TOOK: dict[Transition, ColumnElement[Any]] = {
     Transition.REQUEST_TO_DECISION: DECIDED_AT - bookings.c.created_at,
     Transition.ACCEPTANCE_TO_SESSION: sessions.c.created_at - DECIDED_AT,

@@ -74,6 +74,7 @@ def require_bookable(
     mentee_user_id: UUID,
     now: datetime,
     accepted: bool,
+    moved_from: datetime | None = None,
 ) -> None:
     """Refuse a session that the mentor's rules, notice, time off, hours, outside calendars or limits do not allow.
 
@@ -83,6 +84,7 @@ def require_bookable(
         calendar: read for a stretch of time that holds the session.
         start: in UTC; the buffers may reach beyond hours and into time off.
         accepted: whether the booking is accepted at once: limits are then counted under the mentor's lock.
+        moved_from: the present start of a session that moves, which limits do not count.
 
     Raises:
         Invalid: the start lies in the past.
@@ -99,6 +101,9 @@ def require_bookable(
     if not accepted:
         # A request takes no time, so that it may be made of one that is held.
         blocks = [block for block in blocks if block.hold_id is None]
+    if moved_from is not None:
+        # A mentor has one session at a time.
+        blocks = [block for block in blocks if block.session_start != moved_from]
     if calendar.is_limit_reached(start, mentee_user_id, blocks):
         raise Conflict(
             "The mentor takes no further session on this day or in this week; choose another day.",

@@ -1,4 +1,5 @@
-"""Invitations (RFC 5546): a REQUEST with the mail of a booked session, a CANCEL with the mail of its cancellation.
+"""Invitations (RFC 5546): a REQUEST with the mail of a booked session and of each move to another time, which raises
+the SEQUENCE, a CANCEL with the mail of its cancellation.
 
 A participant who joins a group later gets theirs with the mail of their seat, and a CANCEL when they leave it.
 """
@@ -23,6 +24,7 @@ from workflows.events.event_types import (
     SessionCancelled,
     SessionCreated,
     SessionReminderSet,
+    SessionRescheduled,
     SessionStarted,
 )
 from workflows.sessions.meeting import MeetingService
@@ -45,7 +47,7 @@ class Invitation:
     method: str  # REQUEST or CANCEL
     entry: CalendarEntry
     guest: Guest
-    changed: datetime  # when the session was booked or cancelled; the same on every attempt to send it
+    changed: datetime  # when the session was booked, moved or cancelled; the same on every attempt to send it
 
     def rendered(self, *, organizer: str, address: str, meetings: MeetingService) -> bytes:
         """The calendar object; the reader is its only attendee, so that it discloses no other address.
@@ -109,7 +111,7 @@ def _entry_of(event: Event, entries: Mapping[UUID, CalendarEntry], reader_id: UU
 
 def _session_id(event: Event) -> UUID | None:
     match event:
-        case SessionCreated() | SessionCancelled() | SessionReminderSet() | SessionStarted():
+        case SessionCreated() | SessionRescheduled() | SessionCancelled() | SessionReminderSet() | SessionStarted():
             return event.session_id
         case SeatJoined() | SeatLeft():
             return session_id_of(event.booking_id)

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, select
 
 from models.catalog import courses
 from models.payments import PaidFor, PaymentStatus
-from models.sessions import OutcomeType
+from models.sessions import CancelledBy, OutcomeType, ProposalStatus
 from workflows.bundles.expiry import expiry_of, is_long, is_superseded, notice_of_expiry
 from workflows.bundles.records import Bundle, bundle_query
 from workflows.events.event import Event
@@ -31,6 +31,7 @@ from workflows.events.event_types import (
     PaymentLapsed,
     PaymentPaid,
     PaymentRefunded,
+    ProposalEvent,
     ReviewUnlocked,
     SeatJoined,
     SeatLeft,
@@ -41,6 +42,9 @@ from workflows.events.event_types import (
     SessionFeeWaived,
     SessionOverdue,
     SessionReminderSet,
+    SessionRescheduled,
+    SessionRescheduleEnded,
+    SessionRescheduleProposed,
     SessionStarted,
     WaitlistDropped,
     WaitlistEvent,
@@ -63,7 +67,7 @@ from workflows.notifications.notify import BookingNotification, notify, notify_p
 from workflows.notifications.recipients import Parties, Person, parties_of, person_of, variables_about
 from workflows.notifications.texts import Quotation, compose
 from workflows.payments.records import PAID_FOR
-from workflows.terms.cancellation import end_of_free_time
+from workflows.terms.cancellation import FREE_AFTER_MOVE, end_of_free_time
 
 
 def _all(_event: Event, parties: Parties, _now: datetime) -> Sequence[Person]:
@@ -140,6 +144,27 @@ def _cancellation(event: SessionCancelled, parties: Parties, _now: datetime) -> 
     }
 
 
+def _answering(event: ProposalEvent, parties: Parties, _now: datetime) -> Sequence[Person]:
+    """The party to whom another time was proposed."""
+    return parties.mentees if event.by == CancelledBy.MENTOR else [parties.mentor]
+
+
+def _left_without(event: SessionRescheduleEnded, parties: Parties, now: datetime) -> Sequence[Person]:
+    """Who proposed the time; of a proposal that was withdrawn, the other party."""
+    answering = _answering(event, parties, now)
+    if event.outcome == ProposalStatus.WITHDRAWN:
+        return answering
+    return [person for person in parties.all if person not in answering]
+
+
+def _move(event: SessionRescheduled | ProposalEvent, parties: Parties, _now: datetime) -> Mapping[str, Any]:
+    """The reason is for both parties alone, so that the event does not hold it."""
+    return {
+        "reason": _quoted(parties.move_reason),
+        "free_until": min(event.occurred_at + FREE_AFTER_MOVE, event.to),
+    }
+
+
 def _free_until(event: SessionCreated, parties: Parties, _now: datetime) -> Mapping[str, Any]:
     """Until when the mentee can cancel without a fee; None for a group, of whose seats the mail does not speak."""
     hours = parties.fee_window_hours if event.mentee_user_id is not None else None
@@ -181,6 +206,13 @@ BOOKING_NOTIFICATIONS: tuple[tuple[type[Event], BookingNotification], ...] = (
     ),
     (SessionCreated, BookingNotification(kind="session_created", recipients=_without_seat, variables=_free_until)),
     (SessionReminderSet, BookingNotification(kind="session_reminder", recipients=_all, variables=_time_left)),
+    # Who moved it as well: the mail changes the time in their calendar.
+    (SessionRescheduled, BookingNotification(kind="session_rescheduled", recipients=_all, variables=_move)),
+    (
+        SessionRescheduleProposed,
+        BookingNotification(kind="reschedule_proposed", recipients=_answering, variables=_move),
+    ),
+    (SessionRescheduleEnded, BookingNotification(kind="reschedule_ended", recipients=_left_without)),
     (SessionStarted, BookingNotification(kind="session_started", recipients=_others)),
     (SessionCompleted, BookingNotification(kind="session_completed", recipients=_all)),
     # The one who cancelled as well: the mail states the fee, and removes the session from their calendar.

@@ -1,5 +1,5 @@
 """Effects of the queue `sessions`: the session of an accepted booking, and the timers of undecided requests, of waiting
-lists and the seats that are offered to them, of bundles, and of payments."""
+lists and the seats that are offered to them, of bundles, of payments, and of proposals of another time."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from sqlalchemy import Connection, exists, select
 from models.bookings import BookingStatus
 from models.events import events
 from models.payments import PaymentStatus
+from models.sessions import SessionStatus
 from workflows.bookings.actions import expire, expiry_of
 from workflows.bookings.records import BOOKING_BY_ID, Booking
 from workflows.bundles import expiry as bundles
@@ -24,6 +25,9 @@ from workflows.events.event_types import (
     PaymentAwaiting,
     SessionCancelled,
     SessionCreated,
+    SessionEvent,
+    SessionRescheduled,
+    SessionRescheduleProposed,
     SessionStarted,
     WaitlistOffered,
 )
@@ -39,6 +43,8 @@ from workflows.kernel.operator_policy import DEFAULT_POLICY, OperatorPolicy
 from workflows.notifications.reminders import reminders_to_set
 from workflows.payments.records import PAYMENT, Payment
 from workflows.sessions.actions import create_all
+from workflows.sessions.moving import expire_proposal
+from workflows.sessions.records import SESSION_WITH_PROPOSAL, SESSION_WITH_TERMS, SessionWithProposal, SessionWithTerms
 from workflows.settlements.actions import lapse
 
 log = structlog.get_logger(__name__)
@@ -97,6 +103,34 @@ def note_undecided(db: Connection, event: BookingRequested, *, now: datetime) ->
         record(db, BookingUndecided.about(booking, actor=SYSTEM, now=now, expires_at=expires_at))
 
 
+@subscribe(SessionRescheduled, name="sessions.remind_moved", queue="sessions", uses_operator_policy=True)
+def remind_of_moved(
+    db: Connection, event: SessionRescheduled, *, now: datetime, policy: OperatorPolicy = DEFAULT_POLICY
+) -> None:
+    """Set the reminders of a session by its new time, unless it has moved again; its earlier ones are outdated."""
+    session = SessionWithTerms.of(db.execute(SESSION_WITH_TERMS, {"id": event.session_id}).one())
+    if session.status is SessionStatus.SCHEDULED and session.start_time == event.start_time:
+        reminders = reminders_to_set(event, session.reminder_minutes, policy=policy, now=now)
+        if reminders:
+            record(db, *reminders)
+
+
+# Alone: the batches of two workers might meet in different orders.
+@subscribe(
+    SessionRescheduleProposed,
+    name="sessions.expire_proposal",
+    queue="sessions",
+    due=lambda event: event.expires_at,
+    alone=True,
+)
+def expire_unanswered(db: Connection, event: SessionRescheduleProposed, *, now: datetime) -> None:
+    """End a proposal of another time that nobody has answered in time. Most have been answered by then."""
+    ids = {"session_id": event.session_id, "proposal_id": event.proposal_id}
+    found = SessionWithProposal.of(db.execute(SESSION_WITH_PROPOSAL, ids).one())
+    if found.asked.is_open:
+        expire_proposal(db, session=found, proposal=found.asked, actor=SYSTEM, now=now)
+
+
 # Alone: it locks its mentor, or a group.
 @subscribe(
     PaymentAwaiting,
@@ -134,7 +168,7 @@ def expire_offer(
     offer_seats(db, group=read_group(db, event.booking_id), now=ended, policy=policy)
 
 
-def _once_for_a_group(event: BookingAccepted | SessionCancelled | SessionStarted) -> Sequence[str]:
+def _once_for_a_group(event: BookingAccepted | SessionEvent) -> Sequence[str]:
     return ("",) if event.mentee_user_id is None else ()
 
 
@@ -150,7 +184,20 @@ def _once_for_a_group(event: BookingAccepted | SessionCancelled | SessionStarted
 )
 def close_waitlist_at_start(db: Connection, event: BookingAccepted, _target: str, *, now: datetime) -> None:
     """End the waiting list of a group at its start, whether its session has been started or not."""
-    close_waitlist(db, booking_id=event.booking_id, now=now)
+    close_waitlist(db, booking_id=event.booking_id, now=now, unless_moved_from=event.start_time)
+
+
+@subscribe(
+    SessionRescheduled,
+    name="waitlist.close_moved",
+    queue="sessions",
+    due=lambda event: event.start_time + CLOCK_SKEW,
+    targets=_once_for_a_group,
+    alone=True,
+)
+def close_waitlist_of_moved(db: Connection, event: SessionRescheduled, _target: str, *, now: datetime) -> None:
+    """End the waiting list of a group that has moved, at its start, unless it has moved again."""
+    close_waitlist(db, booking_id=event.booking_id, now=now, unless_moved_from=event.start_time)
 
 
 @subscribe(SessionStarted, name="waitlist.close_started", queue="sessions", targets=_once_for_a_group, alone=True)

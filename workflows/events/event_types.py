@@ -201,6 +201,51 @@ class SessionFeeWaived(SessionEvent, type="session.fee_waived"):
     no_show_reverted: bool = False
 
 
+@dataclass(frozen=True, kw_only=True)
+class SessionRescheduled(SessionEvent, type="session.rescheduled"):
+    """The session has moved to another time, by an operator, a party alone, or both.
+
+    From `from` to `to`, its present start. `by` is mentee, mentor or operator: who moved or proposed it. `proposal_id`
+    holds what was agreed.
+    """
+
+    from_: datetime
+    to: datetime
+    by: str
+    reschedule_count: int
+    proposal_id: UUID
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProposalEvent(SessionEvent):
+    """The fields of every event about a proposal of another time, `from` the present one `to` another; `by` is mentee
+    or mentor: who made it."""
+
+    proposal_id: UUID
+    from_: datetime
+    to: datetime
+    by: str
+    expires_at: datetime
+
+
+class SessionRescheduleProposed(ProposalEvent, type="session.reschedule_proposed"):
+    """A party has proposed another time, which the other one can accept until `expires_at`."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SessionRescheduleEnded(ProposalEvent, type="session.reschedule_ended"):
+    """A proposal of another time was declined, withdrawn or not answered; the session keeps its time.
+
+    `outcome` is declined, withdrawn or expired.
+    """
+
+    outcome: str
+
+
+class SessionTimeFreed(SessionEvent, type="session.time_freed", announced=False):
+    """A session has moved, and its former time is free; for live updates."""
+
+
 class SessionOverdue(SessionEvent, type="session.overdue", announced=False):
     """A session is still in progress a day after its end."""
 

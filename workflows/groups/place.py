@@ -20,7 +20,8 @@ from workflows.kernel.records import Record
 _READ = sql("""
 SELECT b.id AS booking_id, :user_id AS user_id, m.user_id AS mentor_user_id, m.active AS mentor_active,
        g.cancelled_at,
-       s.status AS session_status, p.seat_id, p.price_amount, p.price_currency, p.bundle_purchase_id,
+       s.status AS session_status, CASE WHEN p.created_at <= s.rescheduled_at THEN s.rescheduled_at END AS moved_at,
+       p.seat_id, p.price_amount, p.price_currency, p.bundle_purchase_id,
        bundle.valid_to AS bundle_valid_to,
        w.id AS entry_id, w.offered_until, awaited.id AS awaited_payment_id,
        (SELECT count(*) FROM waitlist_entries ahead WHERE ahead.booking_id = b.id AND ahead.id <= w.id) AS position,
@@ -44,6 +45,7 @@ WHERE b.id = :booking_id
     user_id=Uuid(),
     mentor_user_id=Uuid(),
     cancelled_at=Timestamp,
+    moved_at=Timestamp,
     seat_id=Uuid(),
     bundle_purchase_id=Uuid(),
     bundle_valid_to=Timestamp,
@@ -71,6 +73,7 @@ class Place(Record):
     blocked: bool  # whether the mentor has blocked the person
     cancelled_at: datetime | None
     session_status: SessionStatus | None
+    moved_at: datetime | None  # when the session last moved, since the person has the seat
     seat_id: UUID | None
     price_amount: int | None
     price_currency: str | None

@@ -39,7 +39,7 @@ from workflows.kernel.locks import lock_group
 from workflows.kernel.operator_policy import OperatorPolicy
 from workflows.payments.actions import PAY_WITHIN, owe_back
 from workflows.payments.records import locked
-from workflows.terms.cancellation import Quote, quote_at, quote_by_policy
+from workflows.terms.cancellation import FREE_AFTER_MOVE, Quote, quote_at, quote_by_policy
 from workflows.terms.expected_terms import NOTHING_EXPECTED, ExpectedTerms
 
 FEE_WAIVED = "The fee was waived."
@@ -57,10 +57,9 @@ seat AS (
 {participant}
 attending AS (
     INSERT INTO person_busy (id, user_id, busy, booking_id, may_overlap)
-    SELECT :busy_id, :user_id,
-           tstzrange(:start_time, :end_time), booking_id,
-           CAST(:mentee_overlap AS boolean)
-    FROM seat
+    -- It may have moved since the group was read.
+    SELECT :busy_id, :user_id, tstzrange(b.start_time, b.end_time), b.id, CAST(:mentee_overlap AS boolean)
+    FROM seat JOIN bookings b ON b.id = seat.booking_id
 )
 SELECT booking_id FROM seat
 """
@@ -222,8 +221,6 @@ def _take(
         "offered": int(offered),
         "price_currency": group.price_currency,
         "busy_id": uuid7(),
-        "start_time": group.start_time,
-        "end_time": group.end_time,
         "mentee_overlap": mentee_overlap,
     }
     with constraint_errors():
@@ -413,8 +410,23 @@ def reason_for_leaving(db: Connection, seat_id: UUID) -> str | None:
 
 
 def quote_seat(group: Group, place: Place, *, actor: Actor, now: datetime) -> Quote:
-    """What it costs to leave a seat, by the group's policy; nothing where an operator takes it away."""
+    """What it costs to leave a seat, by the group's policy; nothing where an operator takes it away.
+
+    Nothing, whatever the policy, within 48 hours after the group has moved.
+    """
+    free_until = place.moved_at and min(place.moved_at + FREE_AFTER_MOVE, group.start_time)
     by = CancelledBy.OPERATOR if actor.operator else CancelledBy.MENTEE
+    if free_until is not None and now <= free_until and not actor.operator:
+        return quote_at(
+            group,
+            cancelled_by=by,
+            price_amount=place.price_amount or 0,
+            paid_by_credit=place.bundle_purchase_id is not None,
+            bundle_valid_to=place.bundle_valid_to,
+            now=now,
+            allowed=is_open(group, place, now=now),
+            free_until=free_until,
+        )
     return quote_by_policy(
         group,
         start_time=group.start_time,

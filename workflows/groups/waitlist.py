@@ -229,15 +229,22 @@ def drop_own_entry(db: Connection, booking_id: UUID, user_id: UUID | None) -> bo
     return db.execute(_DROP_OWN, {"booking_id": booking_id, "user_id": user_id}).one_or_none() is not None
 
 
-def close_waitlist(db: Connection, *, booking_id: UUID, now: datetime) -> None:
+def close_waitlist(
+    db: Connection, *, booking_id: UUID, now: datetime, unless_moved_from: datetime | None = None
+) -> None:
     """Delete the waiting list of a group session that has begun, and end the payments that are awaited for its seats;
     their people are notified.
 
     By durable effects, at the start and when the session is started before it. Nothing enters it afterwards: entering
     holds the group's lock, and refuses what has begun.
+
+    Args:
+        unless_moved_from: the start at which the list ends, unless the session has moved since.
     """
     lock_group(db, booking_id)
     group = read_group(db, booking_id)
+    if unless_moved_from not in (None, group.start_time):
+        return
     dropped = drop_waitlist(db, group, reason=BEGUN, now=now)
     if dropped:
         record(db, *dropped)

@@ -227,6 +227,19 @@ def require_canceller(actor: Actor, session: OfBooking) -> None:
         )
 
 
+def require_mover(actor: Actor, session: OfBooking) -> None:
+    """Raise Forbidden unless the caller is a party or an operator; of a group, its mentor or an operator."""
+    require_access(actor, session)
+    if session.mentee_user_id is None and not actor.operator and not is_mentor(actor, session):
+        raise Forbidden("A group session is moved by its mentor or an operator alone.")
+
+
+def require_own_side(actor: Actor, record: HasParties, *, of_mentee: bool, message: str) -> None:
+    """Raise Forbidden unless the caller is the mentee, or the mentor."""
+    if not (is_mentee(actor, record) if of_mentee else is_mentor(actor, record)):
+        raise Forbidden(message)
+
+
 def require_mentor_id(actor: Actor, mentor_profile_id: UUID | None, message: str) -> None:
     """Raise Forbidden unless the caller is an operator, or acts as the mentor of this id."""
     if not actor.operator and (actor.mentor_profile_id is None or actor.mentor_profile_id != mentor_profile_id):

@@ -64,6 +64,7 @@ _MEANINGS: dict[str, Callable[[], DomainError]] = {
     "ck_payments_refunds": partial(
         Conflict, "This is more than what is left of the payment.", code="refund_exceeds_payment"
     ),
+    "uq_reschedule_proposals_open": partial(InvalidTransition, "Another time of this session was just proposed."),
     "tr_sessions_status": partial(InvalidTransition, "This step is not possible in the session's present state."),
     **{
         f"uq_{table}_external_id": partial(Conflict, code="external_id_taken", details={"externalId": ["is taken"]})

@@ -103,6 +103,14 @@ _GROUPS_OF_SESSIONS = sql("""
 SELECT g.booking_id FROM group_sessions g JOIN bookings b ON b.id = g.booking_id
 WHERE b.session_id = ANY(CAST(:ids AS uuid[])) ORDER BY g.booking_id FOR NO KEY UPDATE OF g
 """)
+_PEOPLE_OF_BOOKING = sql("""
+SELECT id FROM users WHERE id IN (
+    SELECT user_id FROM mentor_profiles WHERE id = :mentor_profile_id
+    UNION ALL SELECT user_id FROM booking_participants WHERE booking_id = :booking_id
+    UNION ALL SELECT user_id FROM person_busy WHERE booking_id = :booking_id
+)
+ORDER BY id FOR NO KEY UPDATE
+""")
 _SESSIONS = sql("SELECT id FROM sessions WHERE id = ANY(CAST(:ids AS uuid[])) ORDER BY id FOR NO KEY UPDATE")
 
 
@@ -163,6 +171,12 @@ def lock_group(db: Connection, booking_id: UUID) -> None:
 def lock_person_and_group(db: Connection, *, user_id: UUID, booking_id: UUID) -> bool:
     """Lock a person, whose time a seat blocks, and the group; returns whether there is such a person."""
     return db.execute(_PERSON_AND_GROUP, {"id": booking_id, "user_id": user_id}).one_or_none() is not None
+
+
+def lock_people_of_booking(db: Connection, *, mentor_profile_id: UUID, booking_id: UUID) -> set[UUID]:
+    """Lock the people of a booking, whose times move with it, after the lock of its mentor; returns their ids."""
+    values = {"mentor_profile_id": mentor_profile_id, "booking_id": booking_id}
+    return set(db.scalars(_PEOPLE_OF_BOOKING, values))
 
 
 def lock_bookings_and_sessions(db: Connection, bookings: Collection[str], sessions: Collection[str]) -> None:

@@ -36,6 +36,10 @@ KINDS: dict[str, Kind] = {
     "booking_cancelled": Kind("A request is cancelled or expires."),
     "session_created": Kind("A session is booked."),
     "session_reminder": Kind("A session starts soon.", urgent=True),
+    # A meeting at another time always leaves a trace in the application.
+    "session_rescheduled": Kind("A session moves to another time.", always=frozenset({Channel.IN_APP})),
+    "reschedule_proposed": Kind("Another time is proposed for a session of yours."),
+    "reschedule_ended": Kind("A proposal of another time is declined, withdrawn or not answered."),
     "session_started": Kind("The other party starts your session.", NO_MAIL, urgent=True),
     "session_completed": Kind("A session is completed."),
     # A cancelled meeting always leaves a trace in the application.

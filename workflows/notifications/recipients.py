@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import ARRAY, Connection, Row, Text, Uuid
 from sqlalchemy.dialects.postgresql import JSONB
 
-from models.base import sql
+from models.base import Timestamp, sql
 from models.bookings import BookingStatus
 from models.notifications import Channel
 from models.sessions import SessionStatus
@@ -90,6 +91,9 @@ class Parties:
     """Both sides of a booking, its title, and the present state of it and its session."""
 
     title: str | None
+    start_time: datetime
+    open_proposal_id: UUID | None  # of another time
+    move_reason: str | None  # of the latest proposal of another time, by who made it
     mentor: Person
     mentees: tuple[Person, ...]
     booking_status: BookingStatus
@@ -127,7 +131,9 @@ _TYPES: dict[str, Any] = {
     "switched_off": ARRAY(Text()),
 }
 _PARTIES = sql(f"""
-SELECT b.id AS booking_id, b.title, b.status AS booking_status, b.decline_reason, b.cancel_reason,
+SELECT b.id AS booking_id, b.title, b.start_time, latest.reason AS move_reason,
+       CASE WHEN latest.status = 'open' THEN latest.id END AS open_proposal_id,
+       b.status AS booking_status, b.decline_reason, b.cancel_reason,
        s.status AS session_status, s.cancellation,
        CASE WHEN b.late_fee_percent > 0 AND (b.price_amount > 0 OR b.bundle_purchase_id IS NOT NULL)
             THEN b.cancellation_window_hours END AS fee_window_hours, party.is_mentor, party.present, party.seat_price,
@@ -139,6 +145,9 @@ SELECT b.id AS booking_id, b.title, b.status AS booking_status, b.decline_reason
 FROM unnest(CAST(:booking_ids AS uuid[])) AS asked(id)
 JOIN bookings b ON b.id = asked.id
 LEFT JOIN sessions s ON s.booking_id = b.id
+LEFT JOIN LATERAL (
+    SELECT p.id, p.status, p.reason FROM reschedule_proposals p WHERE p.session_id = s.id ORDER BY p.id DESC LIMIT 1
+) AS latest ON true
 CROSS JOIN LATERAL (
     SELECT m.user_id, true AS is_mentor, CAST(NULL AS boolean) AS present, CAST(NULL AS bigint) AS seat_price,
            CAST(NULL AS uuid) AS bundle_purchase_id
@@ -149,7 +158,7 @@ CROSS JOIN LATERAL (
 ) AS party
 JOIN users u ON u.id = party.user_id
 LEFT JOIN mentor_profiles own ON own.user_id = u.id
-""").columns(booking_id=Uuid(), cancellation=JSONB(), **_TYPES)
+""").columns(booking_id=Uuid(), start_time=Timestamp, open_proposal_id=Uuid(), cancellation=JSONB(), **_TYPES)
 _USER = sql(
     f"SELECT {_PERSON} FROM users u LEFT JOIN mentor_profiles own ON own.user_id = u.id WHERE u.id = :user_id"
 ).columns(**_TYPES)
@@ -206,6 +215,9 @@ def _parties(rows: Sequence[Row[Any]]) -> Parties:
     first = rows[0]
     return Parties(
         title=first.title,
+        start_time=first.start_time,
+        open_proposal_id=first.open_proposal_id,
+        move_reason=first.move_reason,
         mentor=next(_person(row) for row in rows if row.is_mentor),
         mentees=tuple(_person(row) for row in rows if not row.is_mentor),
         booking_status=BookingStatus(first.booking_status),

@@ -20,6 +20,8 @@ from workflows.events.event_types import (
     SessionEvent,
     SessionOverdue,
     SessionReminderSet,
+    SessionRescheduled,
+    SessionRescheduleProposed,
     WaitlistOffered,
 )
 from workflows.groups.waitlist import is_offered
@@ -57,11 +59,15 @@ def reminders_of(start: datetime, minutes: Iterable[int], *, since: datetime) ->
 
 
 def reminders_to_set(
-    session: SessionCreated, minutes: Sequence[int] | None, *, policy: OperatorPolicy, now: datetime
+    session: SessionCreated | SessionRescheduled,
+    minutes: Sequence[int] | None,
+    *,
+    policy: OperatorPolicy,
+    now: datetime,
 ) -> list[SessionReminderSet]:
     """The events of a session's reminders; each has a notification that is due when the reminder is.
 
-    Reminders due before the session was made are left out, and those that would by now be of no use.
+    Reminders due before the session was made, or has moved, are left out, and those that would by now be of no use.
 
     Args:
         minutes: before the start, None for the operator's default.
@@ -91,6 +97,14 @@ def require_of_use(event: Event, parties: Parties, *, now: datetime) -> None:
             raise Cancel("The session has been completed or voided.")
         case SessionReminderSet() if parties.session_status is SessionStatus.CANCELLED:
             raise Cancel("The session was cancelled before this reminder.")
+        case SessionRescheduled() | SessionRescheduleProposed() if (
+            parties.session_status is not SessionStatus.SCHEDULED
+        ):
+            raise Cancel("The session was cancelled before this left, or has begun.")
+        case SessionReminderSet() | SessionRescheduled() if parties.start_time != event.start_time:
+            raise Cancel("The session has moved since.")
+        case SessionRescheduleProposed() if now >= event.expires_at or parties.open_proposal_id != event.proposal_id:
+            raise Cancel("The proposal is no longer open.")
         case SessionReminderSet() if now >= event.start_time or parties.session_status is not SessionStatus.SCHEDULED:
             raise Cancel("The session has begun.")
         case SessionReminderSet() if now >= event.useful_until:
@@ -101,18 +115,19 @@ def words_now(db: Connection, event: Event, reader_id: UUID, written: Words, *, 
     """The text of a message that is sent now: a reminder tells how much time is left, all others stay as written.
 
     Raises:
-        Cancel: it is a reminder of a session that has begun or is cancelled, of a request that has been decided, or its
-            reader is no longer a party; or it offers a seat that is no longer kept for its reader.
+        Cancel: it is a reminder of a session that has begun, has moved or is cancelled, of a request that has been
+            decided, or its reader is no longer a party; or it offers a seat that is no longer kept for its reader, or
+            a time that is no longer proposed.
     """
     if isinstance(event, WaitlistOffered):
         if not is_offered(db, event, now=now):
             raise Cancel("The seat has been taken or declined, or is no longer kept.")
         return written
-    if not isinstance(event, BookingUndecided | SessionReminderSet):
+    if not isinstance(event, BookingUndecided | SessionReminderSet | SessionRescheduled | SessionRescheduleProposed):
         return written
     parties = parties_of(db, event.booking_id)
     require_of_use(event, parties, now=now)
-    if isinstance(event, BookingUndecided):
+    if not isinstance(event, SessionReminderSet):
         return written
     reader = next((person for person in parties.all if person.user_id == reader_id), None)
     if reader is None:

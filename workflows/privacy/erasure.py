@@ -81,6 +81,10 @@ BOOKINGS = (
     _update("bookings", f"id = ANY(:ids) AND {_OWN.format(of='bookings')}"),
     _update("sessions", f"booking_id = ANY(:ids) AND {_OWN.format(of='sessions')}"),
     _update(
+        "reschedule_proposals",
+        f"session_id IN (SELECT s.id FROM sessions s WHERE s.booking_id = ANY(:ids) AND {_OWN.format(of='s')})",
+    ),
+    _update(
         "reviews",
         f"session_id IN (SELECT s.id FROM sessions s WHERE s.booking_id = ANY(:ids)) AND {_OWN.format(of='reviews')}",
     ),

@@ -21,15 +21,17 @@ from sqlalchemy import (
     cast,
     exists,
     func,
+    literal_column,
     or_,
     select,
+    type_coerce,
 )
 
 from models.base import enum_literal, is_one_of
 from models.bookings import BookingKind, booking_participants, bookings
 from models.bundles import bundle_purchases
 from models.payments import PaymentMode, PaymentStatus, payments
-from models.sessions import SessionStatus, sessions
+from models.sessions import SessionStatus, reschedule_proposals, sessions
 from workflows.catalog.booked import BOOKING_OF_SESSION
 from workflows.events.delivery import DeliveryStatus
 from workflows.events.status import statuses_of_subjects
@@ -47,6 +49,7 @@ from workflows.kernel.paging import (
     PagedList,
 )
 from workflows.kernel.transitions import StatefulRecord
+from workflows.sessions.proposals import OPEN_PROPOSAL, Proposal, ProposalAsJson
 from workflows.terms.terms import TERM_NAMES, Terms
 
 
@@ -81,6 +84,8 @@ class Session(StatefulRecord):
     location: dict[str, Any] | None
     early_start_minutes: int | None
     room: UUID | None
+    rescheduled_from: datetime | None  # the start before the last of `reschedule_count` moves
+    reschedule_count: int
     created_at: datetime
     updated_at: datetime
     # Of a group that was read with them.
@@ -90,6 +95,7 @@ class Session(StatefulRecord):
     mentee: dict[str, Any] | None = None
     booking: dict[str, Any] | None = None
     join_url: str | None = None
+    proposal: Proposal | None = None  # of another time, which is open
 
     @property
     def shows_place(self) -> bool:
@@ -109,10 +115,17 @@ class SessionWithTerms(Session, Terms):
     bundle_valid_to: datetime | None
 
 
+@dataclass(frozen=True, kw_only=True)
+class SessionWithProposal(SessionWithTerms):
+    """A session with the proposal of another time that is asked for, whatever has become of it."""
+
+    asked: Proposal
+
+
 # A session has copies of the other terms.
 _OF_BOOKING = [name for name in TERM_NAMES if name not in sessions.c and name != "price_amount"]
 _PARTICIPANT_IDS = participant_ids(sessions, sessions.c.booking_id)
-SHOWN_WITH_SESSION = [*shown_parties("sessions"), BOOKING_OF_SESSION]
+SHOWN_WITH_SESSION = [*shown_parties("sessions"), BOOKING_OF_SESSION, OPEN_PROPOSAL]
 SESSION = Session.query().add_columns(*SHOWN_WITH_SESSION).where(sessions.c.id == bindparam("id"))
 
 
@@ -166,6 +179,16 @@ def session_with_terms_query(session_id: UUID | BindParameter[UUID]) -> Select[A
     """The session of that id, with the terms of its booking."""
     joined = with_terms().join_from(sessions, bookings, bookings.c.id == sessions.c.booking_id)
     return joined.where(sessions.c.id == session_id)
+
+
+def session_with_proposal_query(
+    session_id: UUID | BindParameter[UUID], proposal_id: UUID | BindParameter[UUID]
+) -> Select[Any]:
+    """The session of that id with its proposal of that id, and the terms of its booking."""
+    asked = type_coerce(func.to_jsonb(literal_column("reschedule_proposals")), ProposalAsJson).label("asked")
+    query = session_with_terms_query(session_id).add_columns(asked)
+    of_session = reschedule_proposals.c.session_id == sessions.c.id
+    return query.join(reschedule_proposals, of_session).where(reschedule_proposals.c.id == proposal_id)
 
 
 def sessions_query(
@@ -283,6 +306,9 @@ ALL_SESSIONS = {
     for order in (LATEST_START_FIRST, EARLIEST_START_FIRST, LEAST_RECENTLY_CHANGED_FIRST)
 }
 SESSION_WITH_TERMS = session_with_terms_query(bindparam("id", type_=sessions.c.id.type))
+SESSION_WITH_PROPOSAL = session_with_proposal_query(
+    bindparam("session_id", type_=sessions.c.id.type), bindparam("proposal_id", type_=sessions.c.id.type)
+)
 
 
 def accepted_session(db: Connection, session_id: UUID) -> SessionWithTerms:

@@ -37,6 +37,8 @@ CALENDAR = {
     "booking.awaiting_payment": "busy",
     "booking.time_freed": "free",
     "session.imported": "busy",
+    "session.rescheduled": "busy",
+    "session.time_freed": "free",
     "seat.joined": "busy",
     "seat.left": "free",
     "calendar.taken": "busy",
@@ -44,7 +46,10 @@ CALENDAR = {
     "calendar.freed": "free",
     "availability.changed": "hours",
 }
-SESSIONS = ("session.created", "session.started", "session.completed", "session.cancelled", "seat.joined")
+SESSIONS = (
+    *("session.created", "session.started", "session.completed", "session.cancelled", "seat.joined"),
+    *("session.rescheduled", "session.reschedule_proposed", "session.reschedule_ended"),
+)
 WAITLIST = ("waitlist.offered", "waitlist.dropped")
 # Changes of the seats of a group session, or of its waiting list.
 SEATS = ("seat.joined", "seat.left", "group_session.changed", *WAITLIST)

@@ -10,6 +10,8 @@ from workflows.terms.terms import Terms
 
 # How long a mentee can cancel without a fee after the booking was accepted, but not after the start.
 FREE_AFTER_ACCEPTANCE = timedelta(hours=1)
+# How long a participant leaves a group without a fee after it has moved, but not after the start.
+FREE_AFTER_MOVE = timedelta(hours=48)
 # By how much a bundle that has ended is extended for a credit that returns without the mentee's doing.
 BUNDLE_EXTENSION = timedelta(days=30)
 

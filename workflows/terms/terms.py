@@ -6,6 +6,7 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from models.payments import PaymentMode
+from models.terms import RescheduleMode
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,6 +30,9 @@ class Terms:
     reminder_minutes: list[int] | None
     location: dict[str, Any] | None  # `kind`, a LocationKind, with a `value`, if there is one; None for online
     payment_mode: PaymentMode  # whether the price is to be paid before it is given
+    reschedule_mode: RescheduleMode  # how a party moves the session to another time
+    reschedule_window_hours: int  # how long before the start a party no longer moves it at once
+    reschedule_max_times: int  # how often the session moves, before an operator alone moves it
 
     @property
     def no_show_percent(self) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import cache
 from inspect import getdoc
 from types import NoneType, UnionType
@@ -54,6 +54,12 @@ _BUNDLE: dict[str, Any] = {
     "valid_from": datetime(2030, 4, 1, 8, tzinfo=UTC),
     "valid_to": datetime(2030, 6, 30, 8, tzinfo=UTC),
 }
+_MOVE: dict[str, Any] = {
+    "from_": _START,
+    "to": _START + timedelta(days=1),
+    "by": "mentee",
+    "expires_at": _START - timedelta(days=1),
+}
 # The values that differ by event type.
 _STEPS: dict[str, dict[str, Any]] = {
     "booking.requested": {"status": "draft", "version": 1, "session_id": None},
@@ -74,6 +80,16 @@ _STEPS: dict[str, dict[str, Any]] = {
         "currency": "USD",
         "started": False,
     },
+    "session.rescheduled": {
+        "status": "scheduled",
+        "version": 2,
+        **_MOVE,
+        "start_time": _MOVE["to"],
+        "end_time": _END + timedelta(days=1),
+        "reschedule_count": 1,
+    },
+    "session.reschedule_proposed": {"status": "scheduled", "version": 1, **_MOVE},
+    "session.reschedule_ended": {"status": "scheduled", "version": 1, **_MOVE, "outcome": "declined"},
     "session.fee_waived": {
         "status": "cancelled",
         "version": 3,

@@ -36,6 +36,7 @@ export interface components {
             payment: components["schemas"]["Payment"] | null;
             price: components["schemas"]["Money"];
             productId: string | null;
+            reschedule: components["schemas"]["ReschedulePolicy"];
             seatsTaken?: number;
             seriesId: string | null;
             session: components["schemas"]["SessionOfBooking"] | null;
@@ -110,7 +111,7 @@ export interface components {
             statusCode: number;
         };
         /** @enum {string} */
-        ErrorCode: "invalid_request" | "invalid_transition" | "too_early" | "mentor_does_not_teach" | "unauthenticated" | "forbidden" | "not_found" | "method_not_allowed" | "slot_taken" | "outside_hours" | "beyond_horizon" | "booking_limit" | "calendar_feed_limit" | "sessions_in_the_way" | "too_soon" | "bundle_unusable" | "price_changed" | "terms_changed" | "already_paid" | "reference_in_use" | "wrong_amount" | "refund_exceeds_payment" | "already_refunded" | "no_listing" | "group_full" | "review_not_open" | "still_open" | "not_cancellable" | "quota_reached" | "endpoint_limit" | "endpoint_not_active" | "secret_limit" | "key_in_use" | "request_timeout" | "gone" | "stale" | "too_large" | "uri_too_long" | "unsupported_media_type" | "key_reused" | "rate_limited" | "headers_too_large" | "internal_error" | "unavailable" | "not_a_group" | "blocked" | "session_pending" | "calendar_feed_exists" | "already_purchased" | "no_mentor_free" | "no_such_time" | "already_joined" | "not_bookable" | "seats_free" | "no_offer" | "duplicate_session" | "email_taken" | "external_id_taken" | "listing_exists" | "currency_differs" | "already_reviewed" | "already_answered" | "profile_exists" | "endpoint_exists" | "delivery_in_progress" | "push_off" | "template_inactive";
+        ErrorCode: "invalid_request" | "invalid_transition" | "too_early" | "mentor_does_not_teach" | "unauthenticated" | "forbidden" | "not_found" | "method_not_allowed" | "slot_taken" | "outside_hours" | "beyond_horizon" | "booking_limit" | "calendar_feed_limit" | "sessions_in_the_way" | "too_soon" | "bundle_unusable" | "price_changed" | "terms_changed" | "already_paid" | "reference_in_use" | "wrong_amount" | "refund_exceeds_payment" | "no_payment_provider" | "already_refunded" | "no_listing" | "group_full" | "review_not_open" | "still_open" | "not_cancellable" | "not_reschedulable" | "proposal_open" | "quota_reached" | "endpoint_limit" | "endpoint_not_active" | "secret_limit" | "key_in_use" | "request_timeout" | "gone" | "stale" | "too_large" | "uri_too_long" | "unsupported_media_type" | "key_reused" | "rate_limited" | "headers_too_large" | "internal_error" | "unavailable" | "not_a_group" | "blocked" | "session_pending" | "calendar_feed_exists" | "already_purchased" | "no_mentor_free" | "no_such_time" | "already_joined" | "not_bookable" | "seats_free" | "no_offer" | "duplicate_session" | "email_taken" | "external_id_taken" | "listing_exists" | "currency_differs" | "already_reviewed" | "already_answered" | "profile_exists" | "endpoint_exists" | "delivery_in_progress" | "push_off" | "template_inactive";
         FilledLines: string;
         GroupSessionItem: components["schemas"]["Booking"] & {
             cancellationPolicy: components["schemas"]["CancellationPolicy"] | null;
@@ -234,6 +235,7 @@ export interface components {
             noShowFeePercent: number;
             payment: components["schemas"]["PaymentMode"];
             price: components["schemas"]["Money"];
+            reschedule: components["schemas"]["ReschedulePolicy"];
             title: string;
         };
         /** @enum {string} */
@@ -287,6 +289,17 @@ export interface components {
         };
         /** @enum {string} */
         ProductKind: "single" | "bundle" | "group_seat";
+        Proposal: {
+            expiresAt: string;
+            id: string;
+            /** @enum {string} */
+            proposedBy: "mentee" | "mentor" | "operator";
+            reason: string | null;
+            startTime: string;
+            status: components["schemas"]["ProposalStatus"];
+        };
+        /** @enum {string} */
+        ProposalStatus: "open" | "accepted" | "declined" | "expired" | "withdrawn";
         Refund: {
             amount: components["schemas"]["Money"];
             createdAt: string;
@@ -303,6 +316,13 @@ export interface components {
             /** @enum {string} */
             reason: "beyond_horizon" | "too_soon" | "time_off" | "outside_hours" | "busy" | "limit";
             startTime: string;
+        };
+        /** @enum {string} */
+        RescheduleMode: "free" | "by_agreement" | "off";
+        ReschedulePolicy: {
+            maxTimes?: number;
+            mode?: components["schemas"]["RescheduleMode"];
+            windowHours?: number;
         };
         Review: {
             answer: string | null;
@@ -370,7 +390,10 @@ export interface components {
             notes: string | null;
             payment: components["schemas"]["PaymentOfSession"] | null;
             price: components["schemas"]["Money"] | null;
+            proposal: components["schemas"]["Proposal"] | null;
             rating: number | null;
+            rescheduleCount: number;
+            rescheduledFrom: string | null;
             startedAt: string | null;
             startTime: string;
             status: components["schemas"]["SessionStatus"];
