@@ -352,6 +352,56 @@ def test_a_series_has_one_payment_and_refunds_its_share(till: Till) -> None:
     till.require_sound()
 
 
+def held_series(till: Till, **changes: Any) -> list[dict[str, Any]]:
+    """The bookings of a series whose first time is held, with the terms of the listing before its changes."""
+    start, path = factories.next_slot().isoformat(), f"/mentors/{till.cast.mentor.id}/holds"
+    held = till.post(path, {"startTime": start, "listingId": str(till.listing.id)}, till.cast.as_mentee)
+    assert held.status_code == 201, held.json
+    changed = till.world.client.patch(f"/listings/{till.listing.id}", json=changes, headers=till.cast.as_mentor)
+    assert changed.status_code == 200, changed.json
+    body = {
+        "mentorProfileId": str(till.cast.mentor.id),
+        "listingId": str(till.listing.id),
+        "scheduledAt": start,
+        "title": "Algebra",
+        "recurrence": {"count": 3},
+    }
+    answer = till.post("/sessions/book", body, till.cast.as_mentee)
+    assert answer.status_code in (201, 202), answer.json
+    return [till.get(f"/bookings/{each['bookingId']}") for each in answer.json["series"]["made"]]
+
+
+def test_nothing_goes_back_for_what_a_series_gives_without_a_payment(engine: Engine, world: World, cast: Cast) -> None:
+    with engine.begin() as db:
+        listing = factories.make_listing(db, cast.mentor, booking_mode=BookingMode.INSTANT)
+    till = Till(world, cast, engine, listing)
+    given, *waiting = held_series(till, payment="before")
+    assert (given["status"], given["payment"]) == ("accepted", None)
+    for number, booking in enumerate(waiting):
+        assert booking["status"] == "awaiting_payment"
+        paid = till.confirm(booking["payment"], f"pi_{number}").json
+        assert (paid["status"], paid["amount"], paid["refundDue"]["amount"]) == ("paid", PRICE, 0)
+    till.require_sound()
+
+
+def test_no_payment_of_a_series_gives_a_request_of_it(engine: Engine, world: World, cast: Cast) -> None:
+    till = Till(world, cast, engine, make_listing(engine, cast, booking_mode=BookingMode.REQUEST))
+    draft, *waiting = held_series(till, bookingMode="instant")
+    assert (draft["status"], draft["payment"]) == ("draft", None)
+    assert world.client.patch(f"/bookings/{draft['id']}/accept", headers=cast.as_mentor).status_code == 200
+    for number, booking in enumerate(waiting):
+        till.confirm(booking["payment"], f"pi_{number}")
+    asked = till.get(f"/bookings/{draft['id']}")
+    assert (asked["status"], asked["payment"]["for"]) == ("awaiting_payment", "booking")
+    assert till.confirm(asked["payment"], "pi_own").json["status"] == "paid"
+    with engine.begin() as db:
+        session = create_session(db, booking_id=UUID(draft["id"]))
+    assert till.post(f"/sessions/{session.id}/cancel", {"reason": "Ill"}, cast.as_mentor).status_code == 200
+    due = [till.get(f"/payments/{each['payment']['id']}")["refundDue"]["amount"] for each in (asked, *waiting)]
+    assert due == [4000, 0, 0]
+    till.require_sound()
+
+
 def test_a_series_that_nobody_pays_lapses_whole(till: Till) -> None:
     body = {
         "mentorProfileId": str(till.cast.mentor.id),

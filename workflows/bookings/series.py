@@ -191,11 +191,16 @@ def book_occurrences(
 def await_payment_of_series(
     db: Connection, series: Series, *, actor: Actor, now: datetime, pay_within: timedelta
 ) -> Series:
-    """Ask for the one payment of a series, where its bookings await one; the series, with it in its bookings."""
+    """Ask for the one payment of a series, where its bookings await one; the series, with it in its bookings.
+
+    Where holds keep other terms for some of them, each that awaits a payment has its own: the payment of a series is
+    for all of its bookings.
+    """
     waiting = [booking for booking in series.made if booking.awaits_payment]
-    if not waiting:
-        return series
-    asked = {each.id: each for each in await_payment(db, waiting, actor=actor, now=now, pay_within=pay_within)}
+    is_one = len(waiting) == len(series.made) and len({booking.price_currency for booking in waiting}) == 1
+    parts = [waiting] if is_one else [[booking] for booking in waiting]
+    about: dict[str, Any] = {"actor": actor, "now": now, "pay_within": pay_within}
+    asked = {each.id: each for part in parts for each in await_payment(db, part, **about)}
     return replace(series, made=[asked.get(booking.id, booking) for booking in series.made])
 
 
