@@ -23,6 +23,7 @@ from infrastructure.operator_policy import operator_policy
 from workflows.audit.log import write_audit_entry
 from workflows.events.record import drain_recorded, flush_deferred
 from workflows.imports.uploads import Import, carry_on, import_query, start_import
+from workflows.kernel.errors import Invalid
 
 _PROGRESS = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
 SHOWN_ERRORS = 20
@@ -40,7 +41,10 @@ def import_file(file: Path, *, dry_run: bool, notify: bool, data_dir: Path) -> N
     """
     if file.stat().st_size > UPLOAD_LIMIT_BYTES:
         raise click.ClickException(f"The file is larger than {UPLOAD_LIMIT_BYTES >> 20} MB; split it.")
-    upload = read_upload(file.read_bytes())
+    try:
+        upload = read_upload(file.read_bytes())
+    except Invalid as refused:
+        raise click.ClickException(refused.message) from refused
     with open_database(data_dir, "import") as engine:
         started = _start(engine, upload=upload, dry_run=dry_run, notify=notify)
         with Progress(*_PROGRESS, console=Console(stderr=True), transient=True) as progress:

@@ -11,11 +11,14 @@ from marshmallow import ValidationError, fields
 from api.http.bodies import MAX_JSON_DEPTH, require_storable, strict_json
 from api.schemas.base import RequestSchema, ResponseSchema
 from api.schemas.fields import Id, Moment, QueryFlag
+from models.imports import MAX_ERRORS
 from workflows.imports.lines import TYPES
-from workflows.imports.uploads import ImportStatus, Upload
-from workflows.kernel.errors import DomainError, Invalid
+from workflows.imports.uploads import ImportStatus, Refusal, Upload, refusal_of
+from workflows.kernel.errors import Conflict, DomainError, Invalid
 
 MAX_LINE_BYTES = 256 * 1024
+# A file of blank lines alone would have 67 million.
+MAX_LINES = 1_000_000
 PULSE_LINES = 2_000
 
 
@@ -59,9 +62,14 @@ def read_upload(raw: bytes, pulse: Callable[[], object] = lambda: None) -> Uploa
 
     Args:
         pulse: called now and then: a transaction that is idle for long is ended.
+
+    Raises:
+        Invalid: the file has more than MAX_LINES.
     """
+    if raw.count(b"\n") > MAX_LINES:
+        raise Invalid(f"The file has more than {MAX_LINES:,} lines; split it.")
     by_type: dict[str, list[tuple[int, str]]] = defaultdict(list)
-    refusals, repeated = [], 0
+    refusals, repeated, refused = list[Refusal](), 0, 0
     first: dict[tuple[str, str], tuple[int, int]] = {}
     for number, line in _numbered(raw):
         if number % PULSE_LINES == 0:
@@ -77,14 +85,14 @@ def read_upload(raw: bytes, pulse: Callable[[], object] = lambda: None) -> Uploa
                     repeated += 1
                     continue
                 if earlier[0] != number:
-                    said = f"Line {earlier[0]} has this external id, too."
-                    refusals.append({"line": number, "code": "external_id_taken", "message": said})
-                    continue
-        except DomainError as refused:
-            refusals.append({"line": number, "code": refused.code, "message": refused.message})
+                    raise Conflict(f"Line {earlier[0]} has this external id, too.", code="external_id_taken")
+        except DomainError as refusal:
+            refused += 1
+            if refused <= MAX_ERRORS:
+                refusals.append(refusal_of(number, refusal))
         else:
             by_type[given["type"]].append((number, line.decode()))
-    return Upload(by_type=by_type, repeated=repeated, refusals=refusals)
+    return Upload(by_type=by_type, repeated=repeated, refused=refused, refusals=refusals)
 
 
 def _numbered(raw: bytes) -> Iterator[tuple[int, bytes]]:

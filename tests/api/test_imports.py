@@ -12,6 +12,7 @@ from sqlalchemy import Engine, text
 
 from api.resources.imports import NDJSON
 from api.routes.declaration import UPLOAD_LIMIT_BYTES
+from api.schemas.imports import MAX_LINES
 from models.keys import KeyScope
 from tests.api.conftest import Cast, Headers
 from tests.application import ApiResponse, World, as_operator, bearer
@@ -286,6 +287,19 @@ def test_many_bad_lines_are_counted_and_the_first_thousand_kept(world: World) ->
     assert counts(imported(world, [])) == (0, 0, 0, 0)
 
 
+def test_a_file_of_too_many_lines_is_refused_before_they_are_read(world: World) -> None:
+    refused = post(world, b"\n" * (MAX_LINES + 1))
+    assert (refused.status_code, refused.json["code"]) == (400, "invalid_request")
+    assert "more than 1,000,000 lines" in refused.json["message"]
+
+
+def test_refusals_stay_short_whatever_a_line_holds(world: World) -> None:
+    names = {f"\x1b]0;{number:04}{'x' * 200}": 1 for number in range(500)}
+    (refused,) = imported(world, [user("eve", **names)])["errors"]
+    assert len(refused["message"]) < 1_000
+    assert refused["message"].isprintable()
+
+
 def test_bodies_are_ndjson_of_at_most_64_mb(world: World) -> None:
     for kind in ("application/json", "text/plain", f"{NDJSON}; charset=latin-1"):
         refused = post(world, ndjson([user("ada")]), content_type=kind)
@@ -347,6 +361,12 @@ def test_a_listing_that_is_paid_before_has_its_history_paid(world: World, engine
     found = imported(world, [*lines, paid])
     assert (counts(found), found["errors"]) == ((14, 0, 0, 0), [])
     assert dead_or_violated(engine) == []
+
+
+def test_seats_of_groups_can_be_paid_before(world: World) -> None:
+    seat = line("product", "p2", course="c1", kind="group_seat", title="Seat", price=PRICE, payment="before")
+    found = imported(world, [*people_and_offers(), seat])
+    assert (counts(found), found["errors"]) == ((9, 0, 0, 0), [])
 
 
 def test_the_types_are_those_of_the_page() -> None:

@@ -48,7 +48,7 @@ def a_file(bookings: int) -> Lines:
 def numbered(by_type: Lines) -> Upload:
     numbers = iter(range(1, 1_000_000))
     lines = {kind: [(next(numbers), json.dumps(given)) for _, given in of_kind] for kind, of_kind in by_type.items()}
-    return Upload(by_type=lines, repeated=0, refusals=[])
+    return Upload(by_type=lines, repeated=0, refused=0, refusals=[])
 
 
 class Imports:

@@ -127,7 +127,7 @@ def set_scene(db: Connection) -> Scene:
             "import_id": start_import(
                 db,
                 actor=factories.OPERATOR,
-                upload=Upload(by_type={}, repeated=0, refusals=[]),
+                upload=Upload(by_type={}, repeated=0, refused=0, refusals=[]),
                 dry_run=False,
                 notify=False,
                 seal=Sealer((SECRET,)).seal,

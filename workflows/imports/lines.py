@@ -35,6 +35,9 @@ MAX_AMOUNT = 2**53 - 1  # minor units
 MINUTES_OF_A_YEAR = 527_040
 HOURS_OF_A_YEAR = 8_784
 MAX_SPANS = 100
+# Unknown fields that a refusal names, and how much of each.
+MAX_SHOWN_NAMES = 10
+MAX_SHOWN_CHARACTERS = 50
 YEARS = range(1900, 3000)
 _BREAKS_THE_TEXT = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 _BREAKS_THE_LINE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
@@ -247,6 +250,12 @@ def _object(value: Any, *names: str, all_of_them: bool = False) -> dict[str, Any
     return value
 
 
+def _shown(name: str) -> str:
+    # As JSON writes it: on one line, and nothing that a terminal would obey.
+    shown = json.dumps(name)[1:-1]
+    return shown if len(shown) <= MAX_SHOWN_CHARACTERS else f"{shown[:MAX_SHOWN_CHARACTERS]}…"
+
+
 external_id = line(MAX_EXTERNAL_ID_CHARACTERS)
 
 
@@ -354,7 +363,8 @@ def read_line(number: int, given: Mapping[str, Any]) -> Line:
     """
     kind = given["type"]
     fields = TYPES[kind]
-    reasons = [f"{name}: Unknown field." for name in sorted(given.keys() - fields.keys() - {"type", "externalId"})]
+    unknown = sorted(given.keys() - fields.keys() - {"type", "externalId"})
+    reasons = [f"{_shown(name)}: Unknown field." for name in unknown[:MAX_SHOWN_NAMES]]
     values: dict[str, Any] = {}
     for name, described in fields.items():
         value = given.get(name)

@@ -17,7 +17,6 @@ from uuid_utils.compat import uuid7
 
 from models.base import sql
 from models.catalog import ProductKind, courses, listings, products
-from models.payments import PaymentMode
 from models.people import mentor_profiles, users
 from workflows.accounts.email_change import READ_CALENDARS_AGAIN, withdraw_email_change
 from workflows.availability.changes import raise_version
@@ -189,8 +188,6 @@ def _product(line: Line, found: Mapping[str, Found]) -> Columns:
         raise Invalid("sessionCount: Only a bundle has several sessions.")
     if kind is not ProductKind.BUNDLE and line.values.get("validDays") is not None:
         raise Invalid("validDays: Only a bundle has a validity.")
-    if kind is ProductKind.GROUP_SEAT and line.values.get("payment") is PaymentMode.BEFORE:
-        raise Invalid("payment: Seats of groups cannot be paid before.")
     own = _given(
         line,
         kind="kind",

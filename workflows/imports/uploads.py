@@ -127,11 +127,16 @@ class Upload:
 
     by_type: Mapping[str, Sequence[tuple[int, str]]]
     repeated: int  # lines that the file has already, word for word
-    refusals: Sequence[Refusal]
+    refused: int
+    refusals: Sequence[Refusal]  # the first of them
 
     @property
     def lines(self) -> int:
-        return sum(map(len, self.by_type.values())) + self.repeated + len(self.refusals)
+        return sum(map(len, self.by_type.values())) + self.repeated + self.refused
+
+
+def refusal_of(number: int, refused: DomainError) -> Refusal:
+    return {"line": number, "code": refused.code, "message": refused.message}
 
 
 def start_import(
@@ -163,8 +168,8 @@ def start_import(
         "notify": notify,
         "lines": upload.lines,
         "unchanged": upload.repeated,
-        "refused": len(upload.refusals),
-        "errors": list(upload.refusals[:MAX_ERRORS]),
+        "refused": upload.refused,
+        "errors": list(upload.refusals),
         "finished_at": None if chunks else now,
     }
     row = db.execute(insert(imports).values(values).returning(*Import.columns())).one()
@@ -253,9 +258,7 @@ def _meaning_of(error: IntegrityError | DataError) -> DomainError:
 def _count(db: Connection, found: Any, results: Results, *, is_finished: bool, now: datetime) -> None:
     counts = Counter(result for result in results.values() if isinstance(result, str))
     refusals = [
-        {"line": number, "code": result.code, "message": result.message}
-        for number, result in sorted(results.items())
-        if isinstance(result, DomainError)
+        refusal_of(number, result) for number, result in sorted(results.items()) if isinstance(result, DomainError)
     ]
     room = MAX_ERRORS - len(found.errors)
     values = {name: counts[name] for name in ("created", "updated", "unchanged")}
