@@ -21,13 +21,17 @@ from zoneinfo import ZoneInfo
 
 if TYPE_CHECKING:
     from babel import Locale
+    from babel.dates import DateTimePattern
     from babel.messages import Catalog
+    from babel.numbers import NumberPattern
 
 SOURCE_LANGUAGE = "en"
 CATALOGUES = files("workflows") / "locales"
 CATALOGUE_SUFFIX = ".po"
 # Users choose their locale freely, so that not all of them can be kept.
 KEPT_LANGUAGES = 256
+# Prices are the same for many bookings.
+KEPT_AMOUNTS = 4096
 _DECIMALS = re.compile(r"0\.0+")
 
 
@@ -46,7 +50,7 @@ class Language:
 
     def __init__(self, locale: Locale, catalogue: NullTranslations) -> None:
         self.locale, self.catalogue = locale, catalogue
-        self._money_patterns: dict[str, str] = {}  # by currency
+        self._money_patterns: dict[str, NumberPattern] = {}  # by currency
 
     @property
     def tag(self) -> str:
@@ -70,9 +74,7 @@ class Language:
 
     def local_time(self, moment: datetime, time_zone: str) -> str:
         """The moment as a person reads it in their time zone, with the zone's name."""
-        from babel.dates import format_datetime  # noqa: PLC0415
-
-        shown = format_datetime(moment.astimezone(ZoneInfo(time_zone)), self._time_pattern, locale=self.locale)
+        shown = self._time_pattern.apply(moment.astimezone(ZoneInfo(time_zone)), self.locale)
         return f"{shown} ({time_zone})"
 
     def money(self, amount: int, currency: str) -> str:
@@ -81,29 +83,36 @@ class Language:
         Args:
             amount: in minor units of ISO 4217. (CLDR, and so Babel, counts other decimals for 13 currencies.)
         """
-        from babel.numbers import format_currency  # noqa: PLC0415
+        return _money(self, amount, currency)
 
+    def _written_money(self, amount: int, currency: str) -> str:
         decimals = _decimals_of(currency)
         if currency not in self._money_patterns:
             self._money_patterns[currency] = self._money_pattern(currency, decimals)
         value, pattern = Decimal(amount).scaleb(-decimals), self._money_patterns[currency]
-        shown: str = format_currency(value, currency, format=pattern, locale=self.locale, currency_digits=False)
+        shown: str = pattern.apply(value, self.locale, currency=currency, currency_digits=False)
         return shown
 
-    def _money_pattern(self, currency: str, decimals: int) -> str:
-        from babel.numbers import get_currency_symbol  # noqa: PLC0415
+    def _money_pattern(self, currency: str, decimals: int) -> NumberPattern:
+        from babel.numbers import get_currency_symbol, parse_pattern  # noqa: PLC0415
 
         pattern = _DECIMALS.sub(f"0.{'0' * decimals}".rstrip("."), self.locale.currency_formats["standard"].pattern)
         # CLDR has a blank between letters and digits, which Babel leaves out.
         if get_currency_symbol(currency, locale=self.locale)[-1].isalpha():
             pattern = pattern.replace("¤#", "¤\xa0#").replace("¤0", "¤\xa00")
-        return pattern
+        return parse_pattern(pattern)
 
     @cached_property
-    def _time_pattern(self) -> str:
+    def _time_pattern(self) -> DateTimePattern:
+        from babel.dates import parse_pattern  # noqa: PLC0415
+
         date, time = self.locale.date_formats["full"].pattern, self.locale.time_formats["short"].pattern
-        joined: str = self.locale.datetime_formats["full"].replace("{1}", date).replace("{0}", time)
-        return joined
+        return parse_pattern(self.locale.datetime_formats["full"].replace("{1}", date).replace("{0}", time))
+
+
+@lru_cache(KEPT_AMOUNTS)
+def _money(language: Language, amount: int, currency: str) -> str:
+    return language._written_money(amount, currency)
 
 
 # The operator's default, and the folder with their catalogues.
