@@ -6,7 +6,7 @@ import html
 import itertools
 import random
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import cache
@@ -66,6 +66,9 @@ EVENT: dict[str, tuple[Any, ...]] = {
     **dict.fromkeys(("end_time", "expires_at", "due_at"), (START + timedelta(hours=1),)),
     "valid_to": (START, None),
     "actor": ("user:1", "user:2"),
+    "by": ("mentor", "mentee"),
+    "outcome": ("declined", "withdrawn", "expired"),
+    **dict.fromkeys(("from_", "to"), (START,)),
     "cancelled_by": ("mentor", "mentee", "admin"),
     "cancellation_type": ("client_request", "no_show", "not_held"),
     "credit_returned": (None, True, False),
@@ -176,10 +179,10 @@ def forms_of(name: str, language: Language) -> Iterator[dict[str, Any]]:
     )
     for values in chosen:
         told = dict(zip(keys, values, strict=True))
+        if not is_possible(name, told):
+            continue
         event = {key[1]: value for key, value in told.items() if key[0] == "event" and len(key) > 1}
         reader = {key[1]: value for key, value in told.items() if key[0] == "reader" and len(key) > 1}
-        if not is_possible(name, event):
-            continue
         yield {
             **{key[0]: value for key, value in told.items() if len(key) == 1},
             "event": SimpleNamespace(**event),
@@ -193,9 +196,11 @@ def sentences(language: Language) -> dict[str, tuple[Any, ...]]:
     return {"what": whats, "sentence": tuple(kind.sentence for kind in KINDS.values())}
 
 
-def is_possible(name: str, event: dict[str, Any]) -> bool:
-    """Whether an event can be so: only a bundle with an end expires."""
-    return not name.startswith("bundle_expir") or event["valid_to"] is not None
+def is_possible(name: str, told: Mapping[tuple[str, ...], Any]) -> bool:
+    """Whether it can be so: only a bundle with an end expires, and seats of a moved group have a free time."""
+    if name == "session_rescheduled.txt.j2":
+        return told["reader", "seat_price"] is None or told["free_until",] is not None
+    return not name.startswith("bundle_expir") or told["event", "valid_to"] is not None
 
 
 def composed(name: str, locale: str) -> set[Words]:
