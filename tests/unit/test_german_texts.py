@@ -27,7 +27,6 @@ from workers.transports.mail import MailIdentity
 from workers.transports.mail import compose as compose_mail
 from workflows.action_links.buttons import Button, MailActions
 from workflows.action_links.link import LINK_PURPOSE, Action, ActionLink
-from workflows.effects.notifications import _WHAT
 from workflows.kernel.language import CATALOGUES, Language, language_of, read_catalogue
 from workflows.notifications.kinds import KINDS
 from workflows.notifications.mails import Mail
@@ -39,13 +38,27 @@ from workflows.sessions.meeting import Place
 LOCALES = ("de", "en")
 NAMES = sorted(template_names() - set(FRAMES))
 GERMAN = [message for message in read_catalogue(CATALOGUES / "de.po") if message.id]
-ENDPOINT_REASONS = tuple(
-    str(message.id)
-    for message in GERMAN
-    if {file for file, _line in message.locations}
-    & {"workflows/webhooks/health.py", "workflows/notifications/endpoint_news.py"}
-)
 WORD = re.compile(r"[^\W\d_]+")
+
+
+def texts_of(*files: str) -> tuple[str, ...]:
+    """Our texts in these files."""
+    return tuple(
+        text
+        for message in GERMAN
+        if {file for file, _line in message.locations} & set(files)
+        for text in forms(message.id)
+    )
+
+
+def forms(text: object) -> list[str]:
+    """A text, or both of one with a plural."""
+    return [text] if isinstance(text, str) else list(text)  # type: ignore[call-overload]
+
+
+ENDPOINT_REASONS = texts_of("workflows/webhooks/health.py", "workflows/notifications/endpoint_news.py")
+WHAT = tuple(text for text in texts_of("workflows/effects/notifications.py") if "%(named)s" in text)
+LABELS = texts_of("workflows/action_links/buttons.py")
 # Some of the forms of a template with many; the same ones in every run.
 MAX_FORMS = 3000
 START = datetime(2030, 5, 4, 9, tzinfo=UTC)
@@ -102,11 +115,6 @@ VARIABLES: dict[str, tuple[Any, ...]] = {
     **dict.fromkeys(("expires_at", "failing_since"), (START,)),
     **{"url": ("https://x.example",), "address": ("ada@x.example",), "time_zone": ("UTC",)},
 }
-
-
-def forms(text: object) -> list[str]:
-    """A text, or both of one with a plural."""
-    return [text] if isinstance(text, str) else list(text)  # type: ignore[call-overload]
 
 
 @cache
@@ -192,7 +200,7 @@ def forms_of(name: str, language: Language) -> Iterator[dict[str, Any]]:
 
 def sentences(language: Language) -> dict[str, tuple[Any, ...]]:
     """The variables that are texts of ours."""
-    whats = tuple(language.gettext(text, named="Grace Hopper") for text in _WHAT.values())
+    whats = tuple(language.gettext(text, named="Grace Hopper") for text in WHAT)
     return {"what": whats, "sentence": tuple(kind.sentence for kind in KINDS.values())}
 
 
@@ -207,6 +215,10 @@ def composed(name: str, locale: str) -> set[Words]:
     """A notification in all its forms."""
     kind, language = name.removesuffix(".txt.j2"), language_of(locale)
     return {compose(kind, locale, **told) for told in forms_of(name, language)}
+
+
+def test_there_are_texts_to_look_at() -> None:
+    assert min(map(len, (ENDPOINT_REASONS, WHAT, LABELS))) >= 3
 
 
 def test_there_are_english_words_to_look_for() -> None:
@@ -234,15 +246,6 @@ def test_every_form_of_every_notification_is_whole(name: str, locale: str) -> No
     assert [text for text in texts if not pattern_of(text).search(said)] == []
 
 
-def labels() -> list[str]:
-    """The words of all buttons."""
-    return [
-        str(message.id)
-        for message in GERMAN
-        if any(file == "workflows/action_links/buttons.py" for file, _ in message.locations)
-    ]
-
-
 @pytest.mark.parametrize("locale", LOCALES)
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_mail_of_every_kind_is_whole(kind: str, locale: str) -> None:
@@ -256,7 +259,7 @@ def test_the_mail_of_every_kind_is_whole(kind: str, locale: str) -> None:
         written_at=START,
         prepared_at=START,
         unsubscribe=UnsubscribeLink(choice=Choice(user_id=USER_ID, kind=kind, channel=Channel.EMAIL), links_version=1),
-        actions=MailActions(links=dict.fromkeys(labels(), link)),
+        actions=MailActions(links=dict.fromkeys(LABELS, link)),
     )
     message = compose_mail(mail, IDENTITY)
     text, page = (str(message.get_body((each,)).get_content()) for each in ("plain", "html"))  # type: ignore[union-attr]
@@ -267,7 +270,7 @@ def test_the_mail_of_every_kind_is_whole(kind: str, locale: str) -> None:
         require_whole(said, locale)
     for said in (text, seen_in(page)):
         assert language.gettext(KINDS[kind].sentence) in said
-        assert all(language.gettext(label) in said for label in labels())
+        assert all(language.gettext(label) in said for label in LABELS)
     assert f'<html lang="{locale}">' in page
 
 
