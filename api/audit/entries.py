@@ -38,6 +38,7 @@ def expect_entry(
     *,
     action: str | None = None,
     subject: tuple[str, UUID] | None = None,
+    result: str | None = None,
     data: Mapping[str, Any] | None = None,
 ) -> None:
     """Have the request's entry written with its first event about such a subject, which costs no statement more.
@@ -47,6 +48,7 @@ def expect_entry(
     Args:
         action: replaces the action that the route declares.
         subject: replaces the subject that the path names.
+        result: the code of a refusal that is answered as a success.
         data: further details, without names or mail addresses.
     """
     entry = _entry()
@@ -54,6 +56,8 @@ def expect_entry(
         entry = replace(entry, action=action)
     if subject is not None:
         entry = replace(entry, subject_type=subject[0], subject_id=subject[1])
+    if result is not None:
+        entry = replace(entry, result=result)
     if data is not None:
         entry = replace(entry, data={**(entry.data or {}), **data})
     g.audit = entry

@@ -215,7 +215,8 @@ def take_stripe_event() -> dict[str, bool]:
         db = database()
         expect_entry(db, subject=("payment", payment.id))
         money: dict[str, Any] = {name: getattr(arrival, name) for name in ("reference", "amount", "currency")}
-        if not take_arrival(db, payment=payment, **money, now=this_moment(), policy=state.policy):
-            # Nothing has changed, and nothing is audited.
-            end_transaction()
+        refusal = take_arrival(db, payment=payment, **money, now=this_moment(), policy=state.policy)
+        if refusal is not None:
+            # Nothing here tells of that money but its entry.
+            expect_entry(db, subject=("payment", payment.id), result=refusal, data=money)
     return {"received": True}

@@ -215,10 +215,24 @@ def test_events_of_other_objects_change_nothing(till: Till, stand_in: StripeStan
 @pytest.mark.parametrize("changed", [{"amount_total": 3999}, {"currency": "eur"}])
 def test_another_amount_confirms_nothing(till: Till, stand_in: StripeStandIn, changed: dict[str, Any]) -> None:
     payment = till.book()["payment"]
-    entries = entries_of(till)
-    assert told(till, stand_in.pay(url_of(till, payment), **changed)).status_code == 200
+    paid = stand_in.pay(url_of(till, payment), **changed)
+    assert told(till, paid).status_code == 200
     assert till.get(f"/payments/{payment['id']}")["status"] == "awaiting"
-    assert len(entries_of(till)) == len(entries) + 1  # of the page
+    (entry,) = surplus_of(till, payment, "wrong_amount")
+    money = paid["data"]["object"]
+    assert (entry["actor"], entry["action"]) == ("stripe", "payment.confirmed")
+    assert entry["data"] == {
+        "reference": money["payment_intent"],
+        "amount": money["amount_total"],
+        "currency": money["currency"].upper(),
+    }
+
+
+def surplus_of(till: Till, payment: dict[str, Any], code: str) -> list[dict[str, Any]]:
+    """The entries of the audit about money that belongs to nothing."""
+    found = till.get(f"/audit?subjectId={payment['id']}&result={code}", till.cast.as_operator)
+    entries: list[dict[str, Any]] = found["items"]
+    return entries
 
 
 def test_money_that_was_paid_elsewhere_first_is_left_to_operators(till: Till, stand_in: StripeStandIn) -> None:
@@ -227,6 +241,7 @@ def test_money_that_was_paid_elsewhere_first_is_left_to_operators(till: Till, st
     till.confirm(payment, "by bank")
     assert told(till, stand_in.pay(url)).status_code == 200
     assert till.get(f"/payments/{payment['id']}")["reference"] == "by bank"
+    assert len(surplus_of(till, payment, "already_paid")) == 1
     till.require_sound()
 
 

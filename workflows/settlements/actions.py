@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Self
+from typing import Any, Self
 
 import structlog
 from sqlalchemy import Connection
@@ -21,6 +21,7 @@ from workflows.bundles.purchase import end_unpaid as end_unpaid_bundle
 from workflows.bundles.purchase import open_paid
 from workflows.bundles.records import Bundle
 from workflows.bundles.records import locked as locked_bundle
+from workflows.events.record import savepoint
 from workflows.groups.awaited import free_seat, give_seat
 from workflows.groups.place import is_open, read_group, read_place
 from workflows.groups.records import Group
@@ -100,29 +101,23 @@ def take_arrival(
     currency: str,
     now: datetime,
     policy: OperatorPolicy = DEFAULT_POLICY,
-) -> bool:
-    """Confirm a payment by money that has arrived at Stripe; whether the money belongs to it.
+) -> str | None:
+    """Confirm a payment by money that has arrived at Stripe; the code of the refusal where it does not belong to it.
 
     Money of another amount, and money for what is paid otherwise or waived, belongs to nothing here: operators see it
-    in the log, and send it back.
+    in the log and in the audit, and send it back.
     """
+    money: dict[str, Any] = {"reference": reference, "amount": -1 if amount is None else amount, "currency": currency}
     try:
-        confirm(
-            db,
-            actor=STRIPE,
-            payment=payment,
-            reference=reference,
-            amount=-1 if amount is None else amount,
-            currency=currency,
-            now=now,
-            policy=policy,
-        )
+        # A refusal is answered as a success, and leaves nothing but its entry.
+        with savepoint(db):
+            confirm(db, actor=STRIPE, payment=payment, **money, now=now, policy=policy)
     except (Conflict, InvalidTransition) as refused:
         if refused.code not in ("already_paid", "wrong_amount", "invalid_transition"):
             raise
         log.error("payment.surplus", payment_id=payment.id, reference=reference, reason=refused.code)
-        return False
-    return True
+        return refused.code
+    return None
 
 
 def waive(db: Connection, *, actor: Actor, payment: Payment, reason: str, now: datetime) -> Payment:
