@@ -68,6 +68,8 @@ bookings = Table(
     Column("status", enum(BookingStatus, "booking_status"), nullable=False),
     Column("title", Text, info=ERASED),
     Column("notes", Text, info=ERASED),
+    # Encrypted, with the questions as they were asked.
+    Column("answers", Text, info=ERASED),
     *external_id("bookings"),
     *own_metadata(),
     # How it was paid: a product's price, or a credit.
@@ -116,7 +118,7 @@ bookings = Table(
         "ix_bookings_mentee_user_id_created_at",
         "mentee_user_id",
         "created_at",
-        postgresql_where=text("metadata IS NOT NULL OR octet_length(notes) > 1000"),
+        postgresql_where=text("metadata IS NOT NULL OR octet_length(notes) > 1000 OR octet_length(answers) > 1000"),
     ),
     # The specification requires these two for operators who ask by state or time: no statement here reads them.
     Index("ix_bookings_status_start_time", "status", "start_time"),

@@ -23,7 +23,7 @@ from sqlalchemy.dialects.postgresql import ARRAY, TSVECTOR, ExcludeConstraint
 from models.base import changing, enum, external_id, id_column, metadata, own_metadata
 from models.payments import PAYMENT_MODE
 from models.personal import ERASED, IMPERSONAL, replaced_by
-from models.terms import offered_terms
+from models.terms import asked_questions, offered_terms
 
 # Of a listing or the operator policy; also in the table's check.
 MAX_REMINDERS = 5
@@ -120,6 +120,7 @@ listings = Table(
     Column("buffer_before_minutes", Integer, nullable=False, server_default=text("0"), info=IMPERSONAL),
     # How long before the start both sides are reminded; null for the operator's choice.
     Column("reminder_minutes", ARRAY(Integer), info=IMPERSONAL),
+    *asked_questions(),
     Column("active", Boolean, nullable=False, server_default=text("true"), info=replaced_by("false")),
     *external_id("listings"),
     *own_metadata(),

@@ -12,6 +12,7 @@ from sqlalchemy import (
     ForeignKeyConstraint,
     Index,
     Integer,
+    PrimaryKeyConstraint,
     SmallInteger,
     Table,
     Text,
@@ -23,7 +24,7 @@ from sqlalchemy import (
 
 from models.base import Timestamp, changing, created, external_id, id_column, metadata, own_metadata
 from models.personal import DELETED, ERASED, IMPERSONAL, KEPT_ACCOUNT, replaced_by
-from models.terms import offered_terms
+from models.terms import asked_questions, offered_terms
 
 MAX_CAPACITY = 1000
 
@@ -44,6 +45,7 @@ group_session_templates = Table(
     Column("capacity", Integer, nullable=False, info=IMPERSONAL),
     # The price of one seat.
     *offered_terms(),
+    *asked_questions(),
     Column("active", Boolean, nullable=False, server_default=text("true"), info=replaced_by("false")),
     *external_id("group_session_templates"),
     *own_metadata(),
@@ -85,6 +87,18 @@ group_sessions = Table(
     ),
     # Maintain reads the groups whose seats changed since its last round.
     Index("ix_group_sessions_updated_at_booking_id", "updated_at", "booking_id"),
+)
+
+# What those who have a seat have answered, or for whom one is kept until it is paid; it goes with the seat.
+seat_answers = Table(
+    "seat_answers",
+    metadata,
+    Column("booking_id", Uuid, ForeignKey("group_sessions.booking_id"), nullable=False),
+    Column("user_id", Uuid, ForeignKey("users.id"), nullable=False),
+    # Encrypted, with the questions as they were asked.
+    Column("answers", Text, nullable=False, info=DELETED),
+    PrimaryKeyConstraint("booking_id", "user_id"),
+    Index("ix_seat_answers_user_id", "user_id"),
 )
 
 waitlist_entries = Table(

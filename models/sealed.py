@@ -11,6 +11,7 @@ from sqlalchemy import Column, Table
 
 from models.availability import calendar_feeds
 from models.bookings import bookings
+from models.groups import seat_answers
 from models.idempotency import idempotency_keys
 from models.imports import import_chunks
 from models.notifications import push_subscriptions
@@ -71,6 +72,8 @@ class SealedColumn:
 
 SEALED_COLUMNS = (
     SealedColumn(bookings.c.notes, Form.TEXT),
+    SealedColumn(bookings.c.answers, Form.TEXT),
+    SealedColumn(seat_answers.c.answers, Form.TEXT),
     SealedColumn(sessions.c.description, Form.TEXT),
     SealedColumn(sessions.c.notes, Form.TEXT),
     SealedColumn(sessions.c.feedback, Form.TEXT),

@@ -12,6 +12,28 @@ from models.base import enum
 from models.payments import PAYMENT_MODE
 from models.personal import ERASED, IMPERSONAL, KEPT_ACCOUNT, OWN_LOCATION, replaced_by
 
+# Of a listing or a template; also in the tables' checks.
+MAX_QUESTIONS = 10
+
+
+class QuestionKind(StrEnum):
+    """Kind of a question to those who book."""
+
+    TEXT = "text"
+    CHOICE = "choice"  # one of its choices
+    YES_NO = "yes_no"
+
+
+def asked_questions() -> tuple[SchemaItem, ...]:
+    """The questions that listings and templates ask of those who book, each an object in the API's own names."""
+    return (
+        Column("questions", JSONB, nullable=False, server_default=text("'[]'"), info=replaced_by("'[]'")),
+        CheckConstraint(
+            "CASE jsonb_typeof(questions) WHEN 'array' THEN jsonb_array_length(questions) <= 10 ELSE false END",
+            name="questions",
+        ),
+    )
+
 
 class RescheduleMode(StrEnum):
     """How a party moves a session to another time."""

@@ -108,8 +108,11 @@ def _channels(chosen: Settings) -> Route[Any]:
 def _mail(chosen: Settings, senders: int) -> Route[Mail]:
     if chosen.mail == MAIL_OFF:
         return Route(NotConfigured("Mails are switched off: MAIL=off."), SenderPool(1))
+    from config.sealing import Sealer, use_sealer  # noqa: PLC0415
     from workers.transports.mail import FolderTransport, MailIdentity  # noqa: PLC0415
 
+    # Of answers, which mails to mentors show.
+    use_sealer(Sealer(chosen.encryption_keys))
     signer = Signer(chosen.signing_keys, UNSUBSCRIBE_PURPOSE)
     operators = chosen.operations_mail or chosen.mail_from
     app_urls = {AppPage(name): url for name, url in chosen.app_urls.items()}

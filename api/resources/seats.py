@@ -130,6 +130,7 @@ def _take(
         group=context.subject,
         mentee_user_id=mentee_user_id,
         bundle_purchase_id=body["bundle_purchase_id"],
+        answers=body["answers"],
         expected=body["expected"],
         now=context.now,
         policy=app_state().policy,

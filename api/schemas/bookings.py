@@ -36,7 +36,8 @@ from api.schemas.fields import (
     Whole,
 )
 from api.schemas.payments import OwnPayment
-from api.schemas.terms import AgreedLocation, ExpectedTermsBody, PublicLocation, Reschedule
+from api.schemas.questions import ShownAnswers
+from api.schemas.terms import AgreedLocation, AnsweringBody, PublicLocation, Reschedule
 from config.sealing import seal_text
 from models.bookings import BookingKind, BookingStatus
 from models.sessions import CancellationType, SessionStatus
@@ -60,7 +61,7 @@ class BookingBody(ExternalBody):
             raise ValidationError("Names one booking: leave it out of a series.", "externalId")
 
 
-class NewBooking(ExpectedTermsBody, BookingBody):
+class NewBooking(AnsweringBody, BookingBody):
     listing_id = Id(required=True)
     start_time = Moment(required=True, metadata={"example": "2030-05-04T09:00:00Z"})
     end_time = Moment(**OPTIONAL, metadata={"description": "Must be `startTime` plus the listing's duration."})
@@ -92,7 +93,7 @@ class NewRecurrence(RequestSchema):
         return Recurrence(**recurrence)
 
 
-class NewIndividualBooking(ExpectedTermsBody, BookingBody):
+class NewIndividualBooking(AnsweringBody, BookingBody):
     """A request for a session of a course. Fields that are null count as left out."""
 
     course_id = Id(required=True)
@@ -182,6 +183,7 @@ class Booking(ExternalShown):
     status = Choice(BookingStatus)
     title = fields.String(allow_none=True)
     notes = ShownText(allow_none=True)
+    answers = ShownAnswers("As they were given, with the questions as they were asked; of a group, the caller's own.")
     price = Price()
     course_id = Id(allow_none=True, dump_default=None)
     listing = AsRead(Offered, metadata={"description": "Null for a group."})

@@ -11,6 +11,7 @@ from api.schemas.availability import ClockTime
 from api.schemas.base import ExternalListQuery, RequestSchema, ResponseSchema, page_of
 from api.schemas.bookings import Booking
 from api.schemas.fields import OPTIONAL, Day, Id, Line, Moment, Money, Price, QueryFlag, TimeZone, TrueOrFalse, Whole
+from api.schemas.questions import Questions
 from api.schemas.sessions import Participant
 from api.schemas.terms import Cancellation, OfferedTerms, OfferedTermsBody, PublicLocation
 from models.groups import MAX_CAPACITY
@@ -123,6 +124,7 @@ class GroupSessionItem(Booking):
 
     template_id = Id()
     location = PublicLocation()
+    questions = Questions()
     date = fields.Date(attribute="occurs_on", metadata={"description": "In the template's time zone."})
     seats_offered = fields.Integer(metadata={"description": "Kept for people on the waiting list who may take them."})
     cancellation_policy = Cancellation(metadata={"description": "Null: participants cannot leave."})

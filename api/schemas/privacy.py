@@ -16,6 +16,7 @@ from api.schemas.notifications import CHANNELS, Notification, PushSubscription
 from api.schemas.operations import AuditEntry
 from api.schemas.payments import Payment
 from api.schemas.people import MentorProfile, User
+from api.schemas.questions import ShownAnswers
 from api.schemas.reviews import Review
 from api.schemas.sessions import Session
 from api.schemas.webhooks import WebhookEndpoint
@@ -61,9 +62,10 @@ class ExportedSeat(ResponseSchema):
     product_id = Id(allow_none=True)
     bundle_purchase_id = Id(allow_none=True)
     present = fields.Boolean(allow_none=True)
+    answers = ShownAnswers()
     created_at = Moment()
 
-    optional = ("price", "product_id", "bundle_purchase_id", "present", "late", "fee", "refund", "reason",
+    optional = ("price", "product_id", "bundle_purchase_id", "present", "answers", "late", "fee", "refund", "reason",
                 "offered_until")  # fmt: skip
     late = fields.Boolean(metadata={"description": "Of a seat that was left: inside the policy's window."})
     fee = fields.Nested(Money, metadata={"description": "Of a seat that was left."})

@@ -11,13 +11,13 @@ from api.schemas.base import RequestSchema, ResponseSchema
 from api.schemas.fields import CREDIT_VALID_TO, OPTIONAL, Id, Moment, Money, Text
 from api.schemas.groups import GroupSession
 from api.schemas.sessions import AgreedPolicy, quoted
-from api.schemas.terms import ExpectedTermsBody
+from api.schemas.terms import AnsweringBody
 from workflows.groups.records import SeenGroup
 from workflows.groups.waitlist import WaitlistEntry as Entry
 from workflows.terms.cancellation import Quote
 
 
-class TakenOffer(ExpectedTermsBody):
+class TakenOffer(AnsweringBody):
     bundle_purchase_id = Id(
         **OPTIONAL, metadata={"description": "The bundle whose session pays; left out, the group's price is paid."}
     )

@@ -48,7 +48,8 @@ from api.schemas.fields import (
     TrueOrFalse,
     Whole,
 )
-from api.schemas.terms import AgreedLocation, ListingOrDuration
+from api.schemas.questions import ShownAnswers, shown_answers
+from api.schemas.terms import AgreedLocation, AnsweringBody, ListingOrDuration
 from models.bookings import BookingKind
 from models.events import DeliveryState
 from models.groups import MAX_CAPACITY
@@ -98,6 +99,7 @@ class Participant(ResponseSchema):
     user_id = Id()
     name = fields.String()
     present = fields.Boolean(allow_none=True, metadata={"description": "Null until attendance is recorded."})
+    answers = ShownAnswers()
 
 
 class Participants(ResponseSchema):
@@ -177,6 +179,7 @@ class Session(ExternalShown):
     bundle_purchase_id = Id(
         allow_none=True, dump_default=None, metadata={"description": "The bundle that paid for it; null for a group."}
     )
+    answers = ShownAnswers("Those of its booking; of a group, its participants have them.")
     notes = ShownText(allow_none=True)
     rating = fields.Integer(
         allow_none=True, metadata={"description": "For mentor and operators only.", "example": None}
@@ -212,7 +215,10 @@ class Session(ExternalShown):
     def dump(self, obj: Any, *, many: bool | None = None) -> Any:
         """Besides: the values of its booking, which the database has made in the schema's own names."""
         shown = super().dump(obj, many=many)
-        return shown if many or not isinstance(obj, SessionRecord) else {**shown, **(obj.booking or {})}
+        if many or not isinstance(obj, SessionRecord):
+            return shown
+        booking = obj.booking or {}
+        return {**shown, **booking, "answers": shown_answers(booking.get("answers"))}
 
 
 class SessionCancellation(CancellationTypeBody):
@@ -321,7 +327,7 @@ class MadeIndividualBooking(EitherShape):
     shapes = (IndividualBooking, BookedIndividualSession)
 
 
-class NewSession(ListingOrDuration, BookingBody):
+class NewSession(ListingOrDuration, AnsweringBody, BookingBody):
     """A session with a mentor at some time, of a listing or of some duration."""
 
     mentor_profile_id = Id(allow_none=True, metadata={"description": "Required, by this name or as `coachId`."})

@@ -10,6 +10,7 @@ from marshmallow import ValidationError, fields, post_load, validate, validates_
 from api.schemas.base import ExternalBody, ExternalShown, RequestSchema, ResponseSchema
 from api.schemas.fields import OPTIONAL, Choice, Id, Line, Money, Price, Whole
 from api.schemas.payments import payment_mode
+from api.schemas.questions import Answers, Questions, asked
 from config.addresses import require_meeting_link
 from models.catalog import MAX_REMINDER_MINUTES, MAX_REMINDERS, LocationKind
 from models.terms import RescheduleMode
@@ -167,6 +168,7 @@ class OfferedTermsBody(ExternalBody):
     location = fields.Nested(Location, allow_none=True)
     payment_mode = payment_mode()
     reschedule = Reschedule()
+    questions = asked()
 
     @post_load
     def as_columns(self, body: dict[str, Any], **_options: Any) -> dict[str, Any]:
@@ -196,6 +198,7 @@ class OfferedTerms(ExternalShown):
     location = fields.Nested(ShownLocation, allow_none=True)
     payment_mode = payment_mode()
     reschedule = Reschedule()
+    questions = Questions()
     active = fields.Boolean()
 
 
@@ -226,6 +229,12 @@ class ExpectedTermsBody(ExpectedPriceBody):
     expected_cancellation = fields.Nested(
         ExpectedCancellation, allow_none=True, metadata={"description": _CANCELLATION, "component": "ExpectedPolicy"}
     )
+
+
+class AnsweringBody(ExpectedTermsBody):
+    """Base of bodies that book or join: they may hold answers besides."""
+
+    answers = Answers()
 
 
 class ListingOrDuration(ExpectedTermsBody):

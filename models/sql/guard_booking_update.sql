@@ -22,6 +22,7 @@ BEGIN
             expected := OLD;
             expected.title := NEW.title;
             expected.notes := NEW.notes;
+            expected.answers := NEW.answers;
             expected.metadata := NEW.metadata;
             expected.location := NEW.location;
             expected.decline_reason := NEW.decline_reason;

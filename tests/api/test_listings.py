@@ -37,6 +37,7 @@ def test_a_mentor_publishes_a_listing_with_its_defaults(client: ApiClient, cast:
         "reschedule": {"mode": "by_agreement", "windowHours": 24, "maxTimes": 2},
         "reminderMinutes": None,
         "location": None,
+        "questions": [],
         "active": True,
     }
     assert client.get(answer.headers["Location"], headers=cast.as_stranger).json == answer.json

@@ -22,7 +22,7 @@ from models.base import Xid8
 from models.bookings import bookings
 from models.bundles import bundle_purchases
 from models.events import deliveries, delivery_attempts, events
-from models.groups import group_sessions, seat_cancellations, waitlist_entries
+from models.groups import group_sessions, seat_answers, seat_cancellations, waitlist_entries
 from models.notifications import push_subscriptions
 from models.people import mentor_profiles, users
 from models.personal import personal
@@ -125,6 +125,7 @@ def full(life: Life, engine: Engine) -> Life:
             factories.make_booking(db, listing=offer, mentee=mentee)
             factories.make_session(db, listing=offer, mentee=mentee)
         group = factories.make_group_session(db, [life.person], listing=theirs)
+        db.execute(insert(seat_answers).values(booking_id=group.booking_id, user_id=life.person.id, answers=""))
         left = {"seat_id": uuid4(), "booking_id": group.booking_id, "user_id": life.person.id, "currency": "USD"}
         costs = {"late": False, "price_amount": 0, "fee_amount": 0, "refund_amount": 0, "reason": ""}
         db.execute(insert(seat_cancellations).values(**left, **costs))
@@ -170,7 +171,10 @@ def mark_of(table: Table, column: str) -> str:
 def stored_mark_of(table: Table, column: str) -> str:
     """The mark as the column holds it: texts that people exchange are encrypted."""
     mark = mark_of(table, column)
-    return SEALER.seal(mark) if table.name in ("bookings", "sessions") and (table.name, column) in SEALED else mark
+    if column == "answers":
+        mark = json.dumps([{"id": "goal", "label": "Your goal?", "kind": "text", "value": mark}])
+    exchanged = ("bookings", "sessions", "seat_answers")
+    return SEALER.seal(mark) if table.name in exchanged and (table.name, column) in SEALED else mark
 
 
 def marked(table: Table, column: str) -> str:
@@ -181,6 +185,9 @@ def marked(table: Table, column: str) -> str:
             return f"ARRAY['{mark}']"
         case JSONB() if column == "action_items":
             return f"'[\"{mark}\"]'"
+        case JSONB() if column == "questions":
+            question = {"id": "goal", "label": mark, "kind": "text", "required": False}
+            return f"'{json.dumps([question])}'"
         case JSONB() if column == "cancellation":
             return f"jsonb_set(coalesce(cancellation, '{{}}'), '{{reason}}', '\"{mark}\"')"
         case JSONB() if column == "headers":

@@ -18,6 +18,7 @@ from config.sealing import Sealer
 from config.settings import settings
 from models.availability import calendar_feeds
 from models.bookings import bookings
+from models.groups import seat_answers
 from models.idempotency import idempotency_keys
 from models.notifications import push_subscriptions
 from models.sealed import SEALED_COLUMNS
@@ -56,8 +57,13 @@ def fill(engine: Engine, sealer: Sealer, *, rows: int = 3) -> None:
     with engine.begin() as db:
         listing = factories.make_listing(db)
         for _ in range(rows):
-            factories.make_booking(db, listing=listing, notes=sealer.seal(NOTES))
+            booking = factories.make_booking(db, listing=listing, notes=sealer.seal(NOTES))
+            answers = update(bookings).where(bookings.c.id == booking.id).values(answers=sealer.seal(NOTES))
+            db.execute(answers)
         session = factories.make_session(db, listing=listing)
+        group = factories.make_group(db, [])
+        seat = {"booking_id": group.id, "user_id": factories.make_user(db).id}
+        db.execute(insert(seat_answers).values(**seat, answers=sealer.seal(NOTES)))
         feed = factories.make_calendar_feed(db, factories.make_mentor(db))
         user = factories.make_user(db)
         db.execute(
@@ -105,7 +111,7 @@ def test_everything_is_under_the_new_key_and_the_old_one_can_go(engine: Engine, 
     assert "bookings: 3 rows written, 0 left." in result.output
     assert "idempotency_keys: 2 rows written, 0 left." in result.output
     stored = values(engine)
-    assert len(stored) == 14
+    assert len(stored) == 18
     assert {Sealer([NEW]).unseal(each) for each in stored} == {NOTES}
     assert all(each.startswith(Sealer([NEW]).mark) for each in stored)
     assert tables_with(engine, [NOTES]) == []
@@ -124,7 +130,7 @@ def test_doctor_names_what_is_under_other_keys(
     monkeypatch.setenv("REDIS_URL", redis_url)
     fill(engine, Sealer([OLD]))
     use_keys(NEW, OLD)
-    assert "retired keys: 3 rows of bookings, 1 row of sessions" in examine(tmp_path).output
+    assert "retired keys: 3 rows of bookings, 1 row of seat_answers, 1 row of sessions" in examine(tmp_path).output
     assert tutelage().exit_code == 0
     assert "ok       Every encrypted value is under the first of ENCRYPTION_KEYS." in examine(tmp_path).output
     use_keys(OLD)

@@ -14,6 +14,7 @@ from api.schemas.base import ErrorBody, camel
 from api.schemas.bookings import NewIndividualBooking
 from api.schemas.bundles import Bundle
 from api.schemas.calendar_feeds import CalendarFeed
+from api.schemas.questions import NewQuestion
 from api.schemas.reviews import Review
 from api.schemas.seats import SeatCancelled
 from api.schemas.sessions import Session
@@ -27,12 +28,16 @@ from workflows.sessions.actions import SESSION_MACHINE
 from workflows.sessions.records import Session as SessionRecord
 from workflows.webhooks.messages import body_of
 
-SESSION, REFUSAL = (json.loads(block) for block in blocks(DOCS / "sessions.md", "json"))
+QUESTIONS, SESSION, REFUSAL = (json.loads(block) for block in blocks(DOCS / "sessions.md", "json"))
 (MESSAGE,) = (json.loads(block) for block in blocks(DOCS / "webhooks.md", "json"))
 
 
 def test_the_session_has_every_field_of_an_answer_and_no_other() -> None:
     assert Session().validate(SESSION) == {}
+
+
+def test_the_questions_can_be_asked() -> None:
+    assert NewQuestion(many=True).validate(QUESTIONS) == {}
 
 
 def test_the_requests_for_sessions_of_a_course_can_be_sent() -> None:

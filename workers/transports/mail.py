@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from config.addresses import ID
+from config.sealing import shown_text
 from config.signed_links import Signer
 from models.events import ErrorClass
 from workers.transports import Renew, Transport, no_lease
@@ -28,8 +29,9 @@ from workflows.kernel.text import one_line
 from workflows.notifications.kinds import KINDS
 from workflows.notifications.mails import Mail
 from workflows.notifications.preferences import UnsubscribeLink
-from workflows.notifications.texts import Brand, Footer, Framed, MailReader, Words, as_html, as_text
+from workflows.notifications.texts import Brand, Footer, Framed, MailReader, Quotation, Words, as_html, as_text
 from workflows.sessions.meeting import NO_LINKS, MeetingService
+from workflows.terms.questions import opened_answers, said_in_words
 
 # Their values are the same in every mail or in each part of one, and parsed once.
 CONSTANT_HEADERS = {
@@ -189,7 +191,11 @@ def _framed(mail: Mail, identity: MailIdentity) -> Framed:
     place, language = mail.session.place(identity.meetings) if mail.session else None, language_of(mail.locale)
     buttons = identity.buttons(mail.actions, language, can_join=place is not None and place.link is not None)
     reader = MailReader(name=mail.to_name, locale=mail.locale or language.tag)
-    return Framed(reader=reader, place=place, buttons=buttons, brand=identity.brand)
+    answers = [
+        (one_line(each["label"]), Quotation(said_in_words(each["value"], language)))
+        for each in opened_answers(mail.answers, shown_text)
+    ]
+    return Framed(reader=reader, place=place, buttons=buttons, answers=answers, brand=identity.brand)
 
 
 def _with_gathered(mail: Mail, identity: MailIdentity) -> Words:

@@ -26,6 +26,7 @@ from workflows.kernel.errors import Conflict, Invalid, NotFound
 from workflows.kernel.locks import lock_calendar
 from workflows.payments.actions import PAY_WITHIN
 from workflows.terms.expected_terms import NOTHING_EXPECTED, ExpectedTerms
+from workflows.terms.questions import NO_ANSWERS, Answers
 
 # The active mentor, with the wanted one of their listings: of several the cheapest, then the smallest id.
 _CHOSEN = """
@@ -97,6 +98,7 @@ def book_directly(
     time_zone: str | None = None,
     title: str | None = None,
     description: str | None = None,
+    answers: Answers = NO_ANSWERS,
     external_id: str | None = None,
     metadata: dict[str, Any] | None = None,
     recurrence: Recurrence | None = None,
@@ -140,6 +142,7 @@ def book_directly(
         listing_id=found.listing_id,
         title=title,
         notes=description,
+        answers=answers,
         external_id=external_id,
         metadata=metadata,
         mentee_overlap=mentee_overlap,

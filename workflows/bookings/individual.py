@@ -42,6 +42,7 @@ from workflows.kernel.clock import in_utc
 from workflows.kernel.errors import Conflict, Invalid, NotFound
 from workflows.payments.actions import PAY_WITHIN
 from workflows.terms.expected_terms import NOTHING_EXPECTED, ExpectedTerms
+from workflows.terms.questions import NO_ANSWERS, Answers
 
 # All that a request names, each by its key. Mentors' listings of an inactive course can still be booked for money, so
 # that a bundle of it pays, too; its products are no longer sold.
@@ -98,12 +99,13 @@ class IndividualRequest:
     bundle_purchase_id: UUID | None = None  # which pays with a credit for each booking
     title: str | None = None
     notes: str | None = None
+    answers: Answers = NO_ANSWERS
     external_id: str | None = None
     metadata: dict[str, Any] | None = None
     recurrence: Recurrence | None = None
     time_zone: str | None = None  # of a series' wall-clock time; None for the mentee's own
     # The terms that the mentee was shown; of a series, those of each session. A session that a credit pays for has the
-    # price 0. A mentor whose policy is worse is not chosen.
+    # price 0. A mentor whose policy is worse, or whose questions are not answered, is not chosen.
     expected: ExpectedTerms = NOTHING_EXPECTED
 
 
@@ -176,6 +178,7 @@ class _Order:
         """Insert the booking of an offer at that start and, where a bundle pays, spend its credit."""
         held_offer = self.held.get(f"{offer.listing.id}{start.timestamp():.6f}")
         listing, wanted = as_held(offer.listing, held_offer), self.wanted
+        answers = wanted.answers.kept(listing.questions)
         require_bookable(
             self.db,
             offer.calendar,
@@ -194,6 +197,7 @@ class _Order:
                 "course_id": wanted.course_id,
                 "title": wanted.title,
                 "notes": wanted.notes,
+                "answers": answers,
                 "external_id": wanted.external_id,
                 "metadata": wanted.metadata,
                 "series_id": series_id,
@@ -316,8 +320,13 @@ def _offers(order: _Order, starts: Sequence[datetime]) -> list[Offer]:
         if not offers:
             raise NotFound("There is no such listing of this course, duration and mentor.")
     others = [offer for offer in offers if offer.user_id != order.mentee_user_id]
-    # Where all have a worse policy, the first of them tells.
-    return [offer for offer in others if not wanted.expected.is_worse(offer.listing)] or others[:1]
+    # Where all have a worse policy, or questions that are not answered, the first of them tells.
+    suitable = (
+        each
+        for each in others
+        if not wanted.expected.is_worse(each.listing) and wanted.answers.fit(each.listing.questions)
+    )
+    return list(suitable) or others[:1]
 
 
 def _book(order: _Order, times: Sequence[Occurrence]) -> tuple[list[Booking], Series | None]:

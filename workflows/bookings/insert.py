@@ -32,13 +32,13 @@ _INSERT = f"""
 booking AS (
     INSERT INTO bookings (
         id, listing_id, mentor_profile_id, mentee_user_id, course_id, kind, start_time, end_time, status,
-        title, notes, external_id, metadata, product_id, bundle_purchase_id, series_id, session_id, {_TERMS}
+        title, notes, answers, external_id, metadata, product_id, bundle_purchase_id, series_id, session_id, {_TERMS}
     )
     SELECT :id, :listing_id, :mentor_profile_id,
            :mentee_user_id, :course_id, CAST(:kind AS booking_kind),
            :start_time, :end_time, CAST(:status AS booking_status),
-           :title, :notes, CAST(:external_id AS text), :metadata, :product_id, :bundle_purchase_id, :series_id,
-           :session_id, {_TERM_VALUES}
+           :title, :notes, :answers, CAST(:external_id AS text), :metadata, :product_id, :bundle_purchase_id,
+           :series_id, :session_id, {_TERM_VALUES}
     {{source}}
     RETURNING *
 ),
@@ -74,7 +74,7 @@ ACCEPTED = _statement(
 _GROUP = _statement(f"{LOCK_MENTOR}, {LOCK_PEOPLE}, {_INSERT.format(source='FROM mentor, people')}, {BLOCK_TIME}")
 NO_LIMIT = 2**31 - 1
 _OPTIONAL = (
-    *("listing_id", "mentee_user_id", "course_id", "title", "notes", "external_id", "metadata"),
+    *("listing_id", "mentee_user_id", "course_id", "title", "notes", "answers", "external_id", "metadata"),
     *("product_id", "bundle_purchase_id", "series_id"),
 )
 

@@ -50,6 +50,7 @@ class Booking(StatefulRecord, ExternalRecord, Terms):
     status: BookingStatus
     title: str | None
     notes: str | None
+    answers: str | None
     product_id: UUID | None
     bundle_purchase_id: UUID | None
     series_id: UUID | None

@@ -24,6 +24,7 @@ from workflows.kernel.clock import in_utc
 from workflows.kernel.errors import Invalid
 from workflows.payments.actions import PAY_WITHIN
 from workflows.terms.expected_terms import NOTHING_EXPECTED, ExpectedTerms
+from workflows.terms.questions import NO_ANSWERS, Answers
 
 
 def request(
@@ -37,6 +38,7 @@ def request(
     end_time: datetime | None = None,
     title: str | None = None,
     notes: str | None = None,
+    answers: Answers = NO_ANSWERS,
     external_id: str | None = None,
     metadata: dict[str, Any] | None = None,
     mentee_overlap: bool = False,
@@ -56,7 +58,8 @@ def request(
     Raises:
         Forbidden: the caller is an operator, without a user of their own.
         NotFound: no such active listing.
-        Invalid: a start in the past, an end that is not the listing's, the mentor's own listing.
+        Invalid: a start in the past, an end that is not the listing's, the mentor's own listing; answers that do not
+                fit its questions.
         Conflict: as of `require_bookable`; `booking_limit` by open drafts; `slot_taken` of an instant listing;
             `external_id_taken`; `price_changed` and `terms_changed`, for other terms than the expected ones.
     """
@@ -66,6 +69,7 @@ def request(
         listing, calendar = _bookable(db, listing_id, mentee, start, closed_without_hours=closed_without_hours)
         require_purchase(actor, listing.price_amount)
         _require_end(listing, start, end_time)
+        kept = answers.kept(listing.questions)
         instant = listing.booking_mode is BookingMode.INSTANT
         require_bookable(db, calendar, listing, start=start, mentee_user_id=mentee, now=now, accepted=instant)
         return insert_booking(
@@ -76,6 +80,7 @@ def request(
                 "course_id": listing.course_id,
                 "title": title,
                 "notes": notes,
+                "answers": kept,
                 "external_id": external_id,
                 "metadata": metadata,
                 "series_id": series_id,

@@ -42,13 +42,15 @@ class _BookingOfSession(UserDefinedType[dict[str, Any]]):
 def _booking_of_session(values: list[Any] | None) -> dict[str, Any] | None:
     if values is None:
         return None
-    external_id, kind, amount, currency, bundle, *others = values
+    external_id, kind, amount, currency, bundle, answers, *others = values
     listing, course, (payment, status) = others[:3], others[3:6], others[6:]
     return {
         "externalId": external_id,
         "kind": kind,
         "price": {"amount": int(amount), "currency": currency},
         "bundlePurchaseId": bundle,
+        # Encrypted.
+        "answers": answers,
         "listing": _named(listing),
         "course": _named(course),
         "payment": {"id": payment, "status": status} if payment else None,
@@ -64,7 +66,7 @@ BOOKING_OF_SESSION: Label[Any] = literal_column(
     f"""(
     SELECT ARRAY[
         b.external_id, CAST(b.kind AS text), CAST(b.price_amount AS text), b.price_currency,
-        CAST(b.bundle_purchase_id AS text), {_NAMED.format("l")}, {_NAMED.format("c")},
+        CAST(b.bundle_purchase_id AS text), b.answers, {_NAMED.format("l")}, {_NAMED.format("c")},
         CAST(p.id AS text), CAST(p.status AS text)
     ]
     FROM bookings b LEFT JOIN listings l ON l.id = b.listing_id LEFT JOIN courses c ON c.id = b.course_id

@@ -50,6 +50,7 @@ class Listing(VersionedRecord, ExternalRecord, Terms):
     duration_minutes: int
     booking_mode: BookingMode
     min_notice_minutes: int
+    questions: list[dict[str, Any]]
     active: bool
     created_at: datetime
 

@@ -33,7 +33,10 @@ INSERT INTO booking_participants (booking_id, user_id, seat_id, price_amount, pr
 SELECT booking_id, :user_id, :seat_id, :price_amount, :currency, :product_id FROM seat
 """)
 _FREE = sql("""
-WITH released AS (
+WITH answered AS (
+    DELETE FROM seat_answers WHERE booking_id = :booking_id AND user_id = :user_id
+),
+released AS (
     DELETE FROM person_busy WHERE booking_id = :booking_id AND user_id = :user_id
 )
 UPDATE group_sessions SET seats_offered = seats_offered - 1 WHERE booking_id = :booking_id

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from typing import Any
 from uuid import UUID
@@ -26,7 +26,7 @@ from sqlalchemy.sql.expression import TextualSelect
 
 from models.base import Timestamp, enum_literal, sql
 from models.bookings import BookingKind, booking_participants, bookings
-from models.groups import group_sessions, seat_cancellations, waitlist_entries
+from models.groups import group_session_templates, group_sessions, seat_answers, seat_cancellations, waitlist_entries
 from models.people import mentor_profiles
 from models.prepared import PreparedStatement
 from models.sessions import SessionStatus, sessions
@@ -47,6 +47,14 @@ _CHANGING = (
     *("updated_at", "version"),
 )
 
+# As the template asks them now: of all of its groups.
+_QUESTIONS = (
+    select(group_session_templates.c.questions)
+    .where(group_session_templates.c.id == group_sessions.c.template_id)
+    .scalar_subquery()
+    .label("questions")
+)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Group(Booking):
@@ -62,6 +70,7 @@ class Group(Booking):
     seats_taken: int
     seats_offered: int
     cancelled_at: datetime | None
+    questions: list[dict[str, Any]] = field(default_factory=list)
 
     @classmethod
     def columns(cls) -> list[ColumnElement[Any]]:
@@ -74,7 +83,9 @@ class Group(Booking):
         """A select of every group session."""
         # The payment of a group is that of one caller's seat.
         shown = [*cls.columns(), *(column for column in SHOWN_WITH_BOOKING if column.name != "payment")]
-        return select(*shown).join_from(bookings, group_sessions, group_sessions.c.booking_id == bookings.c.id)
+        return select(*shown, _QUESTIONS).join_from(
+            bookings, group_sessions, group_sessions.c.booking_id == bookings.c.id
+        )
 
     @property
     def full(self) -> bool:
@@ -227,6 +238,10 @@ _OWN_PLACE: list[ColumnElement[Any]] = [
     _joined(_CALLER).label("joined"),
     _waitlist_position(_CALLER).label("waitlist_position"),
     payment_of_seat(_CALLER),
+    select(seat_answers.c.answers)
+    .where(seat_answers.c.booking_id == bookings.c.id, seat_answers.c.user_id == _CALLER)
+    .scalar_subquery()
+    .label("answers"),
 ]
 _PLACE = PreparedStatement(select(*_OWN_PLACE).where(bookings.c.id == bindparam("id", type_=Uuid)))
 

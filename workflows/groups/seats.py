@@ -41,6 +41,7 @@ from workflows.payments.actions import PAY_WITHIN, owe_back
 from workflows.payments.records import locked
 from workflows.terms.cancellation import FREE_AFTER_MOVE, Quote, quote_at, quote_by_policy
 from workflows.terms.expected_terms import NOTHING_EXPECTED, ExpectedTerms
+from workflows.terms.questions import NO_ANSWERS, Answers
 
 FEE_WAIVED = "The fee was waived."
 # `offered` is 1 where the seat is the one that is kept for this person, whose entry in the waiting list then goes.
@@ -55,6 +56,10 @@ seat AS (
     RETURNING booking_id
 ),
 {participant}
+answered AS (
+    INSERT INTO seat_answers (booking_id, user_id, answers)
+    SELECT booking_id, :user_id, CAST(:answers AS text) FROM seat WHERE CAST(:answers AS text) IS NOT NULL
+),
 attending AS (
     INSERT INTO person_busy (id, user_id, busy, booking_id, may_overlap)
     -- It may have moved since the group was read.
@@ -92,6 +97,9 @@ kept AS (
     )
     SELECT seat_id, booking_id, user_id, :late, price_amount, :fee_amount, :refund_amount, :currency, :reason
     FROM participant
+),
+answered AS (
+    DELETE FROM seat_answers WHERE booking_id = :booking_id AND user_id = :user_id
 ),
 released AS (
     DELETE FROM person_busy WHERE booking_id = :booking_id AND user_id = :user_id
@@ -144,6 +152,7 @@ def join(
     now: datetime,
     policy: OperatorPolicy,
     offered_only: bool = False,
+    answers: Answers = NO_ANSWERS,
     expected: ExpectedTerms = NOTHING_EXPECTED,
     pay_within: timedelta = PAY_WITHIN,
 ) -> Group:
@@ -164,7 +173,7 @@ def join(
     Raises:
         NotFound: no such user, or no such bundle of theirs.
         InvalidTransition: the group session has begun or is cancelled.
-        Invalid: the person is its mentor.
+        Invalid: the person is its mentor; the answers do not fit the questions.
         Conflict: `not_bookable`; `already_joined`; `no_offer`; `group_full`; `slot_taken` with `details.mentee`;
             `bundle_unusable`; `price_changed` and `terms_changed` where the group's terms are not the expected ones.
     """
@@ -187,8 +196,9 @@ def join(
     require_purchase(actor, seat["price_amount"])
     expected.require_price(seat["price_amount"], group.price_currency)
     expected.require_cancellation(group)
+    kept = answers.kept(group.questions)
     is_kept = group.is_prepaid and bundle_purchase_id is None
-    _take(db, group, seat, kept=is_kept, offered=is_offered, mentee_overlap=policy.mentee_overlap)
+    _take(db, group, {**seat, "answers": kept}, kept=is_kept, offered=is_offered, mentee_overlap=policy.mentee_overlap)
     if bundle_purchase_id is not None:
         spend(
             db,

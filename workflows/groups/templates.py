@@ -48,6 +48,7 @@ class GroupTemplate(VersionedRecord, ExternalRecord, Terms):
     time_zone: str
     duration_minutes: int
     capacity: int
+    questions: list[dict[str, Any]]
     active: bool
     created_at: datetime
     # Terms that templates do not have as columns.

@@ -30,7 +30,8 @@ from sqlalchemy import (
 )
 from sqlalchemy.types import UserDefinedType
 
-from models.bookings import booking_participants
+from models.bookings import booking_participants, bookings
+from models.groups import seat_answers
 from models.people import mentor_profiles, users
 from workflows.kernel.records import Record
 
@@ -126,11 +127,25 @@ class Participant(Record):
     user_id: UUID
     name: str
     present: bool | None
+    answers: str | None = None  # encrypted
 
 
 _PARTICIPANTS: Select[Any] = (
-    select(booking_participants.c.user_id, users.c.name, booking_participants.c.present)
+    select(
+        booking_participants.c.user_id,
+        users.c.name,
+        booking_participants.c.present,
+        func.coalesce(seat_answers.c.answers, bookings.c.answers).label("answers"),
+    )
     .join_from(booking_participants, users, users.c.id == booking_participants.c.user_id)
+    .join(bookings, bookings.c.id == booking_participants.c.booking_id)
+    .outerjoin(
+        seat_answers,
+        and_(
+            seat_answers.c.booking_id == booking_participants.c.booking_id,
+            seat_answers.c.user_id == booking_participants.c.user_id,
+        ),
+    )
     .where(booking_participants.c.booking_id == bindparam("booking_id", type_=Uuid))
     .order_by(booking_participants.c.created_at, booking_participants.c.user_id)
 )

@@ -24,7 +24,13 @@ from workflows.action_links.link import Action, ActionLink
 from workflows.calendar.icalendar import CalendarEntry
 from workflows.calendar.invitation import Guest, Invitation, calendar_entries, entry_to_join, invitation_for
 from workflows.events.delivery import Cancel, Delivery, Postpone, SendResult
-from workflows.events.event_types import EmailChangeRequested, SeatJoined, WebhookEndpointEvent
+from workflows.events.event_types import (
+    BookingRequested,
+    EmailChangeRequested,
+    SeatJoined,
+    SessionCreated,
+    WebhookEndpointEvent,
+)
 from workflows.events.subscriptions import OutboundEffect, prepare_each, register_outbound
 from workflows.kernel.clock import first_id_at
 from workflows.kernel.language import gettext_noop
@@ -41,18 +47,23 @@ from workflows.notifications.texts import Words, compose
 
 # The target of mails to the operators, whose address is a setting.
 OPERATORS = "operators"
+# Of which the mentor's mail shows the answers.
+_WITH_ANSWERS = (BookingRequested, SeatJoined, SessionCreated)
 WAIT_FOR_SESSION = timedelta(seconds=5)
 # The targets of mails about a change of a user's address.
 NEW_ADDRESS, FORMER_ADDRESS = "new_address", "former_address"
 _NOT_USERS = (OPERATORS, NEW_ADDRESS, FORMER_ADDRESS)
 MAILS = sql(f"""
 WITH asked AS (
-    SELECT * FROM unnest(CAST(:event_ids AS uuid[]), CAST(:user_ids AS uuid[])) AS asked(event_id, user_id)
+    SELECT * FROM unnest(
+        CAST(:event_ids AS uuid[]), CAST(:user_ids AS uuid[]), CAST(:joined_ids AS uuid[])
+    ) AS asked(event_id, user_id, joined_id)
 )
 SELECT n.event_id, n.user_id, n.kind, n.title, n.body, n.created_at, n.gathered_until,
        u.name, u.email, u.time_zone, u.locale, u.links_version, p.wanted,
        {IS_PARTY} AS party, mentor.user_id IS NOT DISTINCT FROM n.user_id AS is_mentor, seat.present,
        b.cancellation_window_hours IS NOT NULL AS mentee_cancels, CAST(b.status AS text) AS booking_status,
+       coalesce(said.answers, b.answers) AS answers,
        {MAILED_LATELY} AS mailed
 FROM asked
 JOIN notifications n ON n.event_id = asked.event_id AND n.user_id = asked.user_id AND n.channel = 'email'
@@ -60,6 +71,7 @@ JOIN users u ON u.id = n.user_id AND u.erased_at IS NULL
 LEFT JOIN bookings b ON b.id = n.booking_id
 LEFT JOIN mentor_profiles mentor ON mentor.id = b.mentor_profile_id
 LEFT JOIN booking_participants seat ON seat.booking_id = n.booking_id AND seat.user_id = n.user_id
+LEFT JOIN seat_answers said ON said.booking_id = n.booking_id AND said.user_id = asked.joined_id
 LEFT JOIN notification_preferences p ON p.user_id = n.user_id AND p.kind = n.kind AND p.channel = n.channel
 """).columns(event_id=Uuid(), user_id=Uuid(), created_at=Timestamp, gathered_until=Timestamp)
 _EMAIL_CHANGE = sql("""
@@ -83,6 +95,7 @@ class Mail:
     locale: str | None = None  # of its reader; None for the operators, who have the default one
     unsubscribe: UnsubscribeLink | None = None  # None for mails that cannot be switched off
     invitation: Invitation | None = None
+    answers: str | None = None  # to the questions of its reader, encrypted
     session: CalendarEntry | None = None  # whose place it tells, since its reader is to come there
     actions: MailActions = field(default_factory=MailActions)  # where its buttons lead
     gathered: Sequence[Mail] = ()  # the mails that it replaces, in their order; it then has nothing else of its own
@@ -149,6 +162,7 @@ def _rows_of_mails(
     values = {
         "event_ids": [each.event.id for each in people],
         "user_ids": [UUID(each.target) for each in people],
+        "joined_ids": [each.event.user_id if isinstance(each.event, SeatJoined) else None for each in people],
         "since": first_id_at(people[0].now - COUNTED_SINCE),
         "gather_after": gather_after,
     }
@@ -251,6 +265,7 @@ def _mail(
         prepared_at=delivery.now,
         unsubscribe=unsubscribe if can_be_stopped(row.kind, Channel.EMAIL) else None,
         invitation=invitation_for(event, entries, guest),
+        answers=row.answers if row.is_mentor and isinstance(event, _WITH_ANSWERS) else None,
         session=session,
         actions=actions_of(event, reader, now=delivery.now),
     )

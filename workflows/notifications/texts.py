@@ -158,6 +158,7 @@ class Framed:
     footer: Footer | None = None
     place: Place | None = None
     buttons: Sequence[Button] = ()
+    answers: Sequence[tuple[str, Quotation]] = ()  # to the reader's questions, each with its label
     brand: Brand = field(default_factory=Brand)
 
 

@@ -52,6 +52,7 @@ ACCOUNT = (
     sql(f"DELETE FROM push_subscriptions WHERE user_id = {_USER}"),
     sql(f"DELETE FROM notification_preferences WHERE user_id = {_USER}"),
     sql(f"DELETE FROM person_busy WHERE held_by_user_id = {_USER}"),
+    sql(f"DELETE FROM seat_answers WHERE user_id = {_USER}"),
     sql(
         "DELETE FROM idempotency_keys WHERE caller = 'user:' || CAST(:user_id AS text)"
         " OR caller = 'mentor:' || CAST(:mentor_profile_id AS text)"
@@ -92,6 +93,10 @@ BOOKINGS = (
         "seat_cancellations",
         f"booking_id = ANY(:ids) AND (user_id = {_USER} OR booking_id IN (SELECT b.id FROM bookings b"
         f" WHERE b.id = ANY(:ids) AND b.mentor_profile_id = {_MENTOR}))",
+    ),
+    sql(
+        "DELETE FROM seat_answers WHERE booking_id IN"
+        f" (SELECT b.id FROM bookings b WHERE b.id = ANY(:ids) AND b.mentor_profile_id = {_MENTOR})"
     ),
     # Notifications to the other side. Of a group, only the mentor's name participants. Notifications of cancellations
     # by the deletion itself, in its own transaction, hold no name and stay.

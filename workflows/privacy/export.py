@@ -12,7 +12,7 @@ from sqlalchemy import Select, and_, func, select
 from models.bookings import booking_participants
 from models.calendar import person_busy
 from models.catalog import listings
-from models.groups import seat_cancellations, waitlist_entries
+from models.groups import seat_answers, seat_cancellations, waitlist_entries
 from models.notifications import Channel, notification_preferences, notifications
 from models.people import email_changes
 from models.reviews import review_permits, reviews
@@ -45,6 +45,7 @@ class KeptSeat(Record):
     present: bool | None
     start_time: datetime
     created_at: datetime
+    answers: str | None = None  # encrypted
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -123,7 +124,10 @@ def _notifications(page: Page, *, user_id: UUID) -> Select[Any]:
 def _seats(page: Page, *, user_id: UUID) -> Select[Any]:
     seat = booking_participants.c
     columns = [column for column in KeptSeat.columns() if column.name != "id"]
-    query = select(seat.booking_id.label("id"), *columns).where(seat.user_id == user_id, seat.seat_id.is_not(None))
+    said = seat_answers.c
+    answers = select(said.answers).where(said.booking_id == seat.booking_id, said.user_id == user_id).scalar_subquery()
+    query = select(seat.booking_id.label("id"), *columns, answers.label("answers"))
+    query = query.where(seat.user_id == user_id, seat.seat_id.is_not(None))
     return NEWEST_FIRST.select_page(query, page, seat.booking_id)
 
 

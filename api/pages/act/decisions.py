@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from api.pages.act.action_page import BookingPage, Closed, Redirect, Visit
-from api.pages.page import Field, Form, Page, gettext
+from api.pages.page import Field, Form, Page, gettext, page_language
 from api.schemas.bookings import GivenReason
 from api.state import app_state
 from config.sealing import shown_text
@@ -17,6 +17,7 @@ from workflows.bookings.actions import accept, decline
 from workflows.bookings.records import Booking
 from workflows.identity.access import require_mentor
 from workflows.kernel.language import gettext_noop
+from workflows.terms.questions import opened_answers, said_in_words
 
 _DECIDED = {
     BookingStatus.ACCEPTED: (
@@ -47,7 +48,11 @@ class _DecisionPage(BookingPage):
 
     def request(self) -> list[tuple[str, str]]:
         notes = shown_text(self.booking.notes) if self.booking.notes else None
-        return [*self.facts(), *([(gettext("Message"), notes)] if notes else [])]
+        answers = [
+            (each["label"], said_in_words(each["value"], page_language()))
+            for each in opened_answers(self.booking.answers, shown_text)
+        ]
+        return [*self.facts(), *([(gettext("Message"), notes)] if notes else []), *answers]
 
     def instead(self, words: str, action: Action) -> tuple[str, str]:
         other = replace(self.link, action=action)

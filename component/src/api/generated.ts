@@ -8,7 +8,14 @@ export interface components {
             lateFeePercent: number;
             windowHours: number;
         };
+        Answer: {
+            id: string;
+            kind: components["schemas"]["QuestionKind"];
+            label: string;
+            value: string | boolean;
+        };
         Booking: {
+            answers: components["schemas"]["Answer"][];
             bundlePurchaseId: string | null;
             cancelReason: string | null;
             capacity?: number;
@@ -120,6 +127,7 @@ export interface components {
             date: string;
             full: boolean;
             joined: boolean;
+            questions: components["schemas"]["Question"][];
             seatsOffered: number;
             seatsTaken: number;
             templateId: string;
@@ -235,6 +243,7 @@ export interface components {
             noShowFeePercent: number;
             payment: components["schemas"]["PaymentMode"];
             price: components["schemas"]["Money"];
+            questions: components["schemas"]["Question"][];
             reschedule: components["schemas"]["ReschedulePolicy"];
             title: string;
         };
@@ -300,6 +309,15 @@ export interface components {
         };
         /** @enum {string} */
         ProposalStatus: "open" | "accepted" | "declined" | "expired" | "withdrawn";
+        Question: {
+            choices?: string[];
+            id: string;
+            kind: components["schemas"]["QuestionKind"];
+            label: string;
+            required: boolean;
+        };
+        /** @enum {string} */
+        QuestionKind: "text" | "choice" | "yes_no";
         Refund: {
             amount: components["schemas"]["Money"];
             createdAt: string;
@@ -361,6 +379,7 @@ export interface components {
         };
         Session: {
             actionItems: string[] | null;
+            answers: components["schemas"]["Answer"][];
             bookingId: string;
             bundlePurchaseId: string | null;
             cancellation: {

@@ -16,15 +16,11 @@ export interface Terms {
 
 export type Mentor = Schemas["MentorProfile"];
 /** The API gives both numbers of a policy, which its document takes for optional. */
-export type Listing = Omit<Schemas["Listing"], "cancellation"> & Terms & { questions?: Question[] };
+export type Listing = Omit<Schemas["Listing"], "cancellation" | "questions" | "reschedule"> & Terms & { questions?: Question[] };
 /** Asked of who books. `choices` are those of the kind `choice`. */
-export interface Question {
-  id: string;
-  label: string;
-  kind: "text" | "choice" | "yes_no";
-  choices?: string[] | null;
-  required: boolean;
-}
+export type Question = Schemas["Question"];
+/** An answer, with the question as it was asked. */
+export type Answer = Schemas["Answer"];
 /** By the question's id, as they were entered: `yes` or `no` to a question of that kind. */
 export type Answers = Readonly<Record<string, string>>;
 export type Course = Schemas["Course"];
@@ -40,7 +36,7 @@ export type RefusalReason = RefusedSlot["reason"];
 export type Hold = Schemas["Hold"];
 export type BookingRules = Schemas["BookingRules"];
 
-export type Booking = Schemas["Booking"] & { reschedule?: ReschedulePolicy };
+export type Booking = Omit<Schemas["Booking"], "answers" | "reschedule"> & { reschedule?: ReschedulePolicy };
 /** How the parties move a session: at once until some hours before it, by agreement, or not. */
 export interface ReschedulePolicy {
   mode: "free" | "by_agreement" | "off";
@@ -87,7 +83,8 @@ export interface Proposal {
   status: "open" | "accepted" | "declined" | "expired" | "withdrawn";
 }
 
-export type Session = Omit<Schemas["Session"], "cancellation" | "proposal"> & {
+export type Session = Omit<Schemas["Session"], "answers" | "cancellation" | "proposal" | "rescheduleCount" | "rescheduledFrom"> & {
+  answers?: Answer[];
   cancellation: SessionCancellation | null;
   rescheduleCount?: number;
   /** The open one. */
@@ -95,7 +92,7 @@ export type Session = Omit<Schemas["Session"], "cancellation" | "proposal"> & {
 };
 
 /** A booking that several mentees share, with the caller's own place in it. */
-export type GroupSession = Omit<Schemas["GroupSessionItem"], "cancellationPolicy"> & {
+export type GroupSession = Omit<Schemas["GroupSessionItem"], "answers" | "cancellationPolicy" | "questions" | "reschedule"> & {
   /** Null: participants cannot leave. */
   cancellationPolicy: CancellationPolicy | null;
   questions?: Question[];

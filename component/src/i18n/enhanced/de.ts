@@ -19,6 +19,8 @@ export const de: ExtrasWords = {
   details: {
     group: "Gruppensitzung",
     about: "Thema",
+    yes: "Ja",
+    no: "Nein",
     notes: "Notizen",
     actionItems: "Nächste Schritte",
     rating: "Ihre Bewertung",

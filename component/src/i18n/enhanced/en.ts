@@ -27,6 +27,8 @@ export const en = {
   details: {
     group: "Group session",
     about: "About",
+    yes: "Yes",
+    no: "No",
     notes: "Notes",
     actionItems: "Action items",
     rating: "Your rating",

@@ -43,6 +43,14 @@ describe("what people wrote", () => {
     expect(textOf(shown).split("onerror")).toHaveLength(8);
   });
 
+  it("shows the answers to the questions that were asked", () => {
+    const asked = { id: "a", label: "<img src=x onerror=alert(1)> Adult?", kind: "yes_no", value: false } as const;
+    const answers = [asked, { id: "b", label: "Goal?", kind: "text", value: "<i>Bold</i>" } as const];
+    const shown = show({ session: session({ answers }) });
+    expect(shown.querySelector("img, i")).toBeNull();
+    for (const text of ["Adult?", "No", "Goal?", "<i>Bold</i>"]) expect(textOf(shown)).toContain(text);
+  });
+
   it("has the direction of its own language", () => {
     const shown = show({ session: session({ notes: "مرحبا", actionItems: ["اقرأ"] }) });
     expect([...shown.querySelectorAll("[dir=auto]")].map(textOf)).toEqual(["مرحبا", "اقرأ"]);

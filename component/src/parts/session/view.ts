@@ -129,6 +129,10 @@ function renderDetails(view: SessionView, session: Session): TemplateResult {
     [form.price, price],
     [form.terms, termsOf(view, session)],
     [words.details.about, written(session.description)],
+    ...(session.answers ?? []).map(({ label, value }): [string, Rendered | null] => [
+      label,
+      written(typeof value === "string" ? value : value ? words.details.yes : words.details.no),
+    ]),
     [words.details.notes, written(session.notes)],
     [words.details.actionItems, list.length && html`<ul class="items">${list.map((item) => html`<li dir="auto">${item}</li>`)}</ul>`],
     [words.details.rating, session.rating && renderStars(view, session.rating)],
