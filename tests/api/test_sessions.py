@@ -16,7 +16,8 @@ FIELDS = {
     "title", "description", "startTime", "endTime", "status",
     "notes", "metadata", "rating", "feedback", "actionItems", "startedAt", "completedAt", "cancelledAt",
     "cancellation", "location", "earlyStartMinutes", "joinUrl", "externalId", "createdAt", "updatedAt",
-    "kind", "listing", "course", "price", "payment", "bundlePurchaseId",
+    "kind", "listing", "course", "price", "payment", "bundlePurchaseId", "answers",
+    "rescheduleCount", "rescheduledFrom", "proposal",
 }  # fmt: skip
 RECORD = {"notes": "Good", "rating": 4, "feedback": "Prepared", "actionItems": ["Read", "Write"]}
 
