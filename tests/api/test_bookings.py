@@ -17,7 +17,7 @@ from workflows.bookings.records import Booking
 FIELDS = {
     "id", "listingId", "mentorProfileId", "menteeUserId", "mentor", "mentee",
     "kind", "startTime", "endTime", "durationMinutes", "status",
-    "title", "notes", "metadata", "price", "courseId", "productId", "bundlePurchaseId",
+    "title", "notes", "metadata", "price", "courseId", "productId", "bundlePurchaseId", "answers", "reschedule",
     "listing", "course", "session", "seriesId", "payment", "location", "sessionId", "declineReason", "cancelReason",
     "externalId", "createdAt", "updatedAt",
 }  # fmt: skip
