@@ -13,16 +13,20 @@ from icalendar import Calendar
 from sqlalchemy import select, update
 
 from config.signed_links import Signer
+from models.events import deliveries
 from models.notifications import notifications
 from models.people import users
-from tests.application import SECRET
+from tests.application import SECRET, settings_for
 from tests.factories import accept_booking, acting_user, make_booking, make_listing, make_mentor, make_user
-from tests.integration.harness import Harness
+from tests.integration.harness import Harness, routes
 from tests.integration.test_notifications import Parties
+from workers.routes import routes_of
+from workers.runner import DeliveryRunner
 from workers.transports.mail import MailIdentity, compose
 from workflows.accounts.records import user_query
 from workflows.action_links.link import LINK_PURPOSE
 from workflows.calendar.feed import create_feed_secret, find_feed, render_feed
+from workflows.events.subscriptions import load
 from workflows.kernel.language import language_of, use_languages
 from workflows.notifications.mails import Mail
 from workflows.notifications.preferences import UNSUBSCRIBE_PURPOSE
@@ -99,7 +103,12 @@ def test_a_mail_is_whole_in_the_language_of_its_reader(parties: Parties) -> None
     assert '<html lang="de-AT">' in part_of(german, "html")
     assert '<html lang="en-GB">' in part_of(english, "html")
     (event,) = Calendar.from_ical(_calendar(german)).walk("VEVENT")
-    assert str(event["DESCRIPTION"]).startswith("Sie haben eine Sitzung mit Ada.\nVon ")
+    description = str(event["DESCRIPTION"])
+    assert re.match(
+        r"Sie haben eine Sitzung mit Ada\.\nVon \S+, \d+\. \S+ \d{4}.*\(Europe/Berlin\)\nbis .*\(Europe/Berlin\)",
+        description,
+    )
+    assert not re.search(r"\b(From|to|meet|Join)\b", f"{event['SUMMARY']} {description}")
 
 
 def _calendar(mail: Any) -> bytes:
@@ -155,3 +164,14 @@ def test_a_notification_that_is_written_stays_as_it_is(parties: Parties) -> None
         db.execute(update(users).where(users.c.id == parties.grace.id).values(locale="en"))
         bodies = db.scalars(select(notifications.c.body).where(notifications.c.user_id == parties.grace.id)).all()
     assert any("Sitzung" in body for body in bodies)
+
+
+def test_mails_that_are_switched_off_are_cancelled_with_the_reason(parties: Parties) -> None:
+    chosen = settings_for("postgresql://tutelage@127.0.0.1:1/nothing", mail="off")
+    off = routes_of(["notifications"], chosen, load())["mail"].transport
+    parties.harness.deliverer = DeliveryRunner(parties.harness.transactions, load(), routes(mail=off))
+    booked(parties)
+    with parties.harness.engine.connect() as db:
+        rows = db.execute(select(deliveries.c.state, deliveries.c.last_error).where(deliveries.c.effect == "mail.send"))
+        assert {tuple(map(str, row)) for row in rows} == {("cancelled", "Mails are switched off: MAIL=off.")}
+    assert ("Ada", "in_app") in parties.of("session_created")

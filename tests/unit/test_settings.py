@@ -317,6 +317,23 @@ def test_all_refused_settings_are_named_at_once() -> None:
         ({**PRODUCTION, "MEETING_URL": "http://meet.example/{room}"}, "MEETING_URL: .* begins with https://, such as"),
         ({"PUBLIC_URL": ""}, "PUBLIC_URL"),
         ({"PUBLIC_URL": "javascript:alert(1)"}, "PUBLIC_URL"),
+        # Brands go into pages, their styles and their policies.
+        ({"BRAND_NAME": "x" * 61}, "BRAND_NAME.*Must be one line of at most 60"),
+        ({"BRAND_NAME": "Lern\nhaus"}, "BRAND_NAME.*Must be one line"),
+        *(
+            ({"BRAND_COLOUR": colour}, "BRAND_COLOUR.*Must be a colour such as")
+            for colour in ("red", "#fff", "#12345g", "#1f5fbf;}", "#1f5fbf\n")
+        ),
+        *(
+            ({"BRAND_LOGO_URL": address}, "BRAND_LOGO_URL.*Must be the https:// address")
+            for address in (
+                *("http://cdn.example/l.png", "data:image/png,x", "https://cdn.example", "https://:443/x"),
+                *("https://cdn.example/x;script-src", 'https://cdn.example/"x', "https://cdn.example:0/l.png"),
+            )
+        ),
+        ({"DEFAULT_LOCALE": "german!"}, "DEFAULT_LOCALE.*Must be a language tag"),
+        ({"MAIL_REPLY_TO": "Help"}, "MAIL_REPLY_TO.*Must be a mail address"),
+        ({"MAIL": "off", "SMTP_URL": "smtp://mail.example"}, "MAIL=off sends no mail, and SMTP_URL sends it"),
     ],
 )
 def test_an_invalid_setting_is_refused_by_name(environment: dict[str, str], sentence: str) -> None:
@@ -454,6 +471,14 @@ def test_settings_show_no_secrets() -> None:
         ({"JWT_AUDIENCE": "", "JWT_ISSUER": ""}, "jwt_audience", None),
         ({"JWT_AUDIENCE": "", "JWT_ISSUER": ""}, "jwt_issuer", None),
         ({"IDENTITY_HEADERS": "open"}, "identity_headers", "open"),
+        ({**PRODUCTION, "MAIL": "off"}, "mail", "off"),
+        ({"BRAND_COLOUR": "#FFcc00"}, "brand_colour", "#FFcc00"),
+        (
+            {"BRAND_LOGO_URL": "https://cdn.example.org/a/logo.png?v=2"},
+            "brand_logo_url",
+            "https://cdn.example.org/a/logo.png?v=2",
+        ),
+        ({"BRAND_NAME": "", "BRAND_LOGO_URL": "", "BRAND_COLOUR": ""}, "brand_name", None),
     ],
 )
 def test_a_setting_is_read_as_documented(environment: dict[str, str], field: str, value: object) -> None:
