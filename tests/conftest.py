@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import itertools
+import shutil
 import signal
 import sys
 from collections.abc import Callable, Iterator
@@ -16,6 +17,7 @@ import structlog
 from sqlalchemy import Connection, Engine
 from xdist.remote import Producer
 
+from cli.plan import ROOT
 from config.logging import redact
 from models.engine import create
 from tests import compiling, scheduling, servers
@@ -73,8 +75,20 @@ def pytest_unconfigure() -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    if not _has_node_packages():
+        items[:] = [item for item in items if item.get_closest_marker("node") is None]
     scheduling.tell_apart(items)
     scheduling.longest_first(items)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    if not _has_node_packages():
+        terminalreporter.write_line("Tests marked `node` are left out: `make component` installs their packages.")
+
+
+def _has_node_packages() -> bool:
+    """Nothing but Python and make may be assumed; the gate installs them first where there is node."""
+    return shutil.which("node") is not None and (ROOT / "component/node_modules/openapi-fetch").exists()
 
 
 def pytest_collection_finish() -> None:

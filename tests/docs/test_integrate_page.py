@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from pathlib import Path
 from typing import Any
@@ -14,8 +13,7 @@ from standardwebhooks import WebhookVerificationError
 from tests.cli.running import tutelage_up
 from tests.docs.pages import DOCS, blocks
 from tests.eventually import eventually
-from tests.signing import sign
-from workflows.webhooks.secrets import new_secret
+from tests.receivers import HttpReceiver, http_receiver
 
 PAGE = DOCS / "integrate.md"
 SECRET = "a secret of at least thirty-two bytes for this page"
@@ -24,28 +22,48 @@ SETTINGS = {"JWT_SECRET": SECRET, "JWT_SUBJECT": "external", "JWT_PROVISION_USER
 
 def test_the_page_leads_from_sign_in_to_a_paid_session(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    with tutelage_up(tmp_path / "data", without=("flower",), environment=SETTINGS) as up:
+    with (
+        tutelage_up(tmp_path / "data", without=("flower",), environment=SETTINGS) as up,
+        http_receiver() as view,
+    ):
         api = str(up.run()["api"]["url"])
         claims = {"sub": "staff", "roles": ["operator"], "exp": int(time.time()) + 600}
         page: dict[str, Any] = {"API": api, "JWT_SECRET": SECRET, "OPERATOR": jwt.encode(claims, SECRET)}
+        page["RECEIVER"] = view.url
         for block in blocks(PAGE, "python"):
             exec(block, page)
+            if "endpoint" in page:
+                eventually(lambda: _state(page) == "active", "an active endpoint")
         assert page["booking"]["status"] == "accepted"
         assert (page["payment"]["status"], page["payment"]["refundDue"]["amount"]) == ("paid", 1000)
         assert [each["id"] for each in page["bookings"]] == [page["booking"]["id"]]
+        _receives(page, view)
 
         def session() -> bool:
             page["reconcile"]()
-            types = {row[0] for row in page["tables"].execute("SELECT type FROM events")}
-            return {"payment.awaiting", "payment.paid", "booking.accepted", "session.created"} <= types
+            return {"payment.awaiting", "payment.paid", "booking.accepted", "session.created"} <= _stored(page).keys()
 
         eventually(session, "the session's event")
-        stored = page["tables"].execute("SELECT count(*) FROM events").fetchone()
-        message = page["call"]("GET", "/events?limit=1", page["KEY"])["items"][0]
-        secret, body, now = new_secret(), json.dumps(message).encode(), str(int(time.time()))
-        headers = {"webhook-id": message["id"], "webhook-timestamp": now}
-        headers["webhook-signature"] = sign(secret, message["id"], now, body)
-        page["receive"](secret, headers, body)
-        assert page["tables"].execute("SELECT count(*) FROM events").fetchone() == stored
-        with pytest.raises(WebhookVerificationError):
-            page["receive"](new_secret(), headers, body)
+
+
+def _receives(page: dict[str, Any], view: HttpReceiver) -> None:
+    """The page stores a webhook of the running system once, and none of another sender."""
+    eventually(lambda: any(b"payment.refund_due" in each.body for each in view.requests), "the refund's webhook")
+    (sent,) = [each for each in view.requests if b"payment.refund_due" in each.body]
+    with pytest.raises(WebhookVerificationError):
+        page["receive"](page["SECRET"], sent.headers, sent.body + b" ")
+    assert "payment.refund_due" not in _stored(page)
+    for _ in range(2):
+        page["receive"](page["SECRET"], sent.headers, sent.body)
+    page["reconcile"]()
+    assert _stored(page)["payment.refund_due"] == 1
+
+
+def _stored(page: dict[str, Any]) -> dict[str, int]:
+    """How many events of each type are in the page's table."""
+    return dict(page["tables"].execute("SELECT type, count(*) FROM events GROUP BY type").fetchall())
+
+
+def _state(page: dict[str, Any]) -> str:
+    endpoint = page["call"]("GET", f"/webhook-endpoints/{page['endpoint']['id']}", page["OPERATOR"])
+    return str(endpoint["state"])

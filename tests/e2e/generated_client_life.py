@@ -26,7 +26,7 @@ from client.models.session_status import SessionStatus
 
 
 def client_of(name: str) -> AuthenticatedClient:
-    return AuthenticatedClient(base_url=os.environ["API"], token=os.environ[name])
+    return AuthenticatedClient(base_url=os.environ["API"] + "/api", token=os.environ[name])
 
 
 def live() -> UUID:
@@ -61,9 +61,9 @@ def review(session_id: UUID) -> None:
     assert isinstance(written, Review), written
 
 
-def read(message: str) -> UUID:
-    """The session that a message of a webhook is about."""
-    return SessionCompletedMessage.from_dict(json.loads(message)).data.session_id
+def read(request: str) -> UUID:
+    """The session that a webhook is about."""
+    return SessionCompletedMessage.from_dict(json.loads(json.loads(request)["body"])).data.session_id
 
 
 match sys.argv[1:]:
