@@ -269,7 +269,8 @@ def cancel_booking(
         return tagged(cancel(context.db, actor=context.actor, booking=booking, reason=reason, now=context.now))
     session = accepted_session(context.db, booking.session_id)
     cancelled = cancel_session(context.db, actor=context.actor, session=session, now=context.now, **body)
-    return tagged(shapes.BookingOfCancelledSession(**vars(booking), cancellation=cancelled.cancellation))
+    shown = vars(booking) | {"session_status": cancelled.status}
+    return tagged(shapes.BookingOfCancelledSession(**shown, cancellation=cancelled.cancellation))
 
 
 @bookings.route("/series/<id:series_id>/cancel", methods=["POST"])

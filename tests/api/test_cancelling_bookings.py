@@ -40,8 +40,9 @@ def test_what_a_product_paid_for_is_cancelled_as_its_session(
     body = {"reason": "Ill", "type": "emergency", "refundRequested": True}
     answer = tuition.client.open(path, method=method, json=body, headers=headers)
     assert answer.status_code == 200
-    assert answer.json == booked | {"cancellation": answer.json["cancellation"]}
     cancellation = answer.json["cancellation"]
+    session = {"id": booked["sessionId"], "status": "cancelled"}
+    assert answer.json == booked | {"cancellation": cancellation, "session": session}
     assert (cancellation["cancelledBy"], cancellation["type"], cancellation["reason"]) == ("mentee", "emergency", "Ill")
     assert cancellation["refund"] == {"amount": 5000, "currency": "EUR"}
     session = tuition.client.get(f"/sessions/{booked['sessionId']}", headers=headers).json

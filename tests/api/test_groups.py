@@ -74,7 +74,9 @@ def test_a_caller_sees_their_own_place_alone(world: World, cast: Cast) -> None:
 
 def test_mentor_and_operator_alone_see_the_participants(world: World, cast: Cast) -> None:
     group = make_group(world, cast, cast.mentee)
-    expected = [{"userId": str(cast.mentee.id), "name": cast.mentee.name, "present": None, "answers": []}]
+    expected: list[dict[str, Any]] = [
+        {"userId": str(cast.mentee.id), "name": cast.mentee.name, "present": None, "answers": []}
+    ]
     for headers in (cast.as_mentor, cast.as_operator):
         assert get(world, group, headers).json["participants"] == expected
     for headers in (cast.as_mentee, cast.as_stranger, cast.as_other_mentor):

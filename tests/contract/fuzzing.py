@@ -41,6 +41,12 @@ class Switch:
         return self.application(environ, start_response)
 
 
+@schemathesis.serializer("application/x-ndjson")
+def send_lines(_context: Any, value: Any) -> Any:
+    """Send generated text as the lines of an import, and any other value as one line of JSON."""
+    return value if isinstance(value, str | bytes) else json.dumps(value).encode()
+
+
 SWITCH = Switch()
 SCHEMA = schemathesis.openapi.from_wsgi("/api/openapi.json", SWITCH)
 SCHEMA.config.generation.update(modes=[GenerationMode.POSITIVE, GenerationMode.NEGATIVE])

@@ -16,10 +16,10 @@ from workflows.accounts.email_change import READ_CALENDARS_AGAIN, withdraw_email
 from workflows.accounts.records import Mentor, User, UserState, mentor_query, user_query
 from workflows.events.event_types import MentorApproved, MentorRejected
 from workflows.events.record import record
-from workflows.identity.access import require_operator, require_own_profile, require_user_id
+from workflows.identity.access import require_approved, require_operator, require_own_profile, require_user_id
 from workflows.identity.actor import Actor
 from workflows.kernel.clock import zone
-from workflows.kernel.errors import Forbidden, Invalid, NotFound, Stale
+from workflows.kernel.errors import Invalid, NotFound, Stale
 from workflows.kernel.locks import lock_user_with_profile, share_user
 
 # A mentor's own answers to outside calendars are known by their address: no copy that was read before holds.
@@ -186,16 +186,10 @@ def change_mentor_profile(
     if not found:
         raise Stale("mentor profile")
     changed = Mentor.of(db.execute(mentor_query(mentor.id)).one())
-    decided = _DECISIONS.get(changed.state) if changed.state is not mentor.state else None
-    if decided is not None:
+    if changed.state is not mentor.state and changed.state in (MentorState.ACTIVE, MentorState.REJECTED):
+        decided = MentorApproved if changed.state is MentorState.ACTIVE else MentorRejected
         record(db, decided.about(changed, actor=actor, now=now, mentor_profile_id=changed.id))
     return changed
-
-
-_DECISIONS: dict[MentorState, type[MentorApproved] | type[MentorRejected]] = {
-    MentorState.ACTIVE: MentorApproved,
-    MentorState.REJECTED: MentorRejected,
-}
 
 
 def _with_state(actor: Actor, mentor: Mentor, changes: dict[str, Any]) -> dict[str, Any]:
@@ -205,8 +199,8 @@ def _with_state(actor: Actor, mentor: Mentor, changes: dict[str, Any]) -> dict[s
         require_operator(actor, "Only an operator can approve, reject or pause a mentor profile.")
         decided = {} if state is mentor.state else {"active": state is MentorState.ACTIVE}
         changes = {**decided, **changes, "state": state}
-    if changes.get("active") and state is not MentorState.ACTIVE:
-        raise Forbidden(f"This mentor profile is {state}; it can be active once staff approve it.")
+    if changes.get("active"):
+        require_approved(state)
     return changes
 
 

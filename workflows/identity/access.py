@@ -262,6 +262,12 @@ def require_own_profile(actor: Actor, profile: HasUser) -> None:
     require_user_id(actor, profile.user_id, "You can only change your own mentor profile.")
 
 
+def require_approved(state: str) -> None:
+    """Raise Forbidden unless staff have approved the mentor profile, which its user wants to make active."""
+    if state != "active":
+        raise Forbidden(f"This mentor profile is {state}; it can be active once staff approve it.")
+
+
 def require_active_mentor(actor: Actor, record: HasMentor) -> None:
     """Raise Forbidden unless the caller acts as the record's mentor, and with an active profile."""
     require_mentor(actor, record)

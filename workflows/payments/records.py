@@ -31,9 +31,6 @@ from models.payments import PaidFor, PaymentEntryKind, PaymentMode, PaymentStatu
 from workflows.kernel.paging import NEWEST_FIRST, NO_TIME, Page, PagedList
 from workflows.kernel.transitions import StatefulRecord
 
-# A payment has no more of them than staff grants.
-MAX_SHOWN_REFUNDS = 100
-
 
 @dataclass(frozen=True, kw_only=True)
 class Refund:
@@ -142,15 +139,7 @@ _READ: dict[str, Callable[[Any], Any]] = {
     "paid_for": PaidFor,
     "status": PaymentStatus,
 }
-_REFUNDS = f"""(
-    SELECT jsonb_agg(to_jsonb(latest) ORDER BY latest.sequence) FROM (
-        SELECT due.id, due.amount, {{of}}.currency, due.reason, due.sequence, due.created_at, done.reference,
-               done.created_at AS done_at
-        FROM payment_entries due LEFT JOIN payment_entries done ON done.refund_id = due.id
-        WHERE due.payment_id = {{of}}.id AND due.kind = 'refund_due'
-        ORDER BY due.sequence DESC LIMIT {MAX_SHOWN_REFUNDS}
-    ) AS latest
-)"""
+_REFUNDS = "refunds_of({of}.id, {of}.currency)"
 REFUNDS = literal_column(_REFUNDS.format(of="payments"), _Refunds()).label("refunds")
 
 
@@ -164,10 +153,9 @@ def shown_payment(of: str) -> Label[Any]:
     """
     of_booking = f"paid.series_id IS NULL AND paid.seat_id IS NULL AND paid.booking_id = {of}.id"
     return literal_column(
-        f"""CASE WHEN {of}.payment_mode = 'before' AND {of}.price_amount > 0 AND {of}.kind = 'individual' THEN (
-            SELECT to_jsonb(paid) || jsonb_build_object('refunds', {_REFUNDS.format(of="paid")})
-            FROM payments paid WHERE ({of_booking}) OR paid.series_id = {of}.series_id LIMIT 1
-        ) END""",
+        f"CASE WHEN {of}.payment_mode = 'before' AND {of}.price_amount > 0 AND {of}.kind = 'individual' THEN"
+        f" (SELECT to_jsonb(paid) || jsonb_build_object('refunds', {_REFUNDS.format(of='paid')})"
+        f" FROM payments paid WHERE ({of_booking}) OR paid.series_id = {of}.series_id LIMIT 1) END",
         _Shown(),
     ).label("payment")
 
