@@ -15,12 +15,14 @@ from workflows.identity.actor import Actor
 from workflows.kernel.paging import NEWEST_FIRST, Page, PagedList
 from workflows.kernel.records import ExternalRecord
 
-# Of the mentor profile `mentor_profiles`.
-HAS_HOURS = """(
-    EXISTS (SELECT FROM weekly_hours h JOIN availability_rules r ON r.weekly_hours_id = h.id
-            WHERE h.mentor_profile_id = mentor_profiles.id AND h.until IS NULL)
-    OR EXISTS (SELECT FROM date_hours d WHERE d.mentor_profile_id = mentor_profiles.id
-               AND d.day >= CAST(now() AS date) - 1 AND d.spans <> '[]')
+# Of the mentor profile `mentor_profiles`. By LIMIT: for a list of users, the planner would read all hours of all mentors
+# to answer EXISTS.
+HAS_HOURS = """coalesce(
+    (SELECT true FROM weekly_hours h JOIN availability_rules r ON r.weekly_hours_id = h.id
+     WHERE h.mentor_profile_id = mentor_profiles.id AND h.until IS NULL LIMIT 1),
+    (SELECT true FROM date_hours d
+     WHERE d.mentor_profile_id = mentor_profiles.id AND d.day >= CAST(now() AS date) - 1 AND d.spans <> '[]' LIMIT 1),
+    false
 )"""
 _HAS_HOURS = f"CASE WHEN mentor_profiles.id IS NOT NULL THEN {HAS_HOURS} END"
 
