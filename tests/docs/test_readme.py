@@ -69,9 +69,19 @@ def test_the_first_session_is_held_with_its_effects(running: Running) -> None:
 
 
 def test_the_commands_to_look_after_it_do_what_they_should(running: Running) -> None:
-    arguments = {"seed": "--mentors 2 --mentees 4", "doctor": "--data-dir $DATA", "deliveries": "list"}
+    arguments = {
+        "seed": "--mentors 2 --mentees 4",
+        "doctor": "--data-dir $DATA",
+        "deliveries": "list",
+        "backup": "$DATA/tutelage.dump",
+        "import": "$DATA/people.ndjson",
+    }
+    person = {"type": "user", "externalId": "1", "email": "grace@example.org", "name": "Grace"}
+    (Path(running.environment["DATA"]) / "people.ndjson").write_text(json.dumps(person))
     named = [row[0].split()[1] for row in table(README, "command", "does") if row[0].startswith("tutelage ")]
-    assert sorted(named) == ["deliveries", "doctor", "effects", "invariants", "reencrypt", "seed"]
+    assert sorted(named) == [
+        *("backup", "deliveries", "doctor", "effects", "import", "invariants", "reencrypt", "seed")
+    ]
     for name in named:
         running.shell(f".venv/bin/tutelage {name} {arguments.get(name, '')}")
 
