@@ -85,7 +85,7 @@ def read_upload(raw: bytes, pulse: Callable[[], object] = lambda: None) -> Uploa
                     repeated += 1
                     continue
                 if earlier[0] != number:
-                    raise Conflict(f"Line {earlier[0]} has this external id, too.", code="external_id_taken")
+                    raise Conflict(code="external_id_taken", details={"line": [f"Line {earlier[0]} has it, too."]})
         except DomainError as refusal:
             refused += 1
             if refused <= MAX_ERRORS:

@@ -119,6 +119,7 @@ def test_what_takes_time_of_a_mentor_counts_as_a_booking() -> None:
     assert {rule.rule for rule in rules if "POST" in (rule.methods or ())} == {
         *("/bookings", "/bookings/individual", "/sessions/book"),
         *("/mentors/<id:mentor_profile_id>/holds", "/group-sessions/<id:booking_id>/join"),
+        *("/sessions/<id:session_id>/reschedule", "/sessions/<id:session_id>/proposals/<id:proposal_id>/accept"),
     }
 
 

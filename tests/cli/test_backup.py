@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 import stat
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from uuid import uuid4
 
 import psycopg
 import pytest
-from click.testing import CliRunner, Result
 from psycopg.conninfo import conninfo_to_dict
 from sqlalchemy import Engine, func, insert, text
 
 from cli.backup import command_of
 from cli.embedded import start_postgres
-from cli.main import main
 from cli.migrate import newest_revision, upgrade
+from cli.plan import ROOT
 from config.sealing import Sealer
-from config.settings import settings
 from models.engine import create
 from models.webhooks import webhook_endpoints
 from tests import factories, servers
@@ -30,9 +31,19 @@ OLD, NEW = "the old passphrase that is long enough", "the new passphrase that is
 STATES = "SELECT state::text AS state, count(*) AS number FROM deliveries WHERE effect = '{}' GROUP BY state"
 
 
-def tutelage(*words: str) -> Result:
-    settings.cache_clear()
-    return CliRunner().invoke(main, [*words])
+@dataclass(frozen=True)
+class Done:
+    """The exit code of a command, and all that it printed."""
+
+    exit_code: int
+    output: str
+
+
+def tutelage(*words: str) -> Done:
+    """Run the command in a process of its own, since it sets up the log of its process."""
+    command = [sys.executable, "-P", "-m", "cli.main", *words]
+    done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    return Done(done.returncode, done.stdout)
 
 
 @pytest.fixture(autouse=True)

@@ -65,9 +65,10 @@ def test_no_secret_has_a_default_and_flower_wants_a_password(services: dict[str,
 def test_the_proxy_alone_names_clients(services: dict[str, Any]) -> None:
     configuration = (ROOT / "deploy" / "nginx" / "nginx.conf").read_text()
     for name, upstream in (("api", "http://api"), ("streams", r"\$streams")):
-        (location,) = re.findall(rf"proxy_pass {upstream};.*?\n        }}", configuration, re.DOTALL)
+        locations = re.findall(rf"proxy_pass {upstream};.*?\n        }}", configuration, re.DOTALL)
         # The client's own header does not reach them.
-        assert "proxy_set_header X-Forwarded-For $remote_addr;" in location
+        assert locations
+        assert all("proxy_set_header X-Forwarded-For $remote_addr;" in location for location in locations)
         assert services[name]["environment"]["TRUSTED_PROXIES"] == 1
 
 

@@ -55,6 +55,7 @@ from workflows.notifications.pushes import PushMessage
 from workflows.payments.records import PAYMENT, Payment, PaymentOfRefund, refund_query
 from workflows.sessions.actions import complete
 from workflows.sessions.cancel import cancel as call_off
+from workflows.sessions.moving import accept_proposal, reschedule
 from workflows.sessions.outcomes import remind_to_complete, waive_fee
 from workflows.sessions.records import Session, SessionWithTerms, session_query, session_with_terms_query
 from workflows.settlements.actions import complete_refund, confirm
@@ -301,7 +302,7 @@ class PaidLife:
 
 # The effects of payments: from the life of two prepaid bookings.
 OF_PAYMENTS = {
-    "payments.lapse",
+    *("payments.lapse", "payments.start_refund"),
     *("notifications.payment_due", "notifications.payment_lapsed"),
     *("notifications.payment_received", "notifications.refund_sent"),
 }
@@ -325,6 +326,40 @@ def refund(db: Connection, life: PaidLife) -> None:
     (due,) = Payment.of(db.execute(PAYMENT, {"id": life.payment_id}).one()).refunds
     payment = PaymentOfRefund.of(db.execute(refund_query(life.payment_id, due.id)).one())
     complete_refund(db, actor=factories.OPERATOR, payment=payment, reference="re_1", now=now)
+
+
+@dataclass
+class MovedLife:
+    """Two sessions whose mentees propose another time: one mentor accepts, the other does not answer."""
+
+    moved: Session
+    unanswered: Session
+
+
+# The effects of moves and of proposals: from the life of two sessions.
+OF_MOVES = {
+    *("sessions.expire_proposal", "sessions.remind_moved", "notifications.session_rescheduled"),
+    *("notifications.reschedule_proposed", "notifications.reschedule_ended"),
+}
+
+
+def schedule(db: Connection) -> MovedLife:
+    return MovedLife(factories.make_session(db), factories.make_session(db))
+
+
+def propose(db: Connection, life: MovedLife) -> None:
+    for each in (life.moved, life.unanswered):
+        session = terms_of(db, each.id)
+        assert session.mentee_user_id is not None
+        mentee, start = Actor.person(session.mentee_user_id, None), session.start_time + timedelta(days=1)
+        reschedule(db, actor=mentee, session=session, start_time=start, now=datetime.now(UTC))
+
+
+def answer(db: Connection, life: MovedLife) -> None:
+    session = terms_of(db, life.moved.id)
+    assert session.proposal is not None
+    mentor = factories.mentor_of(session)
+    accept_proposal(db, actor=mentor, session=session, proposal=session.proposal, now=datetime.now(UTC))
 
 
 def fare_badly(db: Connection) -> None:

@@ -213,7 +213,12 @@ def test_a_change_of_a_profile_does_not_outlive_it(engine: Engine, race: Race) -
             person = factories.make_user(db)
             mentor = factories.make_mentor(db, person)
         change = partial(
-            change_mentor_profile, actor=factories.OPERATOR, mentor=mentor, changes={"bio": "Ada"}, any_version=True
+            change_mentor_profile,
+            actor=factories.OPERATOR,
+            mentor=mentor,
+            changes={"bio": "Ada"},
+            any_version=True,
+            now=datetime.now(UTC),
         )
         assert race.transact([deletion(person), *[change] * RIVALS])[0] == "deleted"
         assert scalar(engine, select(mentor_profiles.c.bio).where(mentor_profiles.c.id == mentor.id)) is None

@@ -14,9 +14,11 @@ from models.events import DeliveryState
 from tests import factories
 from tests.concurrency.deliveries import (
     OF_COURSES,
+    OF_MOVES,
     OF_PAYMENTS,
     CountingTransport,
     Harness,
+    answer,
     await_payments,
     begin,
     decide,
@@ -27,7 +29,9 @@ from tests.concurrency.deliveries import (
     leave_group,
     listen,
     pay,
+    propose,
     refund,
+    schedule,
     teach,
 )
 from tests.concurrency.racing import Race
@@ -174,6 +178,15 @@ LEFT_BY_PAYMENTS = {
 }
 
 
+LEFT_BY_MOVES = {
+    "SELECT count(*) FROM events WHERE type = 'session.reschedule_proposed'": 2,
+    "SELECT count(*) FROM events WHERE type = 'session.rescheduled'": 1,
+    "SELECT count(*) FROM events WHERE type = 'session.reschedule_ended'": 1,
+    "SELECT count(*) FROM notifications WHERE channel = 'email' AND kind = 'reschedule_proposed'": 2,
+    "SELECT count(*) FROM sessions WHERE reschedule_count = 1": 1,
+}
+
+
 # By its first step: the life's other steps, with the effects whose timers are due before each, and the rows it leaves.
 LIVES: dict[Callable[..., Any], tuple[list[tuple[Callable[..., object] | None, str | None]], set[str], dict[str, int]]]
 LIVES = {
@@ -183,6 +196,7 @@ LIVES = {
         LEFT_BY_COURSE,
     ),
     await_payments: ([(pay, None), (None, "payments.lapse"), (refund, None)], OF_PAYMENTS, LEFT_BY_PAYMENTS),
+    schedule: ([(propose, None), (answer, None), (None, "sessions.expire_proposal")], OF_MOVES, LEFT_BY_MOVES),
 }
 
 
@@ -246,8 +260,9 @@ def test_five_copies_of_every_task_do_what_one_does(
 
     effects: list[Any] = [*load().database_effects(), *load().outbound_effects()]
     delivered, expected = {key.effect for key in copies.delivered}, {effect.name for effect in effects}
-    # Together with the lives of a course and of payments, and the imports of test_imports.py, every effect there is.
-    assert delivered == expected - OF_COURSES - OF_PAYMENTS - OF_CALENDARS - {"imports.run"}, (
+    # Every effect there is, with the other lives, and with the tests of imports, refunds by Stripe and moved groups.
+    elsewhere = {"imports.run", "payments.refund", "waitlist.close_moved"}
+    assert delivered == expected - OF_COURSES - OF_PAYMENTS - OF_MOVES - OF_CALENDARS - elsewhere, (
         "Record a new effect's event in one of these lives."
     )
     copies.require_once(LEFT_BEHIND)

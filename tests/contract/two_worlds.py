@@ -44,6 +44,7 @@ _TABLES = {
     "user_id": "users",
     "booking_id": "bookings",
     "session_id": "sessions",
+    "proposal_id": "reschedule_proposals",
     "review_id": "reviews",
     "bundle_id": "bundle_purchases",
     "payment_id": "payments",

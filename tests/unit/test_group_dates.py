@@ -41,6 +41,7 @@ def template(**fields: Any) -> GroupTemplate:
         "reschedule_mode": RescheduleMode.OFF,
         "reschedule_window_hours": 24,
         "reschedule_max_times": 2,
+        "questions": [],
         "external_id": None,
         "metadata": None,
         "active": True,

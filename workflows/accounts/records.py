@@ -15,8 +15,8 @@ from workflows.identity.actor import Actor
 from workflows.kernel.paging import NEWEST_FIRST, Page, PagedList
 from workflows.kernel.records import ExternalRecord
 
-# Of the mentor profile `mentor_profiles`. By LIMIT: for a list of users, the planner would read all hours of all mentors
-# to answer EXISTS.
+# Of the mentor profile `mentor_profiles`. By LIMIT: for a list of users, the planner would answer EXISTS by reading
+# the hours of all mentors.
 HAS_HOURS = """coalesce(
     (SELECT true FROM weekly_hours h JOIN availability_rules r ON r.weekly_hours_id = h.id
      WHERE h.mentor_profile_id = mentor_profiles.id AND h.until IS NULL LIMIT 1),

@@ -136,7 +136,9 @@ class Upload:
 
 
 def refusal_of(number: int, refused: DomainError) -> Refusal:
-    return {"line": number, "code": refused.code, "message": refused.message}
+    # The other line of the file, where it has one external id twice.
+    other = (refused.details or {}).get("line", [])
+    return {"line": number, "code": refused.code, "message": " ".join([refused.message, *other])}
 
 
 def start_import(
