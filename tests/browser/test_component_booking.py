@@ -57,6 +57,8 @@ def test_a_price_that_was_raised_meanwhile_is_shown_and_asked_for(visit: Visit, 
     visit.open(stage.instant)
     visit.choose(stage.slots()[1])
     expect(visit.primary).to_have_text("Book for $40")
+    # A hold would keep the price and the terms.
+    stage.expire_holds()
     stage.as_mentor.patch(f"/listings/{stage.instant.id}", {"price": {"amount": 18_500, "currency": "USD"}})
     visit.primary.click()
     expect(visit.messages).to_contain_text("The price has changed, and nothing has been booked.")
@@ -72,6 +74,8 @@ def test_a_price_that_was_raised_meanwhile_is_shown_and_asked_for(visit: Visit, 
 def test_terms_that_got_worse_meanwhile_are_shown_and_asked_for(visit: Visit, stage: Stage) -> None:
     visit.open(stage.instant)
     visit.choose(stage.slots()[1])
+    # A hold would keep the price and the terms.
+    stage.expire_holds()
     stage.as_mentor.patch(f"/listings/{stage.instant.id}", {"cancellation": None})
     visit.primary.click()
     expect(visit.messages).to_contain_text("nothing has been booked")
