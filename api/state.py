@@ -21,7 +21,7 @@ from infrastructure.operator_policy import brand, operator_policy
 from infrastructure.transactions import Transactions, WakeupSink
 from infrastructure.wakeups import WakeupQueue
 from models.payments import PaymentMode
-from workflows.bookings.insert import DraftLimits
+from workflows.bookings.insert import BookingPolicy, DraftLimits
 from workflows.identity.actor import Actor
 from workflows.kernel.operator_policy import OperatorPolicy
 from workflows.notifications.texts import Brand
@@ -54,8 +54,13 @@ class AppState:
     stripe: StripeProvider | None
 
     @property
-    def draft_limits(self) -> DraftLimits:
-        return DraftLimits(self.settings.max_open_drafts_per_mentor, self.settings.max_open_drafts)
+    def booking_policy(self) -> BookingPolicy:
+        return BookingPolicy(
+            mentee_overlap=self.settings.mentee_overlap,
+            closed_without_hours=self.closed_without_hours,
+            draft_limits=DraftLimits(self.settings.max_open_drafts_per_mentor, self.settings.max_open_drafts),
+            pay_within=self.pay_within,
+        )
 
     @property
     def closed_without_hours(self) -> bool:

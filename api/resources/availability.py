@@ -212,9 +212,7 @@ def create_hold(context: RequestContext[CalendarOwner], body: dict[str, Any]) ->
         now=context.now,
         minutes=state.settings.hold_minutes,
         max_holds=state.settings.max_holds,
-        mentee_overlap=state.settings.mentee_overlap,
-        closed_without_hours=state.closed_without_hours,
-        draft_limits=state.draft_limits,
+        policy=state.booking_policy,
         **body,
     )
     return tagged(held)

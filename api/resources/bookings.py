@@ -76,15 +76,11 @@ def create_booking(context: RequestContext[None], body: dict[str, Any]) -> Made:
     one that awaits its payment (201). With `Prefer: wait=N`,
     the response for an accepted booking is 201 `{booking, session}` if the session exists in time.
     """
-    state = app_state()
     booking = request(
         context.db,
         actor=context.actor,
         now=context.now,
-        mentee_overlap=state.settings.mentee_overlap,
-        closed_without_hours=state.closed_without_hours,
-        draft_limits=state.draft_limits,
-        pay_within=state.pay_within,
+        policy=app_state().booking_policy,
         **body,
     )
     return _made(booking)
@@ -123,15 +119,12 @@ def create_individual_booking(context: RequestContext[None], body: IndividualReq
     paid by a product's price or by a credit of a bundle; without either, by the course's only product that fits. With
     `recurrence`, it is repeated at the same wall-clock time with the same mentor, each session paid on its own.
     """
-    state = app_state()
     booking, series = book_individual(
         context.db,
         actor=context.actor,
         wanted=body,
         now=context.now,
-        mentee_overlap=state.settings.mentee_overlap,
-        closed_without_hours=state.closed_without_hours,
-        pay_within=state.pay_within,
+        policy=app_state().booking_policy,
     )
     return _made(booking if series is None else shapes.BookingOfSeries(**vars(booking), series=series))
 

@@ -132,17 +132,13 @@ def create_session_booking(
     An instant listing accepts immediately, and any other one makes a draft for the mentor to decide. With `recurrence`,
     it is booked every week at the same wall-clock time.
     """
-    state = app_state()
     named = {name: body.pop(name) for name in ("mentor_profile_id", "listing_id", "duration_minutes")}
     booking, series = book_directly(
         context.db,
         actor=context.actor,
         wanted=WantedListing(**named),
         now=context.now,
-        mentee_overlap=state.settings.mentee_overlap,
-        closed_without_hours=state.closed_without_hours,
-        draft_limits=state.draft_limits,
-        pay_within=state.pay_within,
+        policy=app_state().booking_policy,
         **body,
     )
     answer = {"booking": booking, "session": None, **({"series": series} if series else {})}

@@ -32,7 +32,7 @@ from workflows.bookings.actions import cancel, decline
 from workflows.bookings.direct import WantedListing, book_directly
 from workflows.bookings.holds import Hold, hold
 from workflows.bookings.individual import IndividualRequest, book_individual
-from workflows.bookings.insert import NO_DRAFT_LIMITS, DraftLimits
+from workflows.bookings.insert import DEFAULT_BOOKING_POLICY, BookingPolicy, DraftLimits
 from workflows.bookings.records import Booking
 from workflows.bookings.series import Recurrence, SeriesParties, series_parties_query, withdraw_drafts
 from workflows.catalog.courses import Course
@@ -61,8 +61,8 @@ class Offers:
         self.instant: Listing = factories.make_listing(db, self.mentor, booking_mode=BookingMode.INSTANT)
         factories.make_listing(db, self.mentor, course_id=self.course.id)
 
-    def request(self, mentee: User, start: datetime, draft_limits: DraftLimits = NO_DRAFT_LIMITS) -> Call:
-        asked = partial(factories.make_booking, draft_limits=draft_limits)
+    def request(self, mentee: User, start: datetime, policy: BookingPolicy = DEFAULT_BOOKING_POLICY) -> Call:
+        asked = partial(factories.make_booking, policy=policy)
         return partial(asked, listing=self.by_request, mentee=mentee, start_time=start)
 
     def book(self, mentee: User, start: datetime) -> Call:
@@ -299,8 +299,8 @@ def test_limits_of_drafts_and_holds_hold_against_many_at_once(engine: Engine, ra
     with engine.begin() as db:
         offers, (mentee, other) = Offers(db), _people(db, 2)
     starts = [factories.next_slot() for _ in range(10)]
-    limits = DraftLimits(per_mentor=3)
-    drafts = [offers.request(mentee, start, draft_limits=limits) for start in starts]
+    limits = BookingPolicy(draft_limits=DraftLimits(per_mentor=3))
+    drafts = [offers.request(mentee, start, policy=limits) for start in starts]
     outcomes = race.transact(drafts)
     assert codes(outcomes) == ["booking_limit"] * 7
     held = race.transact([offers.hold(other, start) for start in starts])
@@ -309,13 +309,13 @@ def test_limits_of_drafts_and_holds_hold_against_many_at_once(engine: Engine, ra
 
 
 def test_drafts_are_limited_for_one_mentor_and_for_all(engine: Engine, race: Race) -> None:
-    limits = DraftLimits(per_mentor=5, of_all=20)
+    limits = BookingPolicy(draft_limits=DraftLimits(per_mentor=5, of_all=20))
     with engine.begin() as db:
         mentors, (one, another) = [Offers(db) for _ in range(6)], _people(db, 2)
     starts = [factories.next_slot() for _ in range(30)]
-    of_one = race.transact([mentors[0].request(one, start, draft_limits=limits) for start in starts])
+    of_one = race.transact([mentors[0].request(one, start, policy=limits) for start in starts])
     assert codes(of_one) == ["booking_limit"] * 25
-    of_six = [mentors[n % 6].request(another, start, draft_limits=limits) for n, start in enumerate(starts)]
+    of_six = [mentors[n % 6].request(another, start, policy=limits) for n, start in enumerate(starts)]
     assert codes(race.transact(of_six)) == ["booking_limit"] * 10
 
 
@@ -347,7 +347,7 @@ def test_a_series_is_withdrawn_around_a_decision_of_one(engine: Engine, step: Ca
 def test_series_are_limited_as_one_draft_each(engine: Engine, race: Race) -> None:
     with engine.begin() as db:
         offers, (mentee,) = Offers(db), _people(db, 1)
-    limits = DraftLimits(per_mentor=5, of_all=20)
+    limits = BookingPolicy(draft_limits=DraftLimits(per_mentor=5, of_all=20))
     weeks = [factories.next_slot() for _ in range(8)]
     calls: list[Call] = [
         partial(
@@ -357,7 +357,7 @@ def test_series_are_limited_as_one_draft_each(engine: Engine, race: Race) -> Non
             scheduled_at=start,
             now=_now(),
             recurrence=Recurrence(count=3, every_weeks=40),
-            draft_limits=limits,
+            policy=limits,
         )
         for start in weeks
     ]

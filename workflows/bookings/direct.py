@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 from uuid import UUID
@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import Connection, Row
 
 from models.base import sql
-from workflows.bookings.insert import NO_DRAFT_LIMITS, DraftLimits
+from workflows.bookings.insert import DEFAULT_BOOKING_POLICY, BookingPolicy
 from workflows.bookings.records import Booking
 from workflows.bookings.request import request
 from workflows.bookings.series import Recurrence, Series, await_payment_of_series, book_occurrences, occurrences
@@ -24,7 +24,6 @@ from workflows.identity.actor import Actor
 from workflows.kernel.clock import moment_of
 from workflows.kernel.errors import Conflict, Invalid, NotFound
 from workflows.kernel.locks import lock_calendar
-from workflows.payments.actions import PAY_WITHIN
 from workflows.terms.expected_terms import NOTHING_EXPECTED, ExpectedTerms
 from workflows.terms.questions import NO_ANSWERS, Answers
 
@@ -102,11 +101,8 @@ def book_directly(
     external_id: str | None = None,
     metadata: dict[str, Any] | None = None,
     recurrence: Recurrence | None = None,
-    mentee_overlap: bool = False,
-    closed_without_hours: bool = False,
-    draft_limits: DraftLimits = NO_DRAFT_LIMITS,
+    policy: BookingPolicy = DEFAULT_BOOKING_POLICY,
     expected: ExpectedTerms = NOTHING_EXPECTED,
-    pay_within: timedelta = PAY_WITHIN,
 ) -> tuple[Booking, Series | None]:
     """Book a mentor's listing as a mentee, once or as a series.
 
@@ -117,7 +113,6 @@ def book_directly(
         time_zone: an IANA name, also of a series' wall-clock time; None for the caller's own.
         description: kept as the booking's notes.
         expected: of a series, the terms of each session.
-        pay_within: how long the payment of an instant booking, or of a whole series of them, is awaited.
 
     Returns:
         the booking, the first of a series; and the series.
@@ -145,11 +140,8 @@ def book_directly(
         answers=answers,
         external_id=external_id,
         metadata=metadata,
-        mentee_overlap=mentee_overlap,
-        closed_without_hours=closed_without_hours,
-        draft_limits=draft_limits,
+        policy=policy,
         expected=expected,
-        pay_within=pay_within,
         now=now,
     )
     with _start_named_scheduled_at():
@@ -158,7 +150,7 @@ def book_directly(
         times = occurrences(recurrence, start, time_zone or found.time_zone)
         lock_calendar(db, wanted.mentor_profile_id)
         series = book_occurrences(db, times, make, on_conflict=recurrence.on_conflict)
-        series = await_payment_of_series(db, series, actor=actor, now=now, pay_within=pay_within)
+        series = await_payment_of_series(db, series, actor=actor, now=now, pay_within=policy.pay_within)
         return series.made[0], series
 
 

@@ -19,7 +19,7 @@ from workflows.availability.calendar import MentorCalendar
 from workflows.availability.check import CalendarChanged, require_bookable, with_present_calendar
 from workflows.bookings.direct import WantedListing
 from workflows.bookings.individual import BOOKS_AT_ONCE
-from workflows.bookings.insert import NO_DRAFT_LIMITS, NO_LIMIT, DraftLimits
+from workflows.bookings.insert import DEFAULT_BOOKING_POLICY, NO_DRAFT_LIMITS, NO_LIMIT, BookingPolicy, DraftLimits
 from workflows.catalog.listings import BOOKABLE, Listing, held_offer_of
 from workflows.identity.access import require_holder, require_person
 from workflows.identity.actor import Actor
@@ -117,9 +117,7 @@ def hold(
     now: datetime,
     minutes: int,
     max_holds: int,
-    mentee_overlap: bool = False,
-    closed_without_hours: bool = False,
-    draft_limits: DraftLimits = NO_DRAFT_LIMITS,
+    policy: BookingPolicy = DEFAULT_BOOKING_POLICY,
     expected: ExpectedTerms = NOTHING_EXPECTED,
 ) -> Hold:
     """Hold a time of a mentor as a mentee, by the rules of a booking of the wanted listing.
@@ -130,9 +128,8 @@ def hold(
         start_time: aware.
         minutes: how long it is held.
         max_holds: how many holds a mentee may have; 0 is no limit.
-        mentee_overlap: whether the mentee may have another session at that time.
-        draft_limits: on open drafts, which a booking of a listing by request is one more of, unless the mentee can
-            book it at once by a product or a bundle of its course.
+        policy: a booking of a listing by request is one more open draft, unless the mentee can book it at once by a
+            product or a bundle of its course.
         expected: the terms that the mentee was shown.
 
     Raises:
@@ -147,17 +144,17 @@ def hold(
     mentee, start = require_person(actor), in_utc(start_time)
 
     def take() -> Hold:
-        listing, calendar = _offered(db, wanted, mentee, start, closed_without_hours=closed_without_hours)
+        listing, calendar = _offered(db, wanted, mentee, start, closed_without_hours=policy.closed_without_hours)
         expected.require_price(listing.price_amount, listing.price_currency)
         expected.require_cancellation(listing)
         require_bookable(db, calendar, listing, start=start, mentee_user_id=mentee, now=now, accepted=True)
-        limits = draft_limits if listing.booking_mode is BookingMode.REQUEST else NO_DRAFT_LIMITS
+        limits = policy.draft_limits if listing.booking_mode is BookingMode.REQUEST else NO_DRAFT_LIMITS
         parties: dict[str, Any] = {"mentor_profile_id": listing.mentor_profile_id, "mentee_user_id": mentee}
         # In a statement of its own: the count of the mentee's holds must be younger than the lock.
         of_offer = {"course_id": listing.course_id, "duration_minutes": listing.duration_minutes, "now": now}
         mentor_user_id = _lock(db, parties | of_offer, calendar.version, limits)
         hold_id, end = uuid7(), start + timedelta(minutes=listing.duration_minutes)
-        require_free(db, mentee, start, end, mentee_overlap=mentee_overlap)
+        require_free(db, mentee, start, end, mentee_overlap=policy.mentee_overlap)
         values = {
             **parties,
             "id": hold_id,

@@ -20,7 +20,7 @@ from workflows.accounts.actions import mentee_for
 from workflows.availability.check import require_bookable, require_start, with_present_calendar
 from workflows.bookings.awaiting import await_payment
 from workflows.bookings.candidates import Offer, is_lost_to_another, offer_of_mentor, offers_of_course
-from workflows.bookings.insert import insert_booking
+from workflows.bookings.insert import DEFAULT_BOOKING_POLICY, BookingPolicy, insert_booking
 from workflows.bookings.records import Booking
 from workflows.bookings.series import (
     Occurrence,
@@ -40,7 +40,6 @@ from workflows.identity.access import require_purchase
 from workflows.identity.actor import Actor
 from workflows.kernel.clock import in_utc
 from workflows.kernel.errors import Conflict, Invalid, NotFound
-from workflows.payments.actions import PAY_WITHIN
 from workflows.terms.expected_terms import NOTHING_EXPECTED, ExpectedTerms
 from workflows.terms.questions import NO_ANSWERS, Answers
 
@@ -115,19 +114,13 @@ def book_individual(
     actor: Actor,
     wanted: IndividualRequest,
     now: datetime,
-    mentee_overlap: bool = False,
-    closed_without_hours: bool = False,
-    pay_within: timedelta = PAY_WITHIN,
+    policy: BookingPolicy = DEFAULT_BOOKING_POLICY,
 ) -> tuple[Booking, Series | None]:
     """Book one session, or a series of them, and accept it at once, or once it is paid.
 
     Without a named mentor, the one with the fewest accepted minutes in that week is booked; another one that is free
     when a competing booking takes the time first. All bookings of a series have the same mentor: the first in that
     order who is free at all of its times; with `skip`, else at most of them.
-
-    Args:
-        mentee_overlap: whether the mentee may have another session at that time.
-        pay_within: how long the payment is awaited where the product is paid before.
 
     Returns:
         the booking, the first of a series; and the series.
@@ -148,14 +141,14 @@ def book_individual(
     payment = _payment(db, wanted)
     times = _times(wanted, found.time_zone, now)
     held = found.held or {}
-    order = _Order(db, actor, wanted, mentee_user_id, payment, mentee_overlap, closed_without_hours, now, held)
+    order = _Order(db, actor, wanted, mentee_user_id, payment, policy, now, held)
     # A request that tries several mentors holds the lock of one of them at a time.
     one_mentor = wanted.mentor_profile_id is not None
     made, series = with_present_calendar(db, partial(_book, order, times), lock=one_mentor)
     if not made[0].awaits_payment:
         record(db, *(BookingAccepted.about(booking, actor=actor, now=now) for booking in made))
         return made[0], series
-    made = await_payment(db, made, actor=actor, now=now, pay_within=pay_within)
+    made = await_payment(db, made, actor=actor, now=now, pay_within=policy.pay_within)
     return made[0], series and replace(series, made=made)
 
 
@@ -169,8 +162,7 @@ class _Order:
     mentee_user_id: UUID
     # Columns of the booking: the product or the bundle, and the price; a bundle's has no currency.
     payment: dict[str, Any]
-    mentee_overlap: bool
-    closed_without_hours: bool
+    policy: BookingPolicy
     now: datetime
     held: dict[str, Any]  # what the mentee holds, by the listing's id and the start
 
@@ -209,7 +201,7 @@ class _Order:
             end_time=start + timedelta(minutes=listing.duration_minutes),
             accepted=True,
             calendar_version=offer.calendar.version,
-            mentee_overlap=self.mentee_overlap,
+            policy=self.policy,
             expected=wanted.expected,
         )
         if wanted.bundle_purchase_id is not None:
@@ -299,7 +291,7 @@ def _offers(order: _Order, starts: Sequence[datetime]) -> list[Offer]:
             duration_minutes=wanted.duration_minutes,
             mentee_user_id=order.mentee_user_id,
             starts=starts,
-            closed_without_hours=order.closed_without_hours,
+            closed_without_hours=order.policy.closed_without_hours,
         )
     else:
         offer = offer_of_mentor(
@@ -308,7 +300,7 @@ def _offers(order: _Order, starts: Sequence[datetime]) -> list[Offer]:
             mentor_profile_id=wanted.mentor_profile_id,
             duration_minutes=wanted.duration_minutes,
             starts=starts,
-            closed_without_hours=order.closed_without_hours,
+            closed_without_hours=order.policy.closed_without_hours,
         )
         offers = [] if offer is None else [offer]
     if not offers:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -24,6 +24,7 @@ from workflows.catalog.booked import shown_offer
 from workflows.identity.parties import shown_parties
 from workflows.kernel.constraints import constraint_errors
 from workflows.kernel.locks import LOCK_MENTEE, LOCK_MENTOR, LOCK_MENTOR_UNCHANGED, LOCK_PEOPLE, SHARE_MENTOR_UNCHANGED
+from workflows.payments.actions import PAY_WITHIN
 from workflows.terms.expected_terms import NOTHING_EXPECTED, ExpectedTerms
 from workflows.terms.terms import TERM_NAMES, Terms
 
@@ -90,6 +91,19 @@ class DraftLimits:
 NO_DRAFT_LIMITS = DraftLimits()
 
 
+@dataclass(frozen=True)
+class BookingPolicy:
+    """How the operator lets people book."""
+
+    mentee_overlap: bool = False  # whether a mentee may have another session at that time
+    closed_without_hours: bool = False  # whether a mentor without hours cannot be booked at any time
+    draft_limits: DraftLimits = NO_DRAFT_LIMITS
+    pay_within: timedelta = PAY_WITHIN  # how long a payment is awaited
+
+
+DEFAULT_BOOKING_POLICY = BookingPolicy()
+
+
 def insert_booking(
     db: Connection,
     values: Mapping[str, Any],
@@ -101,8 +115,7 @@ def insert_booking(
     kind: BookingKind = BookingKind.INDIVIDUAL,
     accepted: bool,
     calendar_version: int | None = None,
-    mentee_overlap: bool = False,
-    draft_limits: DraftLimits = NO_DRAFT_LIMITS,
+    policy: BookingPolicy = DEFAULT_BOOKING_POLICY,
     expected: ExpectedTerms = NOTHING_EXPECTED,
 ) -> Booking:
     """Insert a booking; one that is accepted blocks the time of its mentor and its mentee in the same statement, and
@@ -115,7 +128,6 @@ def insert_booking(
         start_time: in UTC, as the end.
         calendar_version: of the mentor's calendar by which the booking was checked; None for a group, which no
             hours bind.
-        mentee_overlap: whether the mentee may have another session at that time.
         expected: the terms that the mentee was shown, compared with those that are written.
 
     Raises:
@@ -131,7 +143,7 @@ def insert_booking(
     prepaid = agreed["payment_mode"] is PaymentMode.BEFORE and agreed["price_amount"] > 0
     if accepted and prepaid and kind is BookingKind.INDIVIDUAL:
         status = BookingStatus.AWAITING_PAYMENT
-    statement = DRAFT if draft_limits == NO_DRAFT_LIMITS else DRAFT_WITHIN_LIMITS
+    statement = DRAFT if policy.draft_limits == NO_DRAFT_LIMITS else DRAFT_WITHIN_LIMITS
     if accepted:
         statement = _GROUP if kind is BookingKind.GROUP else ACCEPTED
     parameters = {
@@ -146,10 +158,10 @@ def insert_booking(
         "session_id": session_id_of(booking_id) if status is BookingStatus.ACCEPTED else None,
         "busy_id": uuid7(),
         "attending_id": uuid7(),
-        "mentee_overlap": mentee_overlap,
+        "mentee_overlap": policy.mentee_overlap,
         "calendar_version": calendar_version,
-        "max_drafts_per_mentor": draft_limits.per_mentor or NO_LIMIT,
-        "max_drafts": draft_limits.of_all or NO_LIMIT,
+        "max_drafts_per_mentor": policy.draft_limits.per_mentor or NO_LIMIT,
+        "max_drafts": policy.draft_limits.of_all or NO_LIMIT,
     }
     with constraint_errors():
         row = statement.one_or_none(db, parameters)

@@ -13,7 +13,7 @@ from models.catalog import BookingMode
 from workflows.availability.calendar import MentorCalendar
 from workflows.availability.check import require_bookable, with_present_calendar
 from workflows.bookings.awaiting import await_payment
-from workflows.bookings.insert import NO_DRAFT_LIMITS, DraftLimits, insert_booking
+from workflows.bookings.insert import DEFAULT_BOOKING_POLICY, BookingPolicy, insert_booking
 from workflows.bookings.records import Booking
 from workflows.catalog.listings import BOOKABLE, Listing, as_held, not_offered
 from workflows.events.event_types import BookingAccepted, BookingRequested
@@ -22,7 +22,6 @@ from workflows.identity.access import require_person, require_purchase
 from workflows.identity.actor import Actor
 from workflows.kernel.clock import in_utc
 from workflows.kernel.errors import Invalid
-from workflows.payments.actions import PAY_WITHIN
 from workflows.terms.expected_terms import NOTHING_EXPECTED, ExpectedTerms
 from workflows.terms.questions import NO_ANSWERS, Answers
 
@@ -41,19 +40,14 @@ def request(
     answers: Answers = NO_ANSWERS,
     external_id: str | None = None,
     metadata: dict[str, Any] | None = None,
-    mentee_overlap: bool = False,
-    closed_without_hours: bool = False,
-    draft_limits: DraftLimits = NO_DRAFT_LIMITS,
+    policy: BookingPolicy = DEFAULT_BOOKING_POLICY,
     expected: ExpectedTerms = NOTHING_EXPECTED,
-    pay_within: timedelta = PAY_WITHIN,
 ) -> Booking:
     """Book a listing at a time as a mentee; at a time that the mentee holds with it, by the terms of then.
 
     Args:
         start_time: aware; `end_time`, if given, has to be the one that follows from the listing's duration.
         series_id: of the recurring bookings that it belongs to, whose payment is left to the caller.
-        closed_without_hours: whether a mentor without hours cannot be booked at any time.
-        pay_within: how long the payment of an instant booking is awaited.
 
     Raises:
         Forbidden: the caller is an operator, without a user of their own.
@@ -66,7 +60,7 @@ def request(
     mentee, start = require_person(actor), in_utc(start_time)
 
     def book() -> Booking:
-        listing, calendar = _bookable(db, listing_id, mentee, start, closed_without_hours=closed_without_hours)
+        listing, calendar = _bookable(db, listing_id, mentee, start, closed_without_hours=policy.closed_without_hours)
         require_purchase(actor, listing.price_amount)
         _require_end(listing, start, end_time)
         kept = answers.kept(listing.questions)
@@ -91,8 +85,7 @@ def request(
             end_time=start + timedelta(minutes=listing.duration_minutes),
             accepted=instant,
             calendar_version=calendar.version,
-            mentee_overlap=mentee_overlap,
-            draft_limits=draft_limits,
+            policy=policy,
             expected=expected,
         )
 
@@ -100,7 +93,7 @@ def request(
     if not booking.awaits_payment:
         _record(db, booking, actor, now)
     elif series_id is None:
-        booking = await_payment(db, [booking], actor=actor, now=now, pay_within=pay_within)[0]
+        booking = await_payment(db, [booking], actor=actor, now=now, pay_within=policy.pay_within)[0]
     return booking
 
 

@@ -67,7 +67,7 @@ from workflows.notifications.notify import BookingNotification, notify, notify_p
 from workflows.notifications.recipients import Parties, Person, parties_of, person_of, variables_about
 from workflows.notifications.texts import Quotation, compose
 from workflows.payments.records import PAID_FOR
-from workflows.terms.cancellation import FREE_AFTER_MOVE, end_of_free_time
+from workflows.terms.cancellation import end_of_free_time, end_of_free_time_after_move
 
 
 def _all(_event: Event, parties: Parties, _now: datetime) -> Sequence[Person]:
@@ -159,9 +159,11 @@ def _left_without(event: SessionRescheduleEnded, parties: Parties, now: datetime
 
 def _move(event: SessionRescheduled | ProposalEvent, parties: Parties, _now: datetime) -> Mapping[str, Any]:
     """The reason is for both parties alone, so that the event does not hold it."""
+    moved = isinstance(event, SessionRescheduled)
+    hours = parties.fee_window_hours
     return {
-        "reason": _quoted(parties.move_reason),
-        "free_until": min(event.occurred_at + FREE_AFTER_MOVE, event.to),
+        "reason": _quoted(parties.move_reason if moved else parties.proposal_reason),
+        "free_until": end_of_free_time_after_move(event.occurred_at, event.to, window_hours=hours),
     }
 
 

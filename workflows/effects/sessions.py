@@ -26,6 +26,7 @@ from workflows.events.event_types import (
     SessionCancelled,
     SessionCreated,
     SessionEvent,
+    SessionReminderSet,
     SessionRescheduled,
     SessionRescheduleProposed,
     SessionStarted,
@@ -110,7 +111,15 @@ def remind_of_moved(
     """Set the reminders of a session by its new time, unless it has moved again; its earlier ones are outdated."""
     session = SessionWithTerms.of(db.execute(SESSION_WITH_TERMS, {"id": event.session_id}).one())
     if session.status is SessionStatus.SCHEDULED and session.start_time == event.start_time:
+        # Those of a time to which the session has moved back are still set.
+        is_set = select(events.c.data["remind_at"].astext).where(
+            events.c.subject_id == session.id,
+            events.c.type == SessionReminderSet.type,
+            events.c.data["start_time"].astext == event.start_time.isoformat(),
+        )
+        known = set(db.scalars(is_set))
         reminders = reminders_to_set(event, session.reminder_minutes, policy=policy, now=now)
+        reminders = [each for each in reminders if each.remind_at.isoformat() not in known]
         if reminders:
             record(db, *reminders)
 

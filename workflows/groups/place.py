@@ -17,10 +17,12 @@ from workflows.kernel.errors import Conflict, Invalid, InvalidTransition, NotFou
 from workflows.kernel.locks import lock_person_and_group
 from workflows.kernel.records import Record
 
+# A seat that is paid before was agreed to when its payment was asked for.
 _READ = sql("""
 SELECT b.id AS booking_id, :user_id AS user_id, m.user_id AS mentor_user_id, m.active AS mentor_active,
        g.cancelled_at,
-       s.status AS session_status, CASE WHEN p.created_at <= s.rescheduled_at THEN s.rescheduled_at END AS moved_at,
+       s.status AS session_status,
+       CASE WHEN coalesce(paid.created_at, p.created_at) <= s.rescheduled_at THEN s.rescheduled_at END AS moved_at,
        p.seat_id, p.price_amount, p.price_currency, p.bundle_purchase_id,
        bundle.valid_to AS bundle_valid_to,
        w.id AS entry_id, w.offered_until, awaited.id AS awaited_payment_id,
@@ -34,6 +36,7 @@ JOIN group_sessions g ON g.booking_id = b.id
 JOIN mentor_profiles m ON m.id = b.mentor_profile_id
 LEFT JOIN sessions s ON s.booking_id = b.id
 LEFT JOIN booking_participants p ON p.booking_id = b.id AND p.user_id = :user_id
+LEFT JOIN payments paid ON paid.seat_id = p.seat_id
 LEFT JOIN bundle_purchases bundle ON bundle.id = p.bundle_purchase_id
 LEFT JOIN waitlist_entries w ON w.booking_id = b.id AND w.user_id = :user_id
 LEFT JOIN payments awaited

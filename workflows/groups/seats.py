@@ -39,7 +39,7 @@ from workflows.kernel.locks import lock_group
 from workflows.kernel.operator_policy import OperatorPolicy
 from workflows.payments.actions import PAY_WITHIN, owe_back
 from workflows.payments.records import locked
-from workflows.terms.cancellation import FREE_AFTER_MOVE, Quote, quote_at, quote_by_policy
+from workflows.terms.cancellation import Quote, end_of_free_time_after_move, quote_at, quote_by_policy
 from workflows.terms.expected_terms import NOTHING_EXPECTED, ExpectedTerms
 from workflows.terms.questions import NO_ANSWERS, Answers
 
@@ -186,16 +186,7 @@ def join(
     is_offered = place.offered_until is not None
     if offered_only and not is_offered:
         raise Conflict(code="no_offer")
-    seat: dict[str, Any] = {
-        "user_id": mentee_user_id,
-        "seat_id": uuid7(),
-        "price_amount": 0 if bundle_purchase_id else group.price_amount,
-        "product_id": None if bundle_purchase_id else group.product_id,
-        "bundle_purchase_id": bundle_purchase_id,
-    }
-    require_purchase(actor, seat["price_amount"])
-    expected.require_price(seat["price_amount"], group.price_currency)
-    expected.require_cancellation(group)
+    seat = _agreed_seat(group, actor, mentee_user_id, bundle_purchase_id, expected)
     kept = answers.kept(group.questions)
     is_kept = group.is_prepaid and bundle_purchase_id is None
     _take(db, group, {**seat, "answers": kept}, kept=is_kept, offered=is_offered, mentee_overlap=policy.mentee_overlap)
@@ -220,6 +211,23 @@ def join(
     if joined.full and not is_offered:
         record(db, GroupSessionFull.about(joined, actor=actor, now=now))
     return joined
+
+
+def _agreed_seat(
+    group: Group, actor: Actor, mentee_user_id: UUID, bundle_purchase_id: UUID | None, expected: ExpectedTerms
+) -> dict[str, Any]:
+    """The columns of a seat on the terms that its person expects."""
+    seat: dict[str, Any] = {
+        "user_id": mentee_user_id,
+        "seat_id": uuid7(),
+        "price_amount": 0 if bundle_purchase_id else group.price_amount,
+        "product_id": None if bundle_purchase_id else group.product_id,
+        "bundle_purchase_id": bundle_purchase_id,
+    }
+    require_purchase(actor, seat["price_amount"])
+    expected.require_price(seat["price_amount"], group.price_currency)
+    expected.require_cancellation(group)
+    return seat
 
 
 def _take(
@@ -422,9 +430,10 @@ def reason_for_leaving(db: Connection, seat_id: UUID) -> str | None:
 def quote_seat(group: Group, place: Place, *, actor: Actor, now: datetime) -> Quote:
     """What it costs to leave a seat, by the group's policy; nothing where an operator takes it away.
 
-    Nothing, whatever the policy, within 48 hours after the group has moved.
+    Nothing within 48 hours after the group has moved, and longer only by the policy.
     """
-    free_until = place.moved_at and min(place.moved_at + FREE_AFTER_MOVE, group.start_time)
+    hours = group.cancellation_window_hours
+    free_until = place.moved_at and end_of_free_time_after_move(place.moved_at, group.start_time, window_hours=hours)
     by = CancelledBy.OPERATOR if actor.operator else CancelledBy.MENTEE
     if free_until is not None and now <= free_until and not actor.operator:
         return quote_at(

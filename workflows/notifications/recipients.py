@@ -93,7 +93,8 @@ class Parties:
     title: str | None
     start_time: datetime
     open_proposal_id: UUID | None  # of another time
-    move_reason: str | None  # of the latest proposal of another time, by who made it
+    proposal_reason: str | None  # of that proposal, by who made it
+    move_reason: str | None  # of the last move
     mentor: Person
     mentees: tuple[Person, ...]
     booking_status: BookingStatus
@@ -131,8 +132,9 @@ _TYPES: dict[str, Any] = {
     "switched_off": ARRAY(Text()),
 }
 _PARTIES = sql(f"""
-SELECT b.id AS booking_id, b.title, b.start_time, latest.reason AS move_reason,
-       CASE WHEN latest.status = 'open' THEN latest.id END AS open_proposal_id,
+SELECT b.id AS booking_id, b.title, b.start_time, offer.id AS open_proposal_id, offer.reason AS proposal_reason,
+       (SELECT p.reason FROM reschedule_proposals p WHERE p.session_id = s.id AND p.status = 'accepted'
+        ORDER BY p.id DESC LIMIT 1) AS move_reason,
        b.status AS booking_status, b.decline_reason, b.cancel_reason,
        s.status AS session_status, s.cancellation,
        CASE WHEN b.late_fee_percent > 0 AND (b.price_amount > 0 OR b.bundle_purchase_id IS NOT NULL)
@@ -145,9 +147,7 @@ SELECT b.id AS booking_id, b.title, b.start_time, latest.reason AS move_reason,
 FROM unnest(CAST(:booking_ids AS uuid[])) AS asked(id)
 JOIN bookings b ON b.id = asked.id
 LEFT JOIN sessions s ON s.booking_id = b.id
-LEFT JOIN LATERAL (
-    SELECT p.id, p.status, p.reason FROM reschedule_proposals p WHERE p.session_id = s.id ORDER BY p.id DESC LIMIT 1
-) AS latest ON true
+LEFT JOIN reschedule_proposals offer ON offer.session_id = s.id AND offer.status = 'open'
 CROSS JOIN LATERAL (
     SELECT m.user_id, true AS is_mentor, CAST(NULL AS boolean) AS present, CAST(NULL AS bigint) AS seat_price,
            CAST(NULL AS uuid) AS bundle_purchase_id
@@ -217,6 +217,7 @@ def _parties(rows: Sequence[Row[Any]]) -> Parties:
         title=first.title,
         start_time=first.start_time,
         open_proposal_id=first.open_proposal_id,
+        proposal_reason=first.proposal_reason,
         move_reason=first.move_reason,
         mentor=next(_person(row) for row in rows if row.is_mentor),
         mentees=tuple(_person(row) for row in rows if not row.is_mentor),

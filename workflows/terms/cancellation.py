@@ -55,6 +55,14 @@ def end_of_free_time(start_time: datetime, *, window_hours: int, accepted_at: da
     return min(start_time, max(before_window, accepted_at + FREE_AFTER_ACCEPTANCE))
 
 
+def end_of_free_time_after_move(moved_at: datetime, start_time: datetime, *, window_hours: int | None) -> datetime:
+    """Until when a seat of a group that has moved is left without a fee: for 48 hours, and until the window."""
+    free_until = min(moved_at + FREE_AFTER_MOVE, start_time)
+    if window_hours is None:
+        return free_until
+    return max(free_until, end_of_free_time(start_time, window_hours=window_hours, accepted_at=None))
+
+
 def end_after_return(valid_to: datetime | None, *, by_mentee: bool, now: datetime) -> datetime | None:
     """The end of a bundle's validity after a credit has returned: another one if it lies in the past.
 

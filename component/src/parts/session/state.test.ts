@@ -131,6 +131,12 @@ describe("when to look again", () => {
     expect(nextLook(session(), START - 86_400_000, true, new Date(START - 86_340_000).toISOString())).toBe(60_500);
   });
 
+  it("looks when a proposal of another time expires", () => {
+    const expiresAt = new Date(START - 86_340_000).toISOString();
+    const proposal = { id: "p", startTime: "", proposedBy: "mentor", expiresAt, status: "open" } as const;
+    expect(nextLook(session({ proposal }), START - 86_400_000, true)).toBe(60_500);
+  });
+
   it("looks each minute while it goes on, unless a stream tells", () => {
     const going = session({ status: "in_progress" });
     expect(nextLook(going, START, false)).toBe(60_000);
@@ -197,6 +203,11 @@ describe("forms", () => {
       notes: ["TOO LONG."],
       actionItems: ["2: TOO LONG.", "TOO MANY."],
     });
+  });
+
+  it("takes other details of a refusal for no reasons of fields", () => {
+    const details = { proposal: "id", reason: "off" } as unknown as Record<string, string[]>;
+    expect(fieldErrorsOf(details, (number) => number, (reason) => reason)).toEqual({});
   });
 
   it("sees when a quote costs something else", () => {

@@ -188,14 +188,15 @@ const LATE_MS = 6 * 3_600_000;
  * When the session is to be read again, in milliseconds from now; null for never.
  *
  * At the moments from which more can be done with it: it can be joined, and its link appears; it can be reported who
- * did not come; cancelling is no longer free. And each minute while the other side may start or complete it, unless a
+ * did not come; cancelling is no longer free; a proposal of another time expires. And each minute while the other side may start or complete it, unless a
  * stream tells.
  */
 export function nextLook(session: Session, now: number, isFollowed: boolean, freeUntil?: string | null): number | null {
   const { status } = session;
   if (status === "completed" || status === "cancelled") return null;
   const planned = status === "scheduled" ? [noShowFrom(session), Date.parse(freeUntil ?? "")] : [];
-  const moments = [opensAt(session), ...planned];
+  const asked = session.proposal?.status === "open" ? [Date.parse(session.proposal.expiresAt)] : [];
+  const moments = [opensAt(session), ...planned, ...asked];
   const wait = Math.min(...moments.map((moment) => (moment > now ? moment - now + 500 : Infinity)));
   const near = Date.parse(session.startTime) - NEAR_MS;
   const isOver = now > Date.parse(session.endTime) + LATE_MS;
@@ -264,6 +265,8 @@ export function fieldErrorsOf(
 ): Record<string, string[]> {
   const errors: Record<string, string[]> = {};
   for (const [name, reasons] of Object.entries(details)) {
+    // Other details than reasons by field: an id, the reason of a refusal, a price.
+    if (!Array.isArray(reasons)) continue;
     const [field = "", index] = name.split(".");
     const shown = reasons.map((each) => (index === undefined ? say(each) : line(String(Number(index) + 1), say(each))));
     errors[field] = [...(errors[field] ?? []), ...shown];
