@@ -64,7 +64,7 @@ class NoWakeups:
 def backup(file: Path, data_dir: Path) -> None:
     """Write the database into FILE, while the system runs or is stopped.
 
-    The database is that of DATABASE_URL, else that of the data folder. FILE holds everything but the settings: keep
+    The database is named by DATABASE_URL, or lies in the data folder. FILE holds everything but the settings: keep
     ENCRYPTION_KEYS apart from it.
     """
     if file.exists():
@@ -90,7 +90,7 @@ def backup(file: Path, data_dir: Path) -> None:
 def restore(file: Path | None, loaded: bool, pending_mails: str, pending_webhooks: str, data_dir: Path) -> None:
     """Make a database of FILE, ready for the processes to start.
 
-    The database is that of DATABASE_URL, else that of the data folder, and must be empty; no process may use it.
+    The database is named by DATABASE_URL, or lies in the data folder. It must be empty, and no process may use it.
     Effects that are due run first, so that each message that the lost system may have sent after the backup is pending
     when this command decides about pending messages. A webhook that is sent again has the id that it had before; a mail
     has none that its reader could see. Exits with 1 when a key is missing or an invariant is violated.
@@ -199,7 +199,7 @@ def run_program(name: str, address: str, *options: str, connects: bool = True) -
         ClickException: there is no program of the server's version, or it failed.
     """
     words, secret = command_of(name, address, *options, connects=connects)
-    # What it writes holds everything about everybody.
+    # The file holds everybody's personal data.
     ended = subprocess.run(words, env={**os.environ, **secret}, capture_output=True, text=True, umask=0o077)
     if ended.returncode:
         raise click.ClickException(f"{name} failed: {ended.stderr.strip()[-2000:]}")
@@ -255,7 +255,7 @@ def _settle_pending(engine: Engine, *, mails: str, webhooks: str) -> None:
 
 
 def _run_due(engine: Engine, effects: Subscriptions) -> int:
-    """Run database effects, and those of the events that they record, until none is due; returns how many ran."""
+    """Run due database effects, and the effects of the events that they record, until none is due; returns how many."""
     runner = DatabaseRunner(Transactions(engine, NoWakeups()), effects, batch_seconds=BATCH_SECONDS)
     names = [each.name for each in effects.database_effects()]
     ran, last = 0, list[DeliveryKey]()

@@ -143,7 +143,7 @@ def _secret(name: str, advice: str = RANDOM_TEXT) -> str | None:
 
 
 def _given(name: str, *beginnings: str) -> str | None:
-    """A secret that somebody else has made, by how it begins."""
+    """A secret that a provider has made, by its prefix."""
 
     def read(env: Env) -> str | None:
         found = env.str(name, "").strip()

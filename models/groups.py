@@ -89,7 +89,7 @@ group_sessions = Table(
     Index("ix_group_sessions_updated_at_booking_id", "updated_at", "booking_id"),
 )
 
-# What those who have a seat have answered, or for whom one is kept until it is paid; it goes with the seat.
+# The answers of people who have a seat, or for whom one is kept until it is paid; they go with the seat.
 seat_answers = Table(
     "seat_answers",
     metadata,

@@ -25,7 +25,7 @@ from models.personal import DELETED, ERASED, IMPERSONAL, kept, replaced_by
 
 
 class MentorState(StrEnum):
-    """What staff have decided about a mentor profile."""
+    """The decision of staff about a mentor profile."""
 
     PENDING = "pending"  # not yet approved (`MENTOR_APPROVAL`)
     ACTIVE = "active"

@@ -15,7 +15,7 @@ FOLDERS = ("api", "bench", "cli", "config", "infrastructure", "migrations", "mod
 
 
 def compile_modules() -> None:
-    """Write the missing compiled files; in those of test modules, pytest has rewritten the assertions."""
+    """Write the missing compiled files; pytest has rewritten the assertions of test modules."""
     files = [file for folder in FOLDERS for file in (ROOT / folder).rglob("*.py")]
     with multiprocessing.get_context("fork").Pool(os.cpu_count()) as processes:
         processes.map(_compile, [file for file in files if not _is_compiled(file)], chunksize=8)

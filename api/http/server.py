@@ -57,7 +57,7 @@ _SENTENCES = {
 _HOST = re.compile(r"[A-Za-z0-9\-._~%!$&'()*+;=]+(:[0-9]{0,5})?|\[[0-9A-Fa-fv:.]+\](:[0-9]{0,5})?")
 HEALTH_PATHS = ("/health/live", "/health/ready")
 UPLOAD_PATHS = ("/imports", "/api/imports")
-# Of one process: each is kept whole until it is answered, whoever sends it.
+# Of one process: it keeps each body whole until the answer, for any caller.
 MAX_UPLOADS = 2
 Fields = list[tuple[str, str]]
 WorkQueue = SimpleQueue[tuple["WSGIEnvironment", HTTPProtocol, "asyncio.Future[None]", str | None]]

@@ -174,7 +174,7 @@ def refusal_page(
 
 
 def _translated(sentence: str) -> str:
-    """The sentence of a refusal; in another language, one for all that programs alone are told in detail."""
+    """The sentence of a refusal; in another language, one general sentence for refusals that only programs get."""
     language = page_language()
     translated = language.catalogue.gettext(sentence)
     if translated == sentence and language.locale.language != SOURCE_LANGUAGE:

@@ -199,7 +199,7 @@ def _origin_of(url: str) -> str | None:
 def take_stripe_event() -> dict[str, bool]:
     """Take an event of Stripe, by its signature: money that has arrived for a payment confirms it.
 
-    All other events, those of objects that are unknown here, and repeated ones change nothing.
+    Other events, events of unknown objects, and repeated events change nothing.
     """
     state = app_state()
     if state.stripe is None:

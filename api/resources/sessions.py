@@ -301,7 +301,7 @@ def reschedule_session(context: RequestContext[SessionWithTerms], body: dict[str
     By the terms of the booking (`reschedule`): with `free`, a party moves it at once until the window before the start;
     with `by_agreement`, the other party accepts a proposal first. An operator moves it always, and a group is moved by
     an operator or by its mentor alone. The session keeps its ids, its length, its terms and how it was paid; the new
-    time is checked as that of a booking.
+    time is checked as the time of a booking is.
     """
     result = reschedule(
         context.db,

@@ -152,7 +152,7 @@ SessionCounts = page_of(SessionCount, "SessionCounts")
 
 
 class Earned(ResponseSchema):
-    """What was earned in a month or by a mentor, in one currency; amounts in minor units."""
+    """Earnings of a month or of a mentor, in one currency; amounts in minor units."""
 
     optional = ("month", "mentor_profile_id")
 

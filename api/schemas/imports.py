@@ -1,4 +1,4 @@
-"""Imports: the query, the answer, and how the lines of an upload are told apart."""
+"""Imports: the query, the answer, and how the lines of an upload are distinguished."""
 
 from __future__ import annotations
 

@@ -199,7 +199,7 @@ class MentorFilters(OfferFilters):
     free_to = Moment(
         metadata={"example": "2030-05-05T09:00:00Z", "description": "Required with `freeFrom`; at most 92 days later."}
     )
-    include = Choices(Include, metadata={"description": "What else to show of each mentor."})
+    include = Choices(Include, metadata={"description": "Shown with each mentor."})
     sort = Choice(
         MentorSort,
         metadata={

@@ -1,4 +1,4 @@
-"""A listing that changes while it is held and booked: the booking has the terms of its hold, whoever comes first."""
+"""A listing that changes while it is held and booked: the booking has the terms of its hold in any order."""
 
 from __future__ import annotations
 

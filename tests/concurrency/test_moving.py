@@ -211,7 +211,7 @@ def test_who_joins_a_group_that_moves_has_its_time(engine: Engine, race: Race) -
             partial(_leaves, session.booking_id, mentees[0].id),
         ]
         outcomes = race.transact(steps if number % 2 else steps[::-1])
-        # The move is refused where somebody joined before the group was locked.
+        # The move is refused where a person joined before the group was locked.
         assert set(codes(outcomes)) <= {"invalid_transition"}
         assert len(winners(outcomes)) >= 2
     assert deadlocks(engine) == before

@@ -73,7 +73,7 @@ class Group:
             db.execute(delete(booking_participants).where(booking_participants.c.user_id == self.people[name].id))
 
     def without_seats(self) -> None:
-        """Make them participants of a booking without seats: whoever has a seat is not notified of the session."""
+        """Make them participants of a booking without seats: a person with a seat would be notified."""
         no_seat = dict.fromkeys(("seat_id", "price_amount", "price_currency", "start_time"))
         with self.harness.engine.begin() as db, without_guards(db):
             db.execute(update(booking_participants).values(no_seat))

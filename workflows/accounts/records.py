@@ -51,7 +51,7 @@ class User(ExternalRecord):
     blocked_at: datetime | None
     # Entered, and still to be confirmed.
     pending_email: str | None = None
-    # Of a mentor: whether they have set hours, weekly ones or those of a date to come.
+    # Of a mentor: whether they have set weekly hours, or hours of a date to come.
     has_hours: bool | None = None
 
     @property

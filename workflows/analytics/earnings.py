@@ -29,7 +29,7 @@ from workflows.kernel.paging import Page
 
 
 class EarningsGrouping(StrEnum):
-    """What the rows of the report are of, besides a currency."""
+    """The groups of the report's rows, besides a currency."""
 
     MONTH = "month"
     MENTOR = "mentor"
@@ -88,7 +88,7 @@ def _of_period(period: Period, group: EarningsGrouping, scope: Scope) -> Compoun
         of_kind(PaymentEntryKind.CHARGE, "charged"),
         of_kind(PaymentEntryKind.REFUND_DUE, "refunded"),
         held.join_from(sessions, bookings, of_session).where(period.covers_session(session.completed_at)),
-        # The fees of a group are those of its seats.
+        # The fees of a group come from its seats.
         kept.join_from(sessions, bookings, of_session).where(
             period.covers_session(session.cancelled_at), prepaid, session.mentee_user_id.is_not(None)
         ),

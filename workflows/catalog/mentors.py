@@ -59,7 +59,7 @@ class MentorSort(StrEnum):
 
 
 class Include(StrEnum):
-    """What a list of mentors can show besides."""
+    """Further parts that a list of mentors can show."""
 
     LISTINGS = "listings"
     NEXT_SLOT = "nextSlot"
@@ -318,7 +318,7 @@ class MentorsFreeThen(PagedList[MentorWithSlot]):
         """A page.
 
         Args:
-            filters: `caller`, `now`, `free_from` and `free_to`, and those of `rated_mentors_query`.
+            filters: `caller`, `now`, `free_from` and `free_to`, and the filters of `rated_mentors_query`.
         """
         caller, now = filters.pop("caller"), filters.pop("now")
         stretch = (filters.pop("free_from"), filters.pop("free_to"))

@@ -81,7 +81,7 @@ class Group(Booking):
     @classmethod
     def query(cls) -> Select[Any]:
         """A select of every group session."""
-        # The payment of a group is that of one caller's seat.
+        # The payment of a group is the payment of the caller's seat.
         shown = [*cls.columns(), *(column for column in SHOWN_WITH_BOOKING if column.name != "payment")]
         return select(*shown, _QUESTIONS).join_from(
             bookings, group_sessions, group_sessions.c.booking_id == bookings.c.id

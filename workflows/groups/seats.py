@@ -428,7 +428,7 @@ def reason_for_leaving(db: Connection, seat_id: UUID) -> str | None:
 
 
 def quote_seat(group: Group, place: Place, *, actor: Actor, now: datetime) -> Quote:
-    """What it costs to leave a seat, by the group's policy; nothing where an operator takes it away.
+    """The fee and refund of leaving a seat, by the group's policy; no fee where an operator takes the seat away.
 
     Nothing within 48 hours after the group has moved, and longer only by the policy.
     """

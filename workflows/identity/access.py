@@ -167,7 +167,7 @@ def require_acting_mentor(actor: Actor) -> UUID:
 
 
 def require_purchase(actor: Actor, amount: int) -> None:
-    """Raise Forbidden for what costs so much, in minor units, where people book nothing that costs by themselves."""
+    """Raise Forbidden for a price, in minor units, where people cannot purchase on their own."""
     if amount > 0 and not actor.purchases:
         raise Forbidden("Here, the operator of the service books what costs something.")
 

@@ -53,7 +53,7 @@ from workflows.sessions.records import Session
 from workflows.terms.cancellation import Quote
 from workflows.terms.terms import TERM_NAMES
 
-# Of whom a time is taken already: by a booking, or by the hold of somebody else.
+# People whose time is taken already, by a booking or by another person's hold.
 _TAKEN = sql(
     """
 SELECT part.number, part.is_mentor FROM jsonb_to_recordset(:parts) AS part(
@@ -194,7 +194,7 @@ def _booking(work: Work, line: Line, found: Mapping[str, Found]) -> dict[str, An
         **{name: getattr(listing, name) for name in TERM_NAMES},
         "price_amount": price[0],
         "price_currency": price[1],
-        # What it cost was paid elsewhere.
+        # Its price was paid elsewhere.
         "payment_mode": PaymentMode.NONE,
     }
 
@@ -208,7 +208,7 @@ def _require_time(now: datetime, line: Line, starts: datetime, ends: datetime) -
 
 
 def _again(line: Line, booking: Any, found: Mapping[str, Found]) -> tuple[str, Outcome | None]:
-    """What a line changes of a booking that is there: nothing, or its session ends.
+    """The change of an existing booking by a line: none, or its session ends.
 
     Raises:
         Conflict: `external_id_taken` by a booking of another listing, person or time.
@@ -358,7 +358,7 @@ def _end_sessions(work: Work, outcomes: Sequence[Outcome]) -> None:
 
 
 def _cancellation(outcome: Outcome) -> dict[str, Any]:
-    """What the session has of its end: a mentee who did not come has paid the price, else all went back."""
+    """The columns of an ended session: a mentee who did not come has paid the price, else all went back."""
     missed = outcome.status is Status.NO_SHOW
     price = outcome.price_amount
     quote = Quote(

@@ -50,7 +50,7 @@ class Kind:
     defaults: Callable[[Work, Line, Mapping[str, Found]], Columns] | None = (
         None  # of a new row, besides the table's own
     )
-    # What later lines read of a row that a dry run would make, besides its columns.
+    # Values of a row that a dry run would make and later lines read, besides its columns.
     shown: Callable[[Line, Mapping[str, Found]], Columns] | None = None
     prepare: Callable[[Work, Sequence[Line], Mapping[str, Found]], None] | None = None  # takes the locks before
     after: Callable[[Connection, Sequence[tuple[Any, Columns]]], None] | None = None  # of rows and their changes

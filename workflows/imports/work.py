@@ -1,4 +1,4 @@
-"""What one transaction of an import works with: its lines, what they name, and what came of each."""
+"""The state of one transaction of an import: its lines, the rows that they name, and the result of each line."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ from workflows.kernel.operator_policy import OperatorPolicy
 from workflows.terms.terms import TERM_NAMES
 
 CREATED, UPDATED, UNCHANGED = "created", "updated", "unchanged"
-# What came of a line, by its number: one of these words, or its refusal.
+# The result of a line, by its number: one of these words, or its refusal.
 Results = dict[int, "str | DomainError"]
 Found = dict[str, Any]
 
 _NAMED = "external_id = ANY(CAST(:names AS text[]))"
 _TERMS = ", ".join(f"l.{name}" for name in TERM_NAMES)
-# What lines refer to, by its external id; of people, those who still have their account.
+# Rows that lines refer to, by external id; of people, only existing accounts.
 _FIND: dict[str, Executable] = {
     "user": sql(f"SELECT id, external_id, time_zone FROM users WHERE {_NAMED} AND erased_at IS NULL"),
     "course": sql(f"SELECT id, external_id FROM courses WHERE {_NAMED}"),
@@ -53,7 +53,7 @@ _FIND: dict[str, Executable] = {
         f" WHERE b.{_NAMED}"
     ).columns(payment_mode=bookings.c.payment_mode.type),
 }
-# What lines read of what a dry run would make, where a line leaves it out.
+# Defaults of rows that a dry run would make, where a line leaves them out.
 _DEFAULTS: dict[str, dict[str, Any]] = {
     "user": {"time_zone": "UTC"},
     "product": {"session_count": 1, "duration_minutes": None},
@@ -92,10 +92,10 @@ class Work:
     dry_run: bool
     policy: OperatorPolicy
     now: datetime  # UTC
-    # What a dry run would have made by now, by type and external id; and whose time would be taken.
+    # Rows that a dry run would have made by now, by type and external id; and whose time would be taken.
     made: dict[str, Found] = field(default_factory=lambda: defaultdict(dict))
     taken: dict[UUID, list[Part]] = field(default_factory=lambda: defaultdict(list))
-    # What may be there once, such as a mail address, by its kind and itself: which line has it, by its external id.
+    # Unique values, such as a mail address, by kind and value: the external id of the line that has it.
     unique: dict[tuple[str, Any], Any] = field(default_factory=dict)
 
     def find(self, kind: str, names: Iterable[str]) -> Found:
@@ -123,7 +123,7 @@ class Work:
 
 
 def named(found: Mapping[str, Found], kind: str, name: str) -> Any:
-    """What a line refers to.
+    """The row that a line refers to.
 
     Raises:
         NotFound: there is none.

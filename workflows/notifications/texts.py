@@ -152,7 +152,7 @@ class MailReader:
 
 @dataclass(frozen=True, kw_only=True)
 class Framed:
-    """What the frame of a mail shows around its words."""
+    """The values that the frame of a mail shows around its text."""
 
     reader: MailReader
     footer: Footer | None = None

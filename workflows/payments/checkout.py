@@ -39,13 +39,13 @@ def title_of(db: Connection, payment: Payment) -> str:
 
 
 def open_page(payment: Payment, *, now: datetime) -> str | None:
-    """The address of the page at which a payment can be paid; None where there is none any more.
+    """The address of the page at which a payment can be paid; None once it has expired.
 
     Raises:
         InvalidTransition: nobody waits for the payment.
     """
     if payment.status is not PaymentStatus.AWAITING or payment.due_at <= now:
-        raise InvalidTransition("This payment is not awaited; nothing is to be paid.")
+        raise InvalidTransition("This payment is not awaited: there is nothing to pay.")
     if payment.checkout_expires_at is None or payment.checkout_expires_at <= now + SHORTEST_USE:
         return None
     return payment.checkout_url
@@ -55,7 +55,7 @@ def keep_page(db: Connection, payment: Payment, *, id: str, url: str, expires_at
     """Keep a page that was just made, unless another one was kept meanwhile; the address of the one that is kept.
 
     Raises:
-        InvalidTransition: nobody waits for the payment any more.
+        InvalidTransition: the payment is no longer awaited.
     """
     kept = open_page(locked(db, payment.id), now=now)
     if kept is not None:

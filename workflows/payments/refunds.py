@@ -20,7 +20,7 @@ LEFT JOIN payment_entries done ON done.refund_id = due.id
 WHERE due.id = ANY(CAST(:ids AS uuid[]))
 """
 ).columns(refund_id=Uuid(), created_at=Timestamp)
-# What an operator has confirmed was paid elsewhere, and goes back from there.
+# Money that an operator has confirmed was paid elsewhere, and goes back from there.
 CAME_BY = sql(
     "SELECT EXISTS (SELECT FROM payment_entries WHERE payment_id = :payment_id AND kind = 'charge' AND actor = :actor)"
 )

@@ -36,7 +36,7 @@ class Terms:
 
     @property
     def no_show_percent(self) -> int:
-        """The fee of a mentee who does not come, of the price; by default that of a late cancellation."""
+        """The fee of a mentee who does not come, of the price; by default the fee of a late cancellation."""
         if self.no_show_fee_percent is not None:
             return self.no_show_fee_percent
         return 100 if self.cancellation_window_hours is None else self.late_fee_percent
