@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 from sqlalchemy import Engine, func, select, text, update
@@ -16,9 +16,11 @@ from models.events import events
 from models.sessions import reschedule_proposals, sessions
 from models.terms import RescheduleMode
 from tests import factories
-from tests.api.conftest import Cast, version_of
+from tests.api.conftest import Cast, counts, version_of
+from tests.api.links import heading, signed
 from tests.application import ApiResponse, World
 from tests.queries import execute
+from workflows.action_links.link import Action
 from workflows.invariants import check_all
 from workflows.kernel.clock import rfc3339
 from workflows.sessions.records import Session
@@ -329,3 +331,112 @@ def test_what_waits_is_not_moved(world: World, cast: Cast) -> None:
     assert (refused.status_code, refused.json["code"]) == (409, "slot_taken")
     blocks = execute(world.engine, select(func.count()).where(person_busy.c.booking_id == session.booking_id))
     assert blocks.scalar_one() == 2
+
+
+def test_the_policy_may_be_free_for_longer_than_the_move(world: World, cast: Cast) -> None:
+    with world.engine.begin() as db:
+        listing = factories.make_listing(db, cast.mentor, cancellation_window_hours=24)
+        group = factories.make_group_session(db, [cast.mentee], listing=listing)
+    to = factories.this_hour() + timedelta(days=400, minutes=20)
+    assert move(world, group, to, cast.as_operator).status_code == 200
+    quote = world.client.get(f"/sessions/{group.id}/cancellation-quote", headers=cast.as_mentee).json
+    assert quote["freeUntil"] == rfc3339(to - timedelta(hours=24))
+
+
+def test_the_mentees_hold_of_the_new_time_counts_for_no_limit(world: World, cast: Cast) -> None:
+    put = world.client.put(
+        f"/mentors/{cast.mentor.id}/booking-rules", json={"maxPerDay": 1, "maxPerWeek": 2}, headers=cast.as_mentor
+    )
+    assert put.status_code == 200
+    session = make_session(world.engine, cast)
+    with world.engine.begin() as db:
+        listing = factories.make_listing(db, cast.mentor)
+    to = session.start_time + timedelta(days=9)
+    held = world.client.post(
+        f"/mentors/{cast.mentor.id}/holds",
+        json={"listingId": str(listing.id), "startTime": rfc3339(to)},
+        headers=cast.as_mentee,
+    )
+    assert held.status_code == 201, held.json
+    moved = move(world, session, to, cast.as_mentee)
+    assert moved.status_code == 200, moved.json
+    require_sound(world.engine)
+
+
+@pytest.mark.parametrize(
+    ("action", "done", "status"),
+    [
+        (Action.ACCEPT_TIME, "The session has a new time", "accepted"),
+        (Action.DECLINE_TIME, "The session keeps its time", "declined"),
+    ],
+)
+def test_a_link_answers_a_proposal_once(
+    world: World, cast: Cast, engine: Engine, action: Action, done: str, status: str
+) -> None:
+    session = make_session(engine, cast, "by_agreement")
+    proposal = propose(world, cast, session)
+    proposal_id = UUID(proposal["id"])
+    path = signed(action, proposal_id, cast.mentor.user_id)
+    other = signed(
+        Action.DECLINE_TIME if action is Action.ACCEPT_TIME else Action.ACCEPT_TIME, proposal_id, cast.mentor.user_id
+    )
+    stranger = signed(action, proposal_id, cast.stranger.id)
+    own = signed(action, proposal_id, cast.mentee.id)
+    before = counts(engine)
+    for method in ("GET", "HEAD"):
+        assert world.client.open(path, method=method).status_code == 200
+    assert counts(engine) == before
+    for wrong in (stranger, own):
+        got = world.client.post(wrong)
+        assert got.status_code in (403, 404), got.text
+    assert heading(world.client.post(path)) == done
+    assert world.client.get(path).status_code == 410
+    assert world.client.post(path).status_code == 410
+    assert world.client.post(other).status_code == 400
+    assert world.client.get(other).status_code == 200
+    assert execute(engine, select(reschedule_proposals.c.status)).scalar_one() == status
+    require_sound(engine)
+
+
+def test_a_draft_of_the_same_people_does_not_hinder_a_move(world: World, cast: Cast) -> None:
+    session = make_session(world.engine, cast)
+    to = factories.next_slot()
+    with world.engine.begin() as db:
+        factories.make_booking(db, listing=factories.make_listing(db, cast.mentor), mentee=cast.mentee, start_time=to)
+    assert move(world, session, to, cast.as_mentee).status_code == 200
+    require_sound(world.engine)
+
+
+def test_a_proposal_changes_the_tag(world: World, cast: Cast) -> None:
+    session = make_session(world.engine, cast, "by_agreement")
+    tag = world.client.get(f"/sessions/{session.id}", headers=cast.as_mentor).headers["ETag"]
+    propose(world, cast, session)
+    seen = world.client.get(f"/sessions/{session.id}", headers={**cast.as_mentor, "If-None-Match": tag})
+    assert seen.status_code == 200
+
+
+def test_the_new_time_keeps_the_buffers_on_both_sides(world: World, cast: Cast) -> None:
+    session = make_session(world.engine, cast, buffer_minutes=30, buffer_before_minutes=15)
+    other = make_session(world.engine, cast)
+    for to, code in (
+        (other.start_time - timedelta(minutes=89), 409),
+        (other.start_time - timedelta(minutes=90), 200),
+        (other.end_time + timedelta(minutes=14), 409),
+        (other.end_time + timedelta(minutes=15), 200),
+    ):
+        got = move(world, session, to, cast.as_operator)
+        assert got.status_code == code, (to, got.json)
+    require_sound(world.engine)
+
+
+def test_a_time_that_the_mentee_has_filled_meanwhile_cannot_be_accepted(world: World, cast: Cast) -> None:
+    session = make_session(world.engine, cast, "by_agreement")
+    to = factories.next_slot()
+    proposal = propose(world, cast, session, to, by="mentor")
+    with world.engine.begin() as db:
+        other = factories.make_booking(db, listing=factories.make_listing(db), mentee=cast.mentee, start_time=to)
+        factories.accept_booking(db, other)
+    got = answer(world, session, proposal, "accept", cast.as_mentee)
+    assert (got.status_code, got.json["code"]) == (409, "slot_taken")
+    assert answer(world, session, proposal, "decline", cast.as_mentee).status_code == 200
+    require_sound(world.engine)

@@ -17,6 +17,7 @@ from tests.application import ApiResponse, World, as_mentor
 from workflows.groups.place import read_group
 from workflows.groups.seats import refund_all
 from workflows.groups.waitlist import close_waitlist
+from workflows.kernel.clock import rfc3339
 from workflows.sessions.actions import create
 
 
@@ -224,3 +225,29 @@ def test_a_template_is_paid_as_the_product_whose_price_it_has(till: Till) -> Non
     own = {"payment": "none", "price": PRICE}
     changed = till.world.client.patch(path, json=own, headers=till.cast.as_mentor | {"If-Match": "*"})
     assert (changed.status_code, changed.json["payment"], changed.json["productId"]) == (200, "none", None)
+
+
+def test_who_pays_after_a_move_leaves_without_a_fee(till: Till) -> None:
+    listing = make_listing(till.engine, till.cast, cancellation_window_hours=None)
+    start = factories.this_hour() + timedelta(days=420)
+    with till.engine.begin() as db:
+        group = factories.make_group(db, [], listing=listing, start_time=start, capacity=2)
+        session = create(db, booking_id=group.id)
+    payment = joined(till, str(group.id))["payment"]
+    assert (
+        till.post(
+            f"/sessions/{session.id}/reschedule",
+            {"startTime": rfc3339(start + timedelta(days=1))},
+            till.cast.as_operator,
+        ).status_code
+        == 200
+    )
+    paid = till.post(
+        f"/payments/{payment['id']}/confirm",
+        {"reference": "pi_1", "amount": payment["amount"]},
+        till.cast.as_operator,
+    )
+    assert paid.status_code == 200
+    left = step(till, str(group.id), "leave")
+    assert left.status_code == 200, left.json
+    till.require_sound()
