@@ -86,14 +86,14 @@ def play_on(
 
 # How each step of a life is answered that succeeds. Sequences are random, so that a few rounds may end before the last.
 STEPS = {("createBooking", 201), ("acceptBooking", 202), ("startSession", 200), ("completeSession", 200)}
-MAX_ROUNDS = 20
+MAX_ROUNDS = 40
 
 
 def test_links_lead_through_the_life_cycle(play: Play, first_seed: int) -> None:
     machine = machine_of(SCHEMA.include(operation_id=list(LIFE_CYCLE)))
     reached: Counter[tuple[str, int]] = Counter()
     for number in range(first_seed, first_seed + MAX_ROUNDS):
-        reached += play(machine, number, max_examples=3, stateful_step_count=10)
+        reached += play(machine, number, max_examples=3, stateful_step_count=16)
         if reached.keys() >= STEPS:
             break
     assert reached.keys() >= STEPS, sorted(reached)

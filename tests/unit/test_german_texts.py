@@ -82,7 +82,7 @@ EVENT: dict[str, tuple[Any, ...]] = {
     "by": ("mentor", "mentee"),
     "outcome": ("declined", "withdrawn", "expired"),
     **dict.fromkeys(("from_", "to"), (START,)),
-    "cancelled_by": ("mentor", "mentee", "admin"),
+    "cancelled_by": ("mentor", "mentee", "operator", "system"),
     "cancellation_type": ("client_request", "no_show", "not_held"),
     "credit_returned": (None, True, False),
     "reason": ("cancelled", "begun", "lapsed"),
