@@ -98,7 +98,7 @@ def race(
 
     Args:
         lock: whether accepts lock their mentor's row first, as they do elsewhere.
-        rounds: how many times to run it at most; a round with deadlocks is the last.
+        rounds: how many times to run it at most; a round with deadlocks is the last. Each needs drafts of its own.
         drafts: how many there are to be decided; more than can be tried in that time.
     """
     with psycopg.connect(database_url, autocommit=True) as db:
