@@ -40,11 +40,11 @@ ZERO_DECIMAL = (
 )
 # Stripe keeps a page open for at least half an hour, and at most a day.
 SHORTEST_PAGE, LONGEST_PAGE = timedelta(minutes=31), timedelta(hours=23, minutes=59)
-# Stripe forgets idempotency keys after a day: for an older refund, it is asked whether there is one.
-KEY_REMEMBERED = timedelta(hours=20)
 # Requests that wait for Stripe at a time in one process: others are refused, so that it cannot hold all threads.
 MAX_PAGES_AT_ONCE = 4
 PAID_EVENTS = ("checkout.session.completed", "checkout.session.async_payment_succeeded")
+FAILED_EVENTS = ("refund.failed", "refund.updated", "charge.refund.updated")
+FAILED = ("failed", "canceled")
 _OF_PAYMENT, _OF_REFUND = "tutelage_payment_id", "tutelage_refund_id"
 _UNREACHABLE = frozenset({ErrorClass.CONNECT, ErrorClass.DNS, ErrorClass.TIMEOUT, ErrorClass.TLS})
 
@@ -66,6 +66,16 @@ class Arrival:
     reference: str
     amount: int | None  # None for a part of our minor unit
     currency: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class FailedRefund:
+    """A refund that Stripe could not pay out, or that was cancelled there; `reference` is Stripe's own id of it."""
+
+    refund_id: UUID
+    reference: str
+    reason: str | None
+    created_at: datetime
 
 
 class ProviderError(Exception):
@@ -168,8 +178,21 @@ class StripeProvider:
         finally:
             self._places.release()
 
-    def arrival(self, body: bytes, signature: str | None) -> Arrival | None:
-        """The money that a signed event tells of; None for every other event.
+    def close_page(self, page: str) -> None:
+        """Have Stripe close a page; one that is paid or closed stays so.
+
+        Raises:
+            ProviderError: it may still be open.
+        """
+        with _errors():
+            try:
+                self._stripe.v1.checkout.sessions.expire(page)
+            except stripe.InvalidRequestError:
+                if self._stripe.v1.checkout.sessions.retrieve(page)["status"] == "open":
+                    raise
+
+    def told(self, body: bytes, signature: str | None) -> Arrival | FailedRefund | None:
+        """The money or the failed refund that a signed event tells of; None for every other event.
 
         Raises:
             Invalid: the signature is not Stripe's, or is older than five minutes; or the body is no event.
@@ -177,6 +200,8 @@ class StripeProvider:
         try:
             event = self._stripe.construct_event(body, signature, self._secret).to_dict()
             kind, page = event["type"], event["data"]["object"]
+            if kind in FAILED_EVENTS:
+                return _failed(page)
             if kind not in PAID_EVENTS or page["payment_status"] != "paid":
                 return None
             named, reference = (page["metadata"] or {}).get(_OF_PAYMENT), page["payment_intent"]
@@ -195,14 +220,14 @@ class StripeProvider:
             )
         return None
 
-    def refund(
-        self, *, refund_id: UUID, reference: str, amount: int, currency: str, created_at: datetime, now: datetime
-    ) -> str:
+    def refund(self, *, refund_id: UUID, reference: str, amount: int, currency: str) -> str:
         """Send a part of what arrived back, once for each id; returns Stripe's own id of it.
+
+        Stripe forgets idempotency keys after a day, and is asked before whether there is one. One that has failed is
+        followed by another one under the next key.
 
         Args:
             reference: of the money that arrived.
-            created_at: when the refund became due.
 
         Raises:
             ProviderError: it was not sent, or the answer was lost.
@@ -213,9 +238,12 @@ class StripeProvider:
             "metadata": {_OF_REFUND: str(refund_id)},
         }
         with _errors():
-            found = self._refund_of(refund_id, reference) if now - created_at > KEY_REMEMBERED else None
-            made = found or self._stripe.v1.refunds.create(asked, {"idempotency_key": str(refund_id)})
-            if made["status"] in ("failed", "canceled"):
+            sent = self._refunds_of(refund_id, reference)
+            made = next((each for each in sent if each["status"] not in FAILED), None)
+            if made is None:
+                key = f"{refund_id}-{len(sent)}" if sent else str(refund_id)
+                made = self._stripe.v1.refunds.create(asked, {"idempotency_key": key})
+            if made["status"] in FAILED:
                 raise ProviderError(f"Stripe's refund has {made['status']}.", ErrorClass.PROTOCOL, permanent=True)
             return str(made["id"])
 
@@ -223,10 +251,10 @@ class StripeProvider:
         """End all calls under way."""
         self._http.close()
 
-    def _refund_of(self, refund_id: UUID, reference: str) -> Any:
+    def _refunds_of(self, refund_id: UUID, reference: str) -> list[Any]:
         listed: Any = {"payment_intent": reference, "limit": 100}
         refunds = (each.to_dict() for each in self._stripe.v1.refunds.list(listed).auto_paging_iter())
-        return next((each for each in refunds if (each["metadata"] or {}).get(_OF_REFUND) == str(refund_id)), None)
+        return [each for each in refunds if (each["metadata"] or {}).get(_OF_REFUND) == str(refund_id)]
 
 
 class _Client(stripe.HTTPClient):
@@ -256,6 +284,20 @@ class _Client(stripe.HTTPClient):
 
     def close(self) -> None:
         self._client.close()
+
+
+def _failed(refund: dict[str, Any]) -> FailedRefund | None:
+    if refund["status"] not in FAILED:
+        return None
+    with suppress(ValueError, TypeError):
+        # One of ours.
+        return FailedRefund(
+            refund_id=UUID((refund["metadata"] or {}).get(_OF_REFUND)),
+            reference=str(refund["id"]),
+            reason=refund.get("failure_reason"),
+            created_at=datetime.fromtimestamp(refund["created"], UTC),
+        )
+    return None
 
 
 def _shift(currency: str) -> int:

@@ -65,6 +65,7 @@ class PaymentEntryKind(StrEnum):
     CHARGE = "charge"
     REFUND_DUE = "refund_due"
     REFUND_DONE = "refund_done"
+    REFUND_FAILED = "refund_failed"  # the payment provider could not pay it out after all: it is due again
 
 
 # One type of several tables.
@@ -151,16 +152,18 @@ payment_entries = Table(
     Column("payment_id", Uuid, ForeignKey("payments.id"), nullable=False),
     Column("kind", enum(PaymentEntryKind, "payment_entry_kind"), nullable=False),
     Column("amount", BigInteger, nullable=False, info=KEPT_ACCOUNT),
-    # The refund that is done.
-    Column("refund_id", Uuid, ForeignKey("payment_entries.id"), unique=True),
+    # The refund that is done, or has failed afterwards.
+    Column("refund_id", Uuid, ForeignKey("payment_entries.id")),
     Column("reason", Text, info=ERASED),
     Column("reference", Text, info=KEPT_ACCOUNT),
     Column("actor", Text, nullable=False, info=IMPERSONAL),
     created(),
     CheckConstraint("amount > 0", name="amount"),
-    CheckConstraint("(refund_id IS NOT NULL) = (kind = 'refund_done')", name="refund_id"),
+    CheckConstraint("(refund_id IS NULL) = (kind IN ('charge', 'refund_due'))", name="refund_id"),
     CheckConstraint("(reference IS NULL) = (kind = 'refund_due')", name="reference"),
     Index("ix_payment_entries_payment_id_sequence", "payment_id", "sequence"),
+    # By turns done and failed, by a trigger.
+    Index("ix_payment_entries_refund_id_sequence", "refund_id", "sequence"),
     # Reports of a period.
     Index("ix_payment_entries_created_at", "created_at"),
 )

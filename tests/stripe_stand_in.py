@@ -51,7 +51,13 @@ class StripeStandIn:
         self._answers.clear()
 
     def refunded(self, reference: str) -> int:
-        return sum(each["amount"] for each in self.refunds if each["payment_intent"] == reference)
+        gone = [each for each in self.refunds if each["status"] != "failed"]
+        return sum(each["amount"] for each in gone if each["payment_intent"] == reference)
+
+    def fail(self, refund: dict[str, Any]) -> dict[str, Any]:
+        """What happens where a bank does not take a refund: the event that tells of it."""
+        refund |= {"status": "failed", "failure_reason": "expired_or_canceled_card"}
+        return event("refund.failed", refund)
 
     def pay(self, url: str, **changed: Any) -> dict[str, Any]:
         """What happens at a page: the event that tells of it."""
@@ -80,6 +86,14 @@ class StripeStandIn:
                 return self._refund(form)
             case "GET", "/v1/refunds":
                 return self._list(form)
+        session = self.sessions.get(path.split("/")[4]) if path.startswith("/v1/checkout/sessions/") else None
+        if session is not None and method == "GET":
+            return 200, session
+        if session is not None and path.endswith("/expire"):
+            if session["status"] != "open":
+                return refusal(400, "invalid_request_error", "Only an open session can be expired.")
+            session["status"] = "expired"
+            return 200, session
         return refusal(404, "invalid_request_error", "Unrecognized request URL.")
 
     def _open(self, form: Form) -> Answer:
@@ -119,6 +133,7 @@ class StripeStandIn:
                 "payment_intent": reference,
                 "metadata": {name[9:-1]: value for name, value in form.items() if name.startswith("metadata[")},
                 "status": "succeeded",
+                "created": int(time.time()),
             }
         )
         return 200, self.refunds[-1]

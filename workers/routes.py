@@ -22,10 +22,10 @@ from workflows.events.subscriptions import Subscriptions
 from workflows.notifications.mails import Mail, Notice
 from workflows.notifications.preferences import UNSUBSCRIBE_PURPOSE
 from workflows.notifications.pushes import PushMessage
-from workflows.payments.refunds import RefundMessage
+from workflows.payments.refunds import PageMessage, RefundMessage
 from workflows.sessions.meeting import MeetingService
 
-REFUND_SENDERS = 2
+STRIPE_SENDERS = 2
 
 
 def routes_of(queues: Iterable[str], chosen: Settings, effects: Subscriptions) -> dict[str, Route[Any]]:
@@ -91,7 +91,7 @@ def _stripe(chosen: Settings) -> Route[Any]:
         from workers.transports.stripe import StripeTransport  # noqa: PLC0415
 
         if (provider := StripeProvider.of(chosen)) is not None:
-            return Route(protected_refunds(StripeTransport(provider)), SenderPool(REFUND_SENDERS))
+            return Route(protected_stripe(StripeTransport(provider)), SenderPool(STRIPE_SENDERS))
     return Route(NotConfigured("Stripe is no longer configured."), SenderPool(1))
 
 
@@ -163,10 +163,10 @@ def protected_channels(transport: Transport[Notice]) -> Protected[Notice]:
     return Protected(transport, Shares.of_one(1), destination=lambda notice: notice.channel, breaker=breaker)
 
 
-def protected_refunds(transport: Transport[RefundMessage]) -> Protected[RefundMessage]:
-    """Refunds, with one circuit breaker for Stripe."""
-    breaker = Breaker[RefundMessage](name="Stripe", age=lambda refund: refund.prepared_at - refund.created_at)
-    return Protected(transport, Shares.of_one(REFUND_SENDERS), destination=lambda _refund: "", breaker=breaker)
+def protected_stripe(transport: Transport[RefundMessage | PageMessage]) -> Protected[RefundMessage | PageMessage]:
+    """Refunds and pages to close, with one circuit breaker for Stripe."""
+    breaker = Breaker[RefundMessage | PageMessage](name="Stripe", age=lambda sent: sent.prepared_at - sent.created_at)
+    return Protected(transport, Shares.of_one(STRIPE_SENDERS), destination=lambda _sent: "", breaker=breaker)
 
 
 def protected_calendars(transport: Transport[FeedRequest], readers: int) -> Protected[FeedRequest]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import urlsplit
+from uuid import UUID
 
 import structlog
 from flask import Response, request
@@ -29,7 +31,15 @@ from workflows.kernel.errors import Conflict, Invalid, NotFound
 from workflows.payments.checkout import keep_page, open_page, title_of
 from workflows.payments.records import PAYMENT as PAYMENT_BY_ID
 from workflows.payments.records import PAYMENTS, Payment, PaymentOfRefund, payment_query, refund_query
-from workflows.settlements.actions import complete_refund, confirm, grant_refund, take_arrival, waive
+from workflows.settlements.actions import (
+    complete_refund,
+    confirm,
+    grant_refund,
+    reopen_refund,
+    return_surplus,
+    take_arrival,
+    waive,
+)
 
 log = structlog.get_logger("api.payments")
 
@@ -45,6 +55,8 @@ OWN_PAYMENT = Subject(name="payment", query=payment_query, record=Payment, acces
 PAYABLE = Subject(name="payment", query=payment_query, record=Payment, access=require_payer)
 REFUND = Subject(name="refund", kind="payment", query=refund_query, record=PaymentOfRefund)
 
+# For so long, a refund can be at Stripe and not be entered as done.
+BEING_SENT = timedelta(minutes=15)
 _EVENT = {
     "requestBody": {
         "description": "An event as Stripe sends it, signed in the header `Stripe-Signature`.",
@@ -194,20 +206,27 @@ def _origin_of(url: str) -> str | None:
 @payments.route("/payments/stripe", methods=["POST"])
 @declares(Declaration(action="payment.confirmed", about="payment", body_limit_bytes=LARGE_BODY_LIMIT_BYTES))
 @payments.doc(**_EVENT)
-@refuses("invalid_request", "not_found", "reference_in_use", "too_large", "internal_error", "unavailable")
+@refuses("invalid_request", "not_found", "too_large", "internal_error", "unavailable")
 @payments.response(200, shapes.Taken)
-def take_stripe_event() -> dict[str, bool]:
+def take_stripe_event() -> dict[str, bool] | Response:
     """Take an event of Stripe, by its signature: money that has arrived for a payment confirms it.
+
+    A refund that was sent and has failed is due again.
 
     Other events, events of unknown objects, and repeated events change nothing.
     """
     state = app_state()
     if state.stripe is None:
         raise NotFound("No payment provider is configured here.")
-    arrival = state.stripe.arrival(request.get_data(), request.headers.get("Stripe-Signature"))
+    arrival = state.stripe.told(request.get_data(), request.headers.get("Stripe-Signature"))
     if arrival is None:
         return {"received": True}
     name_actor(STRIPE.name)
+    # Imported where it is configured alone.
+    from infrastructure.stripe_provider import FailedRefund  # noqa: PLC0415
+
+    if isinstance(arrival, FailedRefund):
+        return _take_failure(**vars(arrival))
     with state.transactions.autocommit() as look:
         row = look.execute(PAYMENT_BY_ID, {"id": arrival.payment_id}).one_or_none()
     payment = None if row is None else Payment.of(row)
@@ -219,4 +238,28 @@ def take_stripe_event() -> dict[str, bool]:
         if refusal is not None:
             # Nothing here tells of that money but its entry.
             expect_entry(db, subject=("payment", payment.id), result=refusal, data=money)
+        if refusal in ("already_paid", "invalid_transition") and arrival.amount is not None:
+            return_surplus(db, payment=payment, **money, now=this_moment())
+    return {"received": True}
+
+
+def _take_failure(
+    *, refund_id: UUID, reference: str, reason: str | None, created_at: datetime
+) -> dict[str, bool] | Response:
+    state, now = app_state(), this_moment()
+    with state.transactions.autocommit() as look:
+        row = look.execute(refund_query(None, refund_id)).one_or_none()
+    payment = None if row is None else PaymentOfRefund.of(row)
+    present = None if payment is None else next((each for each in payment.refunds if each.id == refund_id), None)
+    if payment is None or present is None:
+        # Of money that belongs to no payment, or of another system.
+        log.error("payment.refund_failed", refund_id=refund_id, reference=reference)
+    elif present.reference == reference:
+        db = database()
+        about = {"refundId": str(refund_id), "reference": reference}
+        expect_entry(db, action="payment.refund_failed", subject=("payment", payment.id), data=about)
+        reopen_refund(db, payment=payment, reference=reference, reason=reason, now=now)
+    elif present.reference is None and now - created_at < BEING_SENT:
+        # Stripe's first answer may not be entered yet: Stripe repeats the event.
+        return unavailable("This refund is being sent; try again.")
     return {"received": True}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from threading import Barrier, Thread
 from typing import Any
@@ -11,13 +11,18 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, select, text, update
 
+from infrastructure.stripe_provider import StripeProvider
 from models.audit import audit_entries
 from models.catalog import BookingMode
+from models.events import DeliveryState
 from models.payments import payments
+from tests import factories
 from tests.api.conftest import Cast
 from tests.api.test_payments import PRICE, Till, make_listing
 from tests.application import ApiResponse, World
+from tests.integration.harness import Harness
 from tests.stripe_stand_in import API_KEY, WEBHOOK_SECRET, StripeStandIn, event, signed, stripe_stand_in
+from workers.transports.stripe import StripeTransport
 
 PAGES = {"successUrl": "https://app.example.org/paid?id={CHECKOUT_SESSION_ID}", "cancelUrl": "https://app.example.org/"}
 
@@ -243,6 +248,120 @@ def test_money_that_was_paid_elsewhere_first_is_left_to_operators(till: Till, st
     assert till.get(f"/payments/{payment['id']}")["reference"] == "by bank"
     assert len(surplus_of(till, payment, "already_paid")) == 1
     till.require_sound()
+
+
+def worker(till: Till, stand_in: StripeStandIn) -> Harness:
+    provider = StripeProvider(api_key=API_KEY, webhook_secret=WEBHOOK_SECRET, base=stand_in.url)
+    return Harness(till.engine, stripe=StripeTransport(provider))
+
+
+def waive(till: Till, payment: dict[str, Any]) -> None:
+    path = f"/payments/{payment['id']}/waive"
+    assert till.post(path, {"reason": "A voucher."}, till.cast.as_operator).status_code == 200
+
+
+ENDS: dict[str, Callable[[Till, dict[str, Any]], object]] = {
+    "confirmed": lambda till, payment: till.confirm(payment, "by bank"),
+    "waived": waive,
+    "lapsed": lambda till, payment: till.lapse(payment),
+}
+
+
+@pytest.mark.parametrize("end", ENDS)
+def test_the_page_of_a_payment_that_nobody_waits_for_is_closed(till: Till, stand_in: StripeStandIn, end: str) -> None:
+    payment = till.book()["payment"]
+    url_of(till, payment)
+    (session,) = stand_in.sessions.values()
+    ENDS[end](till, payment)
+    harness = worker(till, stand_in)
+    # An answer that is lost, and a second attempt at a page that is closed by then.
+    stand_in.troubles.append("lose")
+    harness.run_all("webhooks")
+    key = harness.key("payments.close_page")
+    assert harness.row(key).state == DeliveryState.PENDING
+    harness.make_due(key)
+    harness.deliverer.deliver(key)
+    assert (harness.row(key).state, session["status"]) == (DeliveryState.DONE, "expired")
+
+
+def test_what_is_paid_at_the_page_or_has_none_closes_nothing(till: Till, stand_in: StripeStandIn) -> None:
+    told(till, stand_in.pay(url_of(till, till.book()["payment"])))
+    with till.engine.begin() as db:
+        assert db.scalar(text("SELECT count(*) FROM events WHERE type = 'payment.page_outdated'")) == 0
+
+
+@pytest.mark.parametrize("end", ["confirmed", "waived"])
+def test_money_of_what_nobody_waits_for_goes_back_whole(till: Till, stand_in: StripeStandIn, end: str) -> None:
+    payment = till.book()["payment"]
+    url = url_of(till, payment)
+    ENDS[end](till, payment)
+    paid = stand_in.pay(url)
+    reference = paid["data"]["object"]["payment_intent"]
+    harness = worker(till, stand_in)
+    # The event is repeated, before and after the money has gone back.
+    for _ in range(2):
+        assert told(till, paid).status_code == 200
+        assert told(till, paid).status_code == 200
+        harness.run_all("webhooks")
+        assert stand_in.refunded(reference) == 4000
+    seen = till.get(f"/payments/{payment['id']}", till.cast.as_operator)
+    assert (seen["refundDue"]["amount"], seen["refunded"]["amount"]) == (0, 0)
+    till.require_sound()
+
+
+def test_money_of_another_payment_is_shown_to_operators(till: Till, stand_in: StripeStandIn) -> None:
+    later = factories.next_slot() + timedelta(days=1)
+    first, second = till.book()["payment"], till.book(startTime=later.isoformat())["payment"]
+    paid = stand_in.pay(url_of(till, first))
+    told(till, paid)
+    metadata = {"tutelage_payment_id": second["id"]}
+    answer = told(till, event("checkout.session.completed", {**paid["data"]["object"], "metadata": metadata}))
+    assert answer.json == {"received": True}
+    (entry,) = surplus_of(till, second, "reference_in_use")
+    assert entry["data"]["reference"] == paid["data"]["object"]["payment_intent"]
+    assert till.get(f"/payments/{second['id']}")["status"] == "awaiting"
+
+
+def test_a_refund_that_fails_is_due_again(till: Till, stand_in: StripeStandIn) -> None:
+    payment = till.book()["payment"]
+    told(till, stand_in.pay(url_of(till, payment)))
+    path = f"/payments/{payment['id']}"
+    granted = till.post(f"{path}/refunds", {"amount": PRICE, "reason": "Goodwill"}, till.cast.as_operator)
+    harness = worker(till, stand_in)
+    harness.run_all("webhooks")
+    assert till.get(path)["refunds"][0]["status"] == "done"
+    (sent,) = stand_in.refunds
+    # Stripe tells it more than once.
+    failed = stand_in.fail(sent)
+    for about in (failed, {**failed, "type": "refund.updated"}):
+        assert told(till, {**about, "data": {"object": {**sent, "created": 0}}}).json == {"received": True}
+    seen = till.get(path)
+    assert (seen["refundDue"], seen["refunded"]["amount"]) == (PRICE, 0)
+    (shown,) = seen["refunds"]
+    assert (shown["id"], shown["status"], shown["reference"]) == (granted.json["refunds"][0]["id"], "due", None)
+    entries = till.get("/audit?action=payment.refund_failed", till.cast.as_operator)["items"]
+    assert [each["data"]["reference"] for each in entries] == [sent["id"]]
+    # By hand, as what cannot go back through Stripe.
+    done = till.post(f"{path}/refunds/{shown['id']}/done", {"reference": "by bank"}, till.cast.as_operator)
+    assert done.json["refunded"] == PRICE
+    assert told(till, failed).json == {"received": True}
+    assert till.get(path)["refunded"] == PRICE
+    till.require_sound()
+
+
+def test_a_refund_that_fails_before_it_is_entered_is_told_again(till: Till, stand_in: StripeStandIn) -> None:
+    payment = till.book()["payment"]
+    paid = stand_in.pay(url_of(till, payment))
+    told(till, paid)
+    path = f"/payments/{payment['id']}/refunds"
+    refund = till.post(path, {"amount": PRICE, "reason": "Goodwill"}, till.cast.as_operator).json["refunds"][0]
+    about = {"id": "re_1", "object": "refund", "status": "failed", "metadata": {"tutelage_refund_id": refund["id"]}}
+    assert told(till, event("refund.failed", {**about, "created": int(time.time())})).status_code == 503
+    assert told(till, event("refund.failed", {**about, "created": int(time.time()) - 3600})).status_code == 200
+    others: list[Any] = [{"metadata": {}}, {"status": "pending"}, {"metadata": {"tutelage_refund_id": payment["id"]}}]
+    for other in others:
+        event_of_other = event("refund.updated", {**about, "created": int(time.time()), **other})
+        assert told(till, event_of_other).json == {"received": True}
 
 
 def test_late_money_is_to_go_back(till: Till, stand_in: StripeStandIn) -> None:

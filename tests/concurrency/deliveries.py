@@ -52,13 +52,15 @@ from workflows.notifications.kinds import OPERATOR_NOTICES
 from workflows.notifications.mails import Mail, Notice
 from workflows.notifications.push_subscriptions import subscribe_browser
 from workflows.notifications.pushes import PushMessage
+from workflows.payments.checkout import keep_page
 from workflows.payments.records import PAYMENT, Payment, PaymentOfRefund, refund_query
+from workflows.payments.refunds import PageMessage, RefundMessage
 from workflows.sessions.actions import complete
 from workflows.sessions.cancel import cancel as call_off
 from workflows.sessions.moving import accept_proposal, reschedule
 from workflows.sessions.outcomes import remind_to_complete, waive_fee
 from workflows.sessions.records import Session, SessionWithTerms, session_query, session_with_terms_query
-from workflows.settlements.actions import complete_refund, confirm
+from workflows.settlements.actions import complete_refund, confirm, return_surplus
 from workflows.webhooks.actions import create_endpoint
 
 
@@ -82,6 +84,10 @@ class CountingTransport(Transport[Any]):
                 name = str(message.delivery_id)
             case PushMessage():
                 name = str(message.notification_id)
+            case RefundMessage():
+                name = str(message.refund_id)
+            case PageMessage():
+                name = message.page
             case _:
                 name = str(message.webhook_id)
         with self._lock:
@@ -109,7 +115,8 @@ class Harness:
 
     @property
     def deliverer(self) -> DeliveryRunner:
-        all_routes = dict.fromkeys(("mail", "http", "push", "channels"), Route(self.transport, CallersThread()))
+        names = ("mail", "http", "push", "channels", "stripe")
+        all_routes = dict.fromkeys(names, Route(self.transport, CallersThread()))
         return DeliveryRunner(self.transactions, every_effect(), all_routes)
 
     def due(self) -> list[DeliveryKey]:
@@ -302,7 +309,8 @@ class PaidLife:
 
 # The effects of payments: from the life of two prepaid bookings.
 OF_PAYMENTS = {
-    *("payments.lapse", "payments.start_refund"),
+    *("payments.lapse", "payments.start_refund", "payments.refund", "payments.return_surplus"),
+    *("payments.start_closing", "payments.close_page"),
     *("notifications.payment_due", "notifications.payment_lapsed"),
     *("notifications.payment_received", "notifications.refund_sent"),
 }
@@ -314,9 +322,12 @@ def await_payments(db: Connection) -> PaidLife:
 
 
 def pay(db: Connection, life: PaidLife) -> None:
-    payment = Payment.of(db.execute(PAYMENT, {"id": life.payment_id}).one())
+    """It arrives at the bank, and a second time at Stripe, whose page was still open."""
+    now, payment = datetime.now(UTC), Payment.of(db.execute(PAYMENT, {"id": life.payment_id}).one())
+    keep_page(db, payment, id="cs_1", url="https://pay.example", expires_at=now + timedelta(hours=1), now=now)
     arrived: dict[str, Any] = {"reference": "pi_1", "amount": payment.amount, "currency": payment.currency}
-    confirm(db, actor=factories.OPERATOR, payment=payment, now=datetime.now(UTC), **arrived)
+    confirm(db, actor=factories.OPERATOR, payment=payment, now=now, **arrived)
+    return_surplus(db, payment=payment, **{**arrived, "reference": "pi_2"}, now=now)
 
 
 def refund(db: Connection, life: PaidLife) -> None:

@@ -163,6 +163,7 @@ LEFT_BY_PAYMENTS = {
     "SELECT count(*) FROM bookings WHERE status = 'cancelled' AND cancel_reason = 'unpaid'": 1,
     "SELECT count(*) FROM events WHERE type = 'payment.awaiting'": 2,
     "SELECT count(*) FROM events WHERE type = 'payment.paid'": 1,
+    "SELECT count(*) FROM deliveries WHERE effect IN ('payments.close_page', 'payments.refund')": 2,
     "SELECT count(*) FROM events WHERE type = 'payment.lapsed'": 1,
     "SELECT count(*) FROM events WHERE type = 'payment.refund_due'": 1,
     "SELECT count(*) FROM events WHERE type = 'payment.refunded'": 1,
@@ -260,8 +261,8 @@ def test_five_copies_of_every_task_do_what_one_does(
 
     effects: list[Any] = [*load().database_effects(), *load().outbound_effects()]
     delivered, expected = {key.effect for key in copies.delivered}, {effect.name for effect in effects}
-    # Every effect there is, with the other lives, and with the tests of imports, refunds by Stripe and moved groups.
-    elsewhere = {"imports.run", "payments.refund", "waitlist.close_moved"}
+    # Every effect there is, with the other lives, and with the tests of imports and moved groups.
+    elsewhere = {"imports.run", "waitlist.close_moved"}
     assert delivered == expected - OF_COURSES - OF_PAYMENTS - OF_MOVES - OF_CALENDARS - elsewhere, (
         "Record a new effect's event in one of these lives."
     )

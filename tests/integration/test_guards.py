@@ -331,6 +331,20 @@ def test_an_entry_of_a_payment_is_append_only_but_for_its_reason(db: Connection)
     assert db.execute(update(payment_entries).where(entries).values(reason=None)).rowcount == 2
 
 
+def test_a_refund_is_done_and_fails_by_turns(db: Connection) -> None:
+    payment = make_payment(db)
+    due = db.scalar(select(payment_entries.c.id).where(payment_entries.c.kind == "refund_due"))
+    entry = {"payment_id": payment.id, "amount": 1, "refund_id": due, "reference": "re_1", "actor": "stripe"}
+
+    def enter(kind: str) -> None:
+        db.execute(insert(payment_entries).values(id=uuid4(), kind=kind, **entry))
+
+    for kind, other in (("refund_done", "refund_failed"), ("refund_failed", "refund_done")) * 2:
+        with refused(db, "tr_payment_entries_refund"):
+            enter(other)
+        enter(kind)
+
+
 def test_a_bundle_that_is_paid_before_opens_by_its_payment(db: Connection) -> None:
     bundle = make_bundle(db, payment_mode="before")
     opened = update(bundle_purchases).where(bundle_purchases.c.id == bundle.id).values(awaits_payment=False)

@@ -4,32 +4,34 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import suppress
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
-from sqlalchemy import Engine, select, update
+from sqlalchemy import Engine, select
 
 from config.settings import Settings
 from infrastructure.http_client import HttpLimits
 from infrastructure.stripe_provider import StripeProvider
-from models.events import DeliveryState
-from models.payments import payment_entries, payments
+from models.events import DeliveryState, deliveries
+from models.payments import payments
 from tests import factories
 from tests.application import settings_for
-from tests.integration.harness import Harness, without_guards
+from tests.integration.harness import Harness
 from tests.stripe_stand_in import API_KEY, WEBHOOK_SECRET, StripeStandIn, stripe_stand_in
-from workers.routes import protected_refunds, routes_of
+from workers.routes import protected_stripe, routes_of
 from workers.transports import NotConfigured
 from workers.transports.protection import Protected
 from workers.transports.stripe import StripeTransport
-from workflows.events.delivery import DeliveryKey, Postpone
+from workflows.events.delivery import DeliveryKey, DeliveryStatus, Postpone
+from workflows.events.status import status_query
 from workflows.events.subscriptions import load
 from workflows.invariants import check_all
+from workflows.operators.deliveries import retry_delivery
 from workflows.payments.records import PAYMENT, Payment, PaymentOfRefund
 from workflows.payments.refunds import RefundMessage
-from workflows.settlements.actions import complete_refund, confirm, grant_refund, take_arrival
+from workflows.settlements.actions import complete_refund, confirm, grant_refund, reopen_refund, take_arrival
 
 REFERENCE = "pi_1"
 
@@ -115,7 +117,8 @@ def test_a_refund_that_fails_is_sent_again_and_goes_back_once(
     refunding: Harness, stand_in: StripeStandIn, trouble: int | str
 ) -> None:
     payment_id = owed(refunding)
-    stand_in.troubles.extend([trouble, trouble])
+    # Each asks first which refunds there are.
+    stand_in.troubles.extend([None, trouble, None, trouble])
     key = sending(refunding)
     row = refunding.row(key)
     assert (row.state, row.attempts) == (DeliveryState.PENDING, 1)
@@ -151,12 +154,9 @@ def test_a_lost_answer_is_found_after_stripe_has_forgotten_the_key(refunding: Ha
                 "status": "pending",
             }
         )
-    stand_in.troubles.append("lose")
+    stand_in.troubles.extend([None, None, "lose"])
     key = sending(refunding)
     stand_in.forget_keys()
-    with refunding.engine.begin() as db, without_guards(db):
-        yesterday = datetime.now(UTC) - timedelta(hours=25)
-        db.execute(update(payment_entries).values(created_at=yesterday))
     # It is behind newer ones, on the second page of the list.
     for number in range(2):
         stand_in.refunds.append({**stand_in.refunds[0], "id": f"re_later_{number}"})
@@ -174,6 +174,57 @@ def test_what_stripe_refuses_is_left_to_operators(refunding: Harness, stand_in: 
     key = sending(refunding)
     assert (refunding.row(key).state, stand_in.refunds) == (DeliveryState.DEAD, [])
     assert present(refunding, payment_id).refund_due == 1500
+
+
+def dead_again(harness: Harness, stand_in: StripeStandIn, payment_id: UUID) -> DeliveryKey:
+    """A refund that Stripe had taken fails: nobody sends it again until an operator retries the delivery."""
+    with harness.transactions() as db:
+        paid = Payment.of(db.execute(PAYMENT, {"id": payment_id}).one())
+        payment = PaymentOfRefund(**{**vars(paid), "refund_id": paid.refunds[0].id})
+        about: dict[str, Any] = {"reference": paid.refunds[0].reference, "reason": "expired", "now": datetime.now(UTC)}
+        stand_in.fail(next(each for each in stand_in.refunds if each["id"] == about["reference"]))
+        assert reopen_refund(db, payment=payment, **about)
+        assert not reopen_refund(db, payment=payment, **about)
+    owing = present(harness, payment_id)
+    assert (owing.refund_due, owing.refunded, owing.refunds[0].status) == (1500, 0, "due")
+    before = len(stand_in.refunds)
+    harness.run_all("webhooks")
+    with harness.engine.begin() as db:
+        dead = (deliveries.c.effect == "payments.refund", deliveries.c.state == DeliveryState.DEAD)
+        row = db.execute(select(deliveries.c.event_id, deliveries.c.effect, deliveries.c.target).where(*dead)).one()
+    key = DeliveryKey(**row._mapping)
+    assert "has failed" in harness.row(key).last_error
+    assert len(stand_in.refunds) == before
+    return key
+
+
+def test_a_refund_that_fails_after_it_was_taken_is_due_again(refunding: Harness, stand_in: StripeStandIn) -> None:
+    payment_id = owed(refunding)
+    sending(refunding)
+    for number in (2, 3):
+        key = dead_again(refunding, stand_in, payment_id)
+        require_sound(refunding)
+        with refunding.engine.begin() as db:
+            found = db.execute(status_query(refunding.row(key).id)).one()
+            retry_delivery(db, actor=factories.OPERATOR, delivery=DeliveryStatus.of(found), now=datetime.now(UTC))
+        # However often it is looked at, and though an answer is lost.
+        stand_in.troubles.extend([None, "lose"])
+        refunding.run_all("webhooks")
+        again(refunding, key)
+        paid = present(refunding, payment_id)
+        assert (paid.refund_due, paid.refunded, paid.refunds[0].reference) == (0, 1500, f"re_{number}")
+        assert stand_in.refunded(REFERENCE) == 1500
+        require_sound(refunding)
+
+
+def test_a_refund_that_has_failed_at_once_is_sent_again_by_a_retry(refunding: Harness, stand_in: StripeStandIn) -> None:
+    payment_id = owed(refunding)
+    stand_in.troubles.extend([None, "lose"])
+    key = sending(refunding)
+    stand_in.fail(stand_in.refunds[0])
+    again(refunding, key)
+    assert [each["status"] for each in stand_in.refunds] == ["failed", "succeeded"]
+    assert present(refunding, payment_id).refunds[0].reference == "re_2"
 
 
 def test_what_an_operator_has_entered_is_not_sent(refunding: Harness, stand_in: StripeStandIn) -> None:
@@ -203,7 +254,7 @@ def message(amount: int = 1) -> RefundMessage:
 
 
 def test_an_outage_of_stripe_opens_the_circuit(stand_in: StripeStandIn) -> None:
-    protected = protected_refunds(StripeTransport(provider(stand_in)))
+    protected = protected_stripe(StripeTransport(provider(stand_in)))
     assert isinstance(protected, Protected)
     stand_in.troubles.extend([500] * 20)
     for _ in range(10):

@@ -114,6 +114,19 @@ class PaymentPaid(PaymentEvent, type="payment.paid"):
     reference: str
 
 
+class PaymentPageOutdated(PaymentEvent, type="payment.page_outdated", announced=False):
+    """Nobody waits any longer for a payment whose page at the payment provider is still open."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PaymentSurplus(PaymentEvent, type="payment.surplus", announced=False):
+    """Money has arrived at the payment provider for what was paid otherwise or waived; all of it is to go back."""
+
+    reference: str
+    surplus_amount: int
+    surplus_currency: str
+
+
 class PaymentLapsed(PaymentEvent, type="payment.lapsed"):
     """Nothing arrived in time: what waited for the payment is free again."""
 
@@ -124,7 +137,7 @@ class PaymentCancelled(PaymentEvent, type="payment.cancelled"):
 
 @dataclass(frozen=True, kw_only=True)
 class PaymentRefundDue(PaymentEvent, type="payment.refund_due"):
-    """A part of a payment, or all of it, is to go back: `refund_amount`."""
+    """A part of a payment, or all of it, is to go back: `refund_amount`. Told again where it was sent and failed."""
 
     refund_id: UUID
     refund_amount: int

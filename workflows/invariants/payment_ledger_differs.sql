@@ -4,7 +4,8 @@ FROM payments p
 CROSS JOIN LATERAL (
     SELECT coalesce(sum(amount) FILTER (WHERE kind = 'charge'), 0) AS charged,
            coalesce(sum(amount) FILTER (WHERE kind = 'refund_due'), 0) AS owed,
-           coalesce(sum(amount) FILTER (WHERE kind = 'refund_done'), 0) AS refunded
+           coalesce(sum(amount) FILTER (WHERE kind = 'refund_done'), 0)
+               - coalesce(sum(amount) FILTER (WHERE kind = 'refund_failed'), 0) AS refunded
     FROM payment_entries WHERE payment_id = p.id
 ) AS ledger
 WHERE true

@@ -13,6 +13,7 @@ from models.payments import PaidFor, PaymentStatus
 from workflows.events.event_types import PaymentAwaiting, PaymentCancelled, PaymentLapsed
 from workflows.events.record import record
 from workflows.identity.actor import Actor
+from workflows.payments.checkout import outdate_page
 from workflows.payments.ledger import owe
 from workflows.payments.records import Payment
 
@@ -116,6 +117,7 @@ def end_waiting(db: Connection, payment: Payment, status: PaymentStatus, *, acto
     if status is not PaymentStatus.WAIVED:
         event = PaymentLapsed if status is PaymentStatus.LAPSED else PaymentCancelled
         record(db, event.about(ended, actor=actor, now=now))
+        outdate_page(db, ended, actor=actor, now=now)
     return ended
 
 

@@ -12,6 +12,9 @@ from sqlalchemy import Connection
 
 from models.base import sql
 from models.payments import PaidFor, PaymentStatus
+from workflows.events.event_types import PaymentPageOutdated
+from workflows.events.record import record
+from workflows.identity.actor import Actor
 from workflows.kernel.errors import InvalidTransition
 from workflows.kernel.language import gettext_noop, language_of
 from workflows.payments.records import PAID_FOR, Payment, locked
@@ -49,6 +52,12 @@ def open_page(payment: Payment, *, now: datetime) -> str | None:
     if payment.checkout_expires_at is None or payment.checkout_expires_at <= now + SHORTEST_USE:
         return None
     return payment.checkout_url
+
+
+def outdate_page(db: Connection, payment: Payment, *, actor: Actor, now: datetime) -> None:
+    """Have the page of a payment closed, if it has an open one: nobody waits for the payment any longer."""
+    if payment.checkout_expires_at is not None and payment.checkout_expires_at > now:
+        record(db, PaymentPageOutdated.about(payment, actor=actor, now=now))
 
 
 def keep_page(db: Connection, payment: Payment, *, id: str, url: str, expires_at: datetime, now: datetime) -> str:

@@ -14,10 +14,11 @@ from models.base import sql
 from models.payments import PaymentStatus
 from workflows.events.event_types import PaymentPaid, PaymentRefundDue, PaymentRefunded
 from workflows.events.record import record
-from workflows.identity.actor import Actor
+from workflows.identity.actor import STRIPE, Actor
 from workflows.kernel.constraints import constraint_errors
 from workflows.kernel.errors import Conflict, InvalidTransition
-from workflows.payments.records import Payment
+from workflows.payments.checkout import outdate_page
+from workflows.payments.records import LATEST_OF_REFUND, Payment
 
 LATE = "The money arrived too late."
 _COLUMNS = ", ".join(column.name for column in Payment.columns())
@@ -42,9 +43,13 @@ _OWE = _moving("refund_due = refund_due + CAST(:moved AS bigint)", kind="refund_
 _REFUND = _moving(
     "refund_due = refund_due - CAST(:moved AS bigint), refunded = refunded + CAST(:moved AS bigint)", kind="refund_done"
 )
+_FAIL = _moving(
+    "refund_due = refund_due + CAST(:moved AS bigint), refunded = refunded - CAST(:moved AS bigint)",
+    kind="refund_failed",
+)
 _ENTRY = sql(
-    """
-SELECT due.amount, done.reference FROM payment_entries due LEFT JOIN payment_entries done ON done.refund_id = due.id
+    f"""
+SELECT due.amount, done.reference FROM payment_entries due {LATEST_OF_REFUND}
 WHERE due.id = :id AND due.payment_id = :payment_id AND due.kind = 'refund_due'
 """
 )
@@ -62,6 +67,8 @@ def charge(db: Connection, payment: Payment, *, reference: str, actor: Actor, no
     with constraint_errors():
         paid = _move(db, _CHARGE, payment, payment.amount, reference=reference, actor=actor, now=now)
     record(db, PaymentPaid.about(paid, actor=actor, now=now))
+    if actor != STRIPE:
+        outdate_page(db, paid, actor=actor, now=now)
     if payment.status is PaymentStatus.AWAITING:
         return paid
     return owe(db, paid, paid.amount, reason=LATE, actor=actor, now=now)
@@ -100,6 +107,31 @@ def settle_refund(
     about = {"refund_id": refund_id, "refund_amount": found.amount, "refund_reference": reference}
     record(db, PaymentRefunded.about(refunded, actor=actor, now=now, **about))
     return refunded
+
+
+def fail_refund(
+    db: Connection,
+    payment: Payment,
+    refund_id: UUID,
+    *,
+    reference: str,
+    reason: str | None,
+    actor: Actor,
+    now: datetime,
+) -> bool:
+    """Enter that a refund of a locked payment, which was done under that reference, has failed: it is due again.
+
+    Returns:
+        Whether it was done under it.
+    """
+    found = db.execute(_ENTRY, {"id": refund_id, "payment_id": payment.id}).one()
+    if found.reference != reference:
+        return False
+    entry = {"refund_id": refund_id, "reference": reference, "reason": reason}
+    owing = _move(db, _FAIL, payment, found.amount, actor=actor, now=now, **entry)
+    about = {"refund_id": refund_id, "refund_amount": found.amount}
+    record(db, PaymentRefundDue.about(owing, actor=actor, now=now, **about))
+    return True
 
 
 def _move(

@@ -131,6 +131,10 @@ def _refund(found: dict[str, Any]) -> Refund:
     )
 
 
+# Of a refund `due`: the entry that it is done, unless it has failed since.
+LATEST_OF_REFUND = """LEFT JOIN LATERAL (
+    SELECT e.* FROM payment_entries e WHERE e.refund_id = due.id ORDER BY e.sequence DESC LIMIT 1
+) AS done ON done.kind = 'refund_done'"""
 _KINDS: dict[type, Callable[[Any], Any]] = {UUID: UUID, datetime: datetime.fromisoformat}
 _READ: dict[str, Callable[[Any], Any]] = {
     **{
@@ -182,13 +186,14 @@ def payment_query(payment_id: UUID | BindParameter[UUID]) -> Select[Any]:
     return Payment.query().add_columns(REFUNDS).where(payments.c.id == payment_id)
 
 
-def refund_query(payment_id: UUID, refund_id: UUID) -> Select[Any]:
-    """The payment of that id, if it has a refund of that id."""
+def refund_query(payment_id: UUID | None, refund_id: UUID) -> Select[Any]:
+    """The payment of that id, or any, if it has a refund of that id."""
     entry = payment_entries.c
     found = Payment.query().add_columns(REFUNDS, entry.id.label("refund_id"))
     found = found.join_from(payments, payment_entries, entry.payment_id == payments.c.id)
     due = entry.kind == enum_literal(PaymentEntryKind.REFUND_DUE)
-    return found.where(payments.c.id == payment_id, entry.id == refund_id, due)
+    found = found.where(entry.id == refund_id, due)
+    return found if payment_id is None else found.where(payments.c.id == payment_id)
 
 
 def payments_query(

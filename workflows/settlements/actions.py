@@ -21,7 +21,8 @@ from workflows.bundles.purchase import end_unpaid as end_unpaid_bundle
 from workflows.bundles.purchase import open_paid
 from workflows.bundles.records import Bundle
 from workflows.bundles.records import locked as locked_bundle
-from workflows.events.record import savepoint
+from workflows.events.event_types import PaymentSurplus
+from workflows.events.record import record, savepoint
 from workflows.groups.awaited import free_seat, give_seat
 from workflows.groups.place import is_open, read_group, read_place
 from workflows.groups.records import Group
@@ -32,7 +33,8 @@ from workflows.kernel.errors import Conflict, Invalid, InvalidTransition
 from workflows.kernel.locks import lock_group, lock_person_and_group
 from workflows.kernel.operator_policy import DEFAULT_POLICY, OperatorPolicy
 from workflows.payments.actions import end_waiting
-from workflows.payments.ledger import charge, owe, settle_refund
+from workflows.payments.checkout import outdate_page
+from workflows.payments.ledger import charge, fail_refund, owe, settle_refund
 from workflows.payments.records import Payment, PaymentOfRefund, locked, with_refunds
 
 log = structlog.get_logger(__name__)
@@ -104,8 +106,8 @@ def take_arrival(
 ) -> str | None:
     """Confirm a payment by money that has arrived at Stripe; the code of the refusal where it does not belong to it.
 
-    Money of another amount, and money for what is paid otherwise or waived, belongs to nothing here: operators see it
-    in the log and in the audit, and send it back.
+    Money of another amount, money for what is paid otherwise or waived, and money that another payment has already
+    belongs to nothing here: operators see it in the log and in the audit.
     """
     money: dict[str, Any] = {"reference": reference, "amount": -1 if amount is None else amount, "currency": currency}
     try:
@@ -113,11 +115,19 @@ def take_arrival(
         with savepoint(db):
             confirm(db, actor=STRIPE, payment=payment, **money, now=now, policy=policy)
     except (Conflict, InvalidTransition) as refused:
-        if refused.code not in ("already_paid", "wrong_amount", "invalid_transition"):
+        if refused.code not in ("already_paid", "wrong_amount", "reference_in_use", "invalid_transition"):
             raise
         log.error("payment.surplus", payment_id=payment.id, reference=reference, reason=refused.code)
         return refused.code
     return None
+
+
+def return_surplus(
+    db: Connection, *, payment: Payment, reference: str, amount: int, currency: str, now: datetime
+) -> None:
+    """Have money that has arrived at Stripe for what was paid otherwise or waived sent back, whole."""
+    surplus = {"reference": reference, "surplus_amount": amount, "surplus_currency": currency}
+    record(db, PaymentSurplus.about(locked(db, payment.id), actor=STRIPE, now=now, **surplus))
 
 
 def waive(db: Connection, *, actor: Actor, payment: Payment, reason: str, now: datetime) -> Payment:
@@ -143,6 +153,7 @@ def waive(db: Connection, *, actor: Actor, payment: Payment, reason: str, now: d
     waiting.give(waived, now=now)
     subject = ("payment", payment.id)
     write_audit_entry(db, actor=actor, action="payment.waived", subject=subject, reason=reason, now=now)
+    outdate_page(db, waived, actor=actor, now=now)
     return with_refunds(db, waived)
 
 
@@ -195,6 +206,22 @@ def complete_refund(
     present = locked(db, payment.id)
     done = settle_refund(db, present, payment.refund_id, reference=reference, actor=actor, now=now)
     return with_refunds(db, done)
+
+
+def reopen_refund(
+    db: Connection, *, payment: PaymentOfRefund, reference: str, reason: str | None, now: datetime
+) -> bool:
+    """Enter that Stripe has not paid out a refund that it had taken: it is due again, and an operator sends it.
+
+    Returns:
+        Whether it was done under that reference; where not, nothing has changed.
+    """
+    present = locked(db, payment.id)
+    about: dict[str, Any] = {"reference": reference, "reason": reason, "actor": STRIPE, "now": now}
+    if not fail_refund(db, present, payment.refund_id, **about):
+        return False
+    log.error("payment.refund_failed", payment_id=payment.id, refund_id=payment.refund_id, reference=reference)
+    return True
 
 
 @dataclass(frozen=True)
