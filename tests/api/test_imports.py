@@ -224,6 +224,13 @@ def test_an_account_without_an_external_id_is_found_by_its_address(world: World,
     assert counts(imported(world, [mine])) == (0, 1, 0, 0)
     (found,) = listed(world, "/users?externalId=known")
     assert found["id"] == str(cast.mentee.id)
+    # Its address stays, and as it is written.
+    assert found["email"] == cast.mentee.email
+    refused = imported(world, [user("known", email="thief@evil.example"), user("known-2")])
+    assert [(each["line"], each["message"]) for each in refused["errors"]] == [
+        (1, "email: Cannot be changed by an import.")
+    ]
+    assert listed(world, "/users?externalId=known") == [found]
     taken = imported(world, [user("other", email=cast.mentee.email)])
     assert [each["code"] for each in taken["errors"]] == ["email_taken"]
 

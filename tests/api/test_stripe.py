@@ -389,6 +389,21 @@ def test_each_currency_is_counted_as_stripe_counts_it(
     assert till.get(f"/payments/{payment['id']}")["status"] == "paid"
 
 
+@pytest.mark.parametrize("trouble", [None, 400])
+def test_a_price_that_stripe_does_not_take_is_no_outage(
+    engine: Engine, cast: Cast, stand_in: StripeStandIn, trouble: int | None
+) -> None:
+    # Stripe counts whole ariary, of which ISO 4217 has hundredths; and it has a smallest amount of each currency.
+    price = {"price_currency": "MGA", "price_amount": 4001} if trouble is None else {"price_amount": 1}
+    till = through_stripe(engine, cast, stand_in, duration_minutes=45, **price)
+    payment = till.book()["payment"]
+    stand_in.troubles.append(trouble)
+    refused = checkout(till, payment)
+    assert (refused.status_code, refused.json["code"]) == (409, "no_payment_provider")
+    till.confirm(payment, "by bank")
+    assert till.get(f"/payments/{payment['id']}")["status"] == "paid"
+
+
 def test_the_log_has_no_secret(till: Till, stand_in: StripeStandIn, capfd: Any) -> None:
     payment = till.book()["payment"]
     stand_in.troubles.extend([401, 500])

@@ -18,7 +18,6 @@ from uuid_utils.compat import uuid7
 from models.base import sql
 from models.catalog import ProductKind, courses, listings, products
 from models.people import mentor_profiles, users
-from workflows.accounts.email_change import READ_CALENDARS_AGAIN, withdraw_email_change
 from workflows.availability.changes import raise_version
 from workflows.availability.hours import REPLACE_HOURS, Hours, WeeklyHours
 from workflows.imports.lines import Line
@@ -53,7 +52,6 @@ class Kind:
     # Values of a row that a dry run would make and later lines read, besides its columns.
     shown: Callable[[Line, Mapping[str, Found]], Columns] | None = None
     prepare: Callable[[Work, Sequence[Line], Mapping[str, Found]], None] | None = None  # takes the locks before
-    after: Callable[[Connection, Sequence[tuple[Any, Columns]]], None] | None = None  # of rows and their changes
 
 
 def carry_rows(work: Work, kind: Kind, lines: Sequence[Line]) -> Results:
@@ -80,9 +78,9 @@ def carry_rows(work: Work, kind: Kind, lines: Sequence[Line]) -> Results:
                 work.remember(line, made | (kind.shown(line, found) if kind.shown is not None else {}))
                 results[line.number] = CREATED
                 continue
-            changes = {name: value for name, value in columns.items() if getattr(row, name) != value}
+            changes = _changes(kind, row, columns)
             if changes.keys() & set(kind.fixed):
-                raise Invalid(f"{', '.join(sorted(changes.keys() & set(kind.fixed)))}: Cannot be changed.")
+                raise Invalid(f"{', '.join(sorted(changes.keys() & set(kind.fixed)))}: Cannot be changed by an import.")
             if changes:
                 changed.append((row, changes))
             results[line.number] = UPDATED if changes else UNCHANGED
@@ -128,6 +126,14 @@ def _row_of(work: Work, kind: Kind, columns: Columns, by_name: Found, by_key: Ma
     return row
 
 
+def _changes(kind: Kind, row: Any, columns: Columns) -> Columns:
+    """What a line changes of a row. Another spelling of its key, such as of a mail address, is no change."""
+    changes = {name: value for name, value in columns.items() if getattr(row, name) != value}
+    if kind.key is not None and kind.key(columns) == kind.key(row._mapping):
+        return {name: value for name, value in changes.items() if name not in kind.fixed}
+    return changes
+
+
 def _write(db: Connection, kind: Kind, new: Sequence[Columns], changed: Sequence[tuple[Any, Columns]]) -> None:
     """One statement for all rows with the same columns."""
     groups: dict[tuple[str, ...], list[Columns]] = defaultdict(list)
@@ -142,8 +148,6 @@ def _write(db: Connection, kind: Kind, new: Sequence[Columns], changed: Sequence
     for names, rows in changes.items():
         statement = update(kind.table).where(kind.table.c.id == bindparam("row_id"))
         db.execute(statement.values({name: bindparam(f"new_{name}") for name in names}), rows)
-    if kind.after is not None:
-        kind.after(db, changed)
 
 
 def _given(line: Line, **columns: str) -> Columns:
@@ -242,14 +246,6 @@ def _lock_mentors_of_listings(work: Work, _lines: Sequence[Line], found: Mapping
     lock_mentors(work.db, [each.id for each in found["mentor"].values()])
 
 
-def _note_addresses(db: Connection, changed: Sequence[tuple[Any, Columns]]) -> None:
-    """As staff change an address: at once, and no other one waits to be confirmed."""
-    for row, changes in changed:
-        if "email" in changes:
-            withdraw_email_change(db, row.id)
-            db.execute(READ_CALENDARS_AGAIN, {"user_id": row.id})
-
-
 USER = Kind(
     users,
     _user,
@@ -258,7 +254,8 @@ USER = Kind(
     key_taken=lambda: Conflict(code="email_taken"),
     defaults=lambda work, _line, _found: {"locale": work.policy.default_locale},
     prepare=_lock_profiles_of_users,
-    after=_note_addresses,
+    # Whoever reads the mails of an account can act by their links: a stolen key must not turn them elsewhere.
+    fixed=("email",),
 )
 COURSE = Kind(courses, _course)
 MENTOR = Kind(
