@@ -178,8 +178,7 @@ def open_checkout(context: RequestContext[Payment], body: dict[str, str]) -> dic
     except ProviderError as error:
         log.warning("payment.no_checkout", payment_id=payment.id, detail=str(error))
         if error.permanent:
-            message = "The payment provider does not take this amount or currency; pay it to the marketplace itself."
-            raise Conflict(message, code="no_payment_provider") from error
+            raise Conflict(code="no_payment_provider") from error
         return unavailable("The payment provider does not answer at the moment; try again.")
     return {"url": keep_page(database(), payment, **vars(page), now=this_moment())}
 

@@ -32,7 +32,7 @@ SENTENCES = {
     "endpoint_exists": "There is already an endpoint with this URL.",
     "delivery_in_progress": "A worker is running this delivery; look again in a moment whether it is done.",
     "push_off": "Web Push is not configured on this server.",
-    "no_payment_provider": "No payment provider is configured; ask the marketplace how to pay.",
+    "no_payment_provider": "No payment provider takes this payment; ask the marketplace how to pay.",
     "template_inactive": "This template is not active; activate it before you schedule it.",
 }
 
