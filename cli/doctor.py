@@ -30,11 +30,13 @@ from cli.run_file import DATA_DIR_OPTION, read_run
 from config.mail_server import mail_server
 from config.sealing import Sealer
 from config.servers import database_address, redis_address, redis_client
-from config.settings import Settings, SettingsError, misspelling, misspelt_settings, read_settings
+from config.settings import MAIL_OFF, Settings, SettingsError, misspelling, misspelt_settings, read_settings
 from infrastructure.broker import broker_settings
 from models.engine import create, missing_settings
+from models.events import DeliveryState
 from workers.transports.apprise import AppriseTransport
 from workflows.accounts.records import HAS_HOURS
+from workflows.events.status import failures
 from workflows.kernel.catalogues import untranslated
 from workflows.kernel.zone_rules import COMPARED_YEARS, VERSION, differing_zones, used_zones
 from workflows.notifications.templating import template_errors
@@ -119,11 +121,14 @@ def settings_are_known(_setup: Setup) -> str:
 def mail_goes_out(_setup: Setup) -> str:
     """Show where mails go; the mail server is not asked."""
     chosen = _settings_for("Mails")
+    if chosen.mail == MAIL_OFF:
+        return "Mails are switched off (MAIL=off): none is sent."
     if chosen.smtp_url is None:
         kept = f"Mails are kept as files in {chosen.mail_folder}, where they count as sent"
         return f"{kept}; their links begin with {chosen.public_url}."
     server = mail_server(chosen.smtp_url)
-    return f"Mails go to {server.host}, port {server.port}; their links begin with {chosen.public_url}."
+    address = f"Mails go to {server.host}, port {server.port}, which was not asked"
+    return f"{address}; their links begin with {chosen.public_url}."
 
 
 def templates_can_be_used(_setup: Setup) -> str:
@@ -293,6 +298,28 @@ def mentors_have_hours(setup: Setup) -> str:
     return f"{mentors} no hours, and can be booked at {'no time' if closed else 'every time'} (WITHOUT_HOURS)."
 
 
+def deliveries_succeed(setup: Setup) -> str:
+    """No delivery is dead, and none waits after a failure."""
+    engine = create(setup.database_address(), pool_size=1, name="tutelage-doctor", warn=False)
+    try:
+        with engine.connect() as db:
+            found = failures(db)
+    except SQLAlchemyError as error:
+        raise Skipped("The deliveries were not looked at: the database cannot be used.") from error
+    finally:
+        engine.dispose()
+    if found:
+        lines = [
+            f"{counted(each.number, f'delivery of {each.effect} is', f'deliveries of {each.effect} are')}"
+            f" {'dead' if each.state is DeliveryState.DEAD else 'waiting after a failure'}: {each.last_error}"
+            for each in found
+        ]
+        raise Problem(
+            "\n         ".join([*lines, "`tutelage deliveries list` shows them, with --state dead or pending."])
+        )
+    return "No delivery is dead, and none waits after a failure."
+
+
 def redis_is_ready(setup: Setup) -> str:
     """Redis answers and never throws a message away to make room."""
     url = setup.redis_url()
@@ -397,6 +424,7 @@ CHECKS: tuple[Callable[[Setup], str], ...] = (
     role_has_its_timeouts,
     values_are_under_the_present_key,
     mentors_have_hours,
+    deliveries_succeed,
     redis_is_ready,
     processes_live,
 )

@@ -46,7 +46,7 @@ RELOADED_SUFFIXES = (".py", ".j2", ".sql")
 def up(port: int, flower_port: int, without: tuple[str, ...], reload: bool, data_dir: Path) -> None:
     """Run everything: PostgreSQL, Valkey, the API, a worker per queue, the sweep, maintenance and Flower."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    click.echo("Starting …")
+    click.echo("Starting … The first start makes a database, which takes up to a minute.")
     try:
         with ExitStack() as stack:
             running = running_system(data_dir=data_dir, port=port, flower_port=flower_port, without=without)

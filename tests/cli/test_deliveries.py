@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from uuid import UUID, uuid4
 
 import pytest
@@ -107,7 +108,8 @@ def test_of_several_ids_all_or_none_are_cancelled(engine: Engine, dead: list[UUI
 def test_what_is_not_dead_is_not_retried(dead: list[UUID]) -> None:
     tutelage("cancel", str(dead[0]))
     refused = tutelage("retry", str(dead[0]))
-    assert (refused.exit_code, refused.output) == (1, "Error: Only a dead delivery is retried.\n")
+    said = "Error: Only a dead delivery is retried. This one is cancelled, which is final.\n"
+    assert (refused.exit_code, refused.output) == (1, said)
 
 
 @pytest.mark.parametrize(
@@ -126,3 +128,17 @@ def test_what_is_not_dead_is_not_retried(dead: list[UUID]) -> None:
 )
 def test_a_command_without_a_meaning_is_refused(words: tuple[str, ...]) -> None:
     assert tutelage(*words).exit_code == 2
+
+
+def test_the_doctor_names_what_fails(dead: list[UUID], engine: Engine, tmp_path: Path) -> None:
+    with engine.begin() as db:
+        waits = update(deliveries).where(deliveries.c.id == dead[0])
+        effect = db.scalars(waits.values(state=DeliveryState.PENDING).returning(deliveries.c.effect)).one()
+    said = CliRunner().invoke(main, ["doctor", "--data-dir", str(tmp_path)])
+    assert said.exit_code == 1
+    assert f"1 delivery of {effect} is waiting after a failure: It broke." in said.output
+    assert "is dead: It broke." in said.output or "are dead: It broke." in said.output
+    with engine.begin() as db:
+        db.execute(update(deliveries).values(state=DeliveryState.PENDING, attempts=0, last_error=None))
+    said = CliRunner().invoke(main, ["doctor", "--data-dir", str(tmp_path)])
+    assert "ok       No delivery is dead, and none waits after a failure." in said.output

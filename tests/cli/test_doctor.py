@@ -142,8 +142,8 @@ def test_what_was_not_looked_at_is_skipped(tmp_path: Path, monkeypatch: pytest.M
     result = examine(tmp_path)
     assert result.exit_code == 0, result.output
     skipped = [line for line in result.output.splitlines() if line.startswith("skipped  ")]
-    assert [line.split()[2] for line in skipped] == ["database"] * 5 + ["Redis", "processes"]
-    assert f"Nothing is wrong; 7 of {len(CHECKS)} checks were skipped." in result.output
+    assert [line.split()[2] for line in skipped] == ["database"] * 6 + ["Redis", "processes"]
+    assert f"Nothing is wrong; 8 of {len(CHECKS)} checks were skipped." in result.output
     monkeypatch.setenv("API_THREADS", "many")
     monkeypatch.setenv("DATABASE_URL", "postgresql://u:hunter2@db:port/x")
     output = examine(tmp_path).output
@@ -158,6 +158,9 @@ def test_production_without_mail_addresses_or_redis_is_named(tmp_path: Path, mon
         monkeypatch.setenv(name, "")
     monkeypatch.delenv("PUBLIC_URL")
     assert "ok       Mails are kept as files" in examine(tmp_path).output
+    monkeypatch.setenv("MAIL", "off")
+    assert "ok       Mails are switched off (MAIL=off): none is sent." in examine(tmp_path).output
+    monkeypatch.setenv("MAIL", "")
     own = "a secret of at least thirty-two bytes for tests"
     for name in ("JWT_SECRET", "ENCRYPTION_KEYS", "SIGNING_KEYS"):
         monkeypatch.setenv(name, own)
@@ -168,5 +171,7 @@ def test_production_without_mail_addresses_or_redis_is_named(tmp_path: Path, mon
     monkeypatch.setenv("PUBLIC_URL", "https://api.example")
     monkeypatch.setenv("SMTP_URL", "smtps://user:hunter2@mail.example")
     output = examine(tmp_path).output
-    assert "Mails go to mail.example, port 465; their links begin with https://api.example." in output
+    assert (
+        "Mails go to mail.example, port 465, which was not asked; their links begin with https://api.example." in output
+    )
     assert "hunter2" not in output

@@ -245,7 +245,7 @@ def test_a_late_failure_does_not_prolong_an_open_breaker(harness: Harness, partn
 
 
 def no_room(_message: object) -> SendResult:
-    raise Postpone(SECOND, "Its destination has its share of the senders.")
+    raise Postpone(SECOND, "As many messages as allowed are already being sent to its destination.")
 
 
 def test_a_probe_without_room_is_given_back(harness: Harness, partner: UUID) -> None:

@@ -257,7 +257,7 @@ class Protected(Transport[M]):
         longest = MAX_NO_ROOM_PAUSE_SECONDS if waited < HANGING_SECONDS else min(waited / 4, MAX_PAUSE_SECONDS)
         # With jitter, so that they do not all come back at the same moment.
         pause = timedelta(seconds=random.uniform(longest / 4, longest))
-        return Postpone(pause, "Its destination has its share of the senders.")
+        return Postpone(pause, "As many messages as allowed are already being sent to its destination.")
 
     def _open(self, breaker: Breaker[M], key: Hashable, destination: _Destination, sent: SendResult) -> None:
         now, retry_after = self._clock(), (sent.retry_after or timedelta()).total_seconds()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import fields
+from dataclasses import dataclass, fields
 from typing import Any
 from uuid import UUID
 
@@ -13,7 +13,9 @@ from sqlalchemy import (
     Connection,
     ScalarSelect,
     Select,
+    Text,
     Uuid,
+    and_,
     any_,
     bindparam,
     case,
@@ -27,7 +29,7 @@ from sqlalchemy import (
     true,
     union_all,
 )
-from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.dialects.postgresql import ARRAY, aggregate_order_by
 
 from models.base import enum_literal, is_one_of
 from models.events import DeliveryState, deliveries, delivery_attempts, events
@@ -112,6 +114,31 @@ def status_query(delivery_id: UUID) -> Select[Any]:
 def statuses_by_id_query(first: UUID, last: UUID) -> Select[Any]:
     """The first two statuses in a range of ids, both ends included: enough to tell whether there is exactly one."""
     return _STATUS.where(deliveries.c.id.between(first, last)).order_by(deliveries.c.id).limit(2)
+
+
+@dataclass(frozen=True)
+class Failures:
+    """Deliveries of one effect that are dead, or that wait after a failed attempt."""
+
+    effect: str
+    state: DeliveryState
+    number: int
+    last_error: str | None  # of the delivery that is due last
+
+
+def failures(db: Connection) -> list[Failures]:
+    """Dead deliveries and those that wait after a failed attempt, by effect."""
+    row = deliveries.c
+    # A delivery that was postponed without an attempt waits for its turn, and has not failed.
+    waits = and_(row.state == DeliveryState.PENDING, row.attempts > 0, row.last_error.is_not(None))
+    errors = func.array_agg(aggregate_order_by(row.last_error, row.due_at.desc()), type_=ARRAY(Text))
+    found = db.execute(
+        select(row.effect, row.state, func.count().label("number"), errors[1].label("last_error"))
+        .where(or_(row.state == DeliveryState.DEAD, waits))
+        .group_by(row.effect, row.state)
+        .order_by(row.effect, row.state)
+    )
+    return [Failures(**each._mapping) for each in found]
 
 
 def statuses_query(

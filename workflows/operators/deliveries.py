@@ -47,7 +47,7 @@ def retry_delivery(db: Connection, *, actor: Actor, delivery: DeliveryStatus, no
         require_sendable(WebhookDelivery.of(db.execute(status.webhook_status_query(delivery.id)).one()))
     # Of two at once, the later one waits for the row, and finds it pending.
     if not repair.requeue(db, delivery.id, DeliveryState.DEAD):
-        raise InvalidTransition("Only a dead delivery is retried.")
+        raise InvalidTransition(_not_dead(delivery.state))
     write_audit_entry(
         db,
         actor=actor,
@@ -57,6 +57,15 @@ def retry_delivery(db: Connection, *, actor: Actor, delivery: DeliveryStatus, no
         now=now,
     )
     return _status(db, delivery.id)
+
+
+def _not_dead(state: DeliveryState) -> str:
+    """Why a delivery is not retried, by the state that it was read in."""
+    if state is DeliveryState.PENDING:
+        return "Only a dead delivery is retried. This one is pending, and is attempted when it is due."
+    if state is DeliveryState.DEAD:
+        return "Only a dead delivery is retried. This one is being retried."
+    return f"Only a dead delivery is retried. This one is {state}, which is final."
 
 
 def retry_deliveries(
