@@ -31,6 +31,7 @@ from bench.measures import (
 from bench.receiver import running_receiver
 from bench.results import Results, Row
 from bench.slots import measure_slots
+from bench.storage import measure_storage
 from bench.streams import ENVIRONMENT, measure_streams
 from bench.webhooks import measure_webhooks
 from tests import booking_system
@@ -43,6 +44,7 @@ MEASURES = (
     "life",
     "sessions",
     "memory",
+    "storage",
     "backlog",
     "rates",
     "reads",
@@ -103,6 +105,8 @@ class Suite:
         """Measures that take minutes to prepare or vary little, taken in the first round alone."""
         if self._has("growth") and PRODUCT in self.contenders:
             yield f"Tutelage with {FEW_BOOKINGS:,} and with {self.bookings:,} bookings", self._growth
+        if self._has("storage") and PRODUCT in self.contenders:
+            yield "what Tutelage stores of a life", self._storage
         if self._has("start") and PRODUCT in self.contenders:
             yield "Tutelage, started twice", self._start
 
@@ -229,6 +233,12 @@ class Suite:
                 contender.add_endpoint(receiver.url)
             few, many = with_history(few, FEW_BOOKINGS), with_history(many, self.bookings)
             measure_growth(few, many, self.results, self.life_seconds)
+
+    def _storage(self, folder: Path) -> None:
+        with running_receiver() as receiver, running_tutelage(folder / "data") as contender:
+            contender.add_offers()
+            contender.add_endpoint(receiver.url)
+            measure_storage(contender, self.results)
 
     def _start(self, folder: Path) -> None:
         for title in ("start to ready, new data folder", "start to ready, again"):

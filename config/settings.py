@@ -57,6 +57,7 @@ OWN_PREFIX = "TUTELAGE_"
 KNOWN_BESIDES = frozenset({"TUTELAGE_DATA_DIR", STARTED_BY_UP, "GRAFANA_PASSWORD"})
 FOREIGN_PREFIXES = ("POSTGRES_", "PG", "GF_", "CELERY_", "OTEL_", "DOCKER_", "COMPOSE_")
 RETRY_LIMIT_SECONDS = 604_800  # 7 days
+LEAST_RETENTION_DAYS, MOST_DAYS = 30, 36_500
 
 
 class SettingsError(ValueError):
@@ -129,6 +130,16 @@ def _text(name: str) -> str | None:
 
 def _whole(name: str, default: int, least: int, most: int) -> int:
     return _setting(lambda env: env.int(name, default, validate=validate.Range(least, most)))
+
+
+def _retention_days(name: str, default: int) -> int:
+    """For ever, or for longer than anything is retried or can be recovered."""
+
+    def check(days: int) -> None:
+        if days and not LEAST_RETENTION_DAYS <= days <= MOST_DAYS:
+            raise ValidationError(f"Must be 0, for ever, or {LEAST_RETENTION_DAYS} to {MOST_DAYS} days.")
+
+    return _setting(lambda env: env.int(name, default, validate=check))
 
 
 def _one_of(name: str, *choices: str) -> str:
@@ -417,8 +428,11 @@ class Settings:
     flower_basic_auth: tuple[str, ...] = _setting(
         lambda env: flower_logins(env.list("FLOWER_BASIC_AUTH", []), development=_in_development(env)), shown=False
     )
-    audit_retention_days: int = _whole("AUDIT_RETENTION_DAYS", 730, 0, 36_500)
-    audit_shortest_retention_days: int = _whole("AUDIT_SHORTEST_RETENTION_DAYS", 0, 0, 36_500)
+    audit_retention_days: int = _whole("AUDIT_RETENTION_DAYS", 730, 0, MOST_DAYS)
+    delivery_retention_days: int = _retention_days("DELIVERY_RETENTION_DAYS", 90)
+    notification_retention_days: int = _retention_days("NOTIFICATION_RETENTION_DAYS", 365)
+    event_retention_days: int = _retention_days("EVENT_RETENTION_DAYS", 730)
+    audit_shortest_retention_days: int = _whole("AUDIT_SHORTEST_RETENTION_DAYS", 0, 0, MOST_DAYS)
     metrics_port: int = _whole("METRICS_PORT", 0, 0, 65_535)
     metrics_host: str = _setting(lambda env: env.str("METRICS_HOST", "127.0.0.1"))
 

@@ -85,8 +85,9 @@ DELIVERY_ID = (
 )
 
 
-# Append-only, by a trigger. A reader of the stream uses the cursor (xid, sequence) below the oldest running
-# transaction: sequence alone would skip what commits late. It compares no ids of different clusters: see `clusters`.
+# Append-only, by a trigger, until retention deletes them. A reader of the stream uses the cursor (xid, sequence) below
+# the oldest running transaction: sequence alone would skip what commits late. It compares no ids of different clusters:
+# see `clusters`.
 events = Table(
     "events",
     metadata,
@@ -108,7 +109,10 @@ events = Table(
     Column("catalogue", BigInteger, info=IMPERSONAL),
     created(),
     Index("ix_events_subject_id", "subject_id"),
-    Index("ix_events_type_id", "type", "id"),
+    # Reports count the seats of groups by these alone.
+    Index(
+        "ix_events_seats", "type", "id", postgresql_where=text("type IN ('seat.joined', 'seat.left', 'seat.refunded')")
+    ),
     # The order of all changes, for live streams.
     Index("ix_events_xid_sequence", "xid", "sequence"),
 )
@@ -204,8 +208,9 @@ deliveries = Table(
         "event_id",
         postgresql_where=text("cancel_reason = 'not_listening' AND attempts = 0"),
     ),
-    # Each row is rewritten once or twice soon after its insert: room on its page, and a vacuum that keeps up.
-    postgresql_with={"fillfactor": "60", "autovacuum_vacuum_scale_factor": "0.01"},
+    # Each row is rewritten once or twice soon after its insert, with new entries in its indexes. What it leaves is free
+    # for later rows as soon as a vacuum has seen it; room on each page would never be used again.
+    postgresql_with={"fillfactor": "90", "autovacuum_vacuum_scale_factor": "0.01"},
 )
 
 delivery_attempts = Table(
@@ -231,6 +236,15 @@ delivery_attempts = Table(
     CheckConstraint(f"error_class IN {_values(ErrorClass)}", name="error_class"),
     # Read by the invariants, twice a minute: few among all that are kept.
     Index("ix_delivery_attempts_internal", "event_id", postgresql_where=text("error_class = 'internal'")),
+)
+
+# Of an event whose deliveries were deleted by retention: how each ended, as [effect, target, queue, state, attempts,
+# moment]. Messages to endpoints, browsers and chat channels are not among them.
+event_outcomes = Table(
+    "event_outcomes",
+    metadata,
+    Column("event_id", Uuid, ForeignKey("events.id"), primary_key=True),
+    Column("outcomes", JSONB, nullable=False, info=kept("ids and states")),
 )
 
 # The effects that writers of events knew, as `effect event_type`, by the number that their events keep.

@@ -110,4 +110,6 @@ webhook_secrets = Table(
     Column("expires_at", Timestamp),
     created(),
     Index("ix_webhook_secrets_endpoint_id", "endpoint_id"),
+    # Former secrets are deleted by it.
+    Index("ix_webhook_secrets_expires_at", "expires_at", postgresql_where=text("expires_at IS NOT NULL")),
 )

@@ -25,6 +25,7 @@ from workflows.audit.retention import drop_old_partition, make_partitions
 from workflows.bookings.holds import delete_expired_holds
 from workflows.events import QUEUES
 from workflows.events.backfill import fill_new_gaps, introduce
+from workflows.events.retention import Retention, delete_deliveries, delete_events
 from workflows.events.subscriptions import load
 from workflows.events.sweep import backlogs, dead_by_effect, oldest_undelivered
 from workflows.groups.waitlist import offer_waited_seats
@@ -32,9 +33,10 @@ from workflows.imports.uploads import forget_imports
 from workflows.invariants import continuous
 from workflows.kernel.expired import ExpiredRows
 from workflows.kernel.quotas import forget_unused_quotas
+from workflows.notifications.deliveries import delete_notifications
 from workflows.privacy.erasure import go_on_erasing
 from workflows.sessions.outcomes import cancel_not_held, remind_to_complete
-from workflows.webhooks.actions import cancel_left_deliveries, hasten_postponed
+from workflows.webhooks.actions import cancel_left_deliveries, forget_former_secrets, hasten_postponed
 from workflows.webhooks.deliveries import forget_missed_messages
 
 log = structlog.get_logger(__name__)
@@ -178,6 +180,10 @@ def drop_old_audit(db: Connection) -> bool:
     return dropped is not None
 
 
+def _retain(retention: Retention, setting: str) -> Chore:
+    return lambda db: retention(db, now=_now(db), keep_days=getattr(settings(), setting))
+
+
 def _gauge_deliveries(db: Connection) -> bool:
     """Set the metrics of due deliveries by queue, and of dead letters by effect."""
     for backlog in backlogs(db, QUEUES):
@@ -223,6 +229,7 @@ CHORES: dict[str, Chore] = {
     "forget mail addresses": forget_email_changes,
     "erase deleted accounts": go_on_erasing,
     "forget unused quotas": forget_unused_quotas,
+    "forget former secrets": forget_former_secrets,
     "forget imports": forget_imports,
     "add up sessions": add_up_changes,
     "look at changes": continuous.look_at_changes,
@@ -233,4 +240,7 @@ CHORES: dict[str, Chore] = {
     "chain the audit": chain_audit,
     "check the audit": check_audit,
     "drop old audit": drop_old_audit,
+    "delete old deliveries": _retain(delete_deliveries, "delivery_retention_days"),
+    "delete old notifications": _retain(delete_notifications, "notification_retention_days"),
+    "delete old events": _retain(delete_events, "event_retention_days"),
 }

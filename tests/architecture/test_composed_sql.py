@@ -21,6 +21,7 @@ BUILDERS = {
     "workflows/bundles/ledger.py:_lock_spent": "a condition on an entry",
     "workflows/bundles/ledger.py:moving": "a change of a bundle, and names of columns",
     "workflows/events/record.py:recording": "names of columns",
+    "workflows/events/retention.py:__init__": "a table and its key",
     "workflows/groups/records.py:_left_seats": "one of two conditions",
     "workflows/groups/waitlist.py:_deleting": "one of some conditions",
     "workflows/invariants/__init__.py:check_all": "a time-out of the code",

@@ -13,7 +13,10 @@ from tests.architecture.source import ROOT, imported
 COMPOSING = ("api", "cli", "infrastructure", "workers", "workflows")
 # The inserting statements stand with the events that they follow from.
 STORES = {
-    *(f"workflows/events/{name}.py" for name in ("rows", "claim", "settle", "sweep", "repair", "status", "record")),
+    *(
+        f"workflows/events/{name}.py"
+        for name in ("rows", "claim", "settle", "sweep", "repair", "status", "record", "retention")
+    ),
     "workflows/notifications/deliveries.py",
 }
 _STATEMENT = re.compile(r"\b(FROM|JOIN|INTO|UPDATE|USING)\s+(ONLY\s+)?deliveries\b")

@@ -12,6 +12,7 @@ from models.events import effect_catalogues, events, subscriptions
 from workflows.events import repair
 from workflows.events.event_types import CalendarFreed, CalendarTaken
 from workflows.events.record import fill_in
+from workflows.events.retention import delete_deliveries, kept_since
 from workflows.events.subscriptions import Subscriptions
 from workflows.kernel.clock import CLOCK_SKEW, first_id_at
 from workflows.kernel.cursors import LAST_ID, latest_moment, move_cursor, take_cursor
@@ -57,8 +58,10 @@ def fill_gaps(
     columns = (subscriptions.c.effect, subscriptions.c.event_type, subscriptions.c.first_seen_at)
     first_seen = {(row.effect, row.event_type): row.first_seen_at for row in db.execute(select(*columns))}
     filled = 0
+    # What was done before may have been deleted since, and is not done again.
+    kept = kept_since(db, delete_deliveries)
     for effect, event_type in known.pairs():
-        begin = since or max(earliest, first_seen.get((effect.name, event_type), now))
+        begin = max(kept, since or max(earliest, first_seen.get((effect.name, event_type), now)))
         page = partial(repair.events_without, whatever_was_known=since is not None, limit=page_size)
         after = first_id_at(begin - CLOCK_SKEW)
         while missing := page(db, effect.name, event_type, since=begin, after=after, before=before):

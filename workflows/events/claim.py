@@ -135,7 +135,8 @@ _CLAIM_LEASED = PreparedStatement(
 )
 UPDATE deliveries d SET attempts = d.attempts + 1, {_LEASED}
 FROM (SELECT * FROM named UNION ALL SELECT * FROM others) AS e
-WHERE d.ctid = e.place
+-- The array has the rows looked up by their places, however few there seem to be in the table.
+WHERE d.ctid = ANY(ARRAY(SELECT place FROM named UNION ALL SELECT place FROM others)) AND d.ctid = e.place
 RETURNING {ROW}, {EVENT}, set_config('synchronous_commit', 'off', true)
 """
     ).columns(**TYPES, synchronous_commit=Text())

@@ -11,6 +11,7 @@ from sqlalchemy import (
     Boolean,
     ColumnElement,
     Connection,
+    RowMapping,
     ScalarSelect,
     Select,
     Text,
@@ -35,7 +36,8 @@ from models.base import enum_literal, is_one_of
 from models.events import DeliveryState, deliveries, delivery_attempts, events
 from models.webhooks import deleted_webhook_endpoints, webhook_endpoints
 from workflows.events.delivery import DeliveryStatus
-from workflows.events.rows import IS_WEBHOOK
+from workflows.events.retention import OUTCOMES
+from workflows.events.rows import IS_WEBHOOK, text_array
 from workflows.kernel.paging import NEWEST_EVENT_FIRST, Page
 
 
@@ -154,14 +156,26 @@ def statuses_query(
 def statuses_of_subjects(
     db: Connection, subject_ids: Sequence[UUID], *, everything: bool, mentor_profile_id: UUID | None
 ) -> list[DeliveryStatus]:
-    """The deliveries of all events about these subjects, in the order of the events.
+    """The deliveries of all events about these subjects, in the order of the events; also those deleted by retention.
 
     Args:
         everything: whether those are among them that are operators' business alone.
         mentor_profile_id: whose webhook endpoints' deliveries are among them in any case.
     """
     values = {"subject_ids": list(subject_ids), "all": everything, "mentor_profile_id": mentor_profile_id}
-    return [DeliveryStatus.of(row) for row in db.execute(_OF_SUBJECTS, values)]
+    statuses = [DeliveryStatus.of(row) for row in db.execute(_OF_SUBJECTS, values)]
+    deleted = [_ended(row._mapping) for row in db.execute(OUTCOMES, {"subject_ids": text_array(subject_ids)})]
+    if deleted:
+        statuses = sorted([*deleted, *statuses], key=lambda each: (each.event_id, each.effect, each.target))
+    return statuses
+
+
+def _ended(row: RowMapping) -> DeliveryStatus:
+    """A delivery that retention has deleted, whose outcome was kept."""
+    state = DeliveryState(row["state"])
+    done_at = row["ended_at"] if state is DeliveryState.DONE else None
+    values = {"state": state, "due_at": row["ended_at"], "done_at": done_at, "last_error": None}
+    return DeliveryStatus.of_values(dict(row) | values)
 
 
 def webhook_status_query(delivery_id: UUID) -> Select[Any]:

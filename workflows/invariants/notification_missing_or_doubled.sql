@@ -22,6 +22,10 @@ WHERE true
   -- Nobody is notified whose account is erased, and their preferences are gone.
   AND NOT EXISTS (SELECT FROM users erased WHERE erased.id = reader.user_id AND erased.erased_at IS NOT NULL)
   AND s.booking_id = ANY(:ids) -- part
+  -- Older ones may have been deleted.
+  AND NOT EXISTS (
+      SELECT FROM maintenance_cursors kept WHERE kept.name = 'retention of notifications' AND e.created_at < kept.moment
+  )
   -- No one is notified of a session that is cancelled already; which was first is unknown of the same moment.
   AND (e.type <> 'session.created' OR s.cancelled_at IS NULL OR s.cancelled_at > d.done_at + interval '1 minute')
   -- What was wanted at the time is known unless it has been changed since, or in the same moment.

@@ -12,6 +12,7 @@ from sqlalchemy import Connection, Row, Uuid
 from models.base import sql
 from models.prepared import PreparedStatement
 from workflows.events.delivery import Delivery
+from workflows.events.retention import Retention
 from workflows.events.rows import EVENT, PENDING, ROW, SAME_KEY, TYPES, deliveries_of, text_array
 
 # Of the mails that are sent as one; further ones are sent by further mails.
@@ -121,6 +122,23 @@ AND (
 )
 """
     )
+)
+
+# A message that is pending or dead is composed of its notification.
+delete_notifications = Retention(
+    "notifications",
+    "id",
+    """
+WITH old AS MATERIALIZED (
+    SELECT n.id FROM notifications n
+    WHERE n.id > :after_id AND n.id <= :up_to_id AND n.created_at < :horizon_time
+      AND NOT EXISTS (
+          SELECT FROM deliveries d WHERE d.event_id = n.event_id AND CAST(d.state AS text) IN ('pending', 'dead')
+      )
+    FOR UPDATE SKIP LOCKED
+)
+DELETE FROM notifications n USING old WHERE n.id = old.id
+""",
 )
 
 

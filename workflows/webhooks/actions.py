@@ -25,6 +25,7 @@ from workflows.identity.access import OPERATOR_OR_MENTOR, require_endpoint_owner
 from workflows.identity.actor import Actor
 from workflows.kernel.address import Network, checked_address
 from workflows.kernel.errors import Conflict, Invalid, InvalidTransition, NotFound, Stale
+from workflows.kernel.expired import ExpiredRows
 from workflows.webhooks.headers import checked_headers, sealed_headers
 from workflows.webhooks.health import HEALTHY
 from workflows.webhooks.messages import body_of
@@ -268,6 +269,9 @@ def send_example(
     use_ping(db, endpoint.id, quotas)
     record(db, example)
     return example
+
+
+forget_former_secrets = ExpiredRows("webhook_secrets", "expires_at < now() - interval '1 day'", order="expires_at")
 
 
 def is_valid() -> ColumnElement[bool]:
