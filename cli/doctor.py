@@ -299,7 +299,7 @@ def mentors_have_hours(setup: Setup) -> str:
 
 
 def deliveries_succeed(setup: Setup) -> str:
-    """No delivery is dead, and none waits after a failure."""
+    """No delivery is dead; those that wait after a failure are shown."""
     engine = create(setup.database_address(), pool_size=1, name="tutelage-doctor", warn=False)
     try:
         with engine.connect() as db:
@@ -308,16 +308,18 @@ def deliveries_succeed(setup: Setup) -> str:
         raise Skipped("The deliveries were not looked at: the database cannot be used.") from error
     finally:
         engine.dispose()
-    if found:
-        lines = [
+    said = {
+        state: "\n         ".join(
             f"{counted(each.number, f'delivery of {each.effect} is', f'deliveries of {each.effect} are')}"
-            f" {'dead' if each.state is DeliveryState.DEAD else 'waiting after a failure'}: {each.last_error}"
+            f" {words}: {each.last_error}"
             for each in found
-        ]
-        raise Problem(
-            "\n         ".join([*lines, "`tutelage deliveries list` shows them, with --state dead or pending."])
+            if each.state is state
         )
-    return "No delivery is dead, and none waits after a failure."
+        for state, words in ((DeliveryState.DEAD, "dead"), (DeliveryState.PENDING, "waiting after a failure"))
+    }
+    if said[DeliveryState.DEAD]:
+        raise Problem(f"{said[DeliveryState.DEAD]}\n         `tutelage deliveries list --state dead` shows them.")
+    return "\n         ".join(filter(None, ["No delivery is dead.", said[DeliveryState.PENDING]]))
 
 
 def redis_is_ready(setup: Setup) -> str:

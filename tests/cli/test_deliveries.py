@@ -132,13 +132,15 @@ def test_a_command_without_a_meaning_is_refused(words: tuple[str, ...]) -> None:
 
 def test_the_doctor_names_what_fails(dead: list[UUID], engine: Engine, tmp_path: Path) -> None:
     with engine.begin() as db:
-        waits = update(deliveries).where(deliveries.c.id == dead[0])
-        effect = db.scalars(waits.values(state=DeliveryState.PENDING).returning(deliveries.c.effect)).one()
+        effect = db.scalars(select(deliveries.c.effect).where(deliveries.c.id == dead[0])).one()
     said = CliRunner().invoke(main, ["doctor", "--data-dir", str(tmp_path)])
     assert said.exit_code == 1
-    assert f"1 delivery of {effect} is waiting after a failure: It broke." in said.output
-    assert "is dead: It broke." in said.output or "are dead: It broke." in said.output
+    assert "dead: It broke." in said.output
     with engine.begin() as db:
-        db.execute(update(deliveries).values(state=DeliveryState.PENDING, attempts=0, last_error=None))
+        db.execute(update(deliveries).values(state=DeliveryState.PENDING))
+        db.execute(update(deliveries).where(deliveries.c.id != dead[0]).values(attempts=0))
     said = CliRunner().invoke(main, ["doctor", "--data-dir", str(tmp_path)])
-    assert "ok       No delivery is dead, and none waits after a failure." in said.output
+    assert said.exit_code == 0
+    assert f"ok       No delivery is dead.\n         1 delivery of {effect} is waiting after a failure: It broke." in (
+        said.output
+    )

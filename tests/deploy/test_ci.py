@@ -72,7 +72,8 @@ def test_alerts_are_played_where_promtool_is(clone: Path, status: int) -> None:
     if status:
         (clone / "fails-test-alerts").touch()
     ended, _printed, asked = run(clone)
-    assert (ended, asked) == (status, ["setup", "check", "test-alerts", "test"])
+    # Alerts are played beside the tests.
+    assert (ended, asked[:2], sorted(asked[2:])) == (status, ["setup", "check"], ["test", "test-alerts"])
 
 
 @pytest.mark.parametrize("change", ["changed", "added", "missing"])
