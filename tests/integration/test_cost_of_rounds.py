@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 import pytest
-from sqlalchemy import Engine, text
+from sqlalchemy import Connection, Engine, text
 
 from models.engine import create
 from tests import servers
+from tests.eventually import eventually
 from tests.history import analyze, make_history
 from tests.integration.harness import Harness
 from tests.integration.plans import plan_as_sent
@@ -62,6 +64,11 @@ def go_back(engine: Engine) -> None:
         db.execute(text("DELETE FROM violations"))
 
 
+def is_alone(db: Connection) -> bool:
+    others = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+    return not db.scalars(text(others)).one()
+
+
 def blocks_read(engine: Engine) -> int:
     """How many blocks of the large tables and their indexes one round reads."""
     harness = Harness(engine)
@@ -69,11 +76,11 @@ def blocks_read(engine: Engine) -> int:
     for work in (lambda: None, lambda: maintain(harness.transactions)):
         go_back(engine)
         work()
-        with engine.connect() as db:
-            db.execute(text("SELECT pg_stat_force_next_flush()"))
-            db.commit()
-            counts.append(db.execute(text(READ)).scalar_one())
+        # A connection has counted what it read when it has ended.
         engine.dispose()
+        with engine.connect() as db:
+            eventually(partial(is_alone, db), "the end of all other connections")
+            counts.append(db.execute(text(READ)).scalar_one())
     return int(counts[1] - counts[0])
 
 
