@@ -26,8 +26,10 @@ from cli.demonstration.component import book_in_a_page, demo_page
 from cli.demonstration.course import run_course
 from cli.demonstration.receivers import Mailbox, open_mailbox, open_receiver
 from cli.demonstration.run import DemoFailed, DemoRun, Output
+from cli.plan import TOGETHER
 from cli.run_file import DATA_DIR_OPTION, PositiveNumber
 from cli.system import System, running_system, tail
+from config.settings import settings
 from models.engine import create
 
 INTERRUPTED = 130
@@ -164,5 +166,6 @@ class _Demo:
             return ""
         if failure.process in self.without:
             return f"{failure.process} does not run here: it was left out."
-        log = self.data_dir / "logs" / f"{failure.process}.log"
+        together = failure.process.startswith("worker-") and settings().workers == "together"
+        log = self.data_dir / "logs" / f"{TOGETHER.name if together else failure.process}.log"
         return f"The end of {log}:\n{tail(log)}"

@@ -23,6 +23,7 @@ from cli.embedded import (
 )
 from config.servers import database_address
 from config.settings import STARTED_BY_UP, Settings, SettingsError, read_settings
+from workers.command import ALL_QUEUES
 from workflows.events import QUEUES
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -89,6 +90,8 @@ PROGRAMS: tuple[Part, ...] = (
     Part("maintain", ("tutelage", "maintain")),
     FLOWER,
 )
+# In place of the workers, with WORKERS=together; it has the threads of the queue that has most.
+TOGETHER = Part("worker-all", ("tutelage-worker", ALL_QUEUES, "--threads", "{webhook_threads}"), queue=ALL_QUEUES)
 PARTS: tuple[Part, ...] = (POSTGRES, REDIS, *PROGRAMS)
 
 
@@ -158,7 +161,8 @@ def make_plan(
             given["DATABASE_URL"] = database_address(address)
         except ValueError as error:
             raise SettingsError(str(error)) from None
-    left_out = _left_out(without, given)
+    possible = (POSTGRES, REDIS, *_programs(settings))
+    left_out = _left_out(without, [part.name for part in possible], given)
     if settings.production and "flower" not in left_out and not settings.flower_basic_auth:
         raise StartError(
             "Flower needs FLOWER_BASIC_AUTH=user:password in production, or leave it out: --without flower."
@@ -184,7 +188,7 @@ def make_plan(
         own_folder(folder)
         servers.append(replace(REDIS, command=tuple(valkey_command(folder, server_port))))
         addresses["REDIS_URL"] = redis_url(server_port)
-    programs = (part for part in PROGRAMS if part.name not in left_out)
+    programs = (part for part in possible if part.group == "programs" and part.name not in left_out)
     fixed = {
         FOLDER_VARIABLE: str(data_dir),
         STARTED_BY_UP: str(os.getpid()),
@@ -218,8 +222,13 @@ def _require_templates(settings: Settings) -> None:
             raise StartError(" ".join(found))
 
 
-def _left_out(without: Sequence[str], given: Mapping[str, str]) -> set[str]:
-    names = [part.name for part in PARTS]
+def _programs(settings: Settings) -> Sequence[Part]:
+    if settings.workers == "apart":
+        return PROGRAMS
+    return (PROGRAMS[0], TOGETHER, *(part for part in PROGRAMS[1:] if not part.queue))
+
+
+def _left_out(without: Sequence[str], names: Sequence[str], given: Mapping[str, str]) -> set[str]:
     for name in without:
         if name not in names:
             raise StartError(f"There is no part {name}. The parts are {', '.join(names)}.")

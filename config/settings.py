@@ -421,6 +421,7 @@ class Settings:
     api_workers: int = _whole("API_WORKERS", 2, 1, 64)
     api_threads: int = _whole("API_THREADS", 8, 2, 128)
     api_drain_seconds: int = _whole("API_DRAIN_SECONDS", 0, 0, 60)
+    workers: str = _one_of("WORKERS", "apart", "together")
     worker_threads: int = _whole("WORKER_THREADS", 4, 1, 64)
     notification_threads: int = _whole("NOTIFICATION_THREADS", 16, 8, 256)
     webhook_threads: int = _whole("WEBHOOK_THREADS", 32, 4, 256)

@@ -1,4 +1,4 @@
-"""The worker of one queue: its Celery task, and what its process holds. Its command is in `workers.command`."""
+"""The worker of one queue, or of all: its Celery task, and what its process holds. `workers.command` starts it."""
 
 from __future__ import annotations
 
@@ -107,14 +107,18 @@ def _stop_sending_later(**_kw: Any) -> None:
 
 
 @exit_on_refused_settings()
-def run(queue: str, threads: int) -> None:
-    """Work on a queue until a signal ends it."""
-    # Its name in the process list.
-    app.conf.tutelage_process = f"worker-{queue}"
+def run(name: str, queues: Sequence[str], threads: int) -> None:
+    """Work on queues until a signal ends it.
+
+    Args:
+        name: of the worker, by which the process list, metrics and Flower know it.
+        threads: how many messages are worked on at a time.
+    """
+    app.conf.tutelage_process = f"worker-{name}"
     _configure_logging()
     worker = app.Worker(
-        hostname=f"{queue}@{socket.gethostname()}",
-        queues=queue,
+        hostname=f"{name}@{socket.gethostname()}",
+        queues=list(queues),
         pool="threads",
         concurrency=threads,
         loglevel=settings().log_level,
