@@ -33,6 +33,7 @@ from workflows.events.event import own_fields
 from workflows.events.event_types import (
     BookingAccepted,
     BundleExhausted,
+    PaymentSurplus,
     ReviewSubmitted,
     SeatJoined,
     SeatLeft,
@@ -46,7 +47,7 @@ from workflows.events.subscriptions import Subscriptions, load
 from workflows.groups.place import read_group
 from workflows.groups.seats import leave
 from workflows.groups.waitlist import join_waitlist
-from workflows.identity.actor import SYSTEM, Actor
+from workflows.identity.actor import STRIPE, SYSTEM, Actor
 from workflows.kernel.operator_policy import DEFAULT_POLICY, OperatorPolicy
 from workflows.notifications.kinds import OPERATOR_NOTICES
 from workflows.notifications.mails import Mail, Notice
@@ -60,7 +61,7 @@ from workflows.sessions.cancel import cancel as call_off
 from workflows.sessions.moving import accept_proposal, reschedule
 from workflows.sessions.outcomes import remind_to_complete, waive_fee
 from workflows.sessions.records import Session, SessionWithTerms, session_query, session_with_terms_query
-from workflows.settlements.actions import complete_refund, confirm, return_surplus
+from workflows.settlements.actions import complete_refund, confirm
 from workflows.webhooks.actions import create_endpoint
 
 
@@ -327,7 +328,8 @@ def pay(db: Connection, life: PaidLife) -> None:
     keep_page(db, payment, id="cs_1", url="https://pay.example", expires_at=now + timedelta(hours=1), now=now)
     arrived: dict[str, Any] = {"reference": "pi_1", "amount": payment.amount, "currency": payment.currency}
     confirm(db, actor=factories.OPERATOR, payment=payment, now=now, **arrived)
-    return_surplus(db, payment=payment, **{**arrived, "reference": "pi_2"}, now=now)
+    surplus: dict[str, Any] = {"reference": "pi_2", "surplus_amount": payment.amount, "surplus_currency": "USD"}
+    record(db, PaymentSurplus.about(payment, actor=STRIPE, now=now, **surplus))
 
 
 def refund(db: Connection, life: PaidLife) -> None:

@@ -36,6 +36,7 @@ from workflows.payments.actions import end_waiting
 from workflows.payments.checkout import outdate_page
 from workflows.payments.ledger import charge, fail_refund, owe, settle_refund
 from workflows.payments.records import Payment, PaymentOfRefund, locked, with_refunds
+from workflows.payments.refunds import CAME_BY
 
 log = structlog.get_logger(__name__)
 
@@ -125,7 +126,14 @@ def take_arrival(
 def return_surplus(
     db: Connection, *, payment: Payment, reference: str, amount: int, currency: str, now: datetime
 ) -> None:
-    """Have money that has arrived at Stripe for what was paid otherwise or waived sent back, whole."""
+    """Have money sent back, whole, that has arrived at Stripe for what was waived, or paid at Stripe before.
+
+    Money for what an operator has confirmed by hand stays: it may be the very money that was confirmed.
+    """
+    if payment.status is not PaymentStatus.WAIVED and not db.scalar(
+        CAME_BY, {"payment_id": payment.id, "actor": STRIPE.name}
+    ):
+        return
     surplus = {"reference": reference, "surplus_amount": amount, "surplus_currency": currency}
     record(db, PaymentSurplus.about(locked(db, payment.id), actor=STRIPE, now=now, **surplus))
 
