@@ -1,4 +1,4 @@
-"""Years of history in a database: one life that the system has played, copied as often as wanted, for other people.
+"""Three years of history in a database: one life that the system has played, copied as often as wanted.
 
 Every row that belongs to the life's booking, session and events is copied by SQL with ids and times of its own, spread
 over many mentors and mentees, with triggers off, indexes built afterwards and nothing synced to disk meanwhile. What is
@@ -12,6 +12,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from uuid import UUID
 
 import psycopg
@@ -21,15 +22,9 @@ from tests.booking_system import Booking, Tutelage
 
 PEOPLE = 1_000  # mentors, and as many mentees
 DAYS_AGO = 45  # from the life's time, which lies ahead, to the latest copy's
-RECENT = 100_000
-# Which rows of older lives are copied, by table: what is kept for good, and of the events the one without which a
-# session would violate an invariant.
-OF_OLDER = {
-    "bookings": "true",
-    "booking_participants": "true",
-    "sessions": "true",
-    "events": "type = 'session.completed'",
-}
+DAYS_OF_HISTORY = 3 * 365
+# What retention has deleted by now is not copied, and neither is what maintain adds up.
+KEPT_DAYS = {"deliveries": 90, "delivery_attempts": 90, "notifications": 365, "events": 730, "session_count_changes": 0}
 
 _COLUMNS = """
 SELECT table_name, column_name, udt_name FROM information_schema.columns
@@ -54,11 +49,23 @@ UNION ALL
 SELECT mentor_profile_id, 'accepted_bookings', count(*) FROM bookings WHERE status = 'accepted' GROUP BY 1
 ON CONFLICT (mentor_profile_id, counter) DO UPDATE SET amount = excluded.amount
 """
-# The number stands in front, so that copies are near each other in every index, as rows of their time are.
+# Ids begin with the milliseconds of their time, as a UUIDv7 does: copies are near each other in every index, and
+# retention finds them by their age. The first copy is the latest.
 _NUMBERS = f"""
-SELECT number, lpad(to_hex(number), 8, '0') AS own, 'f' || lpad(to_hex(number %% {PEOPLE}), 7, '0') AS person,
-       interval '{DAYS_AGO} days' + number / {PEOPLE} * interval '1 hour' AS shift
-FROM generate_series(%(first)s::bigint, %(last)s::bigint) AS number
+SELECT number,
+       lpad(to_hex(CAST(extract(epoch FROM %(present)s::timestamptz - shift) * 1000 AS bigint)), 12, '0') AS own,
+       'f' || lpad(to_hex(number %% {PEOPLE}), 11, '0') AS person, shift
+FROM (
+    SELECT number,
+           interval '{DAYS_AGO} days' + number * (interval '{DAYS_OF_HISTORY - DAYS_AGO} days' / %(copies)s) AS shift
+    FROM generate_series(%(first)s::bigint, %(last)s::bigint) AS number
+) AS numbered
+"""
+_HORIZONS = """
+INSERT INTO maintenance_cursors (name, moment, id)
+SELECT 'retention of ' || name, now() - days * interval '1 day', 'ffffffff-ffff-ffff-ffff-ffffffffffff'
+FROM (VALUES ('deliveries', 90), ('notifications', 365), ('events', 730)) AS kept(name, days)
+ON CONFLICT (name) DO UPDATE SET moment = excluded.moment, id = excluded.id
 """
 
 
@@ -71,32 +78,36 @@ class Column:
     type: str
 
 
-def copy_life(product: Tutelage, booking: Booking, copies: int, *, recent: int = RECENT) -> None:
+def copy_life(product: Tutelage, booking: Booking, copies: int) -> None:
     """Copy a life that is over, and bring the planner's statistics and the counts up to date.
 
     Args:
         booking: of the life, with its session.
-        copies: how many.
-        recent: of so many, the latest, everything is copied; of older ones what OF_OLDER names.
+        copies: how many, spread over three years.
     """
     with psycopg.connect(product.database_url, autocommit=True) as db:
         columns = [Column(*row) for row in db.execute(_COLUMNS)]
-        people = _people_of(db, booking)
+        people, present = _people_of(db, booking), datetime.now(UTC)
         life = _ids_of(db, columns, {UUID(booking.id), UUID(booking.session_id)})
         db.execute("SET session_replication_role = replica")
         db.execute("SET statement_timeout = 0")
         with _unsynced(db), _without_indexes(db):
             for table in ("users", "mentor_profiles", "listings"):
-                _copy(db, _of(columns, table), people, people, 0, PEOPLE - 1)
-            oldest_recent = max(1, copies - recent + 1)
+                _copy(db, _of(columns, table), people, people, range(PEOPLE), copies, present)
             for table in dict.fromkeys(column.table for column in columns):
-                if table in OF_OLDER and oldest_recent > 1:
-                    _copy(db, _of(columns, table), life, people, 1, oldest_recent - 1, OF_OLDER[table])
-                _copy(db, _of(columns, table), life, people, oldest_recent, copies)
+                _copy(db, _of(columns, table), life, people, range(1, _kept(table, copies) + 1), copies, present)
+            db.execute("TRUNCATE session_count_changes")
             db.execute(_COUNTS)
+            db.execute(_HORIZONS)
         db.execute("VACUUM ANALYZE")
         db.execute("CHECKPOINT")
     os.sync()
+
+
+def _kept(table: str, copies: int) -> int:
+    """How many copies, the latest ones, have rows in this table."""
+    share = (KEPT_DAYS.get(table, DAYS_OF_HISTORY) - DAYS_AGO) / (DAYS_OF_HISTORY - DAYS_AGO)
+    return max(0, int(copies * share))
 
 
 @contextmanager
@@ -161,32 +172,36 @@ def _copy(
     columns: list[Column],
     ids: list[UUID],
     people: list[UUID],
-    first: int,
-    last: int,
-    condition: str = "true",
+    numbers: range,
+    copies: int,
+    present: datetime,
 ) -> None:
-    """Copy the rows of a table that name one of the ids and meet the condition, once for each number."""
+    """Copy the rows of a table that name one of the ids, once for each number.
+
+    Args:
+        present: the same for all tables, since ids are made of it.
+    """
     table = sql.Identifier(columns[0].table)
     names = sql.SQL(", ").join(sql.Identifier(column.name) for column in columns)
     values = sql.SQL(", ").join(map(sql.SQL, _values(columns)))
     # Values of the template's row alone are computed once for each of these, and not for each copy.
     prepared = sql.SQL(", ").join(map(sql.SQL, ["*", *_prepared(columns)]))
     query = sql.SQL("""
-        WITH template AS MATERIALIZED (SELECT {prepared} FROM {table} WHERE ({named}) AND {condition}),
+        WITH template AS MATERIALIZED (SELECT {prepared} FROM {table} WHERE {named}),
              numbers AS MATERIALIZED ({numbers})
         INSERT INTO {table} ({names}) SELECT {values} FROM numbers, template
         ON CONFLICT DO NOTHING
     """).format(
         table=table,
         named=_names(columns),
-        condition=sql.SQL(condition),
         names=names,
         values=values,
         prepared=prepared,
         numbers=sql.SQL(_NUMBERS),
     )
     life = [each for each in ids if each not in people]
-    db.execute(query, {"ids": ids, "life": life, "people": people, "first": first, "last": last})
+    bounds = {"first": numbers.start, "last": numbers.stop - 1, "copies": copies, "present": present}
+    db.execute(query, {"ids": ids, "life": life, "people": people, **bounds})
 
 
 def _prepared(columns: list[Column]) -> Iterator[str]:
@@ -195,7 +210,7 @@ def _prepared(columns: list[Column]) -> Iterator[str]:
         if column.type == "uuid":
             yield f'"{column.name}" = ANY(%(life)s) AS "{column.name}_is_own"'
             yield f'"{column.name}" = ANY(%(people)s) AS "{column.name}_is_person"'
-            yield f'substr(md5("{column.name}"::text), 1, 24) AS "{column.name}_rest"'
+            yield f'substr(md5("{column.name}"::text), 1, 20) AS "{column.name}_rest"'
 
 
 def _values(columns: list[Column]) -> Iterator[str]:

@@ -157,10 +157,15 @@ deliveries = Table(
     Column("turn_rate", Integer, info=IMPERSONAL),
     Column("resend", Integer, nullable=False, server_default=text("0"), info=IMPERSONAL),
     created(),
+    # Of an outbound delivery that is done: the attempt that succeeded, which is not in `delivery_attempts`.
+    Column("status_code", Integer, info=IMPERSONAL),
+    Column("duration_ms", Integer, info=IMPERSONAL),
+    Column("response", Text, info=ERASED),
     PrimaryKeyConstraint("event_id", "effect", "target"),
     CheckConstraint("nudges >= 0 AND attempts >= 0", name="counters"),
     CheckConstraint("forgiven BETWEEN 0 AND attempts", name="forgiven"),
     CheckConstraint("(done_at IS NOT NULL) = (state = 'done')", name="done_at"),
+    CheckConstraint("duration_ms >= 0", name="duration_ms"),
     CheckConstraint(
         f"cancel_reason IS NULL OR (state = 'cancelled' AND cancel_reason IN {_values(CANCEL_REASONS)})",
         name="cancel_reason",
@@ -213,6 +218,7 @@ deliveries = Table(
     postgresql_with={"fillfactor": "90", "autovacuum_vacuum_scale_factor": "0.01"},
 )
 
+# Attempts that failed, and those that succeeded before `deliveries` kept them.
 delivery_attempts = Table(
     "delivery_attempts",
     metadata,

@@ -61,7 +61,7 @@ NOT_EXPORTED = {
     "push_subscriptions": "endpoint_digest sealed",
     "webhook_endpoints": "headers",
     "webhook_secrets": "sealed_secret",
-    "deliveries": "last_error",
+    "deliveries": "last_error response",
     "delivery_attempts": "error response",
 }
 

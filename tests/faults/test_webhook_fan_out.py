@@ -24,9 +24,14 @@ DEADLINE_SECONDS = 15.0
 DELIVERIES = """
 SELECT target, state, attempts, last_error FROM deliveries WHERE effect = 'webhooks.send' AND target = ANY(%s)
 """
+# The attempt that succeeded is in the delivery's own row.
 ATTEMPTS = """
-SELECT target, outcome, status_code, error, duration_ms, length(response) AS kept
-FROM delivery_attempts WHERE effect = 'webhooks.send' AND target = ANY(%s) ORDER BY target, attempt
+SELECT target, outcome, status_code, error, duration_ms, length(response) AS kept FROM (
+    SELECT effect, target, attempt, outcome, status_code, error, duration_ms, response FROM delivery_attempts
+    UNION ALL
+    SELECT effect, target, attempts, 'done', status_code, NULL, duration_ms, response
+    FROM deliveries WHERE duration_ms IS NOT NULL
+) AS every WHERE effect = 'webhooks.send' AND target = ANY(%s) ORDER BY target, attempt
 """
 TIME_UP = "No complete answer within 15 s."
 FAILED, ELSEWHERE = "The receiver answered 500.", "The receiver answered 302; redirects are not followed."

@@ -475,6 +475,7 @@ VIOLATED: list[tuple[Table, str, dict[str, Any]]] = [
     (deliveries, "ck_deliveries_counters", {"attempts": -1}),
     (deliveries, "ck_deliveries_forgiven", {"attempts": 2, "forgiven": 3}),
     (deliveries, "ck_deliveries_forgiven", {"forgiven": -1}),
+    (deliveries, "ck_deliveries_duration_ms", {"duration_ms": -1}),
     (deliveries, "ck_deliveries_done_at", {"done_at": NOW}),
     (deliveries, "ck_deliveries_done_at", {"state": "done"}),
     # Only what was cancelled has a reason for that.

@@ -132,7 +132,7 @@ def test_the_notification_of_a_dead_mail_stays(harness: Harness) -> None:
     with harness.engine.begin() as db:
         db.execute(text("SET LOCAL session_replication_role = replica"))
         of_event = text("event_id = (SELECT id FROM events WHERE type = 'session.created')")
-        db.execute(update(deliveries).where(of_event).values(state="dead", done_at=None))
+        db.execute(update(deliveries).where(of_event).values(effect="mail.send", state="dead", done_at=None))
     retain(harness, datetime.now(UTC))
     assert counts(harness)["notifications"] == 4, "of the session's creation, for two people on two channels"
 

@@ -247,7 +247,7 @@ ORDER BY sent.event_id LIMIT :size
 """)
 FORGET_ENDPOINT_ANSWERS = sql("""
 WITH sent AS (
-    SELECT d.event_id, d.effect, d.target, d.last_error FROM deliveries d
+    SELECT d.event_id, d.effect, d.target FROM deliveries d
     JOIN deleted_webhook_endpoints w ON w.id = d.endpoint_id
     WHERE w.mentor_profile_id = :mentor_profile_id
       AND d.event_id = ANY(:ids) AND d.effect = 'webhooks.send'
@@ -255,8 +255,9 @@ WITH sent AS (
     UPDATE delivery_attempts a SET error = NULL, response = NULL FROM sent
     WHERE (a.event_id, a.effect, a.target) = (sent.event_id, sent.effect, sent.target)
 )
-UPDATE deliveries d SET last_error = :reason FROM sent
-WHERE (d.event_id, d.effect, d.target) = (sent.event_id, sent.effect, sent.target) AND sent.last_error <> :reason
+UPDATE deliveries d SET last_error = CASE WHEN d.last_error IS NOT NULL THEN :reason END, response = NULL FROM sent
+WHERE (d.event_id, d.effect, d.target) = (sent.event_id, sent.effect, sent.target)
+  AND (d.last_error <> :reason OR d.response IS NOT NULL)
 """)
 
 

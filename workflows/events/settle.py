@@ -39,24 +39,30 @@ RETURNING d.event_id
 """).columns(event_id=Uuid())
 )
 
-# An outcome and its attempt, in one statement. Without `:after` the row is not due again.
+# An outcome and its attempt, in one statement; the attempt that succeeds is kept in the delivery's own row. Without
+# `:after` the row is not due again.
 _OUTCOME = sql(f"""
 WITH ours AS (
     UPDATE deliveries d
     SET attempts = :attempt, lease_until = NULL, state = CAST(:state AS delivery_state),
         done_at = CASE WHEN CAST(:state AS text) = 'done' THEN now() END,
         last_error = CAST(:error AS text), cancel_reason = CAST(:cancel_reason AS text),
+        status_code = CASE WHEN CAST(:state AS text) = 'done' THEN CAST(:status_code AS int) END,
+        response = CASE WHEN CAST(:state AS text) = 'done' THEN CAST(:response AS text) END,
+        duration_ms = CASE WHEN CAST(:state AS text) = 'done' THEN CAST(:duration_ms AS int) END,
         due_at = coalesce(now() + CAST(:after AS interval), d.due_at),
         nudge_at = coalesce(now() + CAST(:after AS interval), d.nudge_at)
     WHERE d.event_id = :event_id AND d.effect = :effect AND d.target = :target
       AND {PENDING} AND d.attempts = :fence
     RETURNING d.event_id, d.effect, d.target
+), attempt AS (
+    INSERT INTO delivery_attempts (event_id, effect, target, attempt, outcome, error, error_class, status_code,
+                                   response, duration_ms)
+    SELECT event_id, effect, target, :attempt, :outcome, CAST(:error AS text), CAST(:error_class AS text),
+           CAST(:status_code AS int), CAST(:response AS text), CAST(:duration_ms AS int)
+    FROM ours WHERE CAST(:state AS text) <> 'done'
 )
-INSERT INTO delivery_attempts (event_id, effect, target, attempt, outcome, error, error_class, status_code, response,
-                               duration_ms)
-SELECT event_id, effect, target, :attempt, :outcome, CAST(:error AS text), CAST(:error_class AS text),
-       CAST(:status_code AS int), CAST(:response AS text), :duration_ms
-FROM ours
+SELECT event_id FROM ours
 """)
 _POSTPONE = sql(f"""
 UPDATE deliveries d
@@ -81,15 +87,12 @@ WITH ours AS (
     JOIN deliveries d ON {SAME_KEY.format("given")}
     WHERE {PENDING} AND d.attempts = given.fence
     FOR UPDATE OF d SKIP LOCKED
-), ended AS (
-    UPDATE deliveries d
-    SET state = 'done', done_at = now(), attempts = ours.attempt, lease_until = NULL, last_error = NULL
-    FROM ours WHERE d.ctid = ours.place
-    RETURNING ours.*
 )
-INSERT INTO delivery_attempts (event_id, effect, target, attempt, outcome, status_code, response, duration_ms)
-SELECT event_id, effect, target, attempt, 'done', status_code, response, duration_ms FROM ended
-RETURNING event_id, effect, target
+UPDATE deliveries d
+SET state = 'done', done_at = now(), attempts = ours.attempt, lease_until = NULL, last_error = NULL,
+    status_code = ours.status_code, response = ours.response, duration_ms = ours.duration_ms
+FROM ours WHERE d.ctid = ours.place
+RETURNING d.event_id, d.effect, d.target
 """).columns(**KEY_TYPES)
 )
 
@@ -120,7 +123,7 @@ def settle(db: Connection, delivery: Delivery, attempt: Attempt, *, after: timed
         "response": cut(attempt.response, MAX_RESPONSE_CHARACTERS),
         "duration_ms": _milliseconds(attempt),
     }
-    return db.execute(_OUTCOME, values).rowcount == 1
+    return db.execute(_OUTCOME, values).first() is not None
 
 
 def postpone(

@@ -11,6 +11,7 @@ from sqlalchemy import (
     Boolean,
     ColumnElement,
     Connection,
+    Row,
     RowMapping,
     ScalarSelect,
     Select,
@@ -32,7 +33,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import ARRAY, aggregate_order_by
 
-from models.base import enum_literal, is_one_of
+from models.base import Timestamp, enum_literal, is_one_of, sql
 from models.events import DeliveryState, deliveries, delivery_attempts, events
 from models.webhooks import deleted_webhook_endpoints, webhook_endpoints
 from workflows.events.delivery import DeliveryStatus
@@ -71,7 +72,10 @@ def _webhook_status(delivery: Any, endpoint: Any) -> list[ColumnElement[Any]]:
         delivery.endpoint_id,
         endpoint.state.label("endpoint_state"),
         endpoint.mentor_profile_id,
-        _of_last_attempt(delivery, delivery_attempts.c.status_code).label("last_status_code"),
+        case(
+            (delivery.duration_ms.is_not(None), delivery.status_code),
+            else_=_of_last_attempt(delivery, delivery_attempts.c.status_code),
+        ).label("last_status_code"),
         _error_class(delivery).label("last_error_class"),
     ]
 
@@ -93,6 +97,16 @@ _WEBHOOK_STATUS = (
     # Of one id: spelled so that the index over all webhook deliveries cannot serve.
     .where(deliveries.c.effect + literal_column("''") == literal_column("'webhooks.send'"))
 )
+# The attempt that succeeded is in the delivery's own row.
+_ATTEMPTS = sql("""
+SELECT attempt, outcome, error, error_class, status_code, response, duration_ms, created_at FROM delivery_attempts
+WHERE event_id = :event_id AND effect = 'webhooks.send' AND target = :target
+UNION ALL
+SELECT attempts, 'done', NULL, NULL, status_code, response, duration_ms, done_at FROM deliveries
+WHERE event_id = :event_id AND effect = 'webhooks.send' AND target = :target AND duration_ms IS NOT NULL
+ORDER BY attempt DESC
+LIMIT :limit
+""").columns(created_at=Timestamp)
 # Deliveries to browsers, chat channels and endpoints are private: operators see them all, an endpoint's owner its own.
 _OF_SUBJECTS = _STATUS.where(
     events.c.subject_id == any_(bindparam("subject_ids", type_=ARRAY(Uuid))),
@@ -181,6 +195,11 @@ def _ended(row: RowMapping) -> DeliveryStatus:
 def webhook_status_query(delivery_id: UUID) -> Select[Any]:
     """One webhook delivery, with its last attempt and its endpoint, unless that is deleted."""
     return _WEBHOOK_STATUS.where(deliveries.c.id == delivery_id)
+
+
+def attempts_of_webhook(db: Connection, event_id: UUID, target: str, *, limit: int) -> Sequence[Row[Any]]:
+    """The latest attempts of one webhook delivery, the last one first."""
+    return db.execute(_ATTEMPTS, {"event_id": event_id, "target": target, "limit": limit}).all()
 
 
 def webhook_statuses_query(

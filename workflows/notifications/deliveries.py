@@ -92,14 +92,15 @@ WHERE d.effect <> 'mail.send' OR EXISTS (
 _FORGET_MESSAGES = """
 WITH sent AS (
     SELECT d.event_id, d.effect, d.target FROM deliveries d
-    WHERE {where} AND (d.state IN ('pending', 'dead') OR d.last_error <> :reason)
+    WHERE {where} AND (d.state IN ('pending', 'dead') OR d.last_error <> :reason OR d.response IS NOT NULL)
     FOR UPDATE OF d SKIP LOCKED
 ), attempts AS (
     UPDATE delivery_attempts a SET error = NULL, response = NULL FROM sent
     WHERE (a.event_id, a.effect, a.target) = (sent.event_id, sent.effect, sent.target)
 )
 UPDATE deliveries d SET last_error = CASE WHEN d.state IN ('pending', 'dead') THEN :reason END,
-    state = CASE WHEN d.state IN ('pending', 'dead') THEN 'cancelled' ELSE d.state END, lease_until = NULL
+    state = CASE WHEN d.state IN ('pending', 'dead') THEN 'cancelled' ELSE d.state END, lease_until = NULL,
+    response = NULL
 FROM sent WHERE (d.event_id, d.effect, d.target) = (sent.event_id, sent.effect, sent.target)
 """
 FORGET_MAILS_ABOUT_USER = sql(
@@ -124,7 +125,7 @@ AND (
     )
 )
 
-# A message that is pending or dead is composed of its notification.
+# While a message is there, it may be composed of its notification, and an erasure finds it by that.
 delete_notifications = Retention(
     "notifications",
     "id",
@@ -133,7 +134,7 @@ WITH old AS MATERIALIZED (
     SELECT n.id FROM notifications n
     WHERE n.id > :after_id AND n.id <= :up_to_id AND n.created_at < :horizon_time
       AND NOT EXISTS (
-          SELECT FROM deliveries d WHERE d.event_id = n.event_id AND CAST(d.state AS text) IN ('pending', 'dead')
+          SELECT FROM deliveries d WHERE d.event_id = n.event_id AND d.effect IN ('mail.send', 'push.send')
       )
     FOR UPDATE SKIP LOCKED
 )

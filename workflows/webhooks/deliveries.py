@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import Connection, bindparam, literal_column
+from sqlalchemy import Connection
 
-from models.events import DeliveryState, ErrorClass, delivery_attempts
+from models.events import DeliveryState, ErrorClass
 from models.webhooks import EndpointState
 from workflows.events import repair, status
 from workflows.events.delivery import DeliveryStatus
@@ -84,8 +84,6 @@ class WebhookDelivery(DeliveryStatus):
 class AttemptRecord(Record):
     """One attempt to reach the endpoint."""
 
-    table = delivery_attempts
-
     attempt: int
     outcome: str
     error: str | None
@@ -109,22 +107,12 @@ class AttemptRecord(Record):
 # Of a message that is sent again and again.
 MAX_SHOWN_ATTEMPTS = 100
 WEBHOOK_DELIVERIES = PagedList(WebhookDelivery, NEWEST_EVENT_FIRST, status.webhook_statuses_query)
-_ATTEMPTS = (
-    AttemptRecord.query()
-    .where(
-        delivery_attempts.c.event_id == bindparam("event_id"),
-        delivery_attempts.c.effect == literal_column("'webhooks.send'"),
-        delivery_attempts.c.target == bindparam("target"),
-    )
-    .order_by(delivery_attempts.c.attempt.desc())
-    .limit(MAX_SHOWN_ATTEMPTS)
-)
 
 
 def attempts_of(db: Connection, delivery: WebhookDelivery) -> list[AttemptRecord]:
     """The latest attempts that were recorded, in their order."""
-    values = {"event_id": delivery.event_id, "target": delivery.target}
-    return [AttemptRecord.of(row) for row in db.execute(_ATTEMPTS, values)][::-1]
+    rows = status.attempts_of_webhook(db, delivery.event_id, delivery.target, limit=MAX_SHOWN_ATTEMPTS)
+    return [AttemptRecord.of(row) for row in rows][::-1]
 
 
 def require_sendable(delivery: WebhookDelivery) -> None:
