@@ -36,13 +36,9 @@ export type RefusalReason = RefusedSlot["reason"];
 export type Hold = Schemas["Hold"];
 export type BookingRules = Schemas["BookingRules"];
 
+/** How the parties move a session: at once until some hours before it, by agreement, or not. An answer has all of it. */
+export type ReschedulePolicy = Required<Schemas["ReschedulePolicy"]>;
 export type Booking = Omit<Schemas["Booking"], "answers" | "reschedule"> & { reschedule?: ReschedulePolicy };
-/** How the parties move a session: at once until some hours before it, by agreement, or not. */
-export interface ReschedulePolicy {
-  mode: "free" | "by_agreement" | "off";
-  windowHours: number;
-  maxTimes: number;
-}
 /** What a person owes for a booking, a series, a seat or a bundle that is paid before it is given. */
 export type Payment = Schemas["Payment"];
 /** How often a booking is repeated: by `count`, the first included, or `until` a date. */
@@ -74,14 +70,7 @@ export interface SessionCancellation extends Pick<CancellationQuote, "cancelledB
 }
 
 /** Another time of a session, which the other party may accept until `expiresAt`. */
-export interface Proposal {
-  id: string;
-  startTime: string;
-  proposedBy: "mentee" | "mentor" | "operator";
-  reason?: string | null;
-  expiresAt: string;
-  status: "open" | "accepted" | "declined" | "expired" | "withdrawn";
-}
+export type Proposal = Schemas["Proposal"];
 
 export type Session = Omit<Schemas["Session"], "answers" | "cancellation" | "proposal" | "rescheduleCount" | "rescheduledFrom"> & {
   answers?: Answer[];

@@ -141,7 +141,7 @@ export interface LazyParts {
 }
 
 /** `parts/moving`: imported where a session is moved, or somebody has proposed it. */
-export interface MovingModule {
+interface MovingModule {
   Moving: new (context: PartContext) => MovingPart;
 }
 

@@ -44,7 +44,7 @@ export function answerField(id: string): `answers.${string}` {
 /** Reasons by the form's fields; `other` is for fields that the form does not show. */
 export type FieldErrors = Partial<Record<"title" | "notes" | "recurrence" | "other" | ReturnType<typeof answerField>, string[]>>;
 
-export type HoldState =
+type HoldState =
   | { kind: "none" }
   | { kind: "requesting" }
   /** `endsAt` in milliseconds since the epoch, by the visitor's clock. */

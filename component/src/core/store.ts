@@ -2,7 +2,7 @@
 
 import type { ReactiveControllerHost } from "lit";
 
-export type Listener<S> = (state: Readonly<S>, previous: Readonly<S>) => void;
+type Listener<S> = (state: Readonly<S>, previous: Readonly<S>) => void;
 
 export class Store<S extends object> {
   #state: Readonly<S>;

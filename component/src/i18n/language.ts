@@ -6,7 +6,7 @@ export type { Words } from "./en.js";
 export { plural, type Plural } from "./plural.js";
 export { en };
 
-export type Language = "en" | "de";
+type Language = "en" | "de";
 
 /** In which words, and by which BCP 47 tag for Intl. */
 export interface Shown {

@@ -54,7 +54,7 @@ export function firstWeekdayOf(locale: string): number {
 
 export type DayPart = "morning" | "afternoon" | "evening";
 
-export interface LabelledSlot {
+interface LabelledSlot {
   slot: Slot;
   label: string;
 }

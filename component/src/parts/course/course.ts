@@ -55,7 +55,7 @@ export async function proposePayment(
 }
 
 /** Payments for a session of a duration: credits first, since they are paid already. */
-export function paymentsFor(state: BookingState): PaymentChoice[] {
+function paymentsFor(state: BookingState): PaymentChoice[] {
   const fits = (durationMinutes: number | null): boolean =>
     durationMinutes === null || durationMinutes === state.durationMinutes;
   const bundles = state.bundles.filter((bundle) => {

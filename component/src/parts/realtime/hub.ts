@@ -31,7 +31,7 @@ export interface SeatsChange {
 
 export type MentorChange = AvailabilityChange | SeatsChange;
 
-export interface Subscriber<C> {
+interface Subscriber<C> {
   client: Client;
   onChange(change: C): void;
   onState(state: StreamState): void;

@@ -204,4 +204,79 @@ describe("the live calendar", () => {
     frame();
     expect(times(store)).toEqual(["09:00", "12:00"]);
   });
+
+  describe("while an answer is on its way", () => {
+    const ALL = [slot("09:00"), slot("10:00")];
+    /** The calendar whose readings are answered by the test, in any order. */
+    function asking() {
+      const made = make(ALL);
+      made.store.update({ day: null });
+      const answers: ((slots: Slot[]) => Promise<unknown>)[] = [];
+      made.get.mockImplementation((path) =>
+        path === PATH
+          ? new Promise((resolve) => answers.push((items) => (resolve({ items }), vi.advanceTimersByTimeAsync(0))))
+          : Promise.resolve({ maxPerDay: null, maxPerWeek: null }),
+      );
+      return { ...made, answers };
+    }
+
+    it("reads what is freed, which the answer may lack", async () => {
+      const { store, answers } = asking();
+      take(busy("10:00", "11:00"), { kind: "hours" });
+      frame();
+      await vi.advanceTimersByTimeAsync(2_000);
+      take(free("10:00", "11:00"));
+      frame();
+      await answers[0]?.([slot("09:00")]);
+      expect(times(store)).toEqual(["09:00"]);
+      await vi.advanceTimersByTimeAsync(7_000);
+      await answers[1]?.(ALL);
+      expect(times(store)).toEqual(["09:00", "10:00"]);
+    });
+
+    it("reads what is freed whose being taken came after the answer", async () => {
+      const { store, answers } = asking();
+      take({ kind: "hours" });
+      frame();
+      await vi.advanceTimersByTimeAsync(2_000);
+      await answers[0]?.([slot("09:00")]);
+      take(busy("10:00", "11:00"));
+      frame();
+      take(free("10:00", "11:00"));
+      frame();
+      await vi.advanceTimersByTimeAsync(7_000);
+      await answers[1]?.(ALL);
+      expect(times(store)).toEqual(["09:00", "10:00"]);
+    });
+
+    it("reads one after the other", async () => {
+      const { answers } = asking();
+      take({ kind: "hours" });
+      frame();
+      await vi.advanceTimersByTimeAsync(2_000);
+      take({ kind: "hours" });
+      frame();
+      await vi.advanceTimersByTimeAsync(10_000);
+      expect(answers).toHaveLength(1);
+      await answers[0]?.(ALL);
+      await vi.advanceTimersByTimeAsync(7_000);
+      expect(answers).toHaveLength(2);
+    });
+
+    it("reads again after a later reading of the booking, and not during it", async () => {
+      const { store, answers } = asking();
+      const read = (slots: Slot[]): void => store.update({ calendar: { ...store.state.calendar, isLoading: false, slots } });
+      take({ kind: "hours" });
+      frame();
+      await vi.advanceTimersByTimeAsync(2_000);
+      store.update({ calendar: { ...store.state.calendar, isLoading: true } });
+      await answers[0]?.([]);
+      await vi.advanceTimersByTimeAsync(10_000);
+      expect([times(store), answers.length]).toEqual([["09:00", "10:00"], 1]);
+      read([...ALL, slot("12:00")]);
+      await vi.advanceTimersByTimeAsync(2_000);
+      await answers[1]?.(ALL);
+      expect(times(store)).toEqual(["09:00", "10:00"]);
+    });
+  });
 });

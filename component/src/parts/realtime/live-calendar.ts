@@ -163,14 +163,25 @@ export class LiveCalendar {
     this.#busy.set(nameOf(mentorId, { start, end }), { mentorId, start, end, at: Date.now(), hidesUnread: false });
   }
 
-  /** Slots that were read before the time was taken come back by themselves. */
+  /**
+   * Slots that were read before the time was taken come back by themselves. The others are read: an answer that is on
+   * its way, or that came before the news of the time that was taken, lacks them.
+   */
   #free(mentorId: string, interval: Interval): void {
     const name = nameOf(mentorId, interval);
     const terms = termsOf(this.context.store.state, mentorId);
     const known = this.#busy.get(name);
     this.#busy.delete(name);
     this.#own.delete(name);
-    if (terms && (known?.hidesUnread ?? true)) this.readAgain(startsWithin(interval, terms));
+    if (!terms) return;
+    const span = startsWithin(interval, terms);
+    const isReading = this.#reads.isReading || this.context.store.state.calendar.isLoading;
+    if (isReading || (known?.hidesUnread ?? true) || !this.#hasRead(mentorId, span)) this.readAgain(span);
+  }
+
+  /** Whether slots were read that start between two instants, both excluded. */
+  #hasRead(mentorId: string, { start, end }: Interval): boolean {
+    return this.#read.some((slot) => startOf(slot) > start && startOf(slot) < end && slot.mentorProfileIds.includes(mentorId));
   }
 
   /** When a mentor is busy with others than this component. */
@@ -282,6 +293,8 @@ export class LiveCalendar {
   #takeRead(found: Slot[], span: Interval, begunAt: number): void {
     const { store } = this.context;
     const { start, end } = span;
+    // The booking has begun a later reading, whose answer this one must not replace.
+    if (this.#begunAt >= begunAt) return this.readAgain(span);
     this.readAt = Date.now();
     if (store.state.calendar.error) store.update({ calendar: { ...store.state.calendar, error: null } });
     const before = this.#read.filter((slot) => startOf(slot) < start);

@@ -305,7 +305,7 @@ export class Realtime implements RealtimePart {
 }
 
 /** The state of the worst of several streams. */
-export function connectionOf(states: readonly StreamState[], isOnline: boolean): Connection {
+function connectionOf(states: readonly StreamState[], isOnline: boolean): Connection {
   if (states.some((state) => state === "offline") || (!isOnline && !states.every((state) => state === "live"))) return "offline";
   if (states.some((state) => state === "reconnecting" || state === "paused")) return "reconnecting";
   if (states.some((state) => state === "refused" || state === "signed-out")) return "not-live";

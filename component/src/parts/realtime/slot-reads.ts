@@ -14,6 +14,7 @@ export class SlotReads {
   #dirty: Interval | null = null;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #lastRead = 0;
+  #isReading = false;
 
   constructor(
     private readonly context: PartContext,
@@ -23,11 +24,22 @@ export class SlotReads {
     context.signal.addEventListener("abort", () => clearTimeout(this.#timer));
   }
 
+  /** Whether an answer is on its way. */
+  get isReading(): boolean {
+    return this.#isReading;
+  }
+
   /** Reads slots again: those from `start` to before `end`. */
   again(span: Interval): void {
     if (this.context.signal.aborted) return;
     const dirty = this.#dirty ?? span;
     this.#dirty = { start: Math.min(dirty.start, span.start), end: Math.max(dirty.end, span.end) };
+    this.#schedule();
+  }
+
+  /** One reading after the other: an earlier one may be answered later. */
+  #schedule(): void {
+    if (this.#isReading || this.context.signal.aborted) return;
     const soonest = Math.max(READ_AFTER_MS, this.#lastRead + READ_PAUSE_MS - Date.now());
     this.#timer ??= setTimeout(() => void this.#read(), soonest + Math.random() * READ_SPREAD_MS);
   }
@@ -36,6 +48,8 @@ export class SlotReads {
     const { client, store } = this.context;
     const source = sourceOf(store.state);
     this.#timer = undefined;
+    // The booking's own reading comes first.
+    if (store.state.calendar.isLoading) return this.#schedule();
     if (!this.#dirty || !source || !store.state.calendar.to) return;
     const start = Math.max(this.#dirty.start, Date.now());
     const end = Math.min(this.#dirty.end, store.state.calendar.to);
@@ -43,11 +57,15 @@ export class SlotReads {
     const begunAt = (this.#lastRead = Date.now());
     const options = { open: true, signal: this.context.signal };
     let found: Slot[];
+    this.#isReading = true;
     try {
       found = await readSlots(start, end, (span) => client.get<Slots>(source.path, { ...source.query, ...span }, options));
     } catch (error) {
       if (!this.context.signal.aborted && ApiError.of(error).isTemporary) this.again({ start, end });
       return;
+    } finally {
+      this.#isReading = false;
+      if (this.#dirty) this.#schedule();
     }
     // Something else is chosen by now.
     if (JSON.stringify(sourceOf(store.state)) !== JSON.stringify(source)) return;

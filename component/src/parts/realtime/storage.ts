@@ -3,7 +3,7 @@
 const NAME = "tutelage";
 const TABLES = ["queue", "seen"] as const;
 
-export type Table = (typeof TABLES)[number];
+type Table = (typeof TABLES)[number];
 
 export interface Records<T> {
   get(key: string): Promise<T | undefined>;

@@ -10,7 +10,7 @@ import { EventParser, type ServerEvent } from "./sse.js";
  */
 export type StreamState = "connecting" | "live" | "reconnecting" | "offline" | "paused" | "signed-out" | "refused";
 
-export interface StreamHandlers {
+interface StreamHandlers {
   /** Opens the connection: an answer with a good status. */
   open(headers: Record<string, string>, signal: AbortSignal): Promise<Response>;
   onEvent(event: ServerEvent): void;

@@ -12,7 +12,7 @@ import { adoptStyles } from "../../ui/view.js";
 import { refusedWords } from "./words.js";
 import { sentenceLocale, type ExtrasWords } from "../../i18n/enhanced/words.js";
 
-export interface RefusedRange {
+interface RefusedRange {
   /** The first and the last starting time, in milliseconds since the epoch. */
   from: number;
   to: number;

@@ -28,7 +28,7 @@ export interface Occurrence {
   exists: boolean;
 }
 
-export type Mistake = "badCount" | "tooFew" | "tooMany";
+type Mistake = "badCount" | "tooFew" | "tooMany";
 
 /** The fields as the request has them; null for a single session. */
 export function recurrenceOf(fields: SeriesFields): Recurrence | null {

@@ -40,7 +40,7 @@ const REASONS: Record<string, Check[] | undefined> = {
   no_such_time: ["no_such_time"],
 };
 
-export interface SeriesState extends SeriesFields {
+interface SeriesState extends SeriesFields {
   isWithdrawing: boolean;
   /** Why the requests could not be withdrawn. */
   error: ApiError | null;

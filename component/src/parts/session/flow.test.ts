@@ -427,7 +427,7 @@ describe("a session that others change", () => {
 });
 
 describe("moving", () => {
-  const proposal = { id: "p1", startTime: "2030-05-06T09:00:00Z", proposedBy: "mentee", expiresAt: "2030-05-03T09:00:00Z", status: "open" } as const;
+  const proposal = { id: "p1", startTime: "2030-05-06T09:00:00Z", proposedBy: "mentee", expiresAt: "2030-05-03T09:00:00Z", reason: null, status: "open" } as const;
 
   it("shows the proposal that was made, and the session as it stands", async () => {
     const api = new FakeApi();

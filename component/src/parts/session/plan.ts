@@ -47,7 +47,7 @@ async function bookingsOf(client: Client, seen: Seen, role: Role | null, signal:
 }
 
 /** The sum of amounts of one currency; null of none. */
-export function sumOf(amounts: readonly Money[]): Money | null {
+function sumOf(amounts: readonly Money[]): Money | null {
   const [first] = amounts;
   if (!first) return null;
   return { currency: first.currency, amount: amounts.reduce((sum, { amount }) => sum + amount, 0) };

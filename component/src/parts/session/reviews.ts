@@ -3,7 +3,7 @@
 import { itemsOf, type Client } from "../../api/client.js";
 import type { Page, Review, ReviewPermit, Session } from "../../api/types.js";
 
-export interface ReviewsOrPermit {
+interface ReviewsOrPermit {
   permit: ReviewPermit | null;
   /** The newest first. Of a group, mentors see all reviews, and participants their own alone. */
   reviews: Review[];

@@ -133,7 +133,7 @@ describe("when to look again", () => {
 
   it("looks when a proposal of another time expires", () => {
     const expiresAt = new Date(START - 86_340_000).toISOString();
-    const proposal = { id: "p", startTime: "", proposedBy: "mentor", expiresAt, status: "open" } as const;
+    const proposal = { id: "p", startTime: "", proposedBy: "mentor", expiresAt, reason: null, status: "open" } as const;
     expect(nextLook(session({ proposal }), START - 86_400_000, true)).toBe(60_500);
   });
 
@@ -243,7 +243,7 @@ describe("moving", () => {
   });
 
   it("waits for the answer to the other side's proposal, and replaces the visitor's own", () => {
-    const proposal = { id: "p1", startTime: "2030-05-06T09:00:00Z", expiresAt: "2030-05-03T09:00:00Z", status: "open" } as const;
+    const proposal = { id: "p1", startTime: "2030-05-06T09:00:00Z", expiresAt: "2030-05-03T09:00:00Z", reason: null, status: "open" } as const;
     expect(may({ session: session({ proposal: { ...proposal, proposedBy: "mentor" } }) })).toBe(false);
     expect(may({ session: session({ proposal: { ...proposal, proposedBy: "mentee" } }) })).toBe(true);
   });

@@ -98,7 +98,7 @@ export function opensAt(session: Pick<Session, "startTime" | "earlyStartMinutes"
 const NO_SHOW_AFTER_MS = 15 * 60_000;
 
 /** From when on it can be reported that a party did not come, in milliseconds since the epoch. */
-export function noShowFrom({ startTime }: Pick<Session, "startTime">): number {
+function noShowFrom({ startTime }: Pick<Session, "startTime">): number {
   return Date.parse(startTime) + NO_SHOW_AFTER_MS;
 }
 
