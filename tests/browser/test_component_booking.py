@@ -35,6 +35,35 @@ def test_the_chosen_listing_is_booked_although_a_cheaper_one_is_added(visit: Vis
     assert (booking["listingId"], booking["price"]["amount"]) == (str(stage.instant.id), 4_000)
 
 
+@pytest.mark.parametrize("variant", ["basic"])
+def test_the_questions_of_a_listing_are_answered(visit: Visit, stage: Stage) -> None:
+    questions = [
+        {"id": "goal", "label": "What is your goal?", "kind": "text", "required": True},
+        {"id": "level", "label": "How far are you?", "kind": "choice", "choices": ["New", "Good"], "required": False},
+        {"id": "adult", "label": "Are you an adult?", "kind": "yes_no", "required": True},
+    ]
+    stage.as_mentor.patch(f"/listings/{stage.instant.id}", {"questions": questions})
+    page, start = visit.page, stage.slots()[1]
+    visit.open(stage.instant)
+    visit.book(start)
+    goal = page.get_by_label("What is your goal?")
+    expect(goal).to_be_focused()
+    expect(goal).to_have_accessible_description("Please answer this question.")
+    expect(page.get_by_label("How far are you?")).to_have_accessible_description("")
+    assert stage.count_bookings() == 0
+    goal.fill("Write a compiler")
+    page.get_by_label("How far are you?").select_option("Good")
+    page.get_by_label("Are you an adult?").select_option("yes")
+    visit.primary.click()
+    visit.expect_booked()
+    answers = stage.as_mentee.get("/bookings")["items"][0]["answers"]
+    assert [(each["id"], each["value"]) for each in answers] == [
+        ("goal", "Write a compiler"),
+        ("level", "Good"),
+        ("adult", True),
+    ]
+
+
 def test_a_press_counts_whatever_would_move_under_it(visit: Visit, stage: Stage) -> None:
     page, start = visit.page, stage.slots()[1]
     asked: list[Route] = []

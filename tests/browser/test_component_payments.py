@@ -14,6 +14,8 @@ from tests.application import as_operator
 from tests.browser.live import Stage
 from tests.browser.visit import Visit
 from workflows.catalog.listings import Listing
+from workflows.payments.records import PAYMENT, Payment
+from workflows.settlements.actions import lapse
 
 AWAITED = "Your booking awaits its payment"
 
@@ -126,3 +128,16 @@ def test_a_booking_that_is_not_paid_is_cancelled_by_either_side(visit: Visit, st
     stage.as_mentor.post(f"/bookings/{booking_id}/cancel")
     expect(visit.heading).to_have_text("Your booking has been cancelled")
     assert stage.slots()[1] == start
+
+
+def test_a_booking_that_nobody_pays_is_shown_as_ended(visit: Visit, stage: Stage, prepaid: Listing) -> None:
+    start, page = book(visit, prepaid), visit.page
+    with stage.live.engine.begin() as db:
+        due = Payment.of(db.execute(PAYMENT, {"id": awaited(stage)["id"]}).one())
+        # The timer does this when it is due.
+        lapse(db, payment=due, now=due.due_at)
+    expect(visit.heading).to_have_text("Your payment did not arrive in time")
+    expect(pay_button(visit)).to_have_count(0)
+    page.get_by_role("button", name="Book another time").click()
+    visit.show_day(start.date())
+    expect(visit.slot(start)).to_be_visible()

@@ -31,19 +31,24 @@ def test_the_page_leads_from_sign_in_to_a_paid_session(tmp_path: Path, monkeypat
         page: dict[str, Any] = {"API": api, "JWT_SECRET": SECRET, "OPERATOR": jwt.encode(claims, SECRET)}
         page["RECEIVER"] = view.url
         for block in blocks(PAGE, "python"):
+            if "sessionId" in block:
+                eventually(lambda: _booking(page)["sessionId"], "the session")
             exec(block, page)
             if "endpoint" in page:
                 eventually(lambda: _state(page) == "active", "an active endpoint")
         assert page["booking"]["status"] == "accepted"
+        assert [each["value"] for each in page["booking"]["answers"]] == ["Write a compiler"]
+        assert (page["session"]["startTime"], page["session"]["rescheduleCount"]) == (page["later"], 1)
         assert (page["payment"]["status"], page["payment"]["refundDue"]["amount"]) == ("paid", 1000)
         assert [each["id"] for each in page["bookings"]] == [page["booking"]["id"]]
         _receives(page, view)
 
-        def session() -> bool:
+        def told() -> bool:
             page["reconcile"]()
-            return {"payment.awaiting", "payment.paid", "booking.accepted", "session.created"} <= _stored(page).keys()
+            booked = {"payment.awaiting", "payment.paid", "booking.accepted", "session.created"}
+            return booked | {"session.reschedule_proposed", "session.rescheduled"} <= _stored(page).keys()
 
-        eventually(session, "the session's event")
+        eventually(told, "the events of the session")
 
 
 def _receives(page: dict[str, Any], view: HttpReceiver) -> None:
@@ -57,6 +62,10 @@ def _receives(page: dict[str, Any], view: HttpReceiver) -> None:
         page["receive"](page["SECRET"], sent.headers, sent.body)
     page["reconcile"]()
     assert _stored(page)["payment.refund_due"] == 1
+
+
+def _booking(page: dict[str, Any]) -> Any:
+    return page["call"]("GET", f"/bookings/{page['booking']['id']}", page["mentee_token"])
 
 
 def _stored(page: dict[str, Any]) -> dict[str, int]:
