@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import multiprocessing
 import os
 import resource
@@ -68,6 +69,9 @@ def serve(host: str, port: int, make_app: Callable[[], Flask] = create_app, limi
     # Only forked workers share the memory of imports.
     load()
     multiprocessing.set_start_method("fork")
+    # A collection in a worker would write to each object, and so copy all pages.
+    gc.collect()
+    gc.freeze()
     pulse = Pulse(limits.hung_seconds, chosen.api_workers)
     drain = Drain(chosen.api_drain_seconds, port)
     limits = replace(
