@@ -239,9 +239,10 @@ def running_tutelage(
     began = time.monotonic()
     with tutelage_up(folder, without=without, environment={**UNLIMITED, **(environment or {})}) as up:
         run = up.run()
-        parts = {each["name"]: each["pid"] for each in run["processes"]}
         # As the server is called elsewhere.
-        pids = {"postgres": parts.pop("postgres"), "valkey": parts.pop("redis"), **parts, "supervision": up.process.pid}
+        names = {"redis": "valkey"}
+        pids = {names.get(each["name"], each["name"]): each["pid"] for each in run["processes"]}
+        pids["supervision"] = up.process.pid
         yield Tutelage(
             name=NAME,
             url=str(run["api"]["url"]),

@@ -37,7 +37,8 @@ class Answer:
 class Connection:
     """A kept-alive HTTP/1.1 connection, opened at the first request and again when the server has closed it."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, timeout_seconds: float = TIMEOUT_SECONDS) -> None:
+        self._timeout_seconds = timeout_seconds
         address = urlsplit(url)
         self._address = (address.hostname or "127.0.0.1", address.port or 80)
         self._host = f"{self._address[0]}:{self._address[1]}"
@@ -74,7 +75,7 @@ class Connection:
 
     def _exchange(self, request: bytes) -> Answer:
         if self._socket is None:
-            self._socket = socket.create_connection(self._address, timeout=TIMEOUT_SECONDS)
+            self._socket = socket.create_connection(self._address, timeout=self._timeout_seconds)
             self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._socket.sendall(request)
         head = self._until(b"\r\n\r\n").lower().split(b"\r\n")

@@ -8,6 +8,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Event, Thread
+from time import monotonic
 from typing import Any, TypeVar
 
 from standardwebhooks.webhooks import Webhook
@@ -20,6 +21,7 @@ class Request:
     path: str
     headers: dict[str, str]
     body: bytes
+    at: float  # when it had arrived, on the monotonic clock
 
 
 @dataclass
@@ -66,7 +68,7 @@ def serving(receiver: Receiver, host: str = "127.0.0.1") -> Iterator[Receiver]:
                 # The sender was killed between a request's headers and its end: no receiver takes that for a message.
                 return
             named = {name.lower(): value for name, value in self.headers.items()}
-            request = Request(self.path, named, body)
+            request = Request(self.path, named, body, monotonic())
             receiver.requests.append(request)
             answer = receiver.answer(request)
             self.send_response(receiver.status)

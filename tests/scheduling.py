@@ -15,7 +15,13 @@ SHARING = {
     "tests/docs/test_readme.py": "up",
     "tests/cli/test_up_everything.py": "up",
 }
-ON_THEIR_OWN = ("tests/faults/test_everything_killed.py", "tests/e2e/test_demo.py", "tests/e2e/test_demo_receiver.py")
+ON_THEIR_OWN = (
+    "tests/faults/test_everything_killed.py",
+    "tests/faults/test_seeded_faults.py",
+    "tests/faults/test_defects.py",
+    "tests/e2e/test_demo.py",
+    "tests/e2e/test_demo_receiver.py",
+)
 # Those that start whole systems, those that wait, and then all others.
 FIRST = (
     "tests/faults/",

@@ -6,6 +6,7 @@ import time
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import psycopg
@@ -15,6 +16,8 @@ from tests.receivers import HttpReceiver
 from workflows.invariants import queries
 
 QUIET_SECONDS = 60
+# A lease without the latest start and the longest send.
+SENT_AGAIN_AFTER_SECONDS = 15
 POLL_SECONDS = 0.25
 # What waits for another attempt is due within minutes; timers of the load's bookings are due after a day or more.
 _OWED = """
@@ -90,6 +93,7 @@ def check(
         yield from _rows(db, record)
         yield _bookings(db, record, listings)
         yield from _consequences(db, record, example, inbox, mail)
+        yield _sent_again(inbox)
         for name, query in queries().items():
             found = [f"{name}: {row[0]}" for row in db.execute(query.replace("%", "%%").encode())]
             yield Check(f"invariant {name}", 1, found)
@@ -169,6 +173,20 @@ def _consequences(
             if len(set(arrived[each.event_id])) != 1
         ],
     )
+
+
+def _sent_again(inbox: HttpReceiver) -> Check:
+    """Who has not heard how a message ended sends it again when its lease is over, and nobody before."""
+    arrived: dict[str, list[float]] = defaultdict(list)
+    for request in list(inbox.requests):
+        arrived[request.headers["webhook-id"]].append(request.at)
+    soon = [
+        f"{message}: after {later - earlier:.1f} s"
+        for message, moments in arrived.items()
+        for earlier, later in pairwise(sorted(moments))
+        if later - earlier < SENT_AGAIN_AFTER_SECONDS
+    ]
+    return Check("no webhook is sent again within its lease", len(arrived), soon)
 
 
 def _profile(consequences: Sequence[Consequence]) -> Counter[str]:

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
+from itertools import count
 from threading import Event
 from uuid import uuid4
 
-from tests.booking_system import Tutelage
+from tests.booking_system import Offer, Tutelage
 from tests.load import Answer, Connection
 
 # Longer than any part takes to be started again, and than a lease lasts.
 ANSWER_SECONDS = 90
 RETRY_PAUSE_SECONDS = 0.1
 POLL_SECONDS = 0.05
+WAITING = "waiting"
 
 
 class Unanswered(Exception):
@@ -68,40 +70,81 @@ class Client:
         Raises:
             Unanswered: a step was refused, or never answered with success.
         """
-        offer, start = self.system.next_slot()
+        offer, start = self.next_slot()
         mentee, mentor = offer.as_mentee, offer.as_mentor
-        made = self._do("POST", "/bookings", mentee, {"listingId": offer.listing_id, "startTime": start})
+        made = self.do("POST", "/bookings", mentee, {"listingId": offer.listing_id, "startTime": start})
         life = Life(made.json()["id"])
         self.record.lives.append(life)
         began = time.monotonic()
-        life.session_id = self._do("POST", f"/bookings/{life.booking_id}/accept", mentor).json()["sessionId"]
+        life.session_id = self.do("POST", f"/bookings/{life.booking_id}/accept", mentor).json()["sessionId"]
         life.accepted_at = time.monotonic()
-        self._ask("GET", f"/sessions/{life.session_id}", mentee, pending=("session_pending",))
+        self.ask("GET", f"/sessions/{life.session_id}", mentee, pending=("session_pending",))
         self.record.sessions_read_at.append(time.monotonic())
         life.session_seconds = time.monotonic() - began
-        self._do("POST", f"/sessions/{life.session_id}/start", mentor)
-        self._do("POST", f"/sessions/{life.session_id}/complete", mentor)
+        self.do("POST", f"/sessions/{life.session_id}/start", mentor)
+        self.do("POST", f"/sessions/{life.session_id}/complete", mentor)
         life.completed = True
+        self.do("POST", f"/sessions/{life.session_id}/review", mentee, {"rating": 5}, pending=("review_not_open",))
         return life
 
-    def _do(self, method: str, path: str, identity: Mapping[str, str], body: object = None) -> Answer:
-        """Change something, once, however often it has to be asked for; the answer is remembered as given."""
-        answer = self._ask(method, path, {**identity, "Idempotency-Key": uuid4().hex}, body, ("key_in_use",))
+    def next(self, number: int) -> None:  # noqa: ARG002 - every life is alike
+        """Do the piece of work of this number."""
+        self.live()
+
+    def next_slot(self) -> tuple[Offer, str]:
+        """What to book, and when."""
+        return self.system.next_slot()
+
+    def do(
+        self,
+        method: str,
+        path: str,
+        identity: Mapping[str, str],
+        body: object = None,
+        *,
+        pending: tuple[str, ...] = (),
+        refusals: tuple[str, ...] = (),
+        refused: bool = False,
+    ) -> Answer:
+        """Change something, once, however often it has to be asked for; the answer is remembered as given.
+
+        Args:
+            pending: the codes of refusals that mean "not yet".
+            refusals: the codes of refusals that are an answer, too.
+            refused: whether one of these is the only right answer.
+        """
+        end = time.monotonic() + ANSWER_SECONDS
+        while True:
+            headers = {**identity, "Idempotency-Key": uuid4().hex}
+            answer = self.ask(method, path, headers, body, ("key_in_use",), refusals=(*refusals, *pending))
+            # A refusal is remembered under its key, too.
+            if _code(answer) not in pending:
+                break
+            if time.monotonic() > end:
+                raise Unanswered(f"{method} {path}: {_code(answer)} after {ANSWER_SECONDS} s")
+            time.sleep(POLL_SECONDS)
+        if refused and answer.status < 300:
+            raise Unanswered(f"{method} {path}: {answer.status}, and not {' or '.join(refusals)}")
         self.record.answered_at.append(time.monotonic())
         return answer
 
-    def _ask(
+    def ask(
         self,
         method: str,
         path: str,
         headers: Mapping[str, str],
         body: object = None,
         pending: tuple[str, ...] = (),
+        *,
+        refusals: tuple[str, ...] = (),
+        until: Callable[[Answer], bool] = lambda _answer: True,
     ) -> Answer:
         """Ask until there is an answer of success.
 
         Args:
             pending: the codes of refusals that mean "not yet".
+            refusals: the codes of refusals that are an answer, too.
+            until: whether a success is the answer that is awaited.
         """
         end = time.monotonic() + ANSWER_SECONDS
         while True:
@@ -111,31 +154,38 @@ class Client:
                 self.connection.close()
                 why = type(error).__name__
             else:
-                if answer.status < 300:
+                if (answer.status < 300 and until(answer)) or _code(answer) in refusals:
                     return answer
-                why = str(answer.status)
-                if answer.status != 503 and _code(answer) not in pending:
+                why = str(answer.status) if answer.status >= 300 else WAITING
+                if answer.status not in (503, *range(200, 300)) and _code(answer) not in pending:
                     raise Unanswered(f"{method} {path}: {answer.status} {answer.body[:300]!r}")
-            if why != "404":
+            if why not in ("404", WAITING):
                 self.record.retries[why] = self.record.retries.get(why, 0) + 1
             if time.monotonic() > end:
                 raise Unanswered(f"{method} {path}: {why} after {ANSWER_SECONDS} s")
-            time.sleep(POLL_SECONDS if why == "404" else RETRY_PAUSE_SECONDS)
+            time.sleep(POLL_SECONDS if why in ("404", WAITING) else RETRY_PAUSE_SECONDS)
 
 
 class Crowd:
     """So many clients, each in a thread; `stop` lets every one finish its life."""
 
-    def __init__(self, system: Tutelage, clients: int, lives: int | None = None) -> None:
+    def __init__(
+        self,
+        system: Tutelage,
+        clients: int,
+        lives: int | None = None,
+        make: Callable[[Record], Client] | None = None,
+    ) -> None:
         """Begin.
 
         Args:
+            make: makes each client; None for clients that play whole lives.
             lives: how many to begin, all together; None for as many as there is time for.
         """
         self.record = Record()
-        self._system = system
+        self._make = make or (lambda record: Client(system, record, Connection(system.url)))
         self._stop = Event()
-        self._remaining = iter(range(lives)) if lives is not None else iter(int, 1)
+        self._remaining: Iterator[int] = iter(range(lives)) if lives is not None else count()
         self._threads = ThreadPoolExecutor(clients)
         self._clients: list[Future[None]] = [self._threads.submit(self._play) for _ in range(clients)]
 
@@ -151,10 +201,10 @@ class Crowd:
         return self.record
 
     def _play(self) -> None:
-        client = Client(self._system, self.record, Connection(self._system.url))
-        while not self._stop.is_set() and next(self._remaining, None) is not None:
+        client = self._make(self.record)
+        while not self._stop.is_set() and (number := next(self._remaining, None)) is not None:
             try:
-                client.live()
+                client.next(number)
             except Unanswered as error:
                 self.record.wrong.append(str(error))
         client.connection.close()

@@ -1,11 +1,12 @@
-"""The faults: each part of a running system killed, stopped or emptied, in an order that a seed decides."""
+"""The faults: each part of a running system killed, stopped, emptied or cut off, in an order that a seed decides."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from random import Random
 from threading import Timer
@@ -14,13 +15,20 @@ import psutil
 import redis
 
 from cli.run_file import read_run
+from tests.faults.proxy import Proxy
 from tests.load import Connection
 from tests.processes import family, kill_all
+from tests.stripe_stand_in import StripeStandIn
 from workflows.events import QUEUES
 
 WORKERS = tuple(f"worker-{queue}" for queue in QUEUES)
 PAUSES_BETWEEN_SECONDS = (1.0, 6.0)
-VALKEY_STOPPED_SECONDS = (2.0, 6.0)
+SERVERS = ("postgres", "redis")
+SERVER_STOPPED_SECONDS = (2.0, 12.0)
+DELAYED_BY_SECONDS = (0.02, 0.3)
+NETWORK_SECONDS = (1.0, 8.0)
+# A connection that is half open is told of it in the end, as by the reset of a host that has forgotten it.
+HALF_OPEN_SECONDS = (2.0, 20.0)
 # Beyond a database lease: what a worker then goes on with may be another's.
 WORKER_STOPPED_SECONDS = (1.0, 25.0)
 # How often a fault does not wait for the end of the one before, and how long others wait at most.
@@ -40,26 +48,25 @@ class Fault:
 
 @dataclass
 class Faults:
-    """Makes faults in the system of a data folder."""
+    """Makes faults in a system, its servers, and what is between them."""
 
-    data_dir: Path
+    data_dir: Path  # of its programs
+    servers_dir: Path  # of PostgreSQL and Valkey
     seed: int  # decides on their order and durations
-    redis_url: str  # of the Valkey
-    # Kills it and has it started again; None where the system's own manager starts it again.
-    kill_valkey: Callable[[], None] | None = None
-    valkey_pid: Callable[[], int] | None = None  # its process; None for the system's own
-    leave_out: Sequence[str] = ()  # kinds of faults that are not made
+    proxies: Mapping[str, Proxy]  # before each server
+    stand_in: StripeStandIn
+    only: str = ""  # a part of the names of all kinds that are made
     # The shortest and the longest pause between two faults.
     pauses_seconds: tuple[float, float] = PAUSES_BETWEEN_SECONDS
     _random: Random = field(init=False)
-    _stopped: list[Timer] = field(default_factory=list)
+    _timers: list[Timer] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self._random = Random(self.seed)
 
     def make(self, seconds: float) -> Iterator[Fault]:
         """Make one fault after the other for so long, each kind once before any comes again."""
-        kinds = {name: make for name, make in self._kinds().items() if name not in self.leave_out}
+        kinds = {name: make for name, make in self._kinds().items() if self.only in name}
         deck: list[str] = []
         end = time.monotonic() + seconds
         while time.monotonic() < end:
@@ -75,7 +82,7 @@ class Faults:
                 lasts = kinds[name]()
                 yield Fault(name, began, max(time.monotonic(), began + lasts))
             time.sleep(self._random.uniform(*self.pauses_seconds))
-        for timer in self._stopped:
+        for timer in self._timers:
             timer.join()
 
     def _wait_until_answering(self, end: float) -> None:
@@ -95,24 +102,75 @@ class Faults:
         def killed(part: str) -> Callable[[], float]:
             return lambda: _kill(family(self._pid(part)))
 
+        def stopped(part: str, seconds: tuple[float, float]) -> Callable[[], float]:
+            return lambda: self._stop(self._pid(part), self._random.uniform(*seconds))
+
         return {
-            **{f"kill {part}": killed(part) for part in (*WORKERS, "sweep", "maintain", "postgres")},
+            **{f"kill {part}": killed(part) for part in (*WORKERS, "sweep", "maintain", "postgres", "redis")},
+            **{f"stop {part}": stopped(part, WORKER_STOPPED_SECONDS) for part in WORKERS},
+            **{f"stop {part}": stopped(part, SERVER_STOPPED_SECONDS) for part in SERVERS},
+            **{
+                f"{name} {server}": partial(make, server)
+                for name, make in self._between().items()
+                for server in SERVERS
+            },
+            "hide commits of postgres": self._hide_commits,
+            "stripe loses and refuses": self._trouble_stripe,
             "kill api and its processes": killed("api"),
             "kill api's first process": lambda: _kill([psutil.Process(self._pid("api"))]),
             "kill one process of the api": self._kill_api_worker,
             "kill postgres' first process": lambda: _kill([psutil.Process(self._pid("postgres"))]),
             "kill one of postgres' processes": self._kill_backend,
-            "kill valkey": self._kill_valkey,
             "FLUSHALL": self._flush_valkey,
-            "stop valkey for a while": self._stop_valkey,
-            "stop a worker for a while": self._stop_worker,
+        }
+
+    def _between(self) -> dict[str, Callable[[str], float]]:
+        return {
+            "delay": self._delay,
+            "black hole before": self._swallow,
+            "half-open": self._strand,
+            "cut": self._cut,
         }
 
     def _pid(self, part: str) -> int:
-        run = read_run(self.data_dir)
-        assert run is not None, "nothing runs any more"
-        pid: int = next(entry["pid"] for entry in run["processes"] if entry["name"] == part)
-        return pid
+        for folder in (self.data_dir, self.servers_dir):
+            run = read_run(folder)
+            assert run is not None, "nothing runs any more"
+            for entry in run["processes"]:
+                if entry["name"] == part:
+                    return int(entry["pid"])
+        raise LookupError(part)
+
+    def _delay(self, server: str) -> float:
+        proxy = self.proxies[server]
+        proxy.delay_seconds = self._random.uniform(*DELAYED_BY_SECONDS)
+
+        def end() -> None:
+            proxy.delay_seconds = 0
+
+        return self._later(self._random.uniform(*NETWORK_SECONDS), end)
+
+    def _swallow(self, server: str) -> float:
+        proxy = self.proxies[server]
+        proxy.swallow(True)
+        return self._later(self._random.uniform(*NETWORK_SECONDS), partial(proxy.swallow, False))
+
+    def _strand(self, server: str) -> float:
+        proxy = self.proxies[server]
+        proxy.strand()
+        return self._later(self._random.uniform(*HALF_OPEN_SECONDS), partial(proxy.cut, stranded=True))
+
+    def _cut(self, server: str) -> float:
+        self.proxies[server].cut()
+        return 0
+
+    def _hide_commits(self) -> float:
+        self.proxies["postgres"].commits_to_hide += self._random.randint(1, 10)
+        return 0
+
+    def _trouble_stripe(self) -> float:
+        self.stand_in.troubles.extend(self._random.choices([500, 429, "lose", None], k=6))
+        return 0
 
     def _kill_api_worker(self) -> float:
         children = psutil.Process(self._pid("api")).children()
@@ -124,31 +182,26 @@ class Faults:
         backends = [each for each in children if "127.0.0.1" in " ".join(each.cmdline())]
         return _kill([self._random.choice(backends)]) if backends else 0
 
-    def _kill_valkey(self) -> float:
-        if self.kill_valkey is None:
-            return _kill(family(self._pid("redis")))
-        self.kill_valkey()
-        return 0
-
     def _flush_valkey(self) -> float:
-        with suppress(redis.RedisError), redis.Redis.from_url(self.redis_url, socket_timeout=2) as client:
+        with (
+            suppress(redis.RedisError),
+            redis.Redis.from_url(self.proxies["redis"].address, socket_timeout=2) as client,
+        ):
             client.flushall()
         return 0
 
-    def _stop_valkey(self) -> float:
-        pid = self.valkey_pid() if self.valkey_pid else self._pid("redis")
-        return self._stop(pid, self._random.uniform(*VALKEY_STOPPED_SECONDS))
-
-    def _stop_worker(self) -> float:
-        part = self._random.choice(WORKERS)
-        return self._stop(self._pid(part), self._random.uniform(*WORKER_STOPPED_SECONDS))
-
     def _stop(self, pid: int, seconds: float) -> float:
-        process = psutil.Process(pid)
-        process.suspend()
-        timer = Timer(seconds, _resume, [process])
+        # A forked part's own processes go on otherwise.
+        processes = family(pid)
+        for process in processes:
+            with suppress(psutil.NoSuchProcess):
+                process.suspend()
+        return self._later(seconds, partial(_resume, processes))
+
+    def _later(self, seconds: float, end: Callable[[], object]) -> float:
+        timer = Timer(seconds, end)
         timer.start()
-        self._stopped.append(timer)
+        self._timers.append(timer)
         return seconds
 
 
@@ -157,7 +210,8 @@ def _kill(processes: Iterable[psutil.Process]) -> float:
     return 0
 
 
-def _resume(process: psutil.Process) -> None:
-    # It may have been killed meanwhile.
-    with suppress(psutil.NoSuchProcess):
-        process.resume()
+def _resume(processes: Iterable[psutil.Process]) -> None:
+    for process in processes:
+        # It may have been killed meanwhile.
+        with suppress(psutil.NoSuchProcess):
+            process.resume()

@@ -127,6 +127,9 @@ class ExpectedGroup(Terms):
     course_id: UUID
     capacity: int
     price: int
+    prepaid: bool = False
+    # Payments of seats that wait for them, by person.
+    awaiting: dict[UUID, UUID] = field(default_factory=dict)
     seats: dict[UUID, ExpectedBooking] = field(default_factory=dict)
     left: list[tuple[UUID, ExpectedBooking]] = field(default_factory=list)
     line: dict[UUID, datetime | None] = field(default_factory=dict)
@@ -134,8 +137,8 @@ class ExpectedGroup(Terms):
     begun: bool = False
 
     def held(self, line: dict[UUID, datetime | None]) -> int:
-        """How many seats are taken, or offered in that line."""
-        return len(self.seats) + sum(until is not None for until in line.values())
+        """How many seats are taken, wait for their payment, or are offered in that line."""
+        return len(self.seats) + len(self.awaiting) + sum(until is not None for until in line.values())
 
     def offered(
         self, now: datetime, is_free: Callable[[UUID], bool], *, without: UUID | None = None

@@ -91,6 +91,8 @@ SELECT coalesce(seat_id, booking_id), bool_or(kind = 'give_back') FROM bundle_en
 WHERE booking_id IS NOT NULL GROUP BY 1
 """
 
+_PAID_SEATS = b"SELECT id, seat_id, charged, refund_due FROM payments WHERE seat_id IS NOT NULL"
+
 Action = Callable[[Any], None]
 Subjects = Callable[[Any], object]
 
@@ -117,6 +119,8 @@ class Marketplace:
         # By booking, or by seat of a group.
         self.promises: dict[UUID, Promise] = {}
         self.groups: dict[UUID, ExpectedGroup] = {}
+        # Payments of seats that came too late: all of it goes back.
+        self.late_payments: set[UUID] = set()
         self.mentees = [factories.make_user(db) for _ in range(4)]
         self.mentors: dict[UUID, Mentor] = {}
         self.listings: dict[UUID, list[Listing]] = {}
@@ -231,6 +235,10 @@ class Marketplace:
         found = dict(self._all(_RETURNED))
         expected = {key: bool(each.credit) for key, each in promised if each.credit is not None}
         require_equal("Credits that returned", {key: found.get(key) for key in expected}, expected)
+        for payment_id, seat_id, charged, owed in self._all(_PAID_SEATS):
+            promise = self.promises.get(seat_id)
+            due = charged if payment_id in self.late_payments else promise.refund if promise else 0
+            require_equal(f"What goes back of payment {payment_id}", owed, due)
 
     def _promise(self, key: UUID, kept: ExpectedBooking, quote: Quote, *, refund: int | None = None) -> None:
         paid = quote.refund_amount if refund is None else refund
@@ -252,7 +260,9 @@ class Marketplace:
         mentors = {(each.mentor_id, key, *each.blocked) for key, each in [*own.items(), *open_groups.items()]}
         require_equal("Mentors' time", set(self._all(_MENTORS_TIME)), mentors)
         mentees = {(each.mentee.id, key, each.start, each.end) for key, each in own.items()} | {
-            (who, key, group.start, group.end) for key, group in open_groups.items() for who in group.seats
+            (who, key, group.start, group.end)
+            for key, group in open_groups.items()
+            for who in (*group.seats, *group.awaiting)
         }
         require_equal("Mentees' time", set(self._all(_MENTEES_TIME)), mentees)
         for taken in (mentors, mentees):
@@ -274,15 +284,15 @@ class Marketplace:
     def _has_time(self, mentee_id: UUID, start: datetime) -> bool:
         booked = self.sessions | self.begun
         own = [(each.start, each.end) for each in booked.values() if each.mentee.id == mentee_id]
-        groups = [group for group in self.groups.values() if mentee_id in group.seats and not group.cancelled]
+        groups = [group for group in self.groups.values() if self._seated(group, mentee_id) and not group.cancelled]
         own += [(group.start, group.end) for group in groups]
         return not any(overlaps(times, (start, start + HOUR)) for times in own)
 
     def _closed(self, group: ExpectedGroup) -> str | None:
         return "invalid_transition" if group.cancelled or group.begun or group.start <= self.now else None
 
-    def _seated(self, group: ExpectedGroup, mentee: User) -> str | None:
-        return "already_joined" if mentee.id in group.seats else None
+    def _seated(self, group: ExpectedGroup, mentee_id: UUID) -> str | None:
+        return "already_joined" if mentee_id in group.seats or mentee_id in group.awaiting else None
 
     def _any_group(self, is_wanted: Callable[[ExpectedGroup], object] = bool) -> tuple[UUID, ExpectedGroup]:
         """A group; most often one that is still ahead, and as wanted."""

@@ -10,7 +10,7 @@ from sqlalchemy import select, update
 
 from api.schemas.sessions import shown_quote, shown_session
 from models.events import events
-from models.sessions import sessions
+from models.sessions import session_id_of, sessions
 from tests import factories
 from tests.integration.expectations import (
     DAY,
@@ -36,6 +36,7 @@ from workflows.events.event_types import BundleValiditySet
 from workflows.sessions.actions import create
 from workflows.sessions.cancel import cancel as cancel_session
 from workflows.sessions.cancel import quote_for
+from workflows.sessions.moving import reschedule
 from workflows.sessions.records import Session, accepted_session
 
 EVENT_COLUMNS = ("id", "actor", "occurred_at", "sequence", "data")
@@ -278,3 +279,24 @@ class Bookings(Marketplace):
         self.cancelled[booking_id] = self.sessions.pop(booking_id)
         if returned:
             self._give_back(kept.bundle_id, by_mentee=by == "mentee", valid_to=quote.credit_valid_to)
+
+    def move(self) -> None:
+        """An operator moves a session to another time, which may be taken; its own is free for it."""
+        booking_id, kept = self.random.choice(list(self.sessions.items()))
+        start = self._any_start()
+        by = start - kept.start
+        blocked = (kept.blocked[0] + by, kept.blocked[1] + by)
+        del self.sessions[booking_id]
+        taken = any(
+            overlaps(each.blocked, blocked) for each in self._mentors_time() if each.mentor_id == kept.mentor_id
+        )
+        code = "slot_taken" if taken or not self._has_time(kept.mentee.id, start) else None
+        self.sessions[booking_id] = kept
+        session = accepted_session(self.db, session_id_of(booking_id))
+        moved = self._expect(
+            "move",
+            "invalid_request" if start <= self.now or start == kept.start else code,
+            lambda: reschedule(self.db, actor=factories.OPERATOR, session=session, start_time=start, now=self.now),
+        )
+        if moved is not None:
+            kept.start, kept.end, kept.blocked = start, kept.end + by, blocked

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import timedelta
 from functools import partial
+from typing import Any
 from uuid import UUID
 
+from models.payments import PaymentMode, PaymentStatus
 from models.sessions import session_id_of
 from tests import factories
 from tests.integration.expectations import (
@@ -31,10 +33,12 @@ from workflows.groups.templates import create_template
 from workflows.groups.waitlist import join_waitlist, leave_waitlist, offer_seats
 from workflows.identity.actor import Actor
 from workflows.kernel.locks import lock_group
+from workflows.payments.records import PAYMENT, Payment
 from workflows.sessions.actions import create
 from workflows.sessions.cancel import cancel as cancel_session
 from workflows.sessions.cancel import quote_for
 from workflows.sessions.records import accepted_session
+from workflows.settlements.actions import confirm, lapse
 from workflows.terms.cancellation import Quote
 
 
@@ -58,6 +62,7 @@ class Groups(Bookings):
             "duration_minutes": MINUTES,
             "capacity": self.random.choice([1, 1, 2]),
             "price_amount": self.random.choice(PRICES),
+            "payment_mode": self.random.choice(list(PaymentMode)),
             **{name: value for name, value in policy.items() if name != "buffer_before_minutes"},
         }
         actor = factories.acting_mentor(self.mentors[listing.mentor_profile_id])
@@ -85,6 +90,7 @@ class Groups(Bookings):
                 currency=template.price_currency,
                 capacity=template.capacity,
                 price=template.price_amount,
+                prepaid=template.payment_mode is PaymentMode.BEFORE,
             )
             create(self.db, booking_id=each.booking_id)
 
@@ -94,7 +100,7 @@ class Groups(Bookings):
         mentee = self._any_of([who for who, until in group.line.items() if until and offered_only])
         bundle_id = self._payment(mentee)
         line = self._offered(group)
-        expected = self._closed(group) or self._seated(group, mentee)
+        expected = self._closed(group) or self._seated(group, mentee.id)
         if expected is None and not line.get(mentee.id):
             full = group.held(line) >= group.capacity
             expected = "no_offer" if offered_only else "group_full" if full else None
@@ -119,10 +125,44 @@ class Groups(Bookings):
             return
         line.pop(mentee.id, None)
         group.line = line
-        terms = {name: getattr(group, name) for name in Terms.__dataclass_fields__}
         price = 0 if bundle_id else group.price
+        if group.prepaid and price:
+            group.awaiting[mentee.id] = joined.payment.id
+            return
+        self._seat(group, mentee, price, bundle_id)
+
+    def _seat(self, group: ExpectedGroup, mentee: User, price: int, bundle_id: UUID | None) -> None:
+        terms = {name: getattr(group, name) for name in Terms.__dataclass_fields__}
         group.seats[mentee.id] = ExpectedBooking(mentee=mentee, price=price, bundle_id=bundle_id, **terms)
         self._spend(bundle_id)
+
+    def awaited_seats(self) -> list[tuple[ExpectedGroup, UUID, UUID]]:
+        return [(group, *each) for group in self.groups.values() for each in group.awaiting.items()]
+
+    def pay_seat(self) -> None:
+        """The money for a seat arrives, in time or when the group has begun."""
+        group, mentee_id, payment_id = self.random.choice(self.awaited_seats())
+        is_late = self._closed(group) is not None
+        payment = Payment.of(self.db.execute(PAYMENT, {"id": payment_id}).one())
+        money: dict[str, Any] = {"reference": f"pi_{payment_id}", "amount": group.price, "currency": group.currency}
+        self._expect(
+            "pay a seat too late" if is_late else "pay a seat",
+            None,
+            lambda: confirm(self.db, actor=factories.OPERATOR, payment=payment, **money, now=self.now, policy=POLICY),
+        )
+        del group.awaiting[mentee_id]
+        if is_late:
+            self.late_payments.add(payment_id)
+        else:
+            self._seat(group, next(each for each in self.mentees if each.id == mentee_id), group.price, None)
+
+    def lapse_seat(self) -> None:
+        """The timer of a seat's payment: the seat goes to the next."""
+        group, mentee_id, payment_id = self.random.choice(self.awaited_seats())
+        payment = Payment.of(self.db.execute(PAYMENT, {"id": payment_id}).one())
+        self._expect("lapse a seat", None, lambda: lapse(self.db, payment=payment, now=self.now, policy=POLICY))
+        del group.awaiting[mentee_id]
+        group.line = self._offered(group)
 
     def accept_offer(self) -> None:
         """A mentee accepts the seat that is offered to them."""
@@ -133,7 +173,26 @@ class Groups(Bookings):
         group_id, group = self._any_group(lambda group: group.seats and (group.line or self.random.random() < 0.5))
         self._leave(group_id, group, self._any_of(group.seats), by_mentee=self.random.random() < 0.8)
 
+    def give_up(self) -> None:
+        """A mentee leaves a seat that waits for its payment: for nothing, whatever the policy."""
+        group, mentee_id, payment_id = self.random.choice(self.awaited_seats())
+        group_id = next(key for key, each in self.groups.items() if each is group)
+        actor = Actor.person(mentee_id, None)
+        about: dict[str, Any] = {"mentee_user_id": mentee_id, "reason": None, "now": self.now, "policy": POLICY}
+        left = self._expect(
+            "give a seat up",
+            self._closed(group),
+            lambda: leave(self.db, actor=actor, group=read_group(self.db, group_id), **about),
+        )
+        if left is not None:
+            ended = Payment.of(self.db.execute(PAYMENT, {"id": payment_id}).one())
+            require_equal("The payment", ended.status, PaymentStatus.CANCELLED)
+            del group.awaiting[mentee_id]
+            group.line = self._offered(group)
+
     def _leave(self, group_id: UUID, group: ExpectedGroup, mentee: User, *, by_mentee: bool) -> None:
+        if mentee.id in group.awaiting:
+            return
         seat = group.seats.get(mentee.id)
         expected = "not_found" if seat is None else self._closed(group)
         if expected is None and by_mentee and group.window is None:
@@ -173,9 +232,9 @@ class Groups(Bookings):
     def wait(self) -> None:
         """A mentee joins the waiting list."""
         group_id, group = self._any_group(lambda group: group.held(group.line) >= group.capacity)
-        mentee = self._any_of([mentee.id for mentee in self.mentees if mentee.id not in group.seats])
+        mentee = self._any_of([mentee.id for mentee in self.mentees if not self._seated(group, mentee.id)])
         line = self._offered(group)
-        expected = self._closed(group) or self._seated(group, mentee)
+        expected = self._closed(group) or self._seated(group, mentee.id)
         if expected is None and mentee.id not in line:
             has_time = self._has_time(mentee.id, group.start)
             expected = "seats_free" if group.held(line) < group.capacity else None if has_time else "slot_taken"
@@ -226,7 +285,7 @@ class Groups(Bookings):
     def _refund_group(self, group_id: UUID, group: ExpectedGroup, actor: Actor) -> None:
         """Everything goes back to everyone, by the effect of a cancellation."""
         refund_all(self.db, group=read_group(self.db, group_id), actor=actor, now=self.now)
-        group.cancelled, group.line = True, {}
+        group.cancelled, group.line, group.awaiting = True, {}, {}
         for mentee_id, seat in group.seats.items():
             place = read_place(self.db, group_id, mentee_id)
             assert place.seat_id is not None
@@ -281,6 +340,10 @@ ACTIONS: list[tuple[Action, Subjects | None]] = [
     *often(3, Groups.accept_offer, Groups.groups_ahead),
     *often(1, Groups.stop_waiting, Groups.groups_ahead),
     *often(2, Groups.end_offers, Groups.lapsed_groups),
+    *often(3, Groups.pay_seat, Groups.awaited_seats),
+    *often(1, Groups.lapse_seat, Groups.awaited_seats),
+    *often(1, Groups.give_up, Groups.awaited_seats),
+    *often(2, Groups.move, lambda market: market.sessions),
     *often(1, Groups.change_capacity, Groups.groups_ahead),
     *often(1, Groups.cancel_group, lambda market: len(market.groups_ahead()) > 2),
 ]

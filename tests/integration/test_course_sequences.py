@@ -20,7 +20,7 @@ MOST_SEQUENCES = 10
 EVERY_SUCCESS = {
     *("purchase", "adjust", "end bundles", "book", "request", "accept", "cancel as mentee", "cancel as mentor"),
     *("cancel as operator", "schedule", "join", "leave", "wait", "accept offer", "stop waiting", "end offers"),
-    *("change capacity", "cancel a group"),
+    *("change capacity", "cancel a group", "move", "pay a seat", "lapse a seat", "give a seat up"),
 }
 
 
