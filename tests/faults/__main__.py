@@ -17,6 +17,8 @@ from tests.faults.burst import Burst, play_burst
 from tests.faults.day import a_day, show
 from tests.faults.defects import DEFECTS
 
+DISK_MEGABYTES = 1024
+
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"], "show_default": True})
 @click.option("--seed", type=int, default=None, help="Decides on faults and plays; one is drawn and printed.")
@@ -44,7 +46,8 @@ def main(
     with tempfile.TemporaryDirectory(prefix="tutelage-faults-") as folder:
         # PostgreSQL runs as an ordinary user and must reach it.
         Path(folder).chmod(0o755)
-        with a_day(data_dir or Path(folder), seed, mentors, console, defect or "") as day:
+        place, disk = data_dir or Path(folder), 0 if defect else DISK_MEGABYTES
+        with a_day(place, seed, mentors, console, defect=defect or "", disk_megabytes=disk) as day:
             good = day.suffer(seconds, clients)
             if burst and not defect:
                 good &= _show_burst(play_burst(day.system, burst), console)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from itertools import groupby
 from pathlib import Path
@@ -25,6 +25,7 @@ from tests.faults.market import Market, stripe_settings, trading
 from tests.faults.proxy import standing_before
 from tests.load import Connection
 from tests.receivers import HttpReceiver, http_receiver
+from tests.small_disk import small_disk
 from tests.stripe_stand_in import stripe_stand_in
 
 SHOWN = 10
@@ -85,17 +86,21 @@ class Day:
 
 
 @contextmanager
-def a_day(folder: Path, seed: int, mentors: int, console: Console, defect: str = "") -> Iterator[Day]:
+def a_day(
+    folder: Path, seed: int, mentors: int, console: Console, *, defect: str = "", disk_megabytes: int = 0
+) -> Iterator[Day]:
     """Run a system with a market of so many mentors, with its servers behind proxies.
 
     Args:
         defect: the name of the one that the system has; empty for none.
+        disk_megabytes: the size of a disk of the servers' own, which becomes full now and then; 0 for none.
     """
     chosen = DEFECTS.get(defect, Defect())
     folder.mkdir(exist_ok=True)
     with (
         stripe_stand_in() as stand_in,
-        tutelage_up(folder / "servers") as servers,
+        small_disk(folder / "disk", disk_megabytes) if disk_megabytes else nullcontext() as disk,
+        tutelage_up((disk.path if disk else folder) / "servers") as servers,
         standing_before(servers.run()["database_url"]) as postgres,
         standing_before(servers.run()["redis_url"]) as valkey,
         http_receiver() as inbox,
@@ -105,14 +110,14 @@ def a_day(folder: Path, seed: int, mentors: int, console: Console, defect: str =
             environment |= chosen.environment(defect)
         with running_tutelage(folder / "data", without=("flower", "streams"), environment=environment) as system:
             system.database_url = postgres.address
-            market = Market(system, stand_in, seed, database_url=postgres.address)
+            market = Market(system, stand_in, seed, chosen.plays, database_url=postgres.address)
             market.open(mentors)
             system.add_endpoint(inbox.url)
             with psycopg.connect(postgres.address, autocommit=True) as db:
                 for statement in chosen.statements:
                     db.execute(statement.encode())
             proxies = {"postgres": postgres, "redis": valkey}
-            faults = Faults(system.data_dir, servers.data_dir, seed, proxies, stand_in, only=chosen.faults)
+            faults = Faults(system.data_dir, servers.data_dir, seed, proxies, stand_in, disk, only=chosen.faults)
             yield Day(system, market, faults, inbox, console)
 
 

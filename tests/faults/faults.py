@@ -18,6 +18,7 @@ from cli.run_file import read_run
 from tests.faults.proxy import Proxy
 from tests.load import Connection
 from tests.processes import family, kill_all
+from tests.small_disk import SmallDisk
 from tests.stripe_stand_in import StripeStandIn
 from workflows.events import QUEUES
 
@@ -55,9 +56,11 @@ class Faults:
     seed: int  # decides on their order and durations
     proxies: Mapping[str, Proxy]  # before each server
     stand_in: StripeStandIn
+    disk: SmallDisk | None = None  # of the servers; None where it does not become full
     only: str = ""  # a part of the names of all kinds that are made
     # The shortest and the longest pause between two faults.
     pauses_seconds: tuple[float, float] = PAUSES_BETWEEN_SECONDS
+    longest_seconds: float = 60  # that a fault lasts
     _random: Random = field(init=False)
     _timers: list[Timer] = field(default_factory=list)
 
@@ -114,6 +117,7 @@ class Faults:
                 for name, make in self._between().items()
                 for server in SERVERS
             },
+            **({"fill the disk": partial(self._fill, self.disk)} if self.disk else {}),
             "hide commits of postgres": self._hide_commits,
             "stripe loses and refuses": self._trouble_stripe,
             "kill api and its processes": killed("api"),
@@ -164,6 +168,16 @@ class Faults:
         self.proxies[server].cut()
         return 0
 
+    def _fill(self, disk: SmallDisk) -> float:
+        disk.fill()
+
+        def end() -> None:
+            # Filled twice, it is emptied once.
+            with suppress(FileNotFoundError):
+                disk.empty()
+
+        return self._later(self._random.uniform(*NETWORK_SECONDS), end)
+
     def _hide_commits(self) -> float:
         self.proxies["postgres"].commits_to_hide += self._random.randint(1, 10)
         return 0
@@ -199,6 +213,7 @@ class Faults:
         return self._later(seconds, partial(_resume, processes))
 
     def _later(self, seconds: float, end: Callable[[], object]) -> float:
+        seconds = min(seconds, self.longest_seconds)
         timer = Timer(seconds, end)
         timer.start()
         self._timers.append(timer)

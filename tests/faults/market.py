@@ -97,6 +97,7 @@ class Market:
     system: Tutelage
     stand_in: StripeStandIn
     seed: int
+    plays: Sequence[str] = ()  # those that are played; all where none is named
     stalls: list[Stall] = field(default_factory=list)
     course: str = ""
     product: str = ""
@@ -123,8 +124,9 @@ class Market:
 
     def play(self, number: int) -> Play:
         """The play of this number, which the seed alone decides: each kind once before any comes again."""
-        round_, place = divmod(number, len(PLAYS))
-        order = Random(f"{self.seed} {round_}").sample(sorted(PLAYS), len(PLAYS))
+        names = sorted(self.plays or PLAYS)
+        round_, place = divmod(number, len(names))
+        order = Random(f"{self.seed} {round_}").sample(names, len(names))
         return Play(order[place], number, Random(f"{self.seed} {number}").randrange(1 << 30))
 
 

@@ -32,6 +32,6 @@ def test_a_defect_is_other_words_of_a_module(name: str) -> None:
 
 def test_a_day_with_a_defect_is_found_to_be_wrong(tmp_path: Path) -> None:
     said = io.StringIO()
-    with a_day(tmp_path, SEED, MENTORS, Console(file=said, width=140), PLAYED) as day:
+    with a_day(tmp_path, SEED, MENTORS, Console(file=said, width=140), defect=PLAYED) as day:
         assert not day.suffer(SECONDS, CLIENTS)
     assert "is not sent back" in said.getvalue()

@@ -10,6 +10,9 @@ from tests.faults.day import a_day
 
 SEED = 25
 SECONDS = 20
+# More faults than in as many seconds of the long form, and shorter ones.
+PAUSES_SECONDS = (0.3, 1.5)
+LONGEST_SECONDS = 6
 CLIENTS = 3
 # Each has a part of the day of their own.
 MENTORS = 11
@@ -17,4 +20,5 @@ MENTORS = 11
 
 def test_nothing_is_lost_or_given_twice_on_a_day_of_faults(tmp_path: Path) -> None:
     with a_day(tmp_path, SEED, MENTORS, Console(width=140)) as day:
+        day.faults.pauses_seconds, day.faults.longest_seconds = PAUSES_SECONDS, LONGEST_SECONDS
         assert day.suffer(SECONDS, CLIENTS)

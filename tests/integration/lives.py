@@ -338,6 +338,8 @@ class Lives(Groups):
         actor, from_time = self.random.choice(actors), self.random.choice([booking.start_time, self.now])
         quotes = {each: quote_for(actor, self._session(each), now=self.now) for each in present}
         ended = [each for each in present if quotes[each].allowed and self.sessions[each].start >= from_time]
+        # Each may have moved before another one.
+        ended.sort(key=lambda each: self.sessions[each].start)
         cancelled = cancel_series(
             self.db,
             actor=actor,

@@ -106,8 +106,10 @@ class Recount:
         with without_guards(self.db):
             for booking in self.db.execute(select(bookings)).all():
                 made = self._any_moment()
-                decided = made + (self.random.random() * DAY if booking.version > 1 else timedelta())
+                decided = made + (self.random.random() * DAY if _was_requested(booking) else timedelta())
                 times = {"created_at": made, "updated_at": decided}
+                if booking.decided_at is not None:
+                    times["decided_at"] = decided
                 self.db.execute(update(bookings).where(bookings.c.id == booking.id).values(times))
                 for session in self.db.execute(select(sessions).where(sessions.c.booking_id == booking.id)).all():
                     created = decided + self.random.choice([-1, 0, 1]) * self.random.random() * MINUTE
@@ -243,10 +245,11 @@ class Recount:
 
     def _transitions(self) -> Iterator[tuple[Transition, Any, datetime, datetime | None]]:
         for each in self.bookings.values():
-            if each.status in ("accepted", "declined") and each.version > 1:
-                yield Transition.REQUEST_TO_DECISION, each, each.created_at, each.updated_at
+            if each.status in ("accepted", "declined") and _was_requested(each):
+                yield Transition.REQUEST_TO_DECISION, each, each.created_at, each.decided_at or each.updated_at
         for session in self.sessions:
-            decided = self.bookings[session.booking_id].updated_at
+            booking = self.bookings[session.booking_id]
+            decided = booking.decided_at or booking.updated_at
             yield Transition.ACCEPTANCE_TO_SESSION, session, decided, session.created_at
             yield Transition.START_DELAY, session, session.start_time, session.started_at
             yield Transition.LENGTH, session, session.started_at, session.completed_at
@@ -276,6 +279,11 @@ class Recount:
             minutes = clock.hour * 60 + clock.minute
             return any(each.weekday == clock.weekday() and each.opens <= minutes < each.closes for each in hours.spans)
         return False
+
+
+def _was_requested(booking: Any) -> bool:
+    """Whether it was written before it was decided; each move is a version, too."""
+    return bool(booking.version - booking.reschedule_count > 1)
 
 
 def _within(moment: datetime | None, period: Period) -> bool:

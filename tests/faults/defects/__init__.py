@@ -20,6 +20,7 @@ class Defect:
     words: tuple[tuple[str, str], ...] = ()  # each with the words that replace it
     statements: tuple[str, ...] = ()  # run in the database
     faults: str = ""  # a part of the names of the faults that show it
+    plays: tuple[str, ...] = ()  # the plays that show it; all where none is named
 
     def spoil(self, source: str) -> str:
         """The source of the module with the defect."""
@@ -90,14 +91,21 @@ DEFECTS = {
         faults="cut",
     ),
     "seat-without-lock": Defect(
-        "workflows.kernel.locks",
+        "workflows.groups.seats",
         (
-            ("WHERE g.booking_id = :id FOR NO KEY UPDATE OF g\n", "WHERE g.booking_id = :id\n"),
             (
-                "FROM group_sessions WHERE booking_id = :id FOR NO KEY UPDATE",
-                "FROM group_sessions WHERE booking_id = :id",
+                "lock_place(db, group, mentee_user_id)",
+                "__import__('workflows.groups.place').groups.place.read_place(db, group.id, mentee_user_id)",
+            ),
+            (
+                " AND seats_taken + seats_offered < capacity + :offered",
+                " AND (SELECT g.seats_taken + g.seats_offered < g.capacity + :offered"
+                " FROM group_sessions g, pg_sleep(0.2) WHERE g.booking_id = :booking_id)",
             ),
         ),
+        # The database would refuse it.
+        statements=("ALTER TABLE group_sessions DROP CONSTRAINT ck_group_sessions_seats",),
         faults="cut",
+        plays=("group",),
     ),
 }
