@@ -9,7 +9,7 @@ from rich.console import Console
 from tests.faults.day import a_day
 
 SEED = 25
-SECONDS = 20
+SECONDS = 15
 # More faults than in as many seconds of the long form, and shorter ones.
 PAUSES_SECONDS = (0.3, 1.5)
 LONGEST_SECONDS = 6
