@@ -50,6 +50,8 @@ def test_the_questions_of_a_listing_are_answered(visit: Visit, stage: Stage) -> 
     expect(goal).to_be_focused()
     expect(goal).to_have_accessible_description("Please answer this question.")
     expect(page.get_by_label("How far are you?")).to_have_accessible_description("")
+    border = goal.evaluate("at => getComputedStyle(at).borderColor")
+    expect(page.get_by_label("Are you an adult?")).to_have_css("border-color", border)
     assert stage.count_bookings() == 0
     goal.fill("Write a compiler")
     page.get_by_label("How far are you?").select_option("Good")
