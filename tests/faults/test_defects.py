@@ -30,6 +30,8 @@ def test_a_defect_is_other_words_of_a_module(name: str) -> None:
     ast.parse(spoilt)
 
 
+# Starting two systems takes minutes on a busy machine.
+@pytest.mark.timeout(600)
 def test_a_day_with_a_defect_is_found_to_be_wrong(tmp_path: Path) -> None:
     said = io.StringIO()
     with a_day(tmp_path, SEED, MENTORS, Console(file=said, width=140), defect=PLAYED) as day:

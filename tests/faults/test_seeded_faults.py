@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 from rich.console import Console
 
 from tests.faults.day import a_day
@@ -18,6 +19,8 @@ CLIENTS = 3
 MENTORS = 11
 
 
+# Starting two systems takes minutes on a busy machine.
+@pytest.mark.timeout(600)
 def test_nothing_is_lost_or_given_twice_on_a_day_of_faults(tmp_path: Path) -> None:
     with a_day(tmp_path, SEED, MENTORS, Console(width=140)) as day:
         day.faults.pauses_seconds, day.faults.longest_seconds = PAUSES_SECONDS, LONGEST_SECONDS
