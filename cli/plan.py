@@ -102,6 +102,7 @@ class Plan:
     parts: tuple[Part, ...]
     place: Place
     environment: dict[str, str]
+    forks: bool  # whether the measured programs are forks of the process manager
 
     @property
     def api_url(self) -> str:
@@ -142,6 +143,7 @@ def make_plan(
     without: Sequence[str],
     environment: Mapping[str, str],
     postgres_settings: Mapping[str, str],
+    forks: bool,
 ) -> Plan:
     """Decide on parts, ports and environment, and prepare the embedded servers' folders.
 
@@ -198,7 +200,7 @@ def make_plan(
     # Empty means the default, which for most settings the process itself knows.
     defaults = {**_defaults(place, settings), **addresses}
     defaults = {name: value for name, value in defaults.items() if not given.get(name)}
-    return Plan((*servers, *programs), place, {**given, **defaults, **fixed})
+    return Plan((*servers, *programs), place, {**given, **defaults, **fixed}, forks)
 
 
 def is_free(port: int) -> bool:

@@ -34,9 +34,9 @@ from celery import Celery
 from kombu.exceptions import OperationalError
 
 from cli.embedded import StartError, ending_with_parent, free_port, wait_for_postgres, wait_for_redis, wait_until
-from cli.migrate import upgrade
+from cli.forks import CAN_FORK, FORKED, PRELOAD
 from cli.output import counted
-from cli.plan import FOLDER_VARIABLE, HOST, ROOT, Part, Plan, make_plan
+from cli.plan import FOLDER_VARIABLE, HOST, Part, Plan, make_plan
 from cli.run_file import Run, read_run, remove_run, write_private, write_run
 from config.settings import STARTED_BY_UP, misspelling, misspelt_settings
 from infrastructure.broker import broker_settings
@@ -105,7 +105,7 @@ class System:
         self._start_group("servers")
         wait_for_postgres(plan.database_url, self._require_starting)
         wait_for_redis(plan.redis_url, self._require_starting)
-        upgrade(plan.database_url)
+        self._migrate()
         self._start_group("programs")
         if plan.has("api"):
             wait_for_url(f"{plan.api_url}/health/ready", self._require_starting, START_SECONDS)
@@ -162,6 +162,17 @@ class System:
             if self._manager:
                 self._manager.wait()
 
+    def _migrate(self) -> None:
+        """Apply the missing migrations, in another process: their libraries would be half of this one's memory."""
+        words = ending_with_parent("TERM", [sys.executable, "-P", "-m", "cli.main", "migrate"])
+        ended = subprocess.run(
+            words, env=self.plan.environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
+        )
+        if ended.returncode:
+            raise StartError(ended.stderr.strip().removeprefix("Error: "))
+        for line in ended.stdout.splitlines()[:-1]:  # the last one is the revision
+            self._tell(line)
+
     def _start_manager(self) -> None:
         port, password = free_port(), secrets.token_urlsafe(32)
         self._address = f"http://tutelage:{password}@{HOST}:{port}/RPC2"
@@ -169,13 +180,16 @@ class System:
         configuration(self.plan, port, password).write(text)
         file = self.data_dir / "supervisord.conf"
         write_private(file, text.getvalue())
-        words = [sys.executable, "-m", "cli.manager", str(file), str(os.getpid())]
+        words = [sys.executable, "-P", "-m", "cli.manager", str(file), str(os.getpid())]
+        environment = self.plan.environment
+        if any(is_forked(part, self.plan) for part in self.plan.parts):
+            words.append(PRELOAD)
+            environment = {**environment, "PROMETHEUS_MULTIPROC_DIR": str(self.plan.metrics_folder)}
         write_private(self._log("supervisord"), "")
         with self._log("supervisord").open("ab") as output:
             self._manager = subprocess.Popen(
                 ending_with_parent("TERM", words),
-                cwd=ROOT,
-                env=self.plan.environment,
+                env=environment,
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
@@ -271,6 +285,7 @@ def running_system(
     without: Sequence[str] = (),
     environment: Mapping[str, str] | None = None,
     postgres_settings: Mapping[str, str] | None = None,
+    reload: bool = False,
     say: Callable[[str], None] = click.echo,
 ) -> Iterator[System]:
     """Start everything, give it when it is ready, and leave nothing running at the end of the `with` block.
@@ -284,6 +299,7 @@ def running_system(
         without: names of parts to leave out, e.g. ("flower", "sweep").
         environment: settings for the parts, over the settings of this process and `.env`.
         postgres_settings: for the embedded PostgreSQL, e.g. {"fsync": "off"} where nothing is to be kept.
+        reload: whether programs that start again read their code again: they are then no forks of the process manager.
         say: takes one line for the user, e.g. when a part was started again; also called from another thread.
     Raises:
         StartError: when another process runs a system in this folder, when what was asked for makes no sense or a
@@ -302,6 +318,7 @@ def running_system(
             without=without,
             environment=environment or {},
             postgres_settings=postgres_settings or {},
+            forks=CAN_FORK and not reload,
         )
         for name, meant in misspelt_settings(plan.environment).items():
             say(misspelling(name, meant))
@@ -378,7 +395,7 @@ def configuration(plan: Plan, port: int, password: str) -> ConfigParser:
             sections[f"group:{group}"] = {"programs": ",".join(names), "priority": priority}
     for part in plan.parts:
         sections[f"program:{part.name}"] = PART_SETTINGS | {
-            "command": shlex.join(appending_to(plan.place.data_dir / "logs" / f"{part.name}.log", command(part, plan))),
+            "command": shlex.join(command(part, plan)),
             # Settings may name files from the folder in which `up` was started.
             "directory": plan.place.data_dir / part.name if part.group == "servers" else Path.cwd(),
             "environment": f'PROMETHEUS_MULTIPROC_DIR="{plan.metrics_folder}"' if part.measured else "",
@@ -395,14 +412,23 @@ def configuration(plan: Plan, port: int, password: str) -> ConfigParser:
     return parser
 
 
+def is_forked(part: Part, plan: Plan) -> bool:
+    """Whether a part is a fork of the process manager; Flower shares few imports, and counts no metrics for others."""
+    return plan.forks and part.group == "programs" and part.measured
+
+
 def command(part: Part, plan: Plan) -> list[str]:
-    """The full command line of a part; it ends with the process manager."""
+    """The full command line of a part, which appends to its log and ends with the process manager."""
+    log = plan.place.data_dir / "logs" / f"{part.name}.log"
     if part.group == "servers":
-        return list(part.command)
+        return appending_to(log, part.command)
     program, *words = part.argv(plan.place)
+    if is_forked(part, plan):
+        return [sys.executable, FORKED, str(log), part.stop_signal, MODULES[program], *words]
     # By module: the console scripts are missing from a checkout that was not installed. `-P`: a folder of the same name
     # in the working folder is no module of ours.
-    return ending_with_parent(part.stop_signal, [sys.executable, "-P", "-m", MODULES[program], *words])
+    alone = ending_with_parent(part.stop_signal, [sys.executable, "-P", "-m", MODULES[program], *words])
+    return appending_to(log, alone)
 
 
 def appending_to(log: Path, words: Sequence[str]) -> list[str]:
@@ -454,14 +480,14 @@ def find_leftovers(data_dir: Path) -> list[psutil.Process]:
     spared = {os.getpid(), *(parent.pid for parent in psutil.Process().parents())}
     found = [
         process
-        for process in psutil.process_iter(["cmdline", "environ", "name", "status"])
+        for process in psutil.process_iter(["create_time", "environ", "name", "status"])
         if process.pid not in spared
         # None for another user's process.
         and process.info["status"] != psutil.STATUS_ZOMBIE
         and STARTED_BY_UP in (environment := process.info["environ"] or {})
         and environment.get(FOLDER_VARIABLE) == str(data_dir)
     ]
-    return sorted(found, key=lambda process: "cli.manager" not in (process.info["cmdline"] or ()))
+    return sorted(found, key=lambda process: process.info["create_time"])
 
 
 def end_leftovers(data_dir: Path, *, timeout_seconds: float = 20) -> int:

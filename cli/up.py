@@ -49,7 +49,9 @@ def up(port: int, flower_port: int, without: tuple[str, ...], reload: bool, data
     click.echo("Starting … The first start makes a database, which takes up to a minute.")
     try:
         with ExitStack() as stack:
-            running = running_system(data_dir=data_dir, port=port, flower_port=flower_port, without=without)
+            running = running_system(
+                data_dir=data_dir, port=port, flower_port=flower_port, without=without, reload=reload
+            )
             system = stack.enter_context(running)
             if reload:
                 stack.enter_context(_reloading(system))
