@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Iterator
 from functools import partial
@@ -114,7 +113,7 @@ def manager_of(system: SystemUnderTest) -> psutil.Process:
 def parts(system: SystemUnderTest) -> dict[str, int]:
     """The processes of the parts by their names, as the process manager has them now."""
     # Forks of the manager have its environment and its command line, and a log of their own.
-    return {Path(os.readlink(f"/proc/{each.pid}/fd/1")).stem: each.pid for each in manager_of(system).children()}
+    return {Path(f"/proc/{each.pid}/fd/1").readlink().stem: each.pid for each in manager_of(system).children()}
 
 
 def kill_one_of_the_api(system: SystemUnderTest) -> None:
