@@ -3,26 +3,33 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 
 import pytest
 import urllib3
 
 from tests.cli.running import FLOWER_LOGIN, Up
 from tests.eventually import eventually
-from tests.participants import register
+from tests.participants import Participants, register
 from tests.speaking import Caller
 from workflows.events import QUEUES
 
 
 @pytest.fixture(scope="module")
 def flower(up: Up) -> str:
-    """Flower's address, once a life has been played while it watches the workers."""
+    """Flower's address, once it has seen a life that was played."""
     address = str(up.run()["flower"]["url"])
-    # A worker sends events from the moment Flower has asked for them.
     eventually(lambda: len(_workers(address)) == len(QUEUES), "all workers in Flower's list")
     cast = register(Caller(str(up.run()["api"]["url"])), by_token=True)
-    cast.mentor("PATCH", f"/bookings/{cast.request()}/accept")
+    # A worker that is listed may not have been asked for events yet: it tells of tasks from then on.
+    eventually(partial(_sees_a_life, address, cast), "a life that Flower has seen")
     return address
+
+
+def _sees_a_life(address: str, cast: Participants) -> bool:
+    accepted = cast.mentor("PATCH", f"/bookings/{cast.request()}/accept")
+    assert accepted.status == 202
+    return all(name in _names(address, name) for name in ("sessions.create", "notifications.session_created"))
 
 
 def _get(url: str, **fields: str) -> urllib3.BaseHTTPResponse:
