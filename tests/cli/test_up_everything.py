@@ -15,7 +15,7 @@ from cli.plan import PARTS
 from cli.run_file import read_run
 from cli.system import find_leftovers
 from config.publishable_keys import require_publishable_key
-from tests.cli.running import FLOWER_LOGIN, Up
+from tests.cli.running import FLOWER_LOGIN, Up, make_up
 from tests.eventually import eventually
 
 # 620 was measured; earlier tests of a session may have used the API and the workers.
@@ -33,12 +33,14 @@ def test_every_part_of_the_process_list_runs(up: Up) -> None:
     assert all(psutil.pid_exists(entry["pid"]) for entry in run["processes"])
 
 
-def test_all_processes_share_the_memory_of_their_imports(up: Up) -> None:
-    api = psutil.Process(up.pid("api"))
-    command = api.parents()[1]
-    processes = [command, *command.children(recursive=True)]
-    assert {process.pid for process in find_leftovers(up.data_dir)} < {process.pid for process in processes}
-    assert sum(process.memory_full_info().pss for process in processes) < AT_REST_MEBIBYTES * 1024 * 1024
+def test_all_processes_share_the_memory_of_their_imports(tmp_path: Path) -> None:
+    # A system of its own, which has done nothing yet.
+    with make_up(tmp_path) as up:
+        api = psutil.Process(up.pid("api"))
+        command = api.parents()[1]
+        processes = [command, *command.children(recursive=True)]
+        assert {process.pid for process in find_leftovers(up.data_dir)} < {process.pid for process in processes}
+        assert sum(process.memory_full_info().pss for process in processes) < AT_REST_MEBIBYTES * 1024 * 1024
 
 
 def test_api_and_flower_answer_where_run_json_says(up: Up) -> None:
