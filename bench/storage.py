@@ -1,4 +1,4 @@
-"""What a life leaves in the database: rows and bytes by table, and the write-ahead log that it wrote on the way."""
+"""Traces of a life in the database: rows and bytes by table, and the write-ahead log that it wrote on the way."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _LOG = "SELECT (pg_current_wal_lsn() - '0/0'::pg_lsn)::bigint"
 
 @dataclass(frozen=True)
 class Stored:
-    """What a table holds."""
+    """The rows and bytes of a table."""
 
     rows: int
     heap: int

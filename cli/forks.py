@@ -1,8 +1,8 @@
 """Parts of `tutelage up` as forks of one process that has imported their code: they share the memory of their imports.
 
 Python keeps 60 MB of imports in each part of the system, the same in all. A fork has them in its parent's pages, of
-which the kernel copies those that are written to. What must not be shared is made after the fork: threads, sockets,
-connections, Celery's and Flask's applications in use. prometheus_client opens files of its own in a fork.
+which the kernel copies those that are written to. Each part makes after the fork what no two may share: threads,
+sockets, connections, Celery's and Flask's applications in use. prometheus_client opens files of its own in a fork.
 """
 
 from __future__ import annotations

@@ -66,12 +66,7 @@ def serve(host: str, port: int, make_app: Callable[[], Flask] = create_app, limi
     configure_logging(level=chosen.log_level, process="api")
     require_loopback(host, chosen)
     _require_free(host, port)
-    # Only forked workers share the memory of imports.
-    load()
-    multiprocessing.set_start_method("fork")
-    # A collection in a worker would write to each object, and so copy all pages.
-    gc.collect()
-    gc.freeze()
+    _share_imports()
     pulse = Pulse(limits.hung_seconds, chosen.api_workers)
     drain = Drain(chosen.api_drain_seconds, port)
     limits = replace(
@@ -124,6 +119,15 @@ def serve(host: str, port: int, make_app: Callable[[], Flask] = create_app, limi
     granian.on_startup(pulse.watch)
     granian.on_startup(drain.watch)
     granian.serve(target_loader=make_server, wrap_loader=False)
+
+
+def _share_imports() -> None:
+    """Let workers be forks, which share the memory of the imports that this process has made."""
+    load()
+    multiprocessing.set_start_method("fork")
+    # A collection in a worker would write to each object, and so copy all pages.
+    gc.collect()
+    gc.freeze()
 
 
 class Pulse:
