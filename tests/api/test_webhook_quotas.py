@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from sqlalchemy import Engine, func, select, text
+from uuid_utils.compat import uuid7
 
 from models.quotas import quota_usage
 from models.webhooks import EndpointState
@@ -16,7 +17,8 @@ from tests.api.conftest import Cast, refusal
 from tests.api.partner import DONE, Partner
 from tests.application import ApiResponse, World
 from tests.queries import execute
-from workflows.kernel.quotas import forget_unused_quotas
+from workflows.kernel.errors import RateLimited
+from workflows.kernel.quotas import HOUR, Quota, forget_unused_quotas, use_quota
 
 LIMITS = {"webhook_pings_per_hour": 3, "webhook_resends_per_hour": 3, "webhook_recoveries_per_hour": 3}
 
@@ -90,6 +92,19 @@ def test_a_race_does_not_pass_a_quota(partner: Partner) -> None:
     with ThreadPoolExecutor(8) as pool:
         found = [pool.submit(ask) for _ in range(8)]
         assert sorted(each.result() for each in found) == [202] * 3 + [429] * 5
+
+
+def test_who_waited_for_another_use_is_not_refused_by_the_time_before_it(engine: Engine) -> None:
+    quota, subject = Quota("webhook_endpoint.ping", 3, HOUR, "Too many."), uuid7()
+    with engine.connect() as first, engine.begin() as later:
+        began = first.execute(select(func.now())).scalar_one()
+        assert later.execute(select(func.now())).scalar_one() > began
+        for _ in range(2):
+            use_quota(later, quota, subject)
+        later.commit()
+        use_quota(first, quota, subject)
+        with pytest.raises(RateLimited):
+            use_quota(first, quota, subject)
 
 
 def test_no_quota_is_no_limit(engine: Engine, cast: Cast) -> None:

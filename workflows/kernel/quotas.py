@@ -16,13 +16,15 @@ from workflows.kernel.expired import ExpiredRows
 HOUR = timedelta(hours=1)
 DAY = timedelta(days=1)
 # The generic cell rate algorithm: each use moves `used_until` by a share of the period, and it never runs further ahead
-# than one period. One row a subject, whose lock decides a race; `greatest`, since the transaction that began first may
-# get it second.
+# than one period. One row a subject, whose lock decides a race. The time is read under that lock: who began a
+# transaction first may get the lock second, and would be refused by the time at which the transaction began.
 _USE = sql("""
 INSERT INTO quota_usage AS own (kind, subject_id, used_until)
-VALUES (:kind, :subject_id, now() + CAST(:share AS interval))
-ON CONFLICT (kind, subject_id) DO UPDATE SET used_until = greatest(own.used_until, now()) + CAST(:share AS interval)
-WHERE greatest(own.used_until, now()) + CAST(:share AS interval) <= now() + CAST(:period AS interval)
+VALUES (:kind, :subject_id, clock_timestamp() + CAST(:share AS interval))
+ON CONFLICT (kind, subject_id) DO UPDATE
+SET used_until = greatest(own.used_until, clock_timestamp()) + CAST(:share AS interval)
+WHERE greatest(own.used_until, clock_timestamp()) + CAST(:share AS interval)
+      <= clock_timestamp() + CAST(:period AS interval)
 RETURNING 1
 """)
 _WAIT = sql("""
