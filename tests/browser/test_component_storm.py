@@ -93,6 +93,21 @@ def difference(visit: Visit, stage: Stage) -> dict[str, list[datetime]]:
     return found
 
 
+def await_right(visit: Visit, stage: Stage) -> None:
+    """Until the page offers what is free, and nothing else."""
+    found: dict[str, list[datetime]] = {}
+
+    def look() -> bool:
+        found.update(difference(visit, stage))
+        return not any(found.values())
+
+    try:
+        eventually(look, "the calendar that is right", seconds=30)
+    except AssertionError as error:
+        error.add_note(f"wrong: {[*map(str, found['wrong'])]}, missing: {[*map(str, found['missing'])]}")
+        raise
+
+
 def longest_tasks(trace: bytes) -> list[float]:
     """Milliseconds of the processor that the page's longest tasks took, the longest first."""
     events: list[dict[str, Any]] = json.loads(trace)["traceEvents"]
@@ -136,10 +151,10 @@ def test_a_storm_of_changes_leaves_the_calendar_right(
     took = time.monotonic() - began
     gaps, answers = page.evaluate("() => [gaps, answers]")
     tasks = longest_tasks(browser.stop_tracing()) if is_traced else [0.0]
-    eventually(lambda: not any(difference(visit, stage).values()), "the calendar that is right", seconds=30)
+    await_right(visit, stage)
     while held:
         give_back(held)
-    eventually(lambda: not any(difference(visit, stage).values()), "the calendar that is right again", seconds=30)
+    await_right(visit, stage)
     late = Counter(gap > 100 for gap in gaps)[True]
     print(
         f"\n{CHANGES} changes in {took:.1f} s; {len(gaps)} frames, {late} over 100 ms, the longest {max(gaps):.0f} ms"

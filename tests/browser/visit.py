@@ -105,6 +105,8 @@ class Visit:
         for _ in range(abs(months)):
             (pager.last if months > 0 else pager.first).click()
         self.day(wanted).click()
+        # The page changes after the last listener of the click.
+        expect(self.page.locator(f"[aria-selected=true] [data-day='{wanted}']")).to_have_count(1)
 
     def choose(self, start: datetime) -> None:
         self.show_day(start.date())
