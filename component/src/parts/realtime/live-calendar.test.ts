@@ -205,6 +205,20 @@ describe("the live calendar", () => {
     expect(times(store)).toEqual(["09:00", "12:00"]);
   });
 
+  it("does not offer again what was taken just before a further month was read", () => {
+    const { store } = make([slot("09:00"), slot("10:00")]);
+    take(busy("10:00", "11:00"));
+    frame();
+    vi.advanceTimersByTime(1_000);
+    store.update({ calendar: { ...store.state.calendar, isLoading: true } });
+    vi.advanceTimersByTime(1_000);
+    const { calendar } = store.state;
+    store.update({ calendar: { ...calendar, isLoading: false, to: calendar.to + 86_400_000, slots: [...calendar.slots, slot("12:00")] } });
+    vi.advanceTimersByTime(4_100);
+    frame();
+    expect(times(store)).toEqual(["09:00", "12:00"]);
+  });
+
   describe("while an answer is on its way", () => {
     const ALL = [slot("09:00"), slot("10:00")];
     /** The calendar whose readings are answered by the test, in any order. */

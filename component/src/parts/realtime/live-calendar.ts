@@ -99,7 +99,9 @@ export class LiveCalendar {
       if (isLoading && !previous.calendar.isLoading) this.#begunAt = Date.now();
       const isRead = previous.calendar.isLoading && !isLoading && !state.calendar.error;
       if (isRead) this.readAt = Date.now();
-      if (state.calendar.slots !== this.#shown) this.#adopt(state.calendar.slots, isRead ? this.#begunAt : 0);
+      // A further month comes beside slots that were not read again.
+      const isFurther = previous.calendar.slots.length > 0 && state.calendar.to > previous.calendar.to;
+      if (state.calendar.slots !== this.#shown) this.#adopt(state.calendar.slots, isRead && !isFurther ? this.#begunAt : 0);
     }
     const isOurs = state.hold !== previous.hold || state.submission !== previous.submission;
     if (isOurs) this.#noteOwn(state);
