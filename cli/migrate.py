@@ -39,6 +39,12 @@ FORMATTER = {
 }
 # Writers queue up behind a migration that waits for a table, and wait for 5 s (models/engine.py) at the most.
 LOCK_TIMEOUT = "2s"
+# The engine's limits for requests are lifted: a migration of large tables may take long once it has their locks.
+SESSION_SETTINGS = (
+    "SET statement_timeout = 0",
+    f"SET lock_timeout = '{LOCK_TIMEOUT}'",
+    "SET idle_in_transaction_session_timeout = 0",
+)
 # The baseline: databases with a lower number were made before migrations were kept.
 FIRST_REVISION = "0100"
 TOO_OLD = (
@@ -144,7 +150,8 @@ def _alone(database_url: str, migrations: Path = MIGRATIONS) -> Iterator[tuple[C
         with engine.connect() as lock, engine.connect() as connection:
             lock.execution_options(isolation_level="AUTOCOMMIT")
             _wait_for_our_turn(lock)
-            _take_time(connection)
+            for setting in SESSION_SETTINGS:
+                connection.execute(text(setting))
             if is_too_old(current_revision(connection)):
                 raise click.ClickException(TOO_OLD)
             connection.commit()
@@ -159,13 +166,6 @@ def _wait_for_our_turn(lock: Connection) -> None:
     # One statement that waits would hold a snapshot, for which an index that is built beside writers would wait.
     while not lock.scalar(text("SELECT pg_try_advisory_lock(:key)"), {"key": MIGRATION_LOCK}):
         time.sleep(LOOK_AGAIN_SECONDS)
-
-
-def _take_time(connection: Connection) -> None:
-    """Lift the engine's limits for requests: a migration of large tables may take long once it has their locks."""
-    connection.execute(text("SET statement_timeout = 0"))
-    connection.execute(text(f"SET lock_timeout = '{LOCK_TIMEOUT}'"))
-    connection.execute(text("SET idle_in_transaction_session_timeout = 0"))
 
 
 @contextmanager

@@ -6,7 +6,11 @@ former text to `migrations/earlier/REVISION/NAME.sql`, so that `function_sql` gi
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
+
+import sqlalchemy as sa
+from alembic import op
 
 FUNCTIONS = Path(__file__).resolve().parents[1] / "models" / "sql"
 EARLIER = Path(__file__).resolve().parent / "earlier"
@@ -21,6 +25,26 @@ def function_sql(name: str, *, at: str) -> str:
     """
     replaced = (file for file in sorted(EARLIER.glob(f"*/{name}.sql")) if file.parent.name > at)
     return next(replaced, FUNCTIONS / f"{name}.sql").read_text()
+
+
+def build_index(
+    name: str, table: str, columns: Sequence[str | sa.TextClause], *, where: str | None = None, unique: bool = False
+) -> None:
+    """Index a table while it is written to, outside of the step's transaction.
+
+    An interrupted attempt leaves an index that no query uses: the next one begins again.
+    """
+    with op.get_context().autocommit_block():
+        op.drop_index(name, table, postgresql_concurrently=True, if_exists=True)
+        op.create_index(
+            name,
+            table,
+            columns,
+            unique=unique,
+            postgresql_where=None if where is None else sa.text(where),
+            postgresql_concurrently=True,
+            if_not_exists=True,
+        )
 
 
 def is_no_partition(name: str | None, kind: str, _parents: object) -> bool:

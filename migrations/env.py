@@ -1,6 +1,7 @@
 """Alembic's environment: it reaches the database by the connection or the address that its caller passes.
 
-A caller may also pass a function that is called after each step, within its transaction.
+Offline, it writes the statements of the steps. A caller may also pass a function that is called after each step, within
+its transaction.
 """
 
 from __future__ import annotations
@@ -27,8 +28,16 @@ def _run(connection: Connection) -> None:
         context.run_migrations()
 
 
+def _write() -> None:
+    context.configure(dialect_name="postgresql", transaction_per_migration=True)
+    with context.begin_transaction():
+        context.run_migrations()
+
+
 connection: Connection | None = context.config.attributes.get("connection")
-if connection is not None:
+if context.is_offline_mode():
+    _write()
+elif connection is not None:
     _run(connection)
 else:
     url = context.config.get_main_option("sqlalchemy.url") or ""

@@ -8,6 +8,8 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
+from migrations import build_index
+
 revision = "0109"
 down_revision = "0108"
 branch_labels = None
@@ -22,10 +24,8 @@ INDEXES = {
 
 
 def upgrade() -> None:
-    # So that writers do not wait.
-    with op.get_context().autocommit_block():
-        for name, (table, columns) in INDEXES.items():
-            op.create_index(name, table, columns, postgresql_concurrently=True)
+    for name, (table, columns) in INDEXES.items():
+        build_index(name, table, columns)
 
 
 def downgrade() -> None:

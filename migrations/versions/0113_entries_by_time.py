@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from alembic import op
 
+from migrations import build_index
+
 revision = "0113"
 down_revision = "0112"
 branch_labels = None
@@ -15,11 +17,8 @@ TABLES = ("payment_entries", "seat_cancellations")
 
 
 def upgrade() -> None:
-    with op.get_context().autocommit_block():
-        for table in TABLES:
-            op.create_index(
-                f"ix_{table}_created_at", table, ["created_at"], postgresql_concurrently=True, if_not_exists=True
-            )
+    for table in TABLES:
+        build_index(f"ix_{table}_created_at", table, ["created_at"])
 
 
 def downgrade() -> None:

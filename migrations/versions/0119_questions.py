@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects.postgresql import JSONB
 
-from migrations import function_sql
+from migrations import build_index, function_sql
 
 revision = "0119"
 down_revision = "0118"
@@ -23,7 +23,9 @@ LONG_NOTES = "metadata IS NOT NULL OR octet_length(notes) > 1000"
 
 def upgrade() -> None:
     for table in ASKING:
-        op.add_column(table, sa.Column("questions", JSONB(), server_default=sa.text("'[]'"), nullable=False))
+        questions = sa.Column("questions", JSONB(), server_default=sa.text("'[]'"), nullable=False)
+        op.add_column(table, questions, if_not_exists=True)
+        op.drop_constraint(op.f(f"ck_{table}_questions"), table, if_exists=True)
         op.create_check_constraint(
             op.f(f"ck_{table}_questions"),
             table,
@@ -37,9 +39,10 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["booking_id"], ["group_sessions.booking_id"], name=op.f("fk_seat_answers_booking_id")),
         sa.ForeignKeyConstraint(["user_id"], ["users.id"], name=op.f("fk_seat_answers_user_id")),
         sa.PrimaryKeyConstraint("booking_id", "user_id", name=op.f("pk_seat_answers")),
+        if_not_exists=True,
     )
-    op.create_index("ix_seat_answers_user_id", "seat_answers", ["user_id"])
-    op.add_column("bookings", sa.Column("answers", sa.Text(), nullable=True))
+    op.create_index("ix_seat_answers_user_id", "seat_answers", ["user_id"], if_not_exists=True)
+    op.add_column("bookings", sa.Column("answers", sa.Text(), nullable=True), if_not_exists=True)
     _bound_texts(f"{LONG_NOTES} OR octet_length(answers) > 1000")
     for name in CHANGED:
         op.execute(function_sql(name, at=revision))
@@ -56,13 +59,4 @@ def downgrade() -> None:
 
 
 def _bound_texts(where: str) -> None:
-    """Index the long texts of a mentee, while bookings are written."""
-    with op.get_context().autocommit_block():
-        op.drop_index(BOUNDED, table_name="bookings", postgresql_concurrently=True, if_exists=True)
-        op.create_index(
-            BOUNDED,
-            "bookings",
-            ["mentee_user_id", "created_at"],
-            postgresql_where=sa.text(where),
-            postgresql_concurrently=True,
-        )
+    build_index(BOUNDED, "bookings", ["mentee_user_id", "created_at"], where=where)

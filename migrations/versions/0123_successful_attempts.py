@@ -15,9 +15,9 @@ depends_on = None
 
 
 def upgrade() -> None:
-    op.add_column("deliveries", sa.Column("status_code", sa.Integer(), nullable=True))
-    op.add_column("deliveries", sa.Column("duration_ms", sa.Integer(), nullable=True))
-    op.add_column("deliveries", sa.Column("response", sa.Text(), nullable=True))
+    for name, kind in (("status_code", sa.Integer()), ("duration_ms", sa.Integer()), ("response", sa.Text())):
+        op.add_column("deliveries", sa.Column(name, kind, nullable=True), if_not_exists=True)
+    op.drop_constraint(op.f("ck_deliveries_duration_ms"), "deliveries", if_exists=True)
     op.execute("ALTER TABLE deliveries ADD CONSTRAINT ck_deliveries_duration_ms CHECK (duration_ms >= 0) NOT VALID")
     with op.get_context().autocommit_block():
         # In a transaction of its own, beside writers.
