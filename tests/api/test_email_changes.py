@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime, timedelta
-from email import message_from_bytes, policy
 from typing import Any
 from urllib.parse import urlsplit
 from uuid import UUID
@@ -17,8 +16,9 @@ from tests.api.conftest import Cast, counts, refusal
 from tests.api.links import SIGNER, heading, shown, signed
 from tests.application import ApiClient, ApiResponse, World, as_user
 from tests.integration.harness import Harness
+from tests.mails import as_read
 from tests.queries import execute, scalar
-from workers.transports.mail import MailIdentity, compose
+from workers.transports.mail import MailIdentity
 from workflows.accounts.email_change import forget_email_changes
 from workflows.action_links.link import Action
 from workflows.notifications.mails import Mail
@@ -38,7 +38,7 @@ def mails(engine: Engine) -> dict[str, Mail]:
 
 
 def link_in(mail: Mail) -> str:
-    body = message_from_bytes(bytes(compose(mail, IDENTITY)), policy=policy.default).get_body(("plain",))
+    body = as_read(mail, IDENTITY).get_body(("plain",))
     assert body is not None
     (link,) = set(re.findall(r"https://t\.example/act/\S+", body.get_content()))
     return str(urlsplit(link).path)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from email import message_from_bytes, policy
 from typing import Any
 from urllib.parse import urlsplit
 from uuid import UUID
@@ -22,7 +21,8 @@ from tests.api.test_email_changes import NEW, change, link_to
 from tests.api.test_notifications import preferences
 from tests.application import SECRET, ApiClient, World
 from tests.integration.harness import Harness
-from workers.transports.mail import MailIdentity, compose
+from tests.mails import as_read
+from workers.transports.mail import MailIdentity
 from workflows.bookings.records import Booking
 from workflows.notifications.preferences import UNSUBSCRIBE_PURPOSE
 from workflows.sessions.meeting import MeetingService
@@ -47,7 +47,7 @@ def mailed(engine: Engine) -> dict[str, dict[str, str]]:
 
 
 def _paths(mail: Any) -> dict[str, str]:
-    read: Any = message_from_bytes(bytes(compose(mail, IDENTITY)), policy=policy.default)
+    read: Any = as_read(mail, IDENTITY)
     text = read.get_body(("plain",)).get_content()
     found = {words: urlsplit(url).path for words, url in re.findall(r"(.+):\n(https://t\.example/act/\S+)", text)}
     if header := read["List-Unsubscribe"]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from email import message_from_bytes, policy
 from typing import Any
 
 import pytest
@@ -19,8 +18,9 @@ from tests.api.test_payments import make_listing
 from tests.api.test_seats import make_group, post
 from tests.application import ApiClient, ApiResponse, World
 from tests.integration.harness import Harness
+from tests.mails import as_read
 from tests.queries import execute, scalars
-from workers.transports.mail import MailIdentity, compose
+from workers.transports.mail import MailIdentity
 from workflows.sessions.actions import create
 
 LEVEL = {"id": "level", "label": "How far are you?", "kind": "choice", "choices": ["New", "Good"], "required": True}
@@ -305,7 +305,7 @@ def test_the_mentors_mails_show_the_answers(world: World, cast: Cast, engine: En
     harness.run_all()
     shown = {}
     for mail in harness.mail.received:
-        read: Any = message_from_bytes(bytes(compose(mail, IDENTITY)), policy=policy.default)
+        read: Any = as_read(mail, IDENTITY)
         plain, rich = (read.get_body((kind,)).get_content() for kind in ("plain", "html"))
         told = "Are you an adult?\n> " + no in plain
         assert told == (f">{no}</blockquote>" in rich)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from email import message_from_bytes, policy
 from urllib.parse import urlsplit
 from uuid import uuid4
 
@@ -16,6 +15,7 @@ from tests.api.test_notifications import preferences
 from tests.application import SECRET, ApiClient, World
 from tests.integration.harness import Harness
 from tests.integration.test_mail_transport import a_mail
+from tests.mails import as_read
 from tests.queries import scalar
 from workers.transports.mail import MailIdentity, compose
 from workflows.bookings.records import Booking
@@ -130,7 +130,7 @@ def test_the_link_in_a_mail_is_one_that_works(world: World, cast: Cast, draft: B
     harness = Harness(world.engine)
     harness.run_all()
     (mail,) = [mail for mail in harness.mail.received if mail.to_address]
-    read = message_from_bytes(bytes(compose(mail, IDENTITY)), policy=policy.default)
+    read = as_read(mail, IDENTITY)
     header = read["List-Unsubscribe"]
     assert header.startswith("<https://t.example/unsubscribe/")
     assert header.endswith(">")
@@ -157,6 +157,6 @@ def test_the_header_with_the_link_is_never_folded() -> None:
 
 
 def test_what_cannot_be_switched_off_has_no_link() -> None:
-    read = message_from_bytes(bytes(compose(a_mail(unsubscribe=None), IDENTITY)), policy=policy.default)
+    read = as_read(a_mail(unsubscribe=None), IDENTITY)
     assert read["List-Unsubscribe"] is None
     assert "unsubscribe" not in str(read)

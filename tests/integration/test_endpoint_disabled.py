@@ -31,9 +31,10 @@ from tests.integration.endpoints import (
     use_up,
 )
 from tests.integration.harness import Harness, routes
+from tests.mails import as_read
 from tests.queries import execute, scalars
 from workers.runner import DeliveryRunner
-from workers.transports.mail import MailIdentity, compose
+from workers.transports.mail import MailIdentity
 from workers.transports.webhooks import WebhookTransport
 from workflows.effects import webhooks
 from workflows.events.delivery import WEBHOOK_RETRY_POLICY, SendResult
@@ -229,7 +230,7 @@ def test_a_mentor_is_notified_in_both_channels(harness: Harness, kind: str) -> N
     (mail,) = harness.mail.received
     assert (mail.to_address, mail.to_name) == (MENTORS_ADDRESS, "Grace Hopper")
     assert "https://partner.example/in" in mail.text
-    assert compose(mail, IDENTITY)["To"] == f"Grace Hopper <{MENTORS_ADDRESS}>"
+    assert as_read(mail, IDENTITY)["To"] == f"Grace Hopper <{MENTORS_ADDRESS}>"
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -239,7 +240,7 @@ def test_operators_are_notified_by_one_mail(harness: Harness, kind: str) -> None
     harness.deliver("mail.send")
     (mail,) = harness.mail.received
     assert "https://partner.example/in" in mail.text
-    assert compose(mail, IDENTITY)["To"].addresses[0].addr_spec == "operators@example.org"
+    assert as_read(mail, IDENTITY)["To"].addresses[0].addr_spec == "operators@example.org"
 
 
 def test_a_repeated_notification_effect_writes_nothing_twice(harness: Harness) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
+from email.message import EmailMessage
 from typing import Any
 from uuid import uuid4
 
@@ -15,7 +16,8 @@ from models.events import deliveries
 from models.notifications import notifications
 from tests.factories import acting_user, make_booking, make_event, make_listing, make_mentor, make_user, next_slot
 from tests.integration.harness import Harness, counted_statements
-from workers.transports.mail import MailIdentity, compose
+from tests.mails import as_read
+from workers.transports.mail import MailIdentity
 from workflows.bookings.actions import cancel
 from workflows.bookings.records import Booking
 from workflows.events.delivery import Delivery, DeliveryKey, SendResult
@@ -328,8 +330,13 @@ def test_the_limit_costs_no_statement_of_its_own(grace: Grace) -> None:
     assert len([each for each in made if "notifications" in each]) == 1
 
 
+def read(mail: Mail) -> EmailMessage:
+    """The mail as its reader's program has it."""
+    return as_read(mail, IDENTITY)
+
+
 def bodies(mail: Mail) -> tuple[str, str]:
-    message = compose(mail, IDENTITY)
+    message = read(mail)
     plain, html = message.get_body(("plain",)), message.get_body(("html",))
     assert plain is not None
     assert html is not None
@@ -362,5 +369,5 @@ def test_sessions_in_one_mail_have_their_invitations_as_files(harness: Harness) 
     grace.wait()
     harness.run_all()
     (one,) = [mail for mail in grace.sent if mail.gathered and mail.to_name == "Grace"]
-    files = [part.get_filename() for part in compose(one, IDENTITY).iter_attachments()]
+    files = [part.get_filename() for part in read(one).iter_attachments()]
     assert files == ["invite-1.ics", "invite-2.ics"]

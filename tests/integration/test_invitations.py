@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
-from email import message_from_bytes, policy
 from email.message import EmailMessage, Message
 from functools import partial
 
@@ -17,7 +16,8 @@ from models.events import events as EVENTS
 from models.sessions import sessions
 from tests.factories import acting_user, make_booking, make_group, make_listing, make_mentor, make_user, mentor_of
 from tests.integration.harness import Harness, counted_statements, prepared_message
-from workers.transports.mail import MailIdentity, compose
+from tests.mails import as_read
+from workers.transports.mail import MailIdentity
 from workflows.accounts.records import Mentor, User
 from workflows.bookings.actions import accept
 from workflows.events.delivery import Delivery
@@ -82,9 +82,7 @@ def pair(harness: Harness) -> Pair:
 
 
 def sent(mail: Mail, identity: MailIdentity = IDENTITY) -> EmailMessage:
-    message = message_from_bytes(bytes(compose(mail, identity)), policy=policy.default)
-    assert isinstance(message, EmailMessage)
-    return message
+    return as_read(mail, identity)
 
 
 def content_of(part: Message) -> bytes:

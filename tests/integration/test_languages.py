@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from email import message_from_bytes, policy
 from typing import Any
 
 import pytest
@@ -20,9 +19,10 @@ from tests.application import SECRET, settings_for
 from tests.factories import accept_booking, acting_user, make_booking, make_listing, make_mentor, make_user
 from tests.integration.harness import Harness, routes
 from tests.integration.test_notifications import Parties
+from tests.mails import as_read
 from workers.routes import routes_of
 from workers.runner import DeliveryRunner
-from workers.transports.mail import MailIdentity, compose
+from workers.transports.mail import MailIdentity
 from workflows.accounts.records import user_query
 from workflows.action_links.link import LINK_PURPOSE
 from workflows.calendar.feed import create_feed_secret, find_feed, render_feed
@@ -68,7 +68,7 @@ def booked(parties: Parties) -> None:
 def mail_to(parties: Parties, user_id: object, subject: str) -> Any:
     mails: list[Mail] = parties.harness.mail.received
     (found,) = [mail for mail in mails if mail.to_address == address_of(parties, user_id) and subject in mail.subject]
-    return message_from_bytes(bytes(compose(found, IDENTITY)), policy=policy.default)
+    return as_read(found, IDENTITY)
 
 
 def address_of(parties: Parties, user_id: Any) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from email import message_from_bytes, policy
 from typing import Any
 from uuid import uuid4
 
@@ -18,6 +17,7 @@ from tests import factories
 from tests.application import SECRET, World, as_user
 from tests.integration.harness import Harness
 from tests.integration.test_mail_transport import a_mail
+from tests.mails import as_read
 from tests.queries import execute
 from workers.transports.mail import MailIdentity, compose
 from workflows.action_links.buttons import AppPage, MailActions, Reader, actions_of
@@ -42,7 +42,7 @@ BUTTON = re.compile(r'<a href="([^"]+)" style="display:inline-block[^"]*">([^<]+
 
 
 def parts(mail: Mail, identity: MailIdentity = IDENTITY) -> tuple[str, str]:
-    read: Any = message_from_bytes(bytes(compose(mail, identity)), policy=policy.default)
+    read: Any = as_read(mail, identity)
     return read.get_body(("plain",)).get_content(), read.get_body(("html",)).get_content()
 
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from email import message_from_bytes, policy
-from email.message import EmailMessage
 from typing import Any
 
 import pytest
@@ -15,8 +13,9 @@ from models.notifications import Channel, notifications
 from models.sessions import sessions
 from tests.factories import acting_user, make_booking, make_group, make_listing, make_mentor, make_user, mentor_of
 from tests.integration.harness import Harness
+from tests.mails import as_read
 from tests.queries import scalars
-from workers.transports.mail import MailIdentity, compose
+from workers.transports.mail import MailIdentity
 from workflows.accounts.records import Mentor, User
 from workflows.bookings.actions import accept
 from workflows.calendar.feed import create_feed_secret, find_feed, render_feed
@@ -86,9 +85,7 @@ class Pair:
 
 def parts(mail: Mail, service: MeetingService = JITSI) -> dict[str, str]:
     """The parts of a mail by their types."""
-    composed = compose(mail, MailIdentity(SENDER, SENDER, meetings=service))
-    message = message_from_bytes(bytes(composed), policy=policy.default)
-    assert isinstance(message, EmailMessage)
+    message = as_read(mail, MailIdentity(SENDER, SENDER, meetings=service))
     found = {}
     for part in message.walk():
         if not part.is_multipart():

@@ -23,8 +23,8 @@ from config.signed_links import Signer
 from models.catalog import LocationKind
 from models.notifications import Channel
 from tests.application import SECRET
+from tests.mails import as_read
 from workers.transports.mail import MailIdentity
-from workers.transports.mail import compose as compose_mail
 from workflows.action_links.buttons import Button, MailActions
 from workflows.action_links.link import LINK_PURPOSE, Action, ActionLink
 from workflows.kernel.language import CATALOGUES, Language, language_of, read_catalogue
@@ -261,7 +261,7 @@ def test_the_mail_of_every_kind_is_whole(kind: str, locale: str) -> None:
         unsubscribe=UnsubscribeLink(choice=Choice(user_id=USER_ID, kind=kind, channel=Channel.EMAIL), links_version=1),
         actions=MailActions(links=dict.fromkeys(LABELS, link)),
     )
-    message = compose_mail(mail, IDENTITY)
+    message = as_read(mail, IDENTITY)
     text, page = (str(message.get_body((each,)).get_content()) for each in ("plain", "html"))  # type: ignore[union-attr]
     language = language_of(locale)
     # Headers have plain blanks.

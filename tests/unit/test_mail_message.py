@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from email import message_from_bytes, policy
 from email.message import EmailMessage
+from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
 
-from workers.transports.mail import MailIdentity, compose
+from tests.mails import as_read
+from workers.transports.mail import LONGEST_LINE, MailIdentity, compose
 from workflows.notifications.mails import Mail
 from workflows.notifications.texts import Words
 
@@ -17,16 +18,15 @@ DELIVERY = UUID("0b9f4a7d-52c1-5d38-8e16-c3a2d4f7e815")
 IDENTITY = MailIdentity("Tutelage <no-reply@tutelage.example>", "Operators <operators@tutelage.example>")
 
 
-def sent(
+def a_mail(
     *,
     delivery_id: UUID = DELIVERY,
     name: str = "Ada",
     address: str | None = "ada@example.org",
     subject: str = "Booked",
     text: str = "Hi",
-) -> EmailMessage:
-    """The mail as a mail server would read it off the wire."""
-    mail = Mail(
+) -> Mail:
+    return Mail(
         delivery_id=delivery_id,
         to_name=name,
         to_address=address,
@@ -34,7 +34,11 @@ def sent(
         written_at=datetime(2030, 5, 4, 9, tzinfo=UTC),
         prepared_at=datetime(2030, 5, 4, 9, tzinfo=UTC),
     )
-    return message_from_bytes(bytes(compose(mail, IDENTITY)), policy=policy.default)
+
+
+def sent(**given: Any) -> EmailMessage:
+    """The mail as a mail server would read it off the wire."""
+    return as_read(a_mail(**given), IDENTITY)
 
 
 def test_a_mail_is_plain_text_and_html() -> None:
@@ -88,3 +92,14 @@ def test_a_hostile_name_or_subject_adds_no_header(hostile: str) -> None:
     assert mail.get_content_type() == "multipart/alternative"
     assert len(mail.get_all("Subject", [])) == 1
     assert "\n" not in mail["Subject"]
+
+
+@pytest.mark.parametrize("long", ["Ünï" * 200, "word " * 300, "x" * 3000], ids=["beyond-ascii", "words", "one-word"])
+def test_no_line_is_longer_than_servers_take(long: str) -> None:
+    mail = a_mail(subject=long[:500], text=long)
+    raw = bytes(compose(mail, IDENTITY))
+    assert raw.isascii()
+    assert max(map(len, raw.splitlines())) <= LONGEST_LINE
+    plain = as_read(mail, IDENTITY).get_body(("plain",))
+    assert plain is not None
+    assert plain.get_content().split() == long.split()
