@@ -16,7 +16,7 @@ FIND_PYTHON = for candidate in $(PYTHON) python3 python3.14 python3.13 python3.1
 	$$candidate -c 'import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 \
 	&& echo $$candidate && exit; done; exit 1
 
-.PHONY: help setup component api-types demo up dev texts test test-browser test-alerts check fuzz pentest faults bench lock clean
+.PHONY: help setup component api-types demo up dev texts test test-browser test-alerts check fuzz pentest faults upgrade bench lock clean
 
 help: ## Show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
@@ -82,6 +82,9 @@ pentest: $(READY) ## Attack a running address, or a new system (ARGS="--url http
 
 faults: $(READY) ## Make faults in every part under a played market, then look for losses (SEED=n SECONDS=300 DEFECT=name)
 	@$(BIN)/python -m tests.faults $(if $(SEED),--seed $(SEED)) $(if $(SECONDS),--seconds $(SECONDS)) $(if $(DEFECT),--defect $(DEFECT)) $(ARGS)
+
+upgrade: $(READY) ## Upgrade from the release before and go back under load, then look for losses (ARGS="--seconds 30")
+	@$(BIN)/python -m tests.upgrade $(ARGS)
 
 bench: $(BENCH_READY) ## Measure, and compare with other designs (ARGS="--only life --rounds 1": under two minutes)
 	@$(BIN)/python -m bench $(ARGS)

@@ -22,7 +22,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from api.authentication.jwks import JwksError, JwksKeys
 from cli.embedded import postgres_binary, valkey_binary
-from cli.migrate import TOO_OLD, is_too_old, newest_revision
+from cli.migrate import TOO_OLD, is_newer, is_too_old, newest_revision
 from cli.output import counted, echo_labelled
 from cli.plan import is_free
 from cli.reencrypt import present_recoding
@@ -397,7 +397,7 @@ def _examine_database(db: psycopg.Connection[Any]) -> str:
     row = db.execute("SELECT version_num FROM alembic_version").fetchone() if known and known[0] else None
     if row and is_too_old(row[0]):
         raise Problem(TOO_OLD)
-    if row is None or row[0] != newest_revision():
+    if row is None or (row[0] != newest_revision() and not is_newer(row[0])):
         raise Problem(f"The database is at revision {row[0] if row else 'nothing'}: run `tutelage migrate`.")
     cluster = db.execute(
         "SELECT FROM clusters c, pg_control_system() s WHERE c.system_identifier = s.system_identifier"
@@ -405,7 +405,8 @@ def _examine_database(db: psycopg.Connection[Any]) -> str:
     )
     if not cluster.rowcount:
         raise Problem("The database came from another cluster of PostgreSQL: run `tutelage migrate`.")
-    return f"PostgreSQL {version // 10000} answers, with btree_gist, at the newest revision {row[0]}."
+    which = "a newer version's" if is_newer(row[0]) else "the newest"
+    return f"PostgreSQL {version // 10000} answers, with btree_gist, at {which} revision {row[0]}."
 
 
 CHECKS: tuple[Callable[[Setup], str], ...] = (

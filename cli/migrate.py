@@ -61,6 +61,7 @@ def upgrade(database_url: str, migrations: Path = MIGRATIONS) -> str | None:
     """Apply every migration that is missing; a second caller at the same time waits, and then finds nothing to do.
 
     It also sets the role's timeouts, and makes a database that was restored from another cluster ready for this one.
+    The schema of a newer version stays: this one runs on it after a deploy that is taken back.
 
     Args:
         database_url: `postgresql://…`, not through a pooler in transaction mode: the lock belongs to a connection.
@@ -72,8 +73,13 @@ def upgrade(database_url: str, migrations: Path = MIGRATIONS) -> str | None:
         TableInUse: a table was in use for longer than writers should wait; the steps before are kept.
     """
     with _alone(database_url, migrations) as (connection, config), _bounded_waits():
-        command.upgrade(config, "head")
+        revision = current_revision(connection)
         connection.commit()
+        if is_newer(revision, config):
+            click.echo(f"A newer version of Tutelage has migrated the database to revision {revision}, which stays.")
+        else:
+            command.upgrade(config, "head")
+            connection.commit()
         _settle(connection)
         driver = driver_of(connection)
         set_up_role(driver)
@@ -100,6 +106,10 @@ def revert(database_url: str, steps: int) -> str | None:
         TableInUse, ClickException: as `upgrade` does.
     """
     with _alone(database_url) as (connection, config), _bounded_waits():
+        revision = current_revision(connection)
+        connection.commit()
+        if is_newer(revision, config):
+            raise click.ClickException(f"A newer version of Tutelage made revision {revision}: revert it by that one.")
         command.downgrade(config, f"-{steps}")
         return current_revision(connection)
 
@@ -132,6 +142,12 @@ def add_revision(database_url: str, title: str, migrations: Path = MIGRATIONS) -
 def is_too_old(revision: str | None) -> bool:
     """Whether a database at this revision is older than the first kept revision."""
     return revision is not None and revision < FIRST_REVISION
+
+
+def is_newer(revision: str | None, config: Config | None = None) -> bool:
+    """Whether a database at this revision was migrated by a newer version than this one."""
+    newest = ScriptDirectory.from_config(config or _config()).get_current_head()
+    return revision is not None and newest is not None and revision > newest
 
 
 def _config(migrations: Path = MIGRATIONS) -> Config:

@@ -24,6 +24,7 @@ ON_THEIR_OWN = (
 )
 # Those that start whole systems, those that wait, and then all others.
 FIRST = (
+    "tests/upgrade/",
     "tests/faults/",
     "tests/e2e/test_demo.py",
     "tests/e2e/",

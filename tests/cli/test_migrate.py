@@ -47,6 +47,23 @@ def test_the_command_takes_the_database_from_the_settings(database_url: str, mon
     assert (result.exit_code, result.output) == (0, f"The database is at revision {newest_revision()} now.\n")
 
 
+def test_the_schema_of_a_newer_version_stays(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After a deploy that is taken back, `tutelage up` and the service `migrate` start the version before."""
+    monkeypatch.setenv("DATABASE_URL", database_url)
+    with psycopg.connect(database_url) as db:
+        db.execute("UPDATE alembic_version SET version_num = '9001'")
+    migrated, reverted, examined = (
+        CliRunner().invoke(main, words) for words in (["migrate"], ["migrate", "--revert", "1"], ["doctor"])
+    )
+    assert (migrated.exit_code, migrated.output) == (
+        0,
+        "A newer version of Tutelage has migrated the database to revision 9001, which stays.\n"
+        "The database is at revision 9001 now.\n",
+    )
+    assert (reverted.exit_code, "revert it by that one" in reverted.output) == (1, True)
+    assert "at a newer version's revision 9001" in examined.output
+
+
 def test_a_database_from_another_cluster_is_noted_once(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DATABASE_URL", database_url)
     with psycopg.connect(database_url) as db:

@@ -65,7 +65,7 @@ class Day:
         played, record.lives = record.lives, alone.lives + record.lives
         listings = [offer.listing_id for offer in self.system.offers]
         found = list(
-            check(self.system.database_url, record, example, listings, self.inbox, self.system.data_dir / "mail")
+            check(self.system.database_url, record, [example], listings, self.inbox, self.system.data_dir / "mail")
         )
         with psycopg.connect(self.system.database_url, autocommit=True) as db:
             found += check_ledger(db, self.market, len(record.wrong))

@@ -104,6 +104,7 @@ class Market:
     product: str = ""
     ledger: Ledger = field(default_factory=Ledger)
     database_url: str = ""  # not through any fault between
+    timeout_seconds: float = TIMEOUT_SECONDS  # of each request
 
     def open(self, mentors: int) -> None:
         """Let so many mentors open their stalls."""
@@ -242,7 +243,7 @@ class Trader(Client):
         """What each of these people is answered who ask for the same at one moment."""
 
         def ask(person: dict[str, str]) -> tuple[dict[str, str], Answer]:
-            rival = replace(self, connection=Connection(self.system.url, timeout_seconds=TIMEOUT_SECONDS))
+            rival = replace(self, connection=Connection(self.system.url, timeout_seconds=self.market.timeout_seconds))
             try:
                 return person, rival.do("POST", path, person, body, refusals=refusals)
             finally:
@@ -489,7 +490,7 @@ def trading(market: Market) -> Callable[[Record], Trader]:
     """Makes clients of a crowd that play the market's plan."""
 
     def make(record: Record) -> Trader:
-        connection = Connection(market.system.url, timeout_seconds=TIMEOUT_SECONDS)
+        connection = Connection(market.system.url, timeout_seconds=market.timeout_seconds)
         return Trader(market.system, record, connection, market)
 
     return make

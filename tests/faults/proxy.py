@@ -32,7 +32,7 @@ class Link:
 class Proxy:
     """Stands before the server of an address; all faults are made from other threads."""
 
-    address: str  # of the server
+    address: str  # of the server, for connections from then on
     delay_seconds: float = 0  # of each chunk that passes
     commits_to_hide: int = 0  # the answers of so many COMMITs are not passed, and their connections cut
     hidden: int = 0
@@ -66,9 +66,8 @@ class Proxy:
             await server.serve_forever()
 
     async def _link(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        target = urlsplit(self.address)
         try:
-            answers, server = await asyncio.open_connection(target.hostname, target.port)
+            answers, server = await self._connected()
         except OSError:
             writer.transport.abort()
             return
@@ -76,6 +75,17 @@ class Proxy:
         self._links.add(link)
         await asyncio.gather(self._pass(link, reader, server, up=True), self._pass(link, answers, writer, up=False))
         self._links.discard(link)
+
+    async def _connected(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        """A connection to the server; to the next one where the address has changed meanwhile."""
+        address = self.address
+        target = urlsplit(address)
+        try:
+            return await asyncio.open_connection(target.hostname, target.port)
+        except OSError:
+            if self.address == address:
+                raise
+            return await self._connected()
 
     async def _pass(self, link: Link, source: asyncio.StreamReader, sink: asyncio.StreamWriter, *, up: bool) -> None:
         with suppress(OSError):

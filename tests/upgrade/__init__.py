@@ -1,0 +1,1 @@
+"""The upgrade from the release before, and the way back, under load."""
