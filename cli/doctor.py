@@ -16,7 +16,6 @@ import psutil
 import psycopg
 import redis
 from celery import Celery
-from kombu.exceptions import KombuError
 from sqlalchemy import func, select, text
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -31,7 +30,8 @@ from config.mail_server import mail_server
 from config.sealing import Sealer
 from config.servers import database_address, redis_address, redis_client
 from config.settings import MAIL_OFF, Settings, SettingsError, misspelling, misspelt_settings, read_settings
-from infrastructure.broker import broker_settings
+from infrastructure.broker import broker_settings, publisher_connection
+from infrastructure.wakeups import BROKER_TROUBLE
 from models.engine import create, missing_settings
 from models.events import DeliveryState
 from workers.transports.apprise import AppriseTransport
@@ -333,17 +333,29 @@ def redis_is_ready(setup: Setup) -> str:
     if policy != "noeviction":
         raise Problem(f"Redis has maxmemory-policy {policy} and may drop messages: set noeviction.")
     # Workers reach it by another library than the API's counters.
-    try:
-        with Celery("tutelage-doctor", set_as_current=False) as celery:
-            celery.conf.update(broker_settings(url))
-            with celery.connection_for_write() as connection:
-                connection.ensure_connection(max_retries=1)
-                connection.default_channel.client.ping()
-    except (redis.exceptions.RedisError, KombuError, OSError) as error:
-        raise Problem(f"Workers cannot reach Redis: {str(error).rstrip('.')}.") from error
+    _require_broker("Redis", url)
     address = redis_address(url)
     found = f" by sentinel as {address.master_name}" if address.master_name else " over TLS" * bool(address.tls)
     return f"Redis answers{found}, to the API and to workers, and evicts nothing."
+
+
+def broker_is_ready(_setup: Setup) -> str:
+    chosen = _settings_for("The broker and its address")
+    if not chosen.broker_url:
+        raise Skipped("No broker was looked at: BROKER_URL is not set, and wake-ups go by Redis.")
+    _require_broker("RabbitMQ", chosen.broker_url)
+    return "RabbitMQ answers, for wake-ups."
+
+
+def _require_broker(name: str, url: str) -> None:
+    try:
+        with Celery("tutelage-doctor", set_as_current=False) as celery:
+            celery.conf.update(broker_settings(url))
+            with publisher_connection(celery.conf) as connection:
+                # The one of Redis pings it.
+                connection.default_channel.close()
+    except BROKER_TROUBLE as error:
+        raise Problem(f"Workers cannot reach {name}: {str(error).rstrip('.')}.") from error
 
 
 def processes_live(setup: Setup) -> str:
@@ -429,6 +441,7 @@ CHECKS: tuple[Callable[[Setup], str], ...] = (
     mentors_have_hours,
     deliveries_succeed,
     redis_is_ready,
+    broker_is_ready,
     processes_live,
 )
 

@@ -127,6 +127,11 @@ class Plan:
         return self.environment["REDIS_URL"]
 
     @property
+    def broker_url(self) -> str:
+        """The address of the broker, which carries wake-ups: BROKER_URL, or without it Redis."""
+        return self.environment.get("BROKER_URL") or self.redis_url
+
+    @property
     def metrics_folder(self) -> Path:
         """The folder of the measured parts' counts, by which each can answer for all."""
         return self.place.data_dir / "metrics"

@@ -112,7 +112,7 @@ class System:
         if plan.has("streams"):
             wait_for_url(f"{plan.streams_url}/health/live", self._require_starting, START_SECONDS)
         queues = [part.queue for part in plan.parts if part.queue]
-        wait_for_workers(queues, plan.redis_url, self._require_starting, START_SECONDS)
+        wait_for_workers(queues, plan.broker_url, self._require_starting, START_SECONDS)
         if plan.has("flower"):
             wait_for_url(f"{plan.flower_url}/healthcheck", self._require_starting, START_SECONDS)
         self._look()
@@ -455,7 +455,7 @@ def wait_for_url(url: str, check: Callable[[], None], seconds: float) -> None:
         wait_until(attempt, (OSError, urllib3.exceptions.HTTPError), check, url, seconds)
 
 
-def wait_for_workers(queues: Sequence[str], redis_url: str, check: Callable[[], None], seconds: float) -> None:
+def wait_for_workers(queues: Sequence[str], broker_url: str, check: Callable[[], None], seconds: float) -> None:
     """Wait until the Celery worker of every queue answers a ping: from then on it takes tasks.
 
     Raises:
@@ -471,7 +471,7 @@ def wait_for_workers(queues: Sequence[str], redis_url: str, check: Callable[[], 
 
     if silent:
         with Celery("tutelage-up", set_as_current=False) as celery:
-            celery.conf.update(broker_settings(redis_url))
+            celery.conf.update(broker_settings(broker_url))
             wait_until(attempt, (OSError, OperationalError), check, "Every worker", seconds)
 
 

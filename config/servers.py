@@ -1,9 +1,11 @@
-"""Addresses of the servers: DATABASE_URL as libpq reads it, and REDIS_URL of a Redis or of its sentinels."""
+"""Addresses of the servers: DATABASE_URL as libpq reads it, REDIS_URL of a Redis or of its sentinels, BROKER_URL."""
 
 from __future__ import annotations
 
 import os
 import re
+import ssl
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
@@ -23,6 +25,10 @@ _REDIS_FORM = (
     "REDIS_URL must read redis://user:password@host:port/number, rediss:// of the same form, redis+socket:///path, or"
     " sentinel://host:port;sentinel://host:port/number?master_name=name"
 )
+_BROKER_FORM = (
+    "BROKER_URL must read amqp://user:password@host:port/virtual-host, several of them with semicolons between for the"
+    " hosts of a cluster, or one amqps:// of the same form"
+)
 _TLS_PARAMETERS = ("ssl_ca_certs", "ssl_certfile", "ssl_keyfile", "ssl_cert_reqs", "ssl_check_hostname")
 _SENTINEL_PARAMETERS = ("master_name", "sentinel_username", "sentinel_password")
 _CERT_REQUIREMENTS = ("required", "optional", "none")
@@ -32,6 +38,7 @@ _PARAMETERS = {
     "sentinel": _SENTINEL_PARAMETERS,
     "redis+socket": ("virtual_host",),
 }
+_BROKER_PARAMETERS = {"amqp": (), "amqps": tuple(name for name in _TLS_PARAMETERS if name != "ssl_check_hostname")}
 DEFAULT_REDIS_URL = "redis://127.0.0.1:6379/0"
 _MAX_PORT = 65_535
 SENTINEL_SECONDS = 0.5
@@ -114,16 +121,13 @@ def redis_address(given: str) -> RedisAddress:
     if scheme == "redis+socket":
         return RedisAddress(urls=(given.strip(),))
     query = {name: value for each in parts for name, value in parse_qsl(each.query, keep_blank_values=True)}
-    for name in query:
-        if name not in _PARAMETERS[scheme]:
-            known = ", ".join(_PARAMETERS[scheme]) or "none"
-            raise ValueError(f"REDIS_URL has the unknown parameter {name}; {scheme}:// takes: {known}.")
+    _require_known("REDIS_URL", scheme, query, _PARAMETERS[scheme])
     number = next((path for each in parts if (path := each.path.strip("/"))), "")
     if number and not number.isdecimal():
         raise ValueError(f"{_REDIS_FORM}.")
     if scheme != "sentinel":
         url = parts[0]._replace(query="", fragment="").geturl()
-        return RedisAddress(urls=(url,), tls=_tls(query) if scheme == "rediss" else {})
+        return RedisAddress(urls=(url,), tls=_tls("REDIS_URL", query) if scheme == "rediss" else {})
     if not query.get("master_name") or not all(each.hostname for each in parts):
         raise ValueError(f"{_REDIS_FORM}.")
     login = next((user for each in parts if (user := each.netloc.rpartition("@")[0])), "")
@@ -136,6 +140,39 @@ def redis_address(given: str) -> RedisAddress:
             name: query[f"sentinel_{name}"] for name in ("username", "password") if f"sentinel_{name}" in query
         },
     )
+
+
+def is_amqp(broker_url: str) -> bool:
+    """Whether a broker is a RabbitMQ, or else the Redis of REDIS_URL."""
+    return broker_url.startswith("amqp")
+
+
+def broker_address(given: str) -> tuple[str, dict[str, Any]]:
+    """BROKER_URL without its parameters, and its TLS options in the words of py-amqp; empty without TLS.
+
+    Raises:
+        ValueError: it is none, has a parameter that is not known, or names a file that cannot be read.
+    """
+    try:
+        parts = [urlsplit(each.strip()) for each in given.split(";")]
+        usable = all(each.port != 0 and each.hostname for each in parts)
+    except ValueError:
+        usable = False
+    schemes = {each.scheme for each in parts} if usable else set()
+    scheme = schemes.pop() if len(schemes) == 1 else ""
+    if scheme not in _BROKER_PARAMETERS or (len(parts) > 1 and scheme == "amqps"):
+        raise ValueError(f"{_BROKER_FORM}.")
+    query = {name: value for each in parts for name, value in parse_qsl(each.query, keep_blank_values=True)}
+    _require_known("BROKER_URL", scheme, query, _BROKER_PARAMETERS[scheme])
+    url = ";".join(each._replace(query="", fragment="").geturl() for each in parts)
+    if scheme == "amqp":
+        return url, {}
+    found = _tls("BROKER_URL", query)
+    files = {name: found[f"ssl_{name}"] for name in ("ca_certs", "certfile", "keyfile") if f"ssl_{name}" in found}
+    if found["ssl_cert_reqs"] == "none":
+        return url, {"cert_reqs": ssl.CERT_NONE, **files}
+    # py-amqp compares the certificate with this name, and with none without it.
+    return url, {"cert_reqs": ssl.CERT_REQUIRED, "server_hostname": parts[0].hostname, **files}
 
 
 def redis_client(redis_url: str, **options: Any) -> Redis:
@@ -158,15 +195,22 @@ def redis_client(redis_url: str, **options: Any) -> Redis:
     return client
 
 
-def _tls(query: dict[str, str]) -> dict[str, Any]:
-    """TLS options: verified, unless the address turns that off."""
+def _require_known(variable: str, scheme: str, query: Mapping[str, str], parameters: Sequence[str]) -> None:
+    for name in query:
+        if name not in parameters:
+            known = ", ".join(parameters) or "none"
+            raise ValueError(f"{variable} has the unknown parameter {name}; {scheme}:// takes: {known}.")
+
+
+def _tls(variable: str, query: Mapping[str, str]) -> dict[str, Any]:
+    """TLS options in the words of redis-py: verified, unless the address turns that off."""
     found: dict[str, Any] = {"ssl_cert_reqs": "required", **query}
     if found["ssl_cert_reqs"] not in _CERT_REQUIREMENTS:
-        raise ValueError(f"REDIS_URL: ssl_cert_reqs is one of {', '.join(_CERT_REQUIREMENTS)}.")
+        raise ValueError(f"{variable}: ssl_cert_reqs is one of {', '.join(_CERT_REQUIREMENTS)}.")
     found["ssl_check_hostname"] = (
         found.get("ssl_check_hostname", "true").lower() != "false" and found["ssl_cert_reqs"] != "none"
     )
     for name in ("ssl_ca_certs", "ssl_certfile", "ssl_keyfile"):
         if name in found and not os.access(found[name], os.R_OK):
-            raise ValueError(f"REDIS_URL: the file of {name}, {found[name]}, cannot be read.")
+            raise ValueError(f"{variable}: the file of {name}, {found[name]}, cannot be read.")
     return found

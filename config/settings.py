@@ -31,7 +31,7 @@ from config.limits import Network, RateLimit, TrustedProxies, rate_limit, truste
 from config.mail_server import mail_server
 from config.publishable_keys import require_publishable_key
 from config.secrets import DEVELOPMENT_SECRET, RANDOM_TEXT, flower_logins, optional_secret, require_keys, require_secret
-from config.servers import DEFAULT_REDIS_URL, database_address, redis_address
+from config.servers import DEFAULT_REDIS_URL, broker_address, database_address, redis_address
 
 Value = TypeVar("Value")
 
@@ -185,6 +185,13 @@ def _redis_url(env: Env) -> str:
     return given
 
 
+def _broker_url(env: Env) -> str:
+    given = env.str("BROKER_URL", "")
+    if given:
+        broker_address(given)
+    return given
+
+
 def _jwt_secret(env: Env) -> str | None:
     secret = env.str("JWT_SECRET", _in_development(env) * DEVELOPMENT_SECRET)
     if not secret and (env.str("JWT_PUBLIC_KEY", "") or env.str("JWT_JWKS_URL", "")):
@@ -306,6 +313,7 @@ class Settings:
     environment: str = _one_of("TUTELAGE_ENV", *ENVIRONMENTS)
     database_url: str = _setting(lambda env: env.str("DATABASE_URL", ""), shown=False)
     redis_url: str = _setting(lambda env: _redis_url(env), shown=False)
+    broker_url: str = _setting(lambda env: _broker_url(env), shown=False)
     jwt_secret: str | None = _setting(lambda env: _jwt_secret(env), shown=False)
     jwt_public_key: str | None = _setting(lambda env: _jwt_public_key(env))
     jwt_jwks_url: str | None = _setting(lambda env: _jwt_jwks_url(env))
@@ -486,6 +494,14 @@ class Settings:
                 f"REDIS_URL must name a Redis in production; {DEFAULT_REDIS_URL} is one on this machine."
             )
         return self.redis_url or DEFAULT_REDIS_URL
+
+    def require_broker_url(self) -> str:
+        """The address of the broker, which carries wake-ups: BROKER_URL, or without it Redis.
+
+        Raises:
+            SettingsError: there is none in production.
+        """
+        return self.broker_url or self.require_redis_url()
 
 
 def read_settings() -> Settings:

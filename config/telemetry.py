@@ -88,7 +88,7 @@ OLDEST_UNDELIVERED_AGE = _latest(
     "queue",
 )
 DELIVERIES_DEAD = _latest("deliveries_dead", "Dead letters, counted up to 10,000 of an effect.", "queue", "effect")
-QUEUE_LENGTH = _latest("queue_length", "Wake-ups (nudges) that wait in a queue's list in Redis.", "queue")
+QUEUE_LENGTH = _latest("queue_length", "Wake-ups (nudges) that wait in a queue of the broker.", "queue")
 
 LOG_LINES_LOST = _counter("log_lines_lost", "Log lines that could not be written.")
 NUDGES = _counter("nudges", "Wake-ups for the workers: published, or dropped for the sweep to repeat.", "outcome")

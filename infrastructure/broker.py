@@ -1,4 +1,4 @@
-"""Connections to Redis, and subclasses of kombu's and Celery's parts; measured on Celery 5.7.1 and kombu 5.7.1.
+"""Connections to Redis or RabbitMQ, and subclasses of kombu's and Celery's parts (measured on 5.7.1 of both).
 
 With kombu's own channel and dispatcher, three quarters of the GIL time of `worker-notifications` was Celery's main loop
 (py-spy, whole lives by 4 clients, Flower watching): 33% the bookkeeping of unacknowledged messages in Redis, 16% a new
@@ -19,7 +19,7 @@ from kombu import Connection
 from kombu.asynchronous import get_event_loop
 from kombu.transport import redis, virtual
 
-from config.servers import redis_address
+from config.servers import broker_address, is_amqp, redis_address
 
 # For the setting `broker_transport`, by which kombu finds the transports below.
 TRANSPORT = "infrastructure.broker:LeanTransport"
@@ -44,12 +44,28 @@ PUBLISHER_OPTIONS = {**_SHARED, "socket_timeout": 0.5, "socket_connect_timeout":
 WORKER_OPTIONS = {**_SHARED, "socket_timeout": 5, "socket_connect_timeout": 2}
 
 
-def broker_settings(redis_url: str) -> dict[str, Any]:
-    """Celery's broker settings for a REDIS_URL.
+# Of RabbitMQ, by Celery's own transport. The publisher neither sends nor expects heartbeats between its messages, and
+# waits for no confirmation: the sweep publishes again what was lost.
+AMQP_PUBLISHER_OPTIONS = {"read_timeout": 2, "write_timeout": 0.5}
+AMQP_WORKER_OPTIONS = {"write_timeout": 5}
+AMQP_HEARTBEAT_SECONDS = 10
+
+
+def broker_settings(broker_url: str) -> dict[str, Any]:
+    """Celery's broker settings for a BROKER_URL or REDIS_URL.
 
     With a transport of our own, kombu connects to `rediss://` without TLS unless `broker_use_ssl` is set.
     """
-    address = redis_address(redis_url)
+    if is_amqp(broker_url):
+        url, tls = broker_address(broker_url)
+        return {
+            "broker_url": url,
+            "broker_transport": None,
+            "broker_use_ssl": tls or None,
+            "broker_transport_options": AMQP_WORKER_OPTIONS,
+            "broker_heartbeat": AMQP_HEARTBEAT_SECONDS,
+        }
+    address = redis_address(broker_url)
     sentinel: dict[str, Any] = {}
     if address.master_name:
         sentinel = {"master_name": address.master_name, "sentinel_kwargs": address.sentinel_options()}
@@ -59,6 +75,25 @@ def broker_settings(redis_url: str) -> dict[str, Any]:
         "broker_use_ssl": address.tls or None,
         "broker_transport_options": WORKER_OPTIONS | sentinel,
     }
+
+
+def publisher_connection(conf: Any) -> Connection:
+    """A connection of one thread that publishes: it fails within a second or two, and the sweep repeats what it had.
+
+    Args:
+        conf: of a Celery app with the settings above.
+    """
+    amqp = is_amqp(conf.broker_url)
+    connection = Connection(
+        conf.broker_url,
+        ssl=conf.broker_use_ssl or False,
+        transport_options=AMQP_PUBLISHER_OPTIONS if amqp else conf.broker_transport_options | PUBLISHER_OPTIONS,
+        connect_timeout=0.5,
+    )
+    # Each host of a RabbitMQ once; kombu's own pause between two attempts is 2 s.
+    attempts = len(connection.alt) if amqp else 1
+    connection.ensure_connection(max_retries=attempts, interval_start=0, interval_step=0, interval_max=0)
+    return connection
 
 
 class InMemoryQoS(virtual.QoS):
@@ -130,7 +165,7 @@ class BufferedEvents(Events):
 
 
 class FastReconnectConnection(Connection):
-    """Connection that tries a lost Redis again every second.
+    """Connection that tries a lost broker again every second.
 
     Celery's consumer leaves the pauses at kombu's defaults, which grow to 30 s, and offers no setting for them.
     """
@@ -146,7 +181,12 @@ class FastReconnectConnection(Connection):
         return connection
 
     def maybe_switch_next(self) -> None:
-        """Stay: every sentinel is asked for the same Redis, and kombu would go on with a transport of its own."""
+        """Stay at sentinels: every one is asked for the same Redis, and kombu would go on with a transport of its own.
+
+        Of a RabbitMQ's hosts, the next is tried.
+        """
+        if self.transport.driver_type == "amqp":
+            super().maybe_switch_next()  # type: ignore[no-untyped-call]
 
     def maybe_close_channel(self, channel: Any) -> None:
         """Skip a channel whose transport is closed already.

@@ -15,7 +15,7 @@ from workflows.events import QUEUES
 
 app = Celery("tutelage", amqp=FastReconnectAMQP, events=BufferedEvents)
 # Read at the first use: an import must not fail for a setting.
-app.add_defaults(lambda: broker_settings(settings().require_redis_url()))
+app.add_defaults(lambda: broker_settings(settings().require_broker_url()))
 app.conf.update(
     # The default gives up after 100 tries; Redis may be unavailable for longer.
     broker_connection_max_retries=None,

@@ -14,11 +14,12 @@ from time import monotonic
 import structlog
 from celery import Celery
 from kombu import Connection, Producer
-from kombu.exceptions import KombuError
+from kombu.exceptions import ChannelError, KombuError
+from kombu.exceptions import ConnectionError as BrokerConnectionError
 from redis.exceptions import RedisError
 
 from config import telemetry
-from infrastructure.broker import PUBLISHER_OPTIONS
+from infrastructure.broker import publisher_connection
 from workflows.events import QUEUES
 from workflows.events.record import Wakeup
 from workflows.events.subscriptions import OutboundEffect, load
@@ -34,7 +35,8 @@ MAX_IN_BATCH = 500
 # its message at once. People wait for sessions, but not for counters.
 QUEUE_PAUSE_SECONDS = {"sessions": 0.01, "reviews": 0.1, "notifications": 0.1, "webhooks": 0.1, "analytics": 0.3}
 FAILURE_PAUSE_SECONDS = 0.5
-BROKER_TROUBLE = (KombuError, RedisError, OSError)
+# The second and the third are of RabbitMQ.
+BROKER_TROUBLE = (KombuError, ChannelError, BrokerConnectionError, RedisError, OSError)
 _PUBLISHED, _DROPPED = (telemetry.NUDGES.labels(outcome) for outcome in ("published", "dropped"))
 
 
@@ -47,7 +49,7 @@ class Publisher:
         self._producer: Producer | None = None
 
     def publish(self, wakeups: Sequence[Wakeup]) -> None:
-        """Send them all in one round trip; raises one of BROKER_TROUBLE where Redis cannot be reached or is late."""
+        """Send them all at once; raises one of BROKER_TROUBLE where the broker cannot be reached or is late."""
         with self._connected() as producer, producer.batch():
             for message in messages(wakeups):
                 named = [argument(wakeup) for wakeup in message]
@@ -64,23 +66,16 @@ class Publisher:
                 )
 
     def waiting(self, queue: str) -> int:
-        """How many messages wait in a queue's list; raises as `publish` does."""
+        """How many messages wait in a queue; raises as `publish` does."""
         with self._connected() as producer:
-            return int(producer.channel.client.llen(queue))
+            # The queue's list of a Redis. A RabbitMQ that knows no queue of this name makes it.
+            return int(self._app.amqp.queues[queue](producer.channel).queue_declare().message_count)
 
     @contextmanager
     def _connected(self) -> Iterator[Producer]:
         try:
             if self._connection is None or self._producer is None:
-                conf = self._app.conf
-                self._connection = Connection(
-                    conf.broker_url,
-                    ssl=conf.broker_use_ssl or False,
-                    transport_options=conf.broker_transport_options | PUBLISHER_OPTIONS,
-                    connect_timeout=0.5,
-                )
-                # Kombu's own pause between two attempts is 2 s.
-                self._connection.ensure_connection(max_retries=1, interval_start=0, interval_step=0, interval_max=0)
+                self._connection = publisher_connection(self._app.conf)
                 self._producer = Producer(self._connection.channel())
             yield self._producer
         except Exception:
@@ -117,9 +112,9 @@ def argument(wakeup: Wakeup) -> dict[str, str]:
 
 
 class WakeupQueue:
-    """A list of limited length per queue and one thread: a request hands over its wake-ups and never touches Redis.
+    """A list of limited length per queue and one thread: a request hands over its wake-ups, and waits for no broker.
 
-    Wake-ups that do not fit, or that Redis does not take, are dropped: the sweep finds the rows.
+    Wake-ups that do not fit, or that the broker does not take, are dropped: the sweep finds the rows.
     """
 
     def __init__(self, app: Celery, capacity: int = MAX_WAITING) -> None:

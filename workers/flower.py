@@ -14,7 +14,7 @@ from infrastructure.celery_app import app
 __all__ = ["app"]
 
 with exit_on_refused_settings():
-    settings().require_redis_url()
+    settings().require_broker_url()
     # FLOWER_AUTH is Flower's own, for those who sign in with an identity provider.
     if settings().production and not settings().flower_basic_auth and "FLOWER_AUTH" not in os.environ:
         raise SettingsError("Flower needs FLOWER_BASIC_AUTH=user:password in production.")

@@ -1,9 +1,12 @@
-"""Maintain: the slow loop beside the sweep. It fills gaps, deletes what is old, and checks the invariants."""
+"""Maintain: the slow loop beside the sweep. It fills gaps, deletes what is old, and checks the invariants.
+
+Any number of processes may run. One of them makes each round; the others only measure, and begin a round that is late.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from threading import Event
 from time import monotonic
 
@@ -31,6 +34,7 @@ from workflows.events.sweep import backlogs, dead_by_effect, oldest_undelivered
 from workflows.groups.waitlist import offer_waited_seats
 from workflows.imports.uploads import forget_imports
 from workflows.invariants import continuous
+from workflows.kernel.cursors import move_cursor, take_cursor
 from workflows.kernel.expired import ExpiredRows
 from workflows.kernel.quotas import forget_unused_quotas
 from workflows.notifications.deliveries import delete_notifications
@@ -42,6 +46,11 @@ from workflows.webhooks.deliveries import forget_missed_messages
 log = structlog.get_logger(__name__)
 
 INTERVAL_SECONDS = 30.0
+# While another process makes the rounds, this one looks as often for one that is late.
+STANDBY_SECONDS = 5.0
+# Nobody begins another round before; less than the interval, which is measured by another clock.
+ROUND = timedelta(seconds=INTERVAL_SECONDS - 1)
+_ROUND = "round of maintain"
 # Between two pages of everything.
 PAGE_PAUSE_SECONDS = 1.0
 # Of one chore in a round: enough to keep up under load, and the other chores have their turn.
@@ -53,20 +62,40 @@ forget_expired_keys = ExpiredRows("idempotency_keys", "expires_at < now()", orde
 
 
 def run_forever(stop: Event) -> None:
-    """Maintain twice a minute until `stop` is set, beginning at once; errors are logged."""
+    """Maintain twice a minute until `stop` is set; errors are logged.
+
+    It begins at once, unless a round has just been begun by another process, or by an earlier one.
+    """
     database = metered(
         engine.create(settings().require_database_url(), pool_size=1, name="tutelage-maintain"), process="maintain"
     )
     wakeups = WakeupQueue(app)
     log.info("maintain.started")
     transactions = Transactions(database, wakeups)
+    measured = -INTERVAL_SECONDS
     while not stop.is_set():
-        next_round = monotonic() + INTERVAL_SECONDS
-        maintain(transactions)
-        look_through(transactions, stop, until=next_round)
+        now = monotonic()
+        if _do(transactions, _ROUND, take_round, 1):
+            maintain(transactions)
+            look_through(transactions, stop, until=now + INTERVAL_SECONDS)
+        else:
+            if now >= measured + INTERVAL_SECONDS:
+                maintain(transactions, GAUGES)
+                measured = now
+            stop.wait(STANDBY_SECONDS)
     wakeups.flush()
     database.dispose()
     log.info("maintain.stopped")
+
+
+def take_round(db: Connection) -> bool:
+    """Begin a round, unless another process did so less than a round ago, or is about to."""
+    now = _now(db)
+    begun = take_cursor(db, _ROUND, begin=now - ROUND)
+    if begun is None or begun.moment > now - ROUND:
+        return False
+    move_cursor(db, _ROUND, now)
+    return True
 
 
 def maintain(
@@ -149,10 +178,15 @@ def chain_audit(db: Connection) -> bool:
     before = end_of_chain(db)
     more = chain_entries(db)
     _note_end(db, before)
+    _gauge_audit(db)
+    return more
+
+
+def _gauge_audit(db: Connection) -> bool:
     oldest = oldest_unchained(db)
     waited = (_now(db) - oldest).total_seconds() if oldest else 0.0
     telemetry.AUDIT_UNCHAINED_AGE.set(max(0.0, waited))
-    return more
+    return False
 
 
 def _note_end(db: Connection, before: Link) -> None:
@@ -201,10 +235,10 @@ def _gauge_deliveries(db: Connection) -> bool:
     return False
 
 
-def _tell_violations(db: Connection) -> bool:
+def _tell_violations(db: Connection, *, in_log: bool = True) -> bool:
     for finding in continuous.findings(db):
         telemetry.INVARIANT_VIOLATIONS.labels(finding.name).set(finding.violations)
-        if finding.violations:
+        if finding.violations and in_log:
             log.error(
                 "invariant.violated",
                 invariant=finding.name,
@@ -215,6 +249,12 @@ def _tell_violations(db: Connection) -> bool:
     return False
 
 
+# Of each process, whose figures would otherwise stay as they were at its last round.
+GAUGES: dict[str, Chore] = {
+    "gauge violations": lambda db: _tell_violations(db, in_log=False),
+    "gauge deliveries": _gauge_deliveries,
+    "gauge the audit": _gauge_audit,
+}
 CHORES: dict[str, Chore] = {
     "fill gaps": _fill_gaps,
     "forget expired keys": forget_expired_keys,

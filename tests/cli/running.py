@@ -81,7 +81,7 @@ def tutelage_up(
             [*command, *left_out, *options],
             cwd=folder,
             # A developer's own .env must not choose the servers of a test.
-            env={**os.environ, "DATABASE_URL": "", "REDIS_URL": "", **(environment or {})},
+            env={**os.environ, "DATABASE_URL": "", "REDIS_URL": "", "BROKER_URL": "", **(environment or {})},
             stdin=subprocess.DEVNULL,
             stdout=file,
             stderr=file,

@@ -28,7 +28,7 @@ from cli.embedded import EmbeddedServer, free_port, start_postgres, valkey_binar
 from cli.main import main
 from cli.plan import PARTS
 from config.limits import RateLimit
-from config.servers import database_address, redis_address
+from config.servers import broker_address, database_address, redis_address
 from config.settings import settings
 from infrastructure.broker import broker_settings
 from infrastructure.wakeups import BROKER_TROUBLE, Publisher
@@ -37,6 +37,7 @@ from tests.cli.running import tutelage_up
 from tests.embedded_servers import start_valkey
 from tests.eventually import eventually
 from tests.integration.test_webhook_tls import Authority
+from tests.rabbitmq import RabbitMq
 from workflows.events.record import Wakeup
 
 PARTS_THAT_REACH_REDIS = ("api", "sweep", "worker-sessions")
@@ -151,8 +152,8 @@ def test_the_system_starts_with_several_hosts(tmp_path: Path, database_url: str,
 
 
 @contextmanager
-def behind_tls(server: EmbeddedServer, tls: ssl.SSLContext) -> Iterator[int]:
-    """A port at which TLS is spoken for a Valkey that speaks none: the wheel's is built without it."""
+def behind_tls(server: EmbeddedServer | RabbitMq, tls: ssl.SSLContext) -> Iterator[int]:
+    """A port at which TLS is spoken for a server that speaks none: the wheel's Valkey is built without it."""
     target = urlsplit(server.url)
 
     def pipe(source: socket.socket, sink: socket.socket) -> None:
@@ -349,6 +350,23 @@ def test_an_ipv6_address_has_brackets() -> None:
 def test_an_address_that_is_no_redis_is_refused(given: str, sentence: str) -> None:
     with pytest.raises(ValueError, match=sentence):
         redis_address(given)
+
+
+@pytest.mark.parametrize(
+    ("given", "sentence"),
+    [
+        ("redis://hunter2@h", "BROKER_URL must read amqp://"),
+        ("amqp://u:hunter2@", "BROKER_URL must read amqp://"),
+        ("amqp://u:hunter2@h:port", "BROKER_URL must read amqp://"),
+        ("amqps://u:hunter2@h;amqps://i", "BROKER_URL must read amqp://"),
+        ("amqp://u:hunter2@h/v?heartbeat=1", "BROKER_URL has the unknown parameter heartbeat; amqp:// takes: none"),
+        ("amqps://u:hunter2@h?ssl_ca_certs=/not/there.pem", "BROKER_URL: the file of ssl_ca_certs, /not/there.pem"),
+    ],
+)
+def test_an_address_that_is_no_rabbitmq_is_refused(given: str, sentence: str) -> None:
+    with pytest.raises(ValueError, match=sentence) as refused:
+        broker_address(given)
+    assert "hunter2" not in str(refused.value)
 
 
 def test_sentinels_have_a_login_of_their_own_beside_that_of_the_redis() -> None:
