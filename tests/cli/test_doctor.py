@@ -137,13 +137,13 @@ def test_a_misspelt_setting_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 
 def test_what_was_not_looked_at_is_skipped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("DATABASE_URL", "REDIS_URL"):
+    for name in ("DATABASE_URL", "REDIS_URL", "BROKER_URL"):
         monkeypatch.setenv(name, "")
     result = examine(tmp_path)
     assert result.exit_code == 0, result.output
     skipped = [line for line in result.output.splitlines() if line.startswith("skipped  ")]
-    assert [line.split()[2] for line in skipped] == ["database"] * 6 + ["Redis", "processes"]
-    assert f"Nothing is wrong; 8 of {len(CHECKS)} checks were skipped." in result.output
+    assert [line.split()[2] for line in skipped] == ["database"] * 6 + ["Redis", "broker", "processes"]
+    assert f"Nothing is wrong; 9 of {len(CHECKS)} checks were skipped." in result.output
     monkeypatch.setenv("API_THREADS", "many")
     monkeypatch.setenv("DATABASE_URL", "postgresql://u:hunter2@db:port/x")
     output = examine(tmp_path).output
