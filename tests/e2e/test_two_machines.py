@@ -90,7 +90,7 @@ def test_two_machines_share_the_work_and_do_none_of_it_twice(machines: Machines,
             assert follower.next().name == "session"
             follower.close()
         listings = [offer.listing_id for offer in first.offers]
-        found = check(first.database_url, record, example, listings, inbox, tmp_path / "mail")
+        found = check(first.database_url, record, [example], listings, inbox, tmp_path / "mail")
         assert {each.name: each.wrong for each in found if each.wrong} == {}
         arrived = Counter(request.headers["webhook-id"] for request in inbox.requests)
         assert [number for number in arrived.values() if number > 1] == []
