@@ -224,11 +224,12 @@ class Upgrade:
 
     def _become_quiet(self) -> Check:
         """Wait until all is done: effects that the release before does not know wait for the next upgrade."""
-        url, known = self.system.database_url, sorted(self.before.effects(self.parts.settings))
+        since, url = time.monotonic(), self.system.database_url
+        known = sorted(self.before.effects(self.parts.settings))
         with psycopg.connect(url, autocommit=True) as db:
             newer = db.execute(_NEWER, [known]).fetchall()
         unknown, queues = {effect for _queue, effect in newer}, {queue for queue, _effect in newer}
-        took, owed = wait_until_quiet(url, time.monotonic(), seconds=QUIET_SECONDS, without=unknown)
+        took, owed = wait_until_quiet(url, since, seconds=QUIET_SECONDS, without=unknown)
         if queues:
             self.console.print(f"Left for the next upgrade: {', '.join(sorted(unknown))}.")
             self.parts.roll(self.after, [f"worker-{queue}" for queue in sorted(queues)])
