@@ -1,5 +1,5 @@
--- A booking moves with its session and the blocked time of each of its people, or not at all. Checked at the end of the
--- transaction, which moves one after another.
+-- A booking moves with its session and the blocked time of each of its people, or not at all, and no payment is awaited
+-- beyond its start. Checked at the end of the transaction, which moves one after another.
 CREATE OR REPLACE FUNCTION guard_booking_move() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE
     moved bookings%ROWTYPE;
@@ -22,8 +22,10 @@ BEGIN
         ) AS part
         LEFT JOIN person_busy block ON block.booking_id = moved.id AND block.user_id = part.user_id
         WHERE s.booking_id = moved.id AND s.status = 'scheduled' AND block.busy IS DISTINCT FROM part.busy
+    ) OR EXISTS (
+        SELECT FROM payments WHERE booking_id = moved.id AND status = 'awaiting' AND due_at > moved.start_time
     ) THEN
-        PERFORM refuse('tr_bookings_moved', 'A booking moves with its session and the blocked time of its people.');
+        PERFORM refuse('tr_bookings_moved', 'A booking moves with its session, the blocked time of its people and what is awaited for it.');
     END IF;
     RETURN NULL;
 END $$;

@@ -6,12 +6,14 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from itertools import permutations
+from typing import Any
 from uuid import UUID
 
 import pytest
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Connection, Engine, select
 
 from models.catalog import BookingMode
+from models.payments import PaymentMode, payments
 from models.terms import RescheduleMode
 from tests import factories
 from tests.concurrency.racing import ROUNDS, Race, codes, deadlocks, winners
@@ -23,7 +25,8 @@ from workflows.identity.actor import SYSTEM, Actor
 from workflows.invariants import check_all
 from workflows.kernel.errors import InvalidTransition
 from workflows.kernel.operator_policy import DEFAULT_POLICY
-from workflows.sessions.actions import start
+from workflows.payments.records import PAYMENT, Payment
+from workflows.sessions.actions import create, start
 from workflows.sessions.cancel import cancel
 from workflows.sessions.moving import accept_proposal, expire_proposal, reschedule, withdraw_proposal
 from workflows.sessions.proposals import Proposal
@@ -34,6 +37,7 @@ from workflows.sessions.records import (
     SessionWithProposal,
     SessionWithTerms,
 )
+from workflows.settlements.actions import confirm, lapse
 
 Step = Callable[[Connection], object]
 
@@ -216,6 +220,42 @@ def test_who_joins_a_group_that_moves_has_its_time(engine: Engine, race: Race) -
         assert len(winners(outcomes)) >= 2
     assert deadlocks(engine) == before
     require_sound(engine)
+
+
+def test_a_seat_that_awaits_its_payment_is_due_by_the_start_of_a_group_that_moves(engine: Engine, race: Race) -> None:
+    before = deadlocks(engine)
+    for number in range(ROUNDS):
+        with engine.begin() as db:
+            listing = factories.make_listing(db, payment_mode=PaymentMode.BEFORE)
+            session = create(db, booking_id=factories.make_group(db, [], listing=listing, capacity=3).id)
+            waiting, joining = (factories.make_user(db) for _ in range(2))
+            _joins(session.booking_id, waiting.id, db)
+            awaited = select(payments.c.id).where(payments.c.booking_id == session.booking_id)
+            payment = Payment.of(db.execute(PAYMENT, {"id": db.scalars(awaited).one()}).one())
+        steps: list[Step] = [
+            partial(is_moved_by_staff, session, now() + timedelta(minutes=5)),
+            partial(_joins, session.booking_id, joining.id),
+            partial(_lapses if number % 2 else _confirms, payment),
+        ]
+        outcomes = race.transact(steps if number % 4 < 2 else steps[::-1])
+        assert set(codes(outcomes)) <= {"invalid_transition"}
+        with engine.begin() as db:
+            begins = present(db, session.id).start_time
+            due = db.scalars(select(payments.c.due_at).where(payments.c.booking_id == session.booking_id)).all()
+            assert len(due) == 2
+            is_open = (payments.c.booking_id == session.booking_id, payments.c.status == "awaiting")
+            assert all(each <= begins for each in db.scalars(select(payments.c.due_at).where(*is_open)))
+    assert deadlocks(engine) == before
+    require_sound(engine)
+
+
+def _lapses(payment: Payment, db: Connection) -> None:
+    lapse(db, payment=payment, now=payment.due_at)
+
+
+def _confirms(payment: Payment, db: Connection) -> Payment:
+    money: dict[str, Any] = {"reference": f"pi_{payment.id}", "amount": payment.amount, "currency": payment.currency}
+    return confirm(db, actor=factories.OPERATOR, payment=payment, now=now(), **money)
 
 
 def _joins(booking_id: UUID, user_id: UUID, db: Connection) -> object:

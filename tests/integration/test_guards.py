@@ -322,6 +322,18 @@ def test_a_payment_that_has_ended_stays_so(db: Connection, status: str) -> None:
             db.execute(step.values(changed))
 
 
+def test_an_awaited_payment_is_only_ever_due_sooner(db: Connection) -> None:
+    waiting = make_prepaid_booking(db)
+    assert waiting.payment is not None
+    step, due = update(payments).where(payments.c.id == waiting.payment.id), waiting.payment.due_at
+    assert db.execute(step.values(due_at=due - timedelta(minutes=5))).rowcount == 1
+    with refused(db, "tr_payments_unchangeable"):
+        db.execute(step.values(due_at=due))
+    db.execute(step.values(status="lapsed"))
+    with refused(db, "tr_payments_unchangeable"):
+        db.execute(step.values(due_at=due - timedelta(minutes=10)))
+
+
 def test_an_entry_of_a_payment_is_append_only_but_for_its_reason(db: Connection) -> None:
     payment = make_payment(db)
     entries = payment_entries.c.payment_id == payment.id

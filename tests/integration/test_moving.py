@@ -11,16 +11,23 @@ from sqlalchemy import func, select, text
 
 from models.events import deliveries, events
 from models.notifications import Channel, notifications
+from models.payments import PaymentMode
 from models.sessions import reschedule_proposals, session_id_of
 from models.terms import RescheduleMode
 from tests import factories
 from tests.integration.harness import Harness
 from tests.integration.test_invitations import event_of, sent
+from tests.integration.test_no_longer_a_party import subscribed
 from workflows.accounts.records import User
 from workflows.action_links.link import Action
+from workflows.bookings.records import Booking
 from workflows.events.event_types import BookingAccepted
 from workflows.events.subscriptions import Effect, load
+from workflows.groups.place import read_group
+from workflows.groups.seats import join
 from workflows.kernel.language import language_of
+from workflows.kernel.operator_policy import DEFAULT_POLICY
+from workflows.payments.records import PAYMENT, Payment
 from workflows.sessions.actions import create
 from workflows.sessions.moving import accept_proposal, decline_proposal, reschedule
 from workflows.sessions.proposals import Proposal
@@ -312,3 +319,152 @@ def test_the_mail_of_a_moved_group_names_the_later_end_of_free_leaving(harness: 
     seats = [m.text for m in harness.mail.received if "without a fee" in m.text]
     assert len(seats) == 2
     assert all("without a fee until " + local_time(to - timedelta(hours=24), "UTC") in each for each in seats)
+
+
+def awaited_seat(harness: Harness, *, days: int = 3, told: bool = True) -> tuple[Booking, Payment]:
+    """A group whose session is made, and the awaited payment of a seat in it, of which its person has been told."""
+    with harness.transactions() as db:
+        listing = factories.make_listing(db, payment_mode=PaymentMode.BEFORE)
+        start = factories.this_hour() + timedelta(days=days)
+        group = factories.make_group(db, [], listing=listing, start_time=start, capacity=3)
+        create(db, booking_id=group.id)
+        person = factories.make_user(db, name="Waiting Person")
+        kept = join(
+            db,
+            actor=factories.acting_user(person),
+            group=read_group(db, group.id),
+            mentee_user_id=person.id,
+            bundle_purchase_id=None,
+            now=datetime.now(UTC),
+            policy=DEFAULT_POLICY,
+        )
+    if told:
+        harness.run_all()
+    assert kept.payment is not None
+    return group, kept.payment
+
+
+def move_session(harness: Harness, group: Booking, to: datetime) -> None:
+    """Move a session, as an operator."""
+    with harness.transactions() as db:
+        row = db.execute(SESSION_WITH_TERMS, {"id": session_id_of(group.id)}).one()
+        session, now = SessionWithTerms.of(row), datetime.now(UTC)
+        reschedule(db, actor=factories.OPERATOR, session=session, start_time=to, now=now)
+
+
+def present_payment(harness: Harness, payment: Payment) -> Payment:
+    with harness.engine.begin() as db:
+        return Payment.of(db.execute(PAYMENT, {"id": payment.id}).one())
+
+
+def test_a_person_whose_seat_awaits_its_payment_is_told_of_a_move(harness: Harness) -> None:
+    group, payment = awaited_seat(harness)
+    before, to = len(harness.mail.received), group.start_time + timedelta(days=1)
+    move_session(harness, group, to)
+    harness.run_all()
+    (mail,) = [mail for mail in harness.mail.received[before:] if mail.to_name == "Waiting Person"]
+    assert mail.subject.startswith("Pay ")
+    assert f"begins on {local_time(to, 'UTC')}" in mail.text
+    assert f"was to be on {local_time(group.start_time, 'UTC')}" in mail.text
+    assert mail.invitation is None
+    assert present_payment(harness, payment).due_at == payment.due_at
+
+
+def test_an_awaited_seat_is_due_by_the_earlier_start_and_lapses_then(harness: Harness) -> None:
+    group, payment = awaited_seat(harness)
+    to = datetime.now(UTC) + timedelta(minutes=5)
+    assert to < payment.due_at
+    move_session(harness, group, to)
+    assert present_payment(harness, payment).due_at == to
+    with harness.engine.begin() as db:
+        timers = list(db.scalars(select(deliveries.c.due_at).where(deliveries.c.effect == "payments.lapse")))
+        assert sorted(timers) == [to, payment.due_at]
+        event_id = db.scalar(
+            select(events.c.id).where(events.c.type == "payment.awaiting").order_by(events.c.sequence.desc()).limit(1)
+        )
+    timer = harness.key("payments.lapse", event_id)
+    harness.make_due(timer)
+    harness.deliver("payments.lapse", event_id)
+    assert present_payment(harness, payment).status == "lapsed"
+    # A later start gives no time back.
+    group, payment = awaited_seat(harness, days=4)
+    for moved_to in (to + timedelta(hours=3), to + timedelta(days=2)):
+        move_session(harness, group, moved_to)
+    assert present_payment(harness, payment).due_at == payment.due_at
+
+
+def in_app(harness: Harness, kind: str) -> list[str]:
+    with harness.engine.begin() as db:
+        seen = (notifications.c.kind == kind, notifications.c.channel == Channel.IN_APP)
+        return list(db.scalars(select(notifications.c.body).where(*seen)))
+
+
+def test_a_notification_that_is_written_after_a_move_has_the_present_time(harness: Harness) -> None:
+    with harness.transactions() as db:
+        listing = factories.make_listing(db, reschedule_mode=RescheduleMode.FREE)
+        booking = factories.make_booking(db, listing=listing, start_time=factories.next_slot() + timedelta(days=10))
+        factories.accept_booking(db, booking)
+    harness.run_all("sessions")
+    to = booking.start_time + timedelta(days=1)
+    move_session(harness, booking, to)
+    harness.run_all()
+    told = in_app(harness, "session_created")
+    assert len(told) == 2
+    assert all(f"on {local_time(to, 'UTC')}" in each for each in told)
+
+
+def test_a_push_of_the_booking_that_still_waits_is_not_sent_after_a_move(harness: Harness) -> None:
+    with harness.transactions() as db:
+        mentee = factories.make_user(db)
+        listing = factories.make_listing(db, reschedule_mode=RescheduleMode.FREE)
+        start = factories.next_slot() + timedelta(days=10)
+        booking = factories.make_booking(db, listing=listing, mentee=mentee, start_time=start)
+        factories.accept_booking(db, booking)
+    subscribed(harness, "ada", mentee)
+    harness.run_all("sessions")
+    harness.deliverer.deliver(harness.key("notifications.session_created"))
+    move_session(harness, booking, start + timedelta(days=1))
+    harness.run_all()
+    pushes = {message.kind: message for message in harness.push.received}
+    assert set(pushes) == {"booking_accepted", "session_rescheduled"}
+    push = pushes["session_rescheduled"]
+    assert local_time(start + timedelta(days=1), "UTC") in push.words.body
+
+
+def test_a_mail_of_a_seat_that_still_waits_tells_the_present_time(harness: Harness) -> None:
+    with harness.transactions() as db:
+        mentor = factories.make_mentor(db, factories.make_user(db, name="Grace Hopper"))
+        listing = factories.make_listing(db, mentor)
+        group = factories.make_group(db, [], listing=listing, start_time=factories.this_hour() + timedelta(days=3))
+        create(db, booking_id=group.id)
+        person = factories.make_user(db, name="Ada Lovelace")
+        join(
+            db,
+            actor=factories.acting_user(person),
+            group=read_group(db, group.id),
+            mentee_user_id=person.id,
+            bundle_purchase_id=None,
+            now=datetime.now(UTC),
+            policy=DEFAULT_POLICY,
+        )
+    harness.deliverer.deliver(harness.key("notifications.seat_joined"))
+    to = group.start_time + timedelta(days=1)
+    move_session(harness, group, to)
+    harness.run_all()
+    joined = [mail for mail in harness.mail.received if "another time" not in mail.subject]
+    assert {mail.to_name for mail in joined} == {"Grace Hopper", "Ada Lovelace"}
+    for mail in joined:
+        assert local_time(to, "UTC") in mail.text
+        assert local_time(group.start_time, "UTC") not in mail.text
+    mentors = next(mail.text for mail in joined if mail.to_name == "Grace Hopper")
+    assert mentors.startswith("Ada Lovelace joined your group session")
+
+
+def test_a_mail_that_asks_for_a_payment_leaves_once_with_the_present_time(harness: Harness) -> None:
+    group, _payment = awaited_seat(harness, told=False)
+    harness.deliverer.deliver(harness.key("notifications.payment_due"))
+    to = group.start_time + timedelta(days=1)
+    move_session(harness, group, to)
+    harness.run_all()
+    (mail,) = [mail for mail in harness.mail.received if mail.to_name == "Waiting Person"]
+    assert f"begins on {local_time(to, 'UTC')}" in mail.text

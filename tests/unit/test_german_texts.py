@@ -110,7 +110,7 @@ VARIABLES: dict[str, tuple[Any, ...]] = {
     ),
     **dict.fromkeys(("left", "count"), (1, 5)),
     "time_left": tuple(timedelta(minutes=minutes) for minutes in (1, 61, 135, 60 * 30, 60 * 24 * 7)),
-    **dict.fromkeys(("start_time", "free_until"), (None, START)),
+    **dict.fromkeys(("start_time", "moved_from", "free_until"), (None, START)),
     "last_error": ("HTTP 500", None),
     **dict.fromkeys(("expires_at", "failing_since"), (START,)),
     **{"url": ("https://x.example",), "address": ("ada@x.example",), "time_zone": ("UTC",)},

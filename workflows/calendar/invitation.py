@@ -78,9 +78,8 @@ def invitation_for(event: Event, entries: Mapping[UUID, CalendarEntry], guest: G
     None for other events, for a session that is completed or not there yet, and for a seat that is not the guest's.
 
     Raises:
-        Cancel: the session was cancelled, or has moved, before the mail of its booking was sent. The mail about that is
-            enough; an invitation that arrived after a cancellation would restore the entry, and the text of the mail
-            has the former time.
+        Cancel: the session was cancelled before the mail of its booking was sent. The mail about that is enough; an
+            invitation that arrived after a cancellation would restore the entry.
     """
     entry = _entry_of(event, entries, guest.user_id)
     if entry is None or isinstance(event, SessionReminderSet | SessionStarted):
@@ -92,8 +91,6 @@ def invitation_for(event: Event, entries: Mapping[UUID, CalendarEntry], guest: G
         return Invitation(method="CANCEL", entry=entry, guest=guest, changed=event.occurred_at)
     if entry.is_cancelled:
         raise Cancel("The session was cancelled before this mail left.")
-    if isinstance(event, SessionCreated) and entry.start_time != event.start_time:
-        raise Cancel("The session has moved since.")
     if entry.status is SessionStatus.COMPLETED:
         return None
     return Invitation(method="REQUEST", entry=entry, guest=guest, changed=event.occurred_at)

@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import Connection, select
 
 from models.catalog import courses
-from models.payments import PaidFor, PaymentStatus
+from models.payments import PaidFor
 from models.sessions import CancelledBy, OutcomeType, ProposalStatus
 from workflows.bundles.expiry import expiry_of, is_long, is_superseded, notice_of_expiry
 from workflows.bundles.records import Bundle, bundle_query
@@ -64,7 +64,8 @@ from workflows.notifications.endpoint_news import news_of
 from workflows.notifications.kinds import OPERATOR_NOTICES
 from workflows.notifications.mails import FORMER_ADDRESS, NEW_ADDRESS, OPERATORS, SEND_MAIL, SEND_NOTICE
 from workflows.notifications.notify import BookingNotification, notify, notify_people
-from workflows.notifications.recipients import Parties, Person, parties_of, person_of, variables_about
+from workflows.notifications.recipients import Parties, Person, parties_of, person_of
+from workflows.notifications.reminders import require_asked_for, words_about_seat
 from workflows.notifications.texts import Quotation, compose
 from workflows.payments.records import PAID_FOR
 from workflows.terms.cancellation import end_of_free_time, end_of_free_time_after_move
@@ -248,12 +249,9 @@ def notify_both(db: Connection, event: SeatJoined | SeatLeft, *, now: datetime) 
     """Notify the mentor, and the person who took or left the seat, who may be no participant by now."""
     parties, person = parties_of(db, event.booking_id), person_of(db, event.user_id)
     reason = reason_for_leaving(db, event.seat_id) if isinstance(event, SeatLeft) else None
-    by_operator = is_operators(event.actor)
-    about = {"event": event, "who": person.name, "reason": _quoted(reason), "by_operator": by_operator}
-    kind = _kind_of(event)
-    readers = (parties.mentor, person)
-    words = [(reader, compose(kind, **about, **variables_about(parties, reader))) for reader in readers]
-    notify_people(db, event, kind=kind, words=words)
+    about = {"who": person.name, "reason": _quoted(reason)}
+    words = [(reader, words_about_seat(event, parties, reader, **about)) for reader in (parties.mentor, person)]
+    notify_people(db, event, kind=_kind_of(event), words=words)
 
 
 def _kind_of(event: Event) -> str:
@@ -271,7 +269,7 @@ def _once_if_waived(event: SeatRefunded) -> Sequence[str]:
 def notify_one(db: Connection, event: SeatRefunded | WaitlistEvent, _target: str = "", *, now: datetime) -> None:
     """Notify the person of the event alone, who may be no participant."""
     parties, person = parties_of(db, event.booking_id), person_of(db, event.user_id)
-    words = compose(_kind_of(event), event=event, **variables_about(parties, person))
+    words = words_about_seat(event, parties, person)
     notify_people(db, event, kind=_kind_of(event), words=[(person, words)])
 
 
@@ -320,8 +318,10 @@ def _subscribe_payment(event_type: type[PaymentEvent], kind: str) -> None:
     def notify_payer(db: Connection, event: PaymentEvent, *, now: datetime) -> None:
         """Notify the person who owes it; that it is due only while it is awaited."""
         payer, about = person_of(db, event.user_id), db.execute(PAID_FOR, {"id": event.payment_id}).one()
-        if payer.erased or (kind == "payment_due" and about.status != PaymentStatus.AWAITING):
+        if payer.erased:
             return
+        if isinstance(event, PaymentAwaiting):
+            require_asked_for(event, about)
         named = about.course or about.mentor
         what = language_of(payer.locale).gettext(_WHAT[PaidFor(event.paid_for)], named=named)
         words = compose(
@@ -330,6 +330,7 @@ def _subscribe_payment(event_type: type[PaymentEvent], kind: str) -> None:
             reader=payer,
             what=what,
             start_time=about.start_time,
+            moved_from=about.moved_from,
             came_late=about.is_given is False,
         )
         notify_people(db, event, kind=kind, words=[(payer, words)])

@@ -57,6 +57,8 @@ def ask_for_seat(
     db: Connection, group: Group, seat: dict[str, Any], *, actor: Actor, now: datetime, pay_within: timedelta
 ) -> Group:
     """Ask for the payment of a seat that was just kept; the group as it stands then, with that payment."""
+    # The group may have moved since it was read.
+    kept = read_group(db, group.id)
     payment = ask(
         db,
         PaidFor.SEAT,
@@ -64,14 +66,13 @@ def ask_for_seat(
         mentor_profile_id=group.mentor_profile_id,
         amount=seat["price_amount"],
         currency=group.price_currency,
-        due_before=group.start_time,
+        due_before=kept.start_time,
         pay_within=pay_within,
         booking_id=group.id,
         seat_id=seat["seat_id"],
         actor=actor,
         now=now,
     )
-    kept = read_group(db, group.id)
     record(db, GroupSessionChanged.about(kept, actor=actor, now=now))
     return replace(kept, payment=payment)
 

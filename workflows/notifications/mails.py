@@ -63,7 +63,7 @@ SELECT n.event_id, n.user_id, n.kind, n.title, n.body, n.created_at, n.gathered_
        u.name, u.email, u.time_zone, u.locale, u.links_version, p.wanted,
        {IS_PARTY} AS party, mentor.user_id IS NOT DISTINCT FROM n.user_id AS is_mentor, seat.present,
        b.cancellation_window_hours IS NOT NULL AS mentee_cancels, CAST(b.status AS text) AS booking_status,
-       coalesce(said.answers, b.answers) AS answers,
+       b.start_time, coalesce(said.answers, b.answers) AS answers,
        {MAILED_LATELY} AS mailed
 FROM asked
 JOIN notifications n ON n.event_id = asked.event_id AND n.user_id = asked.user_id AND n.channel = 'email'
@@ -73,7 +73,7 @@ LEFT JOIN mentor_profiles mentor ON mentor.id = b.mentor_profile_id
 LEFT JOIN booking_participants seat ON seat.booking_id = n.booking_id AND seat.user_id = n.user_id
 LEFT JOIN seat_answers said ON said.booking_id = n.booking_id AND said.user_id = asked.joined_id
 LEFT JOIN notification_preferences p ON p.user_id = n.user_id AND p.kind = n.kind AND p.channel = n.channel
-""").columns(event_id=Uuid(), user_id=Uuid(), created_at=Timestamp, gathered_until=Timestamp)
+""").columns(event_id=Uuid(), user_id=Uuid(), created_at=Timestamp, gathered_until=Timestamp, start_time=Timestamp)
 _EMAIL_CHANGE = sql("""
 SELECT c.email, c.former_email, c.expires_at, c.open, u.name, u.time_zone, u.locale
 FROM email_changes c JOIN users u ON u.id = c.user_id WHERE c.id = :id
@@ -260,7 +260,7 @@ def _mail(
         to_name=row.name,
         to_address=row.email,
         locale=row.locale,
-        words=words_now(db, event, reader_id, Words(row.title, row.body), now=delivery.now),
+        words=words_now(db, event, reader_id, Words(row.title, row.body), start_time=row.start_time, now=delivery.now),
         written_at=row.created_at,
         prepared_at=delivery.now,
         unsubscribe=unsubscribe if can_be_stopped(row.kind, Channel.EMAIL) else None,

@@ -23,6 +23,7 @@ from workflows.events.event import Event
 from workflows.events.record import Unsent, defer_write, follow_up_all
 from workflows.notifications.deliveries import share_effect
 from workflows.notifications.mails import SEND_MAIL
+from workflows.notifications.outdated import at_present_time
 from workflows.notifications.pushes import SEND_PUSH
 from workflows.notifications.recipients import Parties, Person, parties_by_booking, variables_about
 from workflows.notifications.reminders import require_of_use
@@ -102,9 +103,10 @@ def _write_deferred(db: Connection, deferred: list[_Deferred]) -> None:
             mailed = [person for person in recipients if Channel.EMAIL in person.channels_for(notification.kind)]
             unsent += [Unsent(SEND_MAIL, event, str(person.user_id), reason=str(overtaken)) for person in mailed]
             continue
-        variables = notification.variables(event, of_booking, each.now)
+        present = at_present_time(event, of_booking.start_time)
+        variables = notification.variables(present, of_booking, each.now)
         words = [
-            (person, compose(notification.kind, event=event, **variables_about(of_booking, person), **variables))
+            (person, compose(notification.kind, event=present, **variables_about(of_booking, person), **variables))
             for person in recipients
         ]
         composed.append(ComposedNotification(event, notification.kind, words))

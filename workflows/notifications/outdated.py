@@ -1,9 +1,10 @@
-"""Messages that were overtaken before they left: their request or session has been withdrawn or cancelled since."""
+"""Messages that were overtaken before they left: their request or session was withdrawn, cancelled or moved since."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import timedelta
+from dataclasses import replace
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -13,7 +14,7 @@ from models.bookings import BookingStatus
 from models.sessions import SessionStatus
 from workflows.events.delivery import Cancel, Delivery, Postpone
 from workflows.events.event import Event
-from workflows.events.event_types import BookingCancelled, BookingRequested, SessionCreated
+from workflows.events.event_types import BookingCancelled, BookingRequested, SeatJoined, SessionCreated, WaitlistOffered
 from workflows.notifications.deliveries import earlier_messages
 
 # How long the message of a cancellation waits before it looks at the message of the request again.
@@ -37,6 +38,13 @@ def require_current(event: Event, *, booking_status: str | None, session_status:
         raise Cancel("The request was withdrawn before this left, or has expired.")
     if isinstance(event, SessionCreated) and session_status == SessionStatus.CANCELLED:
         raise Cancel("The session was cancelled before this left.")
+
+
+def at_present_time(event: Event, start_time: datetime) -> Event:
+    """The event by which people are told of a session to come, at the time that the session has now."""
+    if not isinstance(event, SessionCreated | SeatJoined | WaitlistOffered) or event.start_time == start_time:
+        return event
+    return replace(event, start_time=start_time, end_time=start_time + (event.end_time - event.start_time))
 
 
 def requests_of(db: Connection, deliveries: Sequence[Delivery]) -> EarlierMessages:

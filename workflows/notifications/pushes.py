@@ -28,7 +28,7 @@ PUSH_USEFUL_FOR = timedelta(hours=24)
 _PUSHES = sql(f"""
 SELECT n.event_id, n.id, n.user_id, n.kind, n.title, n.body, n.session_id, n.booking_id, n.created_at,
        s.id AS subscription_id, s.sealed, s.host, p.wanted, {IS_PARTY} AS party,
-       CAST(b.status AS text) AS booking_status, CAST(of_booking.status AS text) AS session_status
+       CAST(b.status AS text) AS booking_status, b.start_time, CAST(of_booking.status AS text) AS session_status
 FROM unnest(CAST(:event_ids AS uuid[]), CAST(:subscription_ids AS uuid[])) AS asked(event_id, subscription_id)
 JOIN push_subscriptions s ON s.id = asked.subscription_id
 JOIN notifications n ON n.event_id = asked.event_id AND n.user_id = s.user_id AND n.channel = 'push'
@@ -42,6 +42,7 @@ LEFT JOIN notification_preferences p ON p.user_id = n.user_id AND p.kind = n.kin
     session_id=Uuid(),
     booking_id=Uuid(),
     created_at=Timestamp,
+    start_time=Timestamp,
     subscription_id=Uuid(),
 )
 
@@ -86,7 +87,8 @@ def _push(
     require_recipient(delivery.event, is_party=row.party)
     require_current(delivery.event, booking_status=row.booking_status, session_status=row.session_status)
     require_known_request(delivery, requests)
-    words = words_now(db, delivery.event, row.user_id, Words(row.title, row.body), now=delivery.now)
+    written = Words(row.title, row.body)
+    words = words_now(db, delivery.event, row.user_id, written, start_time=row.start_time, now=delivery.now)
     until = useful_until(delivery.event, written_at=row.created_at)
     if delivery.now >= until:
         raise Cancel("It could not be pushed while it was of use.")

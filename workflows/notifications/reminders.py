@@ -6,30 +6,39 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import pairwise
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Row
 
 from models.bookings import BookingStatus
+from models.payments import PaymentStatus
 from models.sessions import SessionStatus
 from workflows.events.delivery import Cancel
 from workflows.events.event import Event, own_fields
 from workflows.events.event_types import (
     BookingUndecided,
+    PaymentAwaiting,
+    SeatEvent,
+    SeatJoined,
     SessionCreated,
     SessionEvent,
     SessionOverdue,
     SessionReminderSet,
     SessionRescheduled,
     SessionRescheduleProposed,
+    WaitlistEvent,
     WaitlistOffered,
 )
 from workflows.groups.waitlist import is_offered
-from workflows.identity.actor import SYSTEM
+from workflows.identity.actor import SYSTEM, is_operators
 from workflows.kernel.operator_policy import OperatorPolicy
-from workflows.notifications.outdated import require_current
-from workflows.notifications.recipients import NOT_A_PARTY, Parties, parties_of, variables_about
+from workflows.notifications.outdated import at_present_time, require_current
+from workflows.notifications.recipients import NOT_A_PARTY, Parties, Person, parties_of, person_of, variables_about
 from workflows.notifications.texts import Words, compose
+from workflows.payments.records import PAID_FOR
+
+MOVED_SINCE = "The session has moved since."
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,7 +111,7 @@ def require_of_use(event: Event, parties: Parties, *, now: datetime) -> None:
         ):
             raise Cancel("The session was cancelled before this left, or has begun.")
         case SessionReminderSet() | SessionRescheduled() if parties.start_time != event.start_time:
-            raise Cancel("The session has moved since.")
+            raise Cancel(MOVED_SINCE)
         case SessionRescheduleProposed() if now >= event.expires_at or parties.open_proposal_id != event.proposal_id:
             raise Cancel("The proposal is no longer open.")
         case SessionReminderSet() if now >= event.start_time or parties.session_status is not SessionStatus.SCHEDULED:
@@ -111,18 +120,61 @@ def require_of_use(event: Event, parties: Parties, *, now: datetime) -> None:
             raise Cancel("The next reminder of the session is due.")
 
 
-def words_now(db: Connection, event: Event, reader_id: UUID, written: Words, *, now: datetime) -> Words:
-    """The text of a message that is sent now: a reminder tells how much time is left, all others stay as written.
+def require_asked_for(event: PaymentAwaiting, about: Row[Any]) -> None:
+    """Refuse to ask for a payment that is no longer awaited, or that a later event asks for at another time.
+
+    Args:
+        about: what it is paid for, as of `PAID_FOR`.
+
+    Raises:
+        Cancel: why it is not asked for.
+    """
+    if about.status != PaymentStatus.AWAITING:
+        raise Cancel("The payment is no longer awaited.")
+    if about.moved_at is not None and event.occurred_at < about.moved_at:
+        raise Cancel(MOVED_SINCE)
+
+
+def words_about_seat(event: SeatEvent | WaitlistEvent, parties: Parties, reader: Person, **about: Any) -> Words:
+    """The text about a seat of a group, at the time that the group has now."""
+    kind, present = event.type.replace(".", "_"), at_present_time(event, parties.start_time)
+    by_operator = is_operators(event.actor)
+    return compose(kind, event=present, by_operator=by_operator, **about, **variables_about(parties, reader))
+
+
+def _words_about_moved(db: Connection, event: SeatJoined | WaitlistOffered, reader_id: UUID) -> Words:
+    parties, who = parties_of(db, event.booking_id), person_of(db, event.user_id)
+    reader = parties.mentor if reader_id == parties.mentor.user_id else who
+    return words_about_seat(event, parties, reader, who=who.name, reason=None)
+
+
+def words_now(
+    db: Connection, event: Event, reader_id: UUID, written: Words, *, start_time: datetime | None, now: datetime
+) -> Words:
+    """The text of a message that is sent now.
+
+    A reminder tells how much time is left, and a message about a seat of a group that has moved tells the present time;
+    all others stay as written.
+
+    Args:
+        start_time: of the booking as it is now; None where the message is about none.
 
     Raises:
         Cancel: it is a reminder of a session that has begun, has moved or is cancelled, of a request that has been
             decided, or its reader is no longer a party; or it offers a seat that is no longer kept for its reader, or
-            a time that is no longer proposed.
+            a time that is no longer proposed; or it tells of a new session that has moved; or it asks for a payment
+            that is no longer awaited, or that was asked for again when its session moved.
     """
-    if isinstance(event, WaitlistOffered):
-        if not is_offered(db, event, now=now):
-            raise Cancel("The seat has been taken or declined, or is no longer kept.")
-        return written
+    if isinstance(event, PaymentAwaiting):
+        require_asked_for(event, db.execute(PAID_FOR, {"id": event.payment_id}).one())
+    if isinstance(event, WaitlistOffered) and not is_offered(db, event, now=now):
+        raise Cancel("The seat has been taken or declined, or is no longer kept.")
+    if isinstance(event, SessionCreated | SeatJoined | WaitlistOffered):
+        if start_time in (None, event.start_time):
+            return written
+        if isinstance(event, SessionCreated):
+            raise Cancel(MOVED_SINCE)
+        return _words_about_moved(db, event, reader_id)
     if not isinstance(event, BookingUndecided | SessionReminderSet | SessionRescheduled | SessionRescheduleProposed):
         return written
     parties = parties_of(db, event.booking_id)

@@ -36,6 +36,13 @@ UPDATE payments SET status = CAST(:status AS payment_status)
 WHERE id = :id AND status = 'awaiting' RETURNING {_COLUMNS}
 """
 ).columns(*Payment.columns())
+# Under the lock of the group, without which nobody changes several of its payments.
+_HASTEN = sql(
+    f"""
+UPDATE payments SET due_at = least(due_at, CAST(:start_time AS timestamptz))
+WHERE booking_id = :booking_id AND seat_id IS NOT NULL AND status = 'awaiting' RETURNING {_COLUMNS}
+"""
+).columns(*Payment.columns())
 _OF_DECISION = sql(
     f"""
 SELECT {_COLUMNS} FROM payments
@@ -87,6 +94,16 @@ def ask(
     payment = Payment.of(db.execute(_ASK, values).one())
     record(db, PaymentAwaiting.about(payment, actor=actor, now=now))
     return payment
+
+
+def ask_again(db: Connection, *, booking_id: UUID, start_time: datetime, actor: Actor, now: datetime) -> None:
+    """Ask for the awaited payments of a group's seats again, after its session has moved: each is due by its start.
+
+    Under the lock of the group. `payment.awaiting` sets the timer of the time at which each is due now, and has its
+    person told of the new time, who is no participant yet.
+    """
+    rows = db.execute(_HASTEN, {"booking_id": booking_id, "start_time": start_time})
+    record(db, *(PaymentAwaiting.about(Payment.of(row), actor=actor, now=now) for row in rows))
 
 
 def payment_of(

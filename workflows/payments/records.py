@@ -228,10 +228,11 @@ def payments_query(
 
 PAYMENTS = PagedList(Payment, NEWEST_FIRST, payments_query)
 PAYMENT = payment_query(bindparam("id", type_=payments.c.id.type))
-# Whose it is, in words, and when; whether what it was paid for came back whole.
+# Whose it is, in words, and when, also before its last move since then; whether what it was paid for came back whole.
 PAID_FOR = sql(
     """
 SELECT p.status, payer.locale, mentor.name AS mentor, booking.start_time, course.title AS course,
+       moved.rescheduled_from AS moved_from, moved.rescheduled_at AS moved_at,
        p.status = 'paid' AND NOT EXISTS (
            SELECT FROM payment_entries e
            WHERE e.payment_id = p.id AND e.kind = 'refund_due' AND e.amount = p.amount AND e.created_at = p.paid_at
@@ -242,13 +243,14 @@ LEFT JOIN LATERAL (
     SELECT b.start_time FROM bookings b WHERE b.id = p.booking_id OR b.series_id = p.series_id
     ORDER BY b.start_time LIMIT 1
 ) AS booking ON true
+LEFT JOIN sessions moved ON moved.booking_id = p.booking_id AND moved.rescheduled_at >= p.created_at
 LEFT JOIN mentor_profiles m ON m.id = p.mentor_profile_id
 LEFT JOIN users mentor ON mentor.id = m.user_id
 LEFT JOIN bundle_purchases bundle ON bundle.id = p.bundle_purchase_id
 LEFT JOIN courses course ON course.id = bundle.course_id
 WHERE p.id = :id
 """
-).columns(start_time=Timestamp)
+).columns(start_time=Timestamp, moved_from=Timestamp, moved_at=Timestamp)
 _LOCKED = Payment.query().where(payments.c.id == bindparam("id")).with_for_update(key_share=True)
 
 

@@ -29,11 +29,11 @@ from workflows.events.event_types import (
 from workflows.events.record import record
 from workflows.identity.access import require_mover, require_own_side
 from workflows.identity.actor import Actor
-from workflows.identity.parties import participants_of
 from workflows.kernel.clock import in_utc
 from workflows.kernel.constraints import constraint_errors
 from workflows.kernel.errors import Conflict, Invalid, InvalidTransition
 from workflows.kernel.locks import lock_bookings_and_sessions, lock_calendar, lock_people_of_booking
+from workflows.payments.actions import ask_again
 from workflows.sessions.cancel import role_of
 from workflows.sessions.proposals import Proposal, answer_proposal, write_proposal
 from workflows.sessions.records import SESSION_WITH_TERMS, Session, SessionWithTerms
@@ -75,6 +75,7 @@ UPDATE person_busy SET
     may_overlap = person_busy.mentor_profile_id IS NULL AND CAST(:mentee_overlap AS boolean)
 FROM bookings b WHERE b.id = :booking_id AND person_busy.booking_id = b.id
 """)
+_BLOCKED = sql("SELECT user_id FROM person_busy WHERE booking_id = :booking_id")
 _LOCKED = SESSION_WITH_TERMS.with_for_update(key_share=True, of=sessions)
 
 
@@ -287,9 +288,9 @@ def _lock(db: Connection, session: SessionWithTerms) -> SessionWithTerms:
     locked = SessionWithTerms.of(db.execute(_LOCKED, {"id": session.id}).one())
     if locked.status is not SessionStatus.SCHEDULED:
         raise InvalidTransition(f"Only a session that is scheduled moves; this one is {locked.status}.")
-    # A person who joined a group before it was locked, whose calendar is not.
-    joined = {each.user_id for each in participants_of(db, session.booking_id)}
-    if locked.version != session.version or not joined <= people:
+    # A person who took a seat of a group before it was locked, or for whom one is kept, and whose calendar is not.
+    blocked = set(db.scalars(_BLOCKED, {"booking_id": session.booking_id}))
+    if locked.version != session.version or not blocked <= people:
         raise InvalidTransition(_CHANGED)
     return locked
 
@@ -342,4 +343,6 @@ def _move(
         SessionTimeFreed.about(locked, actor=actor, now=now),
         SessionRescheduled.about(moved, actor=actor, now=now, **fields),
     )
+    if moved.mentee_user_id is None:
+        ask_again(db, booking_id=moved.booking_id, start_time=moved.start_time, actor=actor, now=now)
     return replace(moved, proposal=accepted)
