@@ -70,10 +70,16 @@ class Arrival:
 
 @dataclass(frozen=True, kw_only=True)
 class FailedRefund:
-    """A refund that Stripe could not pay out, or that was cancelled there; `reference` is Stripe's own id of it."""
+    """A refund that Stripe could not pay out, or that was cancelled there.
+
+    Args:
+        reference: Stripe's own id of it.
+        surplus_of: the payment for which the money had arrived, where it was none of its ledger.
+    """
 
     refund_id: UUID
     reference: str
+    surplus_of: UUID | None
     reason: str | None
     created_at: datetime
 
@@ -220,7 +226,9 @@ class StripeProvider:
             )
         return None
 
-    def refund(self, *, refund_id: UUID, reference: str, amount: int, currency: str) -> str:
+    def refund(
+        self, *, refund_id: UUID, reference: str, amount: int, currency: str, surplus_of: UUID | None = None
+    ) -> str:
         """Send a part of what arrived back, once for each id; returns Stripe's own id of it.
 
         Stripe forgets idempotency keys after a day, and is asked before whether there is one. One that has failed is
@@ -228,6 +236,7 @@ class StripeProvider:
 
         Args:
             reference: of the money that arrived.
+            surplus_of: the payment for which it arrived, where it is none of its ledger; a failure tells it.
 
         Raises:
             ProviderError: it was not sent, or the answer was lost.
@@ -235,7 +244,7 @@ class StripeProvider:
         asked: Any = {
             "payment_intent": reference,
             "amount": to_stripe(amount, currency),
-            "metadata": {_OF_REFUND: str(refund_id)},
+            "metadata": {_OF_REFUND: str(refund_id), **({_OF_PAYMENT: str(surplus_of)} if surplus_of else {})},
         }
         with _errors():
             sent = self._refunds_of(refund_id, reference)
@@ -291,8 +300,10 @@ def _failed(refund: dict[str, Any]) -> FailedRefund | None:
         return None
     with suppress(ValueError, TypeError):
         # One of ours.
+        named = refund["metadata"] or {}
         return FailedRefund(
-            refund_id=UUID((refund["metadata"] or {}).get(_OF_REFUND)),
+            refund_id=UUID(named.get(_OF_REFUND)),
+            surplus_of=UUID(named[_OF_PAYMENT]) if _OF_PAYMENT in named else None,
             reference=str(refund["id"]),
             reason=refund.get("failure_reason"),
             created_at=datetime.fromtimestamp(refund["created"], UTC),

@@ -35,7 +35,9 @@ from workflows.settlements.actions import (
     complete_refund,
     confirm,
     grant_refund,
+    money_of_return,
     reopen_refund,
+    reopen_return,
     return_surplus,
     take_arrival,
     waive,
@@ -246,15 +248,17 @@ def take_stripe_event() -> dict[str, bool] | Response:
 
 
 def _take_failure(
-    *, refund_id: UUID, reference: str, reason: str | None, created_at: datetime
+    *, refund_id: UUID, reference: str, surplus_of: UUID | None, reason: str | None, created_at: datetime
 ) -> dict[str, bool] | Response:
     state, now = app_state(), this_moment()
     with state.transactions.autocommit() as look:
         row = look.execute(refund_query(None, refund_id)).one_or_none()
+    if row is None and surplus_of is not None:
+        return _take_failed_return(surplus_of, refund_id, reference)
     payment = None if row is None else PaymentOfRefund.of(row)
     present = None if payment is None else next((each for each in payment.refunds if each.id == refund_id), None)
     if payment is None or present is None:
-        # Of money that belongs to no payment, or of another system.
+        # Of another system.
         log.error("payment.refund_failed", refund_id=refund_id, reference=reference)
     elif present.reference == reference:
         db = database()
@@ -264,4 +268,18 @@ def _take_failure(
     elif present.reference is None and now - created_at < BEING_SENT:
         # Stripe's first answer may not be entered yet: Stripe repeats the event.
         return unavailable("This refund is being sent; try again.")
+    return {"received": True}
+
+
+def _take_failed_return(payment_id: UUID, refund_id: UUID, reference: str) -> dict[str, bool]:
+    """Take the failure of a return of money that belongs to no payment."""
+    about: dict[str, Any] = {"payment_id": payment_id, "refund_id": refund_id, "reference": reference}
+    with app_state().transactions.autocommit() as look:
+        is_news = money_of_return(look, **about) is not None
+    if is_news:
+        db, details = database(), {"refundId": str(refund_id), "reference": reference}
+        expect_entry(db, action="payment.refund_failed", subject=("payment", payment_id), data=details)
+        reopen_return(db, **about, now=this_moment())
+    else:
+        log.error("payment.refund_failed", **about)
     return {"received": True}

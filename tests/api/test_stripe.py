@@ -23,6 +23,7 @@ from tests.application import ApiResponse, World
 from tests.integration.harness import Harness
 from tests.stripe_stand_in import API_KEY, WEBHOOK_SECRET, StripeStandIn, event, signed, stripe_stand_in
 from workers.transports.stripe import StripeTransport
+from workflows.invariants import check_all
 
 PAGES = {"successUrl": "https://app.example.org/paid?id={CHECKOUT_SESSION_ID}", "cancelUrl": "https://app.example.org/"}
 
@@ -319,6 +320,35 @@ def test_money_of_what_nobody_waits_for_goes_back_whole(till: Till, stand_in: St
     assert stand_in.refunded("pi_before") == 0
     seen = till.get(f"/payments/{payment['id']}", till.cast.as_operator)
     assert (seen["refundDue"]["amount"], seen["refunded"]["amount"]) == (0, 0)
+    till.require_sound()
+
+
+def test_a_return_that_fails_later_is_a_dead_delivery_until_it_is_retried(till: Till, stand_in: StripeStandIn) -> None:
+    payment = till.book()["payment"]
+    url = url_of(till, payment)
+    waive(till, payment)
+    paid = stand_in.pay(url)
+    told(till, paid)
+    harness = worker(till, stand_in)
+    harness.run_all("webhooks")
+    (sent,) = stand_in.refunds
+    failed = stand_in.fail(sent)
+    # Stripe tells it more than once.
+    for about in (failed, {**failed, "type": "refund.updated"}):
+        assert told(till, about).json == {"received": True}
+        harness.run_all("webhooks")
+    (left,) = till.get("/operations/deliveries?state=dead&effect=payments.refund", till.cast.as_operator)["items"]
+    assert sent["id"] in left["lastError"]
+    with till.engine.begin() as db:
+        assert "dead_delivery" in {finding.name for finding in check_all(db) if finding.violations}
+    (entry,) = till.get("/audit?action=payment.refund_failed", till.cast.as_operator)["items"]
+    assert (entry["subjectId"], entry["data"]["reference"]) == (payment["id"], sent["id"])
+    # Nothing is sent until an operator asks for it.
+    assert len(stand_in.refunds) == 1
+    assert till.post(f"/operations/deliveries/{left['id']}/retry").status_code == 200
+    harness.run_all("webhooks")
+    assert [each["status"] for each in stand_in.refunds] == ["failed", "succeeded"]
+    assert stand_in.refunded(paid["data"]["object"]["payment_intent"]) == 4000
     till.require_sound()
 
 

@@ -329,7 +329,7 @@ def pay(db: Connection, life: PaidLife) -> None:
     arrived: dict[str, Any] = {"reference": "pi_1", "amount": payment.amount, "currency": payment.currency}
     confirm(db, actor=factories.OPERATOR, payment=payment, now=now, **arrived)
     surplus: dict[str, Any] = {"reference": "pi_2", "surplus_amount": payment.amount, "surplus_currency": "USD"}
-    record(db, PaymentSurplus.about(payment, actor=STRIPE, now=now, **surplus))
+    record(db, PaymentSurplus.about(payment, actor=STRIPE, now=now, failed=None, **surplus))
 
 
 def refund(db: Connection, life: PaidLife) -> None:

@@ -53,12 +53,12 @@ def refunding(engine: Engine, stand_in: StripeStandIn) -> Harness:
     return Harness(engine, stripe=StripeTransport(provider(stand_in)))
 
 
-def owed(harness: Harness, amount: int = 1500, *, by_stripe: bool = True) -> UUID:
+def owed(harness: Harness, amount: int = 1500, *, by_stripe: bool = True, reference: str = REFERENCE) -> UUID:
     """A payment of 40 dollars that came through Stripe, of which something is to go back."""
     with harness.transactions() as db:
         payment = factories.make_prepaid_booking(db).payment
         assert payment is not None
-        money: dict[str, Any] = {"reference": REFERENCE, "currency": "USD"}
+        money: dict[str, Any] = {"reference": reference, "currency": "USD"}
         if by_stripe:
             arrived = take_arrival(db, payment=payment, amount=4000, now=datetime.now(UTC), **money)
             assert arrived is None

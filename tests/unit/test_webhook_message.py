@@ -113,6 +113,6 @@ def test_a_body_holds_no_names_no_mails_and_no_notes(name: str) -> None:
     allowed |= {"feeAmount", "waivedFeeAmount", "noShowReverted", "refundAmount", "currency", "awaitedPayment"}
     # References are names of the marketplace's own, or of its payment provider.
     allowed |= {"paidFor", "amount", "dueAt", "charged", "refundDue", "refunded", "reference", "refundReference"}
-    allowed |= {"surplusAmount", "surplusCurrency"}
+    allowed |= {"surplusAmount", "surplusCurrency", "failed"}
     allowed |= {"from", "to", "by", "rescheduleCount", "outcome", "externalId", "state"}
     assert all(field.endswith("Id") or field in allowed for field in data)

@@ -51,6 +51,7 @@ class StripeTransport(Transport[RefundMessage | PageMessage]):
             reference=message.reference,
             amount=message.amount,
             currency=message.currency,
+            surplus_of=message.surplus_of,
         )
 
     def close(self) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from uuid import NAMESPACE_URL, UUID, uuid5
+from uuid import UUID
 
 import structlog
 from sqlalchemy import Connection
@@ -16,7 +16,7 @@ from workflows.events.subscriptions import OutboundEffect, prepare_each, registe
 from workflows.identity.actor import STRIPE
 from workflows.kernel.errors import Conflict
 from workflows.payments.records import PaymentOfRefund, refund_query
-from workflows.payments.refunds import CAME_BY, PAGES, REFUNDS, PageMessage, RefundMessage
+from workflows.payments.refunds import CAME_BY, PAGES, REFUNDS, PageMessage, RefundMessage, return_id_of
 from workflows.settlements.actions import complete_refund
 
 log = structlog.get_logger(__name__)
@@ -36,6 +36,8 @@ def prepare_refunds(db: Connection, deliveries: Sequence[Delivery]) -> list[Refu
                 reference=event.reference,
                 created_at=event.occurred_at,
                 prepared_at=delivery.now,
+                failed=None if delivery.attempts_reset else event.failed,
+                surplus_of=event.payment_id,
             )
         row = found[_refund_of(delivery)]
         if row.is_done:
@@ -67,8 +69,7 @@ def settle_refund(db: Connection, delivery: Delivery, message: RefundMessage, se
 def _refund_of(delivery: Delivery) -> UUID:
     event = delivery.event
     if isinstance(event, PaymentSurplus):
-        # The same of each event about that money.
-        return uuid5(NAMESPACE_URL, event.reference)
+        return return_id_of(event.reference)
     assert isinstance(event, PaymentRefundDue)
     return event.refund_id
 

@@ -120,11 +120,15 @@ class PaymentPageOutdated(PaymentEvent, type="payment.page_outdated", announced=
 
 @dataclass(frozen=True, kw_only=True)
 class PaymentSurplus(PaymentEvent, type="payment.surplus", announced=False):
-    """Money has arrived at the payment provider for what was paid otherwise or waived; all of it is to go back."""
+    """Money has arrived at the payment provider for what was paid otherwise or waived; all of it is to go back.
+
+    Recorded again where its return has failed, with the provider's name of that return as `failed`.
+    """
 
     reference: str
     surplus_amount: int
     surplus_currency: str
+    failed: str | None = None
 
 
 class PaymentLapsed(PaymentEvent, type="payment.lapsed"):

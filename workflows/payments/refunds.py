@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from uuid import UUID
+from uuid import NAMESPACE_URL, UUID, uuid5
 
-from sqlalchemy import Uuid
+from sqlalchemy import BigInteger, Text, Uuid
 
 from models.base import Timestamp, sql
 from workflows.payments.records import LATEST_OF_REFUND
@@ -34,6 +34,19 @@ WHERE id = ANY(CAST(:ids AS uuid[]))
 CAME_BY = sql(
     "SELECT EXISTS (SELECT FROM payment_entries WHERE payment_id = :payment_id AND kind = 'charge' AND actor = :actor)"
 )
+# Money of a payment that belongs to nothing here, the latest event about it first.
+SURPLUSES = sql(
+    """
+SELECT data ->> 'reference' AS reference, CAST(data ->> 'surplus_amount' AS bigint) AS surplus_amount,
+       data ->> 'surplus_currency' AS surplus_currency, data ->> 'failed' AS failed
+FROM events WHERE subject_id = :payment_id AND type = 'payment.surplus' ORDER BY sequence DESC
+"""
+).columns(reference=Text, surplus_amount=BigInteger, surplus_currency=Text, failed=Text)
+
+
+def return_id_of(reference: str) -> UUID:
+    """The id of the return of money that belongs to no payment: the same of each event about that money."""
+    return uuid5(NAMESPACE_URL, reference)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,6 +57,7 @@ class RefundMessage:
         reference: the provider's, of the money that arrived.
         created_at: when it became due; `prepared_at` is by the database's clock, too.
         failed: the provider's name of a refund that has failed, where no operator has asked for another one.
+        surplus_of: the payment for which money has arrived that is none of it; None for a refund of the ledger.
     """
 
     refund_id: UUID
@@ -53,6 +67,7 @@ class RefundMessage:
     created_at: datetime
     prepared_at: datetime
     failed: str | None = None
+    surplus_of: UUID | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

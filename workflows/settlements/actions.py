@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Self
+from uuid import UUID
 
 import structlog
 from sqlalchemy import Connection
@@ -36,7 +37,7 @@ from workflows.payments.actions import end_waiting
 from workflows.payments.checkout import outdate_page
 from workflows.payments.ledger import charge, fail_refund, owe, settle_refund
 from workflows.payments.records import Payment, PaymentOfRefund, locked, with_refunds
-from workflows.payments.refunds import CAME_BY
+from workflows.payments.refunds import CAME_BY, SURPLUSES, return_id_of
 
 log = structlog.get_logger(__name__)
 
@@ -134,7 +135,7 @@ def return_surplus(
         CAME_BY, {"payment_id": payment.id, "actor": STRIPE.name}
     ):
         return
-    surplus = {"reference": reference, "surplus_amount": amount, "surplus_currency": currency}
+    surplus = {"reference": reference, "surplus_amount": amount, "surplus_currency": currency, "failed": None}
     record(db, PaymentSurplus.about(locked(db, payment.id), actor=STRIPE, now=now, **surplus))
 
 
@@ -230,6 +231,34 @@ def reopen_refund(
         return False
     log.error("payment.refund_failed", payment_id=payment.id, refund_id=payment.refund_id, reference=reference)
     return True
+
+
+def money_of_return(db: Connection, *, payment_id: UUID, refund_id: UUID, reference: str) -> dict[str, Any] | None:
+    """The money that belongs to no payment and whose return has failed; None where it is unknown, or known to fail.
+
+    Args:
+        payment_id: of the payment for which the money had arrived.
+        refund_id: of the return.
+        reference: Stripe's name of the return.
+    """
+    rows = db.execute(SURPLUSES, {"payment_id": payment_id})
+    found = [row for row in rows if return_id_of(row.reference) == refund_id]
+    if not found or reference in {row.failed for row in found}:
+        return None
+    return {**found[0]._mapping, "failed": reference}
+
+
+def reopen_return(db: Connection, *, payment_id: UUID, refund_id: UUID, reference: str, now: datetime) -> None:
+    """Have an operator look at the return of money that belongs to no payment: Stripe had taken it, and it has failed.
+
+    Its event is recorded again, with a delivery of the refund that is dead until an operator retries it.
+    """
+    present = locked(db, payment_id)
+    money = money_of_return(db, payment_id=payment_id, refund_id=refund_id, reference=reference)
+    if money is None:
+        return
+    record(db, PaymentSurplus.about(present, actor=STRIPE, now=now, **money))
+    log.error("payment.refund_failed", payment_id=payment_id, refund_id=refund_id, reference=reference)
 
 
 @dataclass(frozen=True)
