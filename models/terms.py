@@ -32,6 +32,7 @@ def asked_questions() -> tuple[SchemaItem, ...]:
             "CASE jsonb_typeof(questions) WHEN 'array' THEN jsonb_array_length(questions) <= 10 ELSE false END",
             name="questions",
         ),
+        CheckConstraint("has_distinct_ids(questions)", name="question_ids"),
     )
 
 

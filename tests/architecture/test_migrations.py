@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
 from hashlib import sha256
 from io import StringIO
 from pathlib import Path
@@ -38,8 +39,10 @@ from cli.migrate import (
 from config.settings import settings
 from migrations import FUNCTIONS, function_sql, is_no_partition
 from models import metadata
-from models.engine import driver_of
-from tests import servers
+from models.engine import create, driver_of
+from tests import factories, servers
+from workflows.payments.ledger import fail_refund, settle_refund
+from workflows.payments.records import locked
 
 
 @pytest.fixture
@@ -147,6 +150,39 @@ def test_every_single_step_can_be_taken_back_and_again(empty_url: str, scripts: 
                 assert again[part] == whole[part], (revision, part)
 
 
+LEDGER = """
+SELECT p.refund_due, p.refunded, array_agg(CAST(e.kind AS text) ORDER BY e.sequence) AS kinds,
+       p.charged = sum(e.amount) FILTER (WHERE e.kind = 'charge')
+       AND p.refund_due + p.refunded = sum(e.amount) FILTER (WHERE e.kind = 'refund_due')
+       AND p.refunded = coalesce(sum(e.amount) FILTER (WHERE e.kind = 'refund_done'), 0) AS agrees
+FROM payments p JOIN payment_entries e ON e.payment_id = p.id GROUP BY p.id ORDER BY p.id
+"""
+
+
+def test_a_step_back_before_failed_refunds_keeps_the_counters_of_the_ledger(empty_url: str) -> None:
+    upgrade(empty_url)
+    engine, now = create(empty_url), datetime.now(UTC)
+    with engine.begin() as db:
+        listing = factories.make_listing(db)
+        # One is due again, one has gone back by a further attempt.
+        for again in (False, True):
+            payment = factories.make_payment(db, listing=listing)
+            refund = payment.refunds[0].id
+            for number in (1, 2):
+                about: dict[str, Any] = {"reference": f"re_{number}", "actor": factories.OPERATOR, "now": now}
+                settle_refund(db, locked(db, payment.id), refund, **about)
+                assert fail_refund(db, locked(db, payment.id), refund, **about, reason=None)
+            if again:
+                settle_refund(db, locked(db, payment.id), refund, reference="re_3", actor=factories.OPERATOR, now=now)
+    engine.dispose()
+    with connected(empty_url) as db:
+        migrate(db, command.downgrade, "0120")
+        due, done = db.execute(text(LEDGER)).all()
+        assert (due.refund_due, due.refunded, due.kinds, due.agrees) == (1, 0, ["charge", "refund_due"], True)
+        left = ["charge", "refund_due", "refund_done"]
+        assert (done.refund_due, done.refunded, done.kinds, done.agrees) == (0, 1, left, True)
+
+
 def digest(content: str) -> str:
     return sha256(content.encode()).hexdigest()
 
@@ -199,6 +235,8 @@ def test_models_and_migrations_agree_beyond_alembics_comparison(database_url: st
     """Checks, exclusions, storage parameters, functions, triggers: made by `models/` alone, they are the same."""
     with connected(empty_url) as db:
         db.execute(text("CREATE EXTENSION btree_gist"))
+        # Of a CHECK.
+        driver_of(db).execute((FUNCTIONS / "has_distinct_ids.sql").read_text().encode())
         metadata.create_all(db)
         db.execute(text("SET check_function_bodies = off"))
         for file in sorted(FUNCTIONS.glob("*.sql")):

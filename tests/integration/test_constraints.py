@@ -320,6 +320,7 @@ VIOLATED: list[tuple[Table, str, dict[str, Any]]] = [
     (listings, "ck_listings_late_fee_percent", {"late_fee_percent": 101}),
     (listings, "ck_listings_questions", {"questions": {}}),
     (listings, "ck_listings_questions", {"questions": [{}] * 11}),
+    (listings, "ck_listings_question_ids", {"questions": [{"id": "a"}, {"id": "a"}]}),
     (listings, "ck_listings_no_show_fee_percent", {"no_show_fee_percent": 101}),
     # A few reminders, each from a minute to thirty days before the start.
     (listings, "ck_listings_reminder_minutes", {"reminder_minutes": [1, 2, 3, 4, 5, 6]}),
@@ -372,6 +373,11 @@ VIOLATED: list[tuple[Table, str, dict[str, Any]]] = [
     (group_session_templates, "ck_group_session_templates_late_fee_percent", {"late_fee_percent": 101}),
     (group_session_templates, "ck_group_session_templates_questions", {"questions": {}}),
     (group_session_templates, "ck_group_session_templates_questions", {"questions": [{}] * 11}),
+    (
+        group_session_templates,
+        "ck_group_session_templates_question_ids",
+        {"questions": [{"id": "a"}, {"id": "a"}]},
+    ),
     (group_session_templates, "ck_group_session_templates_no_show_fee_percent", {"no_show_fee_percent": 101}),
     (group_session_templates, "ck_group_session_templates_location_is_an_object", {"location": 1}),
     (group_sessions, "ck_group_sessions_capacity", {"capacity": 1001}),
