@@ -74,6 +74,10 @@ class Day:
         return show([quiet, *found], self.console, title="After the faults")
 
     def _show_load(self, record: Record, seconds: float) -> None:
+        plays = Table("play", "came to its end", title="Plays of the market")
+        for name, count in sorted(self.market.ledger.plays.items()):
+            plays.add_row(name, str(count))
+        self.console.print(plays)
         sessions = sorted(life.session_seconds for life in record.lives if life.session_seconds is not None)
         slowest = f"{sessions[-1]:.1f} s" if sessions else "–"
         ledger = self.market.ledger

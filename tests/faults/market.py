@@ -7,6 +7,7 @@ another.
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
@@ -81,6 +82,7 @@ class Play:
 class Ledger:
     """What must remain of every play that came to its end."""
 
+    plays: Counter[str] = field(default_factory=Counter)
     # By payment: its status, and what was charged and refunded.
     payments: dict[str, tuple[str, int, int]] = field(default_factory=dict)
     # By booking: its status, its session's status, its start, and the people whose time it blocks.
@@ -161,6 +163,7 @@ class Trader(Client):
             PLAYS[self.play.name](self)
         except Unanswered as error:
             raise Unanswered(f"play {number}, {self.play.name}: {error}") from None
+        self.market.ledger.plays[self.play.name] += 1
 
     def next_slot(self) -> tuple[Offer, str]:
         return self.stall.offer, self.start.isoformat()
@@ -252,6 +255,21 @@ class Trader(Client):
         with ThreadPoolExecutor(len(people)) as threads:
             return list(threads.map(ask, people))
 
+    def _fail_refund(self, payment: dict[str, Any]) -> None:
+        """Have the bank refuse a refund that Stripe has taken, and an operator send it again."""
+        path, stand_in = f"/payments/{payment['id']}", self.market.stand_in
+
+        def sent(answer: Answer) -> bool:
+            return bool(answer.json()["refunds"][0]["status"] == "done")
+
+        reference = self.ask("GET", path, self.staff, until=sent).json()["refunds"][0]["reference"]
+        (refund,) = [each for each in stand_in.refunds if each["id"] == reference]
+        body, signature = signed(stand_in.fail(refund))
+        self.ask("POST", "/payments/stripe", {"Stripe-Signature": signature}, json.loads(body))
+        dead = f"/operations/deliveries?state=dead&effect=payments.refund&subjectId={payment['id']}"
+        found = self.ask("GET", dead, self.staff, until=lambda answer: bool(answer.json()["items"]))
+        self.do("POST", f"/operations/deliveries/{found.json()['items'][0]['id']}/retry", self.staff)
+
     def _hold_session(self, session_id: str) -> None:
         self.do("POST", f"/sessions/{session_id}/start", self.mentor)
         self.do("POST", f"/sessions/{session_id}/complete", self.mentor)
@@ -274,19 +292,21 @@ class Trader(Client):
         self.live()
 
     def paid(self) -> None:
-        """Booked, paid, and then held, cancelled by either party, or refunded by staff afterwards."""
+        """Booked, paid, and then held, cancelled by either party, or refunded by staff afterwards, at once or later."""
         booking = self._book()
         payment, refunded, ended = booking["payment"], 0, "completed"
         self._pay(payment)
         session = self._session(booking["id"])
-        match self.random.choice(("held", "refunded", "mentee", "mentor")):
+        match self.random.choice(("held", "refunded", "refunded later", "mentee", "mentor")):
             case "held":
                 self._hold_session(session)
-            case "refunded":
+            case "refunded" | "refunded later" as how:
                 self._hold_session(session)
                 refunded = 1500
                 refund = {"amount": {"amount": refunded, "currency": "USD"}, "reason": "Goodwill"}
                 self.do("POST", f"/payments/{payment['id']}/refunds", self.staff, refund)
+                if how == "refunded later":
+                    self._fail_refund(payment)
             case "mentee":
                 refunded, ended = self._cancel(session, self.mentee), "cancelled"
             case "mentor":
@@ -388,7 +408,10 @@ class Trader(Client):
         self._keep_payment(payment, refunded=PRICE)
 
     def group(self) -> None:
-        """Two seats for three people: one is paid, one lapses or is given up, and goes to who waits."""
+        """Two seats for three people: one is paid, one lapses or is given up, and goes to who waits.
+
+        The group may move while that one awaits its payment.
+        """
         group = self._scheduled()
         path = f"/group-sessions/{group}"
         answers = self._at_once(f"{path}/join", self._people(), refusals=("group_full",))
@@ -400,6 +423,10 @@ class Trader(Client):
         payments = [one.json()["payment"], other.json()["payment"]]
         self.do("POST", f"{path}/waitlist", third)
         self._pay(payments[0], first)
+        if self.random.random() < 0.5:
+            session = self.ask("GET", path, self.mentor).json()["sessionId"]
+            to = {"startTime": (self.start + HALF_HOUR).isoformat()}
+            self.do("POST", f"/sessions/{session}/reschedule", self.mentor, to, pending=("session_pending",))
         tell, lapses = self._charge(payments[1], second), self.random.random() < 0.5
         if lapses:
             self._lapse(payments[1], second)
