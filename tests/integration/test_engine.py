@@ -310,7 +310,7 @@ def test_prepared_statements_convert_parameters_and_rows(engine: Engine) -> None
 
 
 def test_an_error_does_not_quote_the_row_that_was_refused(engine: Engine) -> None:
-    words = {"id": uuid4(), "email": "mark@example.org", "name": "mark\nof two lines" + "x" * 200}
+    words = {"id": uuid4(), "email": "unquotable@example.org", "name": "unquotable\nof two lines" + "x" * 200}
     statement = text("INSERT INTO users (id, email, name) VALUES (:id, :email, :name)")
     prepared = PreparedStatement(
         text("INSERT INTO users (id, email, name) VALUES (:id, :email, :name) RETURNING id").columns(users.c.id)
@@ -318,5 +318,5 @@ def test_an_error_does_not_quote_the_row_that_was_refused(engine: Engine) -> Non
     for run in (lambda db: db.execute(statement, words), lambda db: prepared.all(db, words)):
         with engine.connect() as db, pytest.raises(DBAPIError) as caught:
             run(db)
-        assert "mark" not in "".join(traceback.format_exception(caught.value))
+        assert "unquotable" not in "".join(traceback.format_exception(caught.value))
         assert "ck_users_name_length" in str(caught.value)
