@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from math import ceil
 from pathlib import Path
 from statistics import median
 from textwrap import fill
@@ -13,6 +14,7 @@ from bench.measures import OF_A_LIFE
 from bench.results import Results, Row, process_names, shown
 
 PAGE = ROOT / "docs" / "performance.md"
+SCALING = ROOT / "docs" / "scaling.md"
 FIGURES = ROOT / "docs" / "performance.json"
 BEGIN, END = "<!-- {name}: written by make bench -->", "<!-- end of {name} -->"
 
@@ -21,16 +23,22 @@ SECONDS_A_DAY = 86_400
 PEAK = 3  # the busiest minute's rate over the day's average
 MAX_BUSY_SHARE = 0.6  # how busy a core may be at that peak
 CORES_OF_A_PRIMARY = 32
+ACCEPTS_A_SECOND = (10, 100, 1_000, 10_000)
+LEAST = 2  # of each process, so that one may fail
 GIBIBYTE = 1024**3
 
 
-def publish(results: Results, product: str, page: Path = PAGE, figures: Path = FIGURES) -> None:
-    """Write the figures beside the page, and what follows from them into it, between its markers."""
+def publish(
+    results: Results, product: str, page: Path = PAGE, figures: Path = FIGURES, scaling: Path = SCALING
+) -> None:
+    """Write the figures beside the page, and what follows from them into both pages, between their markers."""
     figures.write_text(results.as_json())
     text = page.read_text()
     text = between(text, "figures", figures_table(results, product))
     if (arithmetic := arithmetic_of(results, product)) is not None:
         text = between(text, "arithmetic", arithmetic.as_markdown())
+        table = capacity_table(_milliseconds(results, product), arithmetic.wal_bytes, arithmetic.stored_bytes)
+        scaling.write_text(between(scaling.read_text(), "capacity", table))
     page.write_text(text)
 
 
@@ -141,10 +149,51 @@ class Arithmetic:
         return "\n".join(["| | |", "|---|---|", *(f"| {name} | {value} |" for name, value in rows.items())])
 
 
+def capacity_table(milliseconds: Mapping[str, float], wal_bytes: float, stored_bytes: float) -> str:
+    """The needs of each rate of accepts, of which each is one whole life.
+
+    Args:
+        milliseconds: of processor time that a life costs each process.
+        wal_bytes: written to the log by a life.
+        stored_bytes: by which a life makes the database grow.
+    """
+
+    def busy(name: str, rate: int) -> float:
+        return rate * milliseconds[name] / 1000 / MAX_BUSY_SHARE
+
+    def processes(name: str) -> list[str]:
+        # A process of Python keeps at most one core busy.
+        return [f"{max(LEAST, ceil(busy(name, rate))):,}" for rate in ACCEPTS_A_SECOND]
+
+    def a_day(size_bytes: float) -> list[str]:
+        return [f"{rate * SECONDS_A_DAY * size_bytes / GIBIBYTE:,.0f} GiB" for rate in ACCEPTS_A_SECOND]
+
+    workers = [name for name in milliseconds if name.startswith("worker-")]
+    cores = {name: [busy(name, rate) for rate in ACCEPTS_A_SECOND] for name in ("postgres", "valkey")}
+    rows = {
+        "processes of the API (`API_WORKERS` of all machines)": processes("api"),
+        **{f"`{name}`": processes(name) for name in workers},
+        "cores of PostgreSQL": [f"{max(1, ceil(each)):,}" for each in cores["postgres"]],
+        f"primaries of {CORES_OF_A_PRIMARY} cores": [
+            f"{ceil(each / CORES_OF_A_PRIMARY):,}" for each in cores["postgres"]
+        ],
+        "cores of Redis, which uses one": [f"{each:.2f}" for each in cores["valkey"]],
+        "write-ahead log a day": a_day(wal_bytes),
+        "stored a day": a_day(stored_bytes),
+    }
+    head = f"| accepts a second | {' | '.join(f'{rate:,}' for rate in ACCEPTS_A_SECOND)} |"
+    lines = [f"| {name} | {' | '.join(values)} |" for name, values in rows.items()]
+    return "\n".join([head, "|---|" + "---|" * len(ACCEPTS_A_SECOND), *lines])
+
+
+def _milliseconds(results: Results, product: str) -> dict[str, float]:
+    """Of a life by four clients, by process."""
+    return {name: median(values) for name, values in results.processor_ms.get(f"{product}, 4 clients", {}).items()}
+
+
 def arithmetic_of(results: Results, product: str) -> Arithmetic | None:
     """From the lives of a run by four clients; None where it measured none."""
-    title = f"{product}, 4 clients"
-    milliseconds = {name: median(values) for name, values in results.processor_ms.get(title, {}).items()}
+    milliseconds = _milliseconds(results, product)
     of_life = {
         row.name.removeprefix(OF_A_LIFE): median(values[product])
         for row, values in results.samples.items()

@@ -8,7 +8,17 @@ from pathlib import Path
 import pytest
 
 from bench.machine import Machine
-from bench.publish import Arithmetic, arithmetic_of, figures_table, publish
+from bench.measures import OF_A_LIFE
+from bench.publish import (
+    FIGURES,
+    SCALING,
+    Arithmetic,
+    arithmetic_of,
+    between,
+    capacity_table,
+    figures_table,
+    publish,
+)
 from bench.results import Results, Row
 
 MACHINE = Machine("2026-05-04T12:00:00+00:00", "abc1234", False, "a processor", 2, 24.0, 0.1, "3.11.7", "Linux 6")
@@ -71,13 +81,13 @@ def test_a_row_may_name_its_own_subject() -> None:
 def test_publishing_changes_what_stands_between_markers_alone(results: Results, tmp_path: Path) -> None:
     page, figures = tmp_path / "page.md", tmp_path / "figures.json"
     page.write_text(PAGE)
-    publish(results, "Tutelage", page, figures)
+    publish(results, "Tutelage", page, figures, page)
     text = page.read_text()
     assert "old" not in text
     assert "commit abc1234" in text
     assert text.startswith("# Page\n")
     assert text.endswith("<!-- end of arithmetic -->\nafter\n")
-    publish(results, "Tutelage", page, figures)
+    publish(results, "Tutelage", page, figures, page)
     assert page.read_text() == text
     assert json.loads(figures.read_text())["rounds"] == 3
 
@@ -97,3 +107,26 @@ def test_arithmetic_needs_lives_of_the_run(results: Results) -> None:
         results.add(Row(f"of a life, 4 clients: {name}", "count"), "Tutelage", 10)
     found = arithmetic_of(results, "Tutelage")
     assert found == Arithmetic(55, 25, commits=10, rows_written=20, wal_bytes=10_240, stored_bytes=10_240)
+
+
+def test_the_page_of_scaling_follows_from_the_last_run() -> None:
+    found = json.loads(FIGURES.read_text())
+    of_life = {
+        row["name"].removeprefix(OF_A_LIFE): row["contenders"]["Tutelage"]["median"] * 1024
+        for row in found["rows"]
+        if row["name"].startswith(OF_A_LIFE) and row["unit"] == "KiB"
+    }
+    milliseconds = found["processor_ms"]["Tutelage, 4 clients"]
+    table = capacity_table(milliseconds, of_life["write-ahead log"], of_life["stored"])
+    text = SCALING.read_text()
+    assert between(text, "capacity", table) == text
+
+
+def test_capacity_has_two_of_each_process_and_grows_with_the_rate() -> None:
+    milliseconds = {"api": 15.0, "worker-webhooks": 6.0, "postgres": 15.0, "valkey": 0.6}
+    lines = capacity_table(milliseconds, 1024 * 60, 1024 * 30).splitlines()
+    assert "| processes of the API (`API_WORKERS` of all machines) | 2 | 3 | 25 | 250 |" in lines
+    assert "| `worker-webhooks` | 2 | 2 | 10 | 100 |" in lines
+    assert "| cores of PostgreSQL | 1 | 3 | 25 | 250 |" in lines
+    assert "| primaries of 32 cores | 1 | 1 | 1 | 8 |" in lines
+    assert "| write-ahead log a day | 49 GiB | 494 GiB | 4,944 GiB | 49,438 GiB |" in lines
