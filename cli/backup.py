@@ -8,6 +8,7 @@ import shutil
 import subprocess
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
+from functools import partial
 from pathlib import Path
 
 import click
@@ -15,7 +16,7 @@ import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from sqlalchemy import Engine
 
-from cli.database import explained_errors, find_database_url
+from cli.database import SharedSessions, explained_errors, find_database_url, shares_sessions
 from cli.embedded import StartError, postgres_binary, start_postgres, wait_for_postgres
 from cli.invariants import require_invariants
 from cli.migrate import upgrade
@@ -126,7 +127,7 @@ def server_of(data_dir: Path, *, new: bool = False) -> Iterator[str]:
         new: whether the folder, or the database of the address, is made where it is missing.
 
     Raises:
-        ClickException: there is no such folder, or the server does not answer.
+        ClickException: there is no such folder, the server does not answer, or a pooler is before it.
     """
     with ExitStack() as stack:
         if settings().database_url:
@@ -151,11 +152,13 @@ def server_of(data_dir: Path, *, new: bool = False) -> Iterator[str]:
 def _answering(address: str, *, new: bool = False) -> str:
     if new:
         wait_for_postgres(address, lambda: None, seconds=CONNECT_SECONDS)
-    else:
-        try:
-            psycopg.connect(address, connect_timeout=CONNECT_SECONDS).close()
-        except psycopg.OperationalError as error:
-            raise click.ClickException(f"The database cannot be used: {error}".strip()) from error
+    connect = partial(psycopg.connect, address, connect_timeout=CONNECT_SECONDS)
+    try:
+        with connect(autocommit=True) as one, connect() as other:
+            if shares_sessions(one, other):
+                raise SharedSessions
+    except psycopg.OperationalError as error:
+        raise click.ClickException(f"The database cannot be used: {error}".strip()) from error
     return address
 
 

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from sqlalchemy import func, select, text
 from sqlalchemy.exc import SQLAlchemyError
 
 from api.authentication.jwks import JwksError, JwksKeys
+from cli.database import shares_sessions
 from cli.embedded import postgres_binary, valkey_binary
 from cli.migrate import TOO_OLD, is_newer, is_too_old, newest_revision
 from cli.output import counted, echo_labelled
@@ -32,6 +34,7 @@ from config.servers import database_address, redis_address, redis_client
 from config.settings import MAIL_OFF, Settings, SettingsError, misspelling, misspelt_settings, read_settings
 from infrastructure.broker import broker_settings, publisher_connection
 from infrastructure.wakeups import BROKER_TROUBLE
+from models.driver import DriverConnection
 from models.engine import create, missing_settings
 from models.events import DeliveryState
 from workers.transports.apprise import AppriseTransport
@@ -219,8 +222,9 @@ def database_is_ready(setup: Setup) -> str:
     """PostgreSQL answers, is new enough, has btree_gist, and has our tables."""
     address = setup.database_address()
     try:
-        with psycopg.connect(address, connect_timeout=5) as db:
-            return _examine_database(db)
+        connect = partial(DriverConnection.connect_unwatched, address, connect_timeout=5)
+        with connect() as db, connect(autocommit=True) as other:
+            return _examine_database(db) + _pooling_of(other, db)
     except psycopg.Error as error:
         raise Problem(f"The database cannot be used: {error}".strip()) from error
 
@@ -419,6 +423,17 @@ def _examine_database(db: psycopg.Connection[Any]) -> str:
         raise Problem("The database came from another cluster of PostgreSQL: run `tutelage migrate`.")
     which = "a newer version's" if is_newer(row[0]) else "the newest"
     return f"PostgreSQL {version // 10000} answers, with btree_gist, at {which} revision {row[0]}."
+
+
+def _pooling_of(one: DriverConnection, other: DriverConnection) -> str:
+    other.rollback()
+    if not shares_sessions(one, other):
+        return ""
+    moves = "moves" if one.prepares else "does not move"
+    return (
+        f" It is reached through a pooler in transaction mode, which {moves} prepared statements between sessions."
+        " `tutelage migrate`, `backup` and `restore` need PostgreSQL itself."
+    )
 
 
 CHECKS: tuple[Callable[[Setup], str], ...] = (

@@ -19,12 +19,12 @@ from sqlalchemy import Connection, text
 from sqlalchemy.exc import OperationalError
 from uuid_utils.compat import uuid7
 
-from cli.database import explained_errors, find_database_url
+from cli.database import SharedSessions, explained_errors, find_database_url, shares_sessions
 from cli.operator import cli_operator
 from cli.run_file import DATA_DIR_OPTION
-from models.engine import create, driver_of, set_up_role
+from models.engine import create, driver_of, missing_settings, set_up_role
 from workflows.audit.log import write_audit_entry
-from workflows.streams.changes import settle
+from workflows.streams.changes import is_settled, settle
 
 MIGRATIONS = Path(__file__).resolve().parent.parent / "migrations"
 # The key of the advisory lock of migrations: any number, the same everywhere.
@@ -64,14 +64,24 @@ def upgrade(database_url: str, migrations: Path = MIGRATIONS) -> str | None:
     The schema of a newer version stays: this one runs on it after a deploy that is taken back.
 
     Args:
-        database_url: `postgresql://…`, not through a pooler in transaction mode: the lock belongs to a connection.
+        database_url: `postgresql://…`; through a pooler in transaction mode where nothing has to be done.
         migrations: the folder of Alembic's environment.
     Returns:
         The revision that the database has now.
     Raises:
         ClickException: the database is from before the first revision that is kept.
+        SharedSessions: a pooler is in the way of what has to be done.
         TableInUse: a table was in use for longer than writers should wait; the steps before are kept.
     """
+    try:
+        return _upgrade(database_url, migrations)
+    except SharedSessions:
+        if _is_up_to_date(database_url):
+            return newest_revision()
+        raise
+
+
+def _upgrade(database_url: str, migrations: Path) -> str | None:
     with _alone(database_url, migrations) as (connection, config), _bounded_waits():
         revision = current_revision(connection)
         connection.commit()
@@ -85,6 +95,15 @@ def upgrade(database_url: str, migrations: Path = MIGRATIONS) -> str | None:
         set_up_role(driver)
         driver.commit()
         return current_revision(connection)
+
+
+def _is_up_to_date(database_url: str) -> bool:
+    engine = create(database_url, pool_size=1, name="tutelage-migrate", warn=False, gives_up=False)
+    try:
+        with engine.connect() as db:
+            return current_revision(db) == newest_revision() and is_settled(db) and not missing_settings(driver_of(db))
+    finally:
+        engine.dispose()
 
 
 def _settle(db: Connection) -> None:
@@ -103,7 +122,7 @@ def revert(database_url: str, steps: int) -> str | None:
     """Take back that many migrations, the newest first; returns the revision that the database has now.
 
     Raises:
-        TableInUse, ClickException: as `upgrade` does.
+        TableInUse, SharedSessions, ClickException: as `upgrade` does.
     """
     with _alone(database_url) as (connection, config), _bounded_waits():
         revision = current_revision(connection)
@@ -126,7 +145,7 @@ def add_revision(database_url: str, title: str, migrations: Path = MIGRATIONS) -
     """Write the next migration from the differences of `models/` and the database, and return its file.
 
     Raises:
-        ClickException: the database lacks a migration.
+        ClickException: the database lacks a migration, or is reached through a pooler.
     """
     with _alone(database_url, migrations) as (connection, config):
         if current_revision(connection) != newest_revision():
@@ -165,6 +184,8 @@ def _alone(database_url: str, migrations: Path = MIGRATIONS) -> Iterator[tuple[C
     try:
         with engine.connect() as lock, engine.connect() as connection:
             lock.execution_options(isolation_level="AUTOCOMMIT")
+            if shares_sessions(driver_of(lock), driver_of(connection)):
+                raise SharedSessions
             _wait_for_our_turn(lock)
             for setting in SESSION_SETTINGS:
                 connection.execute(text(setting))

@@ -41,7 +41,9 @@ UNLIMITED_SECONDS = 9.0
 MAX_PREPARED = 100
 # Commands after which psycopg has the server forget all prepared statements, since objects that they name may be gone.
 _FORGETTING = ("DROP", "ALTER", "ROLLBACK", "DISCARD ALL", "DEALLOCATE ALL")
-_STATEMENT_SECONDS = b"SELECT extract(epoch FROM current_setting('statement_timeout')::interval)"
+_SESSION = b"SELECT extract(epoch FROM current_setting('statement_timeout')::interval), pg_backend_pid()"
+_PROBE = b"tutelage_probe"
+_PROBE_IS_THERE = b"SELECT count(*) FROM pg_prepared_statements WHERE name = 'tutelage_probe'"
 
 T = TypeVar("T")
 
@@ -54,11 +56,13 @@ class DriverConnection(psycopg.Connection[tuple[Any, ...]]):
     """A connection of psycopg, with prepared statements of its own.
 
     Attributes:
+        prepares: whether statements are prepared; False behind a pooler that does not move them between sessions.
         limit_seconds: for how long an answer is waited for; None for any time. Up to LOOK_SECONDS may come on top.
         waits_since: by `time.monotonic`, since when it has waited for an answer; None while it does not.
         when_stalled: called when it is given up, by the thread that looks.
     """
 
+    prepares = True
     limit_seconds: float | None = None
     waits_since: float | None = None
     when_stalled: Callable[[], None] | None = None
@@ -67,6 +71,13 @@ class DriverConnection(psycopg.Connection[tuple[Any, ...]]):
     _kept_transformer: Transformer | None = None
     _statements: OrderedDict[tuple[bytes, tuple[int, ...]], bytes] | None = None
     _last_number = 0
+
+    @classmethod
+    def connect_unwatched(cls, *words: Any, **options: Any) -> Self:
+        """Connect, without a deadline for statements."""
+        connection = cls.connect(*words, **options)
+        connection._learn_of_session()
+        return connection
 
     @classmethod
     def connect_watched(cls, *words: Any, connect_timeout: int, **options: Any) -> Self:
@@ -81,8 +92,8 @@ class DriverConnection(psycopg.Connection[tuple[Any, ...]]):
         connection._socket = socket.socket(fileno=os.dup(connection.fileno()))
         _watch.add(connection)
         with connection._deadline():
-            found = connection._require(connection.pgconn.exec_(_STATEMENT_SECONDS)).get_value(0, 0)
-        connection.limit_seconds = (float(found or b"0") or UNLIMITED_SECONDS) + MARGIN_SECONDS
+            seconds = connection._learn_of_session()
+        connection.limit_seconds = (seconds or UNLIMITED_SECONDS) + MARGIN_SECONDS
         return connection
 
     def fetch(self, query: bytes, values: Sequence[Any]) -> list[tuple[Any, ...]]:
@@ -105,10 +116,13 @@ class DriverConnection(psycopg.Connection[tuple[Any, ...]]):
             transformer = self._kept_transformer
             if transformer is None:
                 transformer = self._kept_transformer = make_transformer(self)
-            parameters = transformer.dump_sequence(values, [PyFormat.AUTO] * len(values))
-            name = self._name_of(query, transformer.types or ())
-            # A null is None; psycopg's protocol leaves that out.
-            result = self._require(pgconn.exec_prepared(name, parameters, transformer.formats))  # type: ignore[arg-type]
+            # A null is None, which psycopg's protocol leaves out.
+            parameters: Any = transformer.dump_sequence(values, [PyFormat.AUTO] * len(values))
+            if self.prepares:
+                name = self._name_of(query, transformer.types or ())
+                result = self._require(pgconn.exec_prepared(name, parameters, transformer.formats))
+            else:
+                result = self._require(pgconn.exec_params(query, parameters, transformer.types, transformer.formats))
         finally:
             self.waits_since = None
         transformer.set_pgresult(result)
@@ -166,6 +180,27 @@ class DriverConnection(psycopg.Connection[tuple[Any, ...]]):
         """Note that a command of this status has made the server forget all prepared statements, if it has."""
         if command.startswith(_FORGETTING):
             self._statements = None
+
+    def _learn_of_session(self) -> float:
+        """Find out whether statements can be prepared; returns the session's `statement_timeout`, 0 for none."""
+        result = self._require(self.pgconn.exec_(_SESSION))
+        # A pooler makes up the process id that it gives to its clients.
+        is_pooled = int(result.get_value(0, 1) or b"0") != self.pgconn.backend_pid
+        if is_pooled and not self._moves_prepared():
+            self.prepares, self.prepare_threshold = False, None
+        return float(result.get_value(0, 0) or b"0")
+
+    def _moves_prepared(self) -> bool:
+        """Whether the pooler prepares statements again in other sessions, where it gives them names of its own.
+
+        Otherwise a name may stand for another client's statement there.
+        """
+        self._require(self.pgconn.exec_(b"BEGIN"))
+        self._require(self.pgconn.prepare(_PROBE, b"SELECT"))
+        is_there = self._require(self.pgconn.exec_(_PROBE_IS_THERE)).get_value(0, 0) == b"1"
+        self._require(self.pgconn.close_prepared(_PROBE))
+        self._require(self.pgconn.exec_(b"ROLLBACK"))
+        return not is_there
 
     def _begin(self) -> None:
         if self.isolation_level is None and self.read_only is None and self.deferrable is None:

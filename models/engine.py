@@ -66,6 +66,7 @@ HIDDEN_DETAIL = "(hidden)"
 _NOT_SAID = (None,) * 5
 _WITH_DRIVER = re.compile(r"\A(postgres(?:ql)?)\+\w+(?=://)")
 _NEW_PLAN_NEEDED = ("0A000", "RevalidateCachedQuery")
+_TAKES_NO_CHANGES = "25006"
 
 
 class _Cursor(psycopg.Cursor[Any]):
@@ -138,7 +139,7 @@ def create(
     event.listen(engine, "do_connect", _Reach().connect if gives_up else _connect)
     event.listen(engine, "do_execute", _raise_driver_error)
     event.listen(engine, "do_execute", _roll_back_to_savepoint)
-    event.listen(engine, "handle_error", _replace_stale_plans)
+    event.listen(engine, "handle_error", _replace_connections)
     event.listen(engine, "handle_error", _hide_refused_row)
     return engine
 
@@ -201,7 +202,7 @@ def _shown_url(parameters: Mapping[str, Any]) -> URL:
 
 
 def _connect(_dialect: Dialect, _entry: ConnectionPoolEntry, words: Any, options: Any) -> DriverConnection:
-    return DriverConnection.connect(*words, **options)
+    return DriverConnection.connect_unwatched(*words, **options)
 
 
 class _Reach:
@@ -274,11 +275,14 @@ def _roll_back_to_savepoint(
     return True
 
 
-def _replace_stale_plans(context: ExceptionContext) -> None:
-    # A migration has changed what a prepared statement returns ("cached plan must not change result type"): all
-    # connections of the pool are replaced, as if the server had closed them, so that it counts as a lost one.
+def _replace_connections(context: ExceptionContext) -> None:
+    # All connections of the pool are replaced, as if the server had closed them, so that it counts as a lost one: after
+    # a migration that changed what a prepared statement returns ("cached plan must not change result type"), and where
+    # the server takes no changes any longer, since another one of DATABASE_URL may.
     error = context.original_exception
-    if isinstance(error, psycopg.Error) and (error.sqlstate, error.diag.source_function) == _NEW_PLAN_NEEDED:
+    if isinstance(error, psycopg.Error) and (
+        error.sqlstate == _TAKES_NO_CHANGES or (error.sqlstate, error.diag.source_function) == _NEW_PLAN_NEEDED
+    ):
         context.is_disconnect = True
 
 

@@ -287,6 +287,18 @@ def test_a_prepared_statement_on_a_closed_connection_replaces_the_pool(engine: E
         assert one.one_or_none(first, {}) == one.one_or_none(second, {}) == {"one": 1}
 
 
+def test_a_server_that_takes_no_changes_any_longer_is_left(engine: Engine) -> None:
+    with engine.connect() as first, engine.connect() as second:
+        for db in (first, second):
+            db.execute(text("SET default_transaction_read_only = on"))
+            db.commit()
+    with pytest.raises(DBAPIError) as caught, engine.connect() as db:
+        db.execute(text("CREATE TABLE changed ()"))
+    assert caught.value.connection_invalidated
+    with engine.connect() as first, engine.connect() as second:
+        assert [db.scalar(text("SHOW transaction_read_only")) for db in (first, second)] == ["off", "off"]
+
+
 def test_a_prepared_statement_refuses_lists_of_any_length() -> None:
     query = select(literal(1).label("one")).where(literal(1).in_(bindparam("some", expanding=True)))
     with pytest.raises(ValueError, match="compiled once"):
