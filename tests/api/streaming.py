@@ -49,10 +49,20 @@ class Client:
 
     def next(self) -> Event:
         """The next event; waits for it."""
+        event = self._next()
+        assert event is not None, "The stream has ended."
+        return event
+
+    def rest(self) -> list[Event]:
+        """The events until the stream ends; waits for its end."""
+        return list(iter(self._next, None))
+
+    def _next(self) -> Event | None:
         fields: dict[str, str] = {}
         while True:
             raw = self.response.readline()
-            assert raw, "The stream has ended."
+            if not raw:
+                return None
             line = raw.decode().rstrip("\n")
             if line and not line.startswith(":"):
                 name, _, value = line.partition(": ")

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import socket
 import ssl
-import subprocess
 import tempfile
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
-from typing import Any
 from urllib.parse import quote, urlsplit
 from uuid import uuid4
 
@@ -24,7 +22,7 @@ from psycopg.conninfo import conninfo_to_dict
 from sqlalchemy import text
 
 from api.limits.counters import RedisCounter
-from cli.embedded import EmbeddedServer, free_port, start_postgres, valkey_binary
+from cli.embedded import EmbeddedServer, free_port, start_postgres
 from cli.main import main
 from cli.plan import PARTS
 from config.limits import RateLimit
@@ -38,6 +36,7 @@ from tests.embedded_servers import start_valkey
 from tests.eventually import eventually
 from tests.integration.test_webhook_tls import Authority
 from tests.rabbitmq import RabbitMq
+from tests.sentinels import sentinel_url, sentinels
 from workflows.events.record import Wakeup
 
 PARTS_THAT_REACH_REDIS = ("api", "sweep", "worker-sessions")
@@ -185,25 +184,6 @@ def behind_tls(server: EmbeddedServer | RabbitMq, tls: ssl.SSLContext) -> Iterat
         yield listener.getsockname()[1]
 
 
-@contextmanager
-def sentinel(folder: Path, master: EmbeddedServer) -> Iterator[int]:
-    """A sentinel that watches a Valkey under the name `bookings`; its port."""
-    port = free_port()
-    file = folder / "sentinel.conf"
-    file.write_text(
-        f"port {port}\nbind 127.0.0.1\ndir {folder}\n"
-        f"sentinel monitor bookings 127.0.0.1 {urlsplit(master.url).port} 1\n"
-        "sentinel down-after-milliseconds bookings 1000\nrequirepass 'of the sentinels'\n"
-    )
-    with (folder / "sentinel.log").open("wb") as log:
-        process = subprocess.Popen([valkey_binary(), file, "--sentinel"], stdout=log, stderr=log)
-    try:
-        yield port
-    finally:
-        process.kill()
-        process.wait()
-
-
 def wakeup() -> Wakeup:
     """One wake-up of the queue `reviews`, where no worker of these tests listens."""
     ids = {"event_id": uuid4(), "subject_id": uuid4()}
@@ -255,10 +235,9 @@ def test_redis_is_reached_by_sentinels_and_followed(tmp_path: Path, valkey: Embe
         stack.callback(replica.stop)
         with redis.Redis.from_url(replica.url) as client:
             client.replicaof("127.0.0.1", urlsplit(valkey.url).port)
-        port = stack.enter_context(sentinel(tmp_path, valkey))
+        (sentinel,) = stack.enter_context(sentinels(tmp_path, valkey))
         # The first of them is not there.
-        places = f"sentinel://127.0.0.1:{free_port()};sentinel://127.0.0.1:{port}/0"
-        url = f"{places}?master_name=bookings&sentinel_password=of%20the%20sentinels"
+        url = sentinel_url([free_port(), sentinel.port])
         counter = RedisCounter(url, lookup_seconds=5)
 
         def used() -> int | None:
@@ -276,10 +255,10 @@ def test_redis_is_reached_by_sentinels_and_followed(tmp_path: Path, valkey: Embe
         assert waiting(valkey) == 1
         with tutelage_up(tmp_path / "data", without=WITHOUT, environment={"REDIS_URL": url}) as up:
             worker = up.pid("worker-sessions")
-            with redis.Redis(port=port, password="of the sentinels") as asked:
+            with sentinel.client() as asked:
                 eventually(lambda: asked.sentinel_slaves("bookings"), "the replica")
                 eventually(lambda: _failed_over(asked), "a failover")
-                eventually(lambda: _master(asked) == urlsplit(replica.url).port or None, "another master")
+                eventually(lambda: sentinel.master() == urlsplit(replica.url).port, "another master")
             with redis.Redis.from_url(replica.url) as client:
                 eventually(lambda: client.info("replication")["role"] == "master" or None, "the replica as master")
             valkey.stop()
@@ -294,11 +273,6 @@ def _failed_over(asked: redis.Redis) -> bool:
     with suppress(redis.ResponseError):
         return bool(asked.sentinel_failover("bookings"))
     return False
-
-
-def _master(asked: redis.Redis) -> int:
-    found: Any = asked.sentinel_get_master_addr_by_name("bookings")
-    return int(found[1])
 
 
 def _published(publisher: Publisher) -> bool:

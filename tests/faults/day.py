@@ -4,22 +4,26 @@ from __future__ import annotations
 
 import time
 from bisect import bisect_left
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from itertools import groupby
 from pathlib import Path
+from typing import Generic, TypeVar
+from urllib.parse import urlsplit
 
 import psycopg
 from rich.console import Console
 from rich.table import Table
 
-from tests.booking_system import Tutelage, running_tutelage
+from cli.run_file import read_run
+from tests.api.streaming import Client as StreamClient
+from tests.booking_system import Offer, Tutelage, running_tutelage
 from tests.cli.running import tutelage_up
 from tests.faults.checks import QUIET_SECONDS, Check, check, wait_until_quiet
 from tests.faults.clients import Client, Crowd, Record
 from tests.faults.defects import DEFECTS, Defect
-from tests.faults.faults import Fault, Faults
+from tests.faults.faults import Fault, Faults, MakesFaults
 from tests.faults.ledger import check_ledger
 from tests.faults.market import Market, stripe_settings, trading
 from tests.faults.proxy import standing_before
@@ -30,17 +34,23 @@ from tests.stripe_stand_in import stripe_stand_in
 
 SHOWN = 10
 
+Made = TypeVar("Made", bound=MakesFaults)
+
 
 @dataclass
-class Day:
+class Day(Generic[Made]):
     """A running system with a market, and what makes its faults."""
 
-    system: Tutelage
     market: Market
-    faults: Faults
+    faults: Made
     inbox: HttpReceiver
     console: Console
     made: list[Fault] = field(default_factory=list)
+    record: Record = field(default_factory=Record)  # of the clients that played meanwhile
+
+    @property
+    def system(self) -> Tutelage:
+        return self.market.system
 
     def suffer(self, seconds: float, clients: int) -> bool:
         """Make faults for so long while so many clients play, print what came of them, and look at everything.
@@ -53,19 +63,25 @@ class Day:
         wait_until_quiet(self.system.database_url, time.monotonic())
         crowd = Crowd(self.system, clients, make=trading(self.market))
         began = time.monotonic()
-        for fault in self.faults.make(seconds):
-            self.made.append(fault)
-            self.console.log(fault.name)
+        try:
+            for fault in self.faults.make(seconds):
+                self.made.append(fault)
+                self.console.log(fault.name)
+        finally:
+            self.record = record = crowd.stop()
+        for fault in self.made:
+            if fault.breaks_leases:
+                self.market.end_leases(fault.until)
         last = max((fault.until for fault in self.made), default=time.monotonic())
-        record = crowd.stop()
         took, owed = wait_until_quiet(self.system.database_url, last)
         self.console.print(_faults_table(self.made, record))
         self._show_load(record, time.monotonic() - began)
         quiet = Check(f"quiet within {QUIET_SECONDS} s of the last fault: {took:.1f} s", 1, owed)
         played, record.lives = record.lives, alone.lives + record.lives
         listings = [offer.listing_id for offer in self.system.offers]
+        mail, broken_at = self.system.data_dir / "mail", [fault.at for fault in self.made if fault.breaks_leases]
         found = list(
-            check(self.system.database_url, record, [example], listings, self.inbox, self.system.data_dir / "mail")
+            check(self.system.database_url, record, [example], listings, self.inbox, mail, broken_at=broken_at)
         )
         with psycopg.connect(self.system.database_url, autocommit=True) as db:
             found += check_ledger(db, self.market, len(record.wrong))
@@ -85,14 +101,42 @@ class Day:
             f"{len(record.completed)} lives, {len(ledger.payments)} payments, {len(ledger.bookings)} bookings,"
             f" {len(ledger.seats)} groups and {len(ledger.bundles)} bundles of {len(self.market.stalls)} mentors in"
             f" {seconds:.0f} s; requests sent again: {record.retries or 'none'}; commits whose answer was hidden:"
-            f" {self.faults.proxies['postgres'].hidden}; slowest session after its accept was sent: {slowest}."
+            f" {self.faults.hidden}; slowest session after its accept was sent: {slowest}."
         )
+
+
+@contextmanager
+def a_market(
+    folder: Path,
+    mentors: int,
+    environment: Mapping[str, str],
+    *,
+    database_url: str = "",
+    seed: int = 0,
+    plays: Sequence[str] = (),
+    without: Sequence[str] = ("flower", "streams"),
+) -> Iterator[tuple[Market, HttpReceiver]]:
+    """Run a system with a market of so many mentors, and a receiver of all its webhooks.
+
+    Args:
+        environment: settings of the system.
+        database_url: by which the rows are looked at; empty for the system's own.
+        without: parts that are left out.
+    """
+    with stripe_stand_in() as stand_in, http_receiver() as inbox:
+        chosen = {**environment, **stripe_settings(stand_in)}
+        with running_tutelage(folder, without=without, environment=chosen) as system:
+            system.database_url = database_url or system.database_url
+            market = Market(system, stand_in, seed, plays, database_url=system.database_url)
+            market.open(mentors)
+            system.add_endpoint(inbox.url)
+            yield market, inbox
 
 
 @contextmanager
 def a_day(
     folder: Path, seed: int, mentors: int, console: Console, *, defect: str = "", disk_megabytes: int = 0
-) -> Iterator[Day]:
+) -> Iterator[Day[Faults]]:
     """Run a system with a market of so many mentors, with its servers behind proxies.
 
     Args:
@@ -102,27 +146,49 @@ def a_day(
     chosen = DEFECTS.get(defect, Defect())
     folder.mkdir(exist_ok=True)
     with (
-        stripe_stand_in() as stand_in,
         small_disk(folder / "disk", disk_megabytes) if disk_megabytes else nullcontext() as disk,
         tutelage_up((disk.path if disk else folder) / "servers") as servers,
         standing_before(servers.run()["database_url"]) as postgres,
         standing_before(servers.run()["redis_url"]) as valkey,
-        http_receiver() as inbox,
     ):
-        environment = {"DATABASE_URL": postgres.url, "REDIS_URL": valkey.url, **stripe_settings(stand_in)}
+        environment = {"DATABASE_URL": postgres.url, "REDIS_URL": valkey.url}
         if chosen.module:
             environment |= chosen.environment(defect)
-        with running_tutelage(folder / "data", without=("flower", "streams"), environment=environment) as system:
-            system.database_url = postgres.address
-            market = Market(system, stand_in, seed, chosen.plays, database_url=postgres.address)
-            market.open(mentors)
-            system.add_endpoint(inbox.url)
+        with a_market(
+            folder / "data", mentors, environment, database_url=postgres.address, seed=seed, plays=chosen.plays
+        ) as (market, inbox):
             with psycopg.connect(postgres.address, autocommit=True) as db:
                 for statement in chosen.statements:
                     db.execute(statement.encode())
             proxies = {"postgres": postgres, "redis": valkey}
-            faults = Faults(system.data_dir, servers.data_dir, seed, proxies, stand_in, disk, only=chosen.faults)
-            yield Day(system, market, faults, inbox, console)
+            data_dir = market.system.data_dir
+            faults = Faults(data_dir, servers.data_dir, seed, proxies, market.stand_in, disk, only=chosen.faults)
+            yield Day(market, faults, inbox, console)
+
+
+def open_stream(system: Tutelage, offer: Offer, last_id: str | None = None) -> StreamClient:
+    """A stream of the sessions of an offer's mentor."""
+    run = read_run(system.data_dir)
+    port = urlsplit(run["streams"]["url"] or "").port if run else None
+    assert port, "no streams are served"
+    return StreamClient(port, "/streams/sessions", offer.as_mentor | ({"Last-Event-ID": last_id} if last_id else {}))
+
+
+def follow_a_life(system: Tutelage, offer: Offer) -> None:
+    """Play a life of this offer, and see its session arrive on a stream."""
+    stream, system.offers = open_stream(system, offer), [offer]
+    assert stream.next().name == "snapshot"
+    life = Client(system, Record(), Connection(system.url)).live()
+    arrived = stream.next()
+    assert (arrived.name, arrived.data["session"]["id"]) == ("session", life.session_id)
+    stream.close()
+
+
+def processes_of(system: Tutelage) -> dict[str, int]:
+    """The parts of a system, each by its first process."""
+    run = read_run(system.data_dir)
+    assert run is not None
+    return {each["name"]: each["pid"] for each in run["processes"]}
 
 
 def show(checks: Sequence[Check], console: Console, *, title: str) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
@@ -10,11 +11,13 @@ from functools import partial
 from pathlib import Path
 from random import Random
 from threading import Timer
+from typing import Protocol
 
 import psutil
 import redis
 
 from cli.run_file import read_run
+from tests.eventually import eventually
 from tests.faults.proxy import Proxy
 from tests.load import Connection
 from tests.processes import family, kill_all
@@ -36,6 +39,9 @@ WORKER_STOPPED_SECONDS = (1.0, 25.0)
 AMID_TROUBLE = 0.25
 ANSWERS_WITHIN_SECONDS = 60
 ANSWERS_POLL_SECONDS = 0.2
+# Of one fault: by how much the market goes on before it, and again after it, and how long each may take.
+STEP = int(os.environ.get("FAULT_STEP", "8"))
+STEP_SECONDS = 120 + STEP
 
 
 @dataclass(frozen=True)
@@ -45,6 +51,50 @@ class Fault:
     name: str
     at: float
     until: float
+    breaks_leases: bool = False  # whether messages that were on their way may be sent again at once
+
+
+class MakesFaults(Protocol):
+    """Makes faults while clients play."""
+
+    @property
+    def hidden(self) -> int:
+        """How many answers of commits were hidden."""
+        ...
+
+    def make(self, seconds: float) -> Iterator[Fault]:
+        """Make faults for about so long."""
+        ...
+
+
+@dataclass
+class Once:
+    """Makes one fault, amid a played market.
+
+    Attributes:
+        change: makes it, and returns when it has ended.
+        progress: a number that grows while the market is played: by STEP before the fault, and again afterwards.
+        breaks_leases: whether messages that were on their way may be sent again at once: their leases are lost, or
+            their time is made to pass.
+    """
+
+    name: str
+    change: Callable[[], object]
+    progress: Callable[[], int]
+    breaks_leases: bool = False
+    hidden = 0
+
+    def make(self, seconds: float) -> Iterator[Fault]:
+        """Make it once the market goes on; `seconds` is how long that, and what comes after it, may take."""
+        self._await_progress(seconds)
+        began = time.monotonic()
+        self.change()
+        yield Fault(self.name, began, time.monotonic(), self.breaks_leases)
+        self._await_progress(seconds)
+
+    def _await_progress(self, seconds: float) -> None:
+        wanted = self.progress() + STEP
+        eventually(lambda: self.progress() >= wanted, f"progress to {wanted}", seconds=seconds)
 
 
 @dataclass
@@ -66,6 +116,10 @@ class Faults:
 
     def __post_init__(self) -> None:
         self._random = Random(self.seed)
+
+    @property
+    def hidden(self) -> int:
+        return self.proxies["postgres"].hidden
 
     def make(self, seconds: float) -> Iterator[Fault]:
         """Make one fault after the other for so long, each kind once before any comes again."""

@@ -7,6 +7,7 @@ another.
 from __future__ import annotations
 
 import json
+import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -26,6 +27,7 @@ from tests.load import Answer, Connection
 from tests.participants import register
 from tests.speaking import Caller
 from tests.stripe_stand_in import API_KEY, WEBHOOK_SECRET, StripeStandIn, signed
+from workers.outbound import LEASE
 
 PRICE = 4000
 SETUP_THREADS = 2
@@ -48,6 +50,9 @@ TERMS: dict[str, Any] = {
 _DUE_NOW = """
 UPDATE deliveries SET due_at = now(), nudge_at = now()
 WHERE effect = 'payments.lapse' AND state = 'pending' AND event_id IN (SELECT id FROM events WHERE subject_id = %s)
+"""
+_END_LEASES = """
+UPDATE deliveries SET lease_until = now(), nudge_at = now() WHERE state = 'pending' AND lease_until < now() + %s
 """
 
 
@@ -129,6 +134,17 @@ class Market:
         except (AssertionError, HTTPError):
             return None
         return Stall(Offer(made.mentor_profile_id, made.mentee_user_id, made.listing_id), prepaid, taught)
+
+    def accepted(self) -> int:
+        """How many bookings are accepted, in whichever server has the rows."""
+        with psycopg.connect(self.database_url, autocommit=True) as db:
+            row = db.execute("SELECT count(*) FROM bookings WHERE status = 'accepted'").fetchone()
+        return int(row[0]) if row else 0
+
+    def end_leases(self, before: float) -> None:
+        """Let the time of leases pass that were taken before a moment on the monotonic clock."""
+        with psycopg.connect(self.database_url, autocommit=True) as db:
+            db.execute(_END_LEASES, [LEASE - timedelta(seconds=time.monotonic() - before)])
 
     def play(self, number: int) -> Play:
         """The play of this number, which the seed alone decides: each kind once before any comes again."""
