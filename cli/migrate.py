@@ -76,8 +76,8 @@ def upgrade(database_url: str, migrations: Path = MIGRATIONS) -> str | None:
     try:
         return _upgrade(database_url, migrations)
     except SharedSessions:
-        if _is_up_to_date(database_url):
-            return newest_revision()
+        if revision := _revision_with_nothing_to_do(database_url):
+            return revision
         raise
 
 
@@ -97,11 +97,14 @@ def _upgrade(database_url: str, migrations: Path) -> str | None:
         return current_revision(connection)
 
 
-def _is_up_to_date(database_url: str) -> bool:
+def _revision_with_nothing_to_do(database_url: str) -> str | None:
+    """The revision of a database in which `upgrade` would change nothing; None of any other."""
     engine = create(database_url, pool_size=1, name="tutelage-migrate", warn=False, gives_up=False)
     try:
         with engine.connect() as db:
-            return current_revision(db) == newest_revision() and is_settled(db) and not missing_settings(driver_of(db))
+            revision = current_revision(db)
+            is_done = revision == newest_revision() or is_newer(revision)
+            return revision if is_done and is_settled(db) and not missing_settings(driver_of(db)) else None
     finally:
         engine.dispose()
 
