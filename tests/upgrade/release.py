@@ -36,6 +36,10 @@ class NoReleaseBefore(Exception):
     """The tree of the release before cannot be had, or cannot be run; the message says what to do."""
 
 
+class NotInHistory(NoReleaseBefore):
+    """This copy of the repository does not have the tree, and cannot fetch it."""
+
+
 @dataclass(frozen=True)
 class Release:
     """A tree of Tutelage, and the Python whose environment its processes run in."""
@@ -100,7 +104,7 @@ def unpack(name: str, folder: Path, repository: Path = ROOT) -> None:
     """Write the tree of a commit or a tag into a folder; a shallow clone gets that one commit from its origin.
 
     Raises:
-        NoReleaseBefore: the commit is not to be had.
+        NotInHistory: the commit is not to be had.
     """
     words = ("archive", "--format=tar", f"{name}^{{tree}}", *PATHS)
     found = _git(repository, *words)
@@ -108,7 +112,7 @@ def unpack(name: str, folder: Path, repository: Path = ROOT) -> None:
         _git(repository, "fetch", "--quiet", "--depth", "1", "origin", name)
         found = _git(repository, *words)
     if found.returncode:
-        raise NoReleaseBefore(
+        raise NotInHistory(
             f"The upgrade is tested from {name}, which this copy of the repository does not have"
             f" ({found.stderr.decode().strip()}). In a clone, run `git fetch --depth 1 origin {name}` or `git fetch"
             " --unshallow`. Without git, name a folder with that version by UPGRADE_FROM."
@@ -142,7 +146,8 @@ def _newest_tag() -> str:
 
 
 def _git(repository: Path, *words: str) -> subprocess.CompletedProcess[bytes]:
-    command = ["git", "-C", str(repository), *words]
+    # The folder may belong to another user, such as a check's.
+    command = ["git", "-c", "safe.directory=*", "-C", str(repository), *words]
     # It asks nobody for a password.
     environment = {**os.environ, "GIT_TERMINAL_PROMPT": "0"}
     try:

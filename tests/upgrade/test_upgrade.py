@@ -10,7 +10,7 @@ from rich.console import Console
 
 from tests import servers
 from tests.embedded_servers import start_valkey
-from tests.upgrade.release import PATHS, NoReleaseBefore, require_dependencies, unpack
+from tests.upgrade.release import PATHS, NoReleaseBefore, NotInHistory, require_dependencies, unpack
 from tests.upgrade.rollover import an_upgrade
 
 CLIENTS = 2
@@ -29,6 +29,8 @@ def test_no_request_fails_during_an_upgrade_and_the_way_back(tmp_path: Path, wor
             an_upgrade(tmp_path, database_url, valkey.url, MENTORS, Console(width=140)) as upgrade,
         ):
             assert upgrade.play(CLIENTS, pause_seconds=PAUSE_SECONDS)
+    except NotInHistory as missing:
+        pytest.skip(str(missing))
     finally:
         valkey.stop()
 
@@ -68,7 +70,7 @@ def test_a_shallow_clone_gets_the_release_before_from_its_origin(shallow: tuple[
 def test_a_copy_without_the_release_before_says_what_to_do(shallow: tuple[Path, str], tmp_path: Path) -> None:
     clone, first = shallow
     git(clone, "remote", "remove", "origin")
-    with pytest.raises(NoReleaseBefore, match=f"git fetch --depth 1 origin {first}"):
+    with pytest.raises(NotInHistory, match=f"git fetch --depth 1 origin {first}"):
         unpack(first, tmp_path / "tree", clone)
 
 
