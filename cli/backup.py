@@ -98,8 +98,8 @@ def restore(file: Path | None, loaded: bool, pending_mails: str, pending_webhook
     """
     if loaded == (file is not None):
         raise click.UsageError("Name a FILE, or say --loaded of a database that is loaded already.")
-    configure_logging(level="WARNING", process="restore")
     with server_of(data_dir, new=True) as address, explained_errors():
+        configure_logging(level="WARNING", process="restore")
         require_no_process(address)
         if file is not None:
             require_empty(address)
