@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import itertools
+import os
 import shutil
 import signal
 import sys
@@ -63,7 +64,9 @@ def pytest_configure(config: pytest.Config) -> None:
     signal.signal(signal.SIGINT, signal.default_int_handler)
     # Imported and collected objects stay to the end: to look for garbage among them takes seconds in each process.
     gc.disable()
-    if not hasattr(config, "workerinput") and not config.option.collectonly:
+    # A test of the guards runs them within a run, by the servers that it has.
+    within_a_run = hasattr(config, "workerinput") or servers.POSTGRES_VARIABLE in os.environ
+    if not within_a_run and not config.option.collectonly:
         if config.option.numprocesses and not sys.dont_write_bytecode:
             compiling.compile_modules()
         _OWNED.append(servers.start())

@@ -18,7 +18,6 @@ SHARING = {
 ON_THEIR_OWN = (
     "tests/faults/test_everything_killed.py",
     "tests/faults/test_seeded_faults.py",
-    "tests/faults/test_defects.py",
     "tests/faults/test_pooler.py",
     "tests/faults/test_promotion.py",
     "tests/faults/test_sentinels.py",

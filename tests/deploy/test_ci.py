@@ -63,7 +63,7 @@ def test_the_component_is_built_and_pages_are_tested(clone: Path) -> None:
     assert status == 0
     # The component is built beside the checks, and is there before the tests.
     assert sorted(asked[:3]) == ["check", "component ARGS=test", "setup"]
-    assert asked[3:] == ["test", f"test-browser CHROMIUM={chromium}"]
+    assert asked[3:] == ["test", ".venv/.browser-ready", f"test-browser CHROMIUM={chromium}"]
 
 
 @pytest.mark.parametrize("status", [0, 1])
@@ -98,22 +98,21 @@ def test_a_registry_that_is_away_fails_nothing(clone: Path) -> None:
     assert "registry does not answer" in printed
 
 
-def test_the_component_is_tested_in_a_firefox(clone: Path) -> None:
+def test_booking_is_tested_in_a_firefox(clone: Path) -> None:
     program(clone, "firefox-esr")
     status, printed, asked = run(clone)
-    (tested,) = [each for each in asked if each.startswith("test-browser")]
-    assert (status, len(asked)) == (0, 4)
-    assert tested.startswith(f"test-browser FIREFOX={clone / 'bin' / 'firefox-esr'} BROWSERS=0 ARGS=-k 'component and ")
+    firefox = clone / "bin" / "firefox-esr"
+    assert (status, asked[3]) == (0, ".venv/.browser-ready")
+    assert asked[4].startswith(f"test-browser FIREFOX={firefox} BROWSERS=0 ARGS=-k 'realtime and (component_booking ")
     assert "no Chromium" in printed
 
 
-def test_pages_are_tested_in_each_browser(clone: Path) -> None:
+def test_browsers_are_tested_side_by_side(clone: Path) -> None:
     for name in ("chromium", "firefox"):
         program(clone, name)
     status, printed, asked = run(clone)
-    assert (status, len(asked)) == (0, 5)
-    tested = [each.split("=")[0] for each in asked if each.startswith("test-browser")]
-    assert tested == ["test-browser FIREFOX", "test-browser CHROMIUM"]
+    assert (status, len(asked)) == (0, 6)
+    assert {each.split("=")[0] for each in asked[4:]} == {"test-browser CHROMIUM", "test-browser FIREFOX"}
     assert "== firefox: " in printed
 
 
@@ -124,7 +123,7 @@ def test_a_step_that_fails_fails_the_whole(clone: Path, step: str, browser: str)
         program(clone, name)
     (clone / f"fails-{step}").touch()
     status, printed, asked = run(clone)
-    assert (status, len(asked)) == (1, 5)
+    assert (status, len(asked)) == (1, 6)
     assert "FAILED" in printed
 
 
