@@ -18,6 +18,7 @@ from uuid import UUID
 import psycopg
 from psycopg import sql
 
+from models.events import DELIVERY_ID
 from tests.booking_system import Booking, Tutelage
 
 PEOPLE = 1_000  # mentors, and as many mentees
@@ -189,12 +190,14 @@ def _copy(
     query = sql.SQL("""
         WITH template AS MATERIALIZED (SELECT {prepared} FROM {table} WHERE {named}),
              numbers AS MATERIALIZED ({numbers})
-        INSERT INTO {table} ({names}) SELECT {values} FROM numbers, template
+        INSERT INTO {table} ({names})
+        SELECT {copied} FROM (SELECT {values} FROM numbers, template) AS copied ({names})
         ON CONFLICT DO NOTHING
     """).format(
         table=table,
         named=_names(columns),
         names=names,
+        copied=sql.SQL(", ").join(map(_copied, columns)),
         values=values,
         prepared=prepared,
         numbers=sql.SQL(_NUMBERS),
@@ -213,12 +216,19 @@ def _prepared(columns: list[Column]) -> Iterator[str]:
             yield f'substr(md5("{column.name}"::text), 1, 20) AS "{column.name}_rest"'
 
 
+def _copied(column: Column) -> sql.Composable:
+    """A column of a copy; the ids of deliveries are in the order in which they really are."""
+    if column.table == "deliveries" and column.name == "id":
+        return sql.SQL(DELIVERY_ID.format(of="copied"))
+    return sql.Identifier(column.name)
+
+
 def _values(columns: list[Column]) -> Iterator[str]:
     """An expression for each column of a copy."""
     for column in columns:
         name = f'template."{column.name}"'
         if column.table == "deliveries" and column.name == "state":
-            yield "'done'"
+            yield "CAST('done' AS delivery_state)"
         elif column.table == "deliveries" and column.name == "done_at":
             yield f"coalesce({name}, template.created_at) - shift"
         elif column.type == "uuid":

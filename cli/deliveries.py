@@ -23,8 +23,10 @@ from workflows.kernel.errors import DomainError
 from workflows.kernel.paging import Page
 from workflows.operators.deliveries import DELIVERIES, cancel_delivery, retry_deliveries, retry_delivery
 
-# Digits of an id that are enough to name a delivery, as long as no other one begins with them.
-SHORT_ID_DIGITS = 8
+# Digits of an id that are enough to name a delivery, as long as no other one begins with them; and as many as lists
+# show. Deliveries of one minute have the first four in common.
+MIN_ID_DIGITS = 8
+SHORT_ID_DIGITS = 12
 _ID_DIGITS = 32
 
 
@@ -35,9 +37,9 @@ class DeliveryId(click.ParamType[str]):
 
     def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
         digits = _digits(value)
-        if not SHORT_ID_DIGITS <= len(digits) <= _ID_DIGITS or set(digits) - set(hexdigits.lower()):
+        if not MIN_ID_DIGITS <= len(digits) <= _ID_DIGITS or set(digits) - set(hexdigits.lower()):
             self.fail(
-                f"{value} is not the id of a delivery, nor {SHORT_ID_DIGITS} or more of its first digits.", param, ctx
+                f"{value} is not the id of a delivery, nor {MIN_ID_DIGITS} or more of its first digits.", param, ctx
             )
         return value
 

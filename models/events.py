@@ -76,12 +76,19 @@ def _values(classes: Iterable[ErrorClass]) -> tuple[str, ...]:
     return tuple(each.value for each in classes)
 
 
+_KEY_DIGEST = "encode(sha256(convert_to({of}.event_id || '/' || {of}.effect || '/' || {of}.target, 'UTF8')), 'hex')"
+# The id of deliveries that were recorded before `DELIVERY_ID`: of their key's SHA-256 alone.
+FORMER_DELIVERY_ID = (
+    f"CAST(overlay(overlay(substr({_KEY_DIGEST}, 1, 32) placing '8' from 13) placing '8' from 17) AS uuid)"
+)
 # The public id of a delivery, the same on every attempt: a UUIDv8 made of the SHA-256 of its key (RFC 9562, appendix
-# B.2). The statements that write deliveries compute it, since only they know all targets; PostgreSQL has no SHA-1, and
-# so no UUIDv5, without extensions that not every installation has.
+# B.2), of which the first four digits are replaced by those of its event's id that count 65 seconds. Ids of one minute
+# are so near each other in their index: in no order, each would be written to a page of its own, and every such page
+# whole into the log after a checkpoint. The statements that write deliveries compute the id, since only they know all
+# targets; PostgreSQL has no SHA-1, and so no UUIDv5, without extensions that not every installation has.
 DELIVERY_ID = (
-    "CAST(overlay(overlay(substr(encode(sha256(convert_to({of}.event_id || '/' || {of}.effect || '/' || {of}.target,"
-    " 'UTF8')), 'hex'), 1, 32) placing '8' from 13) placing '8' from 17) AS uuid)"
+    "CAST(overlay(overlay(substr(CAST({of}.event_id AS text), 5, 4) || "
+    f"substr({_KEY_DIGEST}, 5, 28) placing '8' from 13) placing '8' from 17) AS uuid)"
 )
 
 

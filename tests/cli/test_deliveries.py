@@ -51,7 +51,7 @@ def test_no_line_of_the_list_is_wider_than_the_screen(
 ) -> None:
     monkeypatch.setenv("COLUMNS", str(columns))
     listed = tutelage("list", "--state", "dead").output
-    assert [each for each in dead if each.hex[:8] not in listed.split()] == []
+    assert [each for each in dead if each.hex[:12] not in listed.split()] == []
     assert listed.count("It broke.") == len(dead)
     assert max(map(len, listed.splitlines())) <= columns
     assert "It broke." not in tutelage("list", "--state", "pending").output
@@ -74,12 +74,12 @@ def test_deliveries_of_one_subject_are_listed(engine: Engine, dead: list[UUID]) 
 
 
 def test_a_delivery_is_named_by_its_first_digits(engine: Engine, dead: list[UUID]) -> None:
-    assert tutelage("retry", dead[0].hex[:8].upper()).output == "Retried: 1.\n"
+    assert tutelage("retry", dead[0].hex[:12].upper()).output == "Retried: 1.\n"
     assert [each for each, state in states(engine).items() if state is DeliveryState.PENDING] == dead[:1]
-    twin = UUID(dead[0].hex[:8] + "f" * 24)
+    twin = UUID(dead[0].hex[:12] + "f" * 20)
     with engine.begin() as db:
         db.execute(update(deliveries).where(deliveries.c.id == dead[1]).values(id=twin))
-    assert f"More than one delivery begins with {twin.hex[:8]}" in tutelage("cancel", twin.hex[:8]).output
+    assert f"More than one delivery begins with {twin.hex[:12]}" in tutelage("cancel", twin.hex[:12]).output
     assert tutelage("cancel", str(twin)).output == "Cancelled: 1.\n"
     for word in (twin.hex[:7], twin.hex + "0", "deliveries"):
         assert "is not the id of a delivery" in tutelage("retry", word).output

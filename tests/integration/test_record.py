@@ -43,7 +43,7 @@ def an_event(event_type: type = SessionCompleted) -> SessionCompleted:
 def named(event_id: UUID, effect: str) -> UUID:
     """The id of a delivery without a target, by its key."""
     digest = sha256(f"{event_id}/{effect}/".encode()).hexdigest()
-    return UUID(f"{digest[:12]}8{digest[13:16]}8{digest[17:32]}")
+    return UUID(f"{str(event_id)[4:8]}{digest[4:12]}8{digest[13:16]}8{digest[17:32]}")
 
 
 def private(*effects: Effect) -> Subscriptions:

@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 from sqlalchemy import Connection, Uuid
 
 from models.base import Timestamp, sql
-from models.events import DELIVERY_ID
+from models.events import DELIVERY_ID, FORMER_DELIVERY_ID
 from workflows.events.rows import SAME_KEY
 from workflows.kernel.clock import CLOCK_SKEW, first_id_at
 from workflows.kernel.cursors import FIRST_ID, LAST_ID, latest_moment, move_cursor, take_cursor
@@ -82,11 +82,14 @@ WITH old AS MATERIALIZED (
     DELETE FROM delivery_attempts d USING old WHERE {SAME_KEY.format("old")}
 ), gone AS (
     DELETE FROM deliveries d USING old WHERE {SAME_KEY.format("old")}
-    RETURNING d.event_id, d.effect, d.target, d.queue, d.state, d.attempts, coalesce(d.done_at, d.due_at) AS ended_at
+    RETURNING d.event_id, d.effect, d.target, d.queue, d.state, d.attempts, coalesce(d.done_at, d.due_at) AS ended_at,
+              d.id = {DELIVERY_ID.format(of="d")} AS ordered
 )
 INSERT INTO event_outcomes (event_id, outcomes)
 SELECT gone.event_id, jsonb_agg(
-    jsonb_build_array(effect, target, queue, state, attempts, CAST(extract(epoch FROM ended_at) AS numeric(20, 3)))
+    jsonb_build_array(
+        effect, target, queue, state, attempts, CAST(extract(epoch FROM ended_at) AS numeric(20, 3)), ordered
+    )
 )
 FROM gone JOIN events e ON e.id = gone.event_id
 WHERE e.subject_type IN ('booking', 'session') AND effect NOT IN ('webhooks.send', 'push.send', 'channels.send')
@@ -113,10 +116,13 @@ DELETE FROM events e USING old WHERE e.id = old.id
 """,
 )
 OUTCOMES = sql(f"""
-SELECT {DELIVERY_ID.format(of="ended")} AS id, ended.* FROM (
+SELECT CASE WHEN ordered THEN {DELIVERY_ID.format(of="ended")} ELSE {FORMER_DELIVERY_ID.format(of="ended")} END AS id,
+       ended.*
+FROM (
     SELECT e.id AS event_id, e.type AS event_type, e.subject_type, e.subject_id, e.created_at,
            outcome ->> 0 AS effect, outcome ->> 1 AS target, outcome ->> 2 AS queue, outcome ->> 3 AS state,
-           CAST(outcome ->> 4 AS int) AS attempts, to_timestamp(CAST(outcome ->> 5 AS float)) AS ended_at
+           CAST(outcome ->> 4 AS int) AS attempts, to_timestamp(CAST(outcome ->> 5 AS float)) AS ended_at,
+           CAST(outcome ->> 6 AS bool) AS ordered
     FROM events e JOIN event_outcomes o ON o.event_id = e.id CROSS JOIN jsonb_array_elements(o.outcomes) AS outcome
     WHERE e.subject_id = ANY(CAST(:subject_ids AS uuid[]))
 ) AS ended
