@@ -21,6 +21,7 @@ from tests.processes import stopped
 CLIENTS = 4
 LIFE_TURNS = 5
 REPORT_TURNS = 20
+LIVES_AFTER_CHECKPOINT = 60
 IDLE_SECONDS = 35  # more than a round of maintain
 REPORTS = {"operations summary": "/operations/summary", "invariants": "/operations/invariants"}
 
@@ -50,10 +51,14 @@ def measure_growth(few: Tutelage, many: Tutelage, results: Results, seconds: flo
     """
     pair = (few, many)
     life = _row(pair, f"time of a life, {plural(CLIENTS)}", "ms")
+    # Without an aim: lives on more rows change more pages.
+    log = Row("log of a life, the first ones after a checkpoint", "KiB", more_is_better=False, subject=many.name)
     lives = [Lives(each, results, done=1) for each in pair]
     for _turn in range(LIFE_TURNS):
         for each in lives:
             each.measure_time(life, CLIENTS, seconds)
+    for each in lives:
+        each.measure_log(log, CLIENTS, LIVES_AFTER_CHECKPOINT)
     _measure_rest(pair, results)
     for what, path in REPORTS.items():
         row = _row(pair, f"{what}, one answer", "ms")

@@ -67,6 +67,8 @@ SELECT pg_stat_clear_snapshot(), xact_commit, pg_current_wal_lsn() - '0/0'::pg_l
 FROM pg_stat_database WHERE datname = current_database()
 """
 
+_LOG = ("write-ahead log", "KiB")
+
 
 def written(database_url: str) -> dict[tuple[str, str], float]:
     """What PostgreSQL has done so far, by name and unit. Its counters come up to a second late."""
@@ -79,7 +81,7 @@ def written(database_url: str) -> dict[tuple[str, str], float]:
         ("commits", "count"): commits,
         ("rows inserted", "count"): inserted,
         ("rows updated", "count"): updated,
-        ("write-ahead log", "KiB"): wal_bytes / 1024,
+        _LOG: wal_bytes / 1024,
         ("stored", "KiB"): stored_bytes / 1024,
     }
 
@@ -117,8 +119,17 @@ class Lives:
         load, drained = self._run(clients, seconds)
         self.results.add(row, self.contender.name, (drained - load.began) / load.count * 1000)
 
-    def _run(self, clients: int, seconds: float) -> tuple[Load, float]:
-        load = closed_loop(self.contender.url, clients, partial(live, self.contender), seconds=seconds)
+    def measure_log(self, row: Row, clients: int, lives: int) -> None:
+        """Log of each of so many lives after a checkpoint: each page is in it whole at its first change."""
+        url = self.contender.database_url
+        with psycopg.connect(url, autocommit=True) as db:
+            db.execute("CHECKPOINT")
+        before = written(url)[_LOG]
+        load, _drained = self._run(clients, count=lives)
+        self.results.add(row, self.contender.name, (written(url)[_LOG] - before) / load.count)
+
+    def _run(self, clients: int, seconds: float = float("inf"), count: int = 0) -> tuple[Load, float]:
+        load = closed_loop(self.contender.url, clients, partial(live, self.contender), seconds=seconds, count=count)
         self.done += load.count
         drained = wait_until_finished(self.contender, self.done)
         self.contender.require_effects(self.done)

@@ -252,7 +252,7 @@ delivery_attempts = Table(
 )
 
 # Of an event whose deliveries were deleted by retention: how each ended, as [effect, target, queue, state, attempts,
-# moment]. Messages to endpoints, browsers and chat channels are not among them.
+# moment, whether its id is a `DELIVERY_ID`]. Messages to endpoints, browsers and chat channels are not among them.
 event_outcomes = Table(
     "event_outcomes",
     metadata,

@@ -102,6 +102,26 @@ def test_a_sessions_effects_are_shown_after_their_deliveries_are_gone(harness: H
     assert counts(harness) == {"deliveries": 0, "notifications": 0, "events": 0}
 
 
+def test_a_mail_goes_with_its_notification_and_the_one_in_the_application_stays(harness: Harness) -> None:
+    lived(harness, timedelta(days=200), 1)
+    mailed = "channel = 'email' AND kind = 'session_completed'"
+    with harness.engine.begin() as db:
+        db.execute(
+            text(
+                "INSERT INTO deliveries (event_id, effect, target, id, queue, state, due_at, nudge_at, done_at)"
+                " SELECT event_id, 'mail.send', user_id, gen_random_uuid(), 'notifications', 'done', created_at,"
+                f" created_at, created_at FROM notifications WHERE {mailed}"
+            )
+        )
+    retain(harness, datetime.now(UTC))
+    kept = execute(harness.engine, select(notifications.c.channel, notifications.c.kind))
+    assert sorted(kept) == sorted(
+        [("in_app", "session_created"), ("email", "session_created"), ("in_app", "session_completed")] * 2
+    )
+    with harness.engine.connect() as db:
+        assert not any(each.violations for each in check_all(db))
+
+
 def test_what_ends_late_goes_with_a_later_walk(harness: Harness) -> None:
     lived(harness, timedelta(days=200), 1)
     now = datetime.now(UTC)

@@ -68,7 +68,8 @@ def kept_since(db: Connection, retention: Retention) -> datetime:
 
 
 # What is pending or dead stays, however old. The outcomes that are shown with a booking or a session stay in a compact
-# form for as long as their event.
+# form for as long as their event. A mail goes with the notification of which it was composed, which nobody is shown:
+# the same words in the application stay.
 delete_deliveries = Retention(
     "deliveries",
     "event_id",
@@ -80,6 +81,12 @@ WITH old AS MATERIALIZED (
     FOR UPDATE SKIP LOCKED
 ), attempts AS (
     DELETE FROM delivery_attempts d USING old WHERE {SAME_KEY.format("old")}
+), mailed AS MATERIALIZED (
+    SELECT n.id FROM old JOIN notifications n ON n.event_id = old.event_id AND CAST(n.user_id AS text) = old.target
+    WHERE old.effect = 'mail.send' AND n.channel = 'email'
+    FOR UPDATE OF n SKIP LOCKED
+), mails AS (
+    DELETE FROM notifications n USING mailed WHERE n.id = mailed.id
 ), gone AS (
     DELETE FROM deliveries d USING old WHERE {SAME_KEY.format("old")}
     RETURNING d.event_id, d.effect, d.target, d.queue, d.state, d.attempts, coalesce(d.done_at, d.due_at) AS ended_at,

@@ -24,7 +24,8 @@ WHERE true
   AND s.booking_id = ANY(:ids) -- part
   -- Older ones may have been deleted.
   AND NOT EXISTS (
-      SELECT FROM maintenance_cursors kept WHERE kept.name = 'retention of notifications' AND e.created_at < kept.moment
+      SELECT FROM maintenance_cursors kept
+      WHERE kept.name IN ('retention of notifications', 'retention of deliveries') AND e.created_at < kept.moment
   )
   -- No one is notified of a session that is cancelled already; which was first is unknown of the same moment.
   AND (e.type <> 'session.created' OR s.cancelled_at IS NULL OR s.cancelled_at > d.done_at + interval '1 minute')
