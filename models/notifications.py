@@ -50,9 +50,9 @@ notifications = Table(
     # An event that is delivered twice notifies once.
     UniqueConstraint("event_id", "user_id", "channel"),
     CheckConstraint("gathered_until IS NULL OR channel = 'email'", name="gathered_until"),
+    # The latest mails of a kind are counted by it too, before another one is sent: they are among a person's latest.
     Index("ix_notifications_user_id_id", "user_id", "id"),
-    # The latest mails of a kind, which are counted before another one is sent; and those that are held.
-    Index("ix_notifications_mailed", "user_id", "kind", "id", postgresql_where=text("channel = 'email'")),
+    # Mails that are held.
     Index(
         "ix_notifications_gathered",
         "user_id",

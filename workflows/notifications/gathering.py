@@ -30,8 +30,7 @@ HELD_REASON = "The mail is held: its reader got many mails of this kind within a
 COUNTED_SINCE = timedelta(days=3)
 
 # To the minute, so that workers that hold at the same moment hold until the same. Mails that are held already may have
-# an earlier time, which has room for the commit of this. The notifications are found by their events, and not by the
-# index of mails alone, however short that is.
+# an earlier time, which has room for the commit of this. The notifications are found by their events.
 HOLD = sql("""
 WITH wanted AS (
     SELECT n.id, date_trunc('minute', now() + given.length) AS until, (
