@@ -21,7 +21,7 @@ from tests.participants import Participants, register
 from tests.small_disk import SmallDisk, small_disk
 
 MEGABYTES = 256
-FULL_SECONDS = 20.0
+FULL_SECONDS = 8.0
 # A check of readiness counts for a second, and answers in 1.5 (api/readiness.py).
 UNREADY_SECONDS = 3.0
 # Restarted while the disk is full: what they need at their start is there without room.
