@@ -149,13 +149,19 @@ def create_app(
         wakeups: takes what a commit leaves to be looked at; a publisher thread when left out.
     """
     chosen = settings or settings_of_this_process()
+    app = make_routes(chosen)
+    app.extensions[EXTENSION] = make_state(chosen, engine, wakeups)
+    return app
+
+
+def make_routes(chosen: Settings) -> Flask:
+    """Make an application without its state: neither thread nor connection, so that it outlives a fork."""
     app = Tutelage("api", static_folder=documentation.SWAGGER_ASSETS, static_url_path=documentation.SWAGGER_ASSETS_PATH)
     app.config.update(MAX_CONTENT_LENGTH=LARGE_BODY_LIMIT_BYTES, SEND_FILE_MAX_AGE_DEFAULT=3600)
     assert isinstance(app.json, DefaultJSONProvider)
     app.json.sort_keys = False
     # A path with doubled slashes is 404, not a redirect.
     app.url_map.merge_slashes = False
-    app.extensions[EXTENSION] = make_state(chosen, engine, wakeups)
     subscriptions.activate_policy(operator_policy(chosen))
     use_languages(chosen.default_locale, Path(chosen.templates_folder) if chosen.templates_folder else None)
     newest_revision()
@@ -188,7 +194,8 @@ def _require_route(app: Tutelage) -> None:
         raise MethodNotAllowed(sorted(methods))
 
 
-def make_state(settings: Settings, engine: Engine | None, wakeups: WakeupSink | None) -> AppState:
+def make_state(settings: Settings, engine: Engine | None = None, wakeups: WakeupSink | None = None) -> AppState:
+    """What one process works with, made after the fork."""
     database = engine or metered(
         create(settings.database_url, pool_size=settings.database_pool_size, name="tutelage-api"), process="api"
     )

@@ -24,15 +24,15 @@ from granian.constants import HTTPModes, Interfaces, Loops
 from granian.http import HTTP1Settings
 
 # Imported before the fork, so that the workers share its memory; each worker makes its own objects with it.
-from api.app import create_app
+from api.app import make_routes, make_state
 from api.http.draining import Drain
 from api.http.server import Limits, Server
-from api.state import state_of
+from api.state import EXTENSION
 from cli.addresses import require_loopback
 from config.logging import configure_logging
 from config.metrics import start_metrics
 from config.observing import observe, stop_observing
-from config.settings import settings
+from config.settings import Settings, settings
 from infrastructure.tracing import start_tracing, stop_tracing
 from models.driver import waits_for_server
 from workflows.events.subscriptions import load
@@ -52,13 +52,15 @@ BEAT = Struct("=i")  # a process id
 log = structlog.get_logger("cli.serve")
 
 
-def serve(host: str, port: int, make_app: Callable[[], Flask] = create_app, limits: Limits = DEFAULT_LIMITS) -> None:
+def serve(
+    host: str, port: int, make_app: Callable[[Settings], Flask] = make_routes, limits: Limits = DEFAULT_LIMITS
+) -> None:
     """Serve an application until SIGTERM or SIGINT.
 
     Args:
         host: an address; only a loopback one with IDENTITY_HEADERS=open.
         port: must be free.
-        make_app: called in each worker process.
+        make_app: makes the application without its state, once for all worker processes.
         limits: of requests, answers and worker processes.
     """
     chosen = settings()
@@ -66,7 +68,9 @@ def serve(host: str, port: int, make_app: Callable[[], Flask] = create_app, limi
     configure_logging(level=chosen.log_level, process="api")
     require_loopback(host, chosen)
     _require_free(host, port)
-    _share_imports()
+    load()
+    app = make_app(chosen)
+    _share_memory()
     pulse = Pulse(limits.hung_seconds, chosen.api_workers)
     drain = Drain(chosen.api_drain_seconds, port)
     limits = replace(
@@ -78,8 +82,7 @@ def serve(host: str, port: int, make_app: Callable[[], Flask] = create_app, limi
         pulse.join()
         start_metrics(chosen, "api")
         start_tracing(chosen, "api")
-        app = make_app()
-        state = state_of(app)
+        state = app.extensions[EXTENSION] = make_state(chosen)
 
         def close() -> None:
             state.close()
@@ -121,12 +124,10 @@ def serve(host: str, port: int, make_app: Callable[[], Flask] = create_app, limi
     granian.serve(target_loader=make_server, wrap_loader=False)
 
 
-def _share_imports() -> None:
-    """Let workers be forks, which share the memory of the imports that this process has made."""
-    load()
+def _share_memory() -> None:
+    """Let workers be forks, which share the memory of the imports and of the application that this process has made."""
     multiprocessing.set_start_method("fork")
     # A collection in a worker would write to each object, and so copy all pages.
-    gc.collect()
     gc.freeze()
 
 

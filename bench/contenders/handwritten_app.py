@@ -11,7 +11,6 @@ import os
 import sys
 import threading
 from datetime import UTC, datetime, timedelta
-from types import SimpleNamespace
 from typing import Any
 from uuid import UUID
 
@@ -21,11 +20,8 @@ from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
 from uuid_utils.compat import uuid7
 
-from api.http.headers import AnswerHeaders
-from api.state import EXTENSION
 from bench.contenders.statements import ACCEPT, BOOKABLE, BOOKING, DRAFT, MENTEE, MENTOR, RECORD, plan_of
 from cli.serve import serve
-from config.settings import read_settings
 from models.sessions import session_id_of
 from workflows.bookings.insert import NO_LIMIT
 
@@ -188,7 +184,4 @@ def _shown(booking: dict[str, Any]) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    # The server closes an application's parts when it has answered the last request; this one has none but the headers
-    # of requests that the server itself refuses.
-    app.extensions[EXTENSION] = SimpleNamespace(close=lambda: None, headers=AnswerHeaders(read_settings()))
-    serve("127.0.0.1", int(sys.argv[1]), lambda: app)
+    serve("127.0.0.1", int(sys.argv[1]), lambda _settings: app)

@@ -11,18 +11,19 @@ from collections.abc import Iterator
 import structlog
 from flask import Flask, Response, request
 
-from api.app import create_app
+from api.app import make_routes
 from api.http.server import Limits
 from cli.serve import serve
+from config.settings import Settings
 
 log = structlog.get_logger(__name__)
 # granian gives up on workers that end again within 5.5 s of their start.
 LIMITS = Limits(read_seconds=1.5, answer_bytes=8_000_000, hung_seconds=6.5, kill_seconds=3)
 
 
-def make_app() -> Flask:
+def make_app(chosen: Settings) -> Flask:
     """The application, and these routes."""
-    app = create_app()
+    app = make_routes(chosen)
     app.add_url_rule("/testing/echo", view_func=_echo, methods=["GET", "POST"])
     app.add_url_rule("/testing/sleep/<float:seconds>", view_func=_sleep)
     app.add_url_rule("/testing/hang", view_func=_hang)
