@@ -25,10 +25,6 @@ from pathlib import Path
 
 import click
 import psutil
-import psycopg
-import redis
-from psycopg import sql
-from psycopg.conninfo import conninfo_to_dict
 
 from config.servers import redis_client
 
@@ -254,6 +250,11 @@ def wait_for_postgres(url: str, check: Callable[[], None], seconds: float = 90) 
     Args:
         check: called between attempts; raises when waiting is pointless.
     """
+    # Not for all of `tutelage up`'s time.
+    import psycopg  # noqa: PLC0415
+    from psycopg import sql  # noqa: PLC0415
+    from psycopg.conninfo import conninfo_to_dict  # noqa: PLC0415
+
     # A service, or libpq's defaults, may name the database instead.
     name = conninfo_to_dict(url).get("dbname")
 
@@ -270,11 +271,13 @@ def wait_for_postgres(url: str, check: Callable[[], None], seconds: float = 90) 
 
 
 def wait_for_redis(url: str, check: Callable[[], None], seconds: float = 30) -> None:
+    from redis.exceptions import RedisError  # noqa: PLC0415
+
     def attempt() -> None:
         with redis_client(url, socket_timeout=5, socket_connect_timeout=5) as client:
             client.ping()
 
-    wait_until(attempt, (redis.exceptions.RedisError, OSError), check, "Redis", seconds)
+    wait_until(attempt, (RedisError, OSError), check, "Redis", seconds)
 
 
 def wait_until(

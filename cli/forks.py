@@ -1,8 +1,9 @@
 """Parts of `tutelage up` as forks of one process that has imported their code: they share the memory of their imports.
 
 Python keeps 60 MB of imports in each part of the system, the same in all. A fork has them in its parent's pages, of
-which the kernel copies those that are written to. Each part makes after the fork what no two may share: threads,
-sockets, connections, Celery's and Flask's applications in use. prometheus_client opens files of its own in a fork.
+which the kernel copies those that are written to; a reference that is counted is a write. Each part makes after the
+fork what no two may share: threads, sockets, connections, Celery's and Flask's applications in use. prometheus_client
+opens files of its own in a fork.
 """
 
 from __future__ import annotations
@@ -26,6 +27,8 @@ from config.settings import settings
 # The second word of the command of a part that is forked; its log, signal, module and arguments follow.
 FORKED = "fork"
 PRELOAD = "--preload"
+# prometheus_client's variable: the folder of the counts that measured parts share.
+METRICS_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 # Linux alone: its kernel ends forks with their parent, and other systems' libraries do not all outlive a fork.
 CAN_FORK = sys.platform == "linux"
 PRELOADED = (
@@ -34,6 +37,7 @@ PRELOADED = (
     # Celery's worker imports these when it starts.
     *("celery.apps.worker", "celery.concurrency.thread", "celery.worker.consumer.delayed_delivery"),
     *("celery.worker.autoscale", "celery.worker.strategy", "celery.app.log", "celery.app.control"),
+    *("celery.backends.base", "billiard.dummy", "billiard.pool"),
     *("workers.transports.mail", "workers.transports.webhooks", "workers.transports.calendars"),
 )
 PR_SET_PDEATHSIG = 1
@@ -52,10 +56,13 @@ def preload() -> Collection[int]:
         import_module("workflows.events.subscriptions").load()
         # Refused settings are refused again by each part.
         settings()
+        import_module("infrastructure.celery_app").app.finalize()
+        # For the first password, libpq's OpenSSL fills its tables: small pieces in 5 MB of pages.
+        import_module("psycopg.pq").PGconn.connect_start(b"port=none").encrypt_password(b"-", b"-", b"scram-sha-256")
     except Exception:  # noqa: BLE001 - whatever a module raises
         traceback.print_exc()
-    # A collection in a fork would write to each object, and so copy all pages.
-    gc.collect()
+    # A collection in a fork would write to each object, and so copy all pages. A collection before would leave gaps in
+    # them, which the first objects of each fork would fill.
     gc.freeze()
     return _descriptors()
 
@@ -91,6 +98,10 @@ def run_forked(manager: int, words: Sequence[str], kept: Collection[int]) -> NoR
         # The name that `ps -e` and `top` show.
         Path("/proc/self/comm").write_text(Path(log).stem)
         sys.argv = [module, *arguments]
+        if METRICS_FOLDER not in os.environ:
+            # A part that is not measured counts for itself alone.
+            values = import_module("prometheus_client.values")
+            values.ValueClass = values.MutexValue  # type: ignore[attr-defined]
         gc.enable()
         import_module(module).main()
         code = 0

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from supervisor import supervisord
 
-from cli.forks import FORKED, PRELOAD, preload, reset_signals, run_forked
+from cli.forks import FORKED, METRICS_FOLDER, PRELOAD, preload, reset_signals, run_forked
 from config.output import outlive_full_disk
 
 
@@ -53,7 +53,7 @@ def main() -> None:
             if PRELOAD in options:
                 Options.kept = preload()
             # Measured parts alone have it, by their configuration; prometheus_client reads it when it is imported.
-            os.environ.pop("PROMETHEUS_MULTIPROC_DIR", None)
+            os.environ.pop(METRICS_FOLDER, None)
             os.chdir(Path(configuration).parent)
             supervisord.ServerOptions = Options
             supervisord.main(["--nodaemon", "--silent", "--configuration", configuration])

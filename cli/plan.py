@@ -102,7 +102,7 @@ class Plan:
     parts: tuple[Part, ...]
     place: Place
     environment: dict[str, str]
-    forks: bool  # whether the measured programs are forks of the process manager
+    forks: bool  # whether the programs are forks of the process manager
 
     @property
     def api_url(self) -> str:

@@ -12,7 +12,6 @@ import secrets
 import shlex
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -29,23 +28,17 @@ from xmlrpc.client import Fault, ServerProxy
 
 import click
 import psutil
-import urllib3
-from celery import Celery
-from kombu.exceptions import OperationalError
 
-from cli.embedded import StartError, ending_with_parent, free_port, wait_for_postgres, wait_for_redis, wait_until
-from cli.forks import CAN_FORK, FORKED, PRELOAD
+from cli.embedded import CHECK_SECONDS, StartError, ending_with_parent, free_port, wait_until
+from cli.forks import CAN_FORK, FORKED, METRICS_FOLDER, PRELOAD
 from cli.output import counted
 from cli.plan import FOLDER_VARIABLE, HOST, Part, Plan, make_plan
 from cli.run_file import Run, read_run, remove_run, write_private, write_run
 from config.settings import STARTED_BY_UP, misspelling, misspelt_settings
-from infrastructure.broker import broker_settings
 
 START_SECONDS = 120
 STOP_SECONDS = 45
 POLL_SECONDS = 0.5
-# A worker that is ready just after it was asked is asked again.
-PING_SECONDS = 0.4
 MAX_STARTS_BEFORE_READY = 3
 # Errors of a call while supervisord does not listen yet, stops, or no longer answers.
 UNAVAILABLE = (OSError, HTTPException, Fault)
@@ -62,7 +55,7 @@ PART_SETTINGS = {
     "stderr_logfile": "NONE",
 }
 LOG_LIMIT_BYTES = 10_000_000
-MODULES = {"tutelage": "cli.main", "celery": "celery", "tutelage-worker": "workers.command"}
+MODULES = {"tutelage": "cli.main", "celery": "celery.__main__", "tutelage-worker": "workers.command"}
 
 
 class System:
@@ -103,18 +96,18 @@ class System:
         self._start_manager()
         wait_until(self._infos, UNAVAILABLE, self._require_manager, "The process manager", START_SECONDS)
         self._start_group("servers")
-        wait_for_postgres(plan.database_url, self._require_starting)
-        wait_for_redis(plan.redis_url, self._require_starting)
-        self._migrate()
+        self._have_done("cli.waiting", "servers")
+        *migrations, _revision = self._have_done("cli.main", "migrate").splitlines()
+        for line in migrations:
+            self._tell(line)
         self._start_group("programs")
-        if plan.has("api"):
-            wait_for_url(f"{plan.api_url}/health/ready", self._require_starting, START_SECONDS)
-        if plan.has("streams"):
-            wait_for_url(f"{plan.streams_url}/health/live", self._require_starting, START_SECONDS)
+        addresses = {
+            "api": f"{plan.api_url}/health/ready",
+            "streams": f"{plan.streams_url}/health/live",
+            "flower": f"{plan.flower_url}/healthcheck",
+        }
         queues = [part.queue for part in plan.parts if part.queue]
-        wait_for_workers(queues, plan.broker_url, self._require_starting, START_SECONDS)
-        if plan.has("flower"):
-            wait_for_url(f"{plan.flower_url}/healthcheck", self._require_starting, START_SECONDS)
+        self._have_done("cli.waiting", *(url for name, url in addresses.items() if plan.has(name)), *queues)
         self._look()
         self._watcher.start()
 
@@ -162,16 +155,35 @@ class System:
             if self._manager:
                 self._manager.wait()
 
-    def _migrate(self) -> None:
-        """Apply the missing migrations, in another process: their libraries would be half of this one's memory."""
-        words = ending_with_parent("TERM", [sys.executable, "-P", "-m", "cli.main", "migrate"])
-        ended = subprocess.run(
-            words, env=self.plan.environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
-        )
-        if ended.returncode:
-            raise StartError(ended.stderr.strip().removeprefix("Error: "))
-        for line in ended.stdout.splitlines()[:-1]:  # the last one is the revision
-            self._tell(line)
+    def _have_done(self, module: str, *words: str) -> str:
+        """Run a module that ends, in another process: its libraries would be half of this one's memory.
+
+        Returns:
+            Its output.
+        Raises:
+            StartError: with its error, or when a part ends over and over meanwhile.
+        """
+        command = ending_with_parent("TERM", [sys.executable, "-P", "-m", module, *words])
+        with subprocess.Popen(
+            command,
+            env=self.plan.environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        ) as process:
+            try:
+                while True:
+                    try:
+                        output, error = process.communicate(timeout=CHECK_SECONDS)
+                        break
+                    except subprocess.TimeoutExpired:
+                        self._require_starting()
+            finally:
+                process.kill()
+        if process.returncode:
+            raise StartError(error.strip().removeprefix("Error: "))
+        return output
 
     def _start_manager(self) -> None:
         port, password = free_port(), secrets.token_urlsafe(32)
@@ -184,7 +196,7 @@ class System:
         environment = self.plan.environment
         if any(is_forked(part, self.plan) for part in self.plan.parts):
             words.append(PRELOAD)
-            environment = {**environment, "PROMETHEUS_MULTIPROC_DIR": str(self.plan.metrics_folder)}
+            environment = {**environment, METRICS_FOLDER: str(self.plan.metrics_folder)}
         write_private(self._log("supervisord"), "")
         with self._log("supervisord").open("ab") as output:
             self._manager = subprocess.Popen(
@@ -398,7 +410,7 @@ def configuration(plan: Plan, port: int, password: str) -> ConfigParser:
             "command": shlex.join(command(part, plan)),
             # Settings may name files from the folder in which `up` was started.
             "directory": plan.place.data_dir / part.name if part.group == "servers" else Path.cwd(),
-            "environment": f'PROMETHEUS_MULTIPROC_DIR="{plan.metrics_folder}"' if part.measured else "",
+            "environment": f'{METRICS_FOLDER}="{plan.metrics_folder}"' if part.measured else "",
             "stopsignal": part.stop_signal,
         }
     parser = ConfigParser(interpolation=None)
@@ -413,8 +425,8 @@ def configuration(plan: Plan, port: int, password: str) -> ConfigParser:
 
 
 def is_forked(part: Part, plan: Plan) -> bool:
-    """Whether a part is a fork of the process manager; Flower shares few imports, and counts no metrics for others."""
-    return plan.forks and part.group == "programs" and part.measured
+    """Whether a part is a fork of the process manager."""
+    return plan.forks and part.group == "programs"
 
 
 def command(part: Part, plan: Plan) -> list[str]:
@@ -434,45 +446,6 @@ def command(part: Part, plan: Plan) -> list[str]:
 def appending_to(log: Path, words: Sequence[str]) -> list[str]:
     """A command line whose output is appended to a file, where a file that is cut short is written from its start."""
     return ["/bin/sh", "-c", 'exec "$@" >>"$0" 2>&1', str(log), *words]
-
-
-def wait_for_url(url: str, check: Callable[[], None], seconds: float) -> None:
-    """Wait until a GET of this address is answered with 200.
-
-    Args:
-        check: called between attempts; raises when waiting is pointless.
-        seconds: how long to wait.
-    Raises:
-        StartError: when that has passed.
-    """
-
-    def attempt() -> None:
-        answer = http.request("GET", url)
-        if answer.status != 200:
-            raise OSError(f"{answer.status} {answer.data[:200]!r}")
-
-    with urllib3.PoolManager(timeout=5, retries=False) as http:
-        wait_until(attempt, (OSError, urllib3.exceptions.HTTPError), check, url, seconds)
-
-
-def wait_for_workers(queues: Sequence[str], broker_url: str, check: Callable[[], None], seconds: float) -> None:
-    """Wait until the Celery worker of every queue answers a ping: from then on it takes tasks.
-
-    Raises:
-        StartError: when the time has passed; names the silent workers.
-    """
-    silent = {f"{queue}@{socket.gethostname()}" for queue in queues}
-
-    def attempt() -> None:
-        for answer in celery.control.ping(destination=sorted(silent), timeout=PING_SECONDS, limit=len(silent)):
-            silent.difference_update(answer)
-        if silent:
-            raise OSError(", ".join(sorted(silent)))
-
-    if silent:
-        with Celery("tutelage-up", set_as_current=False) as celery:
-            celery.conf.update(broker_settings(broker_url))
-            wait_until(attempt, (OSError, OperationalError), check, "Every worker", seconds)
 
 
 def find_leftovers(data_dir: Path) -> list[psutil.Process]:

@@ -140,6 +140,8 @@ NEEDLESS = {
     "cli.streams": {"api.app", "flask", "jinja2", "celery", "granian", "alembic"},
     "cli.serve": {"alembic", "mako"},
     "workers.flower": {"sqlalchemy", "psycopg", "models", "workflows.events.subscriptions", "workflows.effects"},
+    # It only watches, for as long as the system runs: other processes have reached the parts by then.
+    "cli.up": {"celery", "kombu", "redis", "psycopg", "sqlalchemy", "alembic", "urllib3"},
     # They read the settings, and refuse, before they import what they run.
     "cli.processes": {"sqlalchemy", "celery", "flask", "tornado", "granian"},
     "workers.command": {"celery", "sqlalchemy"},
