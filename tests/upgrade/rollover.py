@@ -316,6 +316,8 @@ def an_upgrade(folder: Path, database_url: str, redis_url: str, mentors: int, co
             parts.roll(before, parts.names(before))
             system = Tutelage("Tutelage", parts.fronts["api"].url, database_url, {}, data_dir=folder)
             market = Market(system, stand_in, 0, database_url=database_url, timeout_seconds=TIMEOUT_SECONDS)
+            # Only releases since revision 0121 know of refunds that fail after Stripe has taken them.
+            market.fails_refunds = False
             market.open(mentors)
             system.add_endpoint(inbox.url)
             yield Upgrade(system, market, parts, before, after, inbox, console)
