@@ -29,7 +29,7 @@ $(READY): requirements-dev.lock pyproject.toml
 	echo "Making .venv with $$($$python --version) ..."; \
 	test -e $(READY) || $$python -m venv --clear .venv; \
 	rm -f $(READY); \
-	$(BIN)/python -m pip install --quiet --no-compile --disable-pip-version-check --require-hashes -r requirements-dev.lock; \
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock; \
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .; \
 	touch $(READY)
 
