@@ -24,6 +24,7 @@ from bench.contenders.statements import ACCEPT, BOOKABLE, BOOKING, DRAFT, MENTEE
 from cli.serve import serve
 from models.sessions import session_id_of
 from workflows.bookings.insert import NO_LIMIT
+from workflows.terms.terms import TERM_NAMES
 
 app = Flask(__name__)
 _local = threading.local()
@@ -44,12 +45,8 @@ def live() -> dict[str, str]:
     return {"status": "ok"}
 
 
-TERMS = (
-    *("buffer_before_minutes", "buffer_minutes", "early_start_minutes", "cancellation_window_hours"),
-    *("late_fee_percent", "reminder_minutes", "price_amount", "price_currency", "mentor_profile_id"),
-)
 NOT_GIVEN = (
-    *("course_id", "title", "notes", "metadata", "location"),
+    *("course_id", "title", "notes", "answers", "external_id", "metadata"),
     *("product_id", "bundle_purchase_id", "series_id", "session_id"),
 )
 
@@ -69,7 +66,7 @@ def create_booking() -> tuple[dict[str, Any], int]:
             abort(400)
         values = {
             **dict.fromkeys(NOT_GIVEN),
-            **{name: listing[name] for name in TERMS},
+            **{name: listing[name] for name in (*TERM_NAMES, "mentor_profile_id")},
             "id": uuid7(),
             "listing_id": listing["id"],
             "mentee_user_id": caller["user_id"],
@@ -106,6 +103,7 @@ def accept_booking(booking_id: UUID) -> tuple[dict[str, Any], int]:
             "version": booking["version"],
             "session_id": session_id_of(booking_id),
             "busy_id": uuid7(),
+            "attending_id": uuid7(),
         }
         try:
             accepted = db.execute(ACCEPT, values).fetchone() or abort(400)

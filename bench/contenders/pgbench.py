@@ -44,10 +44,15 @@ INSERT INTO booking_participants (booking_id, user_id) SELECT booking_id, mentee
 SELECT setval('bench_turn', 1, false);
 ANALYZE bookings;
 """
-_VARIABLES = ("mentor_profile_id", "mentee_user_id", "mentee_overlap", "session_id", "busy_id", "version")
+# By their types: a statement may use one where its type does not follow.
+_VARIABLES = {
+    **dict.fromkeys(("mentor_profile_id", "mentee_user_id", "session_id", "busy_id", "attending_id"), "uuid"),
+    "mentee_overlap": "boolean",
+    "version": "integer",
+}
 _SCRIPT = """
 SELECT booking_id, session_id, busy_id, event_id, mentor_profile_id, mentee_user_id,
-       false AS mentee_overlap, 1 AS version
+       gen_random_uuid() AS attending_id, false AS mentee_overlap, 1 AS version
 FROM bench_drafts WHERE n = (SELECT nextval('bench_turn')) \\gset
 BEGIN;
 {statements}
@@ -112,8 +117,8 @@ def _statements(database_url: str) -> list[str]:
             f"now() + interval '{later} seconds'" if later else "NULL::timestamptz" for later in plan.later_seconds
         ),
     }
-    variables = {name: f":{name}" for name in _VARIABLES}
-    variables["id"] = ":booking_id"
+    variables = {name: f":{name}::{type_}" for name, type_ in _VARIABLES.items()}
+    variables["id"] = ":booking_id::uuid"
     return [
         _filled(MENTOR, {"id": ":mentor_profile_id::uuid"}),
         _filled(BOOKING, {"id": ":booking_id::uuid"}),
