@@ -195,7 +195,7 @@ def _require_route(app: Tutelage) -> None:
 
 
 def make_state(settings: Settings, engine: Engine | None = None, wakeups: WakeupSink | None = None) -> AppState:
-    """What one process works with, made after the fork."""
+    """Make the state of one process after its fork: the engine, wake-ups and all that has threads or connections."""
     database = engine or metered(
         create(settings.database_url, pool_size=settings.database_pool_size, name="tutelage-api"), process="api"
     )

@@ -82,8 +82,8 @@ FORMER_DELIVERY_ID = (
     f"CAST(overlay(overlay(substr({_KEY_DIGEST}, 1, 32) placing '8' from 13) placing '8' from 17) AS uuid)"
 )
 # The public id of a delivery, the same on every attempt: a UUIDv8 made of the SHA-256 of its key (RFC 9562, appendix
-# B.2), of which the first four digits are replaced by those of its event's id that count 65 seconds. Ids of one minute
-# are so near each other in their index: in no order, each would be written to a page of its own, and every such page
+# B.2), except its first four digits: digits 5 to 8 of its event's id, a count of 65 seconds. The ids of one minute are
+# therefore near each other in their index. In no order, each would be written to a page of its own, and every such page
 # whole into the log after a checkpoint. The statements that write deliveries compute the id, since only they know all
 # targets; PostgreSQL has no SHA-1, and so no UUIDv5, without extensions that not every installation has.
 DELIVERY_ID = (

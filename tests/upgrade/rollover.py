@@ -107,8 +107,8 @@ class Follower(threading.Thread):
                     self.heard.append(event)
                     last = {"Last-Event-ID": event.id} if event.id else last
             except (OSError, HTTPException, AssertionError):
-                # It has ended.
-                pass
+                # The stream has ended: the next turn opens another one.
+                continue
             finally:
                 stream.close()
 
