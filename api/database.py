@@ -14,6 +14,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from api.audit.entries import complete_entry
 from api.http.etags import any_version_will_do
+from api.http.idempotency import AnsweredMeanwhile
 from api.state import app_state
 from config import telemetry
 from models.engine import autocommit
@@ -61,12 +62,12 @@ def end_transaction() -> None:
 def in_transaction(view: View) -> Response:
     """Run a view in one transaction, and return its response after the commit.
 
-    A transaction that lost a race (deadlock, serialisation), or whose connection turned out to be broken before its
+    A transaction that lost a race (deadlock, serialisation, key answered meanwhile), or whose connection turned out to be broken before its
     commit began, has done nothing: the view runs once more. After a commit that broke, its outcome is unknown.
     """
     try:
         return _attempt(view)
-    except (SQLAlchemyError, Stale) as error:
+    except (SQLAlchemyError, Stale, AnsweredMeanwhile) as error:
         if not _is_safe_to_retry(error):
             raise
         log.warning("transaction retried", error=type(error).__name__, sqlstate=sqlstate_of(error))
@@ -76,17 +77,18 @@ def in_transaction(view: View) -> Response:
         g.pop("db", None)
 
 
-def _is_safe_to_retry(error: SQLAlchemyError | Stale) -> bool:
+def _is_safe_to_retry(error: SQLAlchemyError | Stale | AnsweredMeanwhile) -> bool:
     if isinstance(error, Stale):
         # The row changed between read and write; a caller that named no version means the present one.
         return any_version_will_do(request)
-    return is_lost_race(error) or (is_connection_loss(error) and not g.committing)
+    return _reason(error) == "lost_race" or (is_connection_loss(error) and not g.committing)
 
 
-def _reason(error: SQLAlchemyError | Stale) -> str:
+def _reason(error: SQLAlchemyError | Stale | AnsweredMeanwhile) -> str:
     if isinstance(error, Stale):
         return "stale"
-    return "lost_race" if is_lost_race(error) else "lost_connection"
+    lost_race = isinstance(error, AnsweredMeanwhile) or is_lost_race(error)
+    return "lost_race" if lost_race else "lost_connection"
 
 
 def _attempt(view: View) -> Response:

@@ -86,6 +86,9 @@ def serving(receiver: Receiver, host: str = "127.0.0.1") -> Iterator[Receiver]:
             """Log nothing."""
 
     class Server(ThreadingHTTPServer):
+        # As many as may connect at once: the default of 5 drops connections of two workers, which try again after 1 s.
+        request_queue_size = 128
+
         def handle_error(self, *_args: Any) -> None:
             """A sender that is killed resets its connections: nothing is wrong here."""
 

@@ -30,8 +30,8 @@ class StripeStandIn:
     """Stripe's account of one marketplace.
 
     Attributes:
-        troubles: what befalls the next requests, one after the other: a status to answer with, `hang`, `lose` (the
-            answer, after it was done), or None for nothing.
+        troubles: what befalls the next requests, one after the other: a status to answer with, `hang` (without an
+            answer), `late` (with one), `lose` (the answer, after it was done), or None for nothing.
         calls: the paths that were asked for.
     """
 
@@ -180,8 +180,9 @@ def stripe_stand_in() -> Iterator[StripeStandIn]:
             parts = urlsplit(self.path)
             stand_in.calls.append(f"{self.command} {parts.path}")
             trouble = stand_in.troubles.popleft() if stand_in.troubles else None
-            if trouble == "hang":
+            if trouble in ("hang", "late"):
                 stand_in.released.wait(30)
+            if trouble == "hang":
                 self.close_connection = True
                 return
             if self.headers["authorization"] != f"Bearer {API_KEY}":

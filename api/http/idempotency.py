@@ -67,6 +67,10 @@ _KEEP_WITHIN = _keep(
 )
 
 
+class AnsweredMeanwhile(Exception):
+    """Between the two transactions of a view, another request under its key was answered: that answer is the first."""
+
+
 class IdempotentRequest:
     """One change under one key, for one caller.
 
@@ -114,6 +118,7 @@ class IdempotentRequest:
 
         Raises:
             RateLimited: the caller has as much stored as there may be.
+            AnsweredMeanwhile: another request under the key has its answer stored.
         """
         if not 200 <= response.status_code < 300:
             return
@@ -128,7 +133,8 @@ class IdempotentRequest:
         settings = app_state().settings
         max_keys, max_bytes = settings.max_idempotency_keys, settings.max_idempotency_megabytes * _MEGABYTE
         if self._unbounded or not (max_keys or max_bytes):
-            _KEEP.all(db, values)
+            if not _KEEP.all(db, values):
+                raise AnsweredMeanwhile
             return
         values["size"] = len(values["body"])
         most = {"max_keys": max_keys or _NO_LIMIT, "max_bytes": max_bytes or _NO_LIMIT}
@@ -139,6 +145,8 @@ class IdempotentRequest:
         lock_name(db, f"idempotency keys of {self.identity['caller']}")
         # In a statement of its own: its snapshot must be younger than the lock.
         if not _KEEP_WITHIN.all(db, values | most):
+            if _EARLIER.one_or_none(db, self.identity):
+                raise AnsweredMeanwhile
             raise RateLimited(
                 "Too many of your answers under an Idempotency-Key are stored, each for 72 hours; wait, or send fewer"
                 " changes with one.",

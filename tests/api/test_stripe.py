@@ -34,9 +34,13 @@ def stand_in() -> Iterator[StripeStandIn]:
         yield running
 
 
+def world_of(engine: Engine, stand_in: StripeStandIn, **settings: Any) -> World:
+    settings |= {"stripe_api_key": API_KEY, "stripe_webhook_secret": WEBHOOK_SECRET, "stripe_api_base": stand_in.url}
+    return World.on(engine, **settings, checkout_origins=("https://app.example.org",))
+
+
 def through_stripe(engine: Engine, cast: Cast, stand_in: StripeStandIn, **offer: Any) -> Till:
-    chosen = {"stripe_api_key": API_KEY, "stripe_webhook_secret": WEBHOOK_SECRET, "stripe_api_base": stand_in.url}
-    world = World.on(engine, **chosen, checkout_origins=("https://app.example.org",))
+    world = world_of(engine, stand_in)
     return Till(world, cast, engine, make_listing(engine, cast, booking_mode=BookingMode.INSTANT, **offer))
 
 
@@ -170,6 +174,27 @@ def test_no_transaction_is_open_while_stripe_is_asked(till: Till, stand_in: Stri
     stand_in.released.set()
     thread.join(30)
     assert not thread.is_alive()
+
+
+@pytest.mark.parametrize("quota", [0, 1000])
+def test_a_repetition_that_overtakes_is_the_first_answer(
+    engine: Engine, cast: Cast, stand_in: StripeStandIn, quota: int
+) -> None:
+    world = world_of(engine, stand_in, max_idempotency_keys=quota, max_idempotency_megabytes=0)
+    till = Till(world, cast, engine, make_listing(engine, cast, booking_mode=BookingMode.INSTANT))
+    payment, headers = till.book()["payment"], {**till.cast.as_mentee, "Idempotency-Key": "pay"}
+    stand_in.troubles.append("late")
+    first: list[ApiResponse] = []
+    thread = Thread(target=lambda: first.append(checkout(till, payment, headers)))
+    thread.start()
+    while not stand_in.calls:
+        time.sleep(0.01)
+    repeated = checkout(till, payment, headers)
+    stand_in.released.set()
+    thread.join(30)
+    assert (first[0].status_code, first[0].json) == (repeated.status_code, repeated.json) == (200, repeated.json)
+    assert first[0].headers["Idempotent-Replayed"] == "true"
+    assert [entry.action for entry in entries_of(till)].count("payment.checkout_opened") == 1
 
 
 def test_a_page_that_has_closed_is_replaced(till: Till, stand_in: StripeStandIn, engine: Engine) -> None:
