@@ -64,6 +64,8 @@ def preload() -> Collection[int]:
     # A collection in a fork would write to each object, and so copy all pages. A collection before would leave gaps in
     # them, which the first objects of each fork would fill.
     gc.freeze()
+    # Each call to supervisord leaves 6 KiB of garbage, and two of them come in a second (supervisor 4.3).
+    gc.enable()
     return _descriptors()
 
 
@@ -103,7 +105,6 @@ def run_forked(manager: int, words: Sequence[str], kept: Collection[int]) -> NoR
             # before the fork. Flower as a fork takes 21 MB less (prometheus_client 0.26 has no public way to choose).
             values = import_module("prometheus_client.values")
             values.ValueClass = values.MutexValue  # type: ignore[attr-defined]
-        gc.enable()
         import_module(module).main()
         code = 0
     except SystemExit as end:
