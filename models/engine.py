@@ -232,8 +232,8 @@ class _Reach:
     def _begin(self, attempt: Callable[[], DriverConnection]) -> None:
         with self._lock:
             if not self._stalled:
-                self._stalled = True
                 Thread(target=self._try, args=[attempt], name="try to connect", daemon=True).start()
+                self._stalled = True
 
     def _try(self, attempt: Callable[[], DriverConnection]) -> None:
         while True:
@@ -242,10 +242,11 @@ class _Reach:
                 break
             except (ServerStalled, psycopg.errors.ConnectionTimeout):
                 sleep(RETRY_SECONDS)
-            except psycopg.Error:
+            except Exception:  # noqa: BLE001 - the next request for a connection gets the same, or is answered
                 # A server that is gone or refuses connections reports so at once.
                 break
-        self._stalled = False
+        with self._lock:
+            self._stalled = False
 
 
 def _warn_of_missing_settings(connection: psycopg.Connection[object], _entry: ConnectionPoolEntry) -> None:

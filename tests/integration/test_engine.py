@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import inspect
 import logging
 import os
@@ -9,6 +10,7 @@ import re
 import socket
 import traceback
 from collections.abc import Iterator
+from contextlib import suppress
 from types import ModuleType
 from uuid import uuid4
 
@@ -22,12 +24,13 @@ from sqlalchemy.exc import DBAPIError, NotSupportedError
 import models.driver
 import models.engine
 import models.prepared
-from models.driver import MAX_PREPARED
-from models.engine import SESSION_SETTINGS, autocommit, create, driver_of, missing_settings, set_up_role
+from models.driver import MAX_PREPARED, DriverConnection, ServerStalled
+from models.engine import SESSION_SETTINGS, _Reach, autocommit, create, driver_of, missing_settings, set_up_role
 from models.events import DeliveryState
 from models.people import users
 from models.prepared import PreparedStatement
 from tests.application import World, as_mentor
+from tests.eventually import eventually
 from tests.factories import make_booking, make_listing, make_user
 from tests.queries import execute, scalar
 from workflows.accounts.records import Mentor, mentor_query
@@ -86,6 +89,22 @@ def test_a_server_that_vanishes_is_given_up(database_url: str, parameters: str, 
     engine.dispose()
     assert idle == (9 if parameters else 5)
     assert idle + interval * count <= 20
+
+
+def test_a_try_that_fails_in_any_way_keeps_no_request_from_connecting(database_url: str) -> None:
+    reach = _Reach()
+
+    def attempt() -> DriverConnection:
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+
+    def connects() -> bool:
+        with suppress(ServerStalled):
+            reach.connect(None, None, [database_url], {"connect_timeout": 3}).close()  # type: ignore[arg-type]
+            return True
+        return False
+
+    reach._begin(attempt)
+    eventually(connects, "a connection", seconds=10)
 
 
 def test_autocommit_leaves_nothing_open_and_transactions_as_they_are(engine: Engine) -> None:
