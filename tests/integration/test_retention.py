@@ -202,6 +202,26 @@ def test_the_backfill_does_not_repeat_what_was_deleted(harness: Harness) -> None
         assert fill_gaps(db, known, now=datetime.now(UTC), since=datetime.now(UTC) - timedelta(days=999)) == 0
 
 
+def test_nothing_is_deleted_while_the_backfill_looks(harness: Harness) -> None:
+    """What goes between two of its looks would be missing, and be done again."""
+
+    class Interrupted(Subscriptions):
+        def pairs(self) -> list[tuple[Effect, str]]:
+            retain(harness, now)
+            return super().pairs()
+
+    now = datetime.now(UTC)
+    lived(harness, timedelta(days=200), 1)
+    retain(harness, now - timedelta(days=150))
+    before, known = counts(harness), Interrupted()
+    known.add(Effect(name="reviews.unlock", queue="reviews", event=SessionCompleted, run=_nothing))
+    with harness.transactions() as db:
+        assert fill_gaps(db, known, now=now, since=now - timedelta(days=999)) == 0
+    assert counts(harness)["deliveries"] == before["deliveries"] > 0
+    retain(harness, now)
+    assert counts(harness)["deliveries"] == 0
+
+
 def _nothing(db: Connection, event: SessionCompleted, *, now: datetime) -> None:
     """An effect that does nothing."""
 

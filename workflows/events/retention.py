@@ -15,11 +15,13 @@ from models.base import Timestamp, sql
 from models.events import DELIVERY_ID, FORMER_DELIVERY_ID
 from workflows.events.rows import SAME_KEY
 from workflows.kernel.clock import CLOCK_SKEW, first_id_at
-from workflows.kernel.cursors import FIRST_ID, LAST_ID, latest_moment, move_cursor, take_cursor
+from workflows.kernel.cursors import FIRST_ID, LAST_ID, move_cursor, take_cursor
 
 PAGE = 5_000
 WALK_EVERY = timedelta(hours=1)
 _NEVER = datetime.fromtimestamp(0, UTC)
+# A walk passes over a cursor that is locked.
+_KEPT_SINCE = sql("SELECT moment FROM maintenance_cursors WHERE name = :name FOR SHARE")
 
 
 class Retention:
@@ -63,8 +65,9 @@ class Retention:
 
 
 def kept_since(db: Connection, retention: Retention) -> datetime:
-    """From when on every row of the table is still there."""
-    return latest_moment(db, retention.cursor) or _NEVER
+    """From when on every row of the table is there, and stays until the transaction ends."""
+    kept: datetime | None = db.scalar(_KEPT_SINCE, {"name": retention.cursor})
+    return kept or _NEVER
 
 
 # What is pending or dead stays, however old. The outcomes that are shown with a booking or a session stay in a compact
