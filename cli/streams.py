@@ -30,7 +30,7 @@ async def _serve(host: str, port: int, chosen: Settings) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    engine = metered(create(chosen.database_url, name="streams", pool_size=READERS), "streams")
+    engine = metered(create(chosen.database_url, name="tutelage-streams", pool_size=READERS), "streams")
     hub = Hub(engine, chosen)
     await hub.start()
     try:

@@ -8,6 +8,7 @@ import stat
 from pathlib import Path
 
 import psutil
+import psycopg
 import pytest
 import urllib3
 
@@ -31,6 +32,14 @@ def test_every_part_of_the_process_list_runs(up: Up) -> None:
     run = up.run()
     assert [entry["name"] for entry in run["processes"]] == [part.name for part in PARTS]
     assert all(psutil.pid_exists(entry["pid"]) for entry in run["processes"])
+
+
+def test_a_restore_knows_each_process_by_its_name(up: Up) -> None:
+    with psycopg.connect(up.run()["database_url"], application_name="") as db:
+        rows = db.execute("SELECT DISTINCT application_name FROM pg_stat_activity WHERE datname = current_database()")
+        names = {name for (name,) in rows if name}
+    assert "tutelage-streams" in names
+    assert {name for name in names if not name.startswith("tutelage-")} == set()
 
 
 def test_all_processes_share_the_memory_of_their_imports(tmp_path: Path) -> None:
