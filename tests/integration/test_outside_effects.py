@@ -102,6 +102,13 @@ def test_a_final_refusal_is_dead_at_once(harness: Harness, mail: DeliveryKey) ->
     assert [(kept.outcome, kept.status_code) for kept in attempts(harness, mail)] == [("dead", 550)]
 
 
+def test_a_refusal_may_hold_what_the_database_cannot(harness: Harness, mail: DeliveryKey) -> None:
+    answer(harness, SendResult(error="550 no\x00 such user", permanent=True, status_code=550))
+    harness.deliverer.deliver(mail)
+    row = harness.row(mail)
+    assert (row.state, row.attempts, row.last_error) == ("dead", 1, "550 no such user")
+
+
 def test_the_attempts_of_the_policy_end_in_dead(harness: Harness, mail: DeliveryKey) -> None:
     answer(harness, SendResult(error="no"))
     for _ in range(DEFAULT_RETRY_POLICY.attempts):

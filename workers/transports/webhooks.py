@@ -95,7 +95,6 @@ def _result(message: WebhookMessage, response: HttpResponse) -> SendResult:
         error_class=error_class,
         permanent=status == GONE,
         status_code=status,
-        # PostgreSQL's text holds no NUL.
-        response=response.body.decode("utf-8", "replace").replace("\x00", ""),
+        response=response.body.decode("utf-8", "replace"),
         retry_after=parse_retry_after(status, response.retry_after, now=message.prepared_at),
     )

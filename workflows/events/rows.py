@@ -66,8 +66,8 @@ TURN_LASTS = "interval '2 seconds'"
 
 
 def cut(words: str | None, limit: int) -> str | None:
-    """The first so many characters; None where there are none."""
-    return words[:limit] if words else None
+    """The first so many characters; None where there are none. PostgreSQL's text holds no NUL."""
+    return words[:limit].replace("\x00", "") if words else None
 
 
 def deliveries_of(rows: Iterable[Mapping[str, Any]]) -> list[Delivery]:
