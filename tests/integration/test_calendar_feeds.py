@@ -171,6 +171,7 @@ def test_a_success_ends_the_count_of_our_own_failures(reading: Reading, monkeypa
         reading.read()
     delivery = reading.delivery()
     assert (delivery.state, delivery.attempts) == ("pending", DEFAULT_RETRY_POLICY.attempts + 1)
+    assert delivery.last_error is None
 
 
 def test_what_has_not_changed_is_not_sent_again(reading: Reading) -> None:

@@ -68,7 +68,7 @@ _POSTPONE = sql(f"""
 UPDATE deliveries d
 SET attempts = :attempts, forgiven = CASE WHEN :forgives THEN :attempts ELSE least(d.forgiven, :attempts) END,
     lease_until = NULL, due_at = later.at, nudge_at = later.at, put_off_until = later.at,
-    last_error = coalesce(CAST(:error AS text), d.last_error)
+    last_error = CASE WHEN :forgives THEN NULL ELSE coalesce(CAST(:error AS text), d.last_error) END
 FROM (SELECT coalesce(CAST(:until AS timestamptz), clock_timestamp() + CAST(:pause AS interval)) AS at) AS later
 WHERE d.event_id = :event_id AND d.effect = :effect AND d.target = :target AND {PENDING} AND d.attempts = :fence
 RETURNING d.due_at
@@ -139,7 +139,7 @@ def postpone(
     Args:
         until: by the database's clock; or for how long from now on.
         reason: kept as its last error; None keeps the one that it has.
-        forgives: whether earlier attempts no longer count.
+        forgives: whether earlier attempts no longer count, and their last error is forgotten.
     """
     times = {"until": None, "pause": until} if isinstance(until, timedelta) else {"until": until, "pause": None}
     counted = {"fence": delivery.fence, "attempts": delivery.attempt - 1, "forgives": forgives}
