@@ -31,7 +31,7 @@ from api.schemas.base import ResponseSchema
 from api.schemas.bookings import Booking
 from infrastructure.transactions import Transactions
 from workflows.accounts.blocks import BLOCKS
-from workflows.accounts.records import Mentor, User, mentor_query, user_query
+from workflows.accounts.records import Mentor, User
 from workflows.audit.log import AUDIT_ENTRIES
 from workflows.availability.dates import DATES
 from workflows.availability.feeds import FEEDS
@@ -114,7 +114,7 @@ class Export:
 
     def _user(self) -> Item:
         with self.transactions() as db:
-            user = User.of(db.execute(user_query(self.user_id)).one())
+            user = User.of(db.execute(User.by_id(self.user_id)).one())
         changes = self._rows(export.email_changes_query(self.user_id), shapes.ExportedEmailChange())
         browsers = self._pages(BROWSERS, {"user_id": self.user_id}, notifications.PushSubscription())
         return {**people.User().dump(user), "emailChanges": changes, "pushSubscriptions": list(browsers)}
@@ -123,7 +123,7 @@ class Export:
         if self.mentor_profile_id is None:
             return None
         with self.transactions() as db:
-            mentor = Mentor.of(db.execute(mentor_query(self.mentor_profile_id)).one())
+            mentor = Mentor.of(db.execute(Mentor.by_id(self.mentor_profile_id)).one())
             hours = WeeklyHours.of(db.execute(weekly_hours_query(self.mentor_profile_id)).one())
             rules = RulesOfMentor.of(db.execute(rules_query(self.mentor_profile_id)).one())
         return {

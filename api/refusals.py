@@ -64,10 +64,7 @@ REFUSALS: dict[str, Refusal] = {
     "reference_in_use": Refusal(409, "The reference belongs to another payment."),
     "wrong_amount": Refusal(409, "This is not the payment's amount; `details.amount` has it."),
     "refund_exceeds_payment": Refusal(409, "The refund is more than what is left; `details.amount` has that."),
-    "no_payment_provider": Refusal(
-        409,
-        "No payment provider takes this payment; the marketplace takes it itself.",
-    ),
+    "no_payment_provider": Refusal(409, "No payment provider takes this payment; the marketplace takes it itself."),
     "already_refunded": Refusal(409, "The refund is done under another reference."),
     "no_listing": Refusal(409, "There is no active listing of this duration, of the mentor or the course."),
     "group_full": Refusal(409, "All seats of a group are taken or offered, or the new capacity is below their number."),

@@ -196,11 +196,7 @@ def require_known_keys(engine: Engine) -> None:
 
 
 def run_program(name: str, address: str, *options: str, connects: bool = True) -> None:
-    """Run pg_dump or pg_restore.
-
-    Raises:
-        ClickException: there is no program of the server's version, or it failed.
-    """
+    """Run pg_dump or pg_restore. Raises ClickException: there is no program of the server's version, or it failed."""
     words, secret = command_of(name, address, *options, connects=connects)
     # The file holds everybody's personal data.
     ended = subprocess.run(words, env={**os.environ, **secret}, capture_output=True, text=True, umask=0o077)

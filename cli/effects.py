@@ -40,9 +40,7 @@ def effects(context: click.Context, as_json: bool) -> None:
 
 @effects.command()
 @click.option(
-    "--since",
-    type=click.DateTime(),
-    help="How far to look back, UTC. By default: when each effect was first seen.",
+    "--since", type=click.DateTime(), help="How far to look back, UTC. By default: when each effect was first seen."
 )
 @DATA_DIR_OPTION
 def backfill(since: datetime | None, data_dir: Path) -> None:

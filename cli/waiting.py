@@ -40,11 +40,7 @@ def main() -> None:
 
 
 def wait_for_url(url: str) -> None:
-    """Wait until a GET of this address is answered with 200.
-
-    Raises:
-        StartError: when START_SECONDS have passed.
-    """
+    """Wait until a GET of this address is answered with 200. Raises StartError: when START_SECONDS have passed."""
 
     def attempt() -> None:
         answer = http.request("GET", url)

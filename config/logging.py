@@ -95,8 +95,7 @@ def configure_logging(*, level: str, process: str, seen_by: Sequence[structlog.t
     handler = LastingHandler(sys.stderr)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=shared,
-            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, as_json],
+            foreign_pre_chain=shared, processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, as_json]
         )
     )
     root = logging.getLogger()

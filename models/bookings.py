@@ -107,9 +107,7 @@ bookings = Table(
     Index("ix_bookings_listing_id", "listing_id"),
     Index("ix_bookings_series_id", "series_id", postgresql_where=text("series_id IS NOT NULL")),
     Index(
-        "ix_bookings_bundle_purchase_id",
-        "bundle_purchase_id",
-        postgresql_where=text("bundle_purchase_id IS NOT NULL"),
+        "ix_bookings_bundle_purchase_id", "bundle_purchase_id", postgresql_where=text("bundle_purchase_id IS NOT NULL")
     ),
     Index("ix_bookings_mentor_profile_id_start_time_id", "mentor_profile_id", text("start_time DESC"), "id"),
     Index("ix_bookings_mentee_user_id_start_time_id", "mentee_user_id", text("start_time DESC"), "id"),

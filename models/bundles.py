@@ -103,11 +103,7 @@ bundle_entries = Table(
     CheckConstraint("(booking_id IS NOT NULL) = (kind IN ('spend', 'give_back'))", name="booking_id"),
     # The credit of a booking or a seat is spent once and given back once.
     Index(
-        "uq_bundle_entries_booking_id_kind",
-        "booking_id",
-        "kind",
-        unique=True,
-        postgresql_where=text("seat_id IS NULL"),
+        "uq_bundle_entries_booking_id_kind", "booking_id", "kind", unique=True, postgresql_where=text("seat_id IS NULL")
     ),
     Index("uq_bundle_entries_seat_id_kind", "seat_id", "kind", unique=True),
     Index("ix_bundle_entries_bundle_purchase_id_sequence", "bundle_purchase_id", "sequence"),

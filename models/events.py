@@ -216,9 +216,7 @@ deliveries = Table(
     ),
     # Messages that endpoints missed while they were not active, deleted in the end.
     Index(
-        "ix_deliveries_missed",
-        "event_id",
-        postgresql_where=text("cancel_reason = 'not_listening' AND attempts = 0"),
+        "ix_deliveries_missed", "event_id", postgresql_where=text("cancel_reason = 'not_listening' AND attempts = 0")
     ),
     # Each row is rewritten once or twice soon after its insert, with new entries in its indexes. What it leaves is free
     # for later rows as soon as a vacuum has seen it; room on each page would never be used again.

@@ -76,12 +76,7 @@ users = Table(
     Index("ix_users_name", text("lower(name) text_pattern_ops")),
     Index("ix_users_email", text("lower(email) text_pattern_ops")),
     # The words of name and address, by which staff find people.
-    Index(
-        "ix_users_search",
-        USER_WORDS,
-        postgresql_using="gin",
-        postgresql_with={"fastupdate": "off"},
-    ),
+    Index("ix_users_search", USER_WORDS, postgresql_using="gin", postgresql_with={"fastupdate": "off"}),
     Index("ix_users_blocked", "id", postgresql_where=text("blocked_at IS NOT NULL")),
     # Maintain reads these.
     Index(

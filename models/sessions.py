@@ -149,8 +149,7 @@ sessions = Table(
     ),
     CheckConstraint("jsonb_typeof(action_items) = 'array'", name="action_items_are_a_list"),
     CheckConstraint(
-        "(started_at IS NOT NULL) = (status IN ('in_progress', 'completed')) OR status = 'cancelled'",
-        name="started_at",
+        "(started_at IS NOT NULL) = (status IN ('in_progress', 'completed')) OR status = 'cancelled'", name="started_at"
     ),
     CheckConstraint(
         "status <> 'cancelled' OR started_at IS NULL"

@@ -13,20 +13,12 @@ from api.routes.lists import list_route
 from api.routes.loaders import changes
 from api.schemas import api_keys as shapes
 from api.schemas.base import ListQuery
-from workflows.accounts.api_keys import (
-    API_KEYS,
-    ApiKey,
-    NewApiKey,
-    api_key_query,
-    create_api_key,
-    delete_api_key,
-    rotate_api_key,
-)
+from workflows.accounts.api_keys import API_KEYS, ApiKey, NewApiKey, create_api_key, delete_api_key, rotate_api_key
 from workflows.kernel.errors import Invalid
 
 api_keys = Area("API keys", "Keys of machines, such as the marketplace's backend.")
 
-API_KEY = Subject(name="key", kind="api_key", query=api_key_query, record=ApiKey)
+API_KEY = Subject(name="key", kind="api_key", record=ApiKey)
 _NOT_KEPT = {"Cache-Control": NO_STORE}
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date, datetime
 from typing import Any
 
@@ -33,13 +34,9 @@ from workflows.sessions.time_off import TIME_OFF, TimeOff, give_up_time_off, see
 availability = Area("Availability", "When mentors can be booked: at any time, unless they have set weekly hours.")
 
 HOURS = Subject(name="mentor", kind="mentor_profile", query=weekly_hours_query, record=WeeklyHours)
-OWN_HOURS = Subject(
-    name="mentor", kind="mentor_profile", query=weekly_hours_query, record=WeeklyHours, access=require_mentor
-)
+OWN_HOURS = replace(HOURS, access=require_mentor)
 CALENDAR = Subject(name="mentor", kind="mentor_profile", query=calendar_owner_query, record=CalendarOwner)
-OWN_CALENDAR = Subject(
-    name="mentor", kind="mentor_profile", query=calendar_owner_query, record=CalendarOwner, access=require_mentor
-)
+OWN_CALENDAR = replace(CALENDAR, access=require_mentor)
 OWN_DAY = Subject(
     name="date of a mentor",
     kind="mentor_profile",
@@ -50,9 +47,7 @@ OWN_DAY = Subject(
 )
 OWN_TIME_OFF = Subject(name="time off", query=time_off_query, record=TimeOff, access=require_mentor)
 RULES = Subject(name="mentor", kind="mentor_profile", query=rules_query, record=RulesOfMentor)
-OWN_RULES = Subject(
-    name="mentor", kind="mentor_profile", query=rules_query, record=RulesOfMentor, access=require_mentor
-)
+OWN_RULES = replace(RULES, access=require_mentor)
 OWN_HOLD = Subject(name="hold", query=hold_query, record=Hold, access=require_holder)
 
 

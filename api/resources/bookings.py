@@ -24,7 +24,7 @@ from workflows.bookings.individual import IndividualRequest, book_individual
 from workflows.bookings.records import ALL_BOOKINGS, BOOKINGS, NEXT_BOOKINGS, Booking, ListedBooking, booking_query
 from workflows.bookings.request import request
 from workflows.bookings.series import SeriesParties, series_parties_query, withdraw_drafts
-from workflows.groups.records import Group, group_query
+from workflows.groups.records import Group
 from workflows.groups.seats import leave
 from workflows.identity.access import require_access, require_booking_canceller, require_mentor
 from workflows.kernel.paging import PagedList
@@ -76,13 +76,7 @@ def create_booking(context: RequestContext[None], body: dict[str, Any]) -> Made:
     one that awaits its payment (201). With `Prefer: wait=N`,
     the response for an accepted booking is 201 `{booking, session}` if the session exists in time.
     """
-    booking = request(
-        context.db,
-        actor=context.actor,
-        now=context.now,
-        policy=app_state().booking_policy,
-        **body,
-    )
+    booking = request(context.db, actor=context.actor, now=context.now, policy=app_state().booking_policy, **body)
     return _made(booking)
 
 
@@ -120,11 +114,7 @@ def create_individual_booking(context: RequestContext[None], body: IndividualReq
     `recurrence`, it is repeated at the same wall-clock time with the same mentor, each session paid on its own.
     """
     booking, series = book_individual(
-        context.db,
-        actor=context.actor,
-        wanted=body,
-        now=context.now,
-        policy=app_state().booking_policy,
+        context.db, actor=context.actor, wanted=body, now=context.now, policy=app_state().booking_policy
     )
     return _made(booking if series is None else shapes.BookingOfSeries(**vars(booking), series=series))
 
@@ -175,7 +165,7 @@ def get_booking(context: RequestContext[Booking]) -> WithHeaders[Booking] | With
     booking = context.subject
     if booking.kind is not BookingKind.GROUP:
         return tagged(booking)
-    group = Group.of(context.db.execute(group_query(booking.id)).one())
+    group = Group.of(context.db.execute(Group.by_id(booking.id)).one())
     # If-Match is about the booking's own version.
     return group, {"ETag": tag_of(booking)}
 
@@ -303,7 +293,7 @@ def _left(context: RequestContext[Booking], reason: str | None) -> WithHeaders[s
     left, cost = leave(
         context.db,
         actor=actor,
-        group=Group.of(context.db.execute(group_query(booking.id)).one()),
+        group=Group.of(context.db.execute(Group.by_id(booking.id)).one()),
         mentee_user_id=actor.user_id,
         reason=reason,
         now=context.now,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
@@ -22,14 +23,11 @@ from workflows.identity.access import require_bundle_owner, require_user_id
 from workflows.identity.actor import Actor
 
 bundles = Area(
-    "Bundles",
-    "Sessions of a course that are bought together. Each credit pays for one, and the ledger has every move.",
+    "Bundles", "Sessions of a course that are bought together. Each credit pays for one, and the ledger has every move."
 )
 
 BUNDLE = Subject(name="bundle", kind="bundle_purchase", query=bundle_query, record=Bundle)
-OWN_BUNDLE = Subject(
-    name="bundle", kind="bundle_purchase", query=bundle_query, record=Bundle, access=require_bundle_owner
-)
+OWN_BUNDLE = replace(BUNDLE, access=require_bundle_owner)
 
 
 @bundles.route("/bundles/courses/<id:course_id>/purchase", methods=["POST"])

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from api.http.etags import tagged
-from api.resources.availability import OWN_CALENDAR
+from api.resources.availability import CALENDAR, OWN_CALENDAR
 from api.resources.slots import availability
 from api.routes.blueprints import refuses
 from api.routes.context import MENTOR, OPERATOR_OR_MENTOR, RequestContext, Subject
@@ -13,20 +14,14 @@ from api.routes.lists import list_route
 from api.routes.loaders import changes
 from api.schemas import calendar_feeds as shapes
 from api.state import app_state
-from workflows.availability.dates import CalendarOwner, calendar_owner_query
+from workflows.availability.dates import CalendarOwner
 from workflows.availability.feeds import FEEDS, CalendarFeed, add_feed, feed_query, remove_feed
 from workflows.identity.access import require_mentor, require_mentor_or_operator
 
 # The application takes the area from here, with these routes in it.
 __all__ = ["availability"]
 
-READABLE = Subject(
-    name="mentor",
-    kind="mentor_profile",
-    query=calendar_owner_query,
-    record=CalendarOwner,
-    access=require_mentor_or_operator,
-)
+READABLE = replace(CALENDAR, access=require_mentor_or_operator)
 OWN_FEED = Subject(
     name="outside calendar", kind="calendar_feed", query=feed_query, record=CalendarFeed, access=require_mentor
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from api.http.etags import WithHeaders, cacheable, tagged
@@ -16,7 +17,7 @@ from api.schemas.base import ExternalListQuery
 from api.state import app_state
 from workflows.catalog import courses as catalog
 from workflows.catalog import products as sold
-from workflows.catalog.listings import LISTINGS, Listing, change_listing, listing_query, publish_listing
+from workflows.catalog.listings import LISTINGS, Listing, change_listing, publish_listing
 from workflows.catalog.products import PRODUCTS, Product, product_query
 from workflows.groups.support_options import SupportOptions, support_options
 from workflows.identity.access import require_mentor, require_on_sale
@@ -24,8 +25,8 @@ from workflows.kernel.paging import PagedList
 
 listings = Area("Listings", "Offers of mentors: duration, price and policies.")
 
-LISTING = Subject(name="listing", query=listing_query, record=Listing)
-OWN_LISTING = Subject(name="listing", query=listing_query, record=Listing, access=require_mentor)
+LISTING = Subject(name="listing", record=Listing)
+OWN_LISTING = replace(LISTING, access=require_mentor)
 
 
 def _as_seen(context: RequestContext[object], listing: Listing) -> Listing:
@@ -92,7 +93,7 @@ def get_listing(context: RequestContext[Listing]) -> WithHeaders[Listing]:
 
 courses = Area("Courses", "Subjects that mentors teach: a mentor offers a course with a listing of it.")
 
-COURSE = Subject(name="course", query=catalog.course_query, record=catalog.Course)
+COURSE = Subject(name="course", record=catalog.Course)
 
 
 @courses.route("/courses", methods=["POST"])
@@ -146,7 +147,7 @@ def update_course(context: RequestContext[catalog.Course], body: dict[str, Any])
 
 
 PRODUCT = Subject(name="product", query=product_query, record=Product)
-PRODUCT_ON_SALE = Subject(name="product", query=product_query, record=Product, access=require_on_sale)
+PRODUCT_ON_SALE = replace(PRODUCT, access=require_on_sale)
 
 
 @courses.route("/courses/<id:course_id>/products", methods=["POST"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -15,30 +16,19 @@ from api.routes.loaders import changes, reads
 from api.schemas import groups as shapes
 from api.state import app_state
 from workflows.groups.capacity import change_capacity
-from workflows.groups.records import GROUPS, Group, SeenGroup, group_query, not_a_group, seen_by
+from workflows.groups.records import GROUPS, Group, SeenGroup, not_a_group, seen_by
 from workflows.groups.schedule import Schedule, schedule
-from workflows.groups.templates import TEMPLATES, GroupTemplate, change_template, create_template, template_query
+from workflows.groups.templates import TEMPLATES, GroupTemplate, change_template, create_template
 from workflows.identity.access import require_mentor_id, require_mentor_or_operator
 
 group_sessions = Area(
     "Group sessions", "A mentor's time that several mentees share: each takes a seat, up to the group's capacity."
 )
 
-GROUP = Subject(name="group session", kind="booking", query=group_query, record=Group, absent=not_a_group)
-OWN_GROUP = Subject(
-    name="group session",
-    kind="booking",
-    query=group_query,
-    record=Group,
-    absent=not_a_group,
-    access=require_mentor_or_operator,
-)
+GROUP = Subject(name="group session", kind="booking", record=Group, absent=not_a_group)
+OWN_GROUP = replace(GROUP, access=require_mentor_or_operator)
 TEMPLATE = Subject(
-    name="template",
-    kind="group_session_template",
-    query=template_query,
-    record=GroupTemplate,
-    access=require_mentor_or_operator,
+    name="template", kind="group_session_template", record=GroupTemplate, access=require_mentor_or_operator
 )
 
 

@@ -23,13 +23,7 @@ from workflows.identity.access import require_recipient_user
 from workflows.kernel.errors import Conflict
 from workflows.kernel.language import Language, language_of
 from workflows.notifications.preferences import choices_of, lock_choices, preferences_of, replace_choices
-from workflows.notifications.push_subscriptions import (
-    BROWSERS,
-    Browser,
-    browser_query,
-    forget_browser,
-    subscribe_browser,
-)
+from workflows.notifications.push_subscriptions import BROWSERS, Browser, forget_browser, subscribe_browser
 from workflows.notifications.records import (
     NOTIFICATIONS,
     Notification,
@@ -125,7 +119,7 @@ def _language(context: RequestContext[None]) -> Language:
 
 push = Area("Web Push", "Browsers that show the caller's notifications, even while the application is closed.")
 
-SUBSCRIPTION = Subject(name="push subscription", query=browser_query, record=Browser, access=require_recipient_user)
+SUBSCRIPTION = Subject(name="push subscription", record=Browser, access=require_recipient_user)
 
 
 @push.route("/push-subscriptions/key")

@@ -29,11 +29,7 @@ from workflows.notifications.switches import Switches, all_switches, switch_kind
 operations = Area("Operations", "For operators and monitoring.")
 
 NOTIFICATION_KIND = Subject(
-    name="kind of notification",
-    kind="notification_kind",
-    query=switches_query,
-    record=Switches,
-    texts=("kind",),
+    name="kind of notification", kind="notification_kind", query=switches_query, record=Switches, texts=("kind",)
 )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -32,15 +32,7 @@ from workflows.accounts.actions import (
 from workflows.accounts.blocks import BLOCKS, Block, BlockOwner, block, block_owner_query, block_query, lift_block
 from workflows.accounts.email_change import request_email_change
 from workflows.accounts.mailed_links import end_links
-from workflows.accounts.records import (
-    USERS,
-    Mentor,
-    User,
-    mentor_query,
-    profile_of_user_query,
-    time_zone_of,
-    user_query,
-)
+from workflows.accounts.records import USERS, Mentor, User, profile_of_user_query, time_zone_of
 from workflows.catalog.mentors import (
     FREE_MENTORS,
     SKILLS,
@@ -70,15 +62,13 @@ users = Area("Users", "User accounts.")
 mentors = Area("Mentors", "Mentor profiles.")
 
 
-USER = Subject(name="user", query=user_query, record=User, access=require_self)
-OWN_PROFILE = Subject(
-    name="mentor", kind="mentor_profile", query=mentor_query, record=Mentor, access=require_own_profile
-)
+USER = Subject(name="user", record=User, access=require_self)
 BLOCKED_BY = Subject(
     name="mentor", kind="mentor_profile", query=block_owner_query, record=BlockOwner, access=require_mentor_or_operator
 )
 BLOCK = Subject(name="block", query=block_query, record=Block, access=require_mentor_or_operator)
-MENTOR_PROFILE = Subject(name="mentor", kind="mentor_profile", query=mentor_query, record=Mentor)
+MENTOR_PROFILE = Subject(name="mentor", kind="mentor_profile", record=Mentor)
+OWN_PROFILE = replace(MENTOR_PROFILE, access=require_own_profile)
 
 
 @users.route("/users", methods=["POST"])
@@ -139,7 +129,7 @@ def get_user(context: RequestContext[User]) -> WithHeaders[User]:
 def get_me(context: RequestContext[None]) -> WithHeaders[User]:
     """Get the caller's user account."""
     assert context.actor.user_id is not None
-    return tagged(User.of(context.db.execute(user_query(context.actor.user_id)).one()))
+    return tagged(User.of(context.db.execute(User.by_id(context.actor.user_id)).one()))
 
 
 @users.route("/me", methods=["PATCH"])

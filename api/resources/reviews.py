@@ -20,7 +20,7 @@ from workflows.identity.access import require_reviewer, require_visible
 from workflows.identity.actor import Actor
 from workflows.reviews.actions import ReviewableSession, answer_review, moderate, reviewable_query, submit
 from workflows.reviews.permits import OPEN_PERMITS
-from workflows.reviews.records import REVIEWS_OF_MENTOR, Review, review_query
+from workflows.reviews.records import REVIEWS_OF_MENTOR, Review
 from workflows.sessions.records import Session
 
 reviews = Area(
@@ -32,7 +32,7 @@ _NO_USER = UUID(int=0)
 REVIEWABLE = Subject(
     name="session", query=reviewable_query, record=ReviewableSession, access=require_reviewer, absent=pending
 )
-REVIEW = Subject(name="review", query=review_query, record=Review, access=require_visible)
+REVIEW = Subject(name="review", record=Review, access=require_visible)
 
 
 @reviews.route("/reviews/permits")

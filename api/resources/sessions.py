@@ -319,9 +319,7 @@ def reschedule_session(context: RequestContext[SessionWithTerms], body: dict[str
 
 
 @sessions.route("/sessions/<id:session_id>/proposals/<id:proposal_id>/accept", methods=["POST"])
-@refuses(
-    *("invalid_transition", "slot_taken", "outside_hours", "too_soon", "beyond_horizon", "booking_limit"),
-)
+@refuses(*("invalid_transition", "slot_taken", "outside_hours", "too_soon", "beyond_horizon", "booking_limit"))
 @changes(PERSON, PROPOSAL, action="session.reschedule_accepted", limit="booking")
 @sessions.arguments(EmptyBody, required=False, example={})
 @sessions.response(200, shapes.Session)

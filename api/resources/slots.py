@@ -15,16 +15,16 @@ from flask import Response
 from api.http.compression import compressed
 from api.http.etags import cacheable
 from api.limits.hooks import charge
-from api.resources.availability import availability
+from api.resources.availability import CALENDAR, availability
 from api.resources.catalog import COURSE
 from api.routes.blueprints import refuses
-from api.routes.context import VISITOR, RequestContext, Subject
+from api.routes.context import VISITOR, RequestContext
 from api.routes.loaders import reads
 from api.schemas import slots as shapes
 from api.schemas.fields import Moment
 from api.state import app_state
 from workflows.accounts.records import time_zone_of
-from workflows.availability.dates import CalendarOwner, calendar_owner_query
+from workflows.availability.dates import CalendarOwner
 from workflows.availability.slots import (
     OF_COURSE,
     OF_LISTING,
@@ -41,7 +41,6 @@ from workflows.catalog.courses import Course
 # The application takes the area from here, with these routes in it.
 __all__ = ["availability"]
 
-MENTOR = Subject(name="mentor", kind="mentor_profile", query=calendar_owner_query, record=CalendarOwner)
 REFUSED = shapes.RefusedSlot()
 # As many starts count as one request more towards the rate limits. A mentor's month has fewer.
 STARTS_PER_REQUEST = 5_000
@@ -63,7 +62,7 @@ EXAMPLE = {
 @availability.route("/mentors/<id:mentor_profile_id>/slots")
 @refuses("invalid_request", "no_listing")
 @cacheable
-@reads(VISITOR, MENTOR)
+@reads(VISITOR, CALENDAR)
 @availability.arguments(shapes.SlotQuery, location="query")
 @availability.response(200, shapes.Slots, example=EXAMPLE)
 def list_mentor_slots(context: RequestContext[CalendarOwner], query: dict[str, Any]) -> Response:

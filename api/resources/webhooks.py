@@ -38,13 +38,13 @@ from workflows.webhooks.actions import (
 )
 from workflows.webhooks.deliveries import WEBHOOK_DELIVERIES, WebhookDelivery, attempts_of, recover, resend
 from workflows.webhooks.messages import EventType, described_event_types, message_of
-from workflows.webhooks.records import ENDPOINTS, Endpoint, endpoint_query
+from workflows.webhooks.records import ENDPOINTS, Endpoint
 from workflows.webhooks.secrets import verifier_of
 
 webhooks = Area("Webhooks", "Endpoints of partners, to which events are sent as Standard Webhooks describes.")
 webhook_deliveries = Area("Webhook deliveries", "Messages to endpoints, with every attempt; they can be sent again.")
 
-ENDPOINT = Subject(name="webhook endpoint", query=endpoint_query, record=Endpoint, access=require_endpoint_owner)
+ENDPOINT = Subject(name="webhook endpoint", record=Endpoint, access=require_endpoint_owner)
 DELIVERY = Subject(
     name="webhook delivery",
     kind="delivery",

@@ -62,10 +62,10 @@ class Subject:
     """The thing that a path names, with its statement and its guard."""
 
     name: str  # in one word, for sentences
-    # Selects it by the ids and dates in the path, in their order, the one it belongs to first; called once, with bind
-    # parameters in their place.
-    query: Callable[..., Select[Any]]
     record: type[Record]  # what a row of `query` becomes
+    # Selects it by the ids and dates in the path, in their order, the one it belongs to first; called once, with bind
+    # parameters in their place. Without one, by the id of `record`.
+    query: Callable[..., Select[Any]] | None = None
     kind: str = ""  # what the audit calls it; its name when left out
     dates: tuple[str, ...] = ()  # the parameters of `query` that are dates
     texts: tuple[str, ...] = ()  # the parameters of `query` that are texts
@@ -77,12 +77,13 @@ class Subject:
     statement: PreparedStatement = field(init=False)
 
     def __post_init__(self) -> None:
-        names = tuple(signature(self.query).parameters)
+        query = self.query or self.record.by_id
+        names = tuple(signature(query).parameters)
         types = dict.fromkeys(self.dates, Date) | dict.fromkeys(self.texts, Text)
         bound: list[Any] = [bindparam(name, type_=types.get(name, Uuid)) for name in names]
         object.__setattr__(self, "kind", self.kind or self.name.replace(" ", "_"))
         object.__setattr__(self, "ids", names)
-        object.__setattr__(self, "statement", PreparedStatement(self.query(*bound)))
+        object.__setattr__(self, "statement", PreparedStatement(query(*bound)))
 
 
 def this_moment() -> datetime:

@@ -10,7 +10,8 @@ from marshmallow import fields
 from api.schemas.availability import ClockTime
 from api.schemas.base import ExternalListQuery, RequestSchema, ResponseSchema, page_of
 from api.schemas.bookings import Booking
-from api.schemas.fields import OPTIONAL, Day, Id, Line, Moment, Money, Price, QueryFlag, TimeZone, TrueOrFalse, Whole
+from api.schemas.fields import OPTIONAL, Day, Id, Line, Moment, Price, QueryFlag, TimeZone, TrueOrFalse, Whole
+from api.schemas.payments import AmountOf
 from api.schemas.questions import Questions
 from api.schemas.sessions import Participant
 from api.schemas.terms import Cancellation, OfferedTerms, OfferedTermsBody, PublicLocation
@@ -139,8 +140,8 @@ class LeftSeat(ResponseSchema):
     user_id = Id()
     name = fields.String()
     late = fields.Boolean(metadata={"description": "Whether it was left inside the policy's window."})
-    fee = fields.Nested(Money)
-    refund = fields.Nested(Money)
+    fee = AmountOf("fee_amount")
+    refund = AmountOf("refund_amount")
     credit_returned = fields.Boolean(
         allow_none=True, metadata={"description": "Whether the session of the bundle came back; null if none paid."}
     )

@@ -14,7 +14,7 @@ from tests import factories
 from tests.api.conftest import Cast
 from tests.api.test_pages import walk
 from tests.application import ApiResponse, World, as_user
-from workflows.accounts.records import User, user_query
+from workflows.accounts.records import User
 from workflows.sessions.actions import create
 from workflows.sessions.records import Session, session_query
 
@@ -88,7 +88,7 @@ def test_a_walk_through_groups_and_own_bookings_has_no_gap(world: World, cast: C
 
 def test_a_mentors_own_list_holds_groups_of_both_roles_once(world: World, cast: Cast) -> None:
     with world.engine.begin() as db:
-        attended = factories.make_group(db, [User.of(db.execute(user_query(cast.mentor.user_id)).one())])
+        attended = factories.make_group(db, [User.of(db.execute(User.by_id(cast.mentor.user_id)).one())])
         led = factories.make_group(db, [cast.mentee], listing=cast.listing)
     ids = [item["id"] for item in get(world, "/bookings", cast.as_mentor).json["items"]]
     assert sorted(ids) == sorted([str(attended.id), str(led.id)])

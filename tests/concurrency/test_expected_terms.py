@@ -25,7 +25,7 @@ from workflows.bookings.records import Booking
 from workflows.bookings.series import OnConflict, Recurrence
 from workflows.bundles.purchase import purchase
 from workflows.bundles.records import Bundle
-from workflows.catalog.listings import Listing, change_listing, listing_query
+from workflows.catalog.listings import Listing, change_listing
 from workflows.catalog.products import Product, change_product, product_query
 from workflows.identity.actor import Actor
 from workflows.kernel.constraints import constraint_errors
@@ -45,7 +45,7 @@ def _now() -> datetime:
 
 def change(listing: Listing, changes: dict[str, Any]) -> Call:
     def changing(db: Connection) -> Any:
-        present = Listing.of(db.execute(listing_query(listing.id)).one())
+        present = Listing.of(db.execute(Listing.by_id(listing.id)).one())
         actor = Actor.person(uuid4(), listing.mentor_profile_id)
         with constraint_errors():
             return change_listing(db, actor=actor, listing=present, changes=changes, any_version=True)

@@ -15,7 +15,7 @@ from workflows.bookings.direct import WantedListing
 from workflows.bookings.holds import Hold, hold
 from workflows.bookings.records import Booking
 from workflows.bookings.request import request
-from workflows.catalog.listings import Listing, change_listing, listing_query
+from workflows.catalog.listings import Listing, change_listing
 from workflows.identity.actor import Actor
 
 
@@ -32,7 +32,7 @@ def listing_owner(db: Connection, listing: Listing) -> Any:
 
 
 def present(db: Connection, listing: Listing) -> Listing:
-    return Listing.of(db.execute(listing_query(listing.id)).one())
+    return Listing.of(db.execute(Listing.by_id(listing.id)).one())
 
 
 def _holds(db: Connection, listing: Listing, actor: Actor, start: datetime) -> Hold:

@@ -27,7 +27,7 @@ from workflows.events.status import status_query, webhook_status_query
 from workflows.notifications.mails import SEND_MAIL
 from workflows.operators.deliveries import cancel_delivery, retry_deliveries, retry_delivery
 from workflows.webhooks.deliveries import WebhookDelivery, recover, resend
-from workflows.webhooks.records import Endpoint, endpoint_query
+from workflows.webhooks.records import Endpoint
 
 EACH = 20
 LEASE = timedelta(seconds=45)
@@ -225,7 +225,7 @@ def _failed(db: Connection) -> list[Endpoint]:
     for endpoint_id in ids:
         values = {"id": endpoint_id, "url": f"https://{endpoint_id}.example", "event_types": ["*"]}
         db.execute(insert(webhook_endpoints).values(state=EndpointState.ACTIVE, **values))
-    return [Endpoint.of(db.execute(endpoint_query(endpoint_id)).one()) for endpoint_id in ids]
+    return [Endpoint.of(db.execute(Endpoint.by_id(endpoint_id)).one()) for endpoint_id in ids]
 
 
 def _recover(db: Connection, *, endpoint: Endpoint) -> int:

@@ -21,7 +21,7 @@ from workflows.identity.actor import Actor
 from workflows.invariants import check_all
 from workflows.reviews.actions import ReviewableSession, answer_review, moderate, reviewable_query, submit
 from workflows.reviews.permits import Permit
-from workflows.reviews.records import Review, review_query
+from workflows.reviews.records import Review
 from workflows.sessions.records import Session, session_query
 
 
@@ -39,7 +39,7 @@ def _reviews(db: Connection, permit: Permit, *, rating: int = 5) -> Review:
 
 
 def _hides(db: Connection, review: Review, *, hidden: bool, any_version: bool = False) -> Review:
-    present = Review.of(db.execute(review_query(review.id)).one())
+    present = Review.of(db.execute(Review.by_id(review.id)).one())
     now = datetime.now(UTC)
     return moderate(
         db,
@@ -147,7 +147,7 @@ def test_without_a_version_the_last_moderation_wins(engine: Engine, race: Race) 
         decisions = [partial(_hides, review=review, hidden=hidden, any_version=True) for hidden in (True, False, True)]
         outcomes = race.transact([*decisions, partial(_answers, review=review)])
         assert set(codes(outcomes[:3])) == set()
-        left = Review.of(execute(engine, review_query(review.id)).one())
+        left = Review.of(execute(engine, Review.by_id(review.id)).one())
         assert left == max(winners(outcomes), key=lambda each: each.version)
         after = _rating(engine, permit.mentor_profile_id)
         assert (before[0] - after[0], before[1] - after[1]) == ((3, 1) if left.hidden else (0, 0))

@@ -25,7 +25,7 @@ from tests.contract.scene import TIMES, Headers, Scene, have_things, set_scene, 
 from workflows.catalog.products import Product, product_query
 from workflows.identity.actor import Actor
 from workflows.reviews.actions import moderate
-from workflows.reviews.records import Review, review_query
+from workflows.reviews.records import Review
 
 NOW = datetime.now(UTC)
 THEIR_KEY = "a key of theirs"
@@ -158,7 +158,7 @@ def two_worlds(name: str, template: str) -> Iterator[Worlds]:
 
 
 def _hidden(db: Connection, ids: dict[str, UUID]) -> dict[str, UUID]:
-    review = Review.of(db.execute(review_query(ids["review_id"])).one())
+    review = Review.of(db.execute(Review.by_id(ids["review_id"])).one())
     moderate(db, actor=factories.OPERATOR, review=review, hidden=True, reason="Not about the session.", now=NOW)
     return ids
 

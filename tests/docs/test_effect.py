@@ -28,7 +28,7 @@ from tests.application import KeptWakeups
 from tests.factories import accept_booking, make_booking
 from workers.runner import DeliveryRunner
 from infrastructure.transactions import Transactions
-from workflows.catalog.listings import Listing, listing_query
+from workflows.catalog.listings import Listing
 from workflows.events.delivery import DeliveryKey
 from workflows.events.subscriptions import load
 import sys
@@ -37,7 +37,7 @@ engine = create(settings().database_url)
 transactions = Transactions(engine, KeptWakeups())
 for listing_id in sys.argv[1:]:
     with transactions() as db:
-        accept_booking(db, make_booking(db, listing=Listing.of(db.execute(listing_query(listing_id)).one())))
+        accept_booking(db, make_booking(db, listing=Listing.of(db.execute(Listing.by_id(listing_id)).one())))
 with engine.connect() as db:
     owed = db.execute(select(deliveries.c.event_id).where(deliveries.c.effect == "one_offs.withdraw")).scalars().all()
 for event_id in owed:

@@ -33,7 +33,7 @@ from workflows.groups.waitlist import close_waitlist
 from workflows.identity.actor import SYSTEM, Actor
 from workflows.reviews.actions import ReviewableSession, moderate, reviewable_query, submit
 from workflows.reviews.permits import unlock_all
-from workflows.reviews.records import Review, review_query
+from workflows.reviews.records import Review
 from workflows.sessions.actions import complete, start
 from workflows.sessions.cancel import quote_for
 from workflows.sessions.outcomes import cancel_not_held, report_no_show, void, waive_fee
@@ -159,7 +159,7 @@ class Lives(Groups):
 
     def hide(self) -> None:
         """An operator hides a review or shows it, whether it is hidden or not."""
-        review = Review.of(self.db.execute(review_query(self.random.choice(list(self.reviews)))).one())
+        review = Review.of(self.db.execute(Review.by_id(self.random.choice(list(self.reviews)))).one())
         hidden = self.random.random() < 0.6
         hide = partial(moderate, actor=factories.OPERATOR, review=review, reason="Rude", now=self.now)
         self._expect("hide", None, lambda: hide(self.db, hidden=hidden))

@@ -42,7 +42,7 @@ from workflows.webhooks.actions import change_endpoint, hasten_postponed, ping_e
 from workflows.webhooks.deliveries import WebhookDelivery, recover, resend
 from workflows.webhooks.health import OPENS_AFTER_FAILURES
 from workflows.webhooks.messages import utc
-from workflows.webhooks.records import Endpoint, endpoint_query
+from workflows.webhooks.records import Endpoint
 
 SECOND = timedelta(seconds=1)
 NOTHING_AGAINST_IT = (0, None, None, None, None)
@@ -193,7 +193,7 @@ def test_recovered_messages_keep_their_pace_after_a_success(harness: Harness, pa
         harness.change(key, state="dead", attempts=WEBHOOK_RETRY_POLICY.attempts)
     send_one(harness, partner, NO)
     with harness.transactions() as db:
-        found = Endpoint.of(db.execute(endpoint_query(partner)).one())
+        found = Endpoint.of(db.execute(Endpoint.by_id(partner)).one())
         now = db.execute(select(func.now())).scalar_one()
         assert recover(db, actor=OPERATOR, endpoint=found, since=now - timedelta(hours=1), now=now) == 50
     send_one(harness, partner, YES)
@@ -265,7 +265,7 @@ def test_a_ping_without_room_leaves_the_breaker_open(harness: Harness, partner: 
     trip(harness, partner)
     before = endpoint(harness, partner).open_until
     with harness.transactions() as db:
-        found = Endpoint.of(db.execute(endpoint_query(partner)).one())
+        found = Endpoint.of(db.execute(Endpoint.by_id(partner)).one())
         now = db.execute(select(func.now())).scalar_one()
         ping = ping_endpoint(db, actor=OPERATOR, endpoint=found, now=now)
     harness.http.answers = no_room
@@ -298,7 +298,7 @@ def test_a_prober_that_dies_is_followed_by_another(harness: Harness, partner: UU
 def test_a_ping_and_an_example_pass_an_open_breaker(harness: Harness, partner: UUID) -> None:
     trip(harness, partner)
     with harness.transactions() as db:
-        found = Endpoint.of(db.execute(endpoint_query(partner)).one())
+        found = Endpoint.of(db.execute(Endpoint.by_id(partner)).one())
         now = db.execute(select(func.now())).scalar_one()
         ping = ping_endpoint(db, actor=OPERATOR, endpoint=found, now=now)
         example = send_example(db, actor=OPERATOR, endpoint=found, event_type="session.completed", now=now)
@@ -386,7 +386,7 @@ def test_turns_follow_a_change_of_the_rate(harness: Harness, before: int, after:
     waiting = [key for key in keys if harness.row(key).state == "pending"]
     assert len(waiting) == 2 * before
     with harness.transactions() as db:
-        found = Endpoint.of(db.execute(endpoint_query(capped)).one())
+        found = Endpoint.of(db.execute(Endpoint.by_id(capped)).one())
         change_endpoint(
             db, actor=OPERATOR, endpoint=found, changes={"rate_limit": after}, seal=str, now=found.created_at
         )
@@ -498,7 +498,7 @@ def test_a_change_that_closes_the_breaker_releases_what_waited(harness: Harness,
         steps = [{"state": EndpointState.PAUSED}, {"state": EndpointState.ACTIVE}]
     for changes in steps:
         with harness.transactions() as db:
-            found = Endpoint.of(db.execute(endpoint_query(partner)).one())
+            found = Endpoint.of(db.execute(Endpoint.by_id(partner)).one())
             now = db.execute(select(func.now())).scalar_one()
             change_endpoint(db, actor=OPERATOR, endpoint=found, changes=changes, seal=str, now=now)
     harness.run_all("webhooks")
@@ -510,7 +510,7 @@ def test_pings_that_fail_do_not_lengthen_the_breakers_pause(harness: Harness, pa
     trip(harness, partner)
     before = record_of(harness, partner)
     with harness.transactions() as db:
-        found = Endpoint.of(db.execute(endpoint_query(partner)).one())
+        found = Endpoint.of(db.execute(Endpoint.by_id(partner)).one())
         now = db.execute(select(func.now())).scalar_one()
         pings = [ping_endpoint(db, actor=OPERATOR, endpoint=found, now=now) for _ in range(3)]
     for ping in pings:

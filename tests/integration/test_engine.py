@@ -33,7 +33,7 @@ from tests.application import World, as_mentor
 from tests.eventually import eventually
 from tests.factories import make_booking, make_listing, make_user
 from tests.queries import execute, scalar
-from workflows.accounts.records import Mentor, mentor_query
+from workflows.accounts.records import Mentor
 from workflows.bookings.records import Booking
 from workflows.catalog.listings import Listing
 
@@ -218,7 +218,7 @@ def own_engine(database_url: str) -> Iterator[Engine]:
 
 
 def as_mentor_of(engine: Engine, listing: Listing) -> dict[str, str]:
-    return as_mentor(Mentor.of(execute(engine, mentor_query(listing.mentor_profile_id)).one()))
+    return as_mentor(Mentor.of(execute(engine, Mentor.by_id(listing.mentor_profile_id)).one()))
 
 
 def change_the_type_of_a_column(database_url: str, table: str, column: str) -> None:

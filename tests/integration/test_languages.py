@@ -23,7 +23,7 @@ from tests.mails import as_read
 from workers.routes import routes_of
 from workers.runner import DeliveryRunner
 from workers.transports.mail import MailIdentity
-from workflows.accounts.records import user_query
+from workflows.accounts.records import User
 from workflows.action_links.link import LINK_PURPOSE
 from workflows.calendar.feed import create_feed_secret, find_feed, render_feed
 from workflows.events.subscriptions import load
@@ -73,7 +73,7 @@ def mail_to(parties: Parties, user_id: object, subject: str) -> Any:
 
 def address_of(parties: Parties, user_id: Any) -> str:
     with parties.harness.engine.connect() as db:
-        return str(db.execute(user_query(user_id)).one().email)
+        return str(db.execute(User.by_id(user_id)).one().email)
 
 
 def part_of(mail: Any, kind: str) -> str:

@@ -26,7 +26,7 @@ from workflows.events.record import record
 from workflows.events.status import webhook_status_query
 from workflows.kernel.errors import NotFound
 from workflows.webhooks.deliveries import WebhookDelivery, forget_missed_messages, recover, resend
-from workflows.webhooks.records import Endpoint, endpoint_query
+from workflows.webhooks.records import Endpoint
 
 NOT_ACTIVE = [EndpointState.PENDING, EndpointState.PAUSED, EndpointState.DISABLED]
 
@@ -43,7 +43,7 @@ def runs(harness: Harness, endpoint_id: UUID) -> list[Any]:
 
 def recovered(harness: Harness, endpoint_id: UUID) -> int:
     with harness.transactions() as db:
-        found = Endpoint.of(db.execute(endpoint_query(endpoint_id)).one())
+        found = Endpoint.of(db.execute(Endpoint.by_id(endpoint_id)).one())
         now = db.execute(select(func.now())).scalar_one()
         return recover(db, actor=OPERATOR, endpoint=found, since=now - timedelta(hours=1), now=now)
 

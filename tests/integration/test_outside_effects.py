@@ -22,7 +22,7 @@ from workflows.events.delivery import DEFAULT_RETRY_POLICY, Delivery, DeliveryKe
 from workflows.events.subscriptions import Subscriptions, load
 from workflows.notifications.mails import SEND_MAIL
 from workflows.webhooks.actions import create_endpoint, ping_endpoint
-from workflows.webhooks.records import Endpoint, endpoint_query
+from workflows.webhooks.records import Endpoint
 
 IN_TRANSACTION = text(
     "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
@@ -238,7 +238,7 @@ def db_now(db: Any) -> Any:
 
 
 def endpoint_state(harness: Harness, endpoint: Endpoint) -> EndpointState:
-    return Endpoint.of(execute(harness.engine, endpoint_query(endpoint.id)).one()).state
+    return Endpoint.of(execute(harness.engine, Endpoint.by_id(endpoint.id)).one()).state
 
 
 def test_the_first_2xx_to_a_ping_activates_an_endpoint(harness: Harness) -> None:

@@ -17,7 +17,7 @@ from tests.queries import execute
 from workflows.identity.actor import Actor
 from workflows.kernel.errors import Conflict, Forbidden
 from workflows.reviews.actions import ReviewableSession, moderate, reviewable_query, submit
-from workflows.reviews.records import Review, review_query, shown_name
+from workflows.reviews.records import Review, shown_name
 from workflows.sessions.records import Session
 
 
@@ -93,7 +93,7 @@ def test_only_mentees_review_and_only_operators_moderate(db: Connection) -> None
     author = Actor.person(permit.mentee_user_id, None)
     with pytest.raises(Forbidden):
         moderate(db, actor=author, review=review, hidden=True, reason="Mine", now=now)
-    assert Review.of(db.execute(review_query(review.id)).one()) == review
+    assert Review.of(db.execute(Review.by_id(review.id)).one()) == review
 
 
 def test_a_refused_review_counts_nothing(db: Connection) -> None:

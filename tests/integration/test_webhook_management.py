@@ -34,7 +34,7 @@ from workflows.webhooks.actions import (
 from workflows.webhooks.deliveries import WebhookDelivery, recover, resend
 from workflows.webhooks.messages import example_message
 from workflows.webhooks.quotas import MAX_ENDPOINTS
-from workflows.webhooks.records import Endpoint, endpoint_query
+from workflows.webhooks.records import Endpoint
 
 OPERATOR = Actor(operator=True, name="operator:1")
 NOW = datetime.now(UTC)
@@ -69,7 +69,7 @@ def listening(harness: Harness, **fields: Any) -> Endpoint:
 
 
 def as_it_is(harness: Harness, endpoint: Endpoint) -> Endpoint:
-    return Endpoint.of(execute(harness.engine, endpoint_query(endpoint.id)).one())
+    return Endpoint.of(execute(harness.engine, Endpoint.by_id(endpoint.id)).one())
 
 
 def delivered(harness: Harness, state: DeliveryState) -> WebhookDelivery:
@@ -290,6 +290,6 @@ def test_without_a_version_changes_follow_one_another(harness: Harness, race: Ra
         changed = [partial(changing, changes={"rate_limit": 5}), partial(changing, changes={"description": "Ours"})]
         assert race.transact(changed * 2) == ["changed"] * 4
         with harness.engine.begin() as db:
-            present = Endpoint.of(db.execute(endpoint_query(endpoint.id)).one())
+            present = Endpoint.of(db.execute(Endpoint.by_id(endpoint.id)).one())
             assert (present.rate_limit, present.description, present.version) == (5, "Ours", 3)
             delete_endpoint(db, actor=OPERATOR, endpoint=endpoint, any_version=True)

@@ -13,7 +13,7 @@ from uuid_utils.compat import uuid7
 from models.base import sql
 from models.people import MentorState, mentor_profiles, users
 from workflows.accounts.email_change import READ_CALENDARS_AGAIN, withdraw_email_change
-from workflows.accounts.records import Mentor, User, UserState, mentor_query, user_query
+from workflows.accounts.records import Mentor, User, UserState
 from workflows.events.event_types import MentorApproved, MentorRejected
 from workflows.events.record import record
 from workflows.identity.access import require_approved, require_operator, require_own_profile, require_user_id
@@ -23,8 +23,7 @@ from workflows.kernel.errors import Invalid, NotFound, Stale
 from workflows.kernel.locks import lock_user_with_profile, share_user
 
 # A mentor's own answers to outside calendars are known by their address: no copy that was read before holds.
-_UPDATE_BY_CLAIMS = sql(
-    """
+_UPDATE_BY_CLAIMS = sql("""
 WITH changed AS (
     UPDATE users SET
         name = coalesce(CAST(:name AS text), name), locale = coalesce(CAST(:locale AS text), locale),
@@ -38,8 +37,7 @@ WITH changed AS (
 UPDATE calendar_feeds SET busy_until = NULL
 FROM mentor_profiles m JOIN changed ON changed.id = m.user_id
 WHERE calendar_feeds.mentor_profile_id = m.id
-"""
-)
+""")
 _ERASED = sql("SELECT erased_at IS NOT NULL FROM users WHERE id = :user_id")
 
 
@@ -185,7 +183,7 @@ def change_mentor_profile(
         raise NotFound("The mentor has deleted their account.")
     if not found:
         raise Stale("mentor profile")
-    changed = Mentor.of(db.execute(mentor_query(mentor.id)).one())
+    changed = Mentor.of(db.execute(Mentor.by_id(mentor.id)).one())
     if changed.state is not mentor.state and changed.state in (MentorState.ACTIVE, MentorState.REJECTED):
         decided = MentorApproved if changed.state is MentorState.ACTIVE else MentorRejected
         record(db, decided.about(changed, actor=actor, now=now, mentor_profile_id=changed.id))
@@ -208,7 +206,7 @@ def locked_user(db: Connection, user_id: UUID) -> User:
     """The user of that id, whom nothing else changes before the end of the transaction."""
     lock_user_with_profile(db, user_id)
     # In a statement of its own: its snapshot must be younger than the lock.
-    return User.of(db.execute(user_query(user_id)).one())
+    return User.of(db.execute(User.by_id(user_id)).one())
 
 
 def change_user_as_staff(
@@ -241,4 +239,4 @@ def change_user(db: Connection, *, user_id: UUID, changes: dict[str, Any]) -> Us
     if changes:
         # Nothing is written to an account that has been erased meanwhile.
         db.execute(update(users).where(users.c.id == user_id, users.c.erased_at.is_(None)).values(**changes))
-    return User.of(db.execute(user_query(user_id)).one())
+    return User.of(db.execute(User.by_id(user_id)).one())

@@ -9,7 +9,7 @@ from secrets import token_urlsafe
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, Select, delete, insert
+from sqlalchemy import Connection, delete, insert
 from uuid_utils.compat import uuid7
 
 from models.base import sql
@@ -17,7 +17,7 @@ from models.keys import KeyScope, api_keys
 from workflows.identity.actor import Actor
 from workflows.kernel.errors import Conflict
 from workflows.kernel.locks import lock_name
-from workflows.kernel.paging import NEWEST_FIRST, Page, PagedList
+from workflows.kernel.paging import PagedList
 from workflows.kernel.transitions import VersionedRecord
 
 MAX_KEYS = 100
@@ -25,26 +25,22 @@ PREFIX = "tsk_"
 _SHOWN_CHARACTERS = 10
 _RANDOM_BYTES = 32
 _COUNT = sql("SELECT count(*) FROM api_keys")
-_ROTATE = sql(
-    """
+_ROTATE = sql("""
 UPDATE api_keys SET
     digest = :digest, prefix = :prefix, version = version + 1,
     former_digest = CASE WHEN :former_until > :now THEN digest END,
     former_until = CASE WHEN :former_until > :now THEN :former_until END
 WHERE id = :id
-"""
-)
+""")
 # At most once a minute. A request does not wait for another one of its key, whose change is still under way.
-_NOTE_USE = sql(
-    """
+_NOTE_USE = sql("""
 UPDATE api_keys SET last_used_at = :now
 WHERE id = (
     SELECT id FROM api_keys
     WHERE id = :id AND (last_used_at IS NULL OR last_used_at < :now - interval '1 minute')
     FOR NO KEY UPDATE SKIP LOCKED
 )
-"""
-)
+""")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,25 +66,13 @@ class NewApiKey(ApiKey):
     key: str
 
 
-def api_key_query(api_key_id: UUID) -> Select[Any]:
-    return ApiKey.query().where(api_keys.c.id == api_key_id)
-
-
-def api_keys_query(page: Page) -> Select[Any]:
-    return NEWEST_FIRST.select_page(ApiKey.query(), page, api_keys.c.id)
-
-
-API_KEYS = PagedList(ApiKey, NEWEST_FIRST, api_keys_query)
+API_KEYS = PagedList(ApiKey)
 
 
 def create_api_key(
     db: Connection, *, actor: Actor, name: str, scopes: list[KeyScope], expires_at: datetime | None
 ) -> NewApiKey:
-    """Make a key.
-
-    Raises:
-        Conflict: `quota_reached`, there are as many as there may be.
-    """
+    """Make a key. Raises Conflict: `quota_reached`, there are as many as there may be."""
     lock_name(db, "api keys")
     if db.scalar(_COUNT) >= MAX_KEYS:
         raise Conflict(f"There are {MAX_KEYS} keys; delete one that is not needed.", code="quota_reached")
@@ -102,7 +86,7 @@ def rotate_api_key(db: Connection, *, api_key: ApiKey, grace: timedelta, now: da
     """Replace the text of a key; the one before works until the grace has passed."""
     key, stored = _made()
     db.execute(_ROTATE, {"id": api_key.id, "now": now, "former_until": now + grace, **stored})
-    return NewApiKey(**ApiKey.of(db.execute(api_key_query(api_key.id)).one()).__dict__, key=key)
+    return NewApiKey(**ApiKey.of(db.execute(ApiKey.by_id(api_key.id)).one()).__dict__, key=key)
 
 
 def delete_api_key(db: Connection, *, api_key: ApiKey) -> None:

@@ -15,7 +15,7 @@ from workflows.identity.access import require_mentor_or_operator
 from workflows.identity.actor import Actor
 from workflows.kernel.errors import Conflict, Invalid, NotFound
 from workflows.kernel.locks import lock_calendar, share_user
-from workflows.kernel.paging import NEWEST_FIRST, Page, PagedList
+from workflows.kernel.paging import PagedList
 from workflows.kernel.records import Record
 
 MAX_BLOCKS = 1_000
@@ -61,13 +61,7 @@ def block_query(mentor_profile_id: UUID, user_id: UUID) -> Select[Any]:
     return query.where(block.mentor_profile_id == mentor_profile_id, block.user_id == user_id)
 
 
-def blocks_query(page: Page, *, mentor_profile_id: UUID) -> Select[Any]:
-    """The blocks of a mentor, the newest first."""
-    query = Block.query().where(mentor_blocks.c.mentor_profile_id == mentor_profile_id)
-    return NEWEST_FIRST.select_page(query, page, mentor_blocks.c.id)
-
-
-BLOCKS = PagedList(Block, NEWEST_FIRST, blocks_query)
+BLOCKS = PagedList(Block, of=("mentor_profile_id",))
 
 
 def block(db: Connection, *, actor: Actor, mentor: BlockOwner, user_id: UUID, reason: str | None = None) -> Block:
@@ -107,10 +101,6 @@ def block(db: Connection, *, actor: Actor, mentor: BlockOwner, user_id: UUID, re
 
 
 def lift_block(db: Connection, *, actor: Actor, lifted: Block) -> None:
-    """Let a person book again; lifted twice at once, it is lifted once.
-
-    Raises:
-        Forbidden: another mentor's block.
-    """
+    """Let a person book again; lifted twice at once, it is lifted once. Raises Forbidden: another mentor's block."""
     require_mentor_or_operator(actor, lifted)
     db.execute(delete(mentor_blocks).where(mentor_blocks.c.id == lifted.id))

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, Select, update
+from sqlalchemy import Connection, update
 from uuid_utils.compat import uuid7
 
 from models.base import Timestamp, sql
@@ -64,11 +63,6 @@ WHERE mentor_profile_id = (SELECT id FROM mentor_profiles WHERE user_id = :user_
 forget_email_changes = ExpiredRows("email_changes", "expires_at < now()", order="expires_at")
 
 
-def email_change_query(change_id: UUID) -> Select[Any]:
-    """The change of that id, open or not."""
-    return EmailChange.query().where(email_changes.c.id == change_id)
-
-
 def request_email_change(db: Connection, *, actor: Actor, user_id: UUID, email: str, now: datetime) -> None:
     """Let a user confirm another mail address; an earlier one that they did not confirm can no longer be confirmed.
 
@@ -103,7 +97,7 @@ def withdraw_email_change(db: Connection, user_id: UUID) -> None:
 
 def confirmable(db: Connection, change_id: UUID, *, user_id: UUID, now: datetime) -> EmailChange:
     """The change of that id; raises NotFound unless it is this user's and can still be confirmed."""
-    row = db.execute(email_change_query(change_id)).one_or_none()
+    row = db.execute(EmailChange.by_id(change_id)).one_or_none()
     if row is None or row.user_id != user_id or not row.open or row.expires_at <= now:
         raise NotFound(NOT_CONFIRMABLE)
     return EmailChange.of(row)

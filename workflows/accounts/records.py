@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BindParameter, Boolean, Connection, Select, Uuid, bindparam, func, literal_column, select
+from sqlalchemy import Boolean, Connection, Select, Uuid, bindparam, func, literal_column, select
 
 from models.people import USER_WORDS, MentorState, email_changes, mentor_profiles, users
 from workflows.identity.actor import Actor
@@ -129,15 +129,6 @@ def users_query(page: Page, *, q: Any = None, email: Any = None, state: UserStat
 
 
 USERS = PagedList(User, NEWEST_FIRST, users_query)
-
-
-def user_query(user_id: UUID | BindParameter[UUID]) -> Select[Any]:
-    return User.query().where(users.c.id == user_id)
-
-
-def mentor_query(mentor_profile_id: UUID) -> Select[Any]:
-    """The mentor profile of that id, active or not."""
-    return Mentor.query().where(mentor_profiles.c.id == mentor_profile_id)
 
 
 def profile_of_user_query(user_id: UUID) -> Select[Any]:

@@ -79,11 +79,7 @@ def raise_version(
     if counted and actor.mentor_profile_id is not None:
         use_quota(db, _CHANGES, mentor_profile_id)
     event = AvailabilityChanged(
-        actor=actor.name,
-        occurred_at=now,
-        mentor_profile_id=mentor_profile_id,
-        changed=changed,
-        version=version,
+        actor=actor.name, occurred_at=now, mentor_profile_id=mentor_profile_id, changed=changed, version=version
     )
     if not announced:
         record(db, event, held_back=True)
@@ -93,10 +89,7 @@ def raise_version(
     record(db, event, held_back=pause.held_back > 0)
     if pause.held_back == 1:
         timer = AvailabilityAnnouncementSet(
-            actor=SYSTEM.name,
-            occurred_at=now,
-            mentor_profile_id=mentor_profile_id,
-            announce_at=pause.announce_at,
+            actor=SYSTEM.name, occurred_at=now, mentor_profile_id=mentor_profile_id, announce_at=pause.announce_at
         )
         record(db, timer)
     return version

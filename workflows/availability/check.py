@@ -106,8 +106,7 @@ def require_bookable(
         blocks = [block for block in blocks if block.session_start != moved_from]
     if calendar.is_limit_reached(start, mentee_user_id, blocks):
         raise Conflict(
-            "The mentor takes no further session on this day or in this week; choose another day.",
-            code="booking_limit",
+            "The mentor takes no further session on this day or in this week; choose another day.", code="booking_limit"
         )
 
 

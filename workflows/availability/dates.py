@@ -82,21 +82,17 @@ def calendar_day_query(mentor_profile_id: UUID, day: date) -> Select[Any]:
     return calendar_owner_query(mentor_profile_id).add_columns(cast(day, Date).label("day"))
 
 
-def date_hours_query(
-    page: Page, *, mentor_profile_id: UUID, from_day: date | None = None, to_day: date | None = None
-) -> Select[Any]:
-    """The dates of a mentor that have hours of their own, the earliest first.
+def date_hours_query(page: Page, *, from_day: date | None = None, to_day: date | None = None) -> Select[Any]:
+    """The dates that have hours of their own, the earliest first.
 
     Args:
         from_day: this date and later ones.
         to_day: this date and earlier ones.
     """
     mentor, own = mentor_profiles.c, date_hours.c
-    query = (
-        select(own.mentor_profile_id, own.day, own.time_zone, own.spans, mentor.calendar_version.label("version"))
-        .join_from(date_hours, mentor_profiles, mentor.id == own.mentor_profile_id)
-        .where(own.mentor_profile_id == mentor_profile_id)
-    )
+    query = select(
+        own.mentor_profile_id, own.day, own.time_zone, own.spans, mentor.calendar_version.label("version")
+    ).join_from(date_hours, mentor_profiles, mentor.id == own.mentor_profile_id)
     if from_day is not None:
         query = query.where(own.day >= from_day)
     if to_day is not None:
@@ -104,7 +100,7 @@ def date_hours_query(
     return EARLIEST_DAY_FIRST.select_page(query, page, own.day)
 
 
-DATES = PagedList(DateHours, EARLIEST_DAY_FIRST, date_hours_query)
+DATES = PagedList(DateHours, EARLIEST_DAY_FIRST, date_hours_query, of=("mentor_profile_id",))
 
 
 def set_date_hours(

@@ -30,8 +30,7 @@ LONGEST_PAUSE = timedelta(days=1)
 # So that no event of long ago is needed for a calendar that is read for years.
 SCHEDULED_ANEW_AFTER = timedelta(days=7)
 
-FEEDS_TO_READ = sql(
-    """
+FEEDS_TO_READ = sql("""
 SELECT feed.id, feed.mentor_profile_id, feed.sealed_url, feed.origin, feed.scheduled_by, feed.failures, feed.etag,
        feed.last_modified, feed.content_digest, feed.busy_until, feed.time_zone AS read_in_time_zone,
        mentor.time_zone, mentor.active, owner.email
@@ -39,8 +38,7 @@ FROM calendar_feeds AS feed
 JOIN mentor_profiles AS mentor ON mentor.id = feed.mentor_profile_id
 JOIN users AS owner ON owner.id = mentor.user_id
 WHERE feed.id = ANY(CAST(:ids AS uuid[]))
-"""
-)
+""")
 _FEED = sql("SELECT * FROM calendar_feeds WHERE id = :id")
 OWN_BOOKINGS = sql("SELECT id FROM bookings WHERE id = ANY(CAST(:ids AS uuid[]))")
 _WANTED = """
@@ -50,8 +48,7 @@ WITH wanted AS (
 )
 """
 # In two statements: one that deletes and inserts in any order could meet its own rows in the constraint.
-DELETE_TIMES = sql(
-    f"""
+DELETE_TIMES = sql(f"""
 {_WANTED}
 , gone AS (
     DELETE FROM outside_busy
@@ -60,10 +57,8 @@ DELETE_TIMES = sql(
     RETURNING busy
 )
 SELECT count(*) FROM gone WHERE upper(busy) > :now
-"""
-)
-INSERT_TIMES = sql(
-    f"""
+""")
+INSERT_TIMES = sql(f"""
 {_WANTED}
 , made AS (
     INSERT INTO outside_busy (mentor_profile_id, calendar_feed_id, busy)
@@ -75,41 +70,32 @@ INSERT_TIMES = sql(
     RETURNING busy
 )
 SELECT count(*) FROM made WHERE upper(busy) > :now
-"""
-)
+""")
 # As of time off.
-END_HOLDS = sql(
-    """
+END_HOLDS = sql("""
 DELETE FROM person_busy USING mentor_profiles AS mentor, outside_busy AS elsewhere
 WHERE mentor.id = :mentor_profile_id
   AND person_busy.user_id = mentor.user_id AND person_busy.hold_id IS NOT NULL
   AND elsewhere.mentor_profile_id = mentor.id
   AND elsewhere.calendar_feed_id = :id AND elsewhere.busy && person_busy.busy
-"""
-)
-_READ = sql(
-    """
+""")
+_READ = sql("""
 UPDATE calendar_feeds
 SET attempted_at = :now, fetched_at = :now, next_fetch_at = :next_fetch_at, stale_at = :stale_at, failures = 0,
     last_error = NULL
 WHERE id = :id
-"""
-)
-_KEEP_COPY = sql(
-    """
+""")
+_KEEP_COPY = sql("""
 UPDATE calendar_feeds
 SET etag = :etag, last_modified = :last_modified, content_digest = :content_digest, busy_until = :busy_until,
     time_zone = :time_zone
 WHERE id = :id
-"""
-)
-_FAILED = sql(
-    """
+""")
+_FAILED = sql("""
 UPDATE calendar_feeds
 SET attempted_at = :now, next_fetch_at = :next_fetch_at, failures = failures + 1, last_error = :error
 WHERE id = :id
-"""
-)
+""")
 _SCHEDULE_ANEW = sql("UPDATE calendar_feeds SET scheduled_by = :event_id WHERE id = :id")
 
 

@@ -26,7 +26,7 @@ from workflows.kernel.address import Network, checked_address, read_address
 from workflows.kernel.constraints import constraint_errors
 from workflows.kernel.errors import Conflict, Invalid
 from workflows.kernel.locks import lock_calendar
-from workflows.kernel.paging import NEWEST_FIRST, Page, PagedList
+from workflows.kernel.paging import PagedList
 from workflows.kernel.quotas import DAY, Quota, use_quota
 from workflows.kernel.records import Record
 
@@ -94,13 +94,7 @@ def feed_query(mentor_profile_id: UUID, calendar_feed_id: UUID) -> Select[Any]:
     return CalendarFeed.query().where(feed.mentor_profile_id == mentor_profile_id, feed.id == calendar_feed_id)
 
 
-def feeds_query(page: Page, *, mentor_profile_id: UUID) -> Select[Any]:
-    """A mentor's outside calendars, the newest first."""
-    query = CalendarFeed.query().where(calendar_feeds.c.mentor_profile_id == mentor_profile_id)
-    return NEWEST_FIRST.select_page(query, page, calendar_feeds.c.id)
-
-
-FEEDS = PagedList(CalendarFeed, NEWEST_FIRST, feeds_query)
+FEEDS = PagedList(CalendarFeed, of=("mentor_profile_id",))
 
 
 def add_feed(
@@ -174,10 +168,7 @@ def remove_feed(db: Connection, *, actor: Actor, feed: CalendarFeed, now: dateti
     """
     require_mentor(actor, feed)
     lock_calendar(db, feed.mentor_profile_id)
-    of_feed = (
-        outside_busy.c.mentor_profile_id == feed.mentor_profile_id,
-        outside_busy.c.calendar_feed_id == feed.id,
-    )
+    of_feed = (outside_busy.c.mentor_profile_id == feed.mentor_profile_id, outside_busy.c.calendar_feed_id == feed.id)
     freed = db.execute(delete(outside_busy).where(*of_feed)).rowcount
     removed = db.execute(delete(calendar_feeds).where(calendar_feeds.c.id == feed.id)).rowcount
     if removed and (freed or refuses_stale_calendars(db, feed.mentor_profile_id)):

@@ -74,13 +74,7 @@ def rules_query(mentor_profile_id: UUID) -> Select[Any]:
 
 
 def set_rules(
-    db: Connection,
-    *,
-    actor: Actor,
-    seen: RulesOfMentor,
-    rules: BookingRules,
-    now: datetime,
-    any_version: bool = False,
+    db: Connection, *, actor: Actor, seen: RulesOfMentor, rules: BookingRules, now: datetime, any_version: bool = False
 ) -> RulesOfMentor:
     """Replace a mentor's rules; existing bookings and requests stay. Equal rules change nothing.
 

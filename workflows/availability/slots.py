@@ -125,20 +125,17 @@ def _listings_where(condition: str) -> ListingsStatement:
 FROM listings AS listing JOIN mentor_profiles AS mentor ON mentor.id = listing.mentor_profile_id AND mentor.active
 WHERE {condition} AND listing.active"""
     return ListingsStatement(
-        of_duration=_cheapest(among, ":duration_minutes"),
-        of_shortest=_cheapest(among, f"(SELECT {_SHORTEST} {among})"),
+        of_duration=_cheapest(among, ":duration_minutes"), of_shortest=_cheapest(among, f"(SELECT {_SHORTEST} {among})")
     )
 
 
 def _cheapest(among: str, duration: str) -> TextualSelect:
     """Of each mentor the cheapest listing of a duration, then the one with the smallest id, as direct booking takes."""
     columns = ", ".join(f"listing.{column.name}" for column in Offered.columns())
-    return sql(
-        f"""
+    return sql(f"""
 SELECT DISTINCT ON (listing.mentor_profile_id) {columns} {among} AND listing.duration_minutes = {duration}
 ORDER BY listing.mentor_profile_id, listing.price_amount, listing.id
-"""
-    ).columns(*Offered.columns())
+""").columns(*Offered.columns())
 
 
 OF_MENTOR = _listings_where("listing.mentor_profile_id = :id")

@@ -104,15 +104,12 @@ def bundle_query(bundle_id: UUID) -> Select[Any]:
     return _SHOWN.where(bundle_purchases.c.id == bundle_id)
 
 
-def bundles_query(page: Page, *, mentee_user_id: UUID | None = None) -> Select[Any]:
-    """Bundles, the newest first; of one mentee where one is given."""
-    query = _SHOWN
-    if mentee_user_id is not None:
-        query = query.where(bundle_purchases.c.mentee_user_id == mentee_user_id)
-    return NEWEST_FIRST.select_page(query, page, bundle_purchases.c.id)
+def bundles_query(page: Page) -> Select[Any]:
+    """Bundles, the newest first."""
+    return NEWEST_FIRST.select_page(_SHOWN, page, bundle_purchases.c.id)
 
 
-BUNDLES = PagedList(Bundle, NEWEST_FIRST, bundles_query)
+BUNDLES = PagedList(Bundle, NEWEST_FIRST, bundles_query, equal=("mentee_user_id",))
 
 
 def at_moment(bundle: Bundle, now: datetime) -> BundleAtMoment:

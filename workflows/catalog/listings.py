@@ -55,11 +55,6 @@ class Listing(VersionedRecord, ExternalRecord, Terms):
     created_at: datetime
 
 
-def listing_query(listing_id: UUID) -> Select[Any]:
-    """The listing of that id, active or not."""
-    return Listing.query().where(listings.c.id == listing_id)
-
-
 # The listing of that id, if it and its mentor are active; with the mentor's `user_id`, and their `calendar` for the
 # longest session that can start then, and what the mentee holds of it, see `as_held`.
 BOOKABLE = PreparedStatement(
@@ -99,17 +94,13 @@ def as_held(listing: Listing, held_offer: dict[str, Any] | None) -> Listing:
     return replace(listing, **{**kept, **modes, "min_notice_minutes": 0})
 
 
-def listings_query(page: Page, *, mentor_profile_id: UUID | None = None, course_id: UUID | None = None) -> Select[Any]:
-    """What can be booked: active listings of active mentors, the newest first; or of one mentor or course alone."""
+def listings_query(page: Page) -> Select[Any]:
+    """What can be booked: active listings of active mentors, the newest first."""
     query = (
         Listing.query()
         .join_from(listings, mentor_profiles, mentor_profiles.c.id == listings.c.mentor_profile_id)
         .where(listings.c.active, mentor_profiles.c.active)
     )
-    if mentor_profile_id is not None:
-        query = query.where(listings.c.mentor_profile_id == mentor_profile_id)
-    if course_id is not None:
-        query = query.where(listings.c.course_id == course_id)
     return NEWEST_FIRST.select_page(query, page, listings.c.id)
 
 
@@ -123,7 +114,7 @@ def not_offered(
     return NotFound(sentence) if state in (None, MentorState.ACTIVE) else Conflict(code="not_bookable")
 
 
-LISTINGS = PagedList(Listing, NEWEST_FIRST, listings_query)
+LISTINGS = PagedList(Listing, NEWEST_FIRST, listings_query, equal=("mentor_profile_id", "course_id"))
 
 
 def publish_listing(db: Connection, *, actor: Actor, offer: dict[str, Any]) -> Listing:

@@ -50,15 +50,15 @@ def product_query(course_id: UUID, product_id: UUID) -> Select[Any]:
     return Product.query().where(products.c.id == product_id, products.c.course_id == course_id)
 
 
-def products_query(page: Page, *, course_id: UUID, active: bool | None = None) -> Select[Any]:
-    """The products of a course, the newest first; only those that are on sale, where `active` is given."""
-    query = Product.query().where(products.c.course_id == course_id)
+def products_query(page: Page, *, active: bool | None = None) -> Select[Any]:
+    """Products, the newest first; only those that are on sale, where `active` is given."""
+    query = Product.query()
     if active is not None:
         query = query.where(products.c.active if active else ~products.c.active)
     return NEWEST_FIRST.select_page(query, page, products.c.id)
 
 
-PRODUCTS = PagedList(Product, NEWEST_FIRST, products_query)
+PRODUCTS = PagedList(Product, NEWEST_FIRST, products_query, of=("course_id",))
 
 
 def create_product(

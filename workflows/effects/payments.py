@@ -91,11 +91,7 @@ def prepare_pages(db: Connection, deliveries: Sequence[Delivery]) -> list[PageMe
 
 SEND_REFUND = register_outbound(
     OutboundEffect(
-        name="payments.refund",
-        queue="webhooks",
-        transport="stripe",
-        prepare=prepare_refunds,
-        settle=settle_refund,
+        name="payments.refund", queue="webhooks", transport="stripe", prepare=prepare_refunds, settle=settle_refund
     )
 )
 

@@ -42,8 +42,7 @@ _VALID_SECRETS = (
 # Each endpoint with its valid secrets, the newest first, in one row.
 _RECEIVERS = PreparedStatement(
     select(
-        *webhook_endpoints.c["id", "url", "headers", "state", "failures", "open_until"],
-        _VALID_SECRETS.label("secrets"),
+        *webhook_endpoints.c["id", "url", "headers", "state", "failures", "open_until"], _VALID_SECRETS.label("secrets")
     ).where(webhook_endpoints.c.id == any_(bindparam("endpoint_ids", type_=ARRAY(Uuid))))
 )
 

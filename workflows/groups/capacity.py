@@ -10,7 +10,7 @@ from models.base import sql
 from workflows.events.event_types import GroupSessionChanged, GroupSessionFull
 from workflows.events.record import record
 from workflows.groups.place import read_group
-from workflows.groups.records import Group, group_query
+from workflows.groups.records import Group
 from workflows.groups.waitlist import offer_seats
 from workflows.identity.access import require_mentor_or_operator
 from workflows.identity.actor import Actor
@@ -57,7 +57,7 @@ def change_capacity(
     _require_open(db, group, now)
     values = {"booking_id": group.id, "capacity": capacity, "version": group.version, "any_version": any_version}
     changed = db.execute(_CHANGE, values).one_or_none() is not None
-    present = Group.of(db.execute(group_query(group.id)).one())
+    present = Group.of(db.execute(Group.by_id(group.id)).one())
     if changed:
         offer_seats(db, group=present, now=now, policy=policy)
         full = [GroupSessionFull.about(present, actor=actor, now=now)] if present.full and not group.full else []

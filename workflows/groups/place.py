@@ -12,7 +12,7 @@ from models.base import Timestamp, sql
 from models.bookings import booking_participants
 from models.prepared import PreparedStatement
 from models.sessions import SessionStatus
-from workflows.groups.records import Group, group_query
+from workflows.groups.records import Group
 from workflows.kernel.errors import Conflict, Invalid, InvalidTransition, NotFound
 from workflows.kernel.locks import lock_person_and_group
 from workflows.kernel.records import Record
@@ -56,7 +56,7 @@ WHERE b.id = :booking_id
     offered_until=Timestamp,
     awaited_payment_id=Uuid(),
 )
-_GROUP = PreparedStatement(group_query(bindparam("id", type_=Uuid)))
+_GROUP = PreparedStatement(Group.by_id(bindparam("id", type_=Uuid)))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,11 +107,7 @@ def read_group(db: Connection, booking_id: UUID) -> Group:
 
 
 def lock_place(db: Connection, group: Group, user_id: UUID) -> Place:
-    """Lock a person's calendar and the group, and read their place in it.
-
-    Raises:
-        NotFound: there is no such user.
-    """
+    """Lock a person's calendar and the group, and read their place in it. Raises NotFound: there is no such user."""
     if not lock_person_and_group(db, user_id=user_id, booking_id=group.id):
         raise NotFound("There is no such user.")
     # A statement of its own: under the lock it sees what another one has committed.
@@ -141,31 +137,19 @@ def require_open(group: Group, place: Place, *, now: datetime) -> None:
         raise InvalidTransition("This group session has already begun.")
 
 
-def require_on_sale(place: Place) -> None:
-    """Refuse the group of a mentor who is not active, or has blocked the person.
+def require_joinable(group: Group, place: Place, *, now: datetime) -> None:
+    """Refuse a person who can neither take a seat nor wait for one.
 
     Raises:
-        Conflict: `not_bookable`.
-    """
-    if place.blocked or not place.mentor_active:
-        raise Conflict(code="not_bookable")
-
-
-def require_no_seat(place: Place) -> None:
-    """Refuse a person who has a seat, or for whom one is kept until it is paid.
-
-    Raises:
-        Conflict: `already_joined`.
-    """
-    if place.has_seat or place.is_kept:
-        raise Conflict(code="already_joined")
-
-
-def require_mentee(place: Place) -> None:
-    """Refuse the mentor of the group.
-
-    Raises:
+        InvalidTransition: the group session has begun, is over, or is cancelled.
+        Conflict: `not_bookable`, where the mentor is not active or has blocked the person; `already_joined`, also by a
+            seat that is kept until it is paid.
         Invalid: the person is its mentor.
     """
+    require_open(group, place, now=now)
+    if place.blocked or not place.mentor_active:
+        raise Conflict(code="not_bookable")
     if place.user_id == place.mentor_user_id:
         raise Invalid("A mentor cannot take a seat in their own group session.")
+    if place.has_seat or place.is_kept:
+        raise Conflict(code="already_joined")

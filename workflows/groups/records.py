@@ -7,21 +7,7 @@ from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import (
-    BindParameter,
-    ColumnElement,
-    Connection,
-    Select,
-    Uuid,
-    and_,
-    bindparam,
-    exists,
-    false,
-    func,
-    not_,
-    null,
-    select,
-)
+from sqlalchemy import ColumnElement, Connection, Select, Uuid, and_, bindparam, exists, false, func, not_, null, select
 from sqlalchemy.sql.expression import TextualSelect
 
 from models.base import Timestamp, enum_literal, sql
@@ -126,16 +112,6 @@ class SeatCancellation(Record):
     created_at: datetime
     waived_at: datetime | None
 
-    @property
-    def fee(self) -> dict[str, Any]:
-        """The fee as money."""
-        return {"amount": self.fee_amount, "currency": self.currency}
-
-    @property
-    def refund(self) -> dict[str, Any]:
-        """The refund as money."""
-        return {"amount": self.refund_amount, "currency": self.currency}
-
 
 @dataclass(frozen=True, kw_only=True)
 class SeenGroup(ListedGroup):
@@ -146,11 +122,6 @@ class SeenGroup(ListedGroup):
 
     participants: list[Participant] | None
     cancellations: list[SeatCancellation]
-
-
-def group_query(booking_id: UUID | BindParameter[UUID]) -> Select[Any]:
-    """The group session of that booking."""
-    return Group.query().where(bookings.c.id == booking_id)
 
 
 def not_a_group(db: Connection, actor: Actor, booking_id: UUID) -> DomainError:
@@ -194,8 +165,6 @@ def groups_query(
     page: Page,
     *,
     user_id: UUID | None = None,
-    course_id: UUID | None = None,
-    mentor_profile_id: UUID | None = None,
     open_at: datetime | None = None,
     closed_at: datetime | None = None,
     from_time: datetime | None = None,
@@ -216,10 +185,6 @@ def groups_query(
     query = query.add_columns(joined.label("joined"), position.label("waitlist_position"))
     if user_id is not None:
         query = query.add_columns(payment_of_seat(user_id))
-    if course_id is not None:
-        query = query.where(bookings.c.course_id == course_id)
-    if mentor_profile_id is not None:
-        query = query.where(bookings.c.mentor_profile_id == mentor_profile_id)
     if from_time is not None:
         query = query.where(bookings.c.start_time >= from_time)
     if to_time is not None:
@@ -231,7 +196,7 @@ def groups_query(
     return EARLIEST_START_FIRST.select_page(query, page, bookings.c.start_time, bookings.c.id)
 
 
-GROUPS = PagedList(ListedGroup, EARLIEST_START_FIRST, groups_query)
+GROUPS = PagedList(ListedGroup, EARLIEST_START_FIRST, groups_query, equal=("course_id", "mentor_profile_id"))
 
 _CALLER = bindparam("user_id", type_=Uuid)
 _OWN_PLACE: list[ColumnElement[Any]] = [

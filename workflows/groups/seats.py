@@ -19,16 +19,7 @@ from workflows.bundles.ledger import give_back, spend
 from workflows.events.event_types import GroupSessionFull, SeatJoined, SeatLeft, SeatRefunded
 from workflows.events.record import record
 from workflows.groups.awaited import ask_for_seat, free_all_seats, free_seat
-from workflows.groups.place import (
-    Place,
-    is_open,
-    lock_place,
-    read_group,
-    require_mentee,
-    require_no_seat,
-    require_on_sale,
-    require_open,
-)
+from workflows.groups.place import Place, is_open, lock_place, read_group, require_joinable, require_open
 from workflows.groups.records import Group
 from workflows.groups.waitlist import CANCELLED, after_offers, drop_waitlist, offer_seats
 from workflows.identity.access import require_operator, require_purchase
@@ -178,10 +169,7 @@ def join(
             `bundle_unusable`; `price_changed` and `terms_changed` where the group's terms are not the expected ones.
     """
     place = lock_place(db, group, mentee_user_id)
-    require_open(group, place, now=now)
-    require_on_sale(place)
-    require_mentee(place)
-    require_no_seat(place)
+    require_joinable(group, place, now=now)
     place = after_offers(db, group, place, now=now, policy=policy)
     is_offered = place.offered_until is not None
     if offered_only and not is_offered:
@@ -285,21 +273,21 @@ def leave(
         return _leave_unpaid(db, group, place, actor=actor, now=now, policy=policy)
     cost = quote_seat(group, place, actor=actor, now=now)
     if at_any_cost and not cost.allowed:
-        cost = _whole_price(group, place, now)
+        paid = _paid_for(place)
+        cost = quote_at(group, cancelled_by=CancelledBy.MENTEE, **paid, now=now, late=True, fee_percent=100)
     require_leavable(cost)
     assert place.seat_id is not None
     costs = {name: getattr(cost, name) for name in ("late", "fee_amount", "refund_amount", "currency")}
     db.execute(_LEAVE, {"booking_id": group.id, "user_id": mentee_user_id, "reason": reason, **costs})
+    of_seat = {"booking_id": group.id, "seat_id": place.seat_id}
     if cost.credit_returned:
         by_mentee = cost.cancelled_by is CancelledBy.MENTEE
-        seat = {"booking_id": group.id, "seat_id": place.seat_id}
-        bundle = give_back(db, **seat, actor=actor, by_mentee=by_mentee, now=now, reason=reason)
+        bundle = give_back(db, **of_seat, actor=actor, by_mentee=by_mentee, now=now, reason=reason)
         if bundle is not None:
             # Another transaction may have moved the end of the bundle since the quote read it.
             cost = replace(cost, credit_valid_to=bundle.valid_to)
     elif group.is_prepaid:
-        about_seat = {"booking_id": group.id, "seat_id": place.seat_id}
-        owe_back(db, cost.refund_amount, **about_seat, reason="The seat was left.", actor=actor, now=now)
+        owe_back(db, cost.refund_amount, **of_seat, reason="The seat was left.", actor=actor, now=now)
     left = read_group(db, group.id)
     about = {
         "user_id": mentee_user_id,
@@ -435,41 +423,19 @@ def quote_seat(group: Group, place: Place, *, actor: Actor, now: datetime) -> Qu
     hours = group.cancellation_window_hours
     free_until = place.moved_at and end_of_free_time_after_move(place.moved_at, group.start_time, window_hours=hours)
     by = CancelledBy.OPERATOR if actor.operator else CancelledBy.MENTEE
+    left: dict[str, Any] = {"cancelled_by": by, "now": now, **_paid_for(place)}
+    allowed = is_open(group, place, now=now)
     if free_until is not None and now <= free_until and not actor.operator:
-        return quote_at(
-            group,
-            cancelled_by=by,
-            price_amount=place.price_amount or 0,
-            paid_by_credit=place.bundle_purchase_id is not None,
-            bundle_valid_to=place.bundle_valid_to,
-            now=now,
-            allowed=is_open(group, place, now=now),
-            free_until=free_until,
-        )
-    return quote_by_policy(
-        group,
-        start_time=group.start_time,
-        cancelled_by=by,
-        price_amount=place.price_amount or 0,
-        paid_by_credit=place.bundle_purchase_id is not None,
-        bundle_valid_to=place.bundle_valid_to,
-        accepted_at=None,
-        is_open=is_open(group, place, now=now),
-        now=now,
-    )
+        return quote_at(group, **left, allowed=allowed, free_until=free_until)
+    return quote_by_policy(group, **left, start_time=group.start_time, accepted_at=None, is_open=allowed)
 
 
-def _whole_price(group: Group, place: Place, now: datetime) -> Quote:
-    return quote_at(
-        group,
-        cancelled_by=CancelledBy.MENTEE,
-        price_amount=place.price_amount or 0,
-        paid_by_credit=place.bundle_purchase_id is not None,
-        bundle_valid_to=place.bundle_valid_to,
-        now=now,
-        late=True,
-        fee_percent=100,
-    )
+def _paid_for(place: Place) -> dict[str, Any]:
+    return {
+        "price_amount": place.price_amount or 0,
+        "paid_by_credit": place.bundle_purchase_id is not None,
+        "bundle_valid_to": place.bundle_valid_to,
+    }
 
 
 def require_leavable(quote: Quote) -> None:

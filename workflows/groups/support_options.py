@@ -10,6 +10,7 @@ from uuid import UUID
 from sqlalchemy import Connection
 
 from models.base import sql
+from models.catalog import listings
 from models.people import RATING_IN_HUNDREDTHS
 from workflows.accounts.records import average_rating
 from workflows.catalog.courses import Course
@@ -17,6 +18,7 @@ from workflows.catalog.products import PRODUCTS, Product
 from workflows.groups.records import GROUPS, ListedGroup
 from workflows.identity.actor import Actor
 from workflows.kernel.paging import Page
+from workflows.kernel.records import Record
 
 MAX_MENTORS = 100
 MAX_PRODUCTS = 100
@@ -28,7 +30,7 @@ WITH teaching AS (
     WHERE active AND id IN (SELECT mentor_profile_id FROM listings WHERE course_id = :course_id AND active)
     ORDER BY average DESC, review_count DESC, id DESC LIMIT {MAX_MENTORS}
 )
-SELECT teaching.id, users.name, headline, rating_sum, review_count, listings.id AS listing_id,
+SELECT teaching.id AS mentor_profile_id, users.name, headline, rating_sum, review_count, listings.id,
        duration_minutes, price_amount, price_currency
 FROM teaching JOIN users ON users.id = user_id
 JOIN listings ON mentor_profile_id = teaching.id AND course_id = :course_id AND listings.active
@@ -37,8 +39,10 @@ ORDER BY average DESC, review_count DESC, teaching.id DESC, duration_minutes
 
 
 @dataclass(frozen=True, kw_only=True)
-class Offer:
+class Offer(Record):
     """A mentor's active listing of the course; the price in minor units."""
+
+    table = listings
 
     id: UUID
     duration_minutes: int
@@ -83,24 +87,15 @@ def support_options(db: Connection, *, actor: Actor, course: Course, now: dateti
 
 def _mentors(db: Connection, course_id: UUID) -> list[TeachingMentor]:
     mentors = []
-    for mentor_id, rows in groupby(db.execute(OFFERS, {"course_id": course_id}), key=lambda row: row.id):
-        first, *others = rows
-        offers = [
-            Offer(
-                id=row.listing_id,
-                duration_minutes=row.duration_minutes,
-                price_amount=row.price_amount,
-                price_currency=row.price_currency,
-            )
-            for row in (first, *others)
-        ]
+    offered = db.execute(OFFERS, {"course_id": course_id})
+    for mentor_profile_id, (first, *others) in groupby(offered, key=lambda row: row.mentor_profile_id):
         mentor = TeachingMentor(
-            id=mentor_id,
+            id=mentor_profile_id,
             name=first.name,
             headline=first.headline,
             rating=average_rating(first.rating_sum, first.review_count),
             review_count=first.review_count,
-            listings=offers,
+            listings=[Offer.of(row) for row in (first, *others)],
         )
         mentors.append(mentor)
     return mentors

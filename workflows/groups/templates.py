@@ -56,31 +56,16 @@ class GroupTemplate(VersionedRecord, ExternalRecord, Terms):
     reminder_minutes: list[int] | None = None
 
 
-def template_query(template_id: UUID) -> Select[Any]:
-    """The template of that id, active or not."""
-    return GroupTemplate.query().where(group_session_templates.c.id == template_id)
-
-
-def templates_query(
-    page: Page,
-    *,
-    mentor_profile_id: UUID | None = None,
-    course_id: UUID | None = None,
-    active: bool | None = None,
-) -> Select[Any]:
-    """Templates, the newest first; those of one mentor or course alone, those that can be scheduled or the others."""
+def templates_query(page: Page, *, active: bool | None = None) -> Select[Any]:
+    """Templates, the newest first; those that can be scheduled, or the others."""
     template = group_session_templates.c
     query = GroupTemplate.query()
-    if mentor_profile_id is not None:
-        query = query.where(template.mentor_profile_id == mentor_profile_id)
-    if course_id is not None:
-        query = query.where(template.course_id == course_id)
     if active is not None:
         query = query.where(template.active if active else ~template.active)
     return NEWEST_FIRST.select_page(query, page, template.id)
 
 
-TEMPLATES = PagedList(GroupTemplate, NEWEST_FIRST, templates_query)
+TEMPLATES = PagedList(GroupTemplate, NEWEST_FIRST, templates_query, equal=("mentor_profile_id", "course_id"))
 
 
 def create_template(

@@ -16,16 +16,7 @@ from workflows.events.event import Event
 from workflows.events.event_types import GroupSessionChanged, WaitlistDropped, WaitlistOffered
 from workflows.events.record import record
 from workflows.groups.awaited import free_all_seats
-from workflows.groups.place import (
-    Place,
-    lock_place,
-    read_group,
-    read_place,
-    require_mentee,
-    require_no_seat,
-    require_on_sale,
-    require_open,
-)
+from workflows.groups.place import Place, lock_place, read_group, read_place, require_joinable
 from workflows.groups.records import Group
 from workflows.identity.actor import SYSTEM, Actor
 from workflows.kernel.constraints import constraint_errors
@@ -148,10 +139,7 @@ def join_waitlist(
     """
     assert actor.user_id is not None
     place = lock_place(db, group, actor.user_id)
-    require_open(group, place, now=now)
-    require_on_sale(place)
-    require_mentee(place)
-    require_no_seat(place)
+    require_joinable(group, place, now=now)
     place = after_offers(db, group, place, now=now, policy=policy)
     if place.entry_id is not None:
         return WaitlistEntry(position=place.position, offered_until=place.offered_until), False

@@ -14,17 +14,7 @@ from uuid import UUID
 from sqlalchemy import Connection, Row
 
 from models.base import sql
-from workflows.invariants import (
-    SAMPLE,
-    About,
-    Finding,
-    Violation,
-    check_part,
-    check_state,
-    finding_of,
-    names,
-    queries,
-)
+from workflows.invariants import SAMPLE, About, Finding, Violation, check_part, check_state, finding_of, names, queries
 from workflows.kernel.cursors import FIRST_ID, LAST_ID, Cursor, move_cursor, take_cursor
 
 # How old a change is when it is looked at. The first leaves time for transactions that began before it and commit late.

@@ -136,22 +136,31 @@ class PagedList(Generic[Item]):
         order: the order of `query`.
         query: the select of a page, called once for each combination, with bind parameters for values. Members of
             enums, tuples of them, and booleans are passed as they are: the predicate of a partial index has to be a
-            literal.
-        narrows: whether `query` takes the filter `external_id` itself; otherwise the list adds it as a condition.
+            literal. Without one, all records.
+        of: columns that say whose list it is: further filters, which every page has to name.
+        equal: columns that are further filters, each by its value.
+        narrows: whether `query` takes the filter `external_id` itself; otherwise it is a column as those of `equal`.
     """
 
     def __init__(
-        self, record: type[Item], order: Order, query: Callable[..., Select[Any]], *, narrows: bool = False
+        self,
+        record: type[Item],
+        order: Order = NEWEST_FIRST,
+        query: Callable[..., Select[Any]] | None = None,
+        *,
+        of: tuple[str, ...] = (),
+        equal: tuple[str, ...] = (),
+        narrows: bool = False,
     ) -> None:
         self.order = order
         self.record = record
-        self.query = query
-        self._narrows = narrows
+        self.query = query or (lambda page: order.select_page(record.query(), page, record.table.c.id))
+        self.of, self.equal = of, equal if narrows else (*equal, "external_id")
         self._statements: dict[frozenset[tuple[str, object]], PreparedStatement] = {}
 
     def page(self, db: Connection, page: Page, **filters: Any) -> PageResult[Item]:
         """One page of the items that fit all filters; a filter that is None is none."""
-        values = {name: value for name, value in filters.items() if value is not None}
+        values = {name: value for name, value in filters.items() if value is not None or name in self.of}
         statement = self.statement(values, later_page=page.after is not None)
         after = {f"after_{number}": part for number, part in enumerate(page.after or ())}
         rows = statement.all(db, {"limit": page.limit, **after, **values})
@@ -167,11 +176,10 @@ class PagedList(Generic[Item]):
         combination = frozenset({(name, literals.get(name)) for name in filters} | {("", later_page)})
         if combination not in self._statements:
             bound: dict[str, Any] = {name: bindparam(name) for name in filters.keys() - literals.keys()}
-            external_id = None if self._narrows else bound.pop("external_id", None)
+            compared = (*self.of, *(name for name in self.equal if name in bound))
+            conditions = [self.record.table.c[name] == bound.pop(name) for name in compared]
             query = self.query(self._bound_page(later_page), **bound, **literals)
-            if external_id is not None:
-                query = query.where(self.record.table.c.external_id == external_id)
-            self._statements[combination] = PreparedStatement(query)
+            self._statements[combination] = PreparedStatement(query.where(*conditions))
         return self._statements[combination]
 
     def _bound_page(self, later_page: bool) -> Page:

@@ -6,8 +6,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import MISSING, dataclass, fields
 from functools import cache
 from typing import Any, ClassVar, Self, cast
+from uuid import UUID
 
-from sqlalchemy import Row, RowMapping, Select, Table, select
+from sqlalchemy import BindParameter, Row, RowMapping, Select, Table, select
 from sqlalchemy.sql.elements import ColumnElement
 
 
@@ -29,6 +30,11 @@ class Record:
     def query(cls) -> Select[Any]:
         """A select of every such record; narrow it down with `.where(…)`."""
         return select(*cls.columns())
+
+    @classmethod
+    def by_id(cls, id: UUID | BindParameter[UUID]) -> Select[Any]:
+        """A select of the record of that id."""
+        return cls.query().where(cls.table.c.id == id)
 
     @classmethod
     def of(cls, row: Row[Any]) -> Self:

@@ -9,11 +9,10 @@ from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 from urllib.parse import urlsplit
 from uuid import UUID
 
-from sqlalchemy import Connection, Select, delete, select
+from sqlalchemy import Connection, delete, select
 from sqlalchemy.dialects.postgresql import insert
 from uuid_utils.compat import uuid7
 
@@ -23,7 +22,7 @@ from workflows.identity.actor import Actor
 from workflows.kernel.address import Network, checked_address
 from workflows.kernel.errors import Invalid
 from workflows.kernel.locks import lock_user
-from workflows.kernel.paging import NEWEST_FIRST, Page, PagedList
+from workflows.kernel.paging import PagedList
 from workflows.kernel.records import Record
 
 # The oldest beyond this are deleted: browsers that are given up are never unsubscribed.
@@ -46,18 +45,7 @@ class Browser(Record):
     version: int
 
 
-def browser_query(subscription_id: UUID) -> Select[Any]:
-    return Browser.query().where(push_subscriptions.c.id == subscription_id)
-
-
-def browsers_query(page: Page, *, user_id: UUID) -> Select[Any]:
-    """A user's subscriptions, the newest first."""
-    return NEWEST_FIRST.select_page(
-        Browser.query().where(push_subscriptions.c.user_id == user_id), page, push_subscriptions.c.id
-    )
-
-
-BROWSERS = PagedList(Browser, NEWEST_FIRST, browsers_query)
+BROWSERS = PagedList(Browser, of=("user_id",))
 
 
 def subscribe_browser(
@@ -90,11 +78,7 @@ def subscribe_browser(
     # Not taken over: its id and age would show that someone else has used this browser.
     db.execute(delete(push_subscriptions).where(columns.endpoint_digest == endpoint_digest, columns.user_id != user_id))
     statement = insert(push_subscriptions).values(
-        id=uuid7(),
-        user_id=user_id,
-        endpoint_digest=endpoint_digest,
-        sealed=sealed,
-        host=urlsplit(address).netloc,
+        id=uuid7(), user_id=user_id, endpoint_digest=endpoint_digest, sealed=sealed, host=urlsplit(address).netloc
     )
     renewed = {name: statement.excluded[name] for name in ("user_id", "sealed", "host")}
     row = db.execute(

@@ -84,9 +84,7 @@ def retry_deliveries(
     if effect is not None and effect not in known:
         raise Invalid("There is no such effect.", details={"effect": [f"unknown effect {effect}"]})
     requeued = repair.requeue_dead(
-        db,
-        known if effect is None else [effect],
-        since=since or datetime.min.replace(tzinfo=UTC),
+        db, known if effect is None else [effect], since=since or datetime.min.replace(tzinfo=UTC)
     )
     done = Retried(id=uuid7(), retried=requeued)
     write_audit_entry(

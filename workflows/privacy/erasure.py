@@ -58,8 +58,7 @@ ACCOUNT = (
         " OR caller = 'mentor:' || CAST(:mentor_profile_id AS text)"
     ),
     _update(
-        "bundle_entries",
-        f"bundle_purchase_id IN (SELECT id FROM bundle_purchases WHERE mentee_user_id = {_USER})",
+        "bundle_entries", f"bundle_purchase_id IN (SELECT id FROM bundle_purchases WHERE mentee_user_id = {_USER})"
     ),
     _update("bundle_purchases", f"mentee_user_id = {_USER}"),
     _update("payment_entries", f"payment_id IN (SELECT id FROM payments WHERE user_id = {_USER})"),

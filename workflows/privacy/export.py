@@ -11,9 +11,8 @@ from sqlalchemy import Select, and_, func, select
 
 from models.bookings import booking_participants
 from models.calendar import person_busy
-from models.catalog import listings
 from models.groups import seat_answers, seat_cancellations, waitlist_entries
-from models.notifications import Channel, notification_preferences, notifications
+from models.notifications import Channel, notification_preferences
 from models.people import email_changes
 from models.reviews import review_permits, reviews
 from workflows.catalog.listings import Listing
@@ -111,16 +110,6 @@ def holds_query(user_id: UUID) -> Select[Any]:
     ).where(held.held_by_user_id == user_id, held.expires_at > func.now())
 
 
-def _listings(page: Page, *, mentor_profile_id: UUID) -> Select[Any]:
-    query = Listing.query().where(listings.c.mentor_profile_id == mentor_profile_id)
-    return NEWEST_FIRST.select_page(query, page, listings.c.id)
-
-
-def _notifications(page: Page, *, user_id: UUID) -> Select[Any]:
-    query = KeptNotification.query().where(notifications.c.user_id == user_id)
-    return NEWEST_FIRST.select_page(query, page, notifications.c.id)
-
-
 def _seats(page: Page, *, user_id: UUID) -> Select[Any]:
     seat = booking_participants.c
     columns = [column for column in KeptSeat.columns() if column.name != "id"]
@@ -137,11 +126,6 @@ def _left_seats(page: Page, *, user_id: UUID) -> Select[Any]:
     return NEWEST_FIRST.select_page(query, page, seat.seat_id)
 
 
-def _waits(page: Page, *, user_id: UUID) -> Select[Any]:
-    query = KeptWait.query().where(waitlist_entries.c.user_id == user_id)
-    return NEWEST_FIRST.select_page(query, page, waitlist_entries.c.id)
-
-
 def _written_reviews(page: Page, *, user_id: UUID) -> Select[Any]:
     permit = review_permits.c
     same = and_(permit.session_id == reviews.c.session_id, permit.mentee_user_id == reviews.c.mentee_user_id)
@@ -149,10 +133,10 @@ def _written_reviews(page: Page, *, user_id: UUID) -> Select[Any]:
     return NEWEST_FIRST.select_page(query.where(permit.mentee_user_id == user_id), page, permit.id)
 
 
-OWN_LISTINGS = PagedList(Listing, NEWEST_FIRST, _listings)
-ALL_NOTIFICATIONS = PagedList(KeptNotification, NEWEST_FIRST, _notifications)
+OWN_LISTINGS = PagedList(Listing, of=("mentor_profile_id",))
+ALL_NOTIFICATIONS = PagedList(KeptNotification, of=("user_id",))
 SEATS = PagedList(KeptSeat, NEWEST_FIRST, _seats)
 LEFT_SEATS = PagedList(KeptLeftSeat, NEWEST_FIRST, _left_seats)
-WAITS = PagedList(KeptWait, NEWEST_FIRST, _waits)
+WAITS = PagedList(KeptWait, of=("user_id",))
 _BY_PERMIT = Order((UUID,), lambda item: (item.permit_id,), NEWEST_FIRST.select_page)
 WRITTEN_REVIEWS = PagedList(KeptReview, _BY_PERMIT, _written_reviews)

@@ -24,7 +24,7 @@ from workflows.kernel.errors import Conflict, Invalid, NotFound, Stale
 from workflows.kernel.locks import LOCK_MENTOR, lock_calendar
 from workflows.kernel.records import Record
 from workflows.reviews.permits import permit_query
-from workflows.reviews.records import Review, review_query, reviews_of_session_query
+from workflows.reviews.records import Review, reviews_of_session_query
 
 _COLUMNS = ", ".join(f"reviews.{column.name}" for column in Review.columns())
 # The mentor's lock first, as everywhere. The second of two submissions for one permit writes nothing, and so counts
@@ -118,13 +118,7 @@ def require_open_permit(db: Connection, actor: Actor, session: ReviewableSession
 
 
 def submit(
-    db: Connection,
-    *,
-    actor: Actor,
-    session: ReviewableSession,
-    rating: int,
-    comment: str | None = None,
-    now: datetime,
+    db: Connection, *, actor: Actor, session: ReviewableSession, rating: int, comment: str | None = None, now: datetime
 ) -> Review:
     """Write a review, count it for the mentor, and record `review.submitted`.
 
@@ -181,14 +175,7 @@ def answer_review(
 
 
 def moderate(
-    db: Connection,
-    *,
-    actor: Actor,
-    review: Review,
-    hidden: bool,
-    reason: str,
-    now: datetime,
-    any_version: bool = False,
+    db: Connection, *, actor: Actor, review: Review, hidden: bool, reason: str, now: datetime, any_version: bool = False
 ) -> Review:
     """Hide the review, so that it is neither listed nor counted, or show it again; the reason goes to the audit.
 
@@ -269,4 +256,4 @@ def _moderated(db: Connection, review: Review, *, hidden: bool, reason: str, now
 def _locked(db: Connection, review: Review) -> Review:
     """The review as it is now, locked until this transaction ends."""
     lock_calendar(db, review.mentor_profile_id)
-    return Review.of(db.execute(review_query(review.id).with_for_update(of=reviews)).one())
+    return Review.of(db.execute(Review.by_id(review.id).with_for_update(of=reviews)).one())

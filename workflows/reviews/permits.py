@@ -167,6 +167,5 @@ def _permits(db: Connection, completed: Sequence[SessionCompleted]) -> Iterator[
 
 def _used() -> Exists:
     return exists().where(
-        reviews.c.session_id == review_permits.c.session_id,
-        reviews.c.mentee_user_id == review_permits.c.mentee_user_id,
+        reviews.c.session_id == review_permits.c.session_id, reviews.c.mentee_user_id == review_permits.c.mentee_user_id
     )

@@ -63,40 +63,24 @@ def shown_name(name: str) -> str:
     return f"{first} {others[-1][0]}." if others else first
 
 
-def review_query(review_id: UUID) -> Select[Any]:
-    """The review of that id, hidden or not."""
-    return Review.query().where(reviews.c.id == review_id)
-
-
 def reviews_of_session_query(session_id: UUID) -> Select[Any]:
     """Every review of a session that is not hidden: one, or of a group several."""
     return Review.query().where(reviews.c.session_id == session_id, reviews.c.hidden_at.is_(None))
 
 
-def reviews_of_mentor_query(
-    page: Page,
-    *,
-    mentor_profile_id: UUID,
-    also_hidden_of: UUID | None = None,
-    session_id: UUID | None = None,
-    mentee_user_id: UUID | None = None,
-) -> Select[Any]:
-    """A mentor's reviews, the newest first.
+def reviews_query(page: Page, *, also_hidden_of: UUID | None = None) -> Select[Any]:
+    """Reviews, the newest first.
 
     Args:
         also_hidden_of: the user, who sees their own reviews even when they are hidden; None for an operator, who sees
             all of them.
-        session_id: only the reviews of this session.
-        mentee_user_id: only those that this user has written.
     """
-    query = Review.query().where(reviews.c.mentor_profile_id == mentor_profile_id)
-    if session_id is not None:
-        query = query.where(reviews.c.session_id == session_id)
-    if mentee_user_id is not None:
-        query = query.where(reviews.c.mentee_user_id == mentee_user_id)
+    query = Review.query()
     if also_hidden_of is not None:
         query = query.where(or_(reviews.c.hidden_at.is_(None), reviews.c.mentee_user_id == also_hidden_of))
     return NEWEST_FIRST.select_page(query, page, reviews.c.id)
 
 
-REVIEWS_OF_MENTOR = PagedList(Review, NEWEST_FIRST, reviews_of_mentor_query)
+REVIEWS_OF_MENTOR = PagedList(
+    Review, NEWEST_FIRST, reviews_query, of=("mentor_profile_id",), equal=("session_id", "mentee_user_id")
+)

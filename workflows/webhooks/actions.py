@@ -30,7 +30,7 @@ from workflows.webhooks.headers import checked_headers, sealed_headers
 from workflows.webhooks.health import HEALTHY
 from workflows.webhooks.messages import body_of
 from workflows.webhooks.quotas import NO_QUOTAS, MessageQuotas, require_room, use_ping
-from workflows.webhooks.records import Endpoint, endpoint_query, require_active
+from workflows.webhooks.records import Endpoint, require_active
 from workflows.webhooks.secrets import checked_secret, new_secret
 
 MAX_VALID_SECRETS = 10
@@ -374,7 +374,7 @@ def _store_secret(db: Connection, endpoint: Endpoint, sealed: str) -> None:
 
 def _present(db: Connection, endpoint: Endpoint, *, any_version: bool) -> Endpoint:
     """The present endpoint, locked: outcomes of messages change it, too."""
-    query = endpoint_query(endpoint.id).with_for_update(key_share=True, of=webhook_endpoints)
+    query = Endpoint.by_id(endpoint.id).with_for_update(key_share=True, of=webhook_endpoints)
     row = db.execute(query).one_or_none()
     if row is None:
         raise NotFound(NO_SUCH_ENDPOINT)

@@ -41,10 +41,6 @@ class Endpoint(Record):
     version: int
 
 
-def endpoint_query(endpoint_id: UUID) -> Select[Any]:
-    return Endpoint.query().where(webhook_endpoints.c.id == endpoint_id)
-
-
 def endpoints_query(page: Page, *, mentor_profile_id: UUID | None = None) -> Select[Any]:
     """The endpoints of that mentor, or for None of the operators; the newest first."""
     # With None, SQLAlchemy writes IS NULL; IS NOT DISTINCT FROM would know no index.

@@ -124,10 +124,7 @@ class CancelPage(BookingPage):
         return Page(
             title=gettext("The session is cancelled"),
             facts=self.facts(),
-            paragraphs=[
-                *self._outcome(cancelled.cancellation),
-                gettext("All who take part will be notified."),
-            ],
+            paragraphs=[*self._outcome(cancelled.cancellation), gettext("All who take part will be notified.")],
         )
 
     def _refund(self) -> list[Field]:
