@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
-from uuid import UUID
 
 from sqlalchemy import Connection, Select, insert, select
 from uuid_utils.compat import uuid7
@@ -34,11 +33,6 @@ class Course(VersionedRecord, ExternalRecord):
     created_at: datetime
 
 
-def course_query(course_id: UUID) -> Select[Any]:
-    """The course of that id, active or not."""
-    return Course.query().where(courses.c.id == course_id)
-
-
 @dataclass(frozen=True, kw_only=True)
 class FoundCourse(Course):
     """A course that was searched for; `relevance` is greater for what fits better."""
@@ -49,65 +43,46 @@ class FoundCourse(Course):
 def courses_query(
     page: Page,
     *,
+    q: str | None = None,
     skills: list[str] | None = None,
     max_price: int | None = None,
     currency: str | None = None,
     duration_minutes: int | None = None,
 ) -> Select[Any]:
-    """Active courses, the newest first. All filters but the text are about one offer: an active listing of the course.
+    """Active courses, the newest first, or with words the most relevant first.
+
+    All filters but the words are about one offer: an active listing of the course.
 
     Args:
+        q: words, all of which are in title or description.
         skills: which its mentor has, as they are stored.
         max_price: in minor units of the listing's currency.
         currency: an ISO 4217 code.
     """
-    offer = Offer(max_price=max_price, currency=currency, duration_minutes=duration_minutes)
-    return NEWEST_FIRST.select_page(_offered(Course.query(), None, skills, offer), page, courses.c.id)
-
-
-def found_courses_query(
-    page: Page,
-    *,
-    q: str,
-    skills: list[str] | None = None,
-    max_price: int | None = None,
-    currency: str | None = None,
-    duration_minutes: int | None = None,
-) -> Select[Any]:
-    """Active courses with all words of `q` in title or description, the most relevant first; as `courses_query`."""
-    offer = Offer(max_price=max_price, currency=currency, duration_minutes=duration_minutes)
-    rank = relevance(courses.c.search, q)
-    query = Course.query().add_columns(rank.label("relevance"))
-    return MOST_RELEVANT_FIRST.select_page(_offered(query, q, skills, offer), page, rank, courses.c.id)
-
-
-def _offered(query: Select[Any], q: Any, skills: Any, offer: Offer) -> Select[Any]:
-    query = query.where(courses.c.active)
-    if q is not None:
-        query = query.where(matches(courses.c.search, q))
-    wanted = offer.conditions()
+    query = Course.query().where(courses.c.active)
+    wanted = Offer(max_price=max_price, currency=currency, duration_minutes=duration_minutes).conditions()
     if skills is not None:
         wanted.append(mentor_profiles.c.skills.contains(skills))
-    if not wanted:
-        return query
-    offers = (
-        select(listings.c.id)
-        .join_from(listings, mentor_profiles, mentor_profiles.c.id == listings.c.mentor_profile_id)
-        .where(listings.c.course_id == courses.c.id, listings.c.active, mentor_profiles.c.active, *wanted)
-    )
-    return query.where(probed(offers, after_words=q is not None))
+    if wanted:
+        offers = (
+            select(listings.c.id)
+            .join_from(listings, mentor_profiles, mentor_profiles.c.id == listings.c.mentor_profile_id)
+            .where(listings.c.course_id == courses.c.id, listings.c.active, mentor_profiles.c.active, *wanted)
+        )
+        query = query.where(probed(offers, after_words=q is not None))
+    if q is None:
+        return NEWEST_FIRST.select_page(query, page, courses.c.id)
+    rank = relevance(courses.c.search, q)
+    found = query.where(matches(courses.c.search, q)).add_columns(rank.label("relevance"))
+    return MOST_RELEVANT_FIRST.select_page(found, page, rank, courses.c.id)
 
 
 COURSES = PagedList(Course, NEWEST_FIRST, courses_query)
-FOUND_COURSES = PagedList(FoundCourse, MOST_RELEVANT_FIRST, found_courses_query)
+FOUND_COURSES = PagedList(FoundCourse, MOST_RELEVANT_FIRST, courses_query)
 
 
 def create_course(db: Connection, *, actor: Actor, **columns: Any) -> Course:
-    """Add a course with these columns of `courses` to the catalogue.
-
-    Raises:
-        Forbidden: the caller is no operator.
-    """
+    """Add a course with these columns of `courses` to the catalogue. Raises Forbidden: the caller is no operator."""
     require_operator(actor, _OPERATORS_ONLY)
     return Course.of(db.execute(insert(courses).values(id=uuid7(), **columns).returning(*Course.columns())).one())
 

@@ -185,35 +185,26 @@ def _wanted(query: Select[Any], q: Any, skills: Any, offer: Offer) -> Select[Any
 def mentors_query(
     page: Page,
     *,
+    q: str | None = None,
     skills: list[str] | None = None,
     course_id: UUID | None = None,
     max_price: int | None = None,
     currency: str | None = None,
     duration_minutes: int | None = None,
 ) -> Select[Any]:
-    """Active mentors, the newest first. All filters but the skills, here and below, are about one active listing.
+    """Active mentors, the newest first, or with words the most relevant first.
+
+    All filters but the words and the skills, here and below, are about one active listing.
 
     Args:
+        q: words, all of which are in name, skills, headline or bio.
         skills: all of which the mentor has, as they are stored.
         max_price: in minor units of the listing's currency.
         currency: an ISO 4217 code.
     """
     offer = Offer(course_id=course_id, max_price=max_price, currency=currency, duration_minutes=duration_minutes)
-    return NEWEST_FIRST.select_page(_wanted(Mentor.query(), None, skills, offer), page, mentor_profiles.c.id)
-
-
-def found_mentors_query(
-    page: Page,
-    *,
-    q: str,
-    skills: list[str] | None = None,
-    course_id: UUID | None = None,
-    max_price: int | None = None,
-    currency: str | None = None,
-    duration_minutes: int | None = None,
-) -> Select[Any]:
-    """Those who have all words of `q` in name, skills, headline or bio, the most relevant first."""
-    offer = Offer(course_id=course_id, max_price=max_price, currency=currency, duration_minutes=duration_minutes)
+    if q is None:
+        return NEWEST_FIRST.select_page(_wanted(Mentor.query(), None, skills, offer), page, mentor_profiles.c.id)
     rank = relevance(mentor_profiles.c.search, q)
     # Looked up for what is shown: a join would begin before the best are known.
     name = select(users.c.name).where(users.c.id == mentor_profiles.c.user_id).scalar_subquery()
@@ -268,6 +259,9 @@ def priced_mentors_query(
     return LOWEST_PRICE_FIRST.select_page(query, page, offered.price_currency, offered.price_amount, offered.id)
 
 
+_RATED = PagedList(Mentor, HIGHEST_RATED_FIRST, rated_mentors_query)
+
+
 class SoonestFreeMentors(PagedList[FreeMentor]):
     """The best-rated of those who fit, up to `MAX_ORDERED_BY_FREE_TIME`, by the start of their first slot, then all
     others by their rating. Among equals the higher rating comes first.
@@ -277,7 +271,6 @@ class SoonestFreeMentors(PagedList[FreeMentor]):
 
     def __init__(self) -> None:
         super().__init__(FreeMentor, SOONEST_FREE_FIRST, rated_mentors_query)
-        self._rated = PagedList(Mentor, HIGHEST_RATED_FIRST, rated_mentors_query)
 
     def page(self, db: Connection, page: Page, **filters: Any) -> PageResult[FreeMentor]:
         """A page, by a fixed number of statements; later pages are of the slots at the time of the first page.
@@ -287,7 +280,7 @@ class SoonestFreeMentors(PagedList[FreeMentor]):
         """
         now, caller = filters.pop("now"), filters.pop("caller", None)
         as_of, *after = page.after or (now,)
-        best = self._rated.page(db, Page(limit=MAX_ORDERED_BY_FREE_TIME), **filters)
+        best = _RATED.page(db, Page(limit=MAX_ORDERED_BY_FREE_TIME), **filters)
         offers = _offers_of(db, [mentor.id for mentor in best.items], filters)
         closed = caller is not None and caller.closed_without_hours
         free_at = first_slots(db, offers, as_of, as_of + FREE_WITHIN, closed_without_hours=closed)
@@ -298,7 +291,7 @@ class SoonestFreeMentors(PagedList[FreeMentor]):
             items = [mentor for mentor in items if _comes_after(mentor, *after)]
         if len(items) <= page.limit and best.next is not None:
             others = Page(limit=page.limit + 1 - len(items), after=_later(best.next, *after))
-            items += [_free(mentor, as_of, NOT_SOON) for mentor in self._rated.page(db, others, **filters).items]
+            items += [_free(mentor, as_of, NOT_SOON) for mentor in _RATED.page(db, others, **filters).items]
         shown = items[: page.limit]
         return PageResult(shown, self.order.key(shown[-1]) if len(items) > page.limit else None)
 
@@ -312,7 +305,6 @@ class MentorsFreeThen(PagedList[MentorWithSlot]):
 
     def __init__(self) -> None:
         super().__init__(MentorWithSlot, HIGHEST_RATED_FIRST, rated_mentors_query)
-        self._rated = PagedList(Mentor, HIGHEST_RATED_FIRST, rated_mentors_query)
 
     def page(self, db: Connection, page: Page, **filters: Any) -> PageResult[MentorWithSlot]:
         """A page.
@@ -322,7 +314,7 @@ class MentorsFreeThen(PagedList[MentorWithSlot]):
         """
         caller, now = filters.pop("caller"), filters.pop("now")
         stretch = (filters.pop("free_from"), filters.pop("free_to"))
-        rated = self._rated.page(db, Page(limit=MAX_SEARCHED, after=page.after), **filters)
+        rated = _RATED.page(db, Page(limit=MAX_SEARCHED, after=page.after), **filters)
         slots = _first_slots(db, rated.items, filters, *stretch, caller=caller, now=now)
         free = [MentorWithSlot(**vars(each), next_slot=slots[each.id]) for each in rated.items if each.id in slots]
         shown = free[: page.limit]
@@ -427,9 +419,9 @@ def mentors_list(sort: MentorSort | None, *, searched: bool) -> PagedList[Any]:
 _OF_MENTOR = {field.name for field in fields(Mentor)}
 FREE_MENTORS = MentorsFreeThen()
 MENTORS = PagedList(Mentor, NEWEST_FIRST, mentors_query)
-FOUND_MENTORS = PagedList(FoundMentor, MOST_RELEVANT_FIRST, found_mentors_query)
+FOUND_MENTORS = PagedList(FoundMentor, MOST_RELEVANT_FIRST, mentors_query)
 _SORTED: dict[MentorSort, PagedList[Any]] = {
-    MentorSort.RATING: PagedList(Mentor, HIGHEST_RATED_FIRST, rated_mentors_query),
+    MentorSort.RATING: _RATED,
     MentorSort.PRICE: PagedList(OfferingMentor, LOWEST_PRICE_FIRST, priced_mentors_query),
     MentorSort.NEXT: SoonestFreeMentors(),
 }
