@@ -10,12 +10,13 @@ from typing import Any
 from marshmallow import ValidationError, fields
 
 from api.schemas.base import ListQuery, RequestSchema, ResponseSchema, page_of
-from api.schemas.fields import YEARS, Choice, Id, Moment, QueryWhole, TimeZone
+from api.schemas.fields import Choice, Id, Moment, QueryWhole, TimeZone
 from models.sessions import SessionStatus
 from workflows.analytics.counts import Grouping
 from workflows.analytics.earnings import EarningsGrouping
 from workflows.analytics.scope import MAX_PERIOD_DAYS_BY_HOUR
 from workflows.analytics.transition_times import Transition
+from workflows.kernel.clock import NO_SUCH_YEAR, YEARS
 
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 _EITHER_FORM = "Must be a day, such as 2030-05-04, or a time with a zone, such as 2030-05-04T09:00:00Z (RFC 3339)."
@@ -38,7 +39,7 @@ class DayOrMoment(fields.String):
         except ValueError as error:
             raise ValidationError("There is no such day.") from error
         if day.year not in YEARS:
-            raise ValidationError(f"Must lie in the years {YEARS.start} to {YEARS.stop - 1}.")
+            raise ValidationError(NO_SUCH_YEAR)
         return day
 
 

@@ -25,19 +25,13 @@ from api.schemas.fields import (
     Whole,
 )
 from api.schemas.payments import payment_mode
-from api.schemas.terms import (
-    MINUTES_OF_A_YEAR,
-    OfferedTerms,
-    OfferedTermsBody,
-    Reminders,
-    kind_alone,
-    with_price_columns,
-)
+from api.schemas.terms import OfferedTerms, OfferedTermsBody, Reminders, kind_alone, with_price_columns
 from models.catalog import MAX_SESSIONS_OF_A_BUNDLE, MAX_VALID_DAYS, BookingMode, ProductKind
 from workflows.accounts.actions import stored_skill
 from workflows.catalog.listings import Listing as ListingRecord
 from workflows.identity.access import is_mentor
 from workflows.identity.actor import Actor
+from workflows.kernel.clock import MINUTES_OF_A_YEAR
 
 _VALIDITY = "How many days a bundle can be used from its purchase on; null for no end."
 _DURATION = "Of each session that it pays for; null for any."

@@ -20,27 +20,18 @@ from webargs.fields import DelimitedList
 
 from api.authentication.authenticator import identifier
 from config.sealing import seal_text, shown_text
-from workflows.kernel.clock import rfc3339, zone
+from workflows.kernel.clock import NO_SUCH_YEAR, RFC_3339, YEARS, read_rfc3339, rfc3339, zone
 from workflows.kernel.errors import Invalid
+from workflows.kernel.text import BREAKS_THE_LINE, BREAKS_THE_TEXT
 
 METADATA_LIMIT_BYTES = 16_384  # serialised
 MAX_AMOUNT = 2**53 - 1  # minor units: the largest integer that every JSON reader keeps exactly
-_RFC_3339 = re.compile(
-    r"\d{4}-\d{2}-\d{2}[Tt]\d{2}:\d{2}:\d{2}(\.\d{1,9})?([Zz]|[+-]([01]\d|2[0-3]):[0-5]\d)", re.ASCII
-)
 _WALL_CLOCK = re.compile(r"\d{4}-\d{2}-\d{2}[Tt]\d{2}:\d{2}(:\d{2}(\.\d{1,9})?)?", re.ASCII)
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
-_MICROSECONDS = re.compile(r"(\.\d{6})\d+")
-# Control characters, line and paragraph separators, and overrides of the text's direction (UAX #9).
-# The marks U+200E, U+200F and U+061C occur in Hebrew and Arabic names and are accepted.
-BREAKS_THE_LINE = r"\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069"
-# Multi-line text may hold line breaks and tabs; the rest could disguise text in terminals and mails.
-BREAKS_THE_TEXT = r"\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069"
 _BREAKS_THE_LINE = re.compile(f"[{BREAKS_THE_LINE}]")
 _BREAKS_THE_TEXT = re.compile(f"[{BREAKS_THE_TEXT}]")
 MAIL_ADDRESS_LIMIT = 254  # characters, RFC 5321 with erratum 1690
 LOCAL_PART_LIMIT = 64  # RFC 5321, 4.5.3.1.1
-YEARS = range(1900, 3000)
 # The active codes of ISO 4217 with a minor unit, without codes of funds and the two units of account that it holds.
 CURRENCIES = frozenset(
     entry.findtext("Ccy")
@@ -195,14 +186,14 @@ class Moment(fields.DateTime):
     }
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> datetime:  # noqa: ARG002
-        if not isinstance(value, str) or not _RFC_3339.fullmatch(value):
+        if not isinstance(value, str) or not RFC_3339.fullmatch(value):
             raise self.make_error("form")
         try:
-            moment = datetime.fromisoformat(_MICROSECONDS.sub(r"\1", value).upper())
+            moment = read_rfc3339(value)
         except ValueError as error:
             raise ValidationError("There is no such time.") from error
         if moment.year not in YEARS:
-            raise ValidationError(f"Must lie in the years {YEARS.start} to {YEARS.stop - 1}.")
+            raise ValidationError(NO_SUCH_YEAR)
         return moment.astimezone(UTC)
 
     @staticmethod
@@ -245,7 +236,7 @@ class Day(fields.Date):
         except ValueError as error:
             raise ValidationError("There is no such date.") from error
         if day.year not in YEARS:
-            raise ValidationError(f"Must lie in the years {YEARS.start} to {YEARS.stop - 1}.")
+            raise ValidationError(NO_SUCH_YEAR)
         return day
 
 

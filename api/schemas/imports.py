@@ -27,8 +27,7 @@ class ImportQuery(RequestSchema):
 
     dry_run = QueryFlag(load_default=False, metadata={"description": "Only count, and write nothing."})
     notify = QueryFlag(
-        load_default=False,
-        metadata={"description": "Whether mails, pushes and webhooks follow from what lies ahead."},
+        load_default=False, metadata={"description": "Whether mails, pushes and webhooks follow from what lies ahead."}
     )
 
 

@@ -10,7 +10,6 @@ from marshmallow import ValidationError, fields, validate, validates_schema
 from api.schemas.base import ExternalBody, ExternalListQuery, ExternalShown, RequestSchema, ResponseSchema, page_of
 from api.schemas.catalog import Listing, OfferFilters
 from api.schemas.fields import (
-    BREAKS_THE_LINE,
     OPTIONAL,
     Choice,
     Choices,
@@ -26,6 +25,7 @@ from api.schemas.fields import (
 from models.people import MentorState
 from workflows.accounts.records import UserState
 from workflows.catalog.mentors import Include, MentorSort
+from workflows.kernel.text import BREAKS_THE_LINE
 
 _TAG = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8}){0,3}")
 
@@ -155,9 +155,7 @@ class MentorProfile(ExternalShown):
     review_count = fields.Integer()
     active = fields.Boolean()
     state = fields.Enum(
-        MentorState,
-        by_value=True,
-        metadata={"description": "`pending` until staff approve it (`MENTOR_APPROVAL`)."},
+        MentorState, by_value=True, metadata={"description": "`pending` until staff approve it (`MENTOR_APPROVAL`)."}
     )
 
 

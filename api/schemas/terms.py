@@ -14,10 +14,9 @@ from api.schemas.questions import Answers, Questions, asked
 from config.addresses import require_meeting_link
 from models.catalog import MAX_REMINDER_MINUTES, MAX_REMINDERS, LocationKind
 from models.terms import RescheduleMode
+from workflows.kernel.clock import HOURS_OF_A_YEAR, MINUTES_OF_A_YEAR
 from workflows.terms.expected_terms import ExpectedTerms
 
-MINUTES_OF_A_YEAR = 527_040
-HOURS_OF_A_YEAR = 8_784
 _PRICE = (
     "The price that was shown: another one is refused with 409 `price_changed` and `details.price`. Of a series, the"
     " price of one session. With a bundle's credit the price is 0, in any currency."

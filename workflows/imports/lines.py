@@ -27,24 +27,18 @@ from models.payments import PaymentMode
 from models.reviews import MAX_TEXT_CHARACTERS
 from workflows.accounts.actions import stored_skill
 from workflows.availability.hours import Span, require_no_overlap
-from workflows.kernel.clock import zone
+from workflows.kernel.clock import HOURS_OF_A_YEAR, MINUTES_OF_A_YEAR, NO_SUCH_YEAR, RFC_3339, YEARS, read_rfc3339, zone
 from workflows.kernel.errors import Invalid
+from workflows.kernel.text import BREAKS_THE_LINE, BREAKS_THE_TEXT
 
 MAX_EXTERNAL_ID_CHARACTERS = 200
 MAX_AMOUNT = 2**53 - 1  # minor units
-MINUTES_OF_A_YEAR = 527_040
-HOURS_OF_A_YEAR = 8_784
 MAX_SPANS = 100
 # Unknown fields that a refusal names, and how much of each.
 MAX_SHOWN_NAMES = 10
 MAX_SHOWN_CHARACTERS = 50
-YEARS = range(1900, 3000)
-_BREAKS_THE_TEXT = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
-_BREAKS_THE_LINE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
-_RFC_3339 = re.compile(
-    r"\d{4}-\d{2}-\d{2}[Tt]\d{2}:\d{2}:\d{2}(\.\d{1,9})?([Zz]|[+-]([01]\d|2[0-3]):[0-5]\d)", re.ASCII
-)
-_MICROSECONDS = re.compile(r"(\.\d{6})\d+")
+_BREAKS_THE_TEXT = re.compile(f"[{BREAKS_THE_TEXT}]")
+_BREAKS_THE_LINE = re.compile(f"[{BREAKS_THE_LINE}]")
 _ADDRESS = re.compile(r"([!-~]{1,64})@([^@\s]{1,250})")
 _NO_LOCAL_PART = re.compile(r'[ "\\(),:;<>@\[\]]|^\.|\.\.|\.$')
 _TAG = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8}){0,3}")
@@ -128,14 +122,14 @@ def flag(value: Any) -> bool:
 
 def moment(value: Any) -> datetime:
     """A time with its zone (RFC 3339), in UTC."""
-    if not isinstance(value, str) or not _RFC_3339.fullmatch(value):
+    if not isinstance(value, str) or not RFC_3339.fullmatch(value):
         raise ValueError("Must be a time with a zone, such as 2030-05-04T09:00:00Z (RFC 3339).")
     try:
-        read = datetime.fromisoformat(_MICROSECONDS.sub(r"\1", value).upper()).astimezone(UTC)
+        read = read_rfc3339(value).astimezone(UTC)
     except (ValueError, OverflowError):
         raise ValueError("There is no such time.") from None
     if read.year not in YEARS:
-        raise ValueError(f"Must lie in the years {YEARS.start} to {YEARS.stop - 1}.")
+        raise ValueError(NO_SUCH_YEAR)
     return read
 
 

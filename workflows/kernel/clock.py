@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from importlib.resources import files
@@ -12,6 +13,12 @@ from workflows.kernel.errors import Invalid
 
 # Largest difference expected between the clocks of two machines.
 CLOCK_SKEW = timedelta(minutes=1)
+MINUTES_OF_A_YEAR, HOURS_OF_A_YEAR = 527_040, 8_784
+# In which every time and day has to lie that a client names.
+YEARS = range(1900, 3000)
+NO_SUCH_YEAR = f"Must lie in the years {YEARS.start} to {YEARS.stop - 1}."
+RFC_3339 = re.compile(r"\d{4}-\d{2}-\d{2}[Tt]\d{2}:\d{2}:\d{2}(\.\d{1,9})?([Zz]|[+-]([01]\d|2[0-3]):[0-5]\d)", re.ASCII)
+_MICROSECONDS = re.compile(r"(\.\d{6})\d+")
 
 
 def first_id_at(moment: datetime) -> UUID:
@@ -51,6 +58,11 @@ def zone_names() -> frozenset[str]:
     # Not the machine's: its folder also holds its own zone (`localtime`, `posixrules`), and every zone once more as
     # `posix/…` and, with leap seconds, as `right/…`. `Factory` stands for an unset zone.
     return frozenset((files("tzdata") / "zones").read_text(encoding="utf-8").split()) - {"Factory"}
+
+
+def read_rfc3339(text: str) -> datetime:
+    """The time of a text that matches `RFC_3339`, to the microsecond; raises ValueError where there is no such time."""
+    return datetime.fromisoformat(_MICROSECONDS.sub(r"\1", text).upper())
 
 
 def rfc3339(moment: datetime) -> str:
