@@ -38,8 +38,7 @@ Dates = Mapping[date, DayHours]
 NO_DATES: Dates = {}
 WEEKDAYS = ("Mondays", "Tuesdays", "Wednesdays", "Thursdays", "Fridays", "Saturdays", "Sundays")
 # Hours end when the next ones begin; `greatest`, since the transaction that began first may get the lock second.
-REPLACE_HOURS = sql(
-    """
+_REPLACE = sql("""
 WITH ended AS (
     UPDATE weekly_hours SET until = greatest(since, :now)
     WHERE mentor_profile_id = :mentor_profile_id AND until IS NULL
@@ -52,8 +51,7 @@ added AS (
 INSERT INTO availability_rules (weekly_hours_id, weekday, opens, closes)
 SELECT :id, CAST(span -> 0 AS smallint), CAST(span -> 1 AS smallint), CAST(span -> 2 AS smallint)
 FROM jsonb_array_elements(:spans) AS span
-"""
-).bindparams(bindparam("spans", type_=JSONB))
+""").bindparams(bindparam("spans", type_=JSONB))
 
 
 @dataclass(frozen=True, order=True)
@@ -94,6 +92,12 @@ class WeeklyHours(Record):
     time_zone: str
     version: int
     spans: list[list[int]]
+
+    @classmethod
+    def of_hours(cls, hours: Hours, mentor_profile_id: UUID, version: int) -> Self:
+        """These hours of a mentor."""
+        spans = [[*astuple(span)] for span in hours.spans]
+        return cls(mentor_profile_id=mentor_profile_id, time_zone=hours.time_zone, version=version, spans=spans)
 
     @property
     def hours(self) -> Hours:
@@ -164,23 +168,16 @@ def set_hours(
     # A time zone that is given is kept also where it is the profile's, which may change.
     if hours == before.hours and (before.version or time_zone is None):
         return before
-    after = WeeklyHours(
-        mentor_profile_id=seen.mentor_profile_id,
-        time_zone=hours.time_zone,
-        version=before.version + 1,
-        spans=[[*astuple(span)] for span in hours.spans],
-    )
-    values = {
-        "id": uuid7(),
-        "mentor_profile_id": after.mentor_profile_id,
-        "revision": after.version,
-        "time_zone": after.time_zone,
-        "spans": after.spans,
-        "now": now,
-    }
-    db.execute(REPLACE_HOURS, values)
+    after = WeeklyHours.of_hours(hours, seen.mentor_profile_id, before.version + 1)
+    replace_hours(db, after, now)
     raise_version(db, after.mentor_profile_id, changed="hours", actor=actor, now=now)
     return after
+
+
+def replace_hours(db: Connection, hours: WeeklyHours, now: datetime) -> None:
+    """Write hours that hold from now on, under the mentor's lock."""
+    columns = {"revision": hours.version, "time_zone": hours.time_zone, "spans": hours.spans}
+    db.execute(_REPLACE, {"id": uuid7(), "mentor_profile_id": hours.mentor_profile_id, **columns, "now": now})
 
 
 def describe_weekday(hours: Hours, moment: datetime, dates: Dates = NO_DATES) -> str:

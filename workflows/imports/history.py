@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, Select, bindparam, insert, select
+from sqlalchemy import bindparam, insert, select
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.dialects.postgresql import insert as upsert
 from uuid_utils.compat import uuid7
@@ -54,8 +54,7 @@ from workflows.terms.cancellation import Quote
 from workflows.terms.terms import TERM_NAMES
 
 # People whose time is taken already, by a booking or by another person's hold.
-_TAKEN = sql(
-    """
+_TAKEN = sql("""
 SELECT part.number, part.is_mentor FROM jsonb_to_recordset(:parts) AS part(
     number integer, user_id uuid, holder_id uuid, begins timestamptz, ends timestamptz, may_overlap boolean,
     is_mentor boolean
@@ -63,42 +62,33 @@ SELECT part.number, part.is_mentor FROM jsonb_to_recordset(:parts) AS part(
 JOIN person_busy b ON b.user_id = part.user_id AND b.busy && tstzrange(part.begins, part.ends)
 WHERE NOT (b.may_overlap AND part.may_overlap)
   AND (b.expires_at IS NULL OR (b.expires_at > now() AND b.held_by_user_id IS DISTINCT FROM part.holder_id))
-"""
-).bindparams(bindparam("parts", type_=JSONB))
-_BLOCK = sql(
-    """
+""").bindparams(bindparam("parts", type_=JSONB))
+_BLOCK = sql("""
 INSERT INTO person_busy (id, user_id, mentor_profile_id, busy, booking_id, may_overlap)
 VALUES (:id, :user_id, :mentor_profile_id,
         tstzrange(CAST(:begins AS timestamptz), CAST(:ends AS timestamptz)), :booking_id, :may_overlap)
-"""
-)
+""")
 _START = sql("UPDATE sessions SET status = 'in_progress', started_at = start_time WHERE id = ANY(:ids)")
 _COMPLETE = sql(
     "UPDATE sessions SET status = 'completed', completed_at = least(end_time, CAST(:now AS timestamptz))"
     " WHERE id = ANY(:ids)"
 )
-_CANCEL = sql(
-    """
+_CANCEL = sql("""
 UPDATE sessions SET status = 'cancelled', cancelled_at = least(sessions.start_time, CAST(:now AS timestamptz)),
     cancellation = ended.cancellation
 FROM jsonb_to_recordset(:ended) AS ended(id uuid, cancellation jsonb) WHERE sessions.id = ended.id
-"""
-).bindparams(bindparam("ended", type_=JSONB))
+""").bindparams(bindparam("ended", type_=JSONB))
 _RELEASE = sql("DELETE FROM person_busy WHERE booking_id = ANY(:ids)")
-_OPEN_BUNDLES = sql(
-    """
+_OPEN_BUNDLES = sql("""
 SELECT mentee_user_id, product_id FROM bundle_purchases
 WHERE mentee_user_id = ANY(:mentee_ids) AND product_id = ANY(:product_ids) AND closed_at IS NULL
-"""
-)
+""")
 _REVIEWS = sql("SELECT session_id, rating FROM reviews WHERE session_id = ANY(:session_ids)")
 _PERMITS = sql("SELECT session_id, withdrawn_at FROM review_permits WHERE session_id = ANY(:session_ids)")
-_RATE = sql(
-    """
+_RATE = sql("""
 UPDATE mentor_profiles SET rating_sum = rating_sum + rated.rating, review_count = review_count + rated.reviews
 FROM jsonb_to_recordset(:rated) AS rated(id uuid, rating integer, reviews integer) WHERE mentor_profiles.id = rated.id
-"""
-).bindparams(bindparam("rated", type_=JSONB))
+""").bindparams(bindparam("rated", type_=JSONB))
 
 
 @dataclass(frozen=True)
@@ -234,48 +224,49 @@ def _outcome(line: Line, columns: Mapping[str, Any]) -> Outcome:
 
 def _parts(
     work: Work, lines: Sequence[Line], new: Mapping[int, Mapping[str, Any]], found: Mapping[str, Found]
-) -> dict[int, tuple[tuple[Part, UUID | None, UUID], ...]]:
-    """Whose time new bookings take that lie ahead, by line: each with the mentor's profile and the booking."""
-    parts: dict[int, tuple[tuple[Part, UUID | None, UUID], ...]] = {}
+) -> dict[int, tuple[Part, Part]]:
+    """Whose time new bookings take that lie ahead, by line: the mentor's and the mentee's."""
+    parts: dict[int, tuple[Part, Part]] = {}
     for line in lines:
         if line.number not in new or line.values["status"] is not Status.ACCEPTED:
             continue
         booking, listing = new[line.number], found["listing"][line.values["listing"]]
         starts, ends = booking["start_time"], booking["end_time"]
         before, after = (timedelta(minutes=booking[name]) for name in ("buffer_before_minutes", "buffer_minutes"))
-        mentor = Part(listing.mentor_user_id, starts - before, ends + after, may_overlap=False)
-        mentee = Part(booking["mentee_user_id"], starts, ends, may_overlap=work.policy.mentee_overlap)
-        ids = booking["mentor_profile_id"], booking["id"]
-        parts[line.number] = ((mentor, *ids), (mentee, None, booking["id"]))
+        ids = booking["id"], listing.mentor_user_id, booking["mentor_profile_id"]
+        mentor = Part(*ids, starts - before, ends + after, may_overlap=False)
+        overlap = work.policy.mentee_overlap
+        mentee = Part(booking["id"], booking["mentee_user_id"], None, starts, ends, may_overlap=overlap)
+        parts[line.number] = (mentor, mentee)
     return parts
 
 
-def _not_free(work: Work, parts: Mapping[int, Sequence[tuple[Part, UUID | None, UUID]]]) -> dict[int, DomainError]:
+def _not_free(work: Work, parts: Mapping[int, tuple[Part, Part]]) -> dict[int, DomainError]:
     """Refusals of bookings whose people are busy then: by what is there, or by an earlier line."""
     asked = [
         {
             "number": number,
             "user_id": str(part.user_id),
-            "holder_id": str(of_line[1][0].user_id),
+            "holder_id": str(mentee.user_id),
             "begins": part.begins.isoformat(),
             "ends": part.ends.isoformat(),
             "may_overlap": part.may_overlap,
-            "is_mentor": mentor is not None,
+            "is_mentor": part is mentor,
         }
-        for number, of_line in parts.items()
-        for part, mentor, _booking_id in of_line
+        for number, (mentor, mentee) in parts.items()
+        for part in (mentor, mentee)
     ]
     rows = work.db.execute(_TAKEN, {"parts": asked}).all() if asked else []
     refused: dict[int, DomainError] = {row.number: _taken(row.is_mentor) for row in rows}
     for number, of_line in parts.items():
         if number in refused:
             continue
-        for part, mentor, _booking_id in of_line:
+        for part in of_line:
             if not all(part.is_beside(other) for other in work.taken[part.user_id]):
-                refused[number] = _taken(mentor is not None)
+                refused[number] = _taken(part.mentor_profile_id is not None)
                 break
         else:
-            for part, _mentor, _booking_id in of_line:
+            for part in of_line:
                 work.taken[part.user_id].append(part)
     return refused
 
@@ -287,10 +278,7 @@ def _taken(is_mentor: bool) -> Conflict:
 
 
 def _write_bookings(
-    work: Work,
-    new: Sequence[Mapping[str, Any]],
-    parts: Sequence[tuple[Part, UUID | None, UUID]],
-    outcomes: Sequence[Outcome],
+    work: Work, new: Sequence[Mapping[str, Any]], parts: Sequence[Part], outcomes: Sequence[Outcome]
 ) -> None:
     db, created = work.db, dict[UUID, CreatedSession]()
     if new:
@@ -299,10 +287,11 @@ def _write_bookings(
         db.execute(insert(booking_participants), joined)
         created = create_all(db, [each["id"] for each in new])
     if parts:
-        _block(db, parts)
+        db.execute(_BLOCK, [{"id": uuid7(), **vars(part)} for part in parts])
     _end_sessions(work, outcomes)
     ahead = [each.session_id for each in outcomes if each.status is Status.ACCEPTED]
-    shown = {row.id: Session.of(row) for row in db.execute(_sessions_query([each.session_id for each in outcomes]))}
+    sessions = Session.query().where(Session.table.c.id.in_([each.session_id for each in outcomes]))
+    shown = {row.id: Session.of(row) for row in db.execute(sessions)}
     about: dict[str, Any] = {"actor": work.actor, "now": work.now}
     events: list[Event] = [
         SessionImported.about(shown[each.session_id], import_id=work.import_id, **about) for each in outcomes
@@ -318,26 +307,6 @@ def _write_bookings(
         events += [BookingAccepted.about(booking, **about) for booking in map(Booking.of, db.execute(query))]
     if events:
         record(db, *events)
-
-
-def _sessions_query(ids: Sequence[UUID]) -> Select[Any]:
-    return Session.query().where(Session.table.c.id.in_(ids))
-
-
-def _block(db: Connection, parts: Sequence[tuple[Part, UUID | None, UUID]]) -> None:
-    rows = [
-        {
-            "id": uuid7(),
-            "user_id": part.user_id,
-            "mentor_profile_id": mentor_profile_id,
-            "begins": part.begins,
-            "ends": part.ends,
-            "booking_id": booking_id,
-            "may_overlap": part.may_overlap,
-        }
-        for part, mentor_profile_id, booking_id in parts
-    ]
-    db.execute(_BLOCK, rows)
 
 
 def _end_sessions(work: Work, outcomes: Sequence[Outcome]) -> None:

@@ -5,9 +5,10 @@ A line changes the fields that it names, and leaves the others alone.
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Table, any_, bindparam, func, insert, literal, or_, select, update
@@ -19,19 +20,18 @@ from models.base import sql
 from models.catalog import ProductKind, courses, listings, products
 from models.people import mentor_profiles, users
 from workflows.availability.changes import raise_version
-from workflows.availability.hours import REPLACE_HOURS, Hours, WeeklyHours
+from workflows.availability.hours import Hours, WeeklyHours, replace_hours
 from workflows.imports.lines import Line
 from workflows.imports.work import CREATED, UNCHANGED, UPDATED, Found, Results, Work, named
 from workflows.kernel.errors import Conflict, DomainError, Invalid, NotFound
 from workflows.kernel.locks import lock_mentors
 
 Columns = dict[str, Any]
-_PROFILES = sql(
-    """
+_CAPITAL = re.compile("[A-Z]")
+_PROFILES = sql("""
 SELECT m.id FROM mentor_profiles m JOIN users u ON u.id = m.user_id
 WHERE u.external_id = ANY(CAST(:names AS text[])) OR lower(u.email) = ANY(CAST(:addresses AS text[]))
-"""
-)
+""")
 
 
 @dataclass(frozen=True)
@@ -39,31 +39,33 @@ class Kind:
     """How lines of one type become rows of a table."""
 
     table: Table
-    columns: Callable[[Line, Mapping[str, Found]], Columns]  # the values that a line has for its row
+    # The values that a line has for its row, besides those of the fields that are columns.
+    others: Callable[[Line, Mapping[str, Found]], Columns] = lambda _line, _found: {}
     fixed: tuple[str, ...] = ()  # columns that no line changes
     # Of a row, what tells that it is meant though it has no external id yet; the column of it, and the refusal where
     # another row has it.
     key: Callable[[Mapping[str, Any]], Any] | None = None
     key_column: ColumnElement[Any] | None = None
     key_taken: Callable[[], Conflict] = Conflict
-    defaults: Callable[[Work, Line, Mapping[str, Found]], Columns] | None = (
-        None  # of a new row, besides the table's own
-    )
+    # Of a new row, besides the table's own.
+    defaults: Callable[[Work, Line, Mapping[str, Found]], Columns] = lambda _work, _line, _found: {}
     # Values of a row that a dry run would make and later lines read, besides its columns.
-    shown: Callable[[Line, Mapping[str, Found]], Columns] | None = None
-    prepare: Callable[[Work, Sequence[Line], Mapping[str, Found]], None] | None = None  # takes the locks before
+    shown: Callable[[Line, Mapping[str, Found]], Columns] = lambda _line, _found: {}
+    # Takes the locks before.
+    prepare: Callable[[Work, Sequence[Line], Mapping[str, Found]], None] = lambda _work, _lines, _found: None
 
 
 def carry_rows(work: Work, kind: Kind, lines: Sequence[Line]) -> Results:
     """Make or change a row for each line of one type."""
     found = work.references(lines)
-    if kind.prepare is not None and not work.dry_run:
+    if not work.dry_run:
         kind.prepare(work, lines, found)
     results: Results = {}
     wanted: list[tuple[Line, Columns]] = []
     for line in lines:
         try:
-            wanted.append((line, {"external_id": line.external_id, **kind.columns(line, found)}))
+            columns = {**_given(line, kind.table), **kind.others(line, found)}
+            wanted.append((line, {"external_id": line.external_id, **columns}))
         except DomainError as refusal:
             results[line.number] = refusal
     by_name, by_key = _existing(work, kind, [columns for _line, columns in wanted])
@@ -72,10 +74,9 @@ def carry_rows(work: Work, kind: Kind, lines: Sequence[Line]) -> Results:
         try:
             row = _row_of(work, kind, columns, by_name, by_key)
             if row is None:
-                defaults = kind.defaults(work, line, found) if kind.defaults is not None else {}
-                made = {"id": uuid7(), **defaults, **columns}
+                made = {"id": uuid7(), **kind.defaults(work, line, found), **columns}
                 new.append(made)
-                work.remember(line, made | (kind.shown(line, found) if kind.shown is not None else {}))
+                work.remember(line, made | kind.shown(line, found))
                 results[line.number] = CREATED
                 continue
             changes = _changes(kind, row, columns)
@@ -150,38 +151,20 @@ def _write(db: Connection, kind: Kind, new: Sequence[Columns], changed: Sequence
         db.execute(statement.values({name: bindparam(f"new_{name}") for name in names}), rows)
 
 
-def _given(line: Line, **columns: str) -> Columns:
-    """The line's values for these columns, each by its field; without those that the line leaves out."""
-    return {column: line.values[name] for column, name in columns.items() if name in line.values}
+def _given(line: Line, table: Table) -> Columns:
+    """The line's values for the columns of a table, each by the field of its name."""
+    given = {_CAPITAL.sub(r"_\g<0>", name).lower(): value for name, value in line.values.items()}
+    if "payment" in given:
+        given["payment_mode"] = given.pop("payment")
+    return {name: value for name, value in given.items() if name in table.c}
 
 
-def _with_price(line: Line, columns: Columns) -> Columns:
-    amount, currency = line.values["price"]
-    return {**columns, "price_amount": amount, "price_currency": currency}
-
-
-def _user(line: Line, _found: Mapping[str, Found]) -> Columns:
-    return _given(line, email="email", name="name", time_zone="timeZone", locale="locale", metadata="metadata")
-
-
-def _course(line: Line, _found: Mapping[str, Found]) -> Columns:
-    return _given(line, title="title", description="description", active="active", metadata="metadata")
+def _price(line: Line) -> Columns:
+    return dict(zip(("price_amount", "price_currency"), line.values["price"], strict=True))
 
 
 def _mentor(line: Line, found: Mapping[str, Found]) -> Columns:
-    user = named(found, "user", line.values["user"])
-    columns = _given(
-        line,
-        headline="headline",
-        bio="bio",
-        time_zone="timeZone",
-        skills="skills",
-        languages="languages",
-        avatar_url="avatarUrl",
-        active="active",
-        metadata="metadata",
-    )
-    return {"user_id": user.id, **columns}
+    return {"user_id": named(found, "user", line.values["user"]).id}
 
 
 def _product(line: Line, found: Mapping[str, Found]) -> Columns:
@@ -192,38 +175,11 @@ def _product(line: Line, found: Mapping[str, Found]) -> Columns:
         raise Invalid("sessionCount: Only a bundle has several sessions.")
     if kind is not ProductKind.BUNDLE and line.values.get("validDays") is not None:
         raise Invalid("validDays: Only a bundle has a validity.")
-    own = _given(
-        line,
-        kind="kind",
-        title="title",
-        session_count="sessionCount",
-        duration_minutes="durationMinutes",
-        valid_days="validDays",
-        payment_mode="payment",
-        active="active",
-        metadata="metadata",
-    )
-    return {"course_id": named(found, "course", line.values["course"]).id, **_with_price(line, own)}
+    return {"course_id": named(found, "course", line.values["course"]).id, **_price(line)}
 
 
 def _listing(line: Line, found: Mapping[str, Found]) -> Columns:
-    own = _given(
-        line,
-        title="title",
-        duration_minutes="durationMinutes",
-        description="description",
-        booking_mode="bookingMode",
-        min_notice_minutes="minNoticeMinutes",
-        buffer_before_minutes="bufferBeforeMinutes",
-        buffer_minutes="bufferMinutes",
-        early_start_minutes="earlyStartMinutes",
-        reminder_minutes="reminderMinutes",
-        no_show_fee_percent="noShowFeePercent",
-        location="location",
-        payment_mode="payment",
-        active="active",
-        metadata="metadata",
-    )
+    own = _price(line)
     if "cancellation" in line.values:
         policy = line.values["cancellation"]
         own["cancellation_window_hours"] = policy and policy[0]
@@ -231,7 +187,7 @@ def _listing(line: Line, found: Mapping[str, Found]) -> Columns:
     if "course" in line.values:
         course = line.values["course"]
         own["course_id"] = course and named(found, "course", course).id
-    return {"mentor_profile_id": named(found, "mentor", line.values["mentor"]).id, **_with_price(line, own)}
+    return {"mentor_profile_id": named(found, "mentor", line.values["mentor"]).id, **own}
 
 
 def _lock_profiles_of_users(work: Work, lines: Sequence[Line], _found: Mapping[str, Found]) -> None:
@@ -248,7 +204,6 @@ def _lock_mentors_of_listings(work: Work, _lines: Sequence[Line], found: Mapping
 
 USER = Kind(
     users,
-    _user,
     key=lambda columns: columns["email"].lower(),
     key_column=func.lower(users.c.email, type_=Text),
     key_taken=lambda: Conflict(code="email_taken"),
@@ -257,7 +212,7 @@ USER = Kind(
     # Whoever reads the mails of an account can act by their links: a stolen key must not turn them elsewhere.
     fixed=("email",),
 )
-COURSE = Kind(courses, _course)
+COURSE = Kind(courses)
 MENTOR = Kind(
     mentor_profiles,
     _mentor,
@@ -299,19 +254,8 @@ def carry_hours(work: Work, lines: Sequence[Line]) -> Results:
             continue
         version = before.version if before is not None else 0
         results[line.number] = UPDATED if version else CREATED
-        spans = [[*astuple(span)] for span in hours.spans]
-        present[mentor.id] = WeeklyHours(
-            mentor_profile_id=mentor.id, time_zone=hours.time_zone, version=version + 1, spans=spans
-        )
+        present[mentor.id] = WeeklyHours.of_hours(hours, mentor.id, version + 1)
         if not work.dry_run:
-            values = {
-                "id": uuid7(),
-                "mentor_profile_id": mentor.id,
-                "revision": version + 1,
-                "time_zone": hours.time_zone,
-                "spans": spans,
-                "now": work.now,
-            }
-            work.db.execute(REPLACE_HOURS, values)
+            replace_hours(work.db, present[mentor.id], work.now)
             raise_version(work.db, mentor.id, changed="hours", actor=work.actor, now=work.now, announced=work.notify)
     return results

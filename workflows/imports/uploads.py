@@ -60,22 +60,17 @@ CARRY: Mapping[str, Callable[[Work, Sequence[Line]], Results]] = {
     "bundle": carry_bundles,
     "review": carry_reviews,
 }
-_FIRST_CHUNK = sql(
-    "SELECT number, type, sealed FROM import_chunks WHERE import_id = :import_id ORDER BY number LIMIT 1"
-)
 _NEXT_CHUNK = sql(
     "SELECT number, type, sealed FROM import_chunks WHERE import_id = :import_id AND number > :number"
     " ORDER BY number LIMIT 1"
 )
 _DELETE_CHUNKS = sql("DELETE FROM import_chunks WHERE import_id = :import_id AND number <= :number")
-_COUNT = sql(
-    """
+_COUNT = sql("""
 UPDATE imports SET created = created + :created, updated = updated + :updated, unchanged = unchanged + :unchanged,
     refused = refused + :refused, errors = errors || :errors,
     finished_at = CASE WHEN :is_finished THEN CAST(:now AS timestamptz) END
 WHERE id = :id
-"""
-).bindparams(bindparam("errors", type_=JSONB))
+""").bindparams(bindparam("errors", type_=JSONB))
 forget_imports = ExpiredRows("imports", "expires_at < now()", order="expires_at")
 
 
@@ -208,7 +203,7 @@ def carry_on(db: Connection, import_id: UUID, *, policy: OperatorPolicy, now: da
         policy=policy,
         now=now,
     )
-    chunk = db.execute(_FIRST_CHUNK, {"import_id": import_id}).one()
+    chunk = db.execute(_NEXT_CHUNK, {"import_id": import_id, "number": -1}).one()
     results: Results = {}
     while True:
         results |= _carry_chunk(work, chunk)

@@ -57,20 +57,17 @@ _FIND: dict[str, Executable] = {
 _DEFAULTS: dict[str, dict[str, Any]] = {
     "user": {"time_zone": "UTC"},
     "product": {"session_count": 1, "duration_minutes": None},
-    "listing": {
-        **dict.fromkeys(TERM_NAMES),
-        "buffer_before_minutes": 0,
-        "buffer_minutes": 0,
-        "course_id": None,
-    },
+    "listing": {**dict.fromkeys(TERM_NAMES), "buffer_before_minutes": 0, "buffer_minutes": 0, "course_id": None},
 }
 
 
 @dataclass(frozen=True)
 class Part:
-    """A time at which a person takes part in something, in UTC."""
+    """A time at which a person takes part in a booking, in UTC."""
 
+    booking_id: UUID
     user_id: UUID
+    mentor_profile_id: UUID | None  # the person's own, where they are the booking's mentor
     begins: datetime
     ends: datetime
     may_overlap: bool
@@ -123,11 +120,7 @@ class Work:
 
 
 def named(found: Mapping[str, Found], kind: str, name: str) -> Any:
-    """The row that a line refers to.
-
-    Raises:
-        NotFound: there is none.
-    """
+    """The row that a line refers to. Raises NotFound: there is none."""
     record = found[kind].get(name)
     if record is None:
         raise NotFound(f"There is no {kind} with the external id {name}.")
