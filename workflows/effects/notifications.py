@@ -185,62 +185,46 @@ def _quoted(words: str | None) -> Quotation | None:
     return Quotation(str(words)) if words and str(words).strip() else None
 
 
-def _time_of(event: SessionReminderSet) -> datetime:
-    return event.remind_at
-
-
 # Each effect is named `notifications.<kind>`.
-BOOKING_NOTIFICATIONS: tuple[tuple[type[Event], BookingNotification], ...] = (
-    (BookingRequested, BookingNotification(kind="booking_requested", recipients=_mentor)),
-    (BookingUndecided, BookingNotification(kind="booking_reminder", recipients=_mentor)),
-    (
-        BookingAccepted,
-        BookingNotification(kind="booking_accepted", recipients=_mentees_who_waited, variables=_booked_by),
-    ),
-    (BookingDeclined, BookingNotification(kind="booking_declined", recipients=_mentees, variables=_decline_reason)),
-    (
+BOOKING_NOTIFICATIONS = (
+    BookingNotification(BookingRequested, "booking_requested", _mentor),
+    BookingNotification(BookingUndecided, "booking_reminder", _mentor),
+    BookingNotification(BookingAccepted, "booking_accepted", _mentees_who_waited, _booked_by),
+    BookingNotification(BookingDeclined, "booking_declined", _mentees, _decline_reason),
+    BookingNotification(
         BookingCancelled,
-        BookingNotification(
-            kind="booking_cancelled",
-            recipients=_parties_of_end,
-            variables=_expired,
-            follows=(BookingRequested, "notifications.booking_requested"),
-        ),
+        "booking_cancelled",
+        _parties_of_end,
+        _expired,
+        follows=(BookingRequested, "notifications.booking_requested"),
     ),
-    (SessionCreated, BookingNotification(kind="session_created", recipients=_without_seat, variables=_free_until)),
-    (SessionReminderSet, BookingNotification(kind="session_reminder", recipients=_all, variables=_time_left)),
+    BookingNotification(SessionCreated, "session_created", _without_seat, _free_until),
+    BookingNotification(SessionReminderSet, "session_reminder", _all, _time_left),
     # Who moved it as well: the mail changes the time in their calendar.
-    (SessionRescheduled, BookingNotification(kind="session_rescheduled", recipients=_all, variables=_move)),
-    (
-        SessionRescheduleProposed,
-        BookingNotification(kind="reschedule_proposed", recipients=_answering, variables=_move),
-    ),
-    (SessionRescheduleEnded, BookingNotification(kind="reschedule_ended", recipients=_left_without)),
-    (SessionStarted, BookingNotification(kind="session_started", recipients=_others)),
-    (SessionCompleted, BookingNotification(kind="session_completed", recipients=_all)),
+    BookingNotification(SessionRescheduled, "session_rescheduled", _all, _move),
+    BookingNotification(SessionRescheduleProposed, "reschedule_proposed", _answering, _move),
+    BookingNotification(SessionRescheduleEnded, "reschedule_ended", _left_without),
+    BookingNotification(SessionStarted, "session_started", _others),
+    BookingNotification(SessionCompleted, "session_completed", _all),
     # The one who cancelled as well: the mail states the fee, and removes the session from their calendar.
-    (SessionCancelled, BookingNotification(kind="session_cancelled", recipients=_all, variables=_cancellation)),
-    (SessionFeeWaived, BookingNotification(kind="session_fee_waived", recipients=_all)),
-    (SessionOverdue, BookingNotification(kind="session_overdue", recipients=_mentor)),
-    (ReviewUnlocked, BookingNotification(kind="review_unlocked", recipients=_permitted)),
+    BookingNotification(SessionCancelled, "session_cancelled", _all, _cancellation),
+    BookingNotification(SessionFeeWaived, "session_fee_waived", _all),
+    BookingNotification(SessionOverdue, "session_overdue", _mentor),
+    BookingNotification(ReviewUnlocked, "review_unlocked", _permitted),
 )
-DUE: dict[type[Event], Callable[[Any], datetime]] = {SessionReminderSet: _time_of}
+DUE: dict[type[Event], Callable[[Any], datetime]] = {SessionReminderSet: lambda event: event.remind_at}
 
 
-def _subscribe(event_type: type[Event], notification: BookingNotification) -> None:
-    @subscribe(
-        event_type,
-        name=f"notifications.{notification.kind}",
-        queue="notifications",
-        due=DUE.get(event_type),
-        deferred=True,
-    )
+def _subscribe(notification: BookingNotification) -> None:
+    event_type, name = notification.event, f"notifications.{notification.kind}"
+
+    @subscribe(event_type, name=name, queue="notifications", due=DUE.get(event_type), deferred=True)
     def notify_parties(db: Connection, event: Event, *, now: datetime) -> None:
         notify(db, event, notification, now=now)
 
 
 for _row in BOOKING_NOTIFICATIONS:
-    _subscribe(*_row)
+    _subscribe(_row)
 
 
 @subscribe(SeatJoined, name="notifications.seat_joined", queue="notifications")

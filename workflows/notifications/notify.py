@@ -30,10 +30,11 @@ from workflows.notifications.reminders import require_of_use
 from workflows.notifications.texts import Words, compose
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class BookingNotification:
     """A kind of notification that follows from an event of a booking."""
 
+    event: type[Event]
     kind: str  # one of `KINDS`, and its template's name
     # The booking's people who get it, unless it is outdated.
     recipients: Callable[[Any, Parties, datetime], Sequence[Person]]
