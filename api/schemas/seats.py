@@ -12,8 +12,8 @@ from api.schemas.fields import CREDIT_VALID_TO, OPTIONAL, Id, Moment, Money, Tex
 from api.schemas.groups import GroupSession
 from api.schemas.sessions import AgreedPolicy, quoted
 from api.schemas.terms import AnsweringBody
+from workflows.groups.place import Place
 from workflows.groups.records import SeenGroup
-from workflows.groups.waitlist import WaitlistEntry as Entry
 from workflows.terms.cancellation import Quote
 
 
@@ -74,7 +74,7 @@ def shown_cancellation(cost: Quote) -> dict[str, Any]:
     return shown
 
 
-def shown_entry(entry: Entry) -> dict[str, Any]:
-    offer = None if entry.offered_until is None else {"expires_at": entry.offered_until}
-    shown: dict[str, Any] = _ENTRY.dump({"position": entry.position, "offer": offer})
+def shown_entry(place: Place) -> dict[str, Any]:
+    offer = None if place.offered_until is None else {"expires_at": place.offered_until}
+    shown: dict[str, Any] = _ENTRY.dump({"position": place.position, "offer": offer})
     return shown

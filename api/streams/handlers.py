@@ -36,7 +36,6 @@ from config.settings import Settings
 from models.keys import KeyScope
 from models.prepared import PreparedStatement
 from workflows.groups.place import read_place
-from workflows.groups.waitlist import WaitlistEntry
 from workflows.identity.access import PERSON, VISITOR, has_access, require_role, require_scope, require_staff
 from workflows.identity.actor import ACTIVE_MENTOR, Actor, Claim, authenticate, person_for
 from workflows.kernel.errors import DomainError, Invalid, NotFound, Unauthenticated
@@ -413,8 +412,7 @@ class SessionStream(StreamHandler):
         if change.booking_id is None or self.actor.user_id is None or self.actor.user_id not in change.mentee_user_ids:
             return None
         place = read_place(db, change.booking_id, self.actor.user_id)
-        entry = WaitlistEntry(position=place.position, offered_until=place.offered_until)
-        shown = shown_entry(entry) if place.entry_id else {"position": None, "offer": None}
+        shown = shown_entry(place) if place.entry_id else {"position": None, "offer": None}
         return "waitlist", {"groupSessionId": str(change.booking_id), **shown}
 
     def _shown(self, session: Session) -> dict[str, Any]:

@@ -24,10 +24,10 @@ from workers.maintain import maintain
 from workflows.accounts.records import User
 from workflows.events.event_types import BookingAccepted
 from workflows.events.record import record
-from workflows.groups.place import read_group
+from workflows.groups.place import Place, read_group
 from workflows.groups.records import Group
 from workflows.groups.seats import refund_all
-from workflows.groups.waitlist import WaitlistEntry, join_waitlist, leave_waitlist, offer_seats, offer_waited_seats
+from workflows.groups.waitlist import join_waitlist, leave_waitlist, offer_seats, offer_waited_seats
 from workflows.kernel.errors import Conflict, Invalid, InvalidTransition
 from workflows.kernel.locks import lock_group
 from workflows.kernel.operator_policy import DEFAULT_POLICY, OperatorPolicy
@@ -44,7 +44,7 @@ class FullGroup(Scene):
         self.ada = self.person()
         self.join(self.ada)
 
-    def wait(self, person: User, *, now: datetime = NOW, policy: OperatorPolicy = DEFAULT_POLICY) -> WaitlistEntry:
+    def wait(self, person: User, *, now: datetime = NOW, policy: OperatorPolicy = DEFAULT_POLICY) -> Place:
         actor = factories.acting_user(person)
         return join_waitlist(self.db, actor=actor, group=self.group, now=now, policy=policy)[0]
 

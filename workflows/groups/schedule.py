@@ -54,20 +54,16 @@ class ScheduledDate:
 
 
 @dataclass(frozen=True)
-class ConflictingDate:
-    """A date that was left out: `slot_taken` by the booking or hold of that id, or `outside_hours` in that time off."""
+class OmittedDate:
+    """A date that was left out.
+
+    Skipped, as it `exists` already, has `no_such_time` in the template's zone, or is `past`; or in conflict:
+    `slot_taken` by the booking or hold of that id, or `outside_hours` in that time off.
+    """
 
     date: date
     code: str
-    in_the_way: UUID | None
-
-
-@dataclass(frozen=True)
-class SkippedDate:
-    """A date that was left out: `exists` already, `no_such_time` in the template's zone, or `past`."""
-
-    date: date
-    code: str
+    in_the_way: UUID | None = None
 
 
 @dataclass(frozen=True)
@@ -75,8 +71,8 @@ class Schedule:
     """What became of each date of a period, each list in the order of dates."""
 
     made: list[ScheduledDate] = field(default_factory=list)
-    conflicts: list[ConflictingDate] = field(default_factory=list)
-    skipped: list[SkippedDate] = field(default_factory=list)
+    conflicts: list[OmittedDate] = field(default_factory=list)
+    skipped: list[OmittedDate] = field(default_factory=list)
 
 
 def schedule(
@@ -110,14 +106,14 @@ def schedule(
         start = start_of(template, day)
         reason = _reason_to_skip(day, start, existing, now)
         if start is None or reason is not None:
-            result.skipped.append(SkippedDate(day, reason or "no_such_time"))
+            result.skipped.append(OmittedDate(day, reason or "no_such_time"))
             continue
         try:
             with db.begin_nested():
                 booking = _make(db, template, day, start)
         except Conflict as conflict:
             in_the_way = _in_the_way(db, template, start, conflict.code)
-            result.conflicts.append(ConflictingDate(day, conflict.code, in_the_way))
+            result.conflicts.append(OmittedDate(day, conflict.code, in_the_way))
         else:
             result.made.append(ScheduledDate(day, booking.id))
             accepted.append(booking)

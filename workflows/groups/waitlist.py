@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -112,24 +111,16 @@ SELECT user_id, offered_until FROM offered ORDER BY id
 """).columns(user_id=Uuid(), offered_until=Timestamp)
 
 
-@dataclass(frozen=True, kw_only=True)
-class WaitlistEntry:
-    """A person's entry in a waiting list: 1 is the first in line; None for those without an offer."""
-
-    position: int
-    offered_until: datetime | None
-
-
 def join_waitlist(
     db: Connection, *, actor: Actor, group: Group, now: datetime, policy: OperatorPolicy
-) -> tuple[WaitlistEntry, bool]:
+) -> tuple[Place, bool]:
     """Put the caller at the end of the waiting list; those who are on it keep their position.
 
     Args:
         policy: how long a seat is kept for a person to whom it is offered, and whether mentees may overlap.
 
     Returns:
-        the entry, and whether it is new.
+        the caller's place, and whether it is new.
 
     Raises:
         InvalidTransition: the group session has begun or is cancelled.
@@ -142,15 +133,14 @@ def join_waitlist(
     require_joinable(group, place, now=now)
     place = after_offers(db, group, place, now=now, policy=policy)
     if place.entry_id is not None:
-        return WaitlistEntry(position=place.position, offered_until=place.offered_until), False
+        return place, False
     if not read_group(db, group.id).full:
         raise Conflict(code="seats_free")
     require_free(db, actor.user_id, group.start_time, group.end_time, mentee_overlap=policy.mentee_overlap)
     # Under the group's lock: the order of the ids is that in which people came.
     with constraint_errors():
         db.execute(_ENTER, {"id": uuid7(), "booking_id": group.id, "user_id": actor.user_id})
-    place = read_place(db, group.id, actor.user_id)
-    return WaitlistEntry(position=place.position, offered_until=None), True
+    return read_place(db, group.id, actor.user_id), True
 
 
 def leave_waitlist(db: Connection, *, actor: Actor, group: Group, now: datetime, policy: OperatorPolicy) -> None:
