@@ -88,15 +88,9 @@ class Export:
         yield "bookings", self._pages(BOOKINGS, everything, Booking())
         yield "sessions", chain(self._sessions(as_mentee), self._sessions(of_mentor) if self.mentor_profile_id else ())
         yield "rescheduleProposals", self._pages(PROPOSALS_OF_PERSON, of_user, session_shapes.OwnProposal())
-        seat = shapes.ExportedSeat()
-        yield (
-            "seats",
-            chain(
-                self._pages(export.SEATS, of_user, seat),
-                self._pages(export.LEFT_SEATS, of_user, _left_seat),
-                self._pages(export.WAITS, of_user, _place_in_line),
-            ),
-        )
+        left = self._pages(export.LEFT_SEATS, of_user, _left_seat)
+        waits = self._pages(export.WAITS, of_user, _place_in_line)
+        yield "seats", chain(self._pages(export.SEATS, of_user, shapes.ExportedSeat()), left, waits)
         yield "bundles", self._bundles(as_mentee)
         yield "payments", self._pages(PAYMENTS, of_user, payments.Payment())
         received = self._own(REVIEWS_OF_MENTOR, review_shapes.Review(), also_hidden_of=self.user_id)
@@ -105,12 +99,9 @@ class Export:
         yield "preferences", self._rows(export.preferences_query(self.user_id), shapes.ExportedPreference())
         yield "calendarFeeds", self._own(FEEDS, calendar_feeds.CalendarFeed())
         yield "holds", self._rows(export.holds_query(self.user_id), availability.Hold())
-        yield (
-            "audit",
-            chain.from_iterable(
-                self._pages(AUDIT_ENTRIES, {"actor": actor.name}, operations.AuditEntry()) for actor in self._actors()
-            ),
-        )
+        entry = operations.AuditEntry()
+        done = (self._pages(AUDIT_ENTRIES, {"actor": actor.name}, entry) for actor in self._actors())
+        yield "audit", chain.from_iterable(done)
 
     def _user(self) -> Item:
         with self.transactions() as db:

@@ -16,6 +16,8 @@ Fields = list[tuple[str, str]]
 # For data that is no page: whatever a browser takes it for, it runs nothing, loads nothing and is in no frame.
 CLOSED_POLICY = "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 NO_STORE = "no-store"
+# Of an answer that shows a secret.
+NOT_KEPT = {"Cache-Control": NO_STORE}
 
 METHODS = "GET, HEAD, POST, PUT, PATCH, DELETE"
 # Beside those that browsers let every script send.

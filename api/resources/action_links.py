@@ -117,24 +117,14 @@ def get_action_page(signed: str) -> Response:
 @action_links.doc(**_FORM)
 @refuses(
     *("not_found", "gone", "forbidden", "invalid_request", "invalid_transition", "not_cancellable"),
-    *(
-        "slot_taken",
-        "outside_hours",
-        "too_soon",
-        "beyond_horizon",
-        "booking_limit",
-        "group_full",
-        "no_offer",
-        "already_reviewed",
-        "review_not_open",
-        "email_taken",
-    ),
+    *("slot_taken", "outside_hours", "too_soon", "beyond_horizon", "booking_limit", "group_full", "no_offer"),
+    *("already_reviewed", "review_not_open", "email_taken"),
     *("session_pending", "too_large", "unsupported_media_type", "internal_error", "unavailable"),
 )
 @action_links.response(
     200, {"type": "string"}, content_type=HTML, description="A page that tells what has been done.", example=_EXAMPLE
 )
-@action_links.alt_response(303, description="To the meeting.", success=True)
+@action_links.alt_response(303, description="To the meeting.")
 def act_by_link(signed: str) -> Response:
     """Do what the link is for, with the answers of its form, and use the link up.
 

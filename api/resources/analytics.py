@@ -34,7 +34,6 @@ def _as_table(example: str) -> Any:
         200,
         schema={"type": "string"},
         content_type=CSV,
-        success=True,
         description="The whole table, by `Accept: text/csv`.",
         example=example,
     )

@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 from api.http.etags import WithHeaders, tagged
-from api.http.headers import NO_STORE
+from api.http.headers import NOT_KEPT
 from api.routes.blueprints import Area, refuses
 from api.routes.context import OPERATOR_IN_PERSON, RequestContext, Subject
 from api.routes.lists import list_route
@@ -19,7 +19,6 @@ from workflows.kernel.errors import Invalid
 api_keys = Area("API keys", "Keys of machines, such as the marketplace's backend.")
 
 API_KEY = Subject(name="key", kind="api_key", record=ApiKey)
-_NOT_KEPT = {"Cache-Control": NO_STORE}
 
 
 @api_keys.route("/api-keys", methods=["POST"])
@@ -35,7 +34,7 @@ def create_key(context: RequestContext[None], body: dict[str, Any]) -> WithHeade
     """
     if body["expires_at"] is not None and body["expires_at"] <= context.now:
         raise Invalid("The key would have ended.", details={"expiresAt": ["must lie ahead"]})
-    return tagged(create_api_key(context.db, actor=context.actor, **body), **_NOT_KEPT)
+    return tagged(create_api_key(context.db, actor=context.actor, **body), **NOT_KEPT)
 
 
 @api_keys.route("/api-keys")
@@ -53,7 +52,7 @@ def list_keys(_context: RequestContext[None]) -> dict[str, Any]:
 def rotate_key(context: RequestContext[ApiKey], body: dict[str, Any]) -> WithHeaders[NewApiKey]:
     """Replace the text of a key; for `graceHours`, the one before works, too."""
     grace = timedelta(hours=body["grace_hours"])
-    return tagged(rotate_api_key(context.db, api_key=context.subject, grace=grace, now=context.now), **_NOT_KEPT)
+    return tagged(rotate_api_key(context.db, api_key=context.subject, grace=grace, now=context.now), **NOT_KEPT)
 
 
 @api_keys.route("/api-keys/<id:api_key_id>", methods=["DELETE"])

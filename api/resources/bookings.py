@@ -67,7 +67,6 @@ SERIES = Subject(name="series", query=series_parties_query, record=SeriesParties
     schema=MadeBooking,
     description="A draft, for the mentor to decide; or it awaits its payment; or, with `Prefer: wait`, it is accepted"
     " and its session was created in time.",
-    success=True,
 )
 def create_booking(context: RequestContext[None], body: dict[str, Any]) -> Made:
     """Request a booking.
@@ -104,7 +103,6 @@ def create_booking(context: RequestContext[None], body: dict[str, Any]) -> Made:
     201,
     schema=MadeIndividualBooking,
     description="It awaits its payment; or, with `Prefer: wait`, it is accepted and its session was created in time.",
-    success=True,
 )
 def create_individual_booking(context: RequestContext[None], body: IndividualRequest) -> Made:
     """Book an individual session of a course.
@@ -182,16 +180,10 @@ def get_booking(context: RequestContext[Booking]) -> WithHeaders[Booking] | With
     example=example_of(shapes.Booking, status="accepted", sessionId=SESSION_ID),
 )
 @bookings.alt_response(
-    201,
-    schema=BookedSession,
-    description="Accepted, and the session was created in time (`Prefer: wait`).",
-    success=True,
+    201, schema=BookedSession, description="Accepted, and the session was created in time (`Prefer: wait`)."
 )
 @bookings.alt_response(
-    200,
-    schema=shapes.Booking,
-    description="Accepted once it is paid (`payment: before`); its payment is awaited.",
-    success=True,
+    200, schema=shapes.Booking, description="Accepted once it is paid (`payment: before`); its payment is awaited."
 )
 def accept_booking(context: RequestContext[Booking], _body: dict[str, Any]) -> Made:
     """Accept a booking request, as its mentor.

@@ -8,6 +8,7 @@ from flask import Response, request
 
 from api.database import database
 from api.http.etags import WithHeaders
+from api.http.headers import NOT_KEPT
 from api.routes.blueprints import Area, refuses, versioned
 from api.routes.context import PERSON, RequestContext, this_moment
 from api.routes.loaders import changes
@@ -19,7 +20,6 @@ from workflows.kernel.errors import NotFound
 
 calendar = Area("Calendar", "The caller's sessions as a feed for calendar applications (RFC 5545).")
 
-NO_STORE = {"Cache-Control": "no-store"}
 ICALENDAR = "text/calendar"
 CONTENT_TYPE = f"{ICALENDAR}; charset=utf-8"
 
@@ -55,7 +55,7 @@ def create_calendar_secret(context: RequestContext[None], _body: dict[str, Any])
     """
     secret = create_feed_secret(context.db, actor=context.actor)
     url = f"{app_state().settings.public_url}/calendar/{secret}.ics"
-    return {"secret": secret, "url": url}, NO_STORE
+    return {"secret": secret, "url": url}, NOT_KEPT
 
 
 @calendar.route("/calendar/<secret>.ics")

@@ -164,11 +164,7 @@ def delete_group_session_template(context: RequestContext[GroupTemplate]) -> Non
 @group_sessions.arguments(shapes.SchedulePeriod)
 @group_sessions.response(201, shapes.Schedule, description="At least one was made.")
 @group_sessions.alt_response(
-    200,
-    schema=shapes.Schedule,
-    description="None was made.",
-    success=True,
-    example=example_of(shapes.Schedule, made=[]),
+    200, schema=shapes.Schedule, description="None was made.", example=example_of(shapes.Schedule, made=[])
 )
 def schedule_group_sessions(context: RequestContext[GroupTemplate], body: dict[str, Any]) -> tuple[Schedule, int]:
     """Make the group sessions of a template's dates in a period of at most 366 days.

@@ -82,9 +82,7 @@ def leave_group_session(context: RequestContext[Group], body: dict[str, Any]) ->
 @changes(PERSON, GROUP, action="waitlist.joined")
 @group_sessions.arguments(EmptyBody, required=False, example={})
 @group_sessions.response(201, shapes.WaitlistEntry, description="At the end of the line.")
-@group_sessions.alt_response(
-    200, schema=shapes.WaitlistEntry, description="The caller is on the waiting list already.", success=True
-)
+@group_sessions.alt_response(200, schema=shapes.WaitlistEntry, description="The caller is on the waiting list already.")
 def join_group_session_waitlist(context: RequestContext[Group], _body: dict[str, Any]) -> tuple[Response, int]:
     """Wait for a seat in a full group session.
 

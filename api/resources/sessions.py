@@ -120,7 +120,6 @@ def _tagged(context: RequestContext[object], session: Session) -> WithHeaders[Se
     202,
     schema=shapes.DirectBooking,
     description="Accepted immediately (instant listing); the session will be at `Location`.",
-    success=True,
 )
 def create_session_booking(
     context: RequestContext[None], body: dict[str, Any]
@@ -293,7 +292,7 @@ def cancel_session(context: RequestContext[SessionWithTerms], body: dict[str, An
 @sessions.arguments(shapes.SessionMove)
 @sessions.response(200, shapes.Session, description="The session at its new time.")
 @sessions.alt_response(
-    202, schema=shapes.ProposedMove, description="Proposed to the other party, who accepts or declines.", success=True
+    202, schema=shapes.ProposedMove, description="Proposed to the other party, who accepts or declines."
 )
 def reschedule_session(context: RequestContext[SessionWithTerms], body: dict[str, Any]) -> Any:
     """Move a scheduled session to another time, or propose that to the other party.

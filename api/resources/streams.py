@@ -52,7 +52,7 @@ _MENTOR = {"in": "query", "name": "mentorProfileId", "required": True, "schema":
 @reads(VISITOR)
 @streams.doc(parameters=[_MENTOR, _LAST_EVENT_ID, KEY_IN_QUERY])
 @streams.response(200, {"type": "string"}, content_type=EVENT_STREAM, example=_AVAILABILITY)
-@streams.alt_response(307, description=_ELSEWHERE, headers=_LOCATION, success=True)
+@streams.alt_response(307, description=_ELSEWHERE, headers=_LOCATION)
 def stream_availability(_context: RequestContext[None]) -> Response:
     """Follow when a mentor is busy.
 
@@ -68,7 +68,7 @@ def stream_availability(_context: RequestContext[None]) -> Response:
 @reads(PERSON)
 @streams.doc(parameters=[_LAST_EVENT_ID])
 @streams.response(200, {"type": "string"}, content_type=EVENT_STREAM, example=_SESSIONS)
-@streams.alt_response(307, description=_ELSEWHERE, headers=_LOCATION, success=True)
+@streams.alt_response(307, description=_ELSEWHERE, headers=_LOCATION)
 def stream_sessions(_context: RequestContext[None]) -> Response:
     """Follow the caller's sessions.
 

@@ -10,6 +10,7 @@ from flask import Response
 
 from api.errors import unavailable
 from api.http.etags import WithHeaders, tagged
+from api.http.headers import NOT_KEPT
 from api.openapi.examples import example_of
 from api.routes import cursors
 from api.routes.blueprints import Area, refuses, versioned
@@ -52,7 +53,6 @@ DELIVERY = Subject(
     record=WebhookDelivery,
     access=require_endpoint_owner,
 )
-NOT_KEPT = {"Cache-Control": "no-store"}
 
 
 @webhooks.route("/webhook-endpoints", methods=["POST"])

@@ -129,6 +129,11 @@ class Area(Blueprint):
         decorator: Callable[[View], View] = super().arguments(parsed, **options)
         return decorator
 
+    def alt_response(self, status_code: int, **options: Any) -> Callable[[View], View]:
+        """As of flask-smorest, of another success: refusals are documented by their codes."""
+        decorator: Callable[[View], View] = super().alt_response(status_code, success=True, **options)
+        return decorator
+
 
 def refuses(*codes: str) -> Callable[[View], View]:
     """Document codes with which a route refuses, besides the codes of every route of its kind."""
