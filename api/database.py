@@ -62,8 +62,9 @@ def end_transaction() -> None:
 def in_transaction(view: View) -> Response:
     """Run a view in one transaction, and return its response after the commit.
 
-    A transaction that lost a race (deadlock, serialisation, key answered meanwhile), or whose connection turned out to be broken before its
-    commit began, has done nothing: the view runs once more. After a commit that broke, its outcome is unknown.
+    A transaction that lost a race (deadlock, serialisation, key answered meanwhile), or whose connection turned out to
+    be broken before its commit began, has done nothing: the view runs once more. After a commit that broke, its outcome
+    is unknown.
     """
     try:
         return _attempt(view)

@@ -26,7 +26,7 @@ def is_outage(error: SQLAlchemyError) -> bool:
     return state.startswith(_OUTAGE_CLASSES) or state in _OUTAGE_STATES
 
 
-def is_connection_loss(error: SQLAlchemyError) -> bool:
+def is_connection_loss(error: Exception) -> bool:
     """Whether the connection broke, or was never made: the driver then has no SQLSTATE to give."""
     # The error of a later statement, after the one during which the connection broke.
     if isinstance(error, PendingRollbackError):

@@ -162,6 +162,12 @@ def signed(told: dict[str, Any], *, secret: str = WEBHOOK_SECRET, at: float | No
     return body, WebhookSignature.generate_signature_header(body, secret, int(at or time.time()))
 
 
+def _refused(authorization: str | None, trouble: str | int | None) -> Answer | None:
+    if authorization != f"Bearer {API_KEY}":
+        return refusal(401, "invalid_request_error", "Invalid API Key provided.")
+    return refusal(trouble, "api_error", "Something went wrong.") if isinstance(trouble, int) else None
+
+
 @contextmanager
 def stripe_stand_in() -> Iterator[StripeStandIn]:
     """One that runs until the block ends."""
@@ -185,18 +191,15 @@ def stripe_stand_in() -> Iterator[StripeStandIn]:
             if trouble == "hang":
                 self.close_connection = True
                 return
-            if self.headers["authorization"] != f"Bearer {API_KEY}":
-                self._answer(*refusal(401, "invalid_request_error", "Invalid API Key provided."))
-            elif isinstance(trouble, int):
-                self._answer(*refusal(trouble, "api_error", "Something went wrong."))
-            else:
-                form = dict(parse_qsl(body or parts.query, keep_blank_values=True))
-                answer = stand_in.answer(self.command, parts.path, form, self.headers["idempotency-key"])
-                if trouble == "lose":
-                    self.close_connection = True
-                    self.connection.shutdown(socket.SHUT_RDWR)
-                    return
-                self._answer(*answer)
+            form = dict(parse_qsl(body or parts.query, keep_blank_values=True))
+            answer = _refused(self.headers["authorization"], trouble) or stand_in.answer(
+                self.command, parts.path, form, self.headers["idempotency-key"]
+            )
+            if trouble == "lose":
+                self.close_connection = True
+                self.connection.shutdown(socket.SHUT_RDWR)
+                return
+            self._answer(*answer)
 
         def _answer(self, status: int, shown: dict[str, Any]) -> None:
             body = json.dumps(shown).encode()
