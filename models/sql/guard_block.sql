@@ -1,5 +1,6 @@
 -- A person whom a mentor has blocked books, holds and joins nothing of the mentor. Each statement of a function has a
--- snapshot of its own, so that the look is younger than the locks that the insert has taken.
+-- snapshot of its own, so that the look is younger than the locks that the insert has taken. A seat that was kept until
+-- its payment is no new one: a block that came meanwhile leaves it.
 CREATE OR REPLACE FUNCTION guard_block() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE
     mentor uuid;
@@ -16,6 +17,12 @@ BEGIN
         person := NEW.user_id;
     END IF;
     IF EXISTS (SELECT FROM mentor_blocks WHERE mentor_profile_id = mentor AND user_id = person) THEN
+        IF TG_TABLE_NAME = 'booking_participants' THEN
+            PERFORM FROM payments WHERE seat_id = NEW.seat_id;
+            IF FOUND THEN
+                RETURN NEW;
+            END IF;
+        END IF;
         PERFORM refuse('mentor_block', 'The mentor has blocked this person.');
     END IF;
     RETURN NEW;

@@ -108,6 +108,18 @@ def test_a_payment_that_lapses_gives_the_seat_to_the_next(till: Till) -> None:
     till.require_sound()
 
 
+def test_a_block_leaves_the_seat_that_is_kept(till: Till) -> None:
+    group = scheduled(till)
+    payment = joined(till, group)["payment"]
+    block = till.post(f"/mentors/{till.cast.mentor.id}/blocks", {"userId": str(till.cast.mentee.id)})
+    assert block.status_code == 201
+    paid = till.confirm(payment)
+    assert (paid.status_code, paid.json["refundDue"]["amount"]) == (200, 0), paid.json
+    assert place(till, group) == (True, "paid", 1, 0)
+    assert step(till, scheduled(till, days=4), "join").json["code"] == "not_bookable"
+    till.require_sound()
+
+
 def test_who_leaves_cancels_the_payment(till: Till) -> None:
     group = scheduled(till, cancellation_window_hours=None, late_fee_percent=0)
     payment = joined(till, group)["payment"]
