@@ -10,7 +10,6 @@ from marshmallow import fields
 
 from api.schemas.base import ExternalBody, ExternalListQuery, ExternalShown, RequestSchema, page_of
 from api.schemas.fields import (
-    MAX_AMOUNT,
     OPTIONAL,
     Choice,
     Currency,
@@ -32,6 +31,7 @@ from workflows.catalog.listings import Listing as ListingRecord
 from workflows.identity.access import is_mentor
 from workflows.identity.actor import Actor
 from workflows.kernel.clock import MINUTES_OF_A_YEAR
+from workflows.kernel.money import MAX_AMOUNT
 
 _VALIDITY = "How many days a bundle can be used from its purchase on; null for no end."
 _DURATION = "Of each session that it pays for; null for any."

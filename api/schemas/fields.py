@@ -14,7 +14,6 @@ from uuid import UUID
 
 import idna
 import marshmallow as ma
-from iso4217 import raw_xml as iso_4217
 from marshmallow import ValidationError, fields, validate
 from webargs.fields import DelimitedList
 
@@ -22,23 +21,16 @@ from api.authentication.authenticator import identifier
 from config.sealing import seal_text, shown_text
 from workflows.kernel.clock import NO_SUCH_YEAR, RFC_3339, YEARS, read_rfc3339, rfc3339, zone
 from workflows.kernel.errors import Invalid
+from workflows.kernel.money import CURRENCIES, MAX_AMOUNT
 from workflows.kernel.text import BREAKS_THE_LINE, BREAKS_THE_TEXT
 
 METADATA_LIMIT_BYTES = 16_384  # serialised
-MAX_AMOUNT = 2**53 - 1  # minor units: the largest integer that every JSON reader keeps exactly
 _WALL_CLOCK = re.compile(r"\d{4}-\d{2}-\d{2}[Tt]\d{2}:\d{2}(:\d{2}(\.\d{1,9})?)?", re.ASCII)
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 _BREAKS_THE_LINE = re.compile(f"[{BREAKS_THE_LINE}]")
 _BREAKS_THE_TEXT = re.compile(f"[{BREAKS_THE_TEXT}]")
 MAIL_ADDRESS_LIMIT = 254  # characters, RFC 5321 with erratum 1690
 LOCAL_PART_LIMIT = 64  # RFC 5321, 4.5.3.1.1
-# The active codes of ISO 4217 with a minor unit, without codes of funds and the two units of account that it holds.
-CURRENCIES = frozenset(
-    entry.findtext("Ccy")
-    for entry in iso_4217.iter("CcyNtry")
-    if entry.findtext("CcyMnrUnts", "").isdigit() and entry.find("CcyNm[@IsFund]") is None
-) - {"UYW", "XAD"}
-
 
 # Of a field that may be left out of a body, which means the same as null.
 OPTIONAL: dict[str, Any] = {"load_default": None, "allow_none": True}

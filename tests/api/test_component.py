@@ -20,12 +20,12 @@ from sqlalchemy import Engine
 from api.http.headers import CLOSED_POLICY
 from api.pages.component_files import COMPONENT_FOLDER, ENTRY, MANIFEST, STABLE_NAMES, TYPES, ComponentFiles
 from api.resources.component import worker_policy
-from api.schemas.fields import CURRENCIES
 from cli.plan import ROOT
 from config.limits import RateLimit
 from tests.api.conftest import Cast
 from tests.application import World, settings_for, template_app
 from tests.scraping import Figures
+from workflows.kernel.money import CURRENCIES
 
 BUILT = sorted(path.name for path in COMPONENT_FOLDER.iterdir())
 HASHED = next(name for name in BUILT if name not in STABLE_NAMES and name.endswith(".js"))

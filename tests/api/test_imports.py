@@ -255,6 +255,8 @@ def test_an_account_without_an_external_id_is_found_by_its_address(world: World,
         (line("mentor", "m2", user="nobody", headline="A"), "not_found", "no user with the external id nobody"),
         (line("mentor", "m2", user="grace", headline="A"), "profile_exists", "already has a mentor profile"),
         (listing("l2", mentor="l1"), "not_found", "no mentor"),
+        # Without a minor unit, no amount of it can be shown or paid.
+        (listing("l2", price={**PRICE, "currency": "XAU"}), "invalid_request", "price: The currency must be"),
         (
             listing("l2"),
             "listing_exists",

@@ -11,7 +11,6 @@ from enum import StrEnum
 from typing import Any
 
 import idna
-from iso4217 import Currency
 
 from models.availability import MINUTES_OF_A_DAY
 from models.catalog import (
@@ -29,10 +28,10 @@ from workflows.accounts.actions import stored_skill
 from workflows.availability.hours import Span, require_no_overlap
 from workflows.kernel.clock import HOURS_OF_A_YEAR, MINUTES_OF_A_YEAR, NO_SUCH_YEAR, RFC_3339, YEARS, read_rfc3339, zone
 from workflows.kernel.errors import Invalid
+from workflows.kernel.money import CURRENCIES, MAX_AMOUNT
 from workflows.kernel.text import BREAKS_THE_LINE, BREAKS_THE_TEXT
 
 MAX_EXTERNAL_ID_CHARACTERS = 200
-MAX_AMOUNT = 2**53 - 1  # minor units
 MAX_SPANS = 100
 # Unknown fields that a refusal names, and how much of each.
 MAX_SHOWN_NAMES = 10
@@ -43,7 +42,6 @@ _ADDRESS = re.compile(r"([!-~]{1,64})@([^@\s]{1,250})")
 _NO_LOCAL_PART = re.compile(r'[ "\\(),:;<>@\[\]]|^\.|\.\.|\.$')
 _TAG = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8}){0,3}")
 _CLOCK = re.compile(r"([01]\d|2[0-3]):([0-5]\d)", re.ASCII)
-_CURRENCIES = frozenset(each.code for each in Currency)
 _URL = re.compile(r"https?://[^\s/?#]+\S*", re.IGNORECASE)
 METADATA_LIMIT_BYTES = 16_384
 
@@ -161,7 +159,7 @@ def locale(value: Any) -> str:
 def money(value: Any) -> tuple[int, str]:
     """An amount in minor units, and its currency."""
     given = _object(value, "amount", "currency", all_of_them=True)
-    if not isinstance(given["currency"], str) or given["currency"] not in _CURRENCIES:
+    if not isinstance(given["currency"], str) or given["currency"] not in CURRENCIES:
         raise ValueError("The currency must be an ISO 4217 code such as EUR.")
     return whole(0, MAX_AMOUNT)(given["amount"]), given["currency"]
 
