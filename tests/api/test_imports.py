@@ -219,6 +219,43 @@ def test_a_line_changes_the_fields_that_it_names(world: World) -> None:
     assert counts(imported(world, [booking("b-other", at(6), "accepted", mentee="bob")])) == (1, 0, 0, 0)
 
 
+@pytest.mark.parametrize("status", ["completed", "no_show"])
+def test_what_lies_ahead_is_not_over(world: World, status: str) -> None:
+    imported(world, everything())
+    for query in ("?dryRun=true", ""):
+        found = imported(world, [booking("b-ahead", at(6), status)], query)
+        assert [(each["code"], each["message"]) for each in found["errors"]] == [
+            ("invalid_request", f"startTime: Lies ahead; a booking is {status} once it has begun.")
+        ]
+    (ahead,) = listed(world, "/sessions?externalId=b-ahead")
+    assert ahead["status"] == "scheduled"
+
+
+def test_the_same_line_knows_a_session_that_has_moved_here(world: World, engine: Engine) -> None:
+    imported(world, everything())
+    (ahead,) = listed(world, "/sessions?externalId=b-ahead")
+    to = {"startTime": at(7)}
+    moved = world.client.post(f"/sessions/{ahead['id']}/reschedule", json=to, headers=as_operator())
+    assert moved.status_code == 200, moved.json
+    for query in ("?dryRun=true", ""):
+        found = imported(world, everything(), query)
+        assert (counts(found), found["errors"]) == ((0, 0, 14, 0), [])
+    (ahead,) = listed(world, "/sessions?externalId=b-ahead")
+    assert ahead["startTime"] == at(7)
+    other = booking("b-ahead", at(6), "accepted", mentee="bob")
+    assert [each["code"] for each in imported(world, [other])["errors"]] == ["external_id_taken"]
+    assert counts(imported(world, [booking("b-ahead", at(6), "cancelled")])) == (0, 1, 0, 0)
+    assert dead_or_violated(engine) == []
+
+
+def test_live_updates_hear_that_a_time_is_free(world: World, engine: Engine) -> None:
+    imported(world, everything())
+    ends = [booking("b-ahead", at(6), "cancelled"), booking("b-never", at(8), "cancelled")]
+    assert counts(imported(world, ends)) == (1, 1, 0, 0)
+    told = "SELECT type FROM events WHERE type IN ('session.imported', 'session.time_freed') ORDER BY sequence"
+    assert values(engine, told)[-4:] == ["session.imported"] * 2 + ["session.time_freed"] * 2
+
+
 def test_an_account_without_an_external_id_is_found_by_its_address(world: World, cast: Cast) -> None:
     mine = user("known", email=cast.mentee.email.upper(), name=cast.mentee.name)
     assert counts(imported(world, [mine])) == (0, 1, 0, 0)

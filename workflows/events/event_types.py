@@ -260,7 +260,7 @@ class SessionRescheduleEnded(ProposalEvent, type="session.reschedule_ended"):
 
 
 class SessionTimeFreed(SessionEvent, type="session.time_freed", announced=False):
-    """A session has moved, and its former time is free; for live updates."""
+    """A session has moved, or was ended by an import, and its former time is free; for live updates."""
 
 
 class SessionOverdue(SessionEvent, type="session.overdue", announced=False):

@@ -36,6 +36,7 @@ from workflows.events.event_types import (
     ReviewSubmitted,
     SessionCreated,
     SessionImported,
+    SessionTimeFreed,
 )
 from workflows.events.record import record
 from workflows.identity.actor import SYSTEM
@@ -121,7 +122,7 @@ def carry_bookings(work: Work, lines: Sequence[Line]) -> Results:
     for line in lines:
         try:
             if (booking := there.get(str(line.external_id))) is not None:
-                results[line.number], ended = _again(line, booking, found)
+                results[line.number], ended = _again(work, line, booking, found)
                 if ended is not None:
                     outcomes[line.number] = ended
             else:
@@ -197,20 +198,23 @@ def _require_time(now: datetime, line: Line, starts: datetime, ends: datetime) -
         raise Invalid(f"startTime: Lies ahead; a booking is {status} once it has begun.")
 
 
-def _again(line: Line, booking: Any, found: Mapping[str, Found]) -> tuple[str, Outcome | None]:
+def _again(work: Work, line: Line, booking: Any, found: Mapping[str, Found]) -> tuple[str, Outcome | None]:
     """The change of an existing booking by a line: none, or its session ends.
 
     Raises:
+        Invalid: it has not begun, and is said to be over.
         Conflict: `external_id_taken` by a booking of another listing, person or time.
         InvalidTransition: what was paid or booked here is cancelled here.
     """
     listing, mentee = named(found, "listing", line.values["listing"]), named(found, "user", line.values["mentee"])
-    same = (booking.listing_id, booking.mentee_user_id, booking.start_time)
-    if same != (listing.id, mentee.id, line.values["startTime"]):
+    # The line has the time before a move here.
+    is_same_time = booking.reschedule_count > 0 or booking.start_time == line.values["startTime"]
+    if not is_same_time or (booking.listing_id, booking.mentee_user_id) != (listing.id, mentee.id):
         raise Conflict(code="external_id_taken")
     status = line.values["status"]
     if status is Status.ACCEPTED or booking.session_status != SessionStatus.SCHEDULED:
         return UNCHANGED, None
+    _require_time(work.now, line, booking.start_time, booking.end_time)
     if booking.bundle_purchase_id is not None or booking.payment_mode is not PaymentMode.NONE:
         raise InvalidTransition("This booking was paid here; end its session here.")
     price = booking.price_amount, booking.price_currency
@@ -305,6 +309,9 @@ def _write_bookings(
     if work.notify and ahead:
         query = Booking.query().where(bookings.c.id.in_(list(accepted.values())))
         events += [BookingAccepted.about(booking, **about) for booking in map(Booking.of, db.execute(query))]
+    # Live updates take an import for a time that is busy.
+    ended = [shown[each.session_id] for each in outcomes if each.status is not Status.ACCEPTED]
+    events += [SessionTimeFreed.about(each, **about) for each in ended if each.end_time > work.now]
     if events:
         record(db, *events)
 

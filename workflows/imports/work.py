@@ -47,8 +47,8 @@ _FIND: dict[str, Executable] = {
     ).columns(**{name: listings.c[name].type for name in TERM_NAMES}),
     "booking": sql(
         f"SELECT b.id, b.external_id, b.listing_id, b.mentor_profile_id, b.mentee_user_id, b.start_time, b.end_time,"
-        f" b.price_amount, b.price_currency, b.payment_mode, b.bundle_purchase_id, b.status, s.id AS session_id,"
-        f" s.status AS session_status, s.completed_at, u.erased_at AS mentee_erased_at"
+        f" b.price_amount, b.price_currency, b.payment_mode, b.bundle_purchase_id, b.status, b.reschedule_count,"
+        f" s.id AS session_id, s.status AS session_status, s.completed_at, u.erased_at AS mentee_erased_at"
         f" FROM bookings b LEFT JOIN sessions s ON s.booking_id = b.id LEFT JOIN users u ON u.id = b.mentee_user_id"
         f" WHERE b.{_NAMED}"
     ).columns(payment_mode=bookings.c.payment_mode.type),
@@ -58,6 +58,7 @@ _DEFAULTS: dict[str, dict[str, Any]] = {
     "user": {"time_zone": "UTC"},
     "product": {"session_count": 1, "duration_minutes": None},
     "listing": {**dict.fromkeys(TERM_NAMES), "buffer_before_minutes": 0, "buffer_minutes": 0, "course_id": None},
+    "booking": {"reschedule_count": 0},
 }
 
 
