@@ -57,15 +57,10 @@ class AppState:
     def booking_policy(self) -> BookingPolicy:
         return BookingPolicy(
             mentee_overlap=self.settings.mentee_overlap,
-            closed_without_hours=self.closed_without_hours,
+            closed_without_hours=self.settings.closed_without_hours,
             draft_limits=DraftLimits(self.settings.max_open_drafts_per_mentor, self.settings.max_open_drafts),
             pay_within=self.pay_within,
         )
-
-    @property
-    def closed_without_hours(self) -> bool:
-        """Whether a mentor without hours cannot be booked at any time."""
-        return self.settings.without_hours == "closed"
 
     @property
     def pay_within(self) -> timedelta:

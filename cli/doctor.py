@@ -292,7 +292,7 @@ def values_are_under_the_present_key(setup: Setup) -> str:
 
 def mentors_have_hours(setup: Setup) -> str:
     """Show how many mentors can be booked without having set hours."""
-    closed = _settings_for("The hours of mentors").without_hours == "closed"
+    closed = _settings_for("The hours of mentors").closed_without_hours
     try:
         with psycopg.connect(setup.database_address(), connect_timeout=5) as db:
             row = db.execute(_WITHOUT_HOURS).fetchone()

@@ -451,6 +451,11 @@ class Settings:
         return self.environment == "production"
 
     @property
+    def closed_without_hours(self) -> bool:
+        """Whether a mentor without hours cannot be booked at any time."""
+        return self.without_hours == "closed"
+
+    @property
     def audit_kept_days(self) -> int:
         """The days for which audit entries are always kept: a month that is missing sooner was removed; 0 for ever."""
         return self.audit_shortest_retention_days or self.audit_retention_days

@@ -36,6 +36,7 @@ def operator_policy(chosen: Settings) -> OperatorPolicy:
         webhook_retry_schedule=DEFAULT_POLICY.webhook_retry_schedule if schedule is None else schedule,
         waitlist_offer_minutes=chosen.waitlist_offer_minutes,
         mentee_overlap=chosen.mentee_overlap,
+        closed_without_hours=chosen.closed_without_hours,
         calendar_feed_minutes=chosen.calendar_feed_minutes,
         calendar_stale_hours=chosen.calendar_stale_hours,
         mail_gather_after=chosen.mail_gather_after,

@@ -268,7 +268,7 @@ def _caller(context: RequestContext[None]) -> SlotCaller:
         actor=context.actor,
         time_zone=time_zone_of(context.db, context.actor),
         mentee_overlap=state.settings.mentee_overlap,
-        closed_without_hours=state.closed_without_hours,
+        closed_without_hours=state.settings.closed_without_hours,
     )
 
 

@@ -306,7 +306,7 @@ def reschedule_session(context: RequestContext[SessionWithTerms], body: dict[str
         context.db,
         actor=context.actor,
         session=context.subject,
-        mentee_overlap=app_state().settings.mentee_overlap,
+        policy=app_state().policy,
         now=context.now,
         **body,
     )
@@ -329,7 +329,7 @@ def accept_session_proposal(context: RequestContext[SessionWithProposal], _body:
         actor=context.actor,
         session=context.subject,
         proposal=context.subject.asked,
-        mentee_overlap=app_state().settings.mentee_overlap,
+        policy=app_state().policy,
         now=context.now,
     )
     return _tagged(context, moved)

@@ -114,7 +114,7 @@ def _slots(
         listing_id=listing_id,
         explain=query["explain"],
         mentee_overlap=app_state().settings.mentee_overlap,
-        closed_without_hours=app_state().closed_without_hours,
+        closed_without_hours=app_state().settings.closed_without_hours,
     )
     charge(found.looked_at // STARTS_PER_REQUEST)
     return compressed(_as_json(found, explain=query["explain"]), mimetype="application/json")

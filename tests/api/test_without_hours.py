@@ -56,6 +56,18 @@ def test_no_time_is_open_until_hours_are_set(world: World, tuition: Tuition, cas
     assert client.post("/bookings", headers=cast.as_mentee, json=cast.body(startTime=start)).status_code == 201
 
 
+def test_no_session_moves_to_a_time_without_hours(world: World, cast: Cast) -> None:
+    with world.engine.begin() as db:
+        session = factories.make_session(db, listing=cast.listing, mentee=cast.mentee)
+    to = {"startTime": factories.next_slot().isoformat()}
+    for headers in (cast.as_operator, cast.as_mentor):
+        moved = world.client.post(f"/sessions/{session.id}/reschedule", json=to, headers=headers)
+        assert refusal(moved) == (409, "outside_hours")
+    world.client.put(f"/mentors/{cast.mentor.id}/hours", headers=cast.as_mentor, json=ALL_WEEK)
+    moved = world.client.post(f"/sessions/{session.id}/reschedule", json=to, headers=cast.as_operator)
+    assert moved.status_code == 200
+
+
 def test_hours_of_a_date_open_that_date_alone(world: World, cast: Cast) -> None:
     start = (factories.this_hour() + timedelta(days=2)).replace(hour=9)
     path = f"/mentors/{cast.mentor.id}/dates/{start.date()}"

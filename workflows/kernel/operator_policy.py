@@ -38,6 +38,7 @@ class OperatorPolicy:
     waitlist_offer_minutes: int = 60  # how long a freed seat is kept for the first in line; 0 for until the start
     # Whether sessions of a person as a mentee may overlap; what they hold as a mentor never does.
     mentee_overlap: bool = False
+    closed_without_hours: bool = False  # whether a mentor without hours cannot be booked at any time
     calendar_feed_minutes: int = 15  # how often an outside calendar is read
     calendar_stale_hours: int = 24  # for how long the last copy of an outside calendar is relied on
     # How many mails of a kind a person gets within an hour before further ones are sent as one; 0 for any number.

@@ -33,6 +33,7 @@ from workflows.kernel.clock import in_utc
 from workflows.kernel.constraints import constraint_errors
 from workflows.kernel.errors import Conflict, Invalid, InvalidTransition
 from workflows.kernel.locks import lock_bookings_and_sessions, lock_calendar, lock_people_of_booking
+from workflows.kernel.operator_policy import DEFAULT_POLICY, OperatorPolicy
 from workflows.payments.actions import ask_again
 from workflows.sessions.cancel import role_of
 from workflows.sessions.proposals import Proposal, answer_proposal, write_proposal
@@ -96,7 +97,7 @@ def reschedule(
     session: SessionWithTerms,
     start_time: datetime,
     reason: str | None = None,
-    mentee_overlap: bool = False,
+    policy: OperatorPolicy = DEFAULT_POLICY,
     now: datetime,
 ) -> Session | Proposal:
     """Move a session to another time, or propose that to the other party, by the terms of its booking.
@@ -107,7 +108,7 @@ def reschedule(
     Args:
         start_time: aware; the end follows from the length, which stays.
         reason: shown to both sides.
-        mentee_overlap: whether mentees may have another session at that time.
+        policy: whether mentees may have another session at that time, and a mentor without hours be booked.
 
     Raises:
         Forbidden: the caller is neither party nor operator; a participant of a group.
@@ -132,7 +133,7 @@ def reschedule(
     }
     if at_once:
         accepted = write_proposal(db, status=ProposalStatus.ACCEPTED, expires_at=now, **about)
-        return _move(db, locked, accepted, actor=actor, mentee_overlap=mentee_overlap, now=now)
+        return _move(db, locked, accepted, actor=actor, policy=policy, now=now)
     if locked.proposal is not None and locked.proposal.proposed_by != about["proposed_by"]:
         raise Conflict(
             "The other party has proposed another time; accept or decline that first.",
@@ -142,7 +143,7 @@ def reschedule(
     expires_at = min(now + TIME_TO_ANSWER, locked.start_time, start)
     # Tried, and taken back: it can be accepted as the calendars are now.
     with db.begin_nested() as tried:
-        _place(db, locked, start, mentee_overlap=mentee_overlap, now=now)
+        _place(db, locked, start, policy=policy, now=now)
         tried.rollback()
     proposal = write_proposal(db, status=ProposalStatus.OPEN, expires_at=expires_at, **about)
     record(db, SessionRescheduleProposed.about(locked, actor=actor, now=now, **_event_fields(proposal)))
@@ -155,7 +156,7 @@ def accept_proposal(
     actor: Actor,
     session: SessionWithTerms,
     proposal: Proposal,
-    mentee_overlap: bool = False,
+    policy: OperatorPolicy = DEFAULT_POLICY,
     now: datetime,
 ) -> Session:
     """Move a session to the time that the other party has proposed.
@@ -169,7 +170,7 @@ def accept_proposal(
     locked = _lock(db, session)
     _require_open(proposal, now=now)
     accepted = answer_proposal(db, proposal.id, ProposalStatus.ACCEPTED)
-    return _move(db, locked, accepted, actor=actor, mentee_overlap=mentee_overlap, now=now)
+    return _move(db, locked, accepted, actor=actor, policy=policy, now=now)
 
 
 def decline_proposal(
@@ -296,7 +297,7 @@ def _lock(db: Connection, session: SessionWithTerms) -> SessionWithTerms:
 
 
 def _place(
-    db: Connection, session: SessionWithTerms, start: datetime, *, mentee_overlap: bool, now: datetime
+    db: Connection, session: SessionWithTerms, start: datetime, *, policy: OperatorPolicy, now: datetime
 ) -> Session:
     """Move a locked session, its booking and the blocked times; checked as a booking is, but for its own time.
 
@@ -318,7 +319,7 @@ def _place(
         )
         require_bookable(
             db,
-            MentorCalendar.read(found["calendar"]),
+            MentorCalendar.read(found["calendar"], closed_without_hours=policy.closed_without_hours),
             offer,
             start=start,
             mentee_user_id=session.mentee_user_id,
@@ -329,14 +330,14 @@ def _place(
     times = {"start_time": start, "end_time": start + length}
     row = db.execute(_MOVE, {"id": session.id, "booking_id": session.booking_id, "now": now, **times}).one()
     with constraint_errors():
-        db.execute(_MOVE_BLOCKS, {"booking_id": session.booking_id, "mentee_overlap": mentee_overlap})
+        db.execute(_MOVE_BLOCKS, {"booking_id": session.booking_id, "mentee_overlap": policy.mentee_overlap})
     return Session.of_values({**session.beside_columns(), **row._mapping})
 
 
 def _move(
-    db: Connection, locked: SessionWithTerms, accepted: Proposal, *, actor: Actor, mentee_overlap: bool, now: datetime
+    db: Connection, locked: SessionWithTerms, accepted: Proposal, *, actor: Actor, policy: OperatorPolicy, now: datetime
 ) -> Session:
-    moved = _place(db, locked, accepted.start_time, mentee_overlap=mentee_overlap, now=now)
+    moved = _place(db, locked, accepted.start_time, policy=policy, now=now)
     fields = {name: value for name, value in _event_fields(accepted).items() if name != "expires_at"}
     record(
         db,

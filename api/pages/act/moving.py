@@ -77,7 +77,7 @@ class AcceptTimePage(_ProposalPage):
             actor=self.holder.actor,
             session=self.session,
             proposal=self.proposal,
-            mentee_overlap=app_state().settings.mentee_overlap,
+            policy=app_state().policy,
             now=self.now,
         )
         facts = [(gettext("With"), self.other), (gettext("When"), self.local_time(self.proposal.start_time))]
