@@ -14,6 +14,7 @@ from models.notifications import notifications
 from models.people import users
 from tests import factories
 from tests.api.conftest import MONDAY, Cast, Tuition
+from tests.api.links import heading, signed
 from tests.api.test_payments import make_listing
 from tests.api.test_seats import make_group, post
 from tests.application import ApiClient, ApiResponse, World
@@ -21,6 +22,7 @@ from tests.integration.harness import Harness
 from tests.mails import as_read
 from tests.queries import execute, scalars
 from workers.transports.mail import MailIdentity
+from workflows.action_links.link import Action
 from workflows.sessions.actions import create
 
 LEVEL = {"id": "level", "label": "How far are you?", "kind": "choice", "choices": ["New", "Good"], "required": True}
@@ -236,6 +238,9 @@ def test_an_offered_seat_is_answered_as_it_is_taken(world: World, cast: Cast, en
     post(world, group, "leave", cast.as_mentee)
     wrong = post(world, group, "waitlist/accept-offer", cast.as_stranger, answers={"level": "Bad", "adult": True})
     assert refused(wrong) == {"answers.level": CHOICE}
+    link = signed(Action.ACCEPT, group.id, cast.stranger.id)
+    for method, status in (("GET", 200), ("POST", 400)):
+        assert heading(world.client.open(link, method=method), status) == "You cannot take this seat here"
     taken = post(world, group, "waitlist/accept-offer", cast.as_stranger, answers=ANSWERS)
     assert (taken.status_code, taken.json["answers"]) == (200, KEPT)
 

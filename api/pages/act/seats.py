@@ -63,6 +63,11 @@ class OfferPage(BookingPage):
                 gettext_noop("You cannot take this seat"),
                 gettext_noop("The operator of the service books it for you; ask them for it."),
             )
+        if any(each["required"] for each in self.group.questions):
+            raise Closed(
+                gettext_noop("You cannot take this seat here"),
+                gettext_noop("The group session has questions. Answer them, and take the seat, in the application."),
+            )
         self.offered_until = place.offered_until
 
     def price(self) -> str:
