@@ -345,15 +345,16 @@ def _binary(package: str, path: str) -> Path:
 
 
 def _forget_dead_server(pid_file: Path) -> None:
-    """Remove the pid file of a killed server whose number another process has now: PostgreSQL would refuse to start.
+    """Remove the pid file of a killed server if it is empty, or another process has its number now.
 
+    PostgreSQL would refuse to start. The caller is the folder's only one, so that no server is starting.
     A server that really runs on the data keeps its shared memory, which PostgreSQL checks as well.
     """
     if not pid_file.exists():
         return
     try:
         runs = psutil.Process(int(pid_file.read_text().split("\n", 1)[0])).name() == "postgres"
-    except psutil.NoSuchProcess:
+    except (psutil.NoSuchProcess, ValueError):
         runs = False
     if not runs:
         pid_file.unlink()

@@ -101,9 +101,10 @@ def test_an_interrupted_initdb_does_not_break_the_next_start(closed: Path) -> No
     assert not half.exists()
 
 
-def test_a_stale_pid_file_does_not_stop_the_next_start(stopped: Path) -> None:
+@pytest.mark.parametrize("text", [f"{os.getpid()}\n", ""], ids=["another process", "empty"])
+def test_a_stale_pid_file_does_not_stop_the_next_start(stopped: Path, text: str) -> None:
     pid_file = stopped / "data" / "postmaster.pid"
-    pid_file.write_text(f"{os.getpid()}\n{stopped / 'data'}\n")
+    pid_file.write_text(text)
     owner = stopped.stat()
     os.chown(pid_file, owner.st_uid, owner.st_gid)
     start_postgres(stopped, settings=FAST).stop()
