@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 from sqlalchemy import Engine, select
@@ -15,7 +15,8 @@ from tests import factories
 from tests.api.conftest import Cast
 from tests.application import ApiResponse, World
 from tests.queries import scalars
-from workflows.bundles.records import MAX_SHOWN_ENTRIES, Bundle
+from workflows.bundles import adjust as bundle_actions
+from workflows.bundles.records import MAX_SHOWN_ENTRIES, Bundle, locked
 from workflows.catalog.courses import Course, change_course
 from workflows.catalog.products import Product
 
@@ -61,13 +62,22 @@ def test_a_purchase_is_answered_with_its_ledger(world: World, cast: Cast, five: 
     assert world.client.get(answer.headers["Location"], headers=cast.as_mentee).json == bought
 
 
-def test_a_ledger_shows_its_latest_entries(world: World, cast: Cast, five: Product) -> None:
-    bundle = buy(world, five, cast.as_mentee).json
-    path = f"/bundles/{bundle['id']}"
-    for number in range(MAX_SHOWN_ENTRIES):
-        moved = {"credits": -1 if number % 2 else 1, "reason": str(number)}
-        assert world.client.post(f"{path}/adjust", json=moved, headers=cast.as_operator).status_code == 200
-    shown = world.client.get(path, headers=cast.as_mentee).json["ledger"]
+def test_a_ledger_shows_its_latest_entries(world: World, cast: Cast, five: Product, engine: Engine) -> None:
+    bought = buy(world, five, cast.as_mentee).json
+    with engine.begin() as db:
+        bundle = locked(db, UUID(bought["id"]))
+        for number in range(MAX_SHOWN_ENTRIES):
+            bundle_actions.adjust(
+                db,
+                actor=factories.OPERATOR,
+                bundle=bundle,
+                reason=str(number),
+                credits=-1 if number % 2 else 1,
+                changes={},
+                any_version=True,
+                now=datetime.now(UTC),
+            )
+    shown = world.client.get(f"/bundles/{bought['id']}", headers=cast.as_mentee).json["ledger"]
     # Without the purchase.
     assert [entry["credits"] for entry in shown] == [1, -1] * (MAX_SHOWN_ENTRIES // 2)
     (exported,) = world.client.get("/me/export", headers=cast.as_mentee).json["bundles"]

@@ -27,11 +27,12 @@ LOOKS: dict[str, dict[str, Any]] = {
     "forced-colours": {"forced_colors": "active"},
     "phone": {"viewport": NARROW},
 }
-# Of the other languages, what differs is how much room they take.
+# Other languages differ in how much room they take, and other variants in which parts they have.
+FEW_LOOKS = ("light", "phone")
 WALKS: dict[str, tuple[dict[str, str], tuple[str, ...]]] = {
     "english": ({}, tuple(LOOKS)),
-    "german": ({"lang": "de"}, ("light", "phone")),
-    "arabic": ({"lang": "ar", "dir": "rtl"}, ("light", "phone")),
+    "german": ({"lang": "de"}, FEW_LOOKS),
+    "arabic": ({"lang": "ar", "dir": "rtl"}, FEW_LOOKS),
 }
 # Of the other states, a picture in one look tells enough.
 PICTURED_IN_ALL_LOOKS = {"calendar", "form", "lost", "session-scheduled", "session-completing"}
@@ -141,9 +142,10 @@ def walk(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture
-def examination(visit: Visit, walk: str, pictures: Path | None) -> Examination:
+def examination(visit: Visit, walk: str, variant: str, pictures: Path | None) -> Examination:
     """The examination of a walk; pictures are kept of the English one."""
-    return Examination(visit, WALKS[walk][1], pictures if walk == "english" else None)
+    looks = WALKS[walk][1] if variant == "enhanced" else FEW_LOOKS
+    return Examination(visit, looks, pictures if walk == "english" else None)
 
 
 @pytest.mark.parametrize(

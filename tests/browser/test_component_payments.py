@@ -46,12 +46,17 @@ def confirm(stage: Stage) -> None:
     stage.live.caller(as_operator()).post(f"/payments/{payment['id']}/confirm", body)
 
 
+def until_the_next_look(visit: Visit) -> None:
+    visit.page.clock.run_for(11_000)
+
+
 def pay_button(visit: Visit) -> Locator:
     return visit.page.locator("[data-action=pay]")
 
 
 def book(visit: Visit, prepaid: Listing, **attributes: str) -> datetime:
     start = visit.stage.slots()[1]
+    visit.page.clock.install()
     visit.open(prepaid, **attributes)
     visit.book(start)
     expect(visit.heading).to_have_text(AWAITED)
@@ -81,9 +86,11 @@ def test_a_closed_tab_is_taken_up_in_another(
     book(visit, prepaid)
     visit.page.close()
     other = Visit(context.new_page(), stage, visit.variant)
+    other.page.clock.install()
     other.open(prepaid)
     expect(other.heading).to_have_text(AWAITED)
     confirm(stage)
+    until_the_next_look(other)
     other.expect_booked()
     assert stage.count_bookings() == 1
 
@@ -103,6 +110,7 @@ def test_the_pages_own_way_to_pay_is_shown_with_its_outcome(visit: Visit, stage:
     expect(visit.messages).to_have_count(0)
     assert visit.page.evaluate("paid") == [[awaited(stage)["id"], 4_000]] * 2
     confirm(stage)
+    until_the_next_look(visit)
     visit.expect_booked()
 
 
@@ -114,6 +122,7 @@ def test_a_payment_that_arrives_without_a_connection_is_seen_later(
     context.set_offline(True)
     confirm(stage)
     context.set_offline(False)
+    until_the_next_look(visit)
     visit.expect_booked()
 
 
@@ -126,6 +135,7 @@ def test_a_booking_that_is_not_paid_is_cancelled_by_either_side(visit: Visit, st
     expect(visit.heading).to_have_text(AWAITED)
     booking_id = next(each for each, status, _ in stage.bookings_of(stage.mentee) if status == "awaiting_payment")
     stage.as_mentor.post(f"/bookings/{booking_id}/cancel")
+    until_the_next_look(visit)
     expect(visit.heading).to_have_text("Your booking has been cancelled")
     assert stage.slots()[1] == start
 
@@ -136,6 +146,7 @@ def test_a_booking_that_nobody_pays_is_shown_as_ended(visit: Visit, stage: Stage
         due = Payment.of(db.execute(PAYMENT, {"id": awaited(stage)["id"]}).one())
         # The timer does this when it is due.
         lapse(db, payment=due, now=due.due_at)
+    until_the_next_look(visit)
     expect(visit.heading).to_have_text("Your payment did not arrive in time")
     expect(pay_button(visit)).to_have_count(0)
     page.get_by_role("button", name="Book another time").click()

@@ -140,8 +140,9 @@ def test_a_change_from_its_page_leaves_the_guards_green(copy: Path, change: Chan
     # One file for each guard: a run of all files would take minutes.
     [
         pytest.param(change, file, id=file)
-        for change in CHANGES.values()
-        for file in {guard: file for file, guard in change.guards.items()}.values()
+        for change, file in {
+            guard: (change, file) for change in CHANGES.values() for file, guard in change.guards.items()
+        }.values()
     ],
 )
 def test_each_guard_misses_a_file_of_a_change(copy: Path, change: Change, missing: str) -> None:
