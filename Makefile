@@ -19,7 +19,7 @@ PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check --require
 # uv takes a third of pip's processor time. Where uv cannot, pip installs, which also knows indexes of its own settings.
 INSTALL = $(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python --require-hashes -r $(1) 2>/dev/null || $(PIP) -r $(1)
 
-.PHONY: help setup component api-types demo up dev texts test test-browser test-alerts check fuzz pentest faults upgrade bench lock clean
+.PHONY: help setup component api-types demo up dev texts test test-browser test-component test-alerts check fuzz pentest faults upgrade bench lock clean
 
 help: ## Show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
@@ -107,9 +107,12 @@ lock: $(READY) ## Resolve pyproject.toml into the four locks (ARGS=--upgrade: to
 	@$(COMPILE) $(ARGS) --extra bench -c requirements-dev.lock -o requirements-bench.lock
 	@$(COMPILE) $(ARGS) --extra browser -c requirements-dev.lock -o requirements-browser.lock
 
-component: ## Build the booking component into api/component (node 20 or later; ARGS=test also tests it and @tutelage/react)
+component: ## Build the booking component into api/component (node 20 or later)
 	@command -v npm >/dev/null || { echo "The component is built with node 20 or later and npm."; exit 1; }
-	@cd component && npm ci --silent && npm run --silent build $(if $(filter test,$(ARGS)),&& npm test --silent)
+	@cd component && npm ci --silent && npm run --silent build
+
+test-component: ## Test the component that was built, and @tutelage/react
+	@cd component && npm test --silent
 
 api-types: $(READY) ## Write the component's types of the API from the OpenAPI document
 	@document=$$(mktemp) && trap 'rm -f "$$document"' EXIT && cd component && npm ci --silent && cd .. && \

@@ -10,11 +10,11 @@ import pytest
 
 from cli.plan import ROOT
 
-NEEDED = ("bash", "dirname", "mktemp", "cp", "rm", "diff", "id", "timeout", "cat")
+NEEDED = ("bash", "dirname", "mktemp", "mkdir", "cp", "rm", "diff", "id", "timeout", "cat")
 # Builds what `built` has, and fails where a file says so.
 MAKE = """#!/bin/bash
 echo "$*" >> asked
-if [ "$1" = component ]; then cp built/* api/component/; fi
+if [ "$1" = component ]; then cp built/* api/component/; mkdir component/node_modules; fi
 [ ! -e "fails-$1" ]
 """
 
@@ -62,8 +62,10 @@ def test_the_component_is_built_and_pages_are_tested(clone: Path) -> None:
     chromium = clone / "bin" / "chromium"
     assert status == 0
     # The component is built beside the checks, and is there before the tests.
-    assert sorted(asked[:3]) == ["check", "component ARGS=test", "setup"]
-    assert asked[3:] == ["test", ".venv/.browser-ready", f"test-browser CHROMIUM={chromium}"]
+    assert sorted(asked[:3]) == ["check", "component", "setup"]
+    # It is tested beside the other tests.
+    assert sorted(asked[3:5]) == ["test", "test-component"]
+    assert asked[5:] == [".venv/.browser-ready", f"test-browser CHROMIUM={chromium}"]
 
 
 @pytest.mark.parametrize("status", [0, 1])
@@ -94,7 +96,7 @@ def test_a_registry_that_is_away_fails_nothing(clone: Path) -> None:
     program(clone, "node")
     program(clone, "npm", "#!/bin/bash\nexit 1\n")
     status, printed, asked = run(clone)
-    assert (status, "component ARGS=test" in asked) == (0, False)
+    assert (status, "component" in asked) == (0, False)
     assert "registry does not answer" in printed
 
 
@@ -116,14 +118,14 @@ def test_browsers_are_tested_side_by_side(clone: Path) -> None:
     assert "== firefox: " in printed
 
 
-@pytest.mark.parametrize("step", ["check", "test", "component", "test-browser"])
+@pytest.mark.parametrize("step", ["check", "test", "component", "test-component", "test-browser"])
 @pytest.mark.parametrize("browser", ["chromium", "firefox"])
 def test_a_step_that_fails_fails_the_whole(clone: Path, step: str, browser: str) -> None:
     for name in ("node", "npm", browser):
         program(clone, name)
     (clone / f"fails-{step}").touch()
     status, printed, asked = run(clone)
-    assert (status, len(asked)) == (1, 6)
+    assert (status, len(asked)) == (1, 7)
     assert "FAILED" in printed
 
 
