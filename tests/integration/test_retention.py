@@ -203,7 +203,7 @@ def test_the_backfill_does_not_repeat_what_was_deleted(harness: Harness) -> None
 
 
 def test_nothing_is_deleted_while_the_backfill_looks(harness: Harness) -> None:
-    """What goes between two of its looks would be missing, and be done again."""
+    """The backfill would take a delivery that goes between two of its looks for missing, and run its effect again."""
 
     class Interrupted(Subscriptions):
         def pairs(self) -> list[tuple[Effect, str]]:

@@ -95,7 +95,7 @@ def as_held(listing: Listing, held_offer: dict[str, Any] | None) -> Listing:
 
 
 def listings_query(page: Page) -> Select[Any]:
-    """What can be booked: active listings of active mentors, the newest first."""
+    """Active listings of active mentors, the newest first."""
     query = (
         Listing.query()
         .join_from(listings, mentor_profiles, mentor_profiles.c.id == listings.c.mentor_profile_id)

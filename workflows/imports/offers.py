@@ -39,7 +39,7 @@ class Kind:
     """How lines of one type become rows of a table."""
 
     table: Table
-    # The values that a line has for its row, besides those of the fields that are columns.
+    # Further values of a line's row: of fields that have no column of the same name.
     others: Callable[[Line, Mapping[str, Found]], Columns] = lambda _line, _found: {}
     fixed: tuple[str, ...] = ()  # columns that no line changes
     # Of a row, what tells that it is meant though it has no external id yet; the column of it, and the refusal where

@@ -139,7 +139,7 @@ class PagedList(Generic[Item]):
             literal. Without one, all records.
         of: columns that say whose list it is: further filters, which every page has to name.
         equal: columns that are further filters, each by its value.
-        narrows: whether `query` takes the filter `external_id` itself; otherwise it is a column as those of `equal`.
+        narrows: whether `query` takes the filter `external_id`; otherwise it is compared like a column of `equal`.
     """
 
     def __init__(
