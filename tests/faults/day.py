@@ -62,13 +62,14 @@ class Day(Generic[Made]):
         example = Client(self.system, alone, Connection(self.system.url)).live()
         wait_until_quiet(self.system.database_url, time.monotonic())
         crowd = Crowd(self.system, clients, make=trading(self.market))
+        self.record = record = crowd.record
         began = time.monotonic()
         try:
             for fault in self.faults.make(seconds):
                 self.made.append(fault)
                 self.console.log(fault.name)
         finally:
-            self.record = record = crowd.stop()
+            crowd.stop()
         for fault in self.made:
             if fault.breaks_leases:
                 self.market.end_leases(fault.until)

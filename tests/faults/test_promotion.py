@@ -83,6 +83,7 @@ def test_a_standby_is_promoted_under_load(tmp_path: Path) -> None:
 
         def promote() -> None:
             kill_all(family(primary.process.pid))
+            eventually(lambda: day.record.retries, "a client that is told to ask again")
             with psycopg.connect(standby.url, autocommit=True) as db:
                 assert db.execute("SELECT pg_promote(true, 60)").fetchone() == (True,)
 
@@ -109,7 +110,6 @@ def test_a_standby_is_promoted_under_load(tmp_path: Path) -> None:
 
 
 def _assert_errors_were_short(day: Day[Once]) -> None:
-    """Somebody was told to ask again, and the first change was acknowledged within seconds."""
+    """The first change after the promotion was acknowledged within seconds."""
     (fault,), answered = day.made, sorted(day.record.answered_at)
-    assert day.record.retries
     assert answered[bisect_left(answered, fault.until)] - fault.until < ERRORS_SECONDS
