@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
 from datetime import UTC, datetime
-from hashlib import sha256
 from typing import Any
 
 import structlog
@@ -16,14 +13,13 @@ from uuid_utils.compat import uuid7
 from api.schemas.people import NewUser
 from api.state import app_state
 from workflows.accounts.actions import register_newcomer, update_by_claims
-from workflows.identity.actor import Actor, Claim, authenticate
+from workflows.identity.actor import ACCOUNT_CLAIMS, Actor, Claim, authenticate
 from workflows.kernel.clock import zone
 from workflows.kernel.errors import Invalid, Unauthenticated
 
 log = structlog.get_logger(__name__)
 
 _NEW_USER = NewUser()
-_CLAIMED = ("email", "name", "locale")
 
 
 def authenticate_or_provision(db: Connection, claim: Claim) -> Actor:
@@ -32,26 +28,26 @@ def authenticate_or_provision(db: Connection, claim: Claim) -> Actor:
     Raises:
         Unauthenticated: there is no such account, and none can be made.
     """
-    said = _said_by(claim.claims or {})
-    digest = sha256(json.dumps(said).encode()).digest()
-    issued_at = _issued_at(claim)
     try:
         actor = authenticate(db, claim)
     except Unauthenticated:
         if not claim.may_provision or claim.mentor_profile_id is not None:
             raise
-        _register(db, claim, claims_digest=digest, claims_at=issued_at)
+        _register(db, claim)
         return _registered(db, claim)
-    if any(said) and digest != actor.claims_digest and (actor.claims_at is None or actor.claims_at <= issued_at):
-        assert actor.user_id is not None
-        update_by_claims(db, user_id=actor.user_id, digest=digest, issued_at=issued_at, **_usable(said))
-        log.info("user.changed_by_claims", user_id=actor.user_id)
+    if any(claim.account) and claim.account_digest != actor.claims_digest:
+        issued_at = _issued_at(claim)
+        if actor.claims_at is None or actor.claims_at <= issued_at:
+            assert actor.user_id is not None
+            update_by_claims(
+                db,
+                user_id=actor.user_id,
+                digest=claim.account_digest,
+                issued_at=issued_at,
+                **_usable(claim.account),
+            )
+            log.info("user.changed_by_claims", user_id=actor.user_id)
     return actor
-
-
-def _said_by(claims: Mapping[str, Any]) -> list[Any]:
-    """The account data in a token's claims, without a mail address that is not verified."""
-    return [claims.get(name) if name != "email" or claims.get("email_verified") is True else None for name in _CLAIMED]
 
 
 def _issued_at(claim: Claim) -> datetime:
@@ -62,7 +58,7 @@ def _issued_at(claim: Claim) -> datetime:
 def _usable(said: list[Any]) -> dict[str, str | None]:
     """The values that an account can hold; None for others."""
     found: dict[str, str | None] = {}
-    for name, value in zip(_CLAIMED, said, strict=True):
+    for name, value in zip(ACCOUNT_CLAIMS, said, strict=True):
         try:
             found[name] = None if value is None else str(_NEW_USER.fields[name].deserialize(value))
             # JSON can hold half of a surrogate pair, which is no text.
@@ -72,11 +68,11 @@ def _usable(said: list[Any]) -> dict[str, str | None]:
     return found
 
 
-def _register(db: Connection, claim: Claim, **columns: Any) -> None:
+def _register(db: Connection, claim: Claim) -> None:
     claims = claim.claims or {}
     if claims.get("email_verified") is not True:
         raise Unauthenticated("There is no account for you yet, and the token's mail address is not a verified one.")
-    usable = _usable(_said_by(claims))
+    usable = _usable(claim.account)
     locale = usable.pop("locale")
     given = {**usable, "timeZone": _time_zone(claims.get("zoneinfo"))}
     try:
@@ -90,8 +86,10 @@ def _register(db: Connection, claim: Claim, **columns: Any) -> None:
         "id": claim.user_id or uuid7(),
         "external_id": claim.external_id,
         "locale": locale or app_state().settings.default_locale,
+        "claims_digest": claim.account_digest,
+        "claims_at": _issued_at(claim),
     }
-    register_newcomer(db, **named, **account, **columns)
+    register_newcomer(db, **named, **account)
 
 
 def _registered(db: Connection, claim: Claim) -> Actor:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cached_property
+from hashlib import sha256
 from typing import Any
 from uuid import UUID
 
@@ -14,6 +17,9 @@ from models.keys import api_keys
 from models.people import mentor_profiles, users
 from models.prepared import PreparedStatement
 from workflows.kernel.errors import Blocked, NotFound, Unauthenticated
+
+# Of a token's claims, those that an account is made of and kept up to date by.
+ACCOUNT_CLAIMS = ("email", "name", "locale")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,6 +41,17 @@ class Claim:
     may_provision: bool = False  # whether an account may be made of the claims
     # When the token ends, in seconds since 1970; None for other credentials.
     expires_at: float | None = field(default=None, compare=False)
+
+    @cached_property
+    def account(self) -> list[Any]:
+        """The account data in the token's claims, without a mail address that is not verified."""
+        claims = self.claims or {}
+        is_verified = claims.get("email_verified") is True
+        return [claims.get(name) if name != "email" or is_verified else None for name in ACCOUNT_CLAIMS]
+
+    @cached_property
+    def account_digest(self) -> bytes:
+        return sha256(json.dumps(self.account).encode()).digest()
 
 
 @dataclass(frozen=True, kw_only=True)
