@@ -23,6 +23,7 @@ from tests.queries import execute
 from workflows.action_links.link import Action
 from workflows.invariants import check_all
 from workflows.kernel.clock import rfc3339
+from workflows.sessions.moving import PROPOSALS_PER_DAY
 from workflows.sessions.records import Session
 
 
@@ -174,6 +175,23 @@ def test_one_proposal_is_open_at_a_time(world: World, cast: Cast) -> None:
     assert list(states.scalars()) == ["withdrawn", "open"]
     assert answer(world, session, first, "accept", cast.as_mentor).status_code == 400
     assert answer(world, session, second, "accept", cast.as_mentor).status_code == 200
+
+
+@pytest.mark.parametrize("by", ["mentee", "mentor"])
+def test_nobody_proposes_times_without_end(world: World, cast: Cast, by: str) -> None:
+    session, other = (make_session(world.engine, cast, "by_agreement") for _ in range(2))
+    made = [propose(world, cast, session, session.start_time + timedelta(hours=2), by) for _ in range(2)]
+    assert answer(world, session, made[-1], "withdraw", headers_of(cast, by)).status_code == 200
+    share = timedelta(days=1) / PROPOSALS_PER_DAY
+    used = execute(world.engine, text("SELECT used_until - now() FROM quota_usage")).scalar_one()
+    assert share < used <= 2 * share
+    execute(world.engine, text("UPDATE quota_usage SET used_until = now() + interval '1 day'"))
+    before = counts(world.engine)
+    refused = move(world, other, other.start_time + timedelta(hours=2), headers_of(cast, by))
+    assert (refused.status_code, refused.json["code"]) == (429, "rate_limited")
+    assert 0 < int(refused.headers["Retry-After"]) <= 864
+    assert counts(world.engine) == before
+    assert move(world, other, other.start_time + timedelta(hours=2), cast.as_operator).status_code == 200
 
 
 @pytest.mark.parametrize("step", ["cancel", "start", "reschedule"])

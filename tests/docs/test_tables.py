@@ -31,6 +31,7 @@ from workflows.groups.templates import MAX_TEMPLATES
 from workflows.kernel import constraints, errors
 from workflows.notifications.kinds import OFFERED
 from workflows.notifications.push_subscriptions import MAX_SUBSCRIPTIONS
+from workflows.sessions.moving import PROPOSALS_PER_DAY
 from workflows.sessions.time_off import MAX_TIME_OFF
 from workflows.webhooks.actions import MAX_VALID_SECRETS
 from workflows.webhooks.quotas import ENDPOINTS_PER_DAY, MAX_ENDPOINTS
@@ -123,7 +124,8 @@ def test_the_table_of_quotas_has_the_limits_of_the_code() -> None:
     rows = table(DOCS / "quotas.md", "what", "of", "at most", "refused with")
     limits = [int(number) for row in rows if (number := row[2].split()[0].replace(",", "")).isdigit()]
     assert limits == [
-        *(MAX_LISTINGS, MAX_TEMPLATES, MAX_TIME_OFF, MAX_DATES, CHANGES_PER_DAY, MAX_FEEDS, FEEDS_PER_DAY, 4),
+        *(MAX_LISTINGS, MAX_TEMPLATES, MAX_TIME_OFF, MAX_DATES, CHANGES_PER_DAY),
+        *(PROPOSALS_PER_DAY, MAX_FEEDS, FEEDS_PER_DAY, 4),
         *(
             MAX_KEYS,
             METADATA_LIMIT_BYTES // 1024,

@@ -34,12 +34,21 @@ from workflows.kernel.constraints import constraint_errors
 from workflows.kernel.errors import Conflict, Invalid, InvalidTransition
 from workflows.kernel.locks import lock_bookings_and_sessions, lock_calendar, lock_people_of_booking
 from workflows.kernel.operator_policy import DEFAULT_POLICY, OperatorPolicy
+from workflows.kernel.quotas import DAY, Quota, use_quota
 from workflows.payments.actions import ask_again
 from workflows.sessions.cancel import role_of
 from workflows.sessions.proposals import Proposal, answer_proposal, write_proposal
 from workflows.sessions.records import SESSION_WITH_TERMS, Session, SessionWithTerms
 
 TIME_TO_ANSWER = timedelta(hours=72)
+# Each is kept for good and notifies the other party, and a new one may replace one's own at once.
+PROPOSALS_PER_DAY = 100
+_PROPOSALS = Quota(
+    "session.reschedule_proposed",
+    PROPOSALS_PER_DAY,
+    DAY,
+    "You have proposed other times very often today; wait before you propose more, or ask an operator to move it.",
+)
 _CHANGED = "The session has changed in the meantime; read it again."
 
 # The mentor's calendar for the longest session that can start then, and the present notice of the booking's listing.
@@ -116,6 +125,7 @@ def reschedule(
         InvalidTransition: the session is not scheduled, or has changed since it was read.
         Conflict: `not_reschedulable` with `details.reason`; `proposal_open` of the other party; as a booking:
             `slot_taken`, `outside_hours`, `too_soon`, `beyond_horizon`, `booking_limit`.
+        RateLimited: the caller has proposed too often.
     """
     require_mover(actor, session)
     start = in_utc(start_time)
@@ -145,6 +155,8 @@ def reschedule(
     with db.begin_nested() as tried:
         _place(db, locked, start, policy=policy, now=now)
         tried.rollback()
+    if actor.user_id is not None:
+        use_quota(db, _PROPOSALS, actor.user_id)
     proposal = write_proposal(db, status=ProposalStatus.OPEN, expires_at=expires_at, **about)
     record(db, SessionRescheduleProposed.about(locked, actor=actor, now=now, **_event_fields(proposal)))
     return proposal
