@@ -21,7 +21,7 @@ from workflows.accounts.actions import mentee_for
 from workflows.groups.place import lock_place, read_group
 from workflows.groups.records import Group, SeenGroup
 from workflows.groups.seats import join, leave
-from workflows.groups.waitlist import join_waitlist, leave_waitlist
+from workflows.groups.waitlist import is_waiting, join_waitlist, leave_waitlist
 from workflows.terms.withdrawals import use_withdrawal
 
 # The application takes the area from here, with these routes in it.
@@ -102,6 +102,9 @@ def join_group_session_waitlist(context: RequestContext[Group], _body: dict[str,
 @group_sessions.response(204)
 def leave_group_session_waitlist(context: RequestContext[Group]) -> None:
     """Leave the waiting list; a seat that was kept for the caller is offered to the next. Idempotent."""
+    assert context.actor.user_id is not None
+    if is_waiting(context.db, context.subject, context.actor.user_id):
+        use_withdrawal(context.db, context.actor, context.subject, limit=app_state().settings.max_withdrawals_per_day)
     leave_waitlist(context.db, actor=context.actor, group=context.subject, now=context.now, policy=app_state().policy)
 
 

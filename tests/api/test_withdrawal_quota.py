@@ -46,6 +46,19 @@ def test_withdrawing_cancelling_and_leaving_count_together(world: World, cast: C
     assert cancel(world, cast, cast.as_mentee).status_code == 200
 
 
+def test_leaving_a_waiting_list_counts_once(world: World, cast: Cast) -> None:
+    with world.engine.begin() as db:
+        group = factories.make_group(db, [cast.stranger], listing=cast.listing, capacity=1)
+    path = f"/group-sessions/{group.id}/waitlist"
+    for _ in range(2):
+        assert world.client.post(path, headers=cast.as_mentee).status_code == 201
+        # The second time there is nothing to leave.
+        assert [world.client.delete(path, headers=cast.as_mentee).status_code for _ in range(2)] == [204, 204]
+    assert world.client.post(path, headers=cast.as_mentee).status_code == 201
+    assert refusal(world.client.delete(path, headers=cast.as_mentee)) == (429, "rate_limited")
+    assert refusal(withdraw(world, cast)) == (429, "rate_limited")
+
+
 def test_mentors_and_operators_cancel_any_number(world: World, cast: Cast) -> None:
     for headers in (cast.as_mentor, cast.as_operator):
         assert {cancel(world, cast, headers).status_code for _ in range(3)} == {200}

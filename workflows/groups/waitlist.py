@@ -72,6 +72,7 @@ SELECT user_id, dropped FROM ended ORDER BY id
 _DROP_OWN = _deleting("AND user_id = :user_id")
 _DROP_ALL = _deleting("")
 _ENTER = sql("INSERT INTO waitlist_entries (id, booking_id, user_id) VALUES (:id, :booking_id, :user_id)")
+_IS_WAITING = sql("SELECT EXISTS (SELECT FROM waitlist_entries WHERE booking_id = :booking_id AND user_id = :user_id)")
 _OFFERED_UNTIL = sql("SELECT offered_until FROM waitlist_entries WHERE booking_id = :booking_id AND user_id = :user_id")
 # People to whom a seat can be offered. Nothing is offered once the session has been started, however early, nor by an
 # inactive mentor, nor to a person who is blocked, or busy at that time: they keep their position, and the next in line
@@ -141,6 +142,11 @@ def join_waitlist(
     with constraint_errors():
         db.execute(_ENTER, {"id": uuid7(), "booking_id": group.id, "user_id": actor.user_id})
     return read_place(db, group.id, actor.user_id), True
+
+
+def is_waiting(db: Connection, group: Group, user_id: UUID) -> bool:
+    """Whether a person is on the waiting list."""
+    return bool(db.scalar(_IS_WAITING, {"booking_id": group.id, "user_id": user_id}))
 
 
 def leave_waitlist(db: Connection, *, actor: Actor, group: Group, now: datetime, policy: OperatorPolicy) -> None:

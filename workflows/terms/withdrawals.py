@@ -10,7 +10,7 @@ from workflows.kernel.quotas import DAY, Quota, use_quota
 
 
 def use_withdrawal(db: Connection, actor: Actor, record: HasMentor, *, limit: int) -> None:
-    """Count a withdrawn request, a cancelled session or series, or a seat that is left.
+    """Count a withdrawn request, a cancelled session or series, a seat or a place on a waiting list that is left.
 
     For its mentor and for operators there is no limit; a mentor who books with another one is a mentee there.
 
