@@ -259,6 +259,8 @@ def _mentors_list(_context: RequestContext[Any], filters: dict[str, Any]) -> Pag
     if "free_from" in filters:
         charge(PAGE_OF_SLOTS_COST)
         return FREE_MENTORS
+    if filters.get("sort") is MentorSort.NEXT:
+        charge(PAGE_OF_SLOTS_COST)
     return mentors_list(filters.get("sort"), searched=bool(filters.get("q")))
 
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 from random import Random
 from typing import Any
 from urllib.parse import urlencode
 
 import pytest
+from sqlalchemy import Engine
 
+from config.limits import RateLimit
 from tests import factories
 from tests.api.conftest import Cast, Headers
 from tests.application import World, as_mentor
@@ -33,6 +36,25 @@ def everyone(world: World, headers: Headers, **query: Any) -> list[dict[str, Any
         page = get(world, "/mentors", headers, **query, cursor=page["nextCursor"])
         found += page["items"]
     return found
+
+
+@pytest.mark.parametrize(
+    ("query", "requests"),
+    [
+        ({"sort": "rating"}, 1),
+        ({"sort": "next"}, 6),
+        ({"include": "nextSlot"}, 6),
+        ({"freeFrom": "2030-05-05T09:00:00Z", "freeTo": "2030-05-06T09:00:00Z"}, 6),
+        ({"sort": "next", "include": "nextSlot"}, 11),
+    ],
+)
+def test_each_search_of_slots_counts_as_five_more(
+    engine: Engine, cast: Cast, query: dict[str, str], requests: int
+) -> None:
+    world = World.on(engine, redis_url="", rate_limit_caller=RateLimit(30, 60))
+    answer = world.client.get(f"/mentors?{urlencode(query)}", headers=cast.as_mentee)
+    assert answer.status_code == 200
+    assert re.findall(r'"caller";r=(\d+)', answer.headers["RateLimit"]) == [str(30 - requests)]
 
 
 def mentors_with_random_calendars(world: World, cast: Cast, random: Random, count: int) -> list[Mentor]:
