@@ -188,6 +188,18 @@ def test_on_request_people_hear_of_what_lies_ahead(world: World, engine: Engine)
     assert dead_or_violated(engine) == []
 
 
+def test_on_request_people_hear_that_a_session_ahead_is_cancelled(world: World, engine: Engine) -> None:
+    imported(world, everything())
+    told = "SELECT count(DISTINCT (event_id, user_id)) FROM notifications WHERE kind = 'session_cancelled'"
+    imported(world, [booking("b-never", at(8), "cancelled")], "?notify=true")
+    assert values(engine, told) == [0]
+    for _ in range(2):
+        imported(world, [booking("b-ahead", at(6), "cancelled")], "?notify=true")
+        # The mentor and the mentee, once.
+        assert values(engine, told) == [2]
+    assert dead_or_violated(engine) == []
+
+
 def test_a_dry_run_counts_and_writes_nothing(world: World, engine: Engine) -> None:
     twice, unknown = booking("b-2", at(6), "accepted", mentee="bob"), booking("b-3", at(5), "accepted", listing="x")
     lines = [*everything(), twice, unknown]

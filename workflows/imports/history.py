@@ -34,6 +34,7 @@ from workflows.events.event_types import (
     BookingAccepted,
     BundlePurchased,
     ReviewSubmitted,
+    SessionCancelled,
     SessionCreated,
     SessionImported,
     SessionTimeFreed,
@@ -309,11 +310,31 @@ def _write_bookings(
     if work.notify and ahead:
         query = Booking.query().where(bookings.c.id.in_(list(accepted.values())))
         events += [BookingAccepted.about(booking, **about) for booking in map(Booking.of, db.execute(query))]
-    # Live updates take an import for a time that is busy.
-    ended = [shown[each.session_id] for each in outcomes if each.status is not Status.ACCEPTED]
-    events += [SessionTimeFreed.about(each, **about) for each in ended if each.end_time > work.now]
+    for each in outcomes:
+        ended = shown[each.session_id]
+        if each.status is not Status.ACCEPTED and ended.end_time > work.now:
+            # Live updates take an import for a time that is busy.
+            events.append(SessionTimeFreed.about(ended, **about))
+            events += [_cancelled(ended, each, **about)] if work.notify and not each.is_new else []
     if events:
         record(db, *events)
+
+
+def _cancelled(session: Session, outcome: Outcome, **about: Any) -> Event:
+    """The news of a session that was to come: nobody owes anything for it."""
+    return SessionCancelled.about(
+        session,
+        **about,
+        cancelled_by=CancelledBy.OPERATOR,
+        cancellation_type=CancellationType.OTHER,
+        late=False,
+        fee_amount=0,
+        refund_amount=outcome.price_amount,
+        currency=outcome.price_currency,
+        credit_returned=None,
+        credit_valid_to=None,
+        started=False,
+    )
 
 
 def _end_sessions(work: Work, outcomes: Sequence[Outcome]) -> None:
