@@ -52,7 +52,8 @@ def create_listing(context: RequestContext[None], body: dict[str, Any]) -> WithH
 
     Defaults: `bookingMode` request, `earlyStartMinutes` 15 (null: any time), `minNoticeMinutes` 0,
     `bufferBeforeMinutes` 0, `bufferMinutes` 0, `cancellation` 24 hours and 50 percent (null: the mentee cannot cancel),
-    `reminderMinutes` null (the operator's default; an empty list sends no reminders), `payment` the operator's default.
+    `noShowFeePercent` 100, `reschedule` by agreement, 24 hours before the start and twice, `reminderMinutes` null (the
+    operator's default; an empty list sends no reminders), `payment` the operator's default.
     """
     listing = publish_listing(context.db, actor=context.actor, offer=app_state().with_payment_mode(body))
     return tagged(listing, Location=f"/listings/{listing.id}")

@@ -98,7 +98,8 @@ def create_group_session_template(context: RequestContext[None], body: dict[str,
 
     Defaults: the price of the course's only active product for a group seat (none or several: 400),
     `earlyStartMinutes` 15 (null: any time), `bufferMinutes` 0, `cancellation` 24 hours and 50 percent (null:
-    participants cannot leave), `payment` as of that product or, with a `price`, the operator's default.
+    participants cannot leave), `noShowFeePercent` 100, `reschedule` by agreement, 24 hours before the start and twice,
+    `payment` as of that product or, with a `price`, the operator's default.
     """
     mentor_id: UUID | None = body.pop("mentor_profile_id")
     if body.get("price_amount") is not None:

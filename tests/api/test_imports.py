@@ -12,7 +12,10 @@ from sqlalchemy import Engine, text
 
 from api.resources.imports import NDJSON
 from api.routes.declaration import UPLOAD_LIMIT_BYTES
+from api.schemas.base import RequestSchema
+from api.schemas.catalog import CourseChanges, ListingChanges, NewProduct
 from api.schemas.imports import MAX_LINES
+from api.schemas.people import MentorProfileChanges, NewUser
 from models.keys import KeyScope
 from tests.api.conftest import Cast, Headers
 from tests.application import ApiResponse, World, as_operator, bearer
@@ -260,6 +263,41 @@ def test_the_same_line_knows_a_session_that_has_moved_here(world: World, engine:
     assert dead_or_violated(engine) == []
 
 
+def test_a_listing_comes_with_its_questions_and_how_it_moves(world: World) -> None:
+    asked: list[dict[str, Any]] = [
+        {"id": "goal", "label": "What is your goal?", "kind": "text", "required": True},
+        {"id": "level", "label": "How far are you?", "kind": "choice", "choices": ["New", "Further"]},
+    ]
+    terms = {"reschedule": {"mode": "free", "maxTimes": 1}, "questions": asked}
+    imported(world, everything())
+    for expected in ((0, 1, 0, 0), (0, 0, 1, 0)):
+        found = imported(world, [listing("l1", **terms)])
+        assert (counts(found), found["errors"]) == (expected, [])
+    (shown,) = listed(world, "/listings?externalId=l1")
+    assert shown["reschedule"] == {"mode": "free", "windowHours": 24, "maxTimes": 1}
+    assert shown["questions"] == [asked[0], asked[1] | {"required": False}]
+    # A line that does not name them leaves them.
+    assert counts(imported(world, [listing("l1")])) == (0, 0, 1, 0)
+
+
+@pytest.mark.parametrize(
+    ("kind", "schema", "apart"),
+    [
+        ("user", NewUser, set()),
+        ("course", CourseChanges, set()),
+        # `state` is the operators' way to say `active`.
+        ("mentor", MentorProfileChanges, {"state"}),
+        ("product", NewProduct, set()),
+        ("listing", ListingChanges, set()),
+    ],
+)
+def test_an_import_takes_what_the_api_takes(kind: str, schema: type[RequestSchema], apart: set[str]) -> None:
+    of_api = {field.data_key or name for name, field in schema().load_fields.items()}
+    references = {name for name, field in TYPES[kind].items() if field.refers_to}
+    named = {"externalId", "active", *(f"{name}Id" for name in references)}
+    assert of_api - apart - named == TYPES[kind].keys() - references - named
+
+
 def test_live_updates_hear_that_a_time_is_free(world: World, engine: Engine) -> None:
     imported(world, everything())
     ends = [booking("b-ahead", at(6), "cancelled"), booking("b-never", at(8), "cancelled")]
@@ -310,6 +348,19 @@ def test_an_account_without_an_external_id_is_found_by_its_address(world: World,
             listing("l2"),
             "listing_exists",
             "already have an active listing",
+        ),
+        (listing("l2", reschedule={"mode": "soon"}), "invalid_request", "reschedule: Must be one of free"),
+        (listing("l2", questions=[{"id": "a b", "label": "?", "kind": "text"}]), "invalid_request", "questions: An id"),
+        (listing("l2", questions=[{"id": "a", "label": "?", "kind": "choice"}]), "invalid_request", "Choices belong"),
+        (
+            listing("l2", questions=[{"id": "a", "label": "?", "kind": "choice", "choices": ["b", "b"]}]),
+            "invalid_request",
+            "different choices",
+        ),
+        (
+            listing("l2", questions=[{"id": "a", "label": each, "kind": "text"} for each in "?!"]),
+            "invalid_request",
+            "repeat an id",
         ),
         (booking("b-x", at(-3), "accepted"), "invalid_request", "lies ahead"),
         (booking("b-x", at(3), "completed"), "invalid_request", "Lies ahead"),

@@ -24,6 +24,7 @@ from models.catalog import (
 )
 from models.payments import PaymentMode
 from models.reviews import MAX_TEXT_CHARACTERS
+from models.terms import MAX_QUESTIONS, QuestionKind, RescheduleMode
 from workflows.accounts.actions import stored_skill
 from workflows.availability.hours import Span, require_no_overlap
 from workflows.kernel.clock import HOURS_OF_A_YEAR, MINUTES_OF_A_YEAR, NO_SUCH_YEAR, RFC_3339, YEARS, read_rfc3339, zone
@@ -42,6 +43,7 @@ _ADDRESS = re.compile(r"([!-~]{1,64})@([^@\s]{1,250})")
 _NO_LOCAL_PART = re.compile(r'[ "\\(),:;<>@\[\]]|^\.|\.\.|\.$')
 _TAG = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8}){0,3}")
 _CLOCK = re.compile(r"([01]\d|2[0-3]):([0-5]\d)", re.ASCII)
+_QUESTION_ID = re.compile(r"[A-Za-z0-9_-]{1,40}", re.ASCII)
 _URL = re.compile(r"https?://[^\s/?#]+\S*", re.IGNORECASE)
 METADATA_LIMIT_BYTES = 16_384
 
@@ -176,7 +178,8 @@ def several(read_one: Callable[[Any], Any], most: int) -> Callable[[Any], list[A
     def read(value: Any) -> list[Any]:
         if not isinstance(value, list) or len(value) > most:
             raise ValueError(f"Must be a list of at most {most} values.")
-        return list(dict.fromkeys(read_one(each) for each in value))
+        found = [read_one(each) for each in value]
+        return [each for place, each in enumerate(found) if each not in found[:place]]
 
     return read
 
@@ -207,6 +210,46 @@ def location(value: Any) -> dict[str, Any]:
     if shown is not None and kind is LocationKind.ONLINE:
         web_address(shown)
     return {"kind": kind.value} | ({} if shown is None else {"value": line(500)(shown)})
+
+
+def reschedule(value: Any) -> dict[str, Any]:
+    """The columns of how parties move a session; names that are left out stay as they are."""
+    given = _object(value, "mode", "windowHours", "maxTimes")
+    columns = {
+        "mode": ("reschedule_mode", choice(RescheduleMode)),
+        "windowHours": ("reschedule_window_hours", whole(0, HOURS_OF_A_YEAR)),
+        "maxTimes": ("reschedule_max_times", whole(0, 100)),
+    }
+    return {column: read(given[name]) for name, (column, read) in columns.items() if name in given}
+
+
+def questions(value: Any) -> list[dict[str, Any]]:
+    """Questions to those who book, as their column holds them."""
+    asked = several(_question, MAX_QUESTIONS)(value)
+    if len({each["id"] for each in asked}) < len(asked):
+        raise ValueError("Must not repeat an id.")
+    return asked
+
+
+def _question(value: Any) -> dict[str, Any]:
+    given = _object(value, "id", "label", "kind", "choices", "required")
+    if not isinstance(given.get("id"), str) or not _QUESTION_ID.fullmatch(given["id"]):
+        raise ValueError("An id has 1 to 40 letters, digits, _ and -.")
+    kind, choices = choice(QuestionKind)(given.get("kind")), given.get("choices")
+    if (choices is None) == (kind is QuestionKind.CHOICE):
+        raise ValueError("Choices belong to a question of the kind choice, and to no other.")
+    read = {
+        "id": given["id"],
+        "label": line(200)(given.get("label")),
+        "kind": kind.value,
+        "required": flag(given.get("required", False)),
+    }
+    if choices is None:
+        return read
+    different = several(line(100), 20)(choices)
+    if not different or len(different) < len(choices):
+        raise ValueError("Must have 1 to 20 different choices.")
+    return {**read, "choices": different}
 
 
 def weekly_hours(value: Any) -> tuple[Span, ...]:
@@ -311,6 +354,8 @@ TYPES: Mapping[str, Mapping[str, Field]] = {
         "noShowFeePercent": Field(whole(0, 100)),
         "location": Field(location, nullable=True),
         "payment": Field(choice(PaymentMode)),
+        "reschedule": Field(reschedule),
+        "questions": Field(questions),
         "active": Field(flag),
         **_OWN,
     },

@@ -179,7 +179,7 @@ def _product(line: Line, found: Mapping[str, Found]) -> Columns:
 
 
 def _listing(line: Line, found: Mapping[str, Found]) -> Columns:
-    own = _price(line)
+    own = _price(line) | line.values.get("reschedule", {})
     if "cancellation" in line.values:
         policy = line.values["cancellation"]
         own["cancellation_window_hours"] = policy and policy[0]
