@@ -135,10 +135,16 @@ def test_listings_and_slots_come_along_where_they_are_asked_for(world: World, ca
         ({"freeTo": "2030-05-04T09:00:00Z"}, "freeFrom"),
         ({"freeFrom": "2030-05-04T09:00:00Z", "freeTo": "2030-05-04T09:00:00Z"}, "to"),
         ({"freeFrom": "2030-05-04T09:00:00Z", "freeTo": "2031-05-04T09:00:00Z"}, "to"),
+        ({"freeFrom": "2030-05-04T09:00:00Z", "freeTo": "2020-05-04T09:00:00Z"}, "to"),
+        ({"freeFrom": "2999-12-31T23:59:59Z", "freeTo": "1900-01-01T00:00:00Z"}, "to"),
+        ({"freeFrom": "1900-01-01T00:00:00Z", "freeTo": "2999-12-31T23:59:59Z"}, "to"),
         ({"freeFrom": "2030-05-04T09:00:00Z", "freeTo": "2030-05-05T09:00:00Z", "sort": "price"}, "sort"),
         ({"include": "reviews"}, "include"),
     ],
 )
 def test_an_unusable_stretch_is_refused(world: World, cast: Cast, query: dict[str, str], field: str) -> None:
-    answer = world.client.get(f"/mentors?{urlencode(query)}", headers=cast.as_mentee)
+    with statements_of(world.engine) as made:
+        answer = world.client.get(f"/mentors?{urlencode(query)}", headers=cast.as_mentee)
     assert (answer.status_code, list(answer.json["details"])) == (400, [field])
+    # No calendar has been read for it.
+    assert not any("outside_busy" in statement for statement in made.statements)

@@ -240,7 +240,13 @@ def first_slots(
         now: the present; the start of the stretch where left out.
         time_zone: as of `Wanted`.
         actor: the caller, as of `find_slots`; None for a caller without a user.
+
+    Raises:
+        Invalid: a stretch of time that is empty or too long.
     """
+    wanted = Wanted(start=start, end=end, duration_minutes=None, time_zone=time_zone)
+    # Before the calendars are read, by which PostgreSQL takes no range that ends before it begins.
+    _require_stretch(wanted, MAX_DAYS)
     mentors = [offer.mentor_profile_id for offer in offers]
     around = (start - AROUND, end + AROUND)
     calendars = load_calendars(db, mentors, *around, closed_without_hours=closed_without_hours)
@@ -248,8 +254,6 @@ def first_slots(
     # Limits count whole weeks.
     beyond = AROUND + WEEK if limited else AROUND
     blocks = load_blocks(db, mentors, start - beyond, end + beyond, with_bookings=limited)
-    wanted = Wanted(start=start, end=end, duration_minutes=None, time_zone=time_zone)
-    _require_stretch(wanted, MAX_DAYS)
     mentee = actor.user_id if actor else None
     own = [] if mentee is None else _own_time(db, mentee, wanted, mentee_overlap)
     found = {
