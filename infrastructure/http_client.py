@@ -261,7 +261,7 @@ class HttpClient:
                 location = response.headers.get("location")
                 if not redirects or response.status not in REDIRECTS or location is None:
                     return response
-                address = urljoin(destination.url, location)
+                address = _redirected(destination, location)
             raise TooManyRedirects(f"The server redirected more than {redirects} times.")
 
         return self._within(until, follow)
@@ -342,6 +342,13 @@ class HttpClient:
                 if not isinstance(cause, ConnectionDied):
                     raise cause from error
                 # Another one, and in the end a new one, takes the message.
+
+
+def _redirected(destination: Destination, location: str) -> str:
+    try:
+        return urljoin(destination.url, location)
+    except ValueError as error:
+        raise Invalid("The server redirected to what is no address.") from error
 
 
 def _read(response: BaseHTTPResponse, kept_bytes: int) -> HttpResponse:

@@ -257,6 +257,10 @@ FAILURES: dict[str, tuple[Callable[[Reading], Any], str]] = {
         lambda reading: reading.serve(b"", 302, location="file:///etc/passwd"),
         "The address is not allowed.",
     ),
+    "a redirect to no address": (
+        lambda reading: reading.serve(b"", 302, location="https://[secret.ics"),
+        "The address is not allowed.",
+    ),
     "too much": (lambda reading: reading.serve(b"x" * 3_000_000), "The calendar is larger than 10 MB."),
     "a recurrence of each minute": (
         lambda reading: reading.serve(calendar(entry(START, "RRULE:FREQ=MINUTELY"))),
