@@ -25,10 +25,10 @@ import environs
 from dotenv import load_dotenv
 from environs import Env, ValidationError, validate
 
-from config.addresses import ANY_ORIGIN, NO_LINKS, require_app_url, require_meeting_link, require_origin
+from config.addresses import NO_LINKS, require_app_url, require_meeting_link, require_origin
 from config.brand import require_colour, require_logo_url, require_name
+from config.contradictions import contradictions
 from config.limits import Network, RateLimit, TrustedProxies, rate_limit, trusted_proxies
-from config.mail_server import mail_server
 from config.publishable_keys import require_publishable_key
 from config.secrets import DEVELOPMENT_SECRET, RANDOM_TEXT, flower_logins, optional_secret, require_keys, require_secret
 from config.servers import DEFAULT_REDIS_URL, broker_address, database_address, redis_address
@@ -178,18 +178,16 @@ def _keys(name: str) -> tuple[str, ...]:
     )
 
 
-def _redis_url(env: Env) -> str:
-    given = env.str("REDIS_URL", "")
-    if given:
-        redis_address(given)
-    return given
+def _server(name: str, require: Callable[[str], object]) -> str:
+    """The address of a server, as it was given; empty for none."""
 
+    def read(env: Env) -> str:
+        given = env.str(name, "")
+        if given:
+            require(given)
+        return given
 
-def _broker_url(env: Env) -> str:
-    given = env.str("BROKER_URL", "")
-    if given:
-        broker_address(given)
-    return given
+    return _setting(read, shown=False)
 
 
 def _jwt_secret(env: Env) -> str | None:
@@ -312,8 +310,8 @@ class Settings:
 
     environment: str = _one_of("TUTELAGE_ENV", *ENVIRONMENTS)
     database_url: str = _setting(lambda env: env.str("DATABASE_URL", ""), shown=False)
-    redis_url: str = _setting(lambda env: _redis_url(env), shown=False)
-    broker_url: str = _setting(lambda env: _broker_url(env), shown=False)
+    redis_url: str = _server("REDIS_URL", redis_address)
+    broker_url: str = _server("BROKER_URL", broker_address)
     jwt_secret: str | None = _setting(lambda env: _jwt_secret(env), shown=False)
     jwt_public_key: str | None = _setting(lambda env: _jwt_public_key(env))
     jwt_jwks_url: str | None = _setting(lambda env: _jwt_jwks_url(env))
@@ -527,7 +525,7 @@ def read_settings() -> Settings:
             values[each.name] = each.metadata["read"](env)
         except (environs.EnvError, ValueError) as error:
             refused.append(str(error))
-    refused += _contradictions(SimpleNamespace(**values))
+    refused += contradictions(SimpleNamespace(**values))
     if refused:
         raise SettingsError("\n".join(refused))
     return Settings(**values)
@@ -562,95 +560,3 @@ def misspelt_settings(environment: Iterable[str]) -> dict[str, str]:
 
 def misspelling(name: str, meant: str) -> str:
     return f"{name} is no setting and does nothing: did you mean {meant}?"
-
-
-def _contradictions(chosen: Any) -> Iterator[str]:
-    """Check settings that depend on each other, or need a library that few processes load."""
-    for check in _CHECKS:
-        try:
-            check(chosen)
-        except AttributeError:
-            # One of the settings has been refused already.
-            continue
-        except ValueError as error:
-            yield str(error)
-
-
-def _check_mail_server(chosen: Any) -> None:
-    if chosen.smtp_url:
-        mail_server(chosen.smtp_url)
-
-
-def _check_where_mail_goes(chosen: Any) -> None:
-    if chosen.smtp_url and chosen.mail:
-        raise SettingsError(f"MAIL={chosen.mail} sends no mail, and SMTP_URL sends it: set one of them.")
-    if chosen.environment == "production" and not (chosen.smtp_url or chosen.mail):
-        raise SettingsError(
-            "SMTP_URL must name a mail server in production; MAIL=files keeps mails as files in MAIL_FOLDER instead,"
-            " where they count as sent, and MAIL=off sends none."
-        )
-
-
-def _check_vapid(chosen: Any) -> None:
-    if chosen.vapid_private_key:
-        # Its library takes 7 MB, which most processes do not need.
-        import_module("config.vapid").vapid(chosen.vapid_private_key, chosen.vapid_subject)
-
-
-def _check_stripe(chosen: Any) -> None:
-    if ANY_ORIGIN in chosen.checkout_origins:
-        raise SettingsError("CHECKOUT_ORIGINS must name the origins to which people return, not *.")
-    if not chosen.stripe_api_key:
-        return
-    if not chosen.stripe_webhook_secret:
-        raise SettingsError("STRIPE_API_KEY needs STRIPE_WEBHOOK_SECRET: without it, no payment would ever arrive.")
-    if not chosen.checkout_origins:
-        raise SettingsError("STRIPE_API_KEY needs CHECKOUT_ORIGINS, the origins to which people return from the page.")
-    if chosen.environment == "production" and not chosen.stripe_api_base.startswith("https://"):
-        raise SettingsError("STRIPE_API_BASE must begin with https:// in production: the key is sent there.")
-
-
-def _check_identity_headers(chosen: Any) -> None:
-    if chosen.identity_headers == "gateway" and not chosen.gateway_secret:
-        raise SettingsError("IDENTITY_HEADERS=gateway needs GATEWAY_SECRET, which the gateway sends with each request.")
-    if chosen.identity_headers == "open" and chosen.environment == "production":
-        raise SettingsError("IDENTITY_HEADERS=open trusts every caller and is for development only.")
-
-
-def _check_demo(chosen: Any) -> None:
-    if chosen.component_demo != "tokens":
-        return
-    if chosen.environment == "production":
-        raise SettingsError("COMPONENT_DEMO=tokens signs everybody in and is for development only.")
-    if chosen.jwt_public_key or chosen.jwt_jwks_url:
-        raise SettingsError(
-            "COMPONENT_DEMO=tokens signs with JWT_SECRET, which verifies nothing beside JWT_PUBLIC_KEY or JWT_JWKS_URL."
-        )
-
-
-def _check_origins(chosen: Any) -> None:
-    if ANY_ORIGIN in chosen.cors_origins and (chosen.cors_credentials or len(chosen.cors_origins) > 1):
-        raise SettingsError("CORS_ORIGINS=* must be alone, without CORS_CREDENTIALS: list the origins you trust.")
-
-
-def _check_token_keys(chosen: Any) -> None:
-    if chosen.jwt_public_key and chosen.jwt_jwks_url:
-        raise SettingsError("Set JWT_PUBLIC_KEY or JWT_JWKS_URL, not both.")
-    shared = chosen.jwt_jwks_url and chosen.environment == "production"
-    if shared and not (chosen.jwt_audience or chosen.jwt_issuer):
-        raise SettingsError(
-            "JWT_JWKS_URL needs JWT_AUDIENCE or JWT_ISSUER in production: the identity provider signs tokens for its"
-            " other applications with the same keys."
-        )
-
-
-_CHECKS: tuple[Callable[[Any], None], ...] = (
-    _check_mail_server,
-    _check_where_mail_goes,
-    _check_vapid,
-    _check_stripe,
-    _check_identity_headers,
-    _check_demo,
-    _check_origins,
-    _check_token_keys,
-)

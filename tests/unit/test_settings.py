@@ -368,21 +368,14 @@ NO_SECRETS = {
 
 @pytest.mark.parametrize("flaw", NO_SECRETS)
 @pytest.mark.parametrize("name", SECRETS)
-def test_no_secret_is_weak_in_production(name: str, flaw: str) -> None:
+def test_no_secret_is_weak(name: str, flaw: str) -> None:
     value, sentence = NO_SECRETS[flaw]
-    os.environ.update(PRODUCTION | {name: SECRETS[name].format(value)})
-    with pytest.raises(SettingsError, match=f"{name} {sentence}") as refused:
-        read_settings()
-    assert not value.strip() or value.strip() not in str(refused.value), "a message quotes no secret"
-
-
-@pytest.mark.parametrize("flaw", [flaw for flaw in NO_SECRETS if "development" not in flaw])
-@pytest.mark.parametrize("name", SECRETS)
-def test_no_secret_that_is_set_is_weak_in_development(name: str, flaw: str) -> None:
-    value, sentence = NO_SECRETS[flaw]
-    os.environ[name] = SECRETS[name].format(value)
-    with pytest.raises(SettingsError, match=f"{name} {sentence}"):
-        read_settings()
+    # Development's own secret is one in development.
+    for environment in (PRODUCTION,) if "development" in flaw else ({}, PRODUCTION):
+        os.environ.update(environment | {name: SECRETS[name].format(value)})
+        with pytest.raises(SettingsError, match=f"{name} {sentence}") as refused:
+            read_settings()
+        assert not value.strip() or value.strip() not in str(refused.value), "a message quotes no secret"
 
 
 @pytest.mark.parametrize("environment", ["development", "production"])
@@ -560,24 +553,15 @@ def test_publishable_keys_are_recognised_by_their_form() -> None:
 
 
 def test_origins_are_kept_as_browsers_write_them() -> None:
-    os.environ["CORS_ORIGINS"] = (
-        "https://App.Example.org:443, http://localhost:3000,https://[::1]:8443,http://127.0.0.1:80"
-    )
-    assert read_settings().cors_origins == (
-        *("https://app.example.org", "http://localhost:3000", "https://[::1]:8443", "http://127.0.0.1"),
-    )
+    os.environ["CORS_ORIGINS"] = "https://App.Example.org:443, http://localhost:3000,https://[::1]:8443"
+    assert read_settings().cors_origins == ("https://app.example.org", "http://localhost:3000", "https://[::1]:8443")
 
 
 @pytest.mark.parametrize(
     "origin",
     [
-        *(
-            "app.example.org",
-            "https://",
-            "https://app.example.org/",
-            "https://app.example.org/x",
-            "https://*.example.org",
-        ),
+        *("app.example.org", "https://", "https://app.example.org/", "https://app.example.org/x"),
+        "https://*.example.org",
         *("https://app.example.org?x", "https://u:p@app.example.org", "ftp://app.example.org", "null", "https://a:b:c"),
         *("https://app.example.org:99999", "https://app.exämple.org", "https://app.example.org https://b.example.org"),
     ],
@@ -604,9 +588,6 @@ def test_a_dsn_has_a_key_and_a_project(dsn: str) -> None:
     os.environ["SENTRY_DSN"] = dsn
     with pytest.raises(SettingsError, match="SENTRY_DSN"):
         read_settings()
-
-
-def test_a_dsn_is_not_shown() -> None:
     os.environ["SENTRY_DSN"] = "https://the-key@sentry.example.org/7"
     assert "the-key" not in repr(read_settings())
 
