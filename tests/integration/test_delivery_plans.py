@@ -98,7 +98,7 @@ DELIVERY_STATEMENTS: dict[str, Callable[[Connection], Any]] = {
     "share_effect": lambda db: share_effect(db, SHARED_EFFECTS[1], "booking.accepted", [SOME_ID]),
     "earlier_messages": lambda db: earlier_messages(db, "booking.accepted", claimed(db)),
     "gathered": lambda db: gathered(db, user_id=SOME_ID, kind="x", until=ALWAYS),
-    "mark_gathered_done": lambda db: mark_gathered_done(db, [SOME_ID]),
+    "mark_gathered_done": lambda db: mark_gathered_done(db, [SOME_ID], sent_by=SOME_ID),
     "backlogs": lambda db: sweep.backlogs(db, ["sessions", "notifications"]),
     "oldest undelivered": lambda db: sweep.oldest_undelivered(db, ["webhooks"], ["webhooks.send"]),
 }

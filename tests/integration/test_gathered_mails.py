@@ -111,7 +111,7 @@ def test_mails_beyond_the_limit_are_sent_as_one(grace: Grace) -> None:
     assert {mail.subject for mail in one.gathered} == {"Ada requested a session with you"}
     assert len({mail.delivery_id for mail in (*grace.sent[:LIMIT], *one.gathered)}) == LIMIT + 5
     assert grace.states() == ["done"] * (LIMIT + 5)
-    assert grace.reasons() == [None] * (LIMIT + 5)
+    assert grace.reasons() == [None] * (LIMIT + 1) + [f"It was sent in the mail of the delivery {one.delivery_id}."] * 4
 
 
 def test_mails_that_are_held_at_different_times_are_sent_together(grace: Grace) -> None:

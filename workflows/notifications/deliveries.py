@@ -17,6 +17,8 @@ from workflows.events.rows import EVENT, PENDING, ROW, SAME_KEY, TYPES, deliveri
 
 # Of the mails that are sent as one; further ones are sent by further mails.
 MAX_GATHERED = 200
+# By which operators find the mail that a gathered one was a part of.
+SENT_TOGETHER = "It was sent in the mail of the delivery {id}."
 # How many other mails of the kind of `n`, one of `asked`, its reader was sent within an hour or has under way, counted
 # up to a bound. The leases of all of `asked` are committed: of two workers, one at least sees the mails of the other.
 # Notifications written before `:since` are not counted.
@@ -52,7 +54,7 @@ LIMIT :limit
 )
 # A worker that has leased one of them only puts it off, and changes nothing then.
 _DONE_TOGETHER = sql(f"""
-UPDATE deliveries d SET state = 'done', done_at = now(), lease_until = NULL, last_error = NULL
+UPDATE deliveries d SET state = 'done', done_at = now(), lease_until = NULL, last_error = :reason
 WHERE d.id = ANY(CAST(:ids AS uuid[])) AND {PENDING}
 """)
 # Waits for those that run these, and keeps others from running them until the transaction's end.
@@ -149,9 +151,10 @@ def gathered(db: Connection, *, user_id: UUID, kind: str, until: datetime) -> li
     return deliveries_of(_GATHERED.all(db, values))
 
 
-def mark_gathered_done(db: Connection, delivery_ids: Iterable[UUID]) -> None:
-    """Mark those done that were sent as a part of another one."""
-    db.execute(_DONE_TOGETHER, {"ids": text_array(delivery_ids)})
+def mark_gathered_done(db: Connection, delivery_ids: Iterable[UUID], *, sent_by: UUID) -> None:
+    """Mark those done that were sent as a part of another one, and name it."""
+    values = {"ids": text_array(delivery_ids), "reason": SENT_TOGETHER.format(id=sent_by)}
+    db.execute(_DONE_TOGETHER, values)
 
 
 def share_effect(db: Connection, effect: str, event_type: str, subject_ids: Iterable[UUID]) -> None:

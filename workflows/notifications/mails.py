@@ -217,7 +217,8 @@ def _gathered(delivery: Delivery, kind: str, together: Sequence[tuple[Delivery, 
 
 def settle_mail(db: Connection, delivery: Delivery, mail: Mail, sent: SendResult) -> None:
     if sent.error is None and mail.gathered:
-        mark_gathered_done(db, [each.delivery_id for each in mail.gathered if each.delivery_id != delivery.id])
+        others = [each.delivery_id for each in mail.gathered if each.delivery_id != delivery.id]
+        mark_gathered_done(db, others, sent_by=delivery.id)
 
 
 def with_mail_policy(effect: OutboundEffect[Mail], policy: OperatorPolicy) -> OutboundEffect[Mail]:
