@@ -26,6 +26,7 @@ from workflows.payments.refunds import PageMessage, RefundMessage
 from workflows.sessions.meeting import MeetingService
 
 STRIPE_SENDERS = 2
+MAIL_IS_OFF = "Mails are switched off: MAIL=off."
 
 
 def routes_of(queues: Iterable[str], chosen: Settings, effects: Subscriptions) -> dict[str, Route[Any]]:
@@ -107,7 +108,7 @@ def _channels(chosen: Settings) -> Route[Any]:
 
 def _mail(chosen: Settings, senders: int) -> Route[Mail]:
     if chosen.mail == MAIL_OFF:
-        return Route(NotConfigured("Mails are switched off: MAIL=off."), SenderPool(1))
+        return Route(NotConfigured(MAIL_IS_OFF), SenderPool(1))
     from config.sealing import Sealer, use_sealer  # noqa: PLC0415
     from workers.transports.mail import FolderTransport, MailIdentity  # noqa: PLC0415
 

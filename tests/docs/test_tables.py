@@ -3,34 +3,45 @@
 from __future__ import annotations
 
 import ast
+import inspect
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
 
 from api.refusals import CODE_OF_STATUS, REFUSALS
 from api.schemas.fields import METADATA_LIMIT_BYTES
+from cli.backup import DISCARDED
 from cli.plan import PARTS, ROOT, TOGETHER
 from config import telemetry
 from config.mail_server import mail_server
 from models.bookings import BOOKING_TRANSITIONS
 from models.notifications import Channel
+from models.personal import DELETED_ACCOUNT
 from models.sessions import SESSION_TRANSITIONS
 from tests.docs.pages import DOCS, table
+from workers.routes import MAIL_IS_OFF
 from workflows.accounts.api_keys import MAX_KEYS
 from workflows.accounts.email_change import MAX_CHANGES_PER_DAY
 from workflows.availability.changes import CHANGES_PER_DAY
 from workflows.availability.dates import MAX_DATES
 from workflows.availability.feeds import FEEDS_PER_DAY, MAX_FEEDS
 from workflows.bookings.series import MAX_OCCURRENCES
+from workflows.calendar import invitation
 from workflows.catalog.listings import MAX_LISTINGS
 from workflows.events.subscriptions import Effect, load
 from workflows.groups.templates import MAX_TEMPLATES
 from workflows.kernel import constraints, errors
+from workflows.notifications import mails, outdated, recipients, reminders
+from workflows.notifications.deliveries import SENT_TOGETHER
+from workflows.notifications.gathering import HELD_REASON
 from workflows.notifications.kinds import OFFERED
+from workflows.notifications.preferences import stopped_reason, switched_off_reason
 from workflows.notifications.push_subscriptions import MAX_SUBSCRIPTIONS
+from workflows.operators.deliveries import DEFAULT_REASON
 from workflows.sessions.moving import PROPOSALS_PER_DAY
 from workflows.sessions.time_off import MAX_TIME_OFF
 from workflows.webhooks.actions import MAX_VALID_SECRETS
@@ -115,6 +126,18 @@ def test_the_table_of_notifications_has_kinds_and_default_channels() -> None:
         assert ("always" in channels[kind]) is bool(offered.always), kind
 
 
+def test_the_table_of_mails_has_every_reason_why_one_is_not_sent() -> None:
+    said: dict[str, set[str]] = {"pending": set(), "dead": set(), "done": set(), "cancelled": set(), "none": set()}
+    for found, *_ in table(NOTIFICATIONS, "the person's mail.send", "why", "what to do"):
+        said[re.split(r"\W", found)[0]].update(re.findall(r'"(.+?)"', found))
+    switched_off = {reason("…", Channel.EMAIL) for reason in (stopped_reason, switched_off_reason)}
+    named = {MAIL_IS_OFF, DEFAULT_REASON, DISCARDED, DELETED_ACCOUNT, *switched_off, *_cancels(mails, recipients)}
+    is_outdated = _cancels(outdated, reminders, invitation)
+    assert named - is_outdated <= said["cancelled"] <= named | is_outdated, "The rest belongs to “any other”."
+    assert said["done"] == {SENT_TOGETHER.format(id="…").removesuffix(".")}
+    assert any(HELD_REASON.startswith(reason.removesuffix("…")) for reason in said["pending"])
+
+
 def test_every_documented_form_of_smtp_url_is_valid() -> None:
     forms = [row[0] for row in table(NOTIFICATIONS, "SMTP_URL", "means")]
     assert [mail_server(form).host for form in forms] == ["host"] * 4
@@ -136,6 +159,20 @@ def test_the_table_of_quotas_has_the_limits_of_the_code() -> None:
         ),
         *(MAX_CHANGES_PER_DAY, MAX_OCCURRENCES),
     ]
+
+
+def _cancels(*modules: ModuleType) -> set[str]:
+    """The sentences with which modules cancel a delivery, but for those that a function makes."""
+    found: set[str] = set()
+    for module in modules:
+        for node in ast.walk(ast.parse(inspect.getsource(module))):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "Cancel":
+                match node.args[0]:
+                    case ast.Constant(value=str(sentence)):
+                        found.add(sentence)
+                    case ast.Name(id=name):
+                        found.add(getattr(module, name))
+    return found
 
 
 def _event(effect: Effect) -> str:
