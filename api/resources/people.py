@@ -58,6 +58,8 @@ class UserOfStaff(User):
 
 # A page of mentors with their first slots takes as long as so many requests.
 PAGE_OF_SLOTS_COST = 5
+# As many listings as a page of them has.
+LISTINGS_PER_REQUEST = 100
 users = Area("Users", "User accounts.")
 mentors = Area("Mentors", "Mentor profiles.")
 
@@ -279,7 +281,11 @@ def _with_more(context: RequestContext[Any], found: Sequence[Mentor], filters: d
     if Include.NEXT_SLOT in include and "free_from" not in filters:
         charge(PAGE_OF_SLOTS_COST)
         found = with_slots(context.db, found, caller=_caller(context), now=context.now)
-    return with_listings(context.db, found) if Include.LISTINGS in include else found
+    if Include.LISTINGS not in include:
+        return found
+    listed = with_listings(context.db, found)
+    charge(sum(len(each.listings) for each in listed) // LISTINGS_PER_REQUEST)
+    return listed
 
 
 @mentors.route("/mentors")

@@ -24,7 +24,7 @@ from api.schemas.fields import (
 )
 from models.people import MentorState
 from workflows.accounts.records import UserState
-from workflows.catalog.mentors import Include, MentorSort
+from workflows.catalog.mentors import MAX_LISTINGS_SHOWN, Include, MentorSort
 from workflows.kernel.text import BREAKS_THE_LINE
 
 _TAG = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8}){0,3}")
@@ -227,7 +227,11 @@ class ListedMentor(MentorProfile):
         metadata={"description": "With `freeFrom` or `include=nextSlot`; null for none within 21 days."},
     )
     listings = fields.List(
-        fields.Nested(Listing), metadata={"description": "The active ones, with `include=listings`."}
+        fields.Nested(Listing),
+        metadata={
+            "description": f"Up to {MAX_LISTINGS_SHOWN} active ones, the shortest and cheapest first; with"
+            " `include=listings`."
+        },
     )
 
     optional = ("next_slot", "listings")

@@ -9,14 +9,16 @@ from typing import Any
 from urllib.parse import urlencode
 
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import Engine, update
 
 from config.limits import RateLimit
+from models.catalog import listings
 from tests import factories
 from tests.api.conftest import Cast, Headers
 from tests.application import World, as_mentor
 from tests.statements import statements_of
 from workflows.accounts.records import Mentor
+from workflows.catalog.mentors import MAX_LISTINGS_SHOWN
 
 DAY = timedelta(days=1)
 
@@ -126,6 +128,34 @@ def test_listings_and_slots_come_along_where_they_are_asked_for(world: World, ca
     only = get(world, "/mentors", cast.as_mentee, include="listings", q="grace")["items"]
     assert only
     assert not any("nextSlot" in each for each in only)
+
+
+def test_the_shortest_and_cheapest_listings_come_along(world: World, cast: Cast) -> None:
+    prices = Random(7).sample(range(1000, 9000), MAX_LISTINGS_SHOWN + 5)
+    with world.engine.begin() as db:
+        db.execute(update(listings).values(active=False))
+        for price in prices:
+            factories.make_listing(db, cast.mentor, duration_minutes=60, price_amount=price)
+        factories.make_listing(db, cast.mentor, duration_minutes=30, price_amount=99_000)
+        factories.make_listing(db, cast.other_mentor, duration_minutes=90)
+    found = {
+        each["id"]: each["listings"] for each in get(world, "/mentors", cast.as_mentee, include="listings")["items"]
+    }
+    first = [99_000, *sorted(prices)[: MAX_LISTINGS_SHOWN - 1]]
+    assert [each["price"]["amount"] for each in found[str(cast.mentor.id)]] == first
+    assert len(found[str(cast.other_mentor.id)]) == 1
+
+
+def test_a_hundred_listings_count_as_one_more_request(engine: Engine, cast: Cast) -> None:
+    world = World.on(engine, redis_url="", rate_limit_caller=RateLimit(30, 60))
+    with world.engine.begin() as db:
+        for _ in range(10):
+            mentor = factories.make_mentor(db)
+            for price in range(1000, 1000 + MAX_LISTINGS_SHOWN):
+                factories.make_listing(db, mentor, price_amount=price)
+    answer = world.client.get("/mentors?include=listings&limit=10", headers=cast.as_mentee)
+    assert sum(len(each["listings"]) for each in answer.json["items"]) == 10 * MAX_LISTINGS_SHOWN
+    assert re.findall(r'"caller";r=(\d+)', answer.headers["RateLimit"]) == ["27"]
 
 
 @pytest.mark.parametrize(

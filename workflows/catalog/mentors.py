@@ -28,6 +28,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import distinct_on
 
+from models.base import sql
 from models.catalog import listings
 from models.people import RATING_IN_HUNDREDTHS, mentor_profiles, skills, users
 from models.prepared import PreparedStatement
@@ -43,6 +44,8 @@ from workflows.kernel.records import Record
 MAX_ORDERED_BY_FREE_TIME = 100
 # Through how many mentors one page of those who are free looks.
 MAX_SEARCHED = 200
+# With each mentor of a list. A mentor has up to 500, with the texts of all of them 20 MB.
+MAX_LISTINGS_SHOWN = 20
 # From now on; mentors without a slot within it are the last.
 FREE_WITHIN = timedelta(days=21)
 NOT_SOON = datetime(9999, 1, 1, tzinfo=UTC)
@@ -112,14 +115,14 @@ class MentorWithSlot(Mentor):
 
 @dataclass(frozen=True, kw_only=True)
 class MentorWithListings(Mentor):
-    """A mentor with their active listings."""
+    """A mentor with the first of their active listings."""
 
     listings: list[Listing]
 
 
 @dataclass(frozen=True, kw_only=True)
 class MentorWithBoth(MentorWithSlot, MentorWithListings):
-    """A mentor with the first of their slots, and their active listings."""
+    """A mentor with the first of their slots, and the first of their active listings."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -344,7 +347,7 @@ def with_slots(db: Connection, mentors: Sequence[Mentor], *, caller: SlotCaller,
 
 
 def with_listings(db: Connection, mentors: Sequence[Mentor]) -> list[MentorWithBoth | MentorWithListings]:
-    """The mentors with their active listings, the shortest and cheapest first, by one statement."""
+    """The mentors with a few of their active listings each, the shortest and cheapest, by one statement."""
     listed: dict[UUID, list[Listing]] = {mentor.id: [] for mentor in mentors}
     for row in LISTINGS_OF_MENTORS.all(db, {"mentor_profile_ids": list(listed)}):
         listed[row["mentor_profile_id"]].append(Listing.of_values(row))
@@ -394,11 +397,17 @@ def offers_statement(given: frozenset[str]) -> PreparedStatement:
     return PreparedStatement(ordered)
 
 
-_LISTINGS_OF_MENTORS = Listing.query().where(
-    listings.c.mentor_profile_id == any_(bindparam("mentor_profile_ids", type_=ARRAY(Uuid))), listings.c.active
-)
 LISTINGS_OF_MENTORS = PreparedStatement(
-    _LISTINGS_OF_MENTORS.order_by(listings.c.duration_minutes, listings.c.price_amount, listings.c.id)
+    sql(f"""
+SELECT {", ".join(f"shown.{column.name}" for column in Listing.columns())}
+FROM unnest(CAST(:mentor_profile_ids AS uuid[])) AS asked
+CROSS JOIN LATERAL (
+    SELECT * FROM listings
+    WHERE listings.mentor_profile_id = asked AND active
+    ORDER BY duration_minutes, price_amount, id LIMIT {MAX_LISTINGS_SHOWN}
+) AS shown
+ORDER BY shown.duration_minutes, shown.price_amount, shown.id
+""").columns(*Listing.columns())
 )
 
 
