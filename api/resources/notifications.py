@@ -7,6 +7,7 @@ from typing import Any
 from flask import request
 from sqlalchemy import select
 
+from api.audit.entries import expect_entry
 from api.http.etags import WithHeaders, require_match, tag_of, tagged
 from api.openapi.examples import MOMENT, example_of
 from api.routes.blueprints import IF_MATCH, Area, accepts_headers, refuses, versioned
@@ -22,7 +23,13 @@ from workflows.accounts.records import locale_of
 from workflows.identity.access import require_recipient_user
 from workflows.kernel.errors import Conflict
 from workflows.kernel.language import Language, language_of
-from workflows.notifications.preferences import choices_of, lock_choices, preferences_of, replace_choices
+from workflows.notifications.preferences import (
+    choices_of,
+    lock_choices,
+    preferences_of,
+    replace_choices,
+    switched_channels,
+)
 from workflows.notifications.push_subscriptions import BROWSERS, Browser, forget_browser, subscribe_browser
 from workflows.notifications.records import (
     NOTIFICATIONS,
@@ -108,6 +115,7 @@ def update_notification_preferences(context: RequestContext[None], body: dict[st
     after = replace_choices(
         context.db, user_id=context.actor.user_id, before=before, wanted=shapes.channels_by_kind(body)
     )
+    expect_entry(context.db, data=switched_channels(before, after))
     preferences = preferences_of(after, off)
     return shapes.shown_preferences(preferences, _language(context)), {"ETag": tag_of(preferences)}
 

@@ -56,7 +56,7 @@ def unsubscribe(signed: str) -> Response:
     """
     choice = _choice(signed, acts=True)
     name_actor(f"user:{choice.user_id}")
-    expect_entry(database(), subject=("user", choice.user_id))
+    expect_entry(database(), subject=("user", choice.user_id), data={choice.kind: {choice.channel: False}})
     switch_off(database(), choice)
     words = gettext(
         "You will no longer get these mails: “%(sentence)s” To get them again, change your notification preferences in"

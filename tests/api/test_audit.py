@@ -173,6 +173,7 @@ def test_links_in_mails_leave_entries_of_their_users(world: World, cast: Cast, d
     unsubscribing = UnsubscribeLink(choice=choice, links_version=0)
     link = Signer((SECRET,), UNSUBSCRIBE_PURPOSE).sign(unsubscribing.to_text())
     assert world.client.post(f"/unsubscribe/{link}").status_code == 200
+    assert entries(world)[0]["data"] == {"session_created": {"email": False}}
     assert [(each["actor"], each["action"], each["subjectId"], each["route"]) for each in entries(world)] == [
         (
             f"user:{cast.mentee.id}",
@@ -181,6 +182,17 @@ def test_links_in_mails_leave_entries_of_their_users(world: World, cast: Cast, d
             "/unsubscribe/<signed>",
         ),
         (f"user:{cast.mentor.user_id}", "booking.accepted", str(draft.id), "/act/<signed>"),
+    ]
+
+
+def test_the_entry_of_changed_preferences_has_what_was_switched(world: World, cast: Cast) -> None:
+    for channels in ({"email": False, "push": True}, {"email": False, "inApp": False}, {}):
+        body = {"items": [{"kind": "session_created", "channels": channels}]}
+        assert world.client.put("/notification-preferences", json=body, headers=cast.as_mentee).status_code == 200
+    assert [each["data"] for each in entries(world)] == [
+        {"session_created": {"email": True, "in_app": True}},
+        {"session_created": {"in_app": False}},
+        {"session_created": {"email": False}},
     ]
 
 

@@ -168,12 +168,21 @@ def replace_choices(
     after = {pair: is_wanted(chosen, *_split(pair)) for pair in {**before, **chosen} if _split(pair)[0] in KINDS}
     rows = [
         {"user_id": user_id, "kind": kind, "channel": channel, "wanted": on}
-        for pair, on in after.items()
-        if on != before.get(pair, is_wanted({}, *_split(pair)))
-        for kind, channel in [_split(pair)]
+        for kind, channels in switched_channels(before, after).items()
+        for channel, on in channels.items()
     ]
     _write(db, rows)
     return after
+
+
+def switched_channels(before: Choices, after: Choices) -> dict[str, dict[Channel, bool]]:
+    """The channels that choices switch on and off, by kind; without an earlier choice, its default counts."""
+    found: dict[str, dict[Channel, bool]] = {}
+    for pair, on in after.items():
+        kind, channel = _split(pair)
+        if on != before.get(pair, is_wanted({}, kind, channel)):
+            found.setdefault(kind, {})[channel] = on
+    return found
 
 
 def switch_off(db: Connection, choice: Choice) -> None:
