@@ -6,11 +6,13 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import click
 import psutil
@@ -25,21 +27,30 @@ from cli.database import shares_sessions
 from cli.embedded import postgres_binary, valkey_binary
 from cli.migrate import TOO_OLD, is_newer, is_too_old, newest_revision
 from cli.output import counted, echo_labelled
-from cli.plan import is_free
+from cli.plan import FILLED_SETTINGS, FOLDER_VARIABLE, PROGRAMS, TOGETHER, is_free
 from cli.reencrypt import present_recoding
 from cli.run_file import DATA_DIR_OPTION, read_run
 from config.mail_server import mail_server
 from config.sealing import Sealer
 from config.servers import database_address, redis_address, redis_client
-from config.settings import MAIL_OFF, Settings, SettingsError, misspelling, misspelt_settings, read_settings
+from config.settings import (
+    MAIL_OFF,
+    Settings,
+    SettingsError,
+    known_settings,
+    misspelling,
+    misspelt_settings,
+    read_settings,
+)
 from infrastructure.broker import broker_settings, publisher_connection
 from infrastructure.wakeups import BROKER_TROUBLE
 from models.driver import DriverConnection
 from models.engine import create, missing_settings
-from models.events import DeliveryState
+from models.events import DeliveryState, deliveries
 from workers.transports.apprise import AppriseTransport
 from workflows.accounts.records import HAS_HOURS
 from workflows.events.status import failures
+from workflows.invariants import check_state
 from workflows.kernel.catalogues import untranslated
 from workflows.kernel.zone_rules import COMPARED_YEARS, VERSION, differing_zones, used_zones
 from workflows.notifications.templating import template_errors
@@ -78,6 +89,15 @@ class Setup:
             raise Skipped("The database was not looked at: DATABASE_URL is refused.") from error
         raise Skipped("No database is set and none runs: `tutelage up` brings its own.")
 
+    def running_environment(self) -> Mapping[str, str]:
+        """The environment of the system that runs in the data folder; empty where none runs, or another user's."""
+        for entry in (read_run(self.data_dir) or {"processes": []})["processes"]:
+            with suppress(psutil.Error):
+                environment = psutil.Process(entry["pid"]).environ()
+                if environment.get(FOLDER_VARIABLE) == str(self.data_dir):
+                    return environment
+        return {}
+
     def redis_url(self) -> str:
         try:
             given = os.environ.get("REDIS_URL") or (read_run(self.data_dir) or {}).get("redis_url")
@@ -105,14 +125,28 @@ def python_is_new_enough(_setup: Setup) -> str:
     return f"Python is {version}."
 
 
-def settings_make_sense(_setup: Setup) -> str:
+def settings_make_sense(setup: Setup) -> str:
     try:
         chosen = read_settings()
         if chosen.database_url:
             chosen.require_database_url()
-        return f"The settings can be read; this is {chosen.environment}."
     except SettingsError as error:
         raise Problem(str(error)) from error
+    return f"The settings can be read; this is {chosen.environment}.{_settings_of_another_shell(setup)}"
+
+
+def _settings_of_another_shell(setup: Setup) -> str:
+    given, running = os.environ, setup.running_environment()
+    other = sorted(
+        name
+        for name in known_settings()
+        if running and running.get(name, "") != given.get(name, "") and (given.get(name) or name not in FILLED_SETTINGS)
+    )
+    if not other:
+        return ""
+    return (
+        f" They are this shell's; the system in {setup.data_dir} was started with other values of {', '.join(other)}."
+    )
 
 
 def settings_are_known(_setup: Setup) -> str:
@@ -121,17 +155,23 @@ def settings_are_known(_setup: Setup) -> str:
     return "No variable looks like a misspelt setting."
 
 
-def mail_goes_out(_setup: Setup) -> str:
-    """Show where mails go; the mail server is not asked."""
-    chosen = _settings_for("Mails")
-    if chosen.mail == MAIL_OFF:
-        return "Mails are switched off (MAIL=off): none is sent."
-    if chosen.smtp_url is None:
-        kept = f"Mails are kept as files in {chosen.mail_folder}, where they count as sent"
-        return f"{kept}; their links begin with {chosen.public_url}."
-    server = mail_server(chosen.smtp_url)
-    address = f"Mails go to {server.host}, port {server.port}, which was not asked"
-    return f"{address}; their links begin with {chosen.public_url}."
+def mail_goes_out(setup: Setup) -> str:
+    """Show where mails go, those of the system that runs if there is one; the mail server is not asked."""
+    chosen, running = _settings_for("Mails"), setup.running_environment()
+    mail, smtp_url, folder, public_url = (
+        (running.get(name) for name in ("MAIL", "SMTP_URL", "MAIL_FOLDER", "PUBLIC_URL"))
+        if running
+        else (chosen.mail, chosen.smtp_url, chosen.mail_folder, chosen.public_url)
+    )
+    whose = "Mails of the system that runs" if running else "Mails"
+    if mail == MAIL_OFF:
+        return f"{whose} are switched off (MAIL=off): none is sent."
+    if not smtp_url:
+        kept = f"{whose} are kept as files in {folder}, where they count as sent"
+        return f"{kept}; their links begin with {public_url}."
+    server = mail_server(smtp_url)
+    address = f"{whose} go to {server.host}, port {server.port}, which was not asked"
+    return f"{address}; their links begin with {public_url}."
 
 
 def templates_can_be_used(_setup: Setup) -> str:
@@ -326,6 +366,26 @@ def deliveries_succeed(setup: Setup) -> str:
     return "\n         ".join(filter(None, ["No delivery is dead.", said[DeliveryState.PENDING]]))
 
 
+def deliveries_are_in_time(setup: Setup) -> str:
+    """No delivery is long overdue, by the invariant of that name."""
+    engine = create(setup.database_address(), pool_size=1, name="tutelage-doctor", warn=False)
+    row = deliveries.c
+    try:
+        with engine.connect() as db:
+            overdue = row.id.in_(map(UUID, check_state(db, "delivery_long_overdue")))
+            counts = select(row.queue, func.count()).where(overdue).group_by(row.queue).order_by(row.queue)
+            late = [f"{counted(number, 'delivery', 'deliveries')} of {queue}" for queue, number in db.execute(counts)]
+    except SQLAlchemyError as error:
+        raise Skipped("Overdue deliveries were not looked at: the database cannot be used.") from error
+    finally:
+        engine.dispose()
+    if late:
+        raise Problem(
+            f"Due for over five minutes: {', '.join(late)}. Does the worker of that queue run, and the sweep?"
+        )
+    return "No delivery has been due for over five minutes."
+
+
 def redis_is_ready(setup: Setup) -> str:
     """Redis answers and never throws a message away to make room."""
     url = setup.redis_url()
@@ -372,7 +432,12 @@ def processes_live(setup: Setup) -> str:
         raise Problem(f"These processes are gone: {', '.join(gone)}. Their logs are in {setup.data_dir}/logs.")
     if not any(entry["name"] == "sweep" for entry in run["processes"]):
         raise Problem("No sweep runs: deliveries whose wake-up was lost stay undone.")
-    return f"All {len(run['processes'])} processes run, the sweep among them."
+    names = {entry["name"] for entry in run["processes"]}
+    missing = {part.name for part in PROGRAMS} - names
+    if TOGETHER.name in names:
+        missing -= {part.name for part in PROGRAMS if part.queue}
+    without = f"; left out: {', '.join(sorted(missing))}" if missing else ""
+    return f"All {len(names)} processes run, the sweep among them{without}."
 
 
 def count_values(address: str, sealer: Sealer) -> tuple[dict[str, int], dict[str, int]]:
@@ -455,6 +520,7 @@ CHECKS: tuple[Callable[[Setup], str], ...] = (
     values_are_under_the_present_key,
     mentors_have_hours,
     deliveries_succeed,
+    deliveries_are_in_time,
     redis_is_ready,
     broker_is_ready,
     processes_live,

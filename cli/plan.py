@@ -32,6 +32,11 @@ HOST = "127.0.0.1"
 FOLDER_VARIABLE = "TUTELAGE_DATA_DIR"
 FLOWER_LOGIN = "FLOWER_BASIC_AUTH"
 DEVELOPMENT_KEY = "tpk_developmentOnlyForTheDemoPages"
+# Where they are empty, `up` fills them: the addresses of embedded servers, and `_defaults`.
+FILLED_SETTINGS = frozenset(
+    {"DATABASE_URL", "REDIS_URL", "PUBLIC_URL", "STREAMS_URL", "MAIL_FOLDER"}
+    | {"IDENTITY_HEADERS", "COMPONENT_DEMO", "PUBLISHABLE_KEYS"}
+)
 
 
 @dataclass(frozen=True)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+from datetime import timedelta
 from pathlib import Path
 from uuid import UUID, uuid4
 
 import pytest
 from click.testing import CliRunner, Result
-from sqlalchemy import Engine, select, update
+from sqlalchemy import Engine, func, select, update
 
 from cli.main import main
 from cli.operator import cli_operator
@@ -128,6 +129,17 @@ def test_what_is_not_dead_is_not_retried(dead: list[UUID]) -> None:
 )
 def test_a_command_without_a_meaning_is_refused(words: tuple[str, ...]) -> None:
     assert tutelage(*words).exit_code == 2
+
+
+def test_the_doctor_names_what_is_overdue(dead: list[UUID], engine: Engine, tmp_path: Path) -> None:
+    late = {name: func.now() - timedelta(minutes=6) for name in ("due_at", "nudge_at")}
+    with engine.begin() as db:
+        queue = db.scalars(select(deliveries.c.queue).where(deliveries.c.id == dead[0])).one()
+        db.execute(update(deliveries).values(state=DeliveryState.PENDING))
+        db.execute(update(deliveries).where(deliveries.c.id == dead[0]).values(late))
+    said = CliRunner().invoke(main, ["doctor", "--data-dir", str(tmp_path)])
+    assert said.exit_code == 1
+    assert f"WRONG    Due for over five minutes: 1 delivery of {queue}." in said.output
 
 
 def test_the_doctor_names_what_fails(dead: list[UUID], engine: Engine, tmp_path: Path) -> None:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import socket
+import subprocess
+import sys
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import psycopg
@@ -14,6 +18,7 @@ from click.testing import CliRunner, Result
 from cli.doctor import CHECKS
 from cli.embedded import free_port
 from cli.main import main
+from cli.plan import FOLDER_VARIABLE, PROGRAMS, TOGETHER
 from cli.run_file import write_run
 from tests.api.identity_provider import identity_provider, jwk, pem
 from tests.servers import temporary_database
@@ -110,6 +115,45 @@ def test_a_process_that_is_gone_is_named(tmp_path: Path, database_url: str, redi
     assert "These processes are gone: sweep." in examine(tmp_path).output
 
 
+def test_processes_that_were_left_out_are_named(tmp_path: Path, database_url: str, redis_url: str) -> None:
+    run: dict[str, Any] = {"database_url": database_url, "redis_url": redis_url}
+    names = [part.name for part in PROGRAMS if part.name not in ("worker-notifications", "flower")]
+    write_run(tmp_path, run | {"processes": [{"name": name, "pid": os.getpid()} for name in names]})
+    assert "All 8 processes run, the sweep among them; left out: flower, worker-notifications." in (
+        examine(tmp_path).output
+    )
+    names = [part.name for part in (*PROGRAMS, TOGETHER) if not part.queue or part is TOGETHER]
+    write_run(tmp_path, run | {"processes": [{"name": name, "pid": os.getpid()} for name in names]})
+    assert "All 6 processes run, the sweep among them." in examine(tmp_path).output
+
+
+def test_mails_and_settings_are_those_of_the_running_system(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, database_url: str, redis_url: str
+) -> None:
+    for name in ("SMTP_URL", "MAIL", "MAIL_FOLDER", "PUBLIC_URL"):
+        monkeypatch.delenv(name, raising=False)
+    started = {FOLDER_VARIABLE: str(tmp_path), "PUBLIC_URL": "http://127.0.0.1:8123", "MAIL_FOLDER": "/kept/mail"}
+
+    def beside(**settings: str) -> str:
+        command = [sys.executable, "-c", "import sys; print(flush=True); sys.stdin.read()"]
+        environment = {**os.environ, **started, **settings}
+        with subprocess.Popen(command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+            assert process.stdout is not None
+            process.stdout.readline()
+            run = {"database_url": database_url, "redis_url": redis_url}
+            write_run(tmp_path, run | {"processes": [{"name": "sweep", "pid": process.pid}]})
+            return examine(tmp_path).output
+
+    output = beside()
+    assert "ok       Mails of the system that runs are kept as files in /kept/mail" in output
+    assert "this shell" not in output
+    output = beside(SMTP_URL="smtps://user:hunter2@mail.example", API_THREADS="5")
+    assert "ok       Mails of the system that runs go to mail.example, port 465" in output
+    assert "their links begin with http://127.0.0.1:8123." in output
+    assert f"the system in {tmp_path} was started with other values of API_THREADS, SMTP_URL." in output
+    assert "hunter2" not in output
+
+
 def test_templates_that_cannot_be_used_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     templates = tmp_path / "templates"
     templates.mkdir()
@@ -142,8 +186,8 @@ def test_what_was_not_looked_at_is_skipped(tmp_path: Path, monkeypatch: pytest.M
     result = examine(tmp_path)
     assert result.exit_code == 0, result.output
     skipped = [line for line in result.output.splitlines() if line.startswith("skipped  ")]
-    assert [line.split()[2] for line in skipped] == ["database"] * 6 + ["Redis", "broker", "processes"]
-    assert f"Nothing is wrong; 9 of {len(CHECKS)} checks were skipped." in result.output
+    assert [line.split()[2] for line in skipped] == ["database"] * 7 + ["Redis", "broker", "processes"]
+    assert f"Nothing is wrong; 10 of {len(CHECKS)} checks were skipped." in result.output
     monkeypatch.setenv("API_THREADS", "many")
     monkeypatch.setenv("DATABASE_URL", "postgresql://u:hunter2@db:port/x")
     output = examine(tmp_path).output

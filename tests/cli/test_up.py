@@ -16,8 +16,10 @@ import psutil
 import psycopg
 import pytest
 import urllib3
+from click.testing import CliRunner
 
 from cli.embedded import StartError, start_postgres
+from cli.main import main
 from cli.plan import PARTS
 from cli.run_file import read_run
 from cli.system import find_leftovers, prepare_data_folder, running_system
@@ -196,6 +198,9 @@ def test_every_process_has_the_settings_of_the_caller_s_dotenv_file(tmp_path: Pa
             environment = psutil.Process(entry["pid"]).environ()
             assert environment["IDENTITY_HEADERS"] == "off", entry
             assert environment["REMINDER_MINUTES"] == "", entry
+        said = CliRunner().invoke(main, ["doctor", "--data-dir", str(up.data_dir)]).output
+        assert f"the system in {up.data_dir} was started with other values of API_WORKERS, JWT_PUBLIC_KEY." in said
+        assert f"kept as files in {up.data_dir}/mail" in said
         # A process that is started again has the settings of the others, whatever the file says by then.
         file.write_text("IDENTITY_HEADERS=open\nAPI_THREADS=many\n")
         killed = up.pid("sweep")
