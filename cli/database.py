@@ -57,7 +57,8 @@ def find_database_url(data_dir: Path) -> str:
         return settings().require_database_url()
     run = read_run(data_dir)
     if run is None:
-        raise SettingsError(f"Set DATABASE_URL, or start `tutelage up`: nothing runs in {data_dir}.")
+        nothing = f"nothing runs in {data_dir} (--data-dir names another)"
+        raise SettingsError(f"Set DATABASE_URL, or start `tutelage up`: {nothing}.")
     return str(run["database_url"])
 
 

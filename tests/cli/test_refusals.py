@@ -36,7 +36,7 @@ CASES: list[tuple[str, dict[str, str], int, str]] = [
     ("sweep", {}, 2, "Set DATABASE_URL to a PostgreSQL"),
     ("maintain", {}, 2, "Set DATABASE_URL to a PostgreSQL"),
     ("api", {}, 2, "Set DATABASE_URL to a PostgreSQL"),
-    ("deliveries list", {}, 2, "Set DATABASE_URL, or start `tutelage up`"),
+    ("deliveries list", {}, 2, "nothing runs in .data (--data-dir names another)."),
     ("migrate", {"DATABASE_URL": "mysql://db"}, 2, "DATABASE_URL must read postgresql://"),
     ("sweep", {"DATABASE_URL": "postgresql://db:port/x"}, 2, "DATABASE_URL must read postgresql://"),
     ("sweep", {"REDIS_URL": "localhost"}, 2, "REDIS_URL must read redis://"),
