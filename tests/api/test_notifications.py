@@ -149,6 +149,13 @@ def test_by_itself_every_kind_is_as_its_table_says(client: ApiClient, cast: Cast
     assert found["session_started"] == {"inApp": True, "email": False, "push": True}
 
 
+def test_operators_read_the_preferences_of_a_person(client: ApiClient, cast: Cast) -> None:
+    put(client, cast.as_mentee, {"kind": "session_created", "channels": {"email": False}})
+    for_mentee = cast.as_operator | {"On-Behalf-Of": str(cast.mentee.id)}
+    assert preferences(client, for_mentee) == preferences(client, cast.as_mentee)
+    assert client.get("/notification-preferences", headers=cast.as_operator).status_code == 403
+
+
 def test_a_choice_replaces_all_others_and_only_choices_are_stored(
     client: ApiClient, cast: Cast, engine: Engine
 ) -> None:
