@@ -1,8 +1,6 @@
 """One transaction per request that may change something: begun at its first statement, committed before its answer
 leaves, else rolled back. A request that only reads has none: each of its statements sees what was committed before."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from contextlib import ExitStack
 

@@ -1,7 +1,5 @@
 """Error handlers of Flask: every error as JSON in one shape."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from http import HTTPStatus
 

@@ -1,7 +1,5 @@
 """The export of a person as a stream: a page of one list at a time, so that its size costs time and no memory."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass

@@ -4,8 +4,6 @@ A monitor is answered within ANSWER_SECONDS. So one thread at a time checks, on 
 and all who ask meanwhile get the outcome of that check.
 """
 
-from __future__ import annotations
-
 from concurrent.futures import Future
 from functools import cache
 from pathlib import Path

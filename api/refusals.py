@@ -3,8 +3,6 @@
 Without Flask, which the process of live updates has no use for.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from http import HTTPStatus
 from typing import NamedTuple

@@ -1,7 +1,5 @@
 """Addresses that a server may listen on. A module of its own, so that other processes do not import the API."""
 
-from __future__ import annotations
-
 from ipaddress import ip_address
 
 import click

@@ -1,7 +1,5 @@
 """`tutelage audit`: check that no entry of the audit was changed, removed or added."""
 
-from __future__ import annotations
-
 from datetime import UTC, datetime
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """`tutelage backup` and `tutelage restore`: the database as one file, and another database made of it."""
 
-from __future__ import annotations
-
 import os
 import re
 import shutil

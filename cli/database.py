@@ -1,7 +1,5 @@
 """The database of a command: where it is, and its errors in one sentence."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path

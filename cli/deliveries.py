@@ -1,7 +1,5 @@
 """`tutelage deliveries`: list, retry and cancel deliveries in the database, also while the API is down."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime

@@ -1,7 +1,5 @@
 """`tutelage demo`: the main job, end to end, against the whole running system."""
 
-from __future__ import annotations
-
 import signal
 import threading
 from contextlib import ExitStack

@@ -1,7 +1,5 @@
 """`tutelage doctor`: each check returns its finding, raises a problem with its remedy, or is skipped."""
 
-from __future__ import annotations
-
 import os
 import shutil
 import subprocess

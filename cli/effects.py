@@ -1,7 +1,5 @@
 """`tutelage effects`: the effects of each event, in this code and its plug-ins."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path

@@ -6,8 +6,6 @@ Started by root, both run as the ordinary user that owns their folder, since Pos
 (util-linux) changes the user.
 """
 
-from __future__ import annotations
-
 import atexit
 import os
 import pwd

@@ -6,8 +6,6 @@ fork what no two may share: threads, sockets, connections, Celery's and Flask's 
 opens files of its own in a fork.
 """
 
-from __future__ import annotations
-
 import atexit
 import ctypes
 import gc

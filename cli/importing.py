@@ -1,7 +1,5 @@
 """`tutelage import`: bring over what a marketplace had before, as `POST /imports` does, and watch it."""
 
-from __future__ import annotations
-
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any

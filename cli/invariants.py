@@ -1,7 +1,5 @@
 """`tutelage invariants`: check the invariants in the database now."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import click

@@ -1,7 +1,5 @@
 """The command `tutelage` and its sub-commands, each loaded only when it is asked for."""
 
-from __future__ import annotations
-
 import importlib
 from typing import ClassVar
 

@@ -3,8 +3,6 @@
 It removes run.json when it ends, since a killed `up` cannot. With `--preload`, parts are forks of it (cli/forks.py).
 """
 
-from __future__ import annotations
-
 import os
 import sys
 from collections.abc import Collection, Mapping

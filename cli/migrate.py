@@ -1,7 +1,5 @@
 """Bring a database to the newest schema, or back: Alembic, without its configuration file."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager

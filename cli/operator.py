@@ -1,7 +1,5 @@
 """The operator at the command line, as the audit names them."""
 
-from __future__ import annotations
-
 import getpass
 import os
 from datetime import UTC, datetime

@@ -1,7 +1,5 @@
 """Output of commands: help whose summaries are whole, and records as a table, as paragraphs, or as JSON."""
 
-from __future__ import annotations
-
 import json
 import sys
 from collections.abc import Mapping, Sequence

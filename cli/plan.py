@@ -3,8 +3,6 @@
 docker-compose.yml has the same parts with the same commands; tests/cli/test_compose.py compares the two.
 """
 
-from __future__ import annotations
-
 import os
 import socket
 from collections.abc import Mapping, Sequence

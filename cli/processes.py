@@ -4,8 +4,6 @@ Each reads its settings before it imports what it runs: a setting that makes no 
 and no process pays for the imports of another.
 """
 
-from __future__ import annotations
-
 import signal
 import threading
 

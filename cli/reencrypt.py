@@ -1,7 +1,5 @@
 """`tutelage reencrypt`: encrypt stored values with the first of ENCRYPTION_KEYS, while the system runs."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import click

@@ -1,7 +1,5 @@
 """run.json: the addresses and processes of a running `tutelage up`, for scripts and other commands."""
 
-from __future__ import annotations
-
 import json
 import os
 from pathlib import Path

@@ -1,7 +1,5 @@
 """`tutelage seed`: realistic people, listings, bookings and sessions, made by the system's own workflows."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace

@@ -1,7 +1,5 @@
 """The server of live updates, which `tutelage streams` runs in a process of its own."""
 
-from __future__ import annotations
-
 import asyncio
 import signal
 

@@ -4,8 +4,6 @@ supervisord starts the parts, restarts those that end, and stops them in order. 
 per data folder, waiting until each part answers, run.json, and ending the processes that a killed run has left behind.
 """
 
-from __future__ import annotations
-
 import fcntl
 import os
 import secrets

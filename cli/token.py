@@ -1,7 +1,5 @@
 """`tutelage token`: a bearer token signed with JWT_SECRET or a private key, for trying things out and for scripts."""
 
-from __future__ import annotations
-
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """`tutelage up`: the whole system on this machine, in the foreground, until Ctrl-C."""
 
-from __future__ import annotations
-
 import signal
 import threading
 from collections.abc import Iterator

@@ -1,7 +1,5 @@
 """`tutelage vapid`: a fresh key for Web Push, as lines for .env."""
 
-from __future__ import annotations
-
 import click
 
 from config.vapid import new_private_key, vapid

@@ -3,8 +3,6 @@
 A process of its own, which ends: `tutelage up` would keep the libraries that reach the parts for as long as it runs.
 """
 
-from __future__ import annotations
-
 import os
 import socket
 import sys

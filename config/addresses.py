@@ -6,8 +6,6 @@ Raises:
     ValidationError: it is none; with what would be right.
 """
 
-from __future__ import annotations
-
 from urllib.parse import urlsplit
 
 from environs import ValidationError, validate

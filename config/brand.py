@@ -6,8 +6,6 @@ Raises:
     ValidationError: it cannot; with what would be right.
 """
 
-from __future__ import annotations
-
 import re
 from urllib.parse import urlsplit
 

@@ -7,8 +7,6 @@ under the same request id.
 Imported only where SENTRY_DSN is set.
 """
 
-from __future__ import annotations
-
 import atexit
 import sys
 from typing import cast

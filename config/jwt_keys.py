@@ -1,7 +1,5 @@
 """Public keys that verify bearer tokens: read from PEM, and held to what is strong enough."""
 
-from __future__ import annotations
-
 import re
 from typing import NamedTuple
 

@@ -1,7 +1,5 @@
 """Rate limits and trusted proxies, as the settings write them."""
 
-from __future__ import annotations
-
 import re
 from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network, ip_network

@@ -3,8 +3,6 @@
 Logging never raises: a line that cannot be written is counted, and lost.
 """
 
-from __future__ import annotations
-
 import json
 import logging
 import re

@@ -1,7 +1,5 @@
 """SMTP_URL: the address of the mail server, the protection of the connection, and the credentials."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field
 from enum import Enum
 from ipaddress import ip_address

@@ -4,8 +4,6 @@ prometheus_client (0.26) makes them sparse and maps them into memory: on a full 
 of its own ends the process with SIGBUS. There is no setting for that, so `MetricFile` replaces its class.
 """
 
-from __future__ import annotations
-
 import logging
 import os
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Reports of a process from its start on: log lines, and errors to Sentry where SENTRY_DSN is set."""
 
-from __future__ import annotations
-
 import os
 import sys
 import threading

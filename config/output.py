@@ -1,7 +1,5 @@
 """Standard error that never fails: on a full disk, the log loses lines and the process goes on."""
 
-from __future__ import annotations
-
 import sys
 from contextlib import suppress
 from typing import Any, TextIO

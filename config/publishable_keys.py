@@ -1,7 +1,5 @@
 """PUBLISHABLE_KEYS: public keys in web pages, which name the site that reads the catalogue."""
 
-from __future__ import annotations
-
 import re
 
 from environs import ValidationError

@@ -4,8 +4,6 @@ A sealed value reads `sealed:<id of its key>:<Fernet token>`, by which the datab
 without being able to read it.
 """
 
-from __future__ import annotations
-
 import logging
 from base64 import urlsafe_b64encode
 from collections.abc import Sequence

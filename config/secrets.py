@@ -1,7 +1,5 @@
 """The check of every secret in the settings."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 DEVELOPMENT_SECRET = "development-only-secret-not-for-production"  # noqa: S105 - production refuses it

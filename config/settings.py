@@ -1,7 +1,5 @@
 """All settings: one table of environment variables, read and validated once per process."""
 
-from __future__ import annotations
-
 import hashlib
 import logging
 import os

@@ -1,7 +1,5 @@
 """Signed texts (links in mails, cursors of lists), made by itsdangerous with SIGNING_KEYS."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from hashlib import sha256
 

@@ -6,8 +6,6 @@ Where processes share a folder (PROMETHEUS_MULTIPROC_DIR), prometheus_client kee
 and any process that is asked returns their sums. Gauges are only of living processes.
 """
 
-from __future__ import annotations
-
 import platform
 from importlib.metadata import PackageNotFoundError, version
 

@@ -1,7 +1,5 @@
 """The VAPID key, which identifies us to push services (RFC 8292): a private key of P-256, as text."""
 
-from __future__ import annotations
-
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from dataclasses import dataclass, field
 

@@ -5,8 +5,6 @@ With kombu's own channel and dispatcher, three quarters of the GIL time of `work
 client for every command, 21% the publishing of task events once per turn of the loop.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from time import monotonic

@@ -4,8 +4,6 @@ The one task and everything that it needs are in `workers.worker`: the API, the 
 (`workers.flower`) do not import it.
 """
 
-from __future__ import annotations
-
 from celery import Celery
 from kombu import Queue
 

@@ -1,7 +1,5 @@
 """HTTP client for URLs chosen by users: pinned to checked addresses, with a deadline, reading little."""
 
-from __future__ import annotations
-
 import logging
 import socket
 import ssl

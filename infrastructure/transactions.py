@@ -1,7 +1,5 @@
 """Transactions of the API and the workers: commit, then log, count and publish what was recorded; and their metrics."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from functools import cache

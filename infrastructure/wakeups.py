@@ -3,8 +3,6 @@
 Wake-ups are for speed; the sweep is the guarantee.
 """
 
-from __future__ import annotations
-
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager

@@ -1,7 +1,5 @@
 """Measures of completed sessions."""
 
-from __future__ import annotations
-
 from sqlalchemy import BigInteger, Column, ForeignKey, Integer, Table, Uuid
 
 from models.base import Timestamp, created, metadata

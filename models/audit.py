@@ -1,7 +1,5 @@
 """The audit: who did what, append-only and in partitions by month; and the chain of hashes that shows tampering."""
 
-from __future__ import annotations
-
 from sqlalchemy import (
     BigInteger,
     Boolean,

@@ -1,8 +1,6 @@
 """When mentors can be booked: weekly hours, present and past, hours of single dates, time off, rules of booking, and
 busy times out of mentors' other calendars."""
 
-from __future__ import annotations
-
 from sqlalchemy import (
     CheckConstraint,
     Column,

@@ -1,7 +1,5 @@
 """Parts shared by all tables: the naming of constraints, ids, time stamps, versions and enums."""
 
-from __future__ import annotations
-
 import re
 from enum import StrEnum
 from typing import Any

@@ -1,7 +1,5 @@
 """Bookings: the decision about one mentor, one time and one listing, and who takes part in it."""
 
-from __future__ import annotations
-
 from enum import StrEnum
 
 from sqlalchemy import (

@@ -1,7 +1,5 @@
 """Bundles that mentees have bought, each with the ledger of its credits."""
 
-from __future__ import annotations
-
 from enum import StrEnum
 
 from sqlalchemy import (

@@ -1,7 +1,5 @@
 """Calendars: the blocked times of people, by bookings or expiring holds; the secrets of calendar feeds."""
 
-from __future__ import annotations
-
 from sqlalchemy import (
     Boolean,
     CheckConstraint,

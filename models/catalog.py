@@ -1,7 +1,5 @@
 """The catalogue: courses, their products, and mentors' listings with durations, prices and policies."""
 
-from __future__ import annotations
-
 from enum import StrEnum
 
 from sqlalchemy import (

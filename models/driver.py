@@ -10,8 +10,6 @@ goes on acknowledging. So each statement has a deadline here: one thread of the 
 shuts down the socket of a connection that has waited for longer, which ends the wait of any thread.
 """
 
-from __future__ import annotations
-
 import os
 import socket
 from collections import OrderedDict

@@ -1,7 +1,5 @@
 """The engine: how a process reaches PostgreSQL, how long it waits for PostgreSQL, and how statements are planned."""
 
-from __future__ import annotations
-
 import logging
 import re
 from collections.abc import Callable, Iterator, Mapping

@@ -1,7 +1,5 @@
 """Tables of events and deliveries: what happened, and the effects that must follow. Redis only carries wake-ups."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from enum import StrEnum
 

@@ -1,7 +1,5 @@
 """Group sessions: the weekly templates, the seats of each booking that they became, and its waiting list."""
 
-from __future__ import annotations
-
 from sqlalchemy import (
     BigInteger,
     Boolean,

@@ -1,7 +1,5 @@
 """The first answers under an Idempotency-Key, kept so that a repeated request gets them again."""
 
-from __future__ import annotations
-
 from sqlalchemy import Column, Index, Integer, LargeBinary, PrimaryKeyConstraint, Table, Text, text
 from sqlalchemy.dialects.postgresql import JSONB
 

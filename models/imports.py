@@ -1,7 +1,5 @@
 """Imports: data that a marketplace brings over, in chunks until each has been carried out."""
 
-from __future__ import annotations
-
 from sqlalchemy import Boolean, CheckConstraint, Column, ForeignKey, Index, Integer, Table, Text, Uuid, text
 from sqlalchemy.dialects.postgresql import JSONB
 

@@ -1,7 +1,5 @@
 """Keys of machines: they act as staff do, within their scopes."""
 
-from __future__ import annotations
-
 from enum import StrEnum
 
 from sqlalchemy import CheckConstraint, Column, Integer, LargeBinary, Table, Text, text

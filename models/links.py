@@ -1,7 +1,5 @@
 """Links in mails that have been used."""
 
-from __future__ import annotations
-
 from sqlalchemy import Column, Index, PrimaryKeyConstraint, Table, Text, Uuid
 
 from models.base import Timestamp, created, metadata

@@ -1,7 +1,5 @@
 """State of maintain between its rounds, and the counts of sessions that it keeps small."""
 
-from __future__ import annotations
-
 from sqlalchemy import BigInteger, Column, ForeignKey, Identity, Integer, PrimaryKeyConstraint, Table, Text, Uuid, text
 
 from models.base import Timestamp, created, metadata

@@ -1,7 +1,5 @@
 """Notifications, people's preferences about them, and the browsers that show push messages."""
 
-from __future__ import annotations
-
 from enum import StrEnum
 
 from sqlalchemy import (

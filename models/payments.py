@@ -1,7 +1,5 @@
 """Payments: what one person owes for one decision, each with its append-only ledger."""
 
-from __future__ import annotations
-
 from enum import StrEnum
 
 from sqlalchemy import (

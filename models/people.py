@@ -1,7 +1,5 @@
 """Users and mentor profiles."""
 
-from __future__ import annotations
-
 from enum import StrEnum
 
 from sqlalchemy import (

@@ -4,8 +4,6 @@ Ids, moments and states alone are no personal data: they lead to nobody once nam
 columns need an `info` only if they are deleted with their row; every other column needs one, or a test fails.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Use of quotas over time."""
 
-from __future__ import annotations
-
 from sqlalchemy import Column, Index, PrimaryKeyConstraint, Table, Text, Uuid
 
 from models.base import Timestamp, created, metadata

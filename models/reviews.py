@@ -1,7 +1,5 @@
 """Permits to review a session, and reviews."""
 
-from __future__ import annotations
-
 from sqlalchemy import (
     CheckConstraint,
     Column,

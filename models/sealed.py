@@ -1,7 +1,5 @@
 """The columns with encrypted values, which are encrypted again when a key is replaced, and their forms."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum

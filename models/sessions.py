@@ -1,7 +1,5 @@
 """Sessions: the meeting that an accepted booking becomes, exactly one."""
 
-from __future__ import annotations
-
 from enum import StrEnum
 from uuid import UUID, uuid5
 

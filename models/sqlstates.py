@@ -1,7 +1,5 @@
 """Database errors by SQLSTATE (PostgreSQL's manual, appendix A): outages, lost races and time-outs."""
 
-from __future__ import annotations
-
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, PendingRollbackError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 

@@ -1,7 +1,5 @@
 """The terms of a booking as columns: as listings and templates of groups offer them, and as bookings keep them."""
 
-from __future__ import annotations
-
 from enum import StrEnum
 
 from sqlalchemy import BigInteger, CheckConstraint, Column, Integer, Text, text

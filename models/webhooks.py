@@ -1,7 +1,5 @@
 """Webhook endpoints of partners, and the secrets that sign their messages."""
 
-from __future__ import annotations
-
 from enum import StrEnum
 
 from sqlalchemy import (

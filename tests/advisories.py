@@ -3,8 +3,6 @@
 Without a network, or when the service is slow, it says so and passes: nothing about the code is wrong then.
 """
 
-from __future__ import annotations
-
 import hashlib
 import json
 import subprocess

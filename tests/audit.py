@@ -1,7 +1,5 @@
 """Entries of the audit to write, and its chain, driven as maintain does."""
 
-from __future__ import annotations
-
 from datetime import UTC, date, datetime
 from typing import Any
 from uuid import UUID

@@ -1,7 +1,5 @@
 """Running systems that a load generator plays bookings on: what each offers, and Tutelage as it ships."""
 
-from __future__ import annotations
-
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence

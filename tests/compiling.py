@@ -1,7 +1,5 @@
 """Compile every module once, before the processes of a run import them all at the same time, each for itself."""
 
-from __future__ import annotations
-
 import importlib.util
 import multiprocessing
 import os

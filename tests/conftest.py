@@ -1,7 +1,5 @@
 """What every test may ask for: real servers, a database of its own, or a connection that is rolled back."""
 
-from __future__ import annotations
-
 import gc
 import itertools
 import os

@@ -1,7 +1,5 @@
 """Everything that a database holds, as a dump of it would show."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 
 from sqlalchemy import Connection, Engine, text

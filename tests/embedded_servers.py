@@ -1,7 +1,5 @@
 """The embedded Valkey, without the rest of the system: for tests and for the bench."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from cli.embedded import (

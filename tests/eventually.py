@@ -1,7 +1,5 @@
 """Wait for a result that must come: look again and again, and give up in time."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable
 from typing import TypeVar

@@ -1,7 +1,5 @@
 """People, offers, bookings and sessions for tests, made through the workflows as the API makes them."""
 
-from __future__ import annotations
-
 import itertools
 from collections.abc import Sequence
 from dataclasses import replace

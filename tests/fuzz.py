@@ -1,7 +1,5 @@
 """`make fuzz`: generated requests and random lives with other seeds, round by round until the time is over."""
 
-from __future__ import annotations
-
 import itertools
 import secrets
 import subprocess

@@ -1,7 +1,5 @@
 """History: as many lives as one wants, written by SQL behind the guards' backs, each with what follows from it."""
 
-from __future__ import annotations
-
 from datetime import timedelta
 
 from sqlalchemy import Connection, text

@@ -4,8 +4,6 @@ It runs in its caller's own process, whose processor time no contender is charge
 little else: what the generator spends, both cores are missing for what is measured.
 """
 
-from __future__ import annotations
-
 import json
 import socket
 import threading

@@ -4,8 +4,6 @@ Each process of the tests (xdist's workers, or the one there is) looks through w
 through the log files that the systems they started left in its temporary folder, when its last test has ended.
 """
 
-from __future__ import annotations
-
 import os
 import re
 from collections.abc import Iterator, Mapping

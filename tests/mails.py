@@ -1,7 +1,5 @@
 """Mails as their readers' programs have them."""
 
-from __future__ import annotations
-
 from email import message_from_bytes, policy
 from email.message import EmailMessage
 

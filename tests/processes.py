@@ -1,7 +1,5 @@
 """Processes with all their children: killed, or stopped for the time of a block."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 

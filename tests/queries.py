@@ -1,7 +1,5 @@
 """One statement of a test in a transaction of its own, which is committed."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from sqlalchemy import CursorResult, Engine, Executable, Result, ScalarResult

@@ -1,7 +1,5 @@
 """A RabbitMQ of a test's own, from Debian's package; all that it keeps is in one folder."""
 
-from __future__ import annotations
-
 import os
 import shutil
 import subprocess

@@ -1,7 +1,5 @@
 """Receivers of webhooks and mails, well-behaved and otherwise, on real sockets of this machine."""
 
-from __future__ import annotations
-
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress

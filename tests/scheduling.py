@@ -1,7 +1,5 @@
 """Which tests go to one process together, and in which order: what takes longest first, so that all end together."""
 
-from __future__ import annotations
-
 from collections import Counter
 
 import pytest

@@ -1,7 +1,5 @@
 """Sentinels: they watch a Valkey, and name a replica of it once it is lost."""
 
-from __future__ import annotations
-
 import subprocess
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager

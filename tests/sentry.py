@@ -1,7 +1,5 @@
 """A server that speaks as much of Sentry's protocol as its clients need, and what it was sent."""
 
-from __future__ import annotations
-
 import gzip
 import json
 from collections.abc import Iterator

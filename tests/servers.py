@@ -4,8 +4,6 @@ The process that the user started (xdist's controller, or pytest itself) owns th
 environment variables, which workers inherit.
 """
 
-from __future__ import annotations
-
 import fcntl
 import os
 import shutil

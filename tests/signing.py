@@ -1,7 +1,5 @@
 """Signatures as the transport makes them."""
 
-from __future__ import annotations
-
 from workflows.webhooks.secrets import signatures, signer_of
 
 

@@ -1,7 +1,5 @@
 """A file system of a few megabytes that a test can fill: mounted, with or without the right to mount."""
 
-from __future__ import annotations
-
 import os
 import subprocess
 from collections.abc import Iterator

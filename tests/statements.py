@@ -1,7 +1,5 @@
 """Counting what a piece of work asks of the database, and getting in its way."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field

@@ -4,8 +4,6 @@ By https://docs.stripe.com/api: forms go in, JSON comes out, amounts are whole n
 answer is kept under its idempotency key, and a list has pages.
 """
 
-from __future__ import annotations
-
 import json
 import socket
 import time

@@ -1,7 +1,5 @@
 """Which answers carry no ETag: every other single resource, read or changed, has one."""
 
-from __future__ import annotations
-
 from flask import Flask
 from werkzeug.exceptions import HTTPException
 from werkzeug.test import TestResponse

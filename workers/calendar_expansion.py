@@ -4,8 +4,6 @@ keep a process busy for hours.
 `python -m workers.calendar_expansion` is that process: it reads a line of JSON and the calendar, and writes a line.
 """
 
-from __future__ import annotations
-
 import json
 import os
 import resource

@@ -5,8 +5,6 @@ module is separate from `workers.worker`, which has most of a start's imports, s
 are refused before them.
 """
 
-from __future__ import annotations
-
 import argparse
 
 from config.settings import exit_on_refused_settings, settings

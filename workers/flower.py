@@ -1,7 +1,5 @@
 """The Celery app as Flower watches it: `celery --app workers.flower:app flower`."""
 
-from __future__ import annotations
-
 import os
 
 from flower.views.monitor import Metrics

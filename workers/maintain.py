@@ -3,8 +3,6 @@
 Any number of processes may run. One of them makes each round; the others only measure, and begin a round that is late.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from threading import Event

@@ -1,7 +1,5 @@
 """Outbound effects: a batch of deliveries is leased, sent with no transaction open meanwhile, and settled."""
 
-from __future__ import annotations
-
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait

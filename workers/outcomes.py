@@ -1,7 +1,5 @@
 """Settling a delivery: the outcome is written to its row, and logged and counted after the commit."""
 
-from __future__ import annotations
-
 import logging
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta

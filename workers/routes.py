@@ -4,8 +4,6 @@ A transport is imported where it is configured: with Apprise, or cryptography fo
 memory.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Runs deliveries: database effects in batches, up to 50 of a queue claimed, run, settled and committed together."""
 
-from __future__ import annotations
-
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field

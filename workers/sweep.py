@@ -3,8 +3,6 @@
 It runs outside Celery: a repair after a loss of Redis must not depend on Redis. Any number of sweeps may run.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from threading import Event
 

@@ -1,7 +1,5 @@
 """The worker of one queue, or of all: its Celery task, and what its process holds. `workers.command` starts it."""
 
-from __future__ import annotations
-
 import logging
 import socket
 import sys

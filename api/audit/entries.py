@@ -1,7 +1,5 @@
 """The audit entry of each request: of every change in its own transaction, of a refused access (403) in another."""
 
-from __future__ import annotations
-
 import hmac
 import re
 from collections.abc import Mapping

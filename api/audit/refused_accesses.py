@@ -1,7 +1,5 @@
 """Refused accesses (403) on their way to the audit: the first of a kind at once, equal ones once a minute, counted."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from threading import Lock, Timer
 

@@ -1,7 +1,5 @@
 """Acting for a person: an operator or a key names them in a header, and the request is that person's."""
 
-from __future__ import annotations
-
 from flask import Response, g
 from sqlalchemy import Connection
 

@@ -1,8 +1,6 @@
 """Who is calling: a verified bearer token, a publishable key, or a trusted gateway's headers, become a claim; anything
 else is a 401."""
 
-from __future__ import annotations
-
 import hmac
 import re
 from collections.abc import Mapping, Sequence

@@ -1,7 +1,5 @@
 """The claim of a request: by its headers, or, where visitors read, by a publishable key in its query."""
 
-from __future__ import annotations
-
 from flask import g, request
 from werkzeug.exceptions import ServiceUnavailable
 

@@ -5,8 +5,6 @@ wait meanwhile, asks again for each unknown key while the server is away, and fo
 minutes old, whether or not there are newer ones (PyJWT 2.15).
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Sequence
 from http.client import HTTPException

@@ -1,7 +1,5 @@
 """Accounts of people whom the identity provider knows and the database does not: made of a token's claims."""
 
-from __future__ import annotations
-
 from datetime import UTC, datetime
 from typing import Any
 

@@ -3,8 +3,6 @@
 A token's header chooses among these keys and nothing else, neither an algorithm nor an address (RFC 8725).
 """
 
-from __future__ import annotations
-
 import json
 from base64 import urlsafe_b64decode
 from collections import Counter

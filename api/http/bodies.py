@@ -1,7 +1,5 @@
 """Strict reading of bodies and queries: JSON without ambiguities (RFC 8259), text that PostgreSQL can hold."""
 
-from __future__ import annotations
-
 import json
 import math
 import re

@@ -1,7 +1,5 @@
 """Addresses of clients: who they are behind trusted proxies, and which of them count as one."""
 
-from __future__ import annotations
-
 from functools import lru_cache
 from ipaddress import IPv6Address, ip_address, ip_network
 

@@ -3,8 +3,6 @@
 For what is public alone: the length of a compressed answer tells of what is in it.
 """
 
-from __future__ import annotations
-
 import zlib
 from collections.abc import Iterable, Iterator
 from itertools import chain

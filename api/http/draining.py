@@ -4,8 +4,6 @@ A server that merely stops closes kept connections and connections that have jus
 at that moment is lost, and one that changes something must not be sent twice.
 """
 
-from __future__ import annotations
-
 import ctypes
 import os
 import signal

@@ -1,7 +1,5 @@
 """ETag and If-Match (RFC 9110): a resource's version and the digest of its body; and what may be cached."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable
 from functools import wraps

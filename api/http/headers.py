@@ -4,8 +4,6 @@ They are lists, made once per process. Flask-Talisman and Flask-CORS would know 
 the server itself and of live updates need the same headers.
 """
 
-from __future__ import annotations
-
 from werkzeug.datastructures import Headers
 
 from config.addresses import ANY_ORIGIN

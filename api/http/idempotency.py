@@ -1,7 +1,5 @@
 """Idempotency-Key: a change asked for twice under one key is made once, and its first answer is given again."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 from typing import Any

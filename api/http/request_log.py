@@ -1,7 +1,5 @@
 """Log line and metrics of a finished request, whichever process answered it."""
 
-from __future__ import annotations
-
 import re
 import secrets
 from functools import cache

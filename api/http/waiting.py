@@ -1,7 +1,5 @@
 """Prefer: wait (RFC 7240): an answer that may take a moment longer, so that it can show the session itself."""
 
-from __future__ import annotations
-
 import re
 from time import monotonic, sleep
 from uuid import UUID

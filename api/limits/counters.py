@@ -5,8 +5,6 @@ each window and one more for what is left of it: see docs/decisions/0014. As lon
 several requests of a process are counted in one go.
 """
 
-from __future__ import annotations
-
 from collections import OrderedDict, deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass

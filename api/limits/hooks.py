@@ -1,7 +1,5 @@
 """Every request of the application is counted before it does anything, and its answer shows the limits."""
 
-from __future__ import annotations
-
 from functools import cache
 
 import structlog

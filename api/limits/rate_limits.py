@@ -4,8 +4,6 @@ The headers follow draft-ietf-httpapi-ratelimit-headers-11: `RateLimit-Policy` h
 window in seconds (`w`), `RateLimit` how much of it remains (`r`) for the next seconds (`t`).
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from functools import cache
 from math import ceil

@@ -1,7 +1,5 @@
 """The OpenAPI document, made by flask-smorest: titles, security schemes, names of operations, life cycles."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Mapping
 from datetime import date

@@ -4,8 +4,6 @@ Tools make the example of an answer from its fields' examples. The document has 
 answers in which a step of a life cycle shows.
 """
 
-from __future__ import annotations
-
 from enum import Enum
 from typing import Any
 from uuid import NAMESPACE_URL, uuid5

@@ -3,8 +3,6 @@
 Clients find the next step of a life cycle by them, and `make fuzz` follows them.
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 Links = dict[str, dict[str, Any]]

@@ -1,7 +1,5 @@
 """Parts of the OpenAPI document that several places have: each is a component, which the places name."""
 
-from __future__ import annotations
-
 import json
 from collections import Counter
 from collections.abc import Iterator

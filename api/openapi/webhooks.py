@@ -1,7 +1,5 @@
 """The webhooks of the OpenAPI document: the message of each event type, with its fields by name and type."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from workflows.events.event import Event, own_fields

@@ -3,8 +3,6 @@
 A file is read when it is asked for, and again after each build.
 """
 
-from __future__ import annotations
-
 import gzip
 import json
 import re

@@ -1,7 +1,5 @@
 """The pages for developers: Swagger UI of the API, and the guides (`docs/*.md`) beside it."""
 
-from __future__ import annotations
-
 import re
 from base64 import b64encode
 from collections.abc import Iterator

@@ -1,7 +1,5 @@
 """Links in mails that act for their reader: a page that asks, and a form that does it once."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import marshmallow as ma

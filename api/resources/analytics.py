@@ -1,7 +1,5 @@
 """Numbers: what happened to sessions, how far requests came, how long steps took, and which hours are booked."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from api.database import database

@@ -1,7 +1,5 @@
 """Keys of machines: operators give a backend one, with the scopes that it needs."""
 
-from __future__ import annotations
-
 from datetime import timedelta
 from typing import Any
 

@@ -1,7 +1,5 @@
 """When mentors can be booked: weekly hours, hours of single dates, time off, rules of booking, and holds."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from datetime import date, datetime
 from typing import Any

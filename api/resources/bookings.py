@@ -1,7 +1,5 @@
 """Bookings: a mentee requests, a mentor decides."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from api.http.etags import WithHeaders, WithStatus, tag_of, tagged

@@ -1,7 +1,5 @@
 """Bundles: buying them, looking at their ledgers, and operators' adjustments."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from typing import Any
 from uuid import UUID

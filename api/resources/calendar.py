@@ -1,7 +1,5 @@
 """Calendar feeds (iCalendar) at secret addresses, for calendar applications to subscribe to."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from flask import Response, request

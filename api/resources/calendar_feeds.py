@@ -1,7 +1,5 @@
 """Outside calendars of mentors: the times at which they are busy elsewhere."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Courses, and the listings that mentors offer."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from typing import Any
 

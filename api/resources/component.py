@@ -1,7 +1,5 @@
 """The booking component of web pages: its files, what it asks once, and the beacons by which it reports how it went."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import marshmallow as ma

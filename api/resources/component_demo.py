@@ -3,8 +3,6 @@
 `COMPONENT_DEMO` shows them. Tokens are given to everybody who asks: on loopback, in development, and nowhere else.
 """
 
-from __future__ import annotations
-
 from dataclasses import replace
 from datetime import UTC, timedelta
 from ipaddress import ip_address

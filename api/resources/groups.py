@@ -1,7 +1,5 @@
 """Group sessions: a mentor's time that several mentees share."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from datetime import datetime
 from typing import Any

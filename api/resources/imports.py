@@ -1,7 +1,5 @@
 """Imports: what a marketplace brings over from what it had before."""
 
-from __future__ import annotations
-
 from functools import partial
 from typing import Any
 

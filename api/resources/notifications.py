@@ -1,7 +1,5 @@
 """In-app notifications, notification preferences and Web Push subscriptions of the caller."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from flask import request

@@ -1,7 +1,5 @@
 """Deliveries of every effect, which operators list, retry and cancel."""
 
-from __future__ import annotations
-
 from typing import Any
 from uuid import UUID
 

@@ -1,7 +1,5 @@
 """Health, metrics, invariants, summary and the audit log, for operators and monitoring."""
 
-from __future__ import annotations
-
 from ipaddress import ip_address
 from typing import Any
 

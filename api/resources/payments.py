@@ -1,7 +1,5 @@
 """Payments: confirmed, waived and refunded by operators; seen by who owes them and by the mentor."""
 
-from __future__ import annotations
-
 from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import urlsplit

@@ -1,7 +1,5 @@
 """Reviews of completed sessions, and the mentors' answers."""
 
-from __future__ import annotations
-
 from typing import Any
 from uuid import UUID
 

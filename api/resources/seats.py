@@ -1,7 +1,5 @@
 """Seats of group sessions: join and leave, and the waiting list of a full one."""
 
-from __future__ import annotations
-
 from typing import Any
 from uuid import UUID
 

@@ -1,7 +1,5 @@
 """Sessions and their life cycle. No route creates one: a durable task does."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 from uuid import UUID

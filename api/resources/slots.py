@@ -1,7 +1,5 @@
 """Slots: the times at which mentors can be booked."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterator
 from datetime import UTC, datetime

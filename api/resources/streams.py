@@ -1,7 +1,5 @@
 """Live updates: documented here and redirected to their own process; a reverse proxy may forward them there."""
 
-from __future__ import annotations
-
 from flask import redirect, request
 from werkzeug.wrappers import Response
 

@@ -1,7 +1,5 @@
 """Unsubscribe links in mails: they stop one kind of mail without signing in."""
 
-from __future__ import annotations
-
 from flask import Response, g
 
 from api.audit.entries import expect_entry

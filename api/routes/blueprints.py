@@ -3,8 +3,6 @@
 flask-smorest reads a view's documentation from its attribute `_apidoc`; the decorators here and in loaders.py write it.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable
 from copy import deepcopy
 from http import HTTPStatus

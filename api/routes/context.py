@@ -1,7 +1,5 @@
 """The context of a request: its caller, its subject, its time and its transaction; and what routes declare."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime

@@ -1,7 +1,5 @@
 """Streamed CSV (RFC 4180), with text escaped that a spreadsheet would take for a formula."""
 
-from __future__ import annotations
-
 import csv
 import re
 from collections.abc import Iterable, Iterator, Mapping

@@ -1,7 +1,5 @@
 """Cursors: the position after which a list continues, signed, and valid only for the same list and filters."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Callable, Mapping
 from datetime import date, datetime

@@ -1,7 +1,5 @@
 """Lists: the caller, what the path names, and a page of items by one statement, whatever the page's size."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from functools import wraps
 from typing import Any

@@ -2,8 +2,6 @@
 has been made already (Idempotency-Key), what the path names (404), whether it is theirs (403), and on which version
 (If-Match). It is above `@blp.arguments`, which would be first otherwise."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from functools import wraps
 from typing import Any

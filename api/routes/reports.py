@@ -1,7 +1,5 @@
 """Reports: their period and scope, and their answer as JSON or, by `Accept: text/csv`, as a table."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime

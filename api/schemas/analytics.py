@@ -1,7 +1,5 @@
 """Numbers about sessions and requests, as operators and mentors see them."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping
 from datetime import date, datetime

@@ -1,7 +1,5 @@
 """Keys of machines."""
 
-from __future__ import annotations
-
 from marshmallow import fields, validate
 
 from api.schemas.base import RequestSchema, ResponseSchema, page_of

@@ -1,7 +1,5 @@
 """Weekly hours, hours of single dates, time off, rules of booking, and holds."""
 
-from __future__ import annotations
-
 import re
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Base classes of schemas (camelCase names, unknown fields refused), and the schemas that every area uses."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from enum import Enum
 from functools import cached_property

@@ -1,7 +1,5 @@
 """Bundles of sessions, and the ledger of their credits."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import marshmallow as ma

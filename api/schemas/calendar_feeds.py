@@ -1,7 +1,5 @@
 """Outside calendars of mentors."""
 
-from __future__ import annotations
-
 from marshmallow import fields
 
 from api.schemas.base import ListQuery, RequestSchema, ResponseSchema, page_of

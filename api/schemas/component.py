@@ -1,7 +1,5 @@
 """Configuration and beacons of the booking component; beacons hold nothing personal."""
 
-from __future__ import annotations
-
 from enum import StrEnum
 from typing import Any
 

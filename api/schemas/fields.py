@@ -1,7 +1,5 @@
 """Field types of bodies and queries, each as strict as the column that stores it."""
 
-from __future__ import annotations
-
 import json
 import re
 from collections.abc import Mapping

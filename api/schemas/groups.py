@@ -1,7 +1,5 @@
 """Group sessions, as each caller sees them, and the templates by which they are scheduled."""
 
-from __future__ import annotations
-
 from datetime import time
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Imports: the query, the answer, and how the lines of an upload are distinguished."""
 
-from __future__ import annotations
-
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from typing import Any

@@ -1,7 +1,5 @@
 """Notifications, notification preferences, push subscriptions and calendar feeds."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import marshmallow as ma

@@ -1,7 +1,5 @@
 """Deliveries as operators see them, and what operators do with them."""
 
-from __future__ import annotations
-
 import marshmallow as ma
 from marshmallow import fields
 

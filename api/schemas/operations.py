@@ -1,7 +1,5 @@
 """Health, invariants and the audit log."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from marshmallow import fields

@@ -1,7 +1,5 @@
 """Payments: what one person owes for one decision, with its refunds."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from marshmallow import fields, post_load

@@ -1,7 +1,5 @@
 """Users and mentor profiles."""
 
-from __future__ import annotations
-
 import re
 from typing import Any
 

@@ -1,7 +1,5 @@
 """All that is kept of a person: the shapes of the other areas, gathered, and what no other route shows."""
 
-from __future__ import annotations
-
 from marshmallow import fields
 
 from api.schemas.availability import BookingRules, DateHours, Hold, TimeOff, WeeklyHours

@@ -1,7 +1,5 @@
 """Questions to those who book or join, as a mentor asks them, and their answers."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from marshmallow import ValidationError, fields, post_load, validate

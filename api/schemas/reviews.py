@@ -1,7 +1,5 @@
 """Reviews, and how they are shown to each party."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from marshmallow import fields

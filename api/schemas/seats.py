@@ -1,7 +1,5 @@
 """Seats of group sessions, what it costs to leave one, and places in a waiting list."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Any
 

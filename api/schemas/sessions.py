@@ -1,7 +1,5 @@
 """Sessions, and how they are shown to each party."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from datetime import datetime
 from typing import Any

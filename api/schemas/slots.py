@@ -1,7 +1,5 @@
 """Slots: the times on offer, and why others are not."""
 
-from __future__ import annotations
-
 from marshmallow import fields, validate
 
 from api.schemas.base import RequestSchema, ResponseSchema

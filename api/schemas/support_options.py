@@ -1,7 +1,5 @@
 """The choices of a mentee for a course."""
 
-from __future__ import annotations
-
 from marshmallow import fields
 
 from api.schemas.base import ResponseSchema

@@ -1,7 +1,5 @@
 """The terms of a booking: as a mentor sets them, as everyone sees them, and as a client says that it has shown them."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import marshmallow as ma

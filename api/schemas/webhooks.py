@@ -1,7 +1,5 @@
 """Webhook endpoints, their secrets, their deliveries and the event types that they can ask for."""
 
-from __future__ import annotations
-
 from datetime import datetime
 
 import marshmallow as ma

@@ -1,7 +1,5 @@
 """Live updates as server-sent events: a process of its own that holds many open connections and changes nothing."""
 
-from __future__ import annotations
-
 import asyncio
 import json
 from collections.abc import Mapping

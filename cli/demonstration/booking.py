@@ -1,7 +1,5 @@
 """The demo's steps of one booking, and the effects of each."""
 
-from __future__ import annotations
-
 from collections import Counter
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta

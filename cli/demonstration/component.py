@@ -1,7 +1,5 @@
 """The demo's last steps: a session is booked with the booking component, in a real browser where there is one."""
 
-from __future__ import annotations
-
 import shutil
 from datetime import UTC, datetime
 from importlib.util import find_spec

@@ -1,7 +1,5 @@
 """The demo's steps of a course: a bundle is bought, spent and given back, and a group fills up."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from random import randrange

@@ -1,7 +1,5 @@
 """Expected results of a step of the demo: effects, mails, webhooks, and no work left."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from time import monotonic

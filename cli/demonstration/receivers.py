@@ -1,7 +1,5 @@
 """The demo's outside world: a mail server and a partner's webhook receiver, in threads of this process."""
 
-from __future__ import annotations
-
 import asyncio
 import email
 import threading

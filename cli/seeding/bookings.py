@@ -1,7 +1,5 @@
 """Seeded bookings in the past and future: planned, then carried out by the workflows as people and workers would."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, time, timedelta
 from enum import StrEnum

@@ -1,7 +1,5 @@
 """The people of the demo pages of the booking component: a mentor with hours and offers of every kind, and a mentee."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from datetime import UTC, datetime, time, timedelta
 from typing import Any

@@ -1,7 +1,5 @@
 """Seeded courses: their products, their mentors, and the weekly group that one of the mentors holds."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from datetime import datetime, time, timedelta
 from typing import Any

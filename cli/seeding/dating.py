@@ -1,7 +1,5 @@
 """Moments of seeded rows: a row is as old as the event that it records, whenever it was seeded."""
 
-from __future__ import annotations
-
 from datetime import datetime, timedelta
 from uuid import UUID
 

@@ -1,7 +1,5 @@
 """Seeded people: mentors with their offers, and mentees; the same for the same seed."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from random import Random
 from string import ascii_uppercase

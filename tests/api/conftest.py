@@ -1,7 +1,5 @@
 """Fixtures of the API's tests: a mentor with a listing, a mentee and a stranger, behind the real API."""
 
-from __future__ import annotations
-
 import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """An identity provider: keys of every kind, tokens signed with them, and a server that publishes them."""
 
-from __future__ import annotations
-
 import base64
 import json
 import time

@@ -1,7 +1,5 @@
 """Links out of mails as tests make them, and the pages that they lead to."""
 
-from __future__ import annotations
-
 import re
 from datetime import UTC, datetime, timedelta
 from uuid import UUID

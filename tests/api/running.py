@@ -1,7 +1,5 @@
 """The API with routes for what no route of its own does: echo, be slow, hang, and answer at length."""
 
-from __future__ import annotations
-
 import os
 import sys
 import threading

@@ -1,7 +1,5 @@
 """The API as it is really run, with routes of the tests' own, and how to speak to it byte by byte."""
 
-from __future__ import annotations
-
 import json
 import os
 import socket

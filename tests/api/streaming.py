@@ -1,7 +1,5 @@
 """The process of live updates in a thread of the test's, and clients that read its streams."""
 
-from __future__ import annotations
-
 import asyncio
 import json
 import threading

@@ -1,7 +1,5 @@
 """Links out of mails: GET asks and changes nothing, POST acts once by the rules of the routes for programs."""
 
-from __future__ import annotations
-
 import re
 from datetime import UTC, datetime, timedelta
 from typing import Any

@@ -1,7 +1,5 @@
 """Sessions after the fact over HTTP: no-shows, voided sessions, waived fees, and operators who complete."""
 
-from __future__ import annotations
-
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any

@@ -1,7 +1,5 @@
 """Tests of the reports over HTTP: who sees which numbers, as JSON and as tables, and what a report costs."""
 
-from __future__ import annotations
-
 import csv
 import io
 from datetime import UTC, datetime, timedelta

@@ -1,7 +1,5 @@
 """Changes of availability as webhooks hear of them: the first at once, and those that follow together."""
 
-from __future__ import annotations
-
 from datetime import timedelta
 from typing import Any
 

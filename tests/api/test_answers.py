@@ -1,7 +1,5 @@
 """Bookings, sessions and permits show what a client would otherwise ask for, and the same wherever one is shown."""
 
-from __future__ import annotations
-
 from typing import Any
 from uuid import UUID
 

@@ -1,7 +1,5 @@
 """Keys of machines, and acting for a person: who may, what is refused, and what the audit has of it."""
 
-from __future__ import annotations
-
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID

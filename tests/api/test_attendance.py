@@ -1,7 +1,5 @@
 """Attendance over HTTP: recorded by the mentor, at completion or beside it, and what it means for reviews."""
 
-from __future__ import annotations
-
 from datetime import timedelta
 from typing import Any
 from uuid import uuid4

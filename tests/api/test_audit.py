@@ -1,7 +1,5 @@
 """The audit over HTTP: an entry of every change and of every refused access, and of nothing else."""
 
-from __future__ import annotations
-
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4

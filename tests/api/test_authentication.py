@@ -1,7 +1,5 @@
 """Who is calling: tokens and headers, and everything that is neither."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable
 from typing import Any

@@ -1,7 +1,5 @@
 """Bad input is a 4xx in the one shape, never a 500, and writes nothing."""
 
-from __future__ import annotations
-
 import json
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Blocks over HTTP: whom a mentor does not take on, and who may say so."""
 
-from __future__ import annotations
-
 from functools import partial
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Rules of booking over HTTP: how far ahead, how many sessions a day and a week, how many open requests."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta

@@ -1,7 +1,5 @@
 """Bookings over HTTP: asked for, decided, cancelled, and visible to their parties alone."""
 
-from __future__ import annotations
-
 from datetime import timedelta
 from typing import Any
 from uuid import UUID

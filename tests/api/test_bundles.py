@@ -1,7 +1,5 @@
 """Buying bundles, looking at them, and adjusting them, over HTTP."""
 
-from __future__ import annotations
-
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4

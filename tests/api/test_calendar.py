@@ -1,7 +1,5 @@
 """Tests of the calendar feed: its secret address, its sessions, and its ETag."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from uuid import uuid4

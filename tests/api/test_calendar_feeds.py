@@ -1,7 +1,5 @@
 """Outside calendars over HTTP: who adds them, what is shown of them, and what their times keep out of the books."""
 
-from __future__ import annotations
-
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4

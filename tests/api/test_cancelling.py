@@ -1,7 +1,5 @@
 """Cancelling sessions over HTTP: who may, what it costs, and what is free again afterwards."""
 
-from __future__ import annotations
-
 import json
 from datetime import timedelta
 from itertools import product

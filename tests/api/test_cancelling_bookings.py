@@ -1,7 +1,5 @@
 """Cancelling at the booking's own address: drafts, and accepted bookings that a product or a credit paid for."""
 
-from __future__ import annotations
-
 from datetime import timedelta
 from typing import Any
 from uuid import UUID

@@ -1,7 +1,5 @@
 """Caching of the catalogue: each read is kept by its caller, and confirmed only while nothing of it has changed."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Searching courses and mentors: words, skills, prices and durations; the orders of mentors; skills with counts."""
 
-from __future__ import annotations
-
 from datetime import UTC, datetime, timedelta
 from random import Random
 from typing import Any

@@ -1,7 +1,5 @@
 """The booking component's files, its configuration and its beacons, as pages of every site get and send them."""
 
-from __future__ import annotations
-
 import gzip
 import json
 import re

@@ -1,7 +1,5 @@
 """The demo pages of the booking component: what they hold, by which policy, and for whom there are tokens."""
 
-from __future__ import annotations
-
 import json
 import re
 from base64 import b64encode

@@ -1,7 +1,5 @@
 """What a request adds to the figures: a route's rule, a status, a code, a step; and nothing that grows with callers."""
 
-from __future__ import annotations
-
 from typing import Any
 from uuid import uuid4
 

@@ -1,7 +1,5 @@
 """Students' commonest mistakes with courses, bundles and groups: each has its answer, and writes nothing."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta

@@ -1,7 +1,5 @@
 """Courses over HTTP: kept by operators, read by all users, taught by mentors with a listing of one."""
 
-from __future__ import annotations
-
 from typing import Any
 from uuid import uuid4
 

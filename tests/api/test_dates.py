@@ -1,7 +1,5 @@
 """Hours of single dates over HTTP: they replace the weekly hours of that date."""
 
-from __future__ import annotations
-
 from datetime import datetime, timedelta
 from typing import Any
 

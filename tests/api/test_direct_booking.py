@@ -1,7 +1,5 @@
 """Booking a mentor directly, by duration and time."""
 
-from __future__ import annotations
-
 from datetime import datetime, timedelta
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Documentation and mount: served from here, at the root and under /api alike."""
 
-from __future__ import annotations
-
 import re
 from base64 import b64encode
 from hashlib import sha256

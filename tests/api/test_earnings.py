@@ -1,7 +1,5 @@
 """Earnings, recounted from the ledger of payments."""
 
-from __future__ import annotations
-
 from collections import defaultdict
 from datetime import UTC, datetime, timedelta
 from typing import Any

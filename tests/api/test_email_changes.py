@@ -1,7 +1,5 @@
 """A change of one's mail address: confirmed by a link that is sent to the new one."""
 
-from __future__ import annotations
-
 import re
 from datetime import UTC, datetime, timedelta
 from typing import Any

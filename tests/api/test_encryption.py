@@ -1,7 +1,5 @@
 """What people write to each other, and every secret, is encrypted where it is stored, and shown as it was written."""
 
-from __future__ import annotations
-
 import json
 import logging
 from datetime import UTC, datetime

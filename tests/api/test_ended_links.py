@@ -1,7 +1,5 @@
 """Links in mails end with the address that they were mailed to, and when their user ends them."""
 
-from __future__ import annotations
-
 import re
 from typing import Any
 from urllib.parse import urlsplit

@@ -1,7 +1,5 @@
 """Versions: an ETag on single resources, If-Match on changes, 304 for what the caller holds already."""
 
-from __future__ import annotations
-
 import pytest
 
 from tests.api.conftest import Cast, version_of

@@ -1,7 +1,5 @@
 """Events for operators, in the order of their commits."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

@@ -1,7 +1,5 @@
 """The price and the cancellation policy that a person was shown, on every route that books, joins, holds or buys."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any

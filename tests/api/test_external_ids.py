@@ -1,7 +1,5 @@
 """External ids and metadata: one rule for every kind that the marketplace names."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Errors of every origin in the one shape: routes, frameworks, the database, and defects."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import psycopg

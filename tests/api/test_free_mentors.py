@@ -1,7 +1,5 @@
 """Mentors who have a free time: exactly those who have slots there, each with the first of these."""
 
-from __future__ import annotations
-
 import re
 from datetime import timedelta
 from random import Random

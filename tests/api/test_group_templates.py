@@ -1,7 +1,5 @@
 """Templates of group sessions over HTTP: who keeps them, what they need, and the groups that they are scheduled for."""
 
-from __future__ import annotations
-
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from uuid import uuid4

@@ -1,7 +1,5 @@
 """Group sessions over HTTP: the list of what can be joined, and a group as each caller sees it."""
 
-from __future__ import annotations
-
 from datetime import timedelta
 from typing import Any
 from uuid import uuid4

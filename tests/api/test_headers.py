@@ -1,7 +1,5 @@
 """Security headers and CORS: what every answer tells browsers, whichever route or refusal it comes from."""
 
-from __future__ import annotations
-
 from datetime import timedelta
 
 import pytest

@@ -1,7 +1,5 @@
 """Holds over HTTP: who gets a time, for how long, and what ends it."""
 
-from __future__ import annotations
-
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4

@@ -1,7 +1,5 @@
 """Weekly hours over HTTP: set by their mentor, read by all users, required of every booking."""
 
-from __future__ import annotations
-
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4

@@ -1,7 +1,5 @@
 """Idempotency-Key: one change per key, its first answer again, and no second one in between."""
 
-from __future__ import annotations
-
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
 from typing import Any

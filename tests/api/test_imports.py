@@ -1,7 +1,5 @@
 """Imports: lines of every type, again and again, bad ones, and what follows from them and what does not."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta

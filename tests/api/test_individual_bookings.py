@@ -1,7 +1,5 @@
 """Individual sessions of a course over HTTP: who is booked, for whom, what is paid, and what is refused."""
 
-from __future__ import annotations
-
 from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid4

@@ -1,7 +1,5 @@
 """Refusals of individual bookings, each by its code; none leaves anything behind."""
 
-from __future__ import annotations
-
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4

@@ -1,7 +1,5 @@
 """Links of mails that lead to a session's meeting."""
 
-from __future__ import annotations
-
 import pytest
 from sqlalchemy import Engine
 

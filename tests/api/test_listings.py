@@ -1,7 +1,5 @@
 """Listings: published, changed and listed."""
 
-from __future__ import annotations
-
 from uuid import uuid4
 
 import pytest

@@ -1,7 +1,5 @@
 """Tests of where people meet: who sees the link of a session, when, and what the catalogue shows."""
 
-from __future__ import annotations
-
 import re
 from datetime import UTC, datetime, timedelta
 from typing import Any

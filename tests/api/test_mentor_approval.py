@@ -1,7 +1,5 @@
 """New mentor profiles wait for staff where the operator wants that, and staff reject and pause profiles."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

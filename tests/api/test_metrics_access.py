@@ -1,7 +1,5 @@
 """Access to /metrics: by token, or in development from this machine."""
 
-from __future__ import annotations
-
 import pytest
 from sqlalchemy import Engine
 

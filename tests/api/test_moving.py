@@ -1,7 +1,5 @@
 """Moving sessions over HTTP: who moves one at once, who proposes, how proposals end, and what moves along."""
 
-from __future__ import annotations
-
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4

@@ -1,7 +1,5 @@
 """Tests of the operators' switches: a channel of a kind that is off reaches nobody."""
 
-from __future__ import annotations
-
 from functools import partial
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Notifications over HTTP: one's own, listed, counted and read; and preferences."""
 
-from __future__ import annotations
-
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any

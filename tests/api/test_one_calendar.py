@@ -1,7 +1,5 @@
 """Tests of a mentor's own bookings as a mentee: they take the mentor's time, and tell no more than that it is taken."""
 
-from __future__ import annotations
-
 from datetime import UTC, datetime, timedelta
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Tests of operators' work on deliveries of every effect: list, retry one or many, and cancel."""
 
-from __future__ import annotations
-
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from typing import Any

@@ -1,7 +1,5 @@
 """Identity, role, what the path names, whose it is, the body's form, the rules: always in this order."""
 
-from __future__ import annotations
-
 from uuid import uuid4
 
 import pytest

@@ -1,7 +1,5 @@
 """Lists in pages: without gap or double, whatever is written meanwhile, and one query each."""
 
-from __future__ import annotations
-
 from datetime import timedelta
 from uuid import uuid4
 

@@ -1,7 +1,5 @@
 """Pages of links in the language and with the brand of the marketplace, and the locale of new accounts."""
 
-from __future__ import annotations
-
 import re
 from typing import Any
 

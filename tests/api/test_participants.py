@@ -1,7 +1,5 @@
 """Tests of participants of a group: their lists, details and steps, and nothing of each other."""
 
-from __future__ import annotations
-
 from datetime import datetime, timedelta
 from typing import Any
 

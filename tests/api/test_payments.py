@@ -1,7 +1,5 @@
 """Payments over HTTP: bookings that are paid before they are given, confirmed, waived, cancelled and refunded."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any

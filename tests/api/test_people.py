@@ -1,7 +1,5 @@
 """Users and mentor profiles."""
 
-from __future__ import annotations
-
 from datetime import UTC, datetime
 from uuid import uuid4
 

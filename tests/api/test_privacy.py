@@ -1,7 +1,5 @@
 """A person gets all that is kept of them, and has it erased: held for every column by one table of places."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """Products over HTTP: put on sale and taken off by operators, read by all."""
 
-from __future__ import annotations
-
 from typing import Any
 from uuid import uuid4
 

@@ -1,7 +1,5 @@
 """`MENTEE_PURCHASES=off`: people book nothing that costs by their own tokens; staff do it for them."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

@@ -1,7 +1,5 @@
 """Push subscriptions over HTTP: one's own alone, and the push address is never shown."""
 
-from __future__ import annotations
-
 from uuid import uuid4
 
 import pytest

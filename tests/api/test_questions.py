@@ -1,7 +1,5 @@
 """Questions of listings and templates over HTTP: asked and answered on every route that books or joins."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

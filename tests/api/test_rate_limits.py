@@ -1,7 +1,5 @@
 """Rate limits: by caller, address and purpose, in Redis and without it, and what answers show of them."""
 
-from __future__ import annotations
-
 import re
 import signal
 import threading

@@ -1,7 +1,5 @@
 """Reviews over HTTP: writing, answering, hiding, the mentor's average, and the audit of hiding."""
 
-from __future__ import annotations
-
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4

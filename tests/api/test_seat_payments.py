@@ -1,7 +1,5 @@
 """Seats that are paid before they are taken, over HTTP: kept, paid, lapsed, left and refunded."""
 
-from __future__ import annotations
-
 from datetime import timedelta
 from typing import Any
 

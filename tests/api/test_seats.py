@@ -1,7 +1,5 @@
 """Seats of group sessions over HTTP: join, leave, and the waiting list."""
 
-from __future__ import annotations
-
 from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid4

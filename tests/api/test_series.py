@@ -1,7 +1,5 @@
 """Recurring sessions over HTTP: all or nothing or what can be booked, and the end of a series."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any

@@ -1,7 +1,5 @@
 """HTTP as the running server speaks it: what is refused, in which shape, and what reaches the application."""
 
-from __future__ import annotations
-
 import socket
 from collections.abc import Iterator
 from contextlib import ExitStack, suppress

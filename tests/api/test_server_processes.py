@@ -1,7 +1,5 @@
 """The server's processes: slow clients block no others, and processes that die or hang are replaced in time."""
 
-from __future__ import annotations
-
 import signal
 import socket
 import threading

@@ -1,7 +1,5 @@
 """Sessions over HTTP: their life cycle, and who sees what of them."""
 
-from __future__ import annotations
-
 import pytest
 from sqlalchemy import Engine, text
 

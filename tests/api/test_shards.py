@@ -3,8 +3,6 @@
 docs/scaling.md says which tables those are, and each listed statement's way out.
 """
 
-from __future__ import annotations
-
 import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence

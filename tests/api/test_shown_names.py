@@ -1,7 +1,5 @@
 """A 304 confirms all that a body shows: names, headlines and avatars of other rows too."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any

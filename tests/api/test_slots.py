@@ -1,7 +1,5 @@
 """Tests of the slots of mentors and courses."""
 
-from __future__ import annotations
-
 import gzip
 import re
 from datetime import UTC, datetime, timedelta

@@ -1,7 +1,5 @@
 """What staff find: everyone's bookings and sessions, by every filter."""
 
-from __future__ import annotations
-
 from datetime import datetime, timedelta
 from typing import Any
 

@@ -1,7 +1,5 @@
 """How little a request asks of the database: its latency is made of round trips."""
 
-from __future__ import annotations
-
 from tests.api.conftest import Cast
 from tests.application import World
 from tests.statements import statements_of

@@ -1,7 +1,5 @@
 """How much one caller can have stored: rows of each kind, and the texts of bookings."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier

@@ -1,7 +1,5 @@
 """Who may follow which stream, from where, and how many at a time."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from http.client import HTTPConnection
 from uuid import UUID

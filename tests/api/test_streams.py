@@ -1,7 +1,5 @@
 """Tests of live updates: real HTTP connections to the process's own application, over a real database."""
 
-from __future__ import annotations
-
 import asyncio
 import threading
 from collections.abc import Callable, Iterator

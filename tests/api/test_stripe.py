@@ -1,7 +1,5 @@
 """Payments through Stripe over HTTP, with a stand-in for it on a real socket: pages, signed events, and what is due."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta

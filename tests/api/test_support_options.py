@@ -1,7 +1,5 @@
 """What a mentee can choose from for a course: mentors with listings, products, and the groups that can be joined."""
 
-from __future__ import annotations
-
 from datetime import timedelta
 from uuid import uuid4
 

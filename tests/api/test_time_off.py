@@ -1,7 +1,5 @@
 """Time off over HTTP: what it keeps out of the books, what is in its way, and who sees why."""
 
-from __future__ import annotations
-
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import uuid4

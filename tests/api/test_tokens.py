@@ -1,7 +1,5 @@
 """Bearer tokens of every kind: signed with a secret, with public keys and with a key set, and forged in every way."""
 
-from __future__ import annotations
-
 import base64
 import hashlib
 import hmac

@@ -1,7 +1,5 @@
 """Unsubscribe links in mails: POST unsubscribes, GET shows a form, and forged links are refused."""
 
-from __future__ import annotations
-
 from urllib.parse import urlsplit
 from uuid import uuid4
 

@@ -1,7 +1,5 @@
 """Staff find people, change their accounts, and block them."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from functools import partial
 from typing import Any

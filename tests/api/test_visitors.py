@@ -1,7 +1,5 @@
 """Visitors: publishable keys of web pages, and an open catalogue; how they are distinguished, counted and refused."""
 
-from __future__ import annotations
-
 import pytest
 from sqlalchemy import Engine
 from structlog.testing import capture_logs

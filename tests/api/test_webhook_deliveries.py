@@ -1,7 +1,5 @@
 """Messages to endpoints: listed, read with every attempt, and sent again."""
 
-from __future__ import annotations
-
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4

@@ -1,7 +1,5 @@
 """Webhook endpoints over HTTP: created, read, changed, paused and deleted by their owners."""
 
-from __future__ import annotations
-
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 

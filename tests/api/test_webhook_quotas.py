@@ -1,7 +1,5 @@
 """Quotas of messages that an owner has sent by hand, and of the endpoints that an owner makes."""
 
-from __future__ import annotations
-
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from threading import Barrier

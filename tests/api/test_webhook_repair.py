@@ -1,7 +1,5 @@
 """Tests of missed messages that are sent again as a whole, of examples, and of the list of event types."""
 
-from __future__ import annotations
-
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4

@@ -1,7 +1,5 @@
 """The secrets of webhook endpoints: shown at one place, rotated with a grace, ten valid ones at most."""
 
-from __future__ import annotations
-
 from base64 import b64encode
 
 import pytest

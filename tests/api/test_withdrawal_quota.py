@@ -1,7 +1,5 @@
 """How often a mentee may withdraw, cancel and leave: each time others are notified."""
 
-from __future__ import annotations
-
 import pytest
 from sqlalchemy import Engine, text
 

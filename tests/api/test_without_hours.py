@@ -1,7 +1,5 @@
 """A mentor without hours can be booked at every time, or at none where the operator wants that."""
 
-from __future__ import annotations
-
 from datetime import timedelta
 from typing import Any
 

@@ -1,7 +1,5 @@
 """The product's code as the tests of its shape see it."""
 
-from __future__ import annotations
-
 import ast
 import tomllib
 from functools import cache

@@ -3,8 +3,6 @@
 In place of ruff's S608, which cannot tell a list of columns from what a caller sent.
 """
 
-from __future__ import annotations
-
 import ast
 import re
 from collections.abc import Iterator

@@ -1,7 +1,5 @@
 """Tests of who imports whom: the contracts hold, each of them can break, and what they cannot see is held here."""
 
-from __future__ import annotations
-
 import os
 import re
 import shutil

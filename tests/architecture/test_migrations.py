@@ -1,7 +1,5 @@
 """Tests of the migrations: one head, there and back again, and in step with the models."""
 
-from __future__ import annotations
-
 import json
 import re
 import shutil

@@ -1,7 +1,5 @@
 """Tests of what clients are offered: only what something in the code records."""
 
-from __future__ import annotations
-
 import ast
 
 from tests.architecture.source import ROOT

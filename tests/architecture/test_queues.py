@@ -1,7 +1,5 @@
 """Tests of queues and workers: each effect's queue has exactly one worker, and each effect its own task."""
 
-from __future__ import annotations
-
 from collections import Counter
 
 import workers.worker  # noqa: F401 - it has the task

@@ -1,7 +1,5 @@
 """Tests of where statements on `deliveries` stand: in their store, and where events are recorded."""
 
-from __future__ import annotations
-
 import ast
 import re
 from pathlib import Path

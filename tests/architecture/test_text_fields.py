@@ -1,7 +1,5 @@
 """Tests that no text of a request is without a bound, and that none holds NUL or other control characters."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from importlib import import_module
 from pkgutil import walk_packages

@@ -1,7 +1,5 @@
 """Tests of what becomes of samples: medians, spreads, ratios within rounds, tables, and what is published."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """Tests of the benchmark's tools on real sockets, processes and a real database."""
 
-from __future__ import annotations
-
 import os
 import subprocess
 import sys

@@ -1,7 +1,5 @@
 """A browser, and pages in it whose complaints fail a test."""
 
-from __future__ import annotations
-
 import io
 import re
 import shutil

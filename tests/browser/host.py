@@ -1,7 +1,5 @@
 """A site with the component in its pages, at another origin than the API's, and its endpoint of tokens."""
 
-from __future__ import annotations
-
 import time
 from collections import Counter
 from dataclasses import dataclass, field

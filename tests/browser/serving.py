@@ -1,7 +1,5 @@
 """A server in this process, whose addresses stay out of the log: some are secret."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from contextlib import contextmanager
 from threading import Thread

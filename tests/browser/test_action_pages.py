@@ -1,7 +1,5 @@
 """The pages behind the links in mails, in a browser without JavaScript: they fit, and their forms act."""
 
-from __future__ import annotations
-
 from datetime import UTC, datetime, timedelta
 
 from playwright.sync_api import Page, expect

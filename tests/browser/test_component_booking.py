@@ -1,7 +1,5 @@
 """Booking by the component in each of its variants: what is lost, done twice or interrupted ends in one booking."""
 
-from __future__ import annotations
-
 from datetime import UTC, datetime
 
 import pytest

@@ -1,7 +1,5 @@
 """Courses in the component: credits of bundles are used before money, counted down, and never spent twice."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Any
 

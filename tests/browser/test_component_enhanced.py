@@ -1,7 +1,5 @@
 """Tests of the enhanced variant's booking: series, reasons, and whether the mentor can be booked."""
 
-from __future__ import annotations
-
 from datetime import timedelta
 
 import pytest

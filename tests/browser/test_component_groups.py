@@ -1,7 +1,5 @@
 """Group sessions in the component: places are taken, waited for, paid with a bundle, lost to others and given up."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 

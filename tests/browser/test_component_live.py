@@ -1,7 +1,5 @@
 """The realtime variant: what changes is seen at once, and what cannot be sent waits."""
 
-from __future__ import annotations
-
 import pytest
 from playwright.sync_api import BrowserContext, Locator, expect
 

@@ -1,7 +1,5 @@
 """How the component looks and is reached: widths, colours, languages, directions, keyboards; and axe's rules."""
 
-from __future__ import annotations
-
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any

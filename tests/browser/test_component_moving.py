@@ -1,7 +1,5 @@
 """Another time for a session in the component: at once, and by a proposal that the other side answers."""
 
-from __future__ import annotations
-
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any

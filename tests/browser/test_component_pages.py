@@ -1,7 +1,5 @@
 """The component in the page to copy, and by its other names."""
 
-from __future__ import annotations
-
 import pytest
 from playwright.sync_api import Page, expect
 

@@ -1,7 +1,5 @@
 """Bookings that are paid before they are given, in the component: on the way to the payment page and back."""
 
-from __future__ import annotations
-
 import re
 from datetime import datetime
 from typing import Any

@@ -1,7 +1,5 @@
 """Sessions in the component: joined, started, completed, cancelled and reviewed, by both sides."""
 
-from __future__ import annotations
-
 import re
 from typing import Any
 

@@ -1,7 +1,5 @@
 """How soon the component shows the first free time on a slow phone: as it loads, and with all of its parts at first."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Collection
 from dataclasses import dataclass, fields

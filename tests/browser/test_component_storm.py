@@ -1,7 +1,5 @@
 """An open calendar while many times are taken and given back: it stays right, and answers people at once."""
 
-from __future__ import annotations
-
 import itertools
 import json
 import os

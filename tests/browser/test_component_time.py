@@ -1,7 +1,5 @@
 """Times in the visitor's zone, on the days on which its clocks change."""
 
-from __future__ import annotations
-
 from collections import Counter
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any

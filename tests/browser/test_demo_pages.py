@@ -1,7 +1,5 @@
 """The demo pages in a real browser: nothing violates their policy, people book, and pages open without a connection."""
 
-from __future__ import annotations
-
 import shutil
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor

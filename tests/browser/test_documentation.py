@@ -1,7 +1,5 @@
 """The page of the API's documentation, in a browser that keeps its policy."""
 
-from __future__ import annotations
-
 import pytest
 from playwright.sync_api import Browser, expect
 

@@ -1,7 +1,5 @@
 """A visit: one person's page with the component, and what people do there."""
 
-from __future__ import annotations
-
 import re
 from dataclasses import dataclass
 from datetime import date, datetime

@@ -1,7 +1,5 @@
 """Walks through what people see, state by state: no words are looked for, so that every look and language can."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 from playwright.sync_api import expect

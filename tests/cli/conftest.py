@@ -1,7 +1,5 @@
 """Settings of the command line under test."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 import pytest

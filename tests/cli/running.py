@@ -1,7 +1,5 @@
 """Run `tutelage up` as a user would, in a process of its own, for the tests of what it promises."""
 
-from __future__ import annotations
-
 import os
 import signal
 import subprocess

@@ -1,7 +1,5 @@
 """Tests of `tutelage audit verify`: what it says, and how it exits."""
 
-from __future__ import annotations
-
 from datetime import UTC, datetime
 from uuid import UUID, uuid4
 

@@ -1,7 +1,5 @@
 """Tests of `tutelage backup` and `tutelage restore`: a database becomes a file, and a file a database to go on with."""
 
-from __future__ import annotations
-
 import stat
 import subprocess
 import sys

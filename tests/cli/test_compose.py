@@ -1,7 +1,5 @@
 """Tests that docker-compose.yml has the very parts and commands of the process list."""
 
-from __future__ import annotations
-
 import json
 import re
 from pathlib import Path

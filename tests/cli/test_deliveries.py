@@ -1,7 +1,5 @@
 """Tests of `tutelage deliveries`: what operators do without the API, and what is refused."""
 
-from __future__ import annotations
-
 import json
 from datetime import timedelta
 from pathlib import Path

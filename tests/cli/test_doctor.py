@@ -1,7 +1,5 @@
 """Tests of `tutelage doctor`: one sentence per thing that is wrong."""
 
-from __future__ import annotations
-
 import os
 import socket
 import subprocess

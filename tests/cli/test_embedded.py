@@ -1,7 +1,5 @@
 """Tests of the embedded servers: who runs them, where, and what survives."""
 
-from __future__ import annotations
-
 import os
 import socket
 import stat

@@ -1,7 +1,5 @@
 """Tests of parts as forks: what is made before the fork, and how a fork ends."""
 
-from __future__ import annotations
-
 import os
 import subprocess
 import sys

@@ -1,7 +1,5 @@
 """Tests of the log files of `tutelage up`: appended to by the parts themselves, and cut short when they are large."""
 
-from __future__ import annotations
-
 import subprocess
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """Tests of `tutelage migrate`: up, down, two at the same moment, and beside those that write."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager

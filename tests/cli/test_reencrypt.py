@@ -1,7 +1,5 @@
 """Tests of `tutelage reencrypt`: a key is replaced while the system runs, and whatever was stored stays readable."""
 
-from __future__ import annotations
-
 import signal
 import subprocess
 import sys

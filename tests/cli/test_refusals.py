@@ -1,7 +1,5 @@
 """Tests of what no command can do, nor any part of the system: one sentence and an exit code, never a traceback."""
 
-from __future__ import annotations
-
 import json
 import os
 import socket

@@ -1,7 +1,5 @@
 """Tests of `tutelage invariants` and `tutelage effects`: what they print, and how they end."""
 
-from __future__ import annotations
-
 import pytest
 from click.testing import CliRunner
 from sqlalchemy import Engine, update

@@ -1,7 +1,5 @@
 """Tests of `tutelage seed`: every state there is, made by the rules, and never made twice."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta

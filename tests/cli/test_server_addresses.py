@@ -1,7 +1,5 @@
 """Tests of the addresses of PostgreSQL and Redis: every form that there is, against real servers."""
 
-from __future__ import annotations
-
 import socket
 import ssl
 import tempfile

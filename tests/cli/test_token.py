@@ -1,7 +1,5 @@
 """Tests of `tutelage token`: what stands in a token, and what is refused."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from uuid import uuid4
 

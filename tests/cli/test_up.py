@@ -1,7 +1,5 @@
 """Tests of `tutelage up`: one per folder, kept alive, true in run.json, and gone without a trace."""
 
-from __future__ import annotations
-
 import os
 import signal
 import socket

@@ -1,7 +1,5 @@
 """Tests of the whole system under `tutelage up`: every part ready, and every part started again."""
 
-from __future__ import annotations
-
 import os
 import signal
 import stat

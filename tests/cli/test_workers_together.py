@@ -1,7 +1,5 @@
 """Tests of WORKERS=together: one worker process for all queues."""
 
-from __future__ import annotations
-
 import socket
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """Sixteen clients accept overlapping drafts of four mentors as fast as they can, with the accept's own statement."""
 
-from __future__ import annotations
-
 import os
 import re
 import subprocess

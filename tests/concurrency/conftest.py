@@ -1,7 +1,5 @@
 """A database with a connection for each racer, and threads to race in."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 import pytest

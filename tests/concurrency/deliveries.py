@@ -1,7 +1,5 @@
 """Every effect there is, delivered by tests: a life to play, a transport that counts, and what is due."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field

@@ -1,7 +1,5 @@
 """Let several calls race: each on a connection and in a thread of its own, released together."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor

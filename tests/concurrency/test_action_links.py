@@ -1,7 +1,5 @@
 """Links out of mails whose forms are sent at once: each acts once, and none ends in a defect."""
 
-from __future__ import annotations
-
 from collections import Counter
 from functools import partial
 from typing import Any

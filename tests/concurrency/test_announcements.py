@@ -1,7 +1,5 @@
 """Changes of hours raced by the timer that announces those that are held back: the last one is always announced."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any

@@ -1,7 +1,5 @@
 """Writers of the audit race with the chain: in the end every entry is in it once, and none is passed over."""
 
-from __future__ import annotations
-
 from collections import Counter
 from itertools import chain as concatenated
 

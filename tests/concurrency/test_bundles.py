@@ -1,7 +1,5 @@
 """Several at one bundle at once: a credit is spent once and given back once, and one purchase is made."""
 
-from __future__ import annotations
-
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any

@@ -1,7 +1,5 @@
 """Changes of a mentor's calendar, limits and holds, each raced by those who book at the same moment."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor

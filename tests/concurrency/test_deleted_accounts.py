@@ -1,7 +1,5 @@
 """Deletions of an account that race with what makes new things of the person: one of the two wins, whole."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime

@@ -1,7 +1,5 @@
 """Five copies of every task, at once and one after another: what follows from an event follows once."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial

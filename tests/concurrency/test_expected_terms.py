@@ -1,7 +1,5 @@
 """Changes of a price and of cancellation terms, raced by those who book what they were shown."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from functools import partial

@@ -1,7 +1,5 @@
 """A listing that changes while it is held and booked: the booking has the terms of its hold in any order."""
 
-from __future__ import annotations
-
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any

@@ -1,7 +1,5 @@
 """Imports beside one another, beside bookings of the same times, and over the death of their worker."""
 
-from __future__ import annotations
-
 import json
 from collections import Counter
 from datetime import UTC, datetime, timedelta

@@ -1,7 +1,5 @@
 """A session that moves while its time, its proposal or itself is changed by others: one outcome, sound calendars."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from functools import partial

@@ -1,7 +1,5 @@
 """Two hundred requests for one time of a mentor at once, on every way into the books, over the API as it is run."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor

@@ -1,7 +1,5 @@
 """Operators and workers at the same delivery: the first one has it, and a late one changes nothing."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta

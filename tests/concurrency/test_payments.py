@@ -1,7 +1,5 @@
 """A payment that is confirmed, lapses and is cancelled at one time: one of them decides, and no money is lost."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from functools import partial

@@ -1,7 +1,5 @@
 """Browsers that one person subscribes at once: the oldest go, and never more are kept than may be."""
 
-from __future__ import annotations
-
 from functools import partial
 
 from sqlalchemy import Connection, Engine, func, select

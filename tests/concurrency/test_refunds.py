@@ -1,7 +1,5 @@
 """Refunds through Stripe at one moment: retried twice, or failing while they are entered; each goes back once."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from contextlib import suppress
 from datetime import UTC, datetime

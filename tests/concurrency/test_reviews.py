@@ -1,7 +1,5 @@
 """Reviews that are written, hidden and answered at once: each counts once, and the mentor's rating is always exact."""
 
-from __future__ import annotations
-
 from datetime import UTC, datetime
 from functools import partial
 from random import Random

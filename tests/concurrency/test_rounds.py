@@ -1,7 +1,5 @@
 """Two maintains at once: each round is begun once, and when one has ended, the other goes on."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from datetime import timedelta
 from itertools import pairwise

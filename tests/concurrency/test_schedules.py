@@ -1,7 +1,5 @@
 """Two schedules of one template at once make each date once; schedules that overlap share the mentor's time."""
 
-from __future__ import annotations
-
 from datetime import date, time, timedelta
 from functools import partial
 

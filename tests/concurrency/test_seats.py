@@ -1,7 +1,5 @@
 """Many at the seats of a group at once: exact counts, documented answers, no deadlock."""
 
-from __future__ import annotations
-
 import random
 from collections import Counter
 from collections.abc import Callable, Iterator

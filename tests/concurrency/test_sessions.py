@@ -1,7 +1,5 @@
 """Two steps of one session at once: one is taken, the other one is refused."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from functools import partial

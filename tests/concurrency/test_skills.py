@@ -1,7 +1,5 @@
 """A skill that goes with its last mentor while another mentor enters it is counted all the same."""
 
-from __future__ import annotations
-
 from functools import partial
 
 from sqlalchemy import Connection, Engine, select, update

@@ -1,7 +1,5 @@
 """Many concurrent bookings of one mentor's time: one succeeds, the others get `slot_taken`, without deadlocks."""
 
-from __future__ import annotations
-
 from datetime import UTC, datetime, timedelta
 from functools import partial
 

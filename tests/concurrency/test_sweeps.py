@@ -1,7 +1,5 @@
 """Two sweeps at once: between them they call for everything that is overdue, and count what they publish."""
 
-from __future__ import annotations
-
 import json
 from base64 import b64decode
 from collections.abc import Iterator, Sequence

@@ -1,7 +1,5 @@
 """The same cast and the same application as the tests of the API, and a scene that no test changes."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 import pytest

@@ -1,7 +1,5 @@
 """The tables of docs/permissions.md, and the routes of the application, in the same words."""
 
-from __future__ import annotations
-
 import re
 
 from tests.application import template_app

@@ -1,7 +1,5 @@
 """One thing of every kind that a path can name, all of the same mentor and mentee, and every kind of caller."""
 
-from __future__ import annotations
-
 import re
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta

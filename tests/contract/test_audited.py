@@ -1,7 +1,5 @@
 """Every route that changes something has its action in the audit, and leaves an entry whatever it is."""
 
-from __future__ import annotations
-
 import re
 
 import pytest

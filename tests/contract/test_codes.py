@@ -1,7 +1,5 @@
 """Every documented code is produced on a route that documents it."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any

@@ -1,7 +1,5 @@
 """Test of the component's types of the API, which openapi-typescript makes of the OpenAPI document."""
 
-from __future__ import annotations
-
 import subprocess
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """Every route that changes something honours an Idempotency-Key, or stands here with the reason why not."""
 
-from __future__ import annotations
-
 import pytest
 from flask import Response, request
 

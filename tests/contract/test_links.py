@@ -1,7 +1,5 @@
 """Sequences of requests that follow the document's links through life cycles, as every kind of caller."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress

@@ -1,7 +1,5 @@
 """Who may do what: every route, requested by every kind of caller, as docs/permissions.md has it."""
 
-from __future__ import annotations
-
 import ast
 from pathlib import Path
 

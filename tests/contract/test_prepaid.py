@@ -1,7 +1,5 @@
 """No route gives a mentee anything that is paid before without its payment: their token asks for every change."""
 
-from __future__ import annotations
-
 import re
 from datetime import UTC, datetime, timedelta
 from itertools import product

@@ -1,7 +1,5 @@
 """Whatever the document allows, and much that it does not, as every kind of caller: each answer is as documented."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

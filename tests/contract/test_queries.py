@@ -1,7 +1,5 @@
 """Every query parameter that the document names, alone and in pairs, asked by several kinds of callers: never a 500."""
 
-from __future__ import annotations
-
 from itertools import combinations, cycle, product
 from typing import Any
 

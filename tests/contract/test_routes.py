@@ -1,7 +1,5 @@
 """Every route is documented: its headers, its codes, its examples."""
 
-from __future__ import annotations
-
 import json
 import re
 import subprocess

@@ -1,7 +1,5 @@
 """Whatever a person asks, the answer and what follows are the same whether another person has things or not."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import product

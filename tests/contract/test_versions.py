@@ -3,8 +3,6 @@
 That a change of another version is 412 stands in test_permissions.py, for every route whose path names something.
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

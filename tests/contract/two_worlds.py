@@ -2,8 +2,6 @@
 even that person exists. What all may see is the same: a third person has taken the same times of the same mentor.
 """
 
-from __future__ import annotations
-
 import json
 import re
 from collections.abc import Iterator

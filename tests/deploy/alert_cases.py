@@ -3,8 +3,6 @@
 `python -m tests.deploy.alert_cases` runs them; Debian's package `prometheus` has promtool.
 """
 
-from __future__ import annotations
-
 import subprocess
 import sys
 import tempfile

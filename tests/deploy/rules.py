@@ -1,7 +1,5 @@
 """The files in deploy/, read; and the metrics that expressions of PromQL speak of."""
 
-from __future__ import annotations
-
 import json
 import re
 from collections.abc import Iterator

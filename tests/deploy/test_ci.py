@@ -1,7 +1,5 @@
 """Tests of .ci/run, with a `make` and an `npm` that only note what they are asked for."""
 
-from __future__ import annotations
-
 import shutil
 import subprocess
 from pathlib import Path

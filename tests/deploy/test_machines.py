@@ -1,7 +1,5 @@
 """Tests that the Kubernetes manifests and the systemd units are valid, and run the process list's commands."""
 
-from __future__ import annotations
-
 import re
 import shutil
 import subprocess

@@ -1,7 +1,5 @@
 """Tests of deploy/nginx/nginx.conf with a real nginx, where one is installed; tests/cli/test_compose.py reads it."""
 
-from __future__ import annotations
-
 import json
 import shutil
 import signal

@@ -1,7 +1,5 @@
 """Tests of the dashboard, the alerts and Prometheus's settings: they ask for what there is, and for all of it."""
 
-from __future__ import annotations
-
 import re
 from typing import Any
 

@@ -1,7 +1,5 @@
 """The table of events in docs/webhooks.md. `python -m tests.docs.event_table` writes it again."""
 
-from __future__ import annotations
-
 import re
 from typing import Any
 

@@ -1,7 +1,5 @@
 """The pages that people read, taken apart: fenced blocks, tables, links and anchors."""
 
-from __future__ import annotations
-
 import re
 from pathlib import Path
 

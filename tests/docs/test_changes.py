@@ -1,7 +1,5 @@
 """Tests of the pages for contributors: each change there leaves the guards green, and each guard misses its file."""
 
-from __future__ import annotations
-
 import os
 import shutil
 import subprocess

@@ -1,7 +1,5 @@
 """Tests of what the pages name: targets of make, commands, settings, routes and files, which are all there."""
 
-from __future__ import annotations
-
 import re
 import subprocess
 from pathlib import Path

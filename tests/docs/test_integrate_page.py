@@ -1,7 +1,5 @@
 """The page that a marketplace's developer follows, run from top to bottom against a running system."""
 
-from __future__ import annotations
-
 import json
 import time
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Tests of the pages themselves: links lead somewhere, pictures can be read, nothing is of one machine alone."""
 
-from __future__ import annotations
-
 import re
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """Tests of "Write a plug-in": the package on that page is installed, found, run by a worker, and listed."""
 
-from __future__ import annotations
-
 import os
 import subprocess
 import sys

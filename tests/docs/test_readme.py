@@ -1,7 +1,5 @@
 """The README, run from top to bottom: its commands, in their order, against the system that its `make up` starts."""
 
-from __future__ import annotations
-
 import json
 import os
 import subprocess

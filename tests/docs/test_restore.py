@@ -1,7 +1,5 @@
 """Tests of backup, restore and a move to another PostgreSQL: the commands of docs/running.md, into another cluster."""
 
-from __future__ import annotations
-
 import os
 import re
 import sys

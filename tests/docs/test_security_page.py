@@ -1,7 +1,5 @@
 """Tests of the page about security: all ten risks stand there, and every test that it names is there."""
 
-from __future__ import annotations
-
 import ast
 import re
 

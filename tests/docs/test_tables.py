@@ -1,7 +1,5 @@
 """Tests of the tables in the documentation: each agrees with the code."""
 
-from __future__ import annotations
-
 import ast
 import inspect
 import re

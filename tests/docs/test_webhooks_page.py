@@ -1,7 +1,5 @@
 """Tests of the page that partners build on: its code takes what is really signed, its numbers and lists are true."""
 
-from __future__ import annotations
-
 import json
 import re
 import shutil

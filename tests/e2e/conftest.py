@@ -1,7 +1,5 @@
 """The whole system, for tests that only speak HTTP with it and read what it leaves behind."""
 
-from __future__ import annotations
-
 import pytest
 
 from tests.cli.running import Up

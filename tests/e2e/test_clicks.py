@@ -1,7 +1,5 @@
 """Impatient people: the same button five times at once, over HTTP."""
 
-from __future__ import annotations
-
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from uuid import uuid4

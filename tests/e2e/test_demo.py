@@ -1,7 +1,5 @@
 """Tests of `tutelage demo`: it shows every step, fails in sentences, and leaves nothing behind."""
 
-from __future__ import annotations
-
 import os
 import re
 import signal

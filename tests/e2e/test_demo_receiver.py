@@ -1,7 +1,5 @@
 """Tests of the demo's own ends: a receiver that verifies signatures, and a mailbox."""
 
-from __future__ import annotations
-
 import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime

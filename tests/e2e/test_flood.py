@@ -1,7 +1,5 @@
 """A mentee who floods a mentor with requests, over HTTP: what the mentor is sent stays within bounds."""
 
-from __future__ import annotations
-
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from email import message_from_bytes, policy

@@ -1,7 +1,5 @@
 """Flower beside the whole system: tasks by the names of their effects, and the queues."""
 
-from __future__ import annotations
-
 import json
 from functools import partial
 

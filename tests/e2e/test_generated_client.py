@@ -1,7 +1,5 @@
 """A Python and a TypeScript client, made of the document, type-checked, and used for one life of a booking each."""
 
-from __future__ import annotations
-
 import json
 import os
 import shutil

@@ -1,7 +1,5 @@
 """A booking's whole life over HTTP: at both mounts, by both ways to say who one is."""
 
-from __future__ import annotations
-
 from datetime import UTC, datetime, timedelta
 from email import message_from_bytes, policy
 from email.message import EmailMessage

@@ -1,7 +1,5 @@
 """What the processes log: one JSON line for everything that happens, saying who and what, and nothing private."""
 
-from __future__ import annotations
-
 import json
 from typing import Any
 from urllib.parse import urlsplit

@@ -1,7 +1,5 @@
 """The figures of a live system: all that dashboards and alerts ask for, exact, and of every process of the machine."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable
 from http import HTTPStatus

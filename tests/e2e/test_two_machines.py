@@ -1,7 +1,5 @@
 """Two of every part on one database and one Redis, under load: both work, and nothing is done twice."""
 
-from __future__ import annotations
-
 import time
 from collections import Counter
 from collections.abc import Iterator

@@ -3,8 +3,6 @@
 Exits with 1 when something is missing, doubled or late, and names it.
 """
 
-from __future__ import annotations
-
 import sys
 import tempfile
 from pathlib import Path

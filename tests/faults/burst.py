@@ -1,7 +1,5 @@
 """A burst of lives: a minute after its end nothing is due for long, and fresh accepts did not wait for it."""
 
-from __future__ import annotations
-
 import time
 from dataclasses import dataclass, field
 

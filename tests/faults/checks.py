@@ -1,7 +1,5 @@
 """After the faults: whether every acknowledged step has each of its consequences, once, and nothing is owed."""
 
-from __future__ import annotations
-
 import time
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterator, Sequence

@@ -1,7 +1,5 @@
 """Clients that play lives in a closed loop, ask again under the same key until answered, and forget nothing."""
 
-from __future__ import annotations
-
 import json
 import time
 from collections.abc import Callable, Iterator, Mapping

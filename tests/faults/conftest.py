@@ -1,7 +1,5 @@
 """One real system for all faults: what one test breaks has to be whole again for the next one."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 
 import pytest

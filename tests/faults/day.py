@@ -1,7 +1,5 @@
 """A day of the market under faults, and the look at everything afterwards."""
 
-from __future__ import annotations
-
 import time
 from bisect import bisect_left
 from collections.abc import Iterator, Mapping, Sequence

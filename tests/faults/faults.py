@@ -1,7 +1,5 @@
 """The faults: each part of a running system killed, stopped, emptied or cut off, in an order that a seed decides."""
 
-from __future__ import annotations
-
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping

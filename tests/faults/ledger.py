@@ -1,7 +1,5 @@
 """After the day: whether every time, seat, credit and cent is where the ledger of the plays says, and nowhere twice."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any

@@ -4,8 +4,6 @@ A seed decides on the plays and their order; each has a mentor's hour for itself
 another.
 """
 
-from __future__ import annotations
-
 import json
 import time
 from collections import Counter

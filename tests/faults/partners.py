@@ -1,7 +1,5 @@
 """Webhook receivers on real sockets, each at a port of its own, with a behaviour each."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager, suppress

@@ -1,7 +1,5 @@
 """What stands between the parts and a server, and delays, swallows, cuts and forgets what they say to one another."""
 
-from __future__ import annotations
-
 import asyncio
 import socket
 from collections.abc import Callable, Iterator

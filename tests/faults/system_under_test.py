@@ -1,7 +1,5 @@
 """The system under test: its parts by name, its database, and a Valkey that can be stopped."""
 
-from __future__ import annotations
-
 import signal
 import time
 from collections.abc import Callable, Sequence

@@ -1,7 +1,5 @@
 """Everything is killed at once, `up` itself included: the next start resumes where the last answer was given."""
 
-from __future__ import annotations
-
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """The disk of a whole system becomes full: reads and health go on, nothing ends, and all is back when there is room."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Iterator
 from functools import partial

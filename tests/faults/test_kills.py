@@ -1,7 +1,5 @@
 """Parts are killed in the middle of their work: what was answered is kept, and done exactly once."""
 
-from __future__ import annotations
-
 import psutil
 
 from tests.eventually import eventually

@@ -1,7 +1,5 @@
 """A thousand requests with one Idempotency-Key while processes of the API are killed: one effect, equal answers."""
 
-from __future__ import annotations
-
 import threading
 from collections import Counter
 from collections.abc import Iterator

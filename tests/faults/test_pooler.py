@@ -1,7 +1,5 @@
 """PgBouncer in transaction mode: what it breaks is left alone or refused, and every part works through it."""
 
-from __future__ import annotations
-
 import os
 import re
 import shutil

@@ -1,7 +1,5 @@
 """PostgreSQL is killed under load: 503 while it is away, and nothing that was answered with 2xx is lost."""
 
-from __future__ import annotations
-
 from concurrent.futures import ThreadPoolExecutor
 from threading import Event
 from uuid import uuid4

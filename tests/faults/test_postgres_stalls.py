@@ -1,7 +1,5 @@
 """PostgreSQL is stopped under load, and keeps its connections: 503 in time, and all goes on where it was afterwards."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor

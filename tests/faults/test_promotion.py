@@ -1,7 +1,5 @@
 """A standby takes over under load: what was acknowledged is there, and every part goes on without a restart."""
 
-from __future__ import annotations
-
 import shutil
 import subprocess
 from bisect import bisect_left

@@ -1,7 +1,5 @@
 """Wake-ups by RabbitMQ (BROKER_URL), and what becomes of deliveries while it is away."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Iterator
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Redis is gone, hung or emptied: decisions are answered as fast as before, and what follows from them comes."""
 
-from __future__ import annotations
-
 from statistics import quantiles
 
 from tests.eventually import eventually

@@ -1,7 +1,5 @@
 """A day of the market under faults in an order that a seed decides: `make faults` for minutes, here for seconds."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest

@@ -1,7 +1,5 @@
 """A Valkey behind sentinels is lost under load: what was accepted becomes sessions, by way of its replica."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path

@@ -1,7 +1,5 @@
 """One event to a hundred partners, of whom forty behave badly: the others receive it in time, and nothing is lost."""
 
-from __future__ import annotations
-
 import time
 from collections import Counter
 from collections.abc import Iterator

@@ -1,7 +1,5 @@
 """The worker of the webhooks is killed in the middle of a thousand messages: all arrive, each under its one id."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Iterator
 from typing import Any

@@ -1,7 +1,5 @@
 """A browser that has subscribed to notifications: it has its own keys, and reads what it is pushed."""
 
-from __future__ import annotations
-
 import json
 import secrets
 from base64 import urlsafe_b64encode

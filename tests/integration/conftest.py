@@ -1,7 +1,5 @@
 """Fixtures of the tests of workflows and workers besides a database."""
 
-from __future__ import annotations
-
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager

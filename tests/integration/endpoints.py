@@ -1,7 +1,5 @@
 """Endpoints that listen already, and messages that are due to them, for tests of what happens between the two."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta

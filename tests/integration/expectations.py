@@ -1,7 +1,5 @@
 """Bundles, bookings and groups of the random marketplace as they should stand, and what is quoted of them."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta

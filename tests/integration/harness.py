@@ -1,7 +1,5 @@
 """The delivery engine in one process: real transactions on a real database, and wake-ups kept instead of published."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field

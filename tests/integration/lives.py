@@ -1,7 +1,5 @@
 """The random marketplace, in which sessions are also held, missed, voided, waived and reviewed, and booked weekly."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial

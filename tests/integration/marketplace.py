@@ -4,8 +4,6 @@ Each action is a workflow at a moment of the test's own clock. Its outcome is pr
 tables must agree with what people should have. What the workflows compute is computed here once more, in another way.
 """
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Callable, Collection
 from datetime import UTC, datetime

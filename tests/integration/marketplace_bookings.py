@@ -1,7 +1,5 @@
 """Bundles and individual bookings of the random marketplace: who buys, books, accepts and cancels what."""
 
-from __future__ import annotations
-
 from datetime import datetime
 from typing import Any
 from uuid import UUID

@@ -1,7 +1,5 @@
 """Group sessions of the random marketplace: their seats, their waiting lists, and all that may be done there."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from datetime import timedelta
 from functools import partial

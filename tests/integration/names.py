@@ -1,7 +1,5 @@
 """Name resolution in tests: names that lead where a test wants, and a real name server on this machine."""
 
-from __future__ import annotations
-
 import socket
 import struct
 from collections.abc import Callable, Iterator, Mapping, Sequence

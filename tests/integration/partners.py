@@ -1,7 +1,5 @@
 """A partner's server that keeps connections alive, on a real socket, and counts what arrives on which of them."""
 
-from __future__ import annotations
-
 import socket
 import ssl
 from collections.abc import Iterator

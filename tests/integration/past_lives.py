@@ -1,7 +1,5 @@
 """Rows of bookings, sessions and reviews as they stand after lives at moments that a test chooses."""
 
-from __future__ import annotations
-
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4

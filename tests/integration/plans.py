@@ -1,7 +1,5 @@
 """Plans of statements that are good for any parameters, in databases that are filled for them."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager

@@ -1,7 +1,5 @@
 """Tests of what maintain does about sessions that were never started, or never completed."""
 
-from __future__ import annotations
-
 from datetime import UTC, datetime, timedelta
 
 import pytest

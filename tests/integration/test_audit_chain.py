@@ -1,7 +1,5 @@
 """The chain of the audit: what is tampered with shows, what commits late is not missed, and what is dropped is not."""
 
-from __future__ import annotations
-
 from datetime import UTC, date, datetime
 from uuid import UUID
 

@@ -1,7 +1,5 @@
 """What maintain does for the audit: it chains, checks, measures, makes partitions, and drops what is old."""
 
-from __future__ import annotations
-
 import pytest
 from sqlalchemy import Engine, text
 from structlog.testing import capture_logs

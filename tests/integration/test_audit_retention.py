@@ -1,7 +1,5 @@
 """Retention of the audit: partitions are made ahead, and months are dropped with their part of the chain."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 

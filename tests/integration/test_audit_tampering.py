@@ -1,7 +1,5 @@
 """Tampering with each table of the audit, of who owns the tables and switches the guards off: `verify` notices it."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 

@@ -1,7 +1,5 @@
 """Tests of filling gaps: what an old process did not know to write during a deploy, and what maintain does besides."""
 
-from __future__ import annotations
-
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any

@@ -1,7 +1,5 @@
 """Tests of what is still owed, as maintain finds it: by queue and by effect, with what is due and nothing else."""
 
-from __future__ import annotations
-
 from contextlib import suppress
 from datetime import timedelta
 

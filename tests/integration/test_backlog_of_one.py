@@ -1,7 +1,5 @@
 """Tests of endpoints beside one with a long backlog: it delays none of the others, and costs little itself."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor

@@ -1,7 +1,5 @@
 """Tests of batches: many deliveries in one transaction, and no trouble of one of them is another's."""
 
-from __future__ import annotations
-
 import multiprocessing
 import os
 from collections import Counter

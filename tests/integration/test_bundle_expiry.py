@@ -1,7 +1,5 @@
 """Tests of the end of a bundle's validity: what is left expires once, a notice comes a week before, both move."""
 
-from __future__ import annotations
-
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID

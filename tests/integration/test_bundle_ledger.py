@@ -1,7 +1,5 @@
 """Tests of the ledger of a bundle: who may spend a credit on what and until when, and how it comes back."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any

@@ -1,7 +1,5 @@
 """Tests of reading outside calendars: from real servers, by one delivery that stays, into the times of a mentor."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_network

@@ -1,7 +1,5 @@
 """Tests of the operators' own channels: sent of what they asked for, by addresses that settings alone hold."""
 
-from __future__ import annotations
-
 import json
 import logging
 import time

@@ -1,7 +1,5 @@
 """Tests of the life of a delivery: one worker at a time, none lost with any, and no late word from the dead."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any

@@ -1,7 +1,5 @@
 """Tests of the rules that tables hold: each named constraint is there, and each is violated by its name once."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from datetime import UTC, datetime, time, timedelta
 from typing import Any

@@ -1,7 +1,5 @@
 """Tests of what maintain reads on a round: as much of a long history as of a short one, and nothing large whole."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from functools import partial

@@ -1,7 +1,5 @@
 """Random sequences of purchases, bookings, seats and cancellations keep every rule; a broken rule is found by them."""
 
-from __future__ import annotations
-
 import itertools
 from collections import Counter
 from collections.abc import Sequence

@@ -1,7 +1,5 @@
 """Plans of what claims, settles and sweeps deliveries: with many rows, and made while the tables were empty."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import timedelta
 from typing import Any

@@ -1,7 +1,5 @@
 """Tests of what ends in disabling an endpoint, of the warnings before and of notices to its owner."""
 
-from __future__ import annotations
-
 from datetime import timedelta
 from functools import partial
 from threading import Barrier, Event

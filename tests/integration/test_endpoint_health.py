@@ -1,7 +1,5 @@
 """Tests of an endpoint's circuit breaker: it opens, postpones, probes and closes."""
 
-from __future__ import annotations
-
 import itertools
 import time
 from collections import Counter

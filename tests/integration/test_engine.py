@@ -1,7 +1,5 @@
 """Tests of the engine: the settings of its role, and statements whose result a migration has changed."""
 
-from __future__ import annotations
-
 import errno
 import inspect
 import logging

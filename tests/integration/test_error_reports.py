@@ -1,7 +1,5 @@
 """Errors reported to Sentry, read where they arrive: what they must name, and nothing that people wrote."""
 
-from __future__ import annotations
-
 import ast
 import json
 import os

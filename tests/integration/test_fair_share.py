@@ -1,7 +1,5 @@
 """Tests of the fair share: an endpoint that hangs holds a bounded number of senders."""
 
-from __future__ import annotations
-
 import socket
 from collections import Counter
 from collections.abc import Iterator

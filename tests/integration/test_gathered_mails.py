@@ -1,7 +1,5 @@
 """Tests of mails that are gathered: after ten of a kind within an hour, a person gets the others as one."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta

@@ -1,7 +1,5 @@
 """Tests of the guards in the database: what gets past the workflows is refused there, by a name."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from datetime import UTC, datetime, timedelta

@@ -1,7 +1,5 @@
 """Tests of the invariants: silent about what is right, and each one finds the very thing that it is about."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any

@@ -1,7 +1,5 @@
 """Tests of invitations: a REQUEST in the mail of a booked session, a CANCEL in the mail of its cancellation."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
 from email.message import EmailMessage, Message

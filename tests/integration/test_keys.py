@@ -1,7 +1,5 @@
 """Tests of keys, of what excludes one another, and of what the tables do by triggers: beside the CHECKs."""
 
-from __future__ import annotations
-
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4

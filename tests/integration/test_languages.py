@@ -1,7 +1,5 @@
 """Tests of one event for readers of two languages: notifications, mails, pushes, invitations, feeds and pages."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator
 from datetime import UTC, datetime

@@ -1,7 +1,5 @@
 """Tests of how much is asked of the database: statements a step, one query a page, and pages that miss nothing."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any

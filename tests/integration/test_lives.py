@@ -1,7 +1,5 @@
 """Random lives: what a quote promised is what was kept, announced and entered; what reports count, a recount finds."""
 
-from __future__ import annotations
-
 import itertools
 from bisect import bisect_right
 from collections import Counter

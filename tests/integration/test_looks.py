@@ -1,7 +1,5 @@
 """Tests of looking all the time: at what changed, again at what was found, and once a day through everything."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from functools import partial

@@ -1,7 +1,5 @@
 """Buttons of mails: where each mail leads, in HTML and in plain text."""
 
-from __future__ import annotations
-
 import re
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta

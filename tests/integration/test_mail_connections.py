@@ -1,7 +1,5 @@
 """Tests of connections to the mail server: kept, checked, closed in time, and never in the clear where TLS is due."""
 
-from __future__ import annotations
-
 import socket
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor

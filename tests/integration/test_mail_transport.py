@@ -1,7 +1,5 @@
 """Tests of mail: over SMTP to a real server, which may also misbehave, and into the development folder."""
 
-from __future__ import annotations
-
 import os
 import ssl
 from collections.abc import Iterator

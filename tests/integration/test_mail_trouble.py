@@ -1,7 +1,5 @@
 """Tests of a mail server that is down, puts off or hangs: nothing but mail waits, and each mail goes out once."""
 
-from __future__ import annotations
-
 import os
 import socket
 import subprocess

@@ -1,7 +1,5 @@
 """Tests of what mails, invitations and feeds tell about where a session takes place."""
 
-from __future__ import annotations
-
 from datetime import UTC, datetime, timedelta
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Tests of how the database is measured: statements by process, failures by class, connections as they are."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta

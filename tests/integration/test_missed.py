@@ -1,7 +1,5 @@
 """Tests of what an endpoint misses: what happens or comes due while it is not active is kept, and can be recovered."""
 
-from __future__ import annotations
-
 import secrets
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta

@@ -1,7 +1,5 @@
 """Tests of what follows from a move: mails, invitations, reminders, and the timer of a proposal."""
 
-from __future__ import annotations
-
 from datetime import UTC, datetime, time, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo

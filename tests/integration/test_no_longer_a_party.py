@@ -1,7 +1,5 @@
 """Tests of what waits to be sent while its reader ceases to be a party: notified only of what ended for them."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any

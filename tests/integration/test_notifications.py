@@ -1,7 +1,5 @@
 """Tests of notifications: who gets which kind, by which channels, in whose time zone."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any

@@ -1,7 +1,5 @@
 """Open minutes by weekday and hour: by the hours that held at the time, on the clocks of the caller."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta

@@ -1,7 +1,5 @@
 """Tests of the outcome batcher: outcomes of many senders in few statements, and none waits for another's trouble."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta

@@ -1,7 +1,5 @@
 """Tests of what leaves the harness: leased while it runs, under one name on every attempt, settled by one alone."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta

@@ -1,7 +1,5 @@
 """Tests of messages that are overtaken before they leave: no mail asks about a request that is no longer open."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """Tests of what follows from payments: the timer that ends the wait, and what people are told."""
 
-from __future__ import annotations
-
 from datetime import UTC, datetime, timedelta
 from typing import Any
 

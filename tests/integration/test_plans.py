@@ -1,7 +1,5 @@
 """Tests of plans: whatever is asked of large tables on a hot path finds its rows by an index, for any parameters."""
 
-from __future__ import annotations
-
 import inspect
 import itertools
 import re

@@ -1,7 +1,5 @@
 """Tests of Web Push: what leaves is for one browser alone, and a browser that has gone is forgotten."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterator
 from dataclasses import replace

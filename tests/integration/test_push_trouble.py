@@ -1,7 +1,5 @@
 """Tests of push services out of reach: no browser is forgotten, no other waits, and nothing comes too late."""
 
-from __future__ import annotations
-
 import json
 import socket
 from collections.abc import Iterator

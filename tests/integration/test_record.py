@@ -1,7 +1,5 @@
 """Tests of recording: the event, everything that must follow, and nothing of either after a rollback."""
 
-from __future__ import annotations
-
 from collections import Counter
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256

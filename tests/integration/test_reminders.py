@@ -1,7 +1,5 @@
 """Tests of reminders: each once, in time, on the reader's own clock, and never of what has begun or is off."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from threading import Thread

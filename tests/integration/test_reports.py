@@ -1,7 +1,5 @@
 """Tests of what reports count, on the clocks of a zone: exact over both changes of the clocks, in three zones."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from datetime import UTC, date, datetime, timedelta

@@ -1,7 +1,5 @@
 """Tests of asking for a mentor's time: who, for what, when, and what is then in the books."""
 
-from __future__ import annotations
-
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4

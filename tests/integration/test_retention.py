@@ -1,7 +1,5 @@
 """Tests of retention: years pass under a moved clock, what is old goes, and what is promised of the past stays."""
 
-from __future__ import annotations
-
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID

@@ -1,7 +1,5 @@
 """Tests of credits that return: with a request that comes to nothing, and with a session cancelled by its policy."""
 
-from __future__ import annotations
-
 from datetime import UTC, datetime, timedelta
 from typing import Any
 

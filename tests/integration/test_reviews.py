@@ -1,7 +1,5 @@
 """Tests of reviews below the API: permits and their events, guards, and the reviewer's public name."""
 
-from __future__ import annotations
-
 from datetime import UTC, datetime, timedelta
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Tests of the seats of a group session: who gets one, what leaving it costs, and what a cancellation gives back."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any

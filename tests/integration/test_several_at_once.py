@@ -1,7 +1,5 @@
 """Tests of messages that name several deliveries: leased and settled together, and each one's fate its own."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor

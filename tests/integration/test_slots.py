@@ -1,7 +1,5 @@
 """On random calendars, each slot can be booked, and the other times of the grid cannot, for their reasons."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress

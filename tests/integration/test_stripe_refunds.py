@@ -1,7 +1,5 @@
 """Refunds through a stand-in for Stripe on a real socket: each goes back once, whatever befalls its requests."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from contextlib import suppress
 from datetime import UTC, datetime

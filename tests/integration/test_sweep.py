@@ -1,7 +1,5 @@
 """Tests of the sweep: whatever is due and not done is called for again, on a real Valkey, whatever happens to it."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import replace

@@ -1,7 +1,5 @@
 """Tests of the terms of bookings: all that is offered is agreed, and stays as it was when it is offered otherwise."""
 
-from __future__ import annotations
-
 from datetime import timedelta
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Traces, exported to a real collector's protocol: one from a request over a delivery to a webhook."""
 
-from __future__ import annotations
-
 import subprocess
 import sys
 from collections.abc import Iterator

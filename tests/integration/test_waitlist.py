@@ -1,7 +1,5 @@
 """Tests of the waiting list of a group: a freed seat is kept for the first in line, then for the next."""
 
-from __future__ import annotations
-
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any

@@ -1,7 +1,5 @@
 """Tests of the publisher thread: few messages while Valkey is there, and no caller ever waits while it is not."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Iterator
 from types import SimpleNamespace

@@ -1,7 +1,5 @@
 """Tests of kept connections: they save time, and never misdirect or lose a message."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from ipaddress import ip_network

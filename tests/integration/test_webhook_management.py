@@ -1,7 +1,5 @@
 """Tests of what owners do with their endpoints: what reaches the receiver, and what happens when two act at once."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta

@@ -1,7 +1,5 @@
 """Tests of webhooks over TLS: the certificate must be trusted and valid for the host."""
 
-from __future__ import annotations
-
 import ssl
 import warnings
 from collections.abc import Callable

@@ -1,7 +1,5 @@
 """Tests of webhooks over real sockets: signed, to checked addresses, and no receiver can hold them up."""
 
-from __future__ import annotations
-
 import json
 import socket
 import time

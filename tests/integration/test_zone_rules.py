@@ -1,7 +1,5 @@
 """Tests of the rules of time zones: one source in every process, whatever rules PostgreSQL and the machine have."""
 
-from __future__ import annotations
-
 import subprocess
 import sys
 from datetime import UTC, datetime, timedelta

@@ -1,7 +1,5 @@
 """Notifications for browsers at push services of one's choice."""
 
-from __future__ import annotations
-
 from datetime import UTC, datetime
 from uuid import uuid4
 

@@ -1,7 +1,5 @@
 """Tests of looking for known vulnerabilities: a find fails, and no network does not."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """Tests of the bulkhead: slow destinations never block prompt ones, and none is starved."""
 
-from __future__ import annotations
-
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor

@@ -1,7 +1,5 @@
 """Tests of the busy times of iCalendar files: zones, recurrences, what does not count, and bombs."""
 
-from __future__ import annotations
-
 import json
 import sys
 from datetime import UTC, datetime, timedelta

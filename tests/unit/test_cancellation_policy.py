@@ -1,7 +1,5 @@
 """Tests of what cancelling costs: a table of who cancels when, and the rounding of fees."""
 
-from __future__ import annotations
-
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4

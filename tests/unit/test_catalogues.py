@@ -1,7 +1,5 @@
 """Tests of the catalogues: every text in every language, with the same placeholders."""
 
-from __future__ import annotations
-
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence

@@ -1,7 +1,5 @@
 """Tests of the circuit breaker: what is unavailable is left alone, uses up no attempts, and keeps no other waiting."""
 
-from __future__ import annotations
-
 from collections import Counter
 from dataclasses import dataclass, field
 from datetime import timedelta

@@ -1,7 +1,5 @@
 """Tests of time in the rules: aware in, UTC kept, zones by their IANA names."""
 
-from __future__ import annotations
-
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest

@@ -1,7 +1,5 @@
 """Tests of which steps events are: every step of both state machines is counted, and only those."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from infrastructure.transactions import AWAITED_FROM, BEFORE, NOTHING, VOIDED_FROM

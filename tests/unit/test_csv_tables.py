@@ -1,7 +1,5 @@
 """Tests of cells in CSV: no text is a formula in a spreadsheet, whichever separator it splits the table by."""
 
-from __future__ import annotations
-
 import csv
 import re
 from io import StringIO

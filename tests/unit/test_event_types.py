@@ -1,7 +1,5 @@
 """Tests of the events: what is stored is what is read back, by old code and new."""
 
-from __future__ import annotations
-
 import gc
 import json
 from dataclasses import fields

@@ -1,7 +1,5 @@
 """Tests of all mails and notifications in German and English: every kind, in all its forms, whole in each language."""
 
-from __future__ import annotations
-
 import html
 import itertools
 import random

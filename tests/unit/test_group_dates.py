@@ -1,7 +1,5 @@
 """Tests of a template's dates and start times, across changes of the clocks."""
 
-from __future__ import annotations
-
 from datetime import UTC, date, datetime, time
 from typing import Any
 from uuid import uuid4

@@ -1,7 +1,5 @@
 """Tests of the iCalendar serializer: user input is escaped, and every line is folded; read by the icalendar library."""
 
-from __future__ import annotations
-
 from datetime import UTC, datetime
 
 import pytest

@@ -1,7 +1,5 @@
 """Tests of the times of a lease: what began at the latest moment is settled, or renewed, before its lease is over."""
 
-from __future__ import annotations
-
 from infrastructure.http_client import HttpLimits
 from workers.calendar_expansion import MAX_SECONDS
 from workers.outbound import LATEST_START_SECONDS, LEASE, RENEWAL_SECONDS

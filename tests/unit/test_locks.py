@@ -1,7 +1,5 @@
 """Tests of the two locks: production holds what its code imports, and nothing of development."""
 
-from __future__ import annotations
-
 import ast
 import re
 import subprocess

@@ -1,7 +1,5 @@
 """Tests of the search of log output for secrets: whatever holds one fails the run, in each of xdist's processes."""
 
-from __future__ import annotations
-
 import re
 import shutil
 import subprocess

@@ -1,7 +1,5 @@
 """Tests of what never stands in a log, and of the shape of a line."""
 
-from __future__ import annotations
-
 import json
 import subprocess
 import sys

@@ -1,7 +1,5 @@
 """Tests of a mail as it goes out: two bodies, one Message-ID per delivery, and no header injection."""
 
-from __future__ import annotations
-
 from datetime import UTC, datetime
 from email.message import EmailMessage
 from typing import Any

@@ -1,7 +1,5 @@
 """Tests of SMTP_URL: where mail goes, and that nothing leaves this machine in the clear unless one asks for it."""
 
-from __future__ import annotations
-
 import pytest
 
 from config.mail_server import MailServer, Security, mail_server

@@ -1,7 +1,5 @@
 """Tests of where sessions take place: whose link it is, and from when to when it is shown."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any

@@ -1,7 +1,5 @@
 """Tests of METRICS_PORT and of metrics that processes share by a folder: added up, and kept when one is killed."""
 
-from __future__ import annotations
-
 import os
 import signal
 import socket

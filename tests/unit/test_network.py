@@ -1,7 +1,5 @@
 """Tests of name resolution and of sockets with a deadline: no name, no read and no write takes longer than it may."""
 
-from __future__ import annotations
-
 import socket
 import time
 from collections.abc import Iterator

@@ -1,7 +1,5 @@
 """When weekly hours are open, also where clocks change."""
 
-from __future__ import annotations
-
 from datetime import UTC, date, datetime, timedelta
 from itertools import pairwise
 from zoneinfo import ZoneInfo

@@ -1,7 +1,5 @@
 """Tests of rows as records, and of lists in pages by key."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Tests of when people are reminded: real hours before the start, and nothing that has passed."""
 
-from __future__ import annotations
-
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 

@@ -1,7 +1,5 @@
 """Tests of the period of a report: whose midnight begins it, how long it may be, and when clocks change within it."""
 
-from __future__ import annotations
-
 from datetime import UTC, date, datetime, timedelta
 
 import pytest

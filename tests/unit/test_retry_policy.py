@@ -1,7 +1,5 @@
 """Tests of how often something is tried again, and after how long."""
 
-from __future__ import annotations
-
 from datetime import timedelta
 
 import pytest

@@ -1,7 +1,5 @@
 """Tests of what is stored encrypted: it can be read back, by its keys alone, also while a key is replaced."""
 
-from __future__ import annotations
-
 import pytest
 
 from config.sealing import Sealer, UnsealError

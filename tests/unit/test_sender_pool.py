@@ -1,7 +1,5 @@
 """Tests of the senders: so many messages at a time and never more, by threads that were there beforehand."""
 
-from __future__ import annotations
-
 import threading
 from concurrent.futures import Future
 from threading import Event, Semaphore, Thread

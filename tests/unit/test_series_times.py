@@ -1,7 +1,5 @@
 """Tests of the times of a series: the same wall-clock time each week, across changes of the clocks."""
 
-from __future__ import annotations
-
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 

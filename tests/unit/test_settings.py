@@ -1,7 +1,5 @@
 """Tests of the settings: what is the case without any, what is refused and how, and where they are read from."""
 
-from __future__ import annotations
-
 import json
 import os
 import re

@@ -1,7 +1,5 @@
 """Tests of signatures against the public libraries that partners verify with, and the vectors of the standard."""
 
-from __future__ import annotations
-
 import json
 from base64 import b64decode, b64encode
 from collections.abc import Callable

@@ -1,7 +1,5 @@
 """Property test of slots: equal to what a brute force over all times finds, for any hours, bookings and zones."""
 
-from __future__ import annotations
-
 from datetime import UTC, date, datetime, timedelta
 from uuid import UUID, uuid4
 from zoneinfo import ZoneInfo

@@ -1,7 +1,5 @@
 """Tests of statements as text: which types their parameters have by their names."""
 
-from __future__ import annotations
-
 import pytest
 from sqlalchemy import make_url
 

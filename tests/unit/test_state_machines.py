@@ -1,7 +1,5 @@
 """Tests of the tables of allowed transitions: every pair of states, by name."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from enum import StrEnum
 from itertools import product

@@ -1,7 +1,5 @@
 """Tests of which effect follows from which event; tests/docs/test_tables.py keeps the names, which are stored."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from pathlib import Path
 from typing import Any

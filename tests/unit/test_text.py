@@ -1,7 +1,5 @@
 """Tests of user-supplied text: it is always one line."""
 
-from __future__ import annotations
-
 import sys
 
 import pytest

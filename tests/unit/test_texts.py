@@ -1,7 +1,5 @@
 """Tests of the texts of notifications: in the reader's time zone, safe with hostile names, replaceable by operators."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator
 from dataclasses import replace

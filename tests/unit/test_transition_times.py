@@ -1,7 +1,5 @@
 """Tests of the histograms: their bounds, averages and percentiles."""
 
-from __future__ import annotations
-
 from bisect import bisect_right
 from types import SimpleNamespace
 from typing import Any

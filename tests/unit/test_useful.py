@@ -1,7 +1,5 @@
 """Tests of how long a push is of use, as a table."""
 
-from __future__ import annotations
-
 from dataclasses import fields
 from datetime import UTC, datetime, timedelta
 from typing import Any

@@ -1,7 +1,5 @@
 """Tests of the URLs that webhook endpoints may have, and of the addresses that they may resolve to."""
 
-from __future__ import annotations
-
 from ipaddress import ip_address, ip_network
 
 import pytest

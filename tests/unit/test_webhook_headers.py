@@ -1,7 +1,5 @@
 """Tests of a webhook's headers: no header injection, and reserved names cannot be overridden."""
 
-from __future__ import annotations
-
 import pytest
 
 from workflows.webhooks.headers import HeaderRefused, headers_of

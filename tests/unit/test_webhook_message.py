@@ -1,7 +1,5 @@
 """Tests of webhook messages: their bodies, the JSON schemas of the event types, and the examples."""
 
-from __future__ import annotations
-
 import json
 from datetime import UTC, datetime
 from uuid import uuid4

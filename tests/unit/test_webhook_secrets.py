@@ -1,7 +1,5 @@
 """Tests of secrets and keys as Standard Webhooks writes them, and of the headers that are sent along."""
 
-from __future__ import annotations
-
 from base64 import b64decode, b64encode
 
 import pytest

@@ -3,8 +3,6 @@
 Exits with 1 when a request failed, or anything is missing or doubled, and names it.
 """
 
-from __future__ import annotations
-
 import sys
 import tempfile
 from pathlib import Path

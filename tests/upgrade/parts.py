@@ -1,7 +1,5 @@
 """The parts of one system, each of one release, and replaced one by one while clients go on."""
 
-from __future__ import annotations
-
 import json
 import re
 import signal

@@ -1,7 +1,5 @@
 """The release before this one: its tree out of the repository's history, its parts and its effects."""
 
-from __future__ import annotations
-
 import io
 import json
 import os

@@ -1,7 +1,5 @@
 """One upgrade and the way back, under the load of a market, and the look at everything afterwards."""
 
-from __future__ import annotations
-
 import threading
 import time
 from collections import Counter

@@ -1,7 +1,5 @@
 """An upgrade from the release before, and the way back, under load: `make upgrade` for minutes, here for seconds."""
 
-from __future__ import annotations
-
 import subprocess
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """Transports, which send the messages that outbound effects have prepared."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Protocol, TypeVar
 

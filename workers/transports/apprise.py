@@ -1,7 +1,5 @@
 """The operators' own channels, e.g. Slack or SMS, through Apprise, by addresses that only settings hold."""
 
-from __future__ import annotations
-
 import logging
 from collections.abc import Mapping
 from concurrent.futures import Future, InvalidStateError

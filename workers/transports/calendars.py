@@ -1,7 +1,5 @@
 """Transport that reads mentors' outside calendars: fetched by the pinned HTTP client, and expanded apart."""
 
-from __future__ import annotations
-
 import hashlib
 import re
 from collections.abc import Callable

@@ -1,7 +1,5 @@
 """Mail: the sender's identity, the composition of messages, and the folder that keeps mails in development."""
 
-from __future__ import annotations
-
 import os
 import re
 from collections.abc import Mapping

@@ -1,7 +1,5 @@
 """Mail over SMTP: kept connections, absolute deadlines, and results in the server's own words."""
 
-from __future__ import annotations
-
 import smtplib
 import socket
 import ssl

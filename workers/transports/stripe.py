@@ -1,7 +1,5 @@
 """Refunds, sent by Stripe under an idempotency key each; and pages of Stripe that are to be closed."""
 
-from __future__ import annotations
-
 import structlog
 
 from infrastructure.stripe_provider import ProviderError, StripeProvider

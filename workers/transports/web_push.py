@@ -1,7 +1,5 @@
 """Web Push: encrypted for one browser (RFC 8291), signed with our key (RFC 8292), sent by the pinned HTTP client."""
 
-from __future__ import annotations
-
 import json
 from base64 import urlsafe_b64decode
 from collections.abc import Mapping

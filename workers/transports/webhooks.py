@@ -1,7 +1,5 @@
 """Transport of webhooks: signed, and sent by the pinned HTTP client."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from functools import lru_cache
 from http.client import HTTPException

@@ -1,7 +1,5 @@
 """Actions on accounts: register a user, publish a mentor profile, and change either."""
 
-from __future__ import annotations
-
 from datetime import datetime
 from typing import Any
 from uuid import UUID

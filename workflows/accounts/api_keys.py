@@ -1,7 +1,5 @@
 """Keys of machines: made, listed, replaced and deleted by operators; only their digests are stored."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from hashlib import sha256

@@ -1,7 +1,5 @@
 """Blocks: whom a mentor does not take on; the record, the list, and how they are set and lifted."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any

@@ -1,7 +1,5 @@
 """Change of a user's mail address: the new one is used once a link that was sent to it has been confirmed."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID

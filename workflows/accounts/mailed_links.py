@@ -4,8 +4,6 @@ Raising the version ends every link that was mailed before: a trigger raises it 
 former mailbox cannot act for its former owner.
 """
 
-from __future__ import annotations
-
 from uuid import UUID
 
 from sqlalchemy import Connection

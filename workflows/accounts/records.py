@@ -1,7 +1,5 @@
 """Users and mentor profiles: the records, and how to find them."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum

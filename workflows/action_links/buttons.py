@@ -4,8 +4,6 @@ A button leads into the operator's own application where a setting has the addre
 the API serves, one for each action that is possible.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime

@@ -3,8 +3,6 @@
 Open by the weekly hours that held at the time, the hours of single dates, and without time off.
 """
 
-from __future__ import annotations
-
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass

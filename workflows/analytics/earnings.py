@@ -1,7 +1,5 @@
 """Earnings of a period by month or mentor, and by currency: money by the ledger of payments, fees by cancellations."""
 
-from __future__ import annotations
-
 from enum import StrEnum
 from typing import Any
 

@@ -1,7 +1,5 @@
 """The scope of a report: a period of whole quarters of an hour on the clocks of a zone, a mentor and a course."""
 
-from __future__ import annotations
-
 from bisect import bisect_left
 from collections.abc import Iterator
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """The operators' overview: sessions by status and by mentor, and how many accepted bookings became sessions."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any

@@ -1,7 +1,5 @@
 """How long each step of a booking and its session took in a period, as histograms with averages and percentiles."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum

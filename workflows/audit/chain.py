@@ -6,8 +6,6 @@ order: entries are chained up to a sequence once every transaction has ended tha
 A month that retention drops becomes a block, too, which names the last of the month's blocks. The chain goes on there.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """The audit log: writing entries in the transaction of the change, and reading them."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta

@@ -1,7 +1,5 @@
 """Retention of the audit: partitions are made ahead, and dropped by the month when they are old enough."""
 
-from __future__ import annotations
-
 from datetime import date, datetime, timedelta
 
 from sqlalchemy import Connection, column, func, select, table

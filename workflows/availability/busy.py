@@ -1,7 +1,5 @@
 """SQL that blocks and releases a booking's time in the calendars of its people, whose locks `kernel/locks.py` has."""
 
-from __future__ import annotations
-
 from datetime import datetime
 from uuid import UUID
 

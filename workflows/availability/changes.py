@@ -5,8 +5,6 @@ by one message, of the last of them: fifty endpoints of a mentor who changes hou
 would otherwise be sent thousands of messages.
 """
 
-from __future__ import annotations
-
 from datetime import datetime, timedelta
 from uuid import UUID
 

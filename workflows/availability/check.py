@@ -1,7 +1,5 @@
 """Whether a mentor can be booked at a time: the one check of every way into the books, holds included."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Protocol, TypeVar

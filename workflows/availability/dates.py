@@ -1,7 +1,5 @@
 """Hours of single dates, which replace a mentor's weekly hours: the record, the list, how they are set and removed."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime

@@ -3,8 +3,6 @@
 Imports neither the database nor the tables: it runs in a process of its own, for content that may be hostile.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Container, Iterator
 from datetime import UTC, date, datetime, time, timedelta, tzinfo

@@ -1,7 +1,5 @@
 """Reading outside calendars: what of a calendar is asked for, what becomes of an answer, and when it is read again."""
 
-from __future__ import annotations
-
 import random
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field

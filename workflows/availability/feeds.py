@@ -1,7 +1,5 @@
 """Outside calendars of a mentor, read as iCalendar feeds: the record, the list, how they are added and removed."""
 
-from __future__ import annotations
-
 import hashlib
 import re
 from collections.abc import Callable, Sequence

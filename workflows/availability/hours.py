@@ -1,7 +1,5 @@
 """Weekly hours of a mentor: the record, how they are replaced, and their wording in refusals."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import astuple, dataclass
 from datetime import date, datetime

@@ -1,7 +1,5 @@
 """Intervals of time, and those that are read from an iCalendar object: without the libraries that read it."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime

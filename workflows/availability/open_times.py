@@ -1,7 +1,5 @@
 """Open times by weekly hours and hours of single dates, across daylight-saving changes."""
 
-from __future__ import annotations
-
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, date, datetime, time, timedelta

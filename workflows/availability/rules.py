@@ -1,7 +1,5 @@
 """Booking rules of a mentor: the step of the offer, how far ahead, how many sessions a day and a week."""
 
-from __future__ import annotations
-
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any

@@ -5,8 +5,6 @@ is the same whatever stretch is searched. It shapes what is offered, not what ca
 since the epoch, since there are many of them.
 """
 
-from __future__ import annotations
-
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace

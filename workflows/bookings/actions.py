@@ -1,7 +1,5 @@
 """Decisions about a draft: accept, decline, cancel and expire. What follows from them is left to the effects."""
 
-from __future__ import annotations
-
 from datetime import datetime, timedelta
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Bookings that await their payment: asked for it, accepted with it, or ended without it."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta

@@ -1,7 +1,5 @@
 """Book a mentor directly, by time and listing, or a duration from which the listing follows."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """Holds: a mentor's time kept for a mentee for some minutes, until it is booked."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any

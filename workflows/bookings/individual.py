@@ -1,8 +1,6 @@
 """Book an individual session of a course: with a named or a chosen mentor, paid by a product or a bundle, once or
 weekly; accepted at once."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta

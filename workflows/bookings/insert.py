@@ -1,7 +1,5 @@
 """The one insert in which every route that makes a booking ends, as a draft or accepted at once."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta

@@ -1,7 +1,5 @@
 """Bookings: the record, and how to find bookings."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime

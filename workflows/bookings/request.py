@@ -1,7 +1,5 @@
 """Request a booking: a draft for the mentor to decide or, on an instant listing, accepted at once."""
 
-from __future__ import annotations
-
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID

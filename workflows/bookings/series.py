@@ -1,7 +1,5 @@
 """Recurring bookings: the times of a series, and how its bookings are made, all or those that can be."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta

@@ -1,7 +1,5 @@
 """An operator's adjustment of a bundle: credits given or taken, and another end of its validity."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any

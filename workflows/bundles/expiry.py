@@ -1,7 +1,5 @@
 """The end of a bundle's validity: its timers, and what happens when they are due."""
 
-from __future__ import annotations
-
 from datetime import datetime, timedelta
 from uuid import UUID
 

@@ -1,7 +1,5 @@
 """The ledger of a bundle's credits: each statement moves the counter and writes the entry with its reason."""
 
-from __future__ import annotations
-
 from datetime import datetime
 from uuid import UUID
 

@@ -1,7 +1,5 @@
 """Buy a bundle of a course: one open purchase per mentee, course and product."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any

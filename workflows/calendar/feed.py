@@ -1,7 +1,5 @@
 """Calendar feed of a user at a secret address: their sessions of two years, as mentor and as mentee."""
 
-from __future__ import annotations
-
 import hashlib
 import secrets
 from dataclasses import dataclass

@@ -4,8 +4,6 @@ Own code and not the icalendar library, which the tests read the results with: t
 feed of 1,000 sessions (215 ms of processor time instead of 21, version 7.3), and writes a typed `\\N` as a line break.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime

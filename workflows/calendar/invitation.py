@@ -4,8 +4,6 @@ the SEQUENCE, a CANCEL with the mail of its cancellation.
 A participant who joins a group later gets theirs with the mail of their seat, and a CANCEL when they leave it.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime

@@ -1,7 +1,5 @@
 """The things that were booked as columns of a select: a booking's listing and course, and a session's booking."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Courses: what several mentors may teach, each by a listing of it; operators keep the catalogue of them."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any

@@ -1,7 +1,5 @@
 """Listings: what a mentor offers, for how much, by which policies; the record, the list, and changes."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any

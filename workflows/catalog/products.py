@@ -1,7 +1,5 @@
 """Products: what is sold for a course, by the session, as a bundle or as a seat in a group."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any

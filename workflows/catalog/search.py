@@ -4,8 +4,6 @@ Courses and mentor profiles keep their words in a column `search`, by triggers, 
 are in any language. Case and accents do not matter. All words have to be there, each from its beginning on.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID

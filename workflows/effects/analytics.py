@@ -1,7 +1,5 @@
 """The queue `analytics`: the measures of each completed session, one row in `session_metrics`; and imports."""
 
-from __future__ import annotations
-
 from datetime import datetime
 
 from sqlalchemy import Connection

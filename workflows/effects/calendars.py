@@ -1,7 +1,5 @@
 """Effects of the queue `webhooks` that read mentors' outside calendars, each again and again by one delivery."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta

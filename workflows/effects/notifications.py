@@ -1,7 +1,5 @@
 """The queue `notifications`: who is notified of which event, in the application, by mail and by push."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any

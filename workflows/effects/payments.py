@@ -1,7 +1,5 @@
 """Effects of the queue `webhooks` that send refunds back through the payment provider, and close its pages."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID

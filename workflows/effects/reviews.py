@@ -1,7 +1,5 @@
 """The queue `reviews`: permits to review a completed session."""
 
-from __future__ import annotations
-
 from datetime import datetime
 
 from sqlalchemy import Connection

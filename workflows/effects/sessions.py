@@ -1,8 +1,6 @@
 """Effects of the queue `sessions`: the session of an accepted booking, and the timers of undecided requests, of waiting
 lists and the seats that are offered to them, of bundles, of payments, and of proposals of another time."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 

@@ -1,7 +1,5 @@
 """Effects of the queue `webhooks`: each event becomes a message to every endpoint that subscribes to it."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime

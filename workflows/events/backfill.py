@@ -1,7 +1,5 @@
 """Backfill: deliveries of new effects that an old process, still running during a deploy, did not record."""
 
-from __future__ import annotations
-
 from datetime import UTC, datetime, timedelta
 from functools import partial
 

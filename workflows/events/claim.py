@@ -1,7 +1,5 @@
 """Claim deliveries that are due, with or without a lease, and give webhooks their turns under rate limits."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta

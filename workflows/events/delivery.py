@@ -1,7 +1,5 @@
 """A delivery: one run of one effect for one event and target, its retry policy, and what an attempt may come to."""
 
-from __future__ import annotations
-
 import random
 from dataclasses import dataclass
 from datetime import datetime, timedelta

@@ -4,8 +4,6 @@ Webhooks carry all fields of a type: none is private. `credit_returned` is wheth
 bundle, or null where none paid. The bundle ends at `credit_valid_to`; a credit of a bundle that has ended is lost.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime

@@ -1,7 +1,5 @@
 """Records events with one delivery per effect and target, in the transaction of the change that they report."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar

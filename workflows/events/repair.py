@@ -1,7 +1,5 @@
 """Run deliveries again, cancel them, and add missing ones; the backlog of webhook endpoints."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any

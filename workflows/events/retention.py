@@ -5,8 +5,6 @@ what was pending at first is deleted in the end. The cursor's moment says up to 
 before any is: the invariants and the backfill miss nothing from before.
 """
 
-from __future__ import annotations
-
 from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import Connection, Uuid

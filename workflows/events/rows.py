@@ -1,7 +1,5 @@
 """Parts shared by all statements on `deliveries`: columns, keys, and the conversion of rows into deliveries."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any

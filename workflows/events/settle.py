@@ -2,8 +2,6 @@
 
 A worker that lost its lease changes nothing."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 

@@ -1,7 +1,5 @@
 """Deliveries as operators, mentors and owners of endpoints are shown them."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from typing import Any

@@ -1,7 +1,5 @@
 """Find what is due and not done, and count what waits."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Sequence
 from datetime import timedelta
 from typing import NamedTuple

@@ -4,8 +4,6 @@ The awaited payment stands for such a seat, which blocks the time of its person.
 group.
 """
 
-from __future__ import annotations
-
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any

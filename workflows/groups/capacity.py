@@ -1,7 +1,5 @@
 """The number of seats of a group session, which its mentor raises, or lowers to no less than what is taken."""
 
-from __future__ import annotations
-
 from datetime import datetime
 
 from sqlalchemy import Connection

@@ -1,7 +1,5 @@
 """One person's place in a group session, read under the lock under which its seats and its waiting list move."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID

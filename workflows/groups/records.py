@@ -1,7 +1,5 @@
 """Group sessions: the record, the list, and a caller's own place and view."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from typing import Any

@@ -1,7 +1,5 @@
 """Schedule a template: one accepted booking of a group for each of its dates in a period, and how many seats it has."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta

@@ -1,7 +1,5 @@
 """Seats of a group session: take one, leave it by the cancellation policy, and give everything back to all."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta

@@ -1,7 +1,5 @@
 """What a mentee can choose from for a course: who teaches it, what is sold, and which groups can be joined."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import groupby

@@ -1,7 +1,5 @@
 """Templates of group sessions: a weekly time that a mentor offers to several mentees; the record, the list, changes."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from datetime import datetime, time
 from typing import Any

@@ -1,7 +1,5 @@
 """The waiting list of a full group session: a freed seat is offered to the first in line, for a limited time."""
 
-from __future__ import annotations
-
 from datetime import datetime, timedelta
 from uuid import UUID
 

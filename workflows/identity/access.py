@@ -4,8 +4,6 @@ Only this module raises `Forbidden`, which a test holds. A route's declaration (
 guard; docs/permissions.md lists them.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol

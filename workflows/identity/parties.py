@@ -1,8 +1,6 @@
 """The parties of a booking, a session or anything else that has a mentor and mentees: the mentees themselves, and both
 sides as columns of a select."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any

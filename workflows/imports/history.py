@@ -4,8 +4,6 @@ A past session runs no effects: its measures are recorded with it, and its permi
 session that lies ahead blocks its time and gets its reminders.
 """
 
-from __future__ import annotations
-
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """The lines of an import: the fields of each type, in the names of the API, and how their values are read."""
 
-from __future__ import annotations
-
 import json
 import re
 from collections.abc import Callable, Mapping

@@ -3,8 +3,6 @@
 A line changes the fields that it names, and leaves the others alone.
 """
 
-from __future__ import annotations
-
 import re
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence

@@ -5,8 +5,6 @@ One chunk of all imports runs at a time, so that two uploads of one file make no
 at once and writes nothing but its result.
 """
 
-from __future__ import annotations
-
 import json
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence

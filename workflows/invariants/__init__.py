@@ -4,8 +4,6 @@ A query checks everything, on demand, or a part: recent changes, a page of every
 (workflows.invariants.continuous). Lines that end in `-- part` limit a query to the rows of the part.
 """
 
-from __future__ import annotations
-
 from collections.abc import Collection
 from dataclasses import dataclass
 from enum import Enum

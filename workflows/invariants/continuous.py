@@ -4,8 +4,6 @@ A change is checked twice: when it has settled, and when the last of its effects
 remembered and checked again until they are gone. Everything is checked once a day, in pages.
 """
 
-from __future__ import annotations
-
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime, timedelta

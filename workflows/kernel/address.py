@@ -1,7 +1,5 @@
 """Webhook URLs: which are accepted when an endpoint is stored, and which IP addresses may be connected to."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """Times and time zones. No workflow reads a clock: `now` is an argument, and always aware."""
 
-from __future__ import annotations
-
 import re
 from datetime import UTC, datetime, timedelta
 from functools import cache

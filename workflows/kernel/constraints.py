@@ -1,7 +1,5 @@
 """The domain error for each violated constraint: the database holds the rules, this module their messages."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial

@@ -1,7 +1,5 @@
 """Positions of checks that go through everything again and again: one row a check, kept across restarts."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID

@@ -1,7 +1,5 @@
 """Domain errors: a kind, a stable code, and a sentence for the person who reads it."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from workflows.kernel.language import gettext_noop

@@ -1,7 +1,5 @@
 """Rows whose time has passed, deleted in batches by `maintain`, so that no other statement waits for a long one."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from sqlalchemy import Connection

@@ -17,8 +17,6 @@ Two kinds of locks are with their statements: of rows that are locked as they ar
 that workers take from a queue and skip while another worker has them.
 """
 
-from __future__ import annotations
-
 from collections.abc import Collection
 from typing import Any
 from uuid import UUID

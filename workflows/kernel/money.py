@@ -1,7 +1,5 @@
 """The amounts and currencies in which something can have a price."""
 
-from __future__ import annotations
-
 from iso4217 import raw_xml as iso_4217
 
 MAX_AMOUNT = 2**53 - 1  # minor units: the largest integer that every JSON reader keeps exactly

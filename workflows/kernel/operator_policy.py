@@ -1,7 +1,5 @@
 """Operator policy: what an operator chose in the settings for all mentors, handed to actions and effects."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass, field
 

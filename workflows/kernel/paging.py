@@ -1,7 +1,5 @@
 """Lists in pages: one statement a page, by the key of the last item and never by an offset."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime

@@ -1,7 +1,5 @@
 """Quotas over time: how often something may be done for one subject, counted by the database for all processes."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from datetime import timedelta
 from math import ceil

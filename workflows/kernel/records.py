@@ -1,7 +1,5 @@
 """Rows as typed, frozen records: what a select over a record's columns returns, and how a row becomes one."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from dataclasses import MISSING, dataclass, fields
 from functools import cache

@@ -1,7 +1,5 @@
 """User-supplied text within our own."""
 
-from __future__ import annotations
-
 import re
 
 # Control characters, line and paragraph separators, and overrides of the text's direction (UAX #9), as of a class of a

@@ -1,7 +1,5 @@
 """State machines and compare-and-set: how a row moves to its next state, or to its next version."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum

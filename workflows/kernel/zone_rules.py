@@ -4,8 +4,6 @@ No statement computes a local time by the rules of PostgreSQL, which come from i
 operator's own queries may, and then have other times than people see.
 """
 
-from __future__ import annotations
-
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta

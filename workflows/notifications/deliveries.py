@@ -1,7 +1,5 @@
 """Statements on the deliveries of mails and pushes: gathering, what may have left, and erasure."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from datetime import datetime
 from typing import Any

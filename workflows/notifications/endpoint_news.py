@@ -1,7 +1,5 @@
 """Notifications about a webhook endpoint: their words, and the owner who gets them."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID

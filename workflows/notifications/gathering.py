@@ -5,8 +5,6 @@ come, the first mail of those that were held until then is sent with all others 
 A mail that was overtaken meanwhile is left out, and cancelled by its own delivery.
 """
 
-from __future__ import annotations
-
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """Every kind of notification, with its sentence in the preferences and its default channels."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 from models.notifications import Channel

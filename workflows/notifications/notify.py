@@ -4,8 +4,6 @@ The notifications of all events of a transaction are written at its end: their r
 and everything is written by two.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime

@@ -1,7 +1,5 @@
 """Messages that were overtaken before they left: their request or session was withdrawn, cancelled or moved since."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta

@@ -1,7 +1,5 @@
 """Web Push subscriptions: the browsers that show a person's notifications. Their addresses are stored encrypted."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 import re

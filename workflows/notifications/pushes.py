@@ -1,7 +1,5 @@
 """The outbound effect `push.send`: notifications for browsers, prepared from what was written for their readers."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta

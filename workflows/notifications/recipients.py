@@ -1,7 +1,5 @@
 """Recipients of notifications: both sides of a booking, with their names, time zones and channels."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime

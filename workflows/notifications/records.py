@@ -1,7 +1,5 @@
 """A person's notifications in the application: list, count, mark as read."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any

@@ -1,7 +1,5 @@
 """Reminders: of a session that is about to begin, and of a request that still waits for its mentor's decision."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta

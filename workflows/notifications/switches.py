@@ -3,8 +3,6 @@
 A channel that is on leaves people their choices and the kind its defaults; one that is off reaches nobody.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any

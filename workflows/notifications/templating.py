@@ -1,7 +1,5 @@
 """The Jinja templates of texts, which an operator may replace by files of the same names."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import fields
 from functools import cache

@@ -1,7 +1,5 @@
 """Operators' actions on deliveries: list them, retry dead letters, and cancel deliveries."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from uuid import UUID

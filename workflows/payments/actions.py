@@ -1,7 +1,5 @@
 """A payment from its decision on: asked for with that, ended with it, and what goes back of it."""
 
-from __future__ import annotations
-
 from datetime import datetime, timedelta
 from uuid import UUID
 

@@ -4,8 +4,6 @@ The provider is asked between two transactions. Of pages that two requests had m
 both: nobody learns the address of the other.
 """
 
-from __future__ import annotations
-
 from datetime import datetime, timedelta
 
 from sqlalchemy import Connection

@@ -1,7 +1,5 @@
 """The ledger of a payment: each statement moves the counters and writes the entry."""
 
-from __future__ import annotations
-
 from datetime import datetime
 from typing import Any
 from uuid import UUID

@@ -1,7 +1,5 @@
 """Payments: the record with its refunds, and how to find payments."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime

@@ -1,7 +1,5 @@
 """Refunds that are sent back through the payment provider: the message, and what it is read from."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import NAMESPACE_URL, UUID, uuid5

@@ -4,8 +4,6 @@ Under the locks of every mentor whom it concerns and of the person, so that noth
 meanwhile. Those that waited for the locks find an account that is erased, or requests that are cancelled.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime

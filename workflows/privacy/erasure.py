@@ -4,8 +4,6 @@ The request that deletes the account erases a page of everything, which is all o
 rest, and looks at everything once more when what ran beside that request has ended.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta

@@ -1,7 +1,5 @@
 """The lists of a person's export that no other area has, each in pages by its own index."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any

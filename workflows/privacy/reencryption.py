@@ -4,8 +4,6 @@ A value under the present key begins with that key's mark, by which the database
 kept: a second run passes over the values that the first one has written.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any

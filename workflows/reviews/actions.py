@@ -1,7 +1,5 @@
 """What is done with reviews: a mentee submits one, the mentor answers it once, an operator hides or shows it."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol

@@ -1,7 +1,5 @@
 """Permits: each mentee of a completed session may review it once, for thirty days."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta

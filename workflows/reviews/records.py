@@ -1,7 +1,5 @@
 """Reviews: the record, the lists, and who sees a hidden one."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any

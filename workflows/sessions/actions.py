@@ -1,7 +1,5 @@
 """The life of a session: created for an accepted booking, started, completed. `cancel.py` has its cancellation."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime

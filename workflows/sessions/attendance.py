@@ -1,7 +1,5 @@
 """Attendance: which of a session's mentees were present, as the mentor records it; the absent cannot review it."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from uuid import UUID

@@ -1,7 +1,5 @@
 """Cancel a session by the policy of its booking, with its fee and refund."""
 
-from __future__ import annotations
-
 from datetime import datetime
 from typing import Any
 

@@ -4,8 +4,6 @@ The session keeps its ids, its length, its terms and how it was paid. Its bookin
 its people move in the same transaction, which the database holds.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any

@@ -1,7 +1,5 @@
 """Sessions after the fact: who did not come, what an operator voids or waives, and what was never held or completed."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any

@@ -1,7 +1,5 @@
 """Proposals to move a session to another time: the record, and how a proposal is made, answered, and ends."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any

@@ -1,7 +1,5 @@
 """Sessions: the records, how to find sessions, and the effects of one."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime

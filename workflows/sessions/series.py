@@ -1,7 +1,5 @@
 """Cancel the sessions of a series from a time on, each by its own policy."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID

@@ -1,7 +1,5 @@
 """Time off of a mentor: the record, the list, how it is taken over sessions and holds, and given up."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any

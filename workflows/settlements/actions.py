@@ -4,8 +4,6 @@ Locks are taken in the order of `kernel/locks.py`: what waits, and then the paym
 cancellation at one time, the first to lock decides, and the others see what it decided.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Self

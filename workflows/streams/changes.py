@@ -5,8 +5,6 @@ committed later with a smaller position; `sequence` alone would miss such events
 cluster: a database that was restored in another one begins a new history, without the events that it brought along.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta

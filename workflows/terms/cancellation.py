@@ -1,7 +1,5 @@
 """What it costs to cancel a session, or to leave a seat of a group, by the policy that was agreed (rule 4)."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 

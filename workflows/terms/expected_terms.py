@@ -4,8 +4,6 @@ Each decision compares the very values that it writes, so that a change of the o
 either seen by both or by neither.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 from workflows.kernel.errors import TermsChanged

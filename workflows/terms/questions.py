@@ -1,7 +1,5 @@
 """Questions of a listing or a group's template to those who book it, and their answers, kept as they were asked."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass

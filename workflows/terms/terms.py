@@ -1,7 +1,5 @@
 """Terms: everything about a session that a mentee agrees to with its time."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, fields
 from typing import Any
 

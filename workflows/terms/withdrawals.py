@@ -1,7 +1,5 @@
 """How often a mentee takes back what was booked: each time others are notified, and rows are kept for good."""
 
-from __future__ import annotations
-
 from sqlalchemy import Connection
 
 from workflows.identity.access import HasMentor, is_mentor

@@ -1,7 +1,5 @@
 """Actions on webhook endpoints: create, change, delete and ping them, and rotate their secrets."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Any

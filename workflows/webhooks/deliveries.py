@@ -1,7 +1,5 @@
 """Deliveries to webhook endpoints: their recipients, the view of their owners, resends and recoveries."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID

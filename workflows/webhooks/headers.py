@@ -1,7 +1,5 @@
 """Custom headers of webhook messages: which are allowed, how they are stored, and the headers of a message."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable, Mapping
 from typing import Any

@@ -1,7 +1,5 @@
 """Health of a webhook endpoint: the circuit breaker before a message, and what its response changes."""
 
-from __future__ import annotations
-
 import random
 from collections.abc import Mapping
 from datetime import datetime, timedelta

@@ -1,7 +1,5 @@
 """Webhook messages: their bodies, and of each event type the JSON Schema and an example."""
 
-from __future__ import annotations
-
 import json
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta

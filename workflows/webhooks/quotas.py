@@ -1,7 +1,5 @@
 """Quotas of webhook endpoints: how many an owner has and makes, and how many messages are sent at an owner's word."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from uuid import UUID
 

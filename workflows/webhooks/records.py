@@ -1,7 +1,5 @@
 """Webhook endpoints: the record, and how to find endpoints."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any

@@ -1,7 +1,5 @@
 """Base of the pages behind links: their subject, their question, how their form is read, and what the form does."""
 
-from __future__ import annotations
-
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """Cancel a session by its policy, or leave a group: what it costs is shown first."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any

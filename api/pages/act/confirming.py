@@ -1,7 +1,5 @@
 """Confirm another mail address for an account."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from api.pages.act.action_page import ActionPage, Redirect, Visit

@@ -1,7 +1,5 @@
 """Accept or decline a request, as its mentor."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from typing import Any
 

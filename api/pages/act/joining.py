@@ -1,7 +1,5 @@
 """Join a session online, from its early start on."""
 
-from __future__ import annotations
-
 from typing import Any
 from urllib.parse import urlsplit
 

@@ -1,7 +1,5 @@
 """Accept or decline another time of a session, as the party to whom it was proposed."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from sqlalchemy import select

@@ -1,7 +1,5 @@
 """Review a completed session, as one of its mentees."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from api.pages.act.action_page import ActionPage, Redirect, Visit, found

@@ -1,7 +1,5 @@
 """Take the seat of a group session that is kept for the first on its waiting list."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from api.pages.act.action_page import ActionPage, BookingPage, Closed, Redirect, Visit, booking_of, price_of

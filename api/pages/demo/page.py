@@ -3,8 +3,6 @@
 Each of them is named by its digest: built ones by their integrity, those that stand in the page by the policy.
 """
 
-from __future__ import annotations
-
 import json
 from base64 import b64encode
 from collections.abc import Mapping, Sequence

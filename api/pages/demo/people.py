@@ -1,7 +1,5 @@
 """The people of the demo pages, by their addresses: a mentee who books, and the mentor who is booked."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
