@@ -10,12 +10,13 @@ from posixpath import dirname, normpath
 from posixpath import join as joined
 
 import flask_swagger_ui
-from flask import Blueprint, Response, render_template, send_file
+from flask import Blueprint, Response, redirect, render_template, send_file
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 from markupsafe import Markup
 from werkzeug.exceptions import NotFound
 from werkzeug.security import safe_join
+from werkzeug.wrappers import Response as BaseResponse
 
 from api.http.etags import revalidated
 from workflows.notifications.texts import Brand
@@ -58,6 +59,15 @@ def show_api_documentation() -> Response:
     """Swagger UI. Its groups are collapsed, so that all of their names are drawn at once and a browser finds them."""
     page = render_template("swagger_ui.html", assets="docs/assets", config=_SWAGGER_UI, guides=GUIDES_FOLDER.is_dir())
     return _with_policy(page, _SWAGGER_POLICY, script=_SCRIPT)
+
+
+@documentation.get("/docs/guides")
+def redirect_to_guides() -> BaseResponse:
+    """To the page that its relative links are for.
+
+    The redirect of the framework names a scheme and a host: plain HTTP, behind a proxy that ends TLS.
+    """
+    return redirect("/docs/guides/")
 
 
 @documentation.get("/docs/guides/")

@@ -59,6 +59,12 @@ def test_every_guide_is_a_page_whose_links_lead_somewhere(client: ApiClient) -> 
     assert guides == {each.removeprefix("/api/docs/guides/") for each in followed if each.endswith(".md")}
 
 
+@pytest.mark.parametrize("prefix", ["", "/api"])
+def test_a_redirect_names_neither_scheme_nor_host(client: ApiClient, prefix: str) -> None:
+    answer = client.get(f"{prefix}/docs/guides", headers={"Host": "other.example"})
+    assert (answer.status_code, answer.headers["Location"]) == (302, f"{prefix}/docs/guides/")
+
+
 @pytest.mark.parametrize("name", ["../README.md", "..%2fREADME.md", "%2e%2e/README.md", "none.md", "performance.json"])
 def test_no_other_file_is_a_guide(client: ApiClient, name: str) -> None:
     assert client.get(f"/docs/guides/{name}").status_code == 404

@@ -18,6 +18,7 @@ UNDOCUMENTED = {
         "/openapi.json",
         "/docs",
         "/docs/assets/{}",
+        "/docs/guides",
         "/docs/guides/",
         "/docs/guides/{}",
         "/component/{}",
