@@ -1,6 +1,7 @@
 import { describe, expect, it, vi } from "vitest";
 import type { Client } from "../api/client.js";
-import { screenOf } from "./state.js";
+import { slotsByDay } from "./calendar/slots.js";
+import { screenOf, type BookingState } from "./state.js";
 import "../parts/following/following.js";
 import { type Answer, type FakeApi, HOLD, LISTING, NOW, SESSION, SLOT, beginAtNow, booking, makeClient, offeringApi, refusal, settle, slot, startFlow } from "../../tests/fake-api.js";
 
@@ -79,6 +80,65 @@ describe("the calendar", () => {
       const span = Date.parse(query.get("to") ?? "") - Date.parse(query.get("from") ?? "");
       expect(span).toBeLessThanOrEqual(92 * 86_400_000);
     }
+  });
+
+  /** An API whose mentor has these times, and is asked for a span of them. */
+  const free = (...starts: string[]): FakeApi =>
+    offeringApi().on("GET /mentors/m1/slots", ({ query }) => {
+      const [from, to] = ["from", "to"].map((name) => Date.parse(query.get(name) ?? ""));
+      const items = starts.map((each) => slot(each)).filter(({ startTime }) => Date.parse(startTime) >= (from ?? 0) && Date.parse(startTime) < (to ?? 0));
+      return { status: 200, body: { durationMinutes: 60, items } };
+    });
+  const days = (state: BookingState): string[] => [...slotsByDay(state.calendar.slots, state.month, state.zone).keys()];
+
+  it("has all free days of the month of the first one", async () => {
+    vi.setSystemTime("2030-01-05T08:00:00Z");
+    // The search for the first one ends on the 4th of May.
+    free("2030-05-03T09:00:00Z", "2030-05-20T09:00:00Z");
+    const { store } = await startFlow();
+    await settle();
+    expect(days(store.state)).toEqual(["2030-05-03", "2030-05-20"]);
+  });
+
+  it("has the last hours of a month in another zone", async () => {
+    free("2030-05-04T09:00:00Z", "2030-07-01T02:00:00Z");
+    const { store, flow } = await startFlow();
+    flow.showMonth(1);
+    await settle();
+    flow.chooseZone("Pacific/Honolulu");
+    await settle();
+    expect(days(store.state)).toEqual(["2030-06-30"]);
+  });
+
+  it("has all free days of the month of a time that was chosen before a reload", async () => {
+    free("2030-05-04T09:00:00Z", "2030-07-10T09:00:00Z", "2030-07-20T09:00:00Z");
+    const before = await startFlow();
+    before.flow.chooseSlot(slot("2030-07-10T09:00:00Z"));
+    before.end();
+    const { store, flow } = await startFlow();
+    await settle();
+    flow.leaveForm();
+    await settle();
+    expect(store.state).toMatchObject({ month: "2030-07-01", day: "2030-07-10" });
+    expect(days(store.state)).toEqual(["2030-07-10", "2030-07-20"]);
+  });
+
+  it("stays at the month that people look at where times are read again", async () => {
+    free("2030-05-04T09:00:00Z", "2030-07-10T09:00:00Z");
+    const { store, flow } = await startFlow();
+    flow.showMonth(1);
+    flow.showMonth(1);
+    await settle();
+    await flow.reloadSlots();
+    expect(store.state).toMatchObject({ month: "2030-07-01", day: null });
+  });
+
+  it("goes to the first free time where there was none before", async () => {
+    free();
+    const { store, flow } = await startFlow();
+    free("2030-07-10T09:00:00Z");
+    await flow.reloadSlots();
+    expect(store.state).toMatchObject({ month: "2030-07-01", day: "2030-07-10" });
   });
 
   it("keeps the chosen day in another zone", async () => {

@@ -4,7 +4,7 @@ import { ApiError } from "../api/errors.js";
 import type { Booking, Listing, Session, Slot } from "../api/types.js";
 import { SlotsLoader } from "./calendar/loader.js";
 import { startOf } from "./calendar/slots.js";
-import { addMonths, dayOf } from "../i18n/time.js";
+import { dayOf } from "../i18n/time.js";
 import type { BookingActions, FlowContext, FollowingPart } from "./contracts.js";
 import { HoldKeeper, LOST_CODES } from "./hold.js";
 import { loadOffers, offeredListings } from "./offers.js";
@@ -93,7 +93,7 @@ export class BookingFlow implements BookingActions {
     const restoring = saved ? this.#restore(saved) : null;
     if (store.state.durationMinutes) await this.#slots.restart();
     const { slot, zone } = store.state;
-    if (slot) this.#showDay(dayOf(startOf(slot), zone));
+    if (slot) this.#slots.showDay(dayOf(startOf(slot), zone));
     if (store.state.calendar.slots.length) telemetry.firstSlot();
     if (store.state.calendar.error) telemetry.failed(store.state.calendar.error);
     this.#isShown();
@@ -102,7 +102,6 @@ export class BookingFlow implements BookingActions {
 
   async reloadSlots(): Promise<void> {
     await this.#slots.reload();
-    if (this.context.store.state.day === null) await this.#slots.findNext();
   }
 
   // --- Choosing ---
@@ -133,22 +132,11 @@ export class BookingFlow implements BookingActions {
   }
 
   chooseZone(zone: string): void {
-    const { store } = this.context;
-    const { day, calendar, slot } = store.state;
-    const kept = slot ?? calendar.slots.find((each) => dayOf(startOf(each), store.state.zone) === day);
-    const shown = kept ? dayOf(startOf(kept), zone) : day;
-    store.update({ zone });
-    if (shown) this.#showDay(shown);
-  }
-
-  #showDay(day: string): void {
-    this.context.store.update({ day, month: addMonths(day, 0) });
+    this.#slots.chooseZone(zone);
   }
 
   showMonth(step: 1 | -1): void {
-    const { store } = this.context;
-    store.update({ month: addMonths(store.state.month, step), day: null });
-    void this.#slots.complete();
+    this.#slots.showMonth(step);
   }
 
   chooseDay(day: string): void {

@@ -56,11 +56,29 @@ export class SlotsLoader {
     await this.findNext();
   }
 
-  /** Reads what the shown month lacks. */
-  async complete(): Promise<void> {
+  showMonth(step: 1 | -1): void {
+    this.#show({ month: addMonths(this.store.state.month, step), day: null });
+  }
+
+  showDay(day: string): void {
+    this.#show({ day, month: addMonths(day, 0) });
+  }
+
+  /** Times in another zone; the day is of what was shown before. */
+  chooseZone(zone: string): void {
+    const { calendar, day, slot, zone: before } = this.store.state;
+    const kept = slot ?? calendar.slots.find((each) => dayOf(startOf(each), before) === day);
+    this.#show({ zone });
+    const shown = kept ? dayOf(startOf(kept), zone) : day;
+    if (shown) this.showDay(shown);
+  }
+
+  /** Shows it, and reads what its month lacks. */
+  #show(change: Partial<BookingState>): void {
+    this.store.update(change);
     const { calendar, month, zone } = this.store.state;
     const end = startOfDay(addMonths(month, 1), zone);
-    if (end > calendar.to) await this.#readTo(end);
+    if (calendar.to && end > calendar.to) void this.#readTo(end);
   }
 
   /** Reads on until there is a free slot, for a year at most, and shows its day. */
@@ -69,20 +87,18 @@ export class SlotsLoader {
     for (;;) {
       const { calendar, mentorId, zone } = this.store.state;
       const first = bookableSlots(calendar.slots, mentorId, Date.now())[0];
-      if (first) {
-        const day = dayOf(startOf(first), zone);
-        return this.store.update({ month: addMonths(day, 0), day });
-      }
+      if (first) return this.showDay(dayOf(startOf(first), zone));
       if (this.ended.aborted || calendar.error || calendar.isLoading || calendar.to >= limit) return;
       await this.#readTo(calendar.to + SEARCHED_AT_ONCE_MS);
     }
   }
 
-  /** Reads everything that is known again. */
+  /** Reads everything that is known again. People stay at the month that they look at, unless there was nothing. */
   async reload(): Promise<void> {
     const { calendar, month, zone } = this.store.state;
     if (!calendar.to) return;
     await this.#read(Date.now(), Math.max(calendar.to, startOfDay(addMonths(month, 1), zone)), []);
+    if (!calendar.slots.length && this.store.state.day === null) await this.findNext();
   }
 
   async #readTo(end: number, early: EarlyLook = null): Promise<void> {

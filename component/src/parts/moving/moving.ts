@@ -3,12 +3,11 @@
 import { html, nothing, type TemplateResult } from "lit";
 import type { Listing, Mentor, Proposal, Session, Slot } from "../../api/types.js";
 import { SlotsLoader } from "../../booking/calendar/loader.js";
-import { startOf } from "../../booking/calendar/slots.js";
 import { renderCalendar } from "../../booking/calendar/view.js";
 import type { BookingActions, MovedSession, MovingPart, PartContext, Rendered, View } from "../../booking/contracts.js";
 import { initialState, type BookingState } from "../../booking/state.js";
 import { Store, renderOn } from "../../core/store.js";
-import { addMonths, dayOf } from "../../i18n/time.js";
+import { dayOf } from "../../i18n/time.js";
 import { renderPartForm } from "../../ui/form.js";
 import { button, momentOf, summary } from "../../ui/view.js";
 import { movingWords } from "./words.js";
@@ -38,14 +37,10 @@ export class Moving implements MovingPart {
     this.#calendar = {
       chooseDay: (day) => this.#store.update({ day }),
       chooseSlot: (slot) => void this.#show(slot, "#move-reason"),
-      chooseZone: (chosen) => this.#chooseZone(chosen),
+      chooseZone: (chosen) => this.#slots.chooseZone(chosen),
       findNext: () => void this.#slots.findNext(),
       reloadSlots: () => this.#slots.reload(),
-      showMonth: (step) => {
-        const { month } = this.#store.state;
-        this.#store.update({ month: addMonths(month, step), day: null });
-        void this.#slots.complete();
-      },
+      showMonth: (step) => this.#slots.showMonth(step),
     };
   }
 
@@ -167,13 +162,6 @@ export class Moving implements MovingPart {
     this.#store.update({ slot });
     await element.updateComplete;
     element.shadowRoot?.querySelector<HTMLElement>(`dialog ${focus}`)?.focus();
-  }
-
-  #chooseZone(zone: string): void {
-    const { day, calendar, zone: before } = this.#store.state;
-    const kept = calendar.slots.find((each) => dayOf(startOf(each), before) === day);
-    const shown = kept ? dayOf(startOf(kept), zone) : day;
-    this.#store.update({ zone, day: shown, ...(shown && { month: addMonths(shown, 0) }) });
   }
 
   async #move(moved: MovedSession, { startTime }: Slot, reason: string): Promise<void> {
