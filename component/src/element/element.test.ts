@@ -62,6 +62,19 @@ it("loads again when the connection is back", async () => {
   await one(element, "button.slot");
 });
 
+it("shows the free times of a mentor whose zone the browser does not know", async () => {
+  offeringApi().on("GET /mentors/m1", { status: 200, body: { ...MENTOR, timeZone: "Mars/Phobos" } });
+  const element = shown();
+  await one(element, "button.slot");
+  expect(root(element).querySelector(".zone [value='Mars/Phobos']")).toBeNull();
+});
+
+it("is in English where the browser's language is none that Intl knows", async () => {
+  vi.spyOn(navigator, "language", "get").mockReturnValue("en-US@posix");
+  offeringApi();
+  await one(shown(), "button.slot");
+});
+
 it.each(["click", "pointerup", "pointercancel"])("shows nothing else between the press of a button and its %s", async (end) => {
   offeringApi();
   const element = shown();

@@ -7,7 +7,7 @@ import { Tokens, type TokenOptions } from "../api/token.js";
 import { BookingFlow } from "../booking/flow.js";
 import { initialState, type BookingState } from "../booking/state.js";
 import type { SessionBookingEvents } from "../core/events.js";
-import { addMonths, dayOf, isZone, localZone } from "../i18n/time.js";
+import { addMonths, dayOf, knownZone, localZone } from "../i18n/time.js";
 import type { CoursePart, DirectoryPart, EnhancedPart, FormPart, LazyParts, Options, PartContext, RealtimePart } from "../booking/contracts.js";
 import { Store, renderOn } from "../core/store.js";
 import { Telemetry } from "../core/telemetry.js";
@@ -177,8 +177,7 @@ export class Run implements PartContext {
   }
 
   #setZone(): void {
-    const { timeZone } = this.host;
-    const zone = timeZone && isZone(timeZone) ? timeZone : localZone();
+    const zone = knownZone(this.host.timeZone) ?? localZone();
     this.store.update({ zone, month: addMonths(dayOf(Date.now(), zone), 0) });
   }
 }

@@ -39,8 +39,9 @@ export function partWords<W extends object>(part: string, languages: Record<Lang
 export function localeOf(element: Element): string {
   const root = element.getRootNode();
   const lang = element.closest("[lang]")?.getAttribute("lang");
-  if (lang) return isLocale(lang) ? lang : "en";
-  return root instanceof ShadowRoot ? localeOf(root.host) : navigator.language;
+  if (!lang && root instanceof ShadowRoot) return localeOf(root.host);
+  const locale = lang || navigator.language;
+  return isLocale(locale) ? locale : "en";
 }
 
 /** The roots in which an element is: shadow roots, and the document. */

@@ -1,5 +1,5 @@
-import { describe, expect, it } from "vitest";
-import { addDays, dayOf, formatRange, formatSpan, formatter, startOfDay } from "./time.js";
+import { describe, expect, it, vi } from "vitest";
+import { addDays, dayOf, formatRange, formatSpan, formatter, localZone, startOfDay } from "./time.js";
 
 const HOUR_MS = 3_600_000;
 const hoursOf = (day: string, zone: string): number => (startOfDay(addDays(day, 1), zone) - startOfDay(day, zone)) / HOUR_MS;
@@ -45,4 +45,9 @@ describe("from one time of day to another", () => {
     const [start, end] = [Date.parse("2030-05-04T00:00Z"), Date.parse("2030-05-04T01:00Z")];
     expect(formatSpan(start, end, "en-US", "UTC").replace(/[\u2009\u202f]/g, " ")).toContain("12:00 AM – 1:00 AM");
   });
+});
+
+it("is UTC where the browser's own zone is none", () => {
+  vi.spyOn(Intl.DateTimeFormat.prototype, "resolvedOptions").mockReturnValueOnce({ timeZone: "Etc/Unknown" } as Intl.ResolvedDateTimeFormatOptions);
+  expect(localZone()).toBe("UTC");
 });

@@ -16,18 +16,18 @@ export function formatMoment(instant: number, locale: string, zone: string): str
   return formatter(locale, { timeZone: zone, dateStyle: "medium", timeStyle: "short" }).format(instant);
 }
 
-/** The browser's time zone. */
+/** The browser's time zone; UTC where it names one that it does not know, such as "Etc/Unknown". */
 export function localZone(): string {
-  return new Intl.DateTimeFormat().resolvedOptions().timeZone || "UTC";
+  return knownZone(new Intl.DateTimeFormat().resolvedOptions().timeZone) ?? "UTC";
 }
 
-/** Whether Intl knows the zone. */
-export function isZone(zone: string): boolean {
+/** The zone, if Intl knows it: its list may be older than the API's. */
+export function knownZone(zone: string | null | undefined): string | null {
   try {
-    formatter("en", { timeZone: zone });
-    return true;
+    formatter("en", { timeZone: zone ?? "" });
+    return zone ?? null;
   } catch {
-    return false;
+    return null;
   }
 }
 

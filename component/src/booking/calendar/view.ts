@@ -2,7 +2,7 @@
 
 import { html, nothing, type TemplateResult } from "lit";
 import type { Slot } from "../../api/types.js";
-import { formatDay, formatter, formatZone, localZone } from "../../i18n/time.js";
+import { formatDay, formatter, formatZone, knownZone, localZone } from "../../i18n/time.js";
 import type { Rendered, View } from "../contracts.js";
 import { button, count, explain, failure, message, whenOf, valueOf } from "../../ui/view.js";
 import { renderMonth } from "./month.js";
@@ -89,7 +89,7 @@ export function renderSkeleton(label: string): TemplateResult {
 }
 
 function renderZone({ words, locale, state, flow, now }: View): TemplateResult {
-  const coachZone = state.offers.length === 1 ? state.offers[0]?.mentor.timeZone : undefined;
+  const coachZone = state.offers.length === 1 ? knownZone(state.offers[0]?.mentor.timeZone) : null;
   const near = [...new Set([localZone(), ...(coachZone ? [coachZone] : []), state.zone])];
   const labelOf = (zone: string): string => {
     const shown = formatZone(zone, locale, now);
