@@ -189,6 +189,20 @@ def test_a_lost_connection_is_recovered_from(visit: Visit, stage: Stage, context
     assert stage.count_bookings() == 1
 
 
+def test_a_form_that_was_refused_has_the_focus_again(visit: Visit, stage: Stage) -> None:
+    visit.open(stage.instant, enable_optimistic_updates="false")
+    visit.choose(stage.slots()[0])
+    open_to_all = {"Access-Control-Allow-Origin": "*"}
+    refusal = {"statusCode": 409, "code": "booking_limit", "error": "Conflict", "message": "No more this week."}
+    visit.page.route(BOOKS, lambda route: route.fulfill(status=409, json=refusal, headers=open_to_all), times=1)
+    # Its fields are disabled while it is sent.
+    visit.page.locator("input[name=title]").press("Enter")
+    expect(visit.messages).to_be_visible()
+    expect(visit.primary).to_be_focused()
+    visit.page.keyboard.press("Enter")
+    visit.expect_booked()
+
+
 @pytest.mark.chromium
 def test_a_lost_answer_makes_one_booking(visit: Visit, stage: Stage) -> None:
     visit.open(stage.instant)

@@ -69,6 +69,52 @@ it("shows the free times of a mentor whose zone the browser does not know", asyn
   expect(root(element).querySelector(".zone [value='Mars/Phobos']")).toBeNull();
 });
 
+it("leaves the keys of the browser to it", async () => {
+  offeringApi();
+  const element = shown();
+  await one(element, "button.slot");
+  const day = await one(element, ".day[tabindex='0']");
+  const press = (modifiers: KeyboardEventInit): boolean =>
+    day.dispatchEvent(new KeyboardEvent("keydown", { key: "ArrowRight", bubbles: true, cancelable: true, ...modifiers }));
+  expect([{ altKey: true }, { ctrlKey: true }, { metaKey: true }].map(press)).toEqual([true, true, true]);
+  expect(press({})).toBe(false);
+});
+
+it("keeps the focus at a button that leads no further", async () => {
+  offeringApi();
+  const element = shown();
+  await one(element, "button.slot");
+  const [previous, next] = root(element).querySelectorAll<HTMLElement>(".pager button");
+  next?.click();
+  await element.updateComplete;
+  previous?.focus();
+  previous?.click();
+  await element.updateComplete;
+  expect(previous?.getAttribute("aria-disabled")).toBe("true");
+  expect(previous?.hasAttribute("disabled")).toBe(false);
+  const title = root(element).querySelector(".pager h3")?.textContent;
+  previous?.click();
+  await element.updateComplete;
+  expect(root(element).querySelector(".pager h3")?.textContent).toBe(title);
+});
+
+it("says the same sentence again", async () => {
+  offeringApi();
+  const element = shown();
+  await one(element, "button.slot");
+  const region = await one(element, "[aria-live='polite'].visually-hidden");
+  const run = (element as unknown as { run: { announce(sentence: string): void } }).run;
+  const said: (string | null)[] = [];
+  for (const _ of [1, 2, 3]) {
+    run.announce("Done.");
+    await element.updateComplete;
+    said.push(region.textContent);
+  }
+  expect(said.map((each) => each?.trim())).toEqual(["Done.", "Done.", "Done."]);
+  expect(said[1]).not.toBe(said[0]);
+  expect(said[2]).not.toBe(said[1]);
+});
+
 it("is in English where the browser's language is none that Intl knows", async () => {
   vi.spyOn(navigator, "language", "get").mockReturnValue("en-US@posix");
   offeringApi();

@@ -2,7 +2,7 @@ import { LitElement, html, nothing, unsafeCSS, type PropertyDeclaration, type Pr
 import { delay } from "../api/client.js";
 import type { TokenProvider } from "../api/token.js";
 import type { Payment, Session } from "../api/types.js";
-import { initialState, screenOf, type BookingState, type FieldErrors, type Screen } from "../booking/state.js";
+import { initialState, isSubmitting, screenOf, type BookingState, type FieldErrors, type Screen } from "../booking/state.js";
 import { renderCalendar, renderSkeleton } from "../booking/calendar/view.js";
 import { renderCard } from "../booking/card.js";
 import type { SessionBookingEvents } from "../core/events.js";
@@ -167,6 +167,7 @@ export class SessionBooking extends LitElement {
   private hadFocus = false;
   /** Until the end of a press of a button. */
   private press: Promise<unknown> | null = null;
+  private wasSending = false;
   private shownErrors: FieldErrors = NO_STATE.fieldErrors;
 
   override connectedCallback(): void {
@@ -244,6 +245,10 @@ export class SessionBooking extends LitElement {
     // The focus is gone with its view: people go on where the new one begins.
     const isGone = isOther || (state.needsSignIn && !this.shadowRoot?.activeElement);
     if (isGone && this.hadFocus) focus("[data-focus]");
+    // A form that was refused was disabled meanwhile, and nothing of it has the focus.
+    const isSending = isSubmitting(state);
+    if (this.wasSending && !isSending && this.hadFocus && !this.shadowRoot?.activeElement) focus("[type='submit']");
+    this.wasSending = isSending;
     if (state.fieldErrors !== this.shownErrors) focus("[aria-invalid='true']");
     this.shownErrors = state.fieldErrors;
   }
@@ -351,8 +356,9 @@ export class SessionBooking extends LitElement {
     this.requestUpdate();
   }
 
+  /** A sentence that is said again has to be another text: only changes are read out. */
   private announce(sentence: string): void {
-    this.announcement = sentence;
+    this.announcement = this.announcement === sentence ? `${sentence}\u00a0` : sentence;
   }
 
   private get options(): Options {

@@ -16,7 +16,13 @@ export function renderMonth(view: View, days: ReadonlyMap<string, Slot[]>): Temp
   const isLoading = state.phase === "loading";
   const step = (label: string, path: string, months: 1 | -1): TemplateResult => {
     const isPast = months < 0 && state.month <= today;
-    return html`<button class="icon" part="button" aria-label=${label} ?disabled=${isPast} @click=${() => flow.showMonth(months)}>
+    return html`<button
+      class="icon"
+      part="button"
+      aria-label=${label}
+      aria-disabled=${isPast ? "true" : nothing}
+      @click=${() => isPast || flow.showMonth(months)}
+    >
       ${arrow(path)}
     </button>`;
   };
@@ -84,7 +90,8 @@ function focusableDay(days: ReadonlyMap<string, Slot[]>, chosen: string | null, 
 /** Arrow keys move by days and weeks, Home and End within the week, Page Up and Page Down by months. */
 function move(view: View, event: KeyboardEvent): void {
   const at = (event.target as HTMLElement).dataset["day"];
-  if (!at) return;
+  // With those, the key is one of the browser's: Alt and an arrow lead back.
+  if (!at || event.altKey || event.ctrlKey || event.metaKey) return;
   const grid = event.currentTarget as HTMLElement;
   const forward = getComputedStyle(grid).direction === "rtl" ? -1 : 1;
   const column = (weekdayOf(at) - firstWeekdayOf(view.locale) + 7) % 7;
