@@ -1,9 +1,10 @@
 """The pages behind the links in mails, in a browser without JavaScript: they fit, and their forms act."""
 
+import json
 from datetime import UTC, datetime, timedelta
 
 from playwright.sync_api import Page, expect
-from sqlalchemy import Engine, select
+from sqlalchemy import Engine, select, update
 
 from config.sealing import Sealer
 from models.bookings import bookings
@@ -29,10 +30,20 @@ def require_heading(page: Page, text: str) -> None:
     expect(page.locator("h1")).to_have_text(text)
 
 
+# As long as the question of a listing may be.
+QUESTION = "Which of the people in your team, or beside it, should the two of us talk about, and since when? " * 2
+
+
 def request_with_notes(engine: Engine, cast: Cast) -> Booking:
-    notes = Sealer([SECRET]).seal(NOTES)
+    """A request with a message, and with an answer to a long question."""
+    sealer = Sealer([SECRET])
+    answers = json.dumps([{"id": "team", "label": QUESTION, "kind": "text", "value": "Ben, for a year."}])
     with engine.begin() as db:
-        return factories.make_booking(db, listing=cast.listing, mentee=cast.mentee, title="Leading a team", notes=notes)
+        booking = factories.make_booking(
+            db, listing=cast.listing, mentee=cast.mentee, title="Leading a team", notes=sealer.seal(NOTES)
+        )
+        db.execute(update(bookings).where(bookings.c.id == booking.id).values(answers=sealer.seal(answers)))
+    return booking
 
 
 def test_a_request_is_accepted(sized: Page, site: str, engine: Engine, cast: Cast, keep: Shown) -> None:
