@@ -98,6 +98,21 @@ it("keeps the focus at a button that leads no further", async () => {
   expect(root(element).querySelector(".pager h3")?.textContent).toBe(title);
 });
 
+it("leaves the focus at its time where others before it go and come", async () => {
+  const all = ["08:00", "09:00", "10:00"].map((time) => slot(`2030-05-04T${time}:00Z`));
+  let items = all;
+  offeringApi().on("GET /mentors/m1/slots", () => ({ status: 200, body: { durationMinutes: 60, items } }));
+  const element = shown();
+  const { flow } = await found(() => (element as unknown as { run: { flow: { reloadSlots(): Promise<void> } } | null }).run);
+  const focused = (): string | undefined => (root(element).activeElement as HTMLElement | null)?.dataset["start"];
+  (await one(element, `[data-start="${all[1]?.startTime}"]`)).focus();
+  for (items of [all.slice(1), all]) {
+    await flow.reloadSlots();
+    await element.updateComplete;
+    expect(focused()).toBe(all[1]?.startTime);
+  }
+});
+
 it("says the same sentence again", async () => {
   offeringApi();
   const element = shown();

@@ -168,6 +168,7 @@ export class SessionBooking extends LitElement {
   /** Until the end of a press of a button. */
   private press: Promise<unknown> | null = null;
   private wasSending = false;
+  private focusedStart: string | undefined;
   private shownErrors: FieldErrors = NO_STATE.fieldErrors;
 
   override connectedCallback(): void {
@@ -214,6 +215,7 @@ export class SessionBooking extends LitElement {
     // A button that is disabled while it works has lost the focus to nothing, not to something else.
     const isNowhere = document.activeElement === document.body;
     this.hadFocus = this.shadowRoot?.activeElement ? true : this.hadFocus && isNowhere;
+    this.focusedStart = this.startInFocus;
   }
 
   protected override render(): TemplateResult {
@@ -251,6 +253,13 @@ export class SessionBooking extends LitElement {
     this.wasSending = isSending;
     if (state.fieldErrors !== this.shownErrors) focus("[aria-invalid='true']");
     this.shownErrors = state.fieldErrors;
+    // A button has another time by now, where one before it was taken.
+    if (this.focusedStart !== this.startInFocus) focus(`[data-start="${this.focusedStart}"]`);
+  }
+
+  /** The start of the free time whose button has the focus. */
+  private get startInFocus(): string | undefined {
+    return (this.shadowRoot?.activeElement as HTMLElement | null | undefined)?.dataset["start"];
   }
 
   private get state(): Readonly<BookingState> {

@@ -287,6 +287,23 @@ describe("the list", () => {
   });
 });
 
+it("shows no list that was asked for before another one", async () => {
+  const { groups } = await open();
+  const late: (() => void)[] = [];
+  const [before] = listed;
+  api.on("GET /group-sessions", () => new Promise((resolve) => late.push(() => resolve({ status: 200, body: { items: [before], nextCursor: null } }))));
+  groups.readAgain();
+  await vi.waitFor(() => expect(late).toHaveLength(1));
+  const joined = { ...GROUP, joined: true };
+  api
+    .on("GET /group-sessions", { status: 200, body: { items: [joined], nextCursor: null } })
+    .on("POST /group-sessions/g1/join", { status: 200, body: joined });
+  await groups.join(shown(groups), "");
+  late[0]?.();
+  await new Promise((resolve) => setTimeout(resolve));
+  expect(shown(groups).joined).toBe(true);
+});
+
 describe("a place that is paid before it is given", () => {
   const payment = { id: "p1", status: "awaiting", amount: { amount: 4000, currency: "USD" }, dueAt: "2099-01-01T00:00:00Z" };
   const UNPAID = { ...GROUP, payment } as unknown as GroupSession;

@@ -7,7 +7,7 @@ import type { FormPart, GroupsPart, ListedGroups, PartContext, PayingPart } from
 import { fieldErrorsFrom } from "../../booking/request.js";
 import { answerField, type FieldErrors } from "../../booking/state.js";
 import { Store, renderOn } from "../../core/store.js";
-import { whenShown } from "../../core/work.js";
+import { Latest, whenShown } from "../../core/work.js";
 import { Keys } from "../../core/keys.js";
 import type { ExtrasWords } from "../../i18n/enhanced/words.js";
 
@@ -70,6 +70,7 @@ export class Groups implements GroupsPart {
     paying: null,
   });
   readonly #keys: Keys;
+  readonly #loads: Latest;
   isAsked = false;
   #shown = SHOWN_AT_ONCE;
   #readAt = 0;
@@ -79,6 +80,7 @@ export class Groups implements GroupsPart {
     readonly words: () => ExtrasWords,
   ) {
     this.#keys = new Keys(context.client);
+    this.#loads = new Latest(context.signal);
     const look = (): void => {
       if (this.isAsked && Date.now() - this.#readAt > STALE_MS) this.readAgain();
     };
@@ -215,8 +217,10 @@ export class Groups implements GroupsPart {
     }
   }
 
+  /** The latest reading alone counts: one before an action would show the group as it was. */
   async #load(): Promise<void> {
-    const { client, options, signal, store } = this.context;
+    const { client, options, store } = this.context;
+    const signal = this.#loads.next();
     const { course, offers } = store.state;
     // A listing alone names its mentor, too.
     const mentorProfileId = options.mentorId ?? (course ? null : offers[0]?.mentor.id);

@@ -1,9 +1,12 @@
 import { describe, expect, it } from "vitest";
 import type { RefusalReason, RefusedSlot, Slot } from "../../api/types.js";
 import { sourceOf } from "../../booking/calendar/read.js";
-import { rangesOf } from "./refused.js";
+import type { PartContext } from "../../booking/contracts.js";
+import { RefusedTimes, rangesOf } from "./refused.js";
 import { initialState } from "../../booking/state.js";
-import { MENTOR } from "../../../tests/fake-api.js";
+import { extrasEn } from "../../i18n/enhanced/extras-en.js";
+import type { ExtrasWords } from "../../i18n/enhanced/words.js";
+import { MENTOR, offeringApi, refusal, startFlow } from "../../../tests/fake-api.js";
 
 function at(time: string): string {
   return `2030-05-04T${time}:00Z`;
@@ -51,4 +54,18 @@ it("are read of the mentor whom a listing alone names", () => {
   const state = { ...initialState("UTC", "2030-05-01"), offers: [{ mentor: MENTOR, listings: [] }] };
   expect(sourceOf(state)?.path).toBe("/mentors/m1/slots");
   expect(sourceOf({ ...state, course: { id: "c1", title: "", description: null, active: true, externalId: null, metadata: null, createdAt: at("00:00") } })?.path).toBe("/courses/c1/slots");
+});
+
+it("are read again by people who look again after a failure", async () => {
+  const api = offeringApi();
+  const { context, end } = await startFlow();
+  api.on("GET /mentors/m1/slots", refusal(404, "not_found"));
+  const element = { renderRoot: { adoptedStyleSheets: [] }, requestUpdate: () => undefined };
+  const part = new RefusedTimes({ ...context, element } as unknown as PartContext, () => extrasEn as ExtrasWords);
+  await part.load("2030-05-04");
+  expect(part.store.state.error).not.toBeNull();
+  api.on("GET /mentors/m1/slots", { status: 200, body: { durationMinutes: 60, items: [], refused: [refused("09:00", "busy")] } });
+  await part.load("2030-05-04");
+  expect(part.store.state).toMatchObject({ error: null, ranges: [{ reason: "busy" }] });
+  end();
 });

@@ -118,7 +118,8 @@ export class RefusedTimes {
     const { zone, mentorId, calendar } = store.state;
     const source = sourceOf(store.state);
     const key = this.#keyOf(day);
-    if (!source || (this.store.state.key === key && this.#slots === calendar.slots)) return;
+    const { key: known, error } = this.store.state;
+    if (!source || (known === key && this.#slots === calendar.slots && !error)) return;
     const signal = this.#reads.next();
     this.#slots = calendar.slots;
     this.#loadedAt = Date.now();
