@@ -44,10 +44,10 @@ from infrastructure.broker import broker_settings, publisher_connection
 from infrastructure.wakeups import BROKER_TROUBLE
 from models.driver import DriverConnection
 from models.engine import create, missing_settings
-from models.events import DeliveryState, deliveries
+from models.events import DeliveryState
 from workers.transports.apprise import AppriseTransport
 from workflows.accounts.records import HAS_HOURS
-from workflows.events.status import failures
+from workflows.events.status import count_by_queue, failures
 from workflows.invariants import check_state
 from workflows.kernel.catalogues import untranslated
 from workflows.kernel.zone_rules import COMPARED_YEARS, VERSION, differing_zones, used_zones
@@ -367,17 +367,15 @@ def deliveries_succeed(setup: Setup) -> str:
 def deliveries_are_in_time(setup: Setup) -> str:
     """No delivery is long overdue, by the invariant of that name."""
     engine = create(setup.database_address(), pool_size=1, name="tutelage-doctor", warn=False)
-    row = deliveries.c
     try:
         with engine.connect() as db:
-            overdue = row.id.in_(map(UUID, check_state(db, "delivery_long_overdue")))
-            counts = select(row.queue, func.count()).where(overdue).group_by(row.queue).order_by(row.queue)
-            late = [f"{counted(number, 'delivery', 'deliveries')} of {queue}" for queue, number in db.execute(counts)]
+            overdue = count_by_queue(db, map(UUID, check_state(db, "delivery_long_overdue")))
     except SQLAlchemyError as error:
         raise Skipped("Overdue deliveries were not looked at: the database cannot be used.") from error
     finally:
         engine.dispose()
-    if late:
+    if overdue:
+        late = [f"{counted(number, 'delivery', 'deliveries')} of {queue}" for queue, number in overdue.items()]
         raise Problem(
             f"Due for over five minutes: {', '.join(late)}. Does the worker of that queue run, and the sweep?"
         )

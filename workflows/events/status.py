@@ -1,6 +1,6 @@
 """Deliveries as operators, mentors and owners of endpoints are shown them."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 from uuid import UUID
@@ -153,6 +153,14 @@ def failures(db: Connection) -> list[Failures]:
         .order_by(row.effect, row.state)
     )
     return [Failures(**each._mapping) for each in found]
+
+
+def count_by_queue(db: Connection, delivery_ids: Iterable[UUID]) -> dict[str, int]:
+    """How many of these deliveries each queue has."""
+    row = deliveries.c
+    ours = row.id.in_(list(delivery_ids))
+    counts = select(row.queue, func.count()).where(ours).group_by(row.queue).order_by(row.queue)
+    return {queue: number for queue, number in db.execute(counts)}
 
 
 def statuses_query(
