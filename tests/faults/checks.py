@@ -91,7 +91,7 @@ def check(
     listings: Sequence[str],
     inbox: HttpReceiver,
     mail: Path,
-    broken_at: Sequence[float] = (),
+    broken_within: Sequence[tuple[float, float]] = (),
 ) -> Iterator[Check]:
     """Compare all acknowledgements with what was kept.
 
@@ -100,14 +100,14 @@ def check(
             to no less than all of them and to no more than one of them.
         listings: what was booked by these clients alone.
         mail: the folder of mails.
-        broken_at: when a fault broke the leases of messages that were on their way.
+        broken_within: from when to when a fault broke the leases of messages that were on their way.
     """
     with psycopg.connect(database_url, autocommit=True) as db:
         yield Check("requests are answered as they should be", len(record.answered_at), record.wrong)
         yield from _rows(db, record)
         yield _bookings(db, record, listings)
         yield from _consequences(db, record, examples, inbox, mail)
-        yield _sent_again(inbox, broken_at)
+        yield _sent_again(inbox, broken_within)
         for name, query in queries().items():
             found = [f"{name}: {row[0]}" for row in db.execute(query.replace("%", "%%").encode())]
             yield Check(f"invariant {name}", 1, found)
@@ -190,11 +190,11 @@ def _consequences(
     )
 
 
-def _sent_again(inbox: HttpReceiver, broken_at: Sequence[float]) -> Check:
+def _sent_again(inbox: HttpReceiver, broken_within: Sequence[tuple[float, float]]) -> Check:
     """Who has not heard how a message ended sends it again when its lease is over, and nobody before."""
 
     def has_lease(sent: float) -> bool:
-        return all(abs(sent - lost) > BROKEN_SECONDS for lost in broken_at)
+        return not any(begin - BROKEN_SECONDS < sent < end + BROKEN_SECONDS for begin, end in broken_within)
 
     arrived: dict[str, list[float]] = defaultdict(list)
     for request in list(inbox.requests):

@@ -68,9 +68,9 @@ class Day(Generic[Made]):
                 self.console.log(fault.name)
         finally:
             crowd.stop()
-        for fault in self.made:
-            if fault.breaks_leases:
-                self.market.end_leases(fault.until)
+        broken = [fault for fault in self.made if fault.breaks_leases]
+        for fault in broken if self.faults.ends_leases else ():
+            self.market.end_leases(fault.until)
         last = max((fault.until for fault in self.made), default=time.monotonic())
         took, owed = wait_until_quiet(self.system.database_url, last)
         self.console.print(_faults_table(self.made, record))
@@ -78,9 +78,9 @@ class Day(Generic[Made]):
         quiet = Check(f"quiet within {QUIET_SECONDS} s of the last fault: {took:.1f} s", 1, owed)
         played, record.lives = record.lives, alone.lives + record.lives
         listings = [offer.listing_id for offer in self.system.offers]
-        mail, broken_at = self.system.data_dir / "mail", [fault.at for fault in self.made if fault.breaks_leases]
+        mail, broken_within = self.system.data_dir / "mail", [(fault.at, fault.until) for fault in broken]
         found = list(
-            check(self.system.database_url, record, [example], listings, self.inbox, mail, broken_at=broken_at)
+            check(self.system.database_url, record, [example], listings, self.inbox, mail, broken_within=broken_within)
         )
         with psycopg.connect(self.system.database_url, autocommit=True) as db:
             found += check_ledger(db, self.market, len(record.wrong))

@@ -27,6 +27,10 @@ WORKERS = tuple(f"worker-{queue}" for queue in QUEUES)
 PAUSES_BETWEEN_SECONDS = (1.0, 6.0)
 SERVERS = ("postgres", "redis")
 SERVER_STOPPED_SECONDS = (2.0, 12.0)
+# PostgreSQL loses commits that nobody waited for, such as those of leases.
+CRASHES_OF_POSTGRES = frozenset(
+    {"kill postgres", "kill postgres' first process", "kill one of postgres' processes", "fill the disk"}
+)
 DELAYED_BY_SECONDS = (0.02, 0.3)
 NETWORK_SECONDS = (1.0, 8.0)
 # A connection that is half open is told of it in the end, as by the reset of a host that has forgotten it.
@@ -60,6 +64,11 @@ class MakesFaults(Protocol):
         """How many answers of commits were hidden."""
         ...
 
+    @property
+    def ends_leases(self) -> bool:
+        """Whether a lease from before a fault that breaks leases is made to end, instead of being waited for."""
+        ...
+
     def make(self, seconds: float) -> Iterator[Fault]:
         """Make faults for about so long."""
         ...
@@ -81,6 +90,7 @@ class Once:
     progress: Callable[[], int]
     breaks_leases: bool = False
     hidden = 0
+    ends_leases = True
 
     def make(self, seconds: float) -> Iterator[Fault]:
         """Make it once the market goes on; `seconds` is how long that, and what comes after it, may take."""
@@ -111,6 +121,7 @@ class Faults:
     longest_seconds: float = 60  # that a fault lasts
     _random: Random = field(init=False)
     _timers: list[Timer] = field(default_factory=list)
+    ends_leases = False
 
     def __post_init__(self) -> None:
         self._random = Random(self.seed)
@@ -135,7 +146,7 @@ class Faults:
             # What is just being started again cannot be killed.
             with suppress(psutil.NoSuchProcess):
                 lasts = kinds[name]()
-                yield Fault(name, began, max(time.monotonic(), began + lasts))
+                yield Fault(name, began, max(time.monotonic(), began + lasts), name in CRASHES_OF_POSTGRES)
             time.sleep(self._random.uniform(*self.pauses_seconds))
         for timer in self._timers:
             timer.join()
