@@ -30,13 +30,18 @@ EARLIER = select(keys).where(
     *(column == bindparam(column.name) for column in _IDENTITY), keys.c.expires_at > func.now()
 )
 _EARLIER = PreparedStatement(EARLIER)
+# Between the name of staff who act for a person and their key, which has none itself.
+_OF_STAFF = "\n"
+_OF_PERSON = (
+    keys.c.caller == bindparam("caller"),
+    func.strpos(keys.c.key, _OF_STAFF) == 0,
+    keys.c.expires_at > func.now(),
+)
 # The answers that a caller has stored; few, since the quota bounds them.
 STORED = select(
     func.count().label("number"), func.coalesce(func.sum(func.octet_length(keys.c.body)), 0).label("size")
-).where(keys.c.caller == bindparam("caller"), keys.c.expires_at > func.now())
-_NEXT_TO_EXPIRE = select(func.ceil(func.extract("epoch", func.min(keys.c.expires_at) - func.now()))).where(
-    keys.c.caller == bindparam("caller"), keys.c.expires_at > func.now()
-)
+).where(*_OF_PERSON)
+_NEXT_TO_EXPIRE = select(func.ceil(func.extract("epoch", func.min(keys.c.expires_at) - func.now()))).where(*_OF_PERSON)
 
 
 def _keep(stored: FromClause | None, *room: ColumnElement[bool]) -> PreparedStatement:
@@ -85,10 +90,10 @@ class IdempotentRequest:
             "method": request.method,
             "route": f"{rule} {arguments}",
             # A person's keys and the ones of staff who act for them are apart: neither is answered the other's.
-            "key": key if actor.staff is None else f"{actor.staff} {key}",
+            "key": key if actor.staff is None else f"{actor.staff}{_OF_STAFF}{key}",
         }
         # Operators are trusted, and the systems that act as one send many.
-        self._unbounded = actor.operator
+        self._unbounded = actor.operator or actor.staff is not None
         payload = [self.identity["route"].encode(), request.query_string, body_of(request)]
         self.fingerprint = _digest(*payload)
 

@@ -63,6 +63,17 @@ def test_keys_are_the_callers_and_the_routes_own(world: World, cast: Cast, draft
         assert answer.status_code == status
 
 
+def test_no_key_of_a_person_is_one_of_staff(world: World, cast: Cast) -> None:
+    requested = cast.body()
+    acting = {**cast.as_operator, "On-Behalf-Of": str(cast.mentee.id)}
+    assert world.client.post("/bookings", json=requested, headers=acting | KEY).status_code == 201
+    with world.engine.connect() as db:
+        kept = db.execute(select(idempotency_keys.c.key)).scalar_one()
+    for own in (" ".join(kept.splitlines()), "".join(kept.splitlines()), KEY["Idempotency-Key"]):
+        answer = world.client.post("/bookings", json=requested, headers=cast.as_mentee | {"Idempotency-Key": own})
+        assert (answer.status_code, "Idempotent-Replayed" in answer.headers) in ((400, False), (409, False))
+
+
 def test_a_repeated_delete_is_answered_as_the_first(world: World, cast: Cast) -> None:
     off = {"startTime": "2031-01-01T00:00:00Z", "endTime": "2031-01-02T00:00:00Z"}
     path = f"/mentors/{cast.mentor.id}/time-off"
@@ -216,6 +227,16 @@ def test_quotas_can_be_off_and_are_not_for_operators(world: World, cast: Cast, c
     for number in range(3):
         path, body = ("/bookings", cast.body()) if chosen else ("/courses", {"title": f"Course {number}"})
         assert world.client.post(path, json=body, headers=headers | key(number)).status_code == 201
+
+
+def test_staff_who_act_for_a_person_use_nothing_of_their_quota(world: World, cast: Cast) -> None:
+    world = World.on(world.engine, max_idempotency_keys=1)
+    acting = {**cast.as_operator, "On-Behalf-Of": str(cast.mentee.id)}
+    for number, headers in enumerate((acting, acting, cast.as_mentee, acting)):
+        answer = world.client.post("/bookings", json=cast.body(), headers=headers | key(number))
+        assert answer.status_code == 201, answer.json
+    own = world.client.post("/bookings", json=cast.body(), headers=cast.as_mentee | key(9))
+    assert (own.status_code, own.json["code"]) == (429, "rate_limited")
 
 
 def test_a_race_does_not_pass_the_quota(world: World, cast: Cast) -> None:
