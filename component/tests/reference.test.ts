@@ -1,3 +1,4 @@
+import { readFileSync } from "node:fs";
 import { beforeAll, describe, expect, it } from "vitest";
 import { SessionBooking } from "../src/element/element.js";
 import { readReference, writeReference, type Reference } from "./reference.js";
@@ -22,6 +23,11 @@ describe("the reference of the element", () => {
     const described = reference.element.members?.filter((member) => member.description).map((member) => member.name);
     const declared = [...SessionBooking.elementProperties].filter(([, options]) => !options.state);
     expect(described).toEqual(expect.arrayContaining(declared.map(([name]) => name)));
+  });
+
+  it("has the events that the demo page shows", () => {
+    const [, shown = "[]"] = /for \(const name of (\[.*?\])\)/s.exec(readFileSync("../api/templates/demo.js.j2", "utf8")) ?? [];
+    expect(JSON.parse(shown)).toEqual(reference.element.events?.filter((event) => event.description).map((event) => event.name));
   });
 
   // `npm run reference` writes the page.
