@@ -140,6 +140,11 @@ export class Client {
   }
 }
 
+/** An Idempotency-Key of 128 random bits; pages without TLS have no `crypto.randomUUID`. */
+export function newKey(): string {
+  return Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join("");
+}
+
 /**
  * Waits.
  *

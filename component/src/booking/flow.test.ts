@@ -27,6 +27,20 @@ it("books once, whatever the page does with the answer", async () => {
   expect(api.called(BOOK)).toHaveLength(1);
 });
 
+it("books in a page without TLS, whose browser makes no UUIDs", async () => {
+  vi.stubGlobal("crypto", { getRandomValues: crypto.getRandomValues.bind(crypto) });
+  const api = offeringApi().on(BOOK, { status: 201, body: { booking: booking(), session: SESSION } });
+  const { flow, store } = await startFlow();
+  flow.chooseSlot(SLOT);
+  await settle();
+  expect(store.state.hold.kind).toBe("held");
+  await flow.submit();
+  expect(store.state.submission.kind).toBe("booked");
+  const keys = ["POST /mentors/m1/holds", BOOK].map((route) => api.called(route)[0]?.headers.get("Idempotency-Key"));
+  expect(keys).toEqual([expect.stringMatching(/^[0-9a-f]{32}$/), expect.stringMatching(/^[0-9a-f]{32}$/)]);
+  expect(keys[0]).not.toBe(keys[1]);
+});
+
 describe("the calendar", () => {
   it("shows the first day with free slots", async () => {
     offeringApi();

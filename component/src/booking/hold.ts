@@ -1,6 +1,6 @@
 /** Keeps the chosen time while the form is filled in. */
 
-import { delay } from "../api/client.js";
+import { delay, newKey } from "../api/client.js";
 import { ApiError } from "../api/errors.js";
 import type { Hold } from "../api/types.js";
 import type { FlowContext } from "./contracts.js";
@@ -56,7 +56,7 @@ export class HoldKeeper {
       const hold = await client.post<Hold>(
         `/mentors/${offer.mentor.id}/holds`,
         { startTime: slot.startTime, durationMinutes, listingId: listing.id, ...terms },
-        { key: crypto.randomUUID(), attempts: 3, signal },
+        { key: newKey(), attempts: 3, signal },
       );
       if (run !== this.#run) return this.#giveBack(hold);
       // By its own length: the visitor's clock may show another time than the API's.

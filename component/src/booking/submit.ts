@@ -1,5 +1,6 @@
 /** Sends a booking until it is answered, and follows it until its session exists, across reloads of the page. */
 
+import { newKey } from "../api/client.js";
 import { ApiError } from "../api/errors.js";
 import type { Booked, Booking, Session } from "../api/types.js";
 import { withoutOverlap } from "./calendar/slots.js";
@@ -36,7 +37,7 @@ export class Submitter implements Followed {
   async submit(): Promise<void> {
     const { course, enhanced, form, store } = this.context;
     const more = { ...enhanced?.extras?.series.body(), ...form?.answersIn(chosenQuestions(store.state), store.state.form.answers ?? {}) };
-    const wanted = bookingRequest(store.state, course, more, crypto.randomUUID());
+    const wanted = bookingRequest(store.state, course, more, newKey());
     const known = this.#request;
     const isSame = known?.body === wanted.body && known.path === wanted.path;
     const request = isSame ? known : wanted;

@@ -1,6 +1,6 @@
 /** Idempotency-Keys of changes: the same one until the API has answered. */
 
-import type { Client } from "../api/client.js";
+import { newKey, type Client } from "../api/client.js";
 import { ApiError } from "../api/errors.js";
 
 /** A change that was sent, and has no answer yet. */
@@ -27,7 +27,7 @@ export class Keys {
   async send<T>(path: string, body: object, send: (key: string) => Promise<T>): Promise<T> {
     const content = hashOf(JSON.stringify(body));
     const known = this.#read(path);
-    const attempt = known?.content === content ? known : { key: crypto.randomUUID(), content, at: Date.now() };
+    const attempt = known?.content === content ? known : { key: newKey(), content, at: Date.now() };
     this.#write(path, attempt);
     try {
       const answer = await send(attempt.key);

@@ -1,6 +1,7 @@
 /** The way to the payment page: what is due until when, and the look at what has become of it after the return. */
 
 import { html, nothing, type TemplateResult } from "lit";
+import { newKey } from "../../api/client.js";
 import { ApiError } from "../../api/errors.js";
 import type { Payment } from "../../api/types.js";
 import type { FlowContext, PayingPart, Rendered } from "../../booking/contracts.js";
@@ -111,7 +112,7 @@ export class Paying implements PayingPart {
   /** The API gives the same address again, as long as that is valid. */
   async #checkoutOf({ id }: Payment): Promise<string> {
     const back = { successUrl: location.href, cancelUrl: location.href };
-    const options = { key: crypto.randomUUID(), signal: this.context.signal };
+    const options = { key: newKey(), signal: this.context.signal };
     return (await this.context.client.post<{ url: string }>(`/payments/${id}/checkout`, back, options)).url;
   }
 

@@ -1,6 +1,6 @@
 /** Group sessions of a course or a mentor: take a place, give it up with its cost shown first, wait for one. */
 
-import { delay } from "../../api/client.js";
+import { delay, newKey } from "../../api/client.js";
 import { ApiError } from "../../api/errors.js";
 import type { Answers, Bundle, CancellationQuote, GroupSession, Page, Session, Terms, WaitlistEntry } from "../../api/types.js";
 import type { FormPart, GroupsPart, ListedGroups, PartContext, PayingPart } from "../../booking/contracts.js";
@@ -148,7 +148,7 @@ export class Groups implements GroupsPart {
 
   unwait(group: GroupSession): Promise<void> {
     return this.#doing(group, "unwait", async () => {
-      const options = { method: "DELETE", key: crypto.randomUUID(), signal: this.context.signal } as const;
+      const options = { method: "DELETE", key: newKey(), signal: this.context.signal } as const;
       await this.context.client.request(`${pathOf(group)}/waitlist`, options);
       return this.words().groups.stopped;
     });
