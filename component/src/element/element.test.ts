@@ -113,6 +113,19 @@ it("leaves the focus at its time where others before it go and come", async () =
   }
 });
 
+it("counts down to the next attempt of a session's step, too", async () => {
+  offeringApi()
+    .on("GET /sessions/session-1", { status: 200, body: session({ earlyStartMinutes: null }) })
+    .on("GET /bookings/booking-1", { status: 200, body: bookingOf() })
+    .on("GET /sessions/session-1/cancellation-quote", { status: 200, body: quote() })
+    .on("POST /sessions/session-1/start", refusal(503, "unavailable", {}, { "Retry-After": "30" }));
+  const element = shown({ mentor: null, session: "session-1" });
+  (await one(element, "[data-action='start']")).click();
+  const first = (await one(element, "[aria-live='off']")).textContent;
+  await vi.advanceTimersByTimeAsync(3_000);
+  expect((await one(element, "[aria-live='off']")).textContent).not.toBe(first);
+});
+
 it("says the same sentence again", async () => {
   offeringApi();
   const element = shown();

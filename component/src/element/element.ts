@@ -232,9 +232,8 @@ export class SessionBooking extends LitElement {
     for (const select of this.renderRoot.querySelectorAll<HTMLSelectElement>("select[data-value]")) {
       select.value = select.dataset["value"] ?? "";
     }
-    const isCounting =
-      state.hold.kind === "held" || (state.submission.kind === "sending" && state.submission.waiting !== null);
-    if (isCounting) this.clock ??= setInterval(() => this.tick(), 1000);
+    // What counts down is not read out each second.
+    if (this.renderRoot.querySelector("[role='timer'], [aria-live='off']")) this.clock ??= setInterval(() => this.tick(), 1000);
     else {
       clearInterval(this.clock);
       this.clock = undefined;
