@@ -172,6 +172,13 @@ def test_one_kind_of_mail_is_stopped(sized: Page, site: str, cast: Cast, keep: S
     keep("unsubscribed")
 
 
+def test_a_button_has_an_edge_in_forced_colours(sized: Page, site: str, cast: Cast) -> None:
+    sized.emulate_media(forced_colors="active")
+    sized.goto(site + unsubscribe_link(cast))
+    # Backgrounds are the system's own then: without an edge, a button looks like a paragraph.
+    expect(sized.locator("button")).not_to_have_css("border-top-width", "0px")
+
+
 def test_refusals_are_pages(
     sized: Page, site: str, engine: Engine, cast: Cast, keep: Shown, complaints: list[str]
 ) -> None:
