@@ -121,6 +121,12 @@ def test_what_takes_time_of_a_mentor_counts_as_a_booking() -> None:
     }
 
 
+def test_an_export_counts_as_thirty_more_requests(engine: Engine, cast: Cast) -> None:
+    world = limited(engine, caller=40)
+    answers = [world.client.get("/me/export", headers=cast.as_mentee) for _ in range(3)]
+    assert [(answer.status_code, shown(answer)["caller"][0]) for answer in answers] == [(200, 9), (200, 0), (429, 0)]
+
+
 def test_failed_credentials_get_429_and_valid_ones_never(engine: Engine, cast: Cast) -> None:
     world = limited(engine, auth_failures=2)
     forged = {"Authorization": f"Bearer {token({'sub': str(cast.mentee.id)}, secret='x' * 40)}"}
