@@ -7,7 +7,7 @@ from sqlalchemy import Engine
 
 from models.engine import create
 from tests import servers
-from tests.concurrency.racing import Race
+from tests.concurrency.racing import Race, deadlocks
 
 RACERS = 30
 
@@ -22,9 +22,12 @@ def race_engine(worker_id: str, template_database: str) -> Iterator[Engine]:
 
 
 @pytest.fixture
-def engine(race_engine: Engine) -> Engine:
+def engine(race_engine: Engine) -> Iterator[Engine]:
+    """An engine on empty tables, for a race in which PostgreSQL has no deadlock to break up."""
     servers.empty(race_engine)
-    return race_engine
+    before = deadlocks(race_engine)
+    yield race_engine
+    assert deadlocks(race_engine) == before
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from sqlalchemy import Connection, Engine
 
 from models.catalog import BookingMode
 from tests import factories
-from tests.concurrency.racing import ROUNDS, Race, codes, deadlocks
+from tests.concurrency.racing import ROUNDS, Race, codes
 from workflows.bookings.direct import WantedListing
 from workflows.bookings.holds import Hold, hold
 from workflows.bookings.records import Booking
@@ -44,7 +44,6 @@ def _books(db: Connection, listing: Listing, actor: Actor, start: datetime) -> B
 
 
 def test_a_booking_has_the_terms_of_its_hold(engine: Engine, race: Race) -> None:
-    before = deadlocks(engine)
     with engine.begin() as db:
         mentee = factories.acting_user(factories.make_user(db))
     for number in range(ROUNDS):
@@ -70,4 +69,3 @@ def test_a_booking_has_the_terms_of_its_hold(engine: Engine, race: Race) -> None
             assert (booking[1].status, booking[1].price_amount) == ("accepted", listing.price_amount)
         else:
             assert codes(booking) == ["too_soon"]
-    assert deadlocks(engine) == before

@@ -13,7 +13,7 @@ from models.engine import create
 from models.events import events
 from tests import factories
 from tests.concurrency.accept_race import race
-from tests.concurrency.racing import ROUNDS, Race, codes, deadlocks, winners
+from tests.concurrency.racing import ROUNDS, Race, codes, winners
 from workflows.accounts.records import Mentor, User
 from workflows.availability.hours import Span, WeeklyHours, set_hours, weekly_hours_query
 from workflows.bookings.records import Booking
@@ -27,13 +27,11 @@ def test_of_ten_accepts_for_overlapping_times_one_succeeds(engine: Engine, race:
     with engine.begin() as db:
         listing, mentee = factories.make_listing(db), factories.make_user(db)
         rounds = [_overlapping(db, listing, mentee) for _ in range(ROUNDS)]
-    before = deadlocks(engine)
     for drafts in rounds:
         outcomes = race.transact([partial(factories.accept_booking, booking=draft) for draft in drafts])
         assert codes(outcomes) == ["slot_taken"] * (RIVALS - 1)
         (accepted,) = winners(outcomes)
         assert accepted.status is BookingStatus.ACCEPTED
-    assert deadlocks(engine) == before
     with engine.begin() as db:
         assert _count(db, bookings, bookings.c.status == BookingStatus.ACCEPTED) == ROUNDS
         assert _count(db, bookings, bookings.c.status == BookingStatus.DRAFT) == ROUNDS * (RIVALS - 1)
@@ -46,7 +44,6 @@ def test_of_ten_instant_bookings_of_one_slot_one_succeeds(engine: Engine, race: 
     with engine.begin() as db:
         listing = factories.make_listing(db, booking_mode=BookingMode.INSTANT)
         mentees = [factories.make_user(db) for _ in range(RIVALS)]
-    before = deadlocks(engine)
     for _ in range(ROUNDS):
         slot = factories.next_slot()
         outcomes = race.transact(
@@ -55,7 +52,6 @@ def test_of_ten_instant_bookings_of_one_slot_one_succeeds(engine: Engine, race: 
         assert codes(outcomes) == ["slot_taken"] * (RIVALS - 1)
         (booked,) = winners(outcomes)
         assert (booked.status, booked.start_time) == (BookingStatus.ACCEPTED, slot)
-    assert deadlocks(engine) == before
     with engine.begin() as db:
         # Who was refused has left nothing behind.
         assert 2 * _count(db, bookings) == _count(db, person_busy) == 2 * ROUNDS
