@@ -2,6 +2,7 @@
 
 import itertools
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -226,3 +227,11 @@ def counts(engine: Engine) -> dict[str, int]:
     """How many rows each table has: the same before and after whatever must write nothing."""
     with engine.connect() as db:
         return {name: number for name, number in db.exec_driver_sql(_COUNTS)}
+
+
+@contextmanager
+def nothing_written(engine: Engine) -> Iterator[None]:
+    """A block after which each table has as many rows as before it."""
+    before = counts(engine)
+    yield
+    assert counts(engine) == before

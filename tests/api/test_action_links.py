@@ -16,7 +16,7 @@ from models.groups import waitlist_entries
 from models.links import spent_links
 from models.sessions import sessions
 from tests import factories
-from tests.api.conftest import Cast, counts
+from tests.api.conftest import Cast, nothing_written
 from tests.api.links import SIGNER, heading, shown, signed
 from tests.application import SECRET, ApiClient, ApiResponse, World, codes_of, openapi_document
 from tests.integration.harness import without_guards
@@ -87,13 +87,12 @@ def test_to_look_changes_nothing(
         link_to_cancel(scheduled, cast.mentee.id),
         signed(Action.REVIEW, permit.session_id, cast.mentee.id),
     ]
-    before = counts(engine)
-    for path in paths:
-        for method in ("GET", "HEAD"):
-            assert client.open(path, method=method).status_code == 200
-        for method in ("PUT", "PATCH", "DELETE"):
-            assert client.open(path, method=method).status_code == 405
-    assert counts(engine) == before
+    with nothing_written(engine):
+        for path in paths:
+            for method in ("GET", "HEAD"):
+                assert client.open(path, method=method).status_code == 200
+            for method in ("PUT", "PATCH", "DELETE"):
+                assert client.open(path, method=method).status_code == 405
     assert status_of(engine, draft) == "draft"
 
 
@@ -286,9 +285,8 @@ def offer(engine: Engine, cast: Cast, client: ApiClient) -> str:
 
 
 def test_a_seat_that_is_kept_is_taken(client: ApiClient, cast: Cast, offer: str, engine: Engine) -> None:
-    before = counts(engine)
-    assert "It is kept until" in shown(client.get(offer))
-    assert counts(engine) == before
+    with nothing_written(engine):
+        assert "It is kept until" in shown(client.get(offer))
     assert heading(client.post(offer)) == "The seat is yours"
     assert last_event(engine) == ("seat.joined", f"user:{cast.mentee.id}")
     assert heading(client.get(offer), 410) == "You have already accepted this"
@@ -351,11 +349,10 @@ def test_a_second_review_is_refused(client: ApiClient, cast: Cast, permit: Permi
 def test_a_used_link_is_gone(client: ApiClient, cast: Cast, draft: Booking, engine: Engine) -> None:
     path = link_to_accept(cast, draft)
     assert client.post(path).status_code == 200
-    before = counts(engine)
-    for method in ("GET", "POST"):
-        page = client.open(path, method=method)
-        assert heading(page, 410) == "You have already accepted this"
-    assert counts(engine) == before
+    with nothing_written(engine):
+        for method in ("GET", "POST"):
+            page = client.open(path, method=method)
+            assert heading(page, 410) == "You have already accepted this"
     as_json = client.post(path, headers={"Accept": "application/json"})
     assert (as_json.status_code, as_json.json["code"]) == (410, "gone")
 
@@ -380,13 +377,12 @@ def test_what_the_application_has_decided_is_told(
         "decline": "You have already declined this request",
         "cancel": "This request is no longer open",
     }
-    before = counts(engine)
-    for path in (link_to_accept(cast, draft), link_to_decline(cast, draft)):
-        for method, status in (("GET", 200), ("POST", 400)):
-            page = client.open(path, method=method)
-            assert heading(page, status) == titles[step]
-            assert "<form" not in page.text
-    assert counts(engine) == before
+    with nothing_written(engine):
+        for path in (link_to_accept(cast, draft), link_to_decline(cast, draft)):
+            for method, status in (("GET", 200), ("POST", 400)):
+                page = client.open(path, method=method)
+                assert heading(page, status) == titles[step]
+                assert "<form" not in page.text
 
 
 def test_what_a_program_reads_instead_is_documented(
@@ -459,30 +455,28 @@ def forged(cast: Cast, draft: Booking) -> dict[str, str]:
 def test_forged_links_are_not_found_and_change_nothing(
     client: ApiClient, cast: Cast, draft: Booking, engine: Engine
 ) -> None:
-    before = counts(engine)
-    for name, text in forged(cast, draft).items():
-        for method in ("GET", "POST"):
-            page = client.open(f"/act/{text}", method=method)
-            assert page.status_code == 404, name
-            assert heading(page, 404) == "This link does not work", name
-    assert counts(engine) == before
+    with nothing_written(engine):
+        for name, text in forged(cast, draft).items():
+            for method in ("GET", "POST"):
+                page = client.open(f"/act/{text}", method=method)
+                assert page.status_code == 404, name
+                assert heading(page, 404) == "This link does not work", name
 
 
 def test_a_link_is_good_for_its_action_and_user_alone(
     client: ApiClient, cast: Cast, draft: Booking, scheduled: Session, engine: Engine
 ) -> None:
-    before = counts(engine)
-    for path in (
-        signed(Action.ACCEPT, draft.id, cast.mentee.id),
-        signed(Action.DECLINE, draft.id, cast.stranger.id),
-        signed(Action.ACCEPT, draft.id, cast.other_mentor.user_id),
-        signed(Action.REVIEW, scheduled.id, cast.stranger.id),
-    ):
-        for method in ("GET", "POST"):
-            assert client.open(path, method=method, data={"rating": "5"}).status_code == 403
-    stranger = link_to_cancel(scheduled, cast.stranger.id)
-    assert heading(client.post(stranger, data={"reason": "x"}), 400) == "You do not take part in this session"
-    assert counts(engine) == before
+    with nothing_written(engine):
+        for path in (
+            signed(Action.ACCEPT, draft.id, cast.mentee.id),
+            signed(Action.DECLINE, draft.id, cast.stranger.id),
+            signed(Action.ACCEPT, draft.id, cast.other_mentor.user_id),
+            signed(Action.REVIEW, scheduled.id, cast.stranger.id),
+        ):
+            for method in ("GET", "POST"):
+                assert client.open(path, method=method, data={"rating": "5"}).status_code == 403
+        stranger = link_to_cancel(scheduled, cast.stranger.id)
+        assert heading(client.post(stranger, data={"reason": "x"}), 400) == "You do not take part in this session"
 
 
 def test_an_inactive_mentor_accepts_nothing_and_declines(

@@ -8,7 +8,7 @@ import jwt
 import pytest
 from sqlalchemy import Engine
 
-from tests.api.conftest import Cast, counts
+from tests.api.conftest import Cast, nothing_written
 from tests.application import SECRET, World, as_operator, bearer, token
 
 UNKNOWN_ID = "0190a1b2-0000-7000-8000-00000000dead"
@@ -47,14 +47,16 @@ BAD_TOKENS: dict[str, Callable[[str], str]] = {
 
 @pytest.mark.parametrize("flaw", BAD_TOKENS)
 def test_a_token_with_a_flaw_is_refused_in_the_one_shape(world: World, cast: Cast, flaw: str) -> None:
-    before = counts(world.engine)
-    headers = {"Authorization": f"Bearer {BAD_TOKENS[flaw](str(cast.mentee.id))}"}
-    for answer in (world.client.get("/me", headers=headers), world.client.post("/bookings", headers=headers, json={})):
-        assert answer.status_code == 401
-        assert answer.json is not None
-        assert answer.json["code"] == "unauthenticated"
-        assert answer.headers["WWW-Authenticate"].startswith("Bearer")
-    assert counts(world.engine) == before
+    with nothing_written(world.engine):
+        headers = {"Authorization": f"Bearer {BAD_TOKENS[flaw](str(cast.mentee.id))}"}
+        for answer in (
+            world.client.get("/me", headers=headers),
+            world.client.post("/bookings", headers=headers, json={}),
+        ):
+            assert answer.status_code == 401
+            assert answer.json is not None
+            assert answer.json["code"] == "unauthenticated"
+            assert answer.headers["WWW-Authenticate"].startswith("Bearer")
 
 
 def test_a_token_is_a_user_a_mentor_or_an_operator(world: World, cast: Cast) -> None:

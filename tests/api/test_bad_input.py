@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from api.routes.declaration import LARGE_BODY_LIMIT_BYTES, declaration_of
-from tests.api.conftest import Cast, counts
+from tests.api.conftest import Cast, nothing_written
 from tests.application import ApiResponse, World
 from workflows.bookings.records import Booking
 from workflows.sessions.records import Session
@@ -57,10 +57,11 @@ NO_JSON = {
 
 @pytest.mark.parametrize("flaw", NO_JSON)
 def test_bodies_that_are_no_json_object(world: World, cast: Cast, flaw: str) -> None:
-    before = counts(world.engine)
-    answer = world.client.post("/bookings", data=NO_JSON[flaw], headers=cast.as_mentee, content_type="application/json")
-    refused(answer, 400, "invalid_request")
-    assert counts(world.engine) == before
+    with nothing_written(world.engine):
+        answer = world.client.post(
+            "/bookings", data=NO_JSON[flaw], headers=cast.as_mentee, content_type="application/json"
+        )
+        refused(answer, 400, "invalid_request")
 
 
 @pytest.mark.parametrize(
@@ -115,16 +116,15 @@ WISHES: list[tuple[dict[str, Any], str | None]] = [
 def test_fields_of_a_booking_that_do_not_fit(
     world: World, cast: Cast, fields: dict[str, Any], blamed: str | None
 ) -> None:
-    before = counts(world.engine)
-    answer = world.client.post(
-        "/bookings",
-        data=json.dumps(cast.body(**fields)),
-        headers=cast.as_mentee | {"Idempotency-Key": "k"},
-        content_type="application/json",
-    )
-    body = refused(answer, 400, "invalid_request")
-    assert {name.partition(".")[0] for name in body["details"]} == {blamed or next(iter(fields))}
-    assert counts(world.engine) == before
+    with nothing_written(world.engine):
+        answer = world.client.post(
+            "/bookings",
+            data=json.dumps(cast.body(**fields)),
+            headers=cast.as_mentee | {"Idempotency-Key": "k"},
+            content_type="application/json",
+        )
+        body = refused(answer, 400, "invalid_request")
+        assert {name.partition(".")[0] for name in body["details"]} == {blamed or next(iter(fields))}
 
 
 @pytest.mark.parametrize(
@@ -156,10 +156,9 @@ def test_what_is_missing_is_named(world: World, cast: Cast) -> None:
 
 
 def test_an_unknown_listing_is_not_found(world: World, cast: Cast) -> None:
-    before = counts(world.engine)
-    requested = cast.body(listingId=UNKNOWN_ID)
-    refused(world.client.post("/bookings", json=requested, headers=cast.as_mentee), 404, "not_found")
-    assert counts(world.engine) == before
+    with nothing_written(world.engine):
+        requested = cast.body(listingId=UNKNOWN_ID)
+        refused(world.client.post("/bookings", json=requested, headers=cast.as_mentee), 404, "not_found")
 
 
 def test_only_some_routes_take_more_than_64_kilobytes(world: World, cast: Cast) -> None:
@@ -192,17 +191,16 @@ def test_a_body_too_large_is_told_its_routes_limit(world: World, cast: Cast, pat
 
 
 def test_a_megabyte_is_too_large_wherever_it_is_sent(world: World, cast: Cast, draft: Booking) -> None:
-    before = counts(world.engine)
-    big = json.dumps({"reason": "x" * 2**20})
-    for path, headers in (
-        ("/bookings", cast.as_mentee),
-        (f"/bookings/{draft.id}/accept", cast.as_mentor),
-        (f"/bookings/{draft.id}/decline", cast.as_mentor),
-    ):
-        for key in ({}, {"Idempotency-Key": "k"}):
-            answer = world.client.post(path, data=big, headers=headers | key, content_type="application/json")
-            refused(answer, 413, "too_large")
-    assert counts(world.engine) == before
+    with nothing_written(world.engine):
+        big = json.dumps({"reason": "x" * 2**20})
+        for path, headers in (
+            ("/bookings", cast.as_mentee),
+            (f"/bookings/{draft.id}/accept", cast.as_mentor),
+            (f"/bookings/{draft.id}/decline", cast.as_mentor),
+        ):
+            for key in ({}, {"Idempotency-Key": "k"}):
+                answer = world.client.post(path, data=big, headers=headers | key, content_type="application/json")
+                refused(answer, 413, "too_large")
 
 
 @pytest.mark.parametrize("content_type", ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data", ""])
@@ -297,18 +295,17 @@ def test_bodies_of_other_routes_that_do_not_fit(
     who: str,
     body: dict[str, Any],
 ) -> None:
-    before = counts(world.engine)
-    address = path.format(listing=cast.listing.id, draft=draft.id, session=in_progress.id)
-    answer = world.client.open(
-        address,
-        method=method,
-        data=json.dumps(body),
-        headers=getattr(cast, f"as_{who}"),
-        content_type="application/json",
-    )
-    found = refused(answer, 400, "invalid_request")
-    assert any(name.partition(".")[0] in body for name in found["details"])
-    assert counts(world.engine) == before
+    with nothing_written(world.engine):
+        address = path.format(listing=cast.listing.id, draft=draft.id, session=in_progress.id)
+        answer = world.client.open(
+            address,
+            method=method,
+            data=json.dumps(body),
+            headers=getattr(cast, f"as_{who}"),
+            content_type="application/json",
+        )
+        found = refused(answer, 400, "invalid_request")
+        assert any(name.partition(".")[0] in body for name in found["details"])
 
 
 def test_longest_words_fit(world: World, cast: Cast, in_progress: Session) -> None:

@@ -11,7 +11,7 @@ from sqlalchemy import Engine
 
 from models.catalog import ProductKind
 from tests import factories
-from tests.api.conftest import HOUR, MONDAY, Tuition, counts, refusal
+from tests.api.conftest import HOUR, MONDAY, Tuition, nothing_written, refusal
 from tests.application import ApiResponse
 from workflows.accounts.records import User
 
@@ -58,13 +58,12 @@ def require_refused(
     desk: Desk, ask: Callable[[], ApiResponse], status: int, code: str, reason: str | None = None
 ) -> ApiResponse:
     """The answer in the one shape, with the reason that its details give for the bundle; nothing was written."""
-    before = counts(desk.engine)
-    answer = ask()
-    assert refusal(answer) == (status, code)
-    assert answer.json["statusCode"] == status
-    assert answer.json["message"][-1] == "." or code == "mentor_does_not_teach"
-    assert (answer.json.get("details") or {}).get("bundlePurchaseId") == (None if reason is None else [reason])
-    assert counts(desk.engine) == before
+    with nothing_written(desk.engine):
+        answer = ask()
+        assert refusal(answer) == (status, code)
+        assert answer.json["statusCode"] == status
+        assert answer.json["message"][-1] == "." or code == "mentor_does_not_teach"
+        assert (answer.json.get("details") or {}).get("bundlePurchaseId") == (None if reason is None else [reason])
     return answer
 
 

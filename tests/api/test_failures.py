@@ -13,7 +13,7 @@ from structlog.testing import capture_logs
 from api import database as api_database
 from models.engine import create
 from models.prepared import observe_prepared
-from tests.api.conftest import Cast, counts
+from tests.api.conftest import Cast, nothing_written
 from tests.application import World, as_user
 from tests.queries import execute
 from workflows.bookings.records import Booking
@@ -140,22 +140,21 @@ def test_connections_that_the_server_has_closed_are_replaced_unnoticed(world: Wo
 
 
 def test_a_commit_that_broke_is_a_503_and_is_not_made_again(world: World, cast: Cast) -> None:
-    before = counts(world.engine)
-    commits: list[Any] = []
+    with nothing_written(world.engine):
+        commits: list[Any] = []
 
-    def break_it(db: Any) -> None:
-        commits.append(db)
-        close_all(other)
+        def break_it(db: Any) -> None:
+            commits.append(db)
+            close_all(other)
 
-    other = create(world.engine.url.render_as_string(hide_password=False), pool_size=1)
-    event.listen(world.engine, "commit", break_it)
-    try:
-        answer = world.client.post("/bookings", json=cast.body(), headers=cast.as_mentee)
-    finally:
-        event.remove(world.engine, "commit", break_it)
-        other.dispose()
-    assert (answer.status_code, answer.json["code"], len(commits)) == (503, "unavailable", 1)
-    assert counts(world.engine) == before
+        other = create(world.engine.url.render_as_string(hide_password=False), pool_size=1)
+        event.listen(world.engine, "commit", break_it)
+        try:
+            answer = world.client.post("/bookings", json=cast.body(), headers=cast.as_mentee)
+        finally:
+            event.remove(world.engine, "commit", break_it)
+            other.dispose()
+        assert (answer.status_code, answer.json["code"], len(commits)) == (503, "unavailable", 1)
     assert world.wakeups.take() == []
 
 
@@ -198,13 +197,12 @@ def test_a_defect_tells_the_log_everything_and_the_caller_nothing(world: World, 
         raise RuntimeError("the secret of the application")
 
     world.app.view_functions["Bookings.create_booking"] = writes_and_breaks
-    before = counts(world.engine)
-    with capture_logs() as lines:
-        answer = world.client.post("/bookings", json=cast.body(), headers=cast.as_mentee)
-    assert (answer.status_code, answer.json["code"], set(answer.json)) == (500, "internal_error", SHAPE)
-    assert "secret" not in answer.get_data(as_text=True)
-    assert [str(line["exc_info"]) for line in lines if "exc_info" in line] == ["the secret of the application"]
-    assert counts(world.engine) == before
+    with nothing_written(world.engine):
+        with capture_logs() as lines:
+            answer = world.client.post("/bookings", json=cast.body(), headers=cast.as_mentee)
+        assert (answer.status_code, answer.json["code"], set(answer.json)) == (500, "internal_error", SHAPE)
+        assert "secret" not in answer.get_data(as_text=True)
+        assert [str(line["exc_info"]) for line in lines if "exc_info" in line] == ["the secret of the application"]
 
 
 def test_a_defect_outside_of_a_view_has_the_shape_too(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -217,17 +215,16 @@ def test_a_defect_outside_of_a_view_has_the_shape_too(world: World, monkeypatch:
 
 
 def test_a_view_that_answers_with_an_error_is_rolled_back(world: World, cast: Cast) -> None:
-    before = counts(world.engine)
+    with nothing_written(world.engine):
 
-    def writes_and_refuses() -> tuple[dict[str, str], int]:
-        api_database.database().execute(text("UPDATE users SET name = 'changed'"))
-        return {}, 409
+        def writes_and_refuses() -> tuple[dict[str, str], int]:
+            api_database.database().execute(text("UPDATE users SET name = 'changed'"))
+            return {}, 409
 
-    app: Flask = world.app
-    app.view_functions["Users.create_user"] = writes_and_refuses
-    assert world.client.post("/users").status_code == 409
-    assert world.client.get("/me", headers=as_user(cast.mentee)).json["name"] == cast.mentee.name
-    assert counts(world.engine) == before
+        app: Flask = world.app
+        app.view_functions["Users.create_user"] = writes_and_refuses
+        assert world.client.post("/users").status_code == 409
+        assert world.client.get("/me", headers=as_user(cast.mentee)).json["name"] == cast.mentee.name
 
 
 def test_each_request_is_one_line_with_its_code_and_without_secrets(world: World, cast: Cast) -> None:

@@ -13,7 +13,7 @@ from models.catalog import BookingMode
 from models.events import events
 from models.people import users
 from tests import factories
-from tests.api.conftest import MONDAY, Cast, Tuition, counts, refusal
+from tests.api.conftest import MONDAY, Cast, Tuition, nothing_written, refusal
 from tests.api.test_waiting import Worker
 from tests.application import ApiClient, ApiResponse, World, as_mentor
 from tests.queries import execute, scalar
@@ -113,11 +113,10 @@ def test_until_a_date(tuition: Tuition) -> None:
 
 def test_one_conflict_fails_the_whole_series(engine: Engine, tuition: Tuition) -> None:
     take(tuition, 0, 1, 3)
-    before = counts(engine)
-    answer = weekly(tuition, taId=str(tuition.mentors[0].id))
-    assert refusal(answer) == (409, "slot_taken")
-    assert answer.json["details"] == {"occurrences": [shown(1), shown(3)]}
-    assert counts(engine) == before
+    with nothing_written(engine):
+        answer = weekly(tuition, taId=str(tuition.mentors[0].id))
+        assert refusal(answer) == (409, "slot_taken")
+        assert answer.json["details"] == {"occurrences": [shown(1), shown(3)]}
 
 
 def test_conflicts_are_skipped_and_reported(tuition: Tuition) -> None:
@@ -135,10 +134,9 @@ def test_conflicts_are_skipped_and_reported(tuition: Tuition) -> None:
 
 def test_where_all_is_skipped_nothing_is_made(engine: Engine, tuition: Tuition) -> None:
     take(tuition, 0, 0, 1)
-    before = counts(engine)
-    answer = weekly(tuition, 2, taId=str(tuition.mentors[0].id), recurrence={"onConflict": "skip"})
-    assert (refusal(answer), answer.json["details"]) == ((409, "slot_taken"), {"occurrences": [shown(0), shown(1)]})
-    assert counts(engine) == before
+    with nothing_written(engine):
+        answer = weekly(tuition, 2, taId=str(tuition.mentors[0].id), recurrence={"onConflict": "skip"})
+        assert (refusal(answer), answer.json["details"]) == ((409, "slot_taken"), {"occurrences": [shown(0), shown(1)]})
 
 
 @pytest.mark.parametrize("on_conflict", ["fail", "skip"])
@@ -172,12 +170,11 @@ def test_no_mentor_is_free_at_all_times(engine: Engine, tuition: Tuition) -> Non
     take(tuition, 0, 0, 1)
     take(tuition, 1, 2)
     take(tuition, 2, 3)
-    before = counts(engine)
-    answer = weekly(tuition)
-    assert refusal(answer) == (409, "no_mentor_free")
-    # Those of the mentor who could take the most.
-    assert len(answer.json["details"]["occurrences"]) == 1
-    assert counts(engine) == before
+    with nothing_written(engine):
+        answer = weekly(tuition)
+        assert refusal(answer) == (409, "no_mentor_free")
+        # Those of the mentor who could take the most.
+        assert len(answer.json["details"]["occurrences"]) == 1
     skipping = weekly(tuition, recurrence={"onConflict": "skip"})
     assert skipping.json["mentorProfileId"] in {str(mentor.id) for mentor in tuition.mentors[1:]}
     assert len(skipping.json["series"]["made"]) == 3
@@ -212,21 +209,19 @@ def test_another_mentor_is_tried_where_the_mentee_is_busy(tuition: Tuition) -> N
 
 
 def test_a_series_that_ends_too_far_ahead_is_refused(engine: Engine, tuition: Tuition) -> None:
-    before = counts(engine)
-    answer = weekly(tuition, 52, recurrence={"everyWeeks": 52, "onConflict": "skip"})
-    assert refusal(answer) == (409, "beyond_horizon")
-    assert counts(engine) == before
+    with nothing_written(engine):
+        answer = weekly(tuition, 52, recurrence={"everyWeeks": 52, "onConflict": "skip"})
+        assert refusal(answer) == (409, "beyond_horizon")
 
 
 def test_each_occurrence_spends_a_credit(engine: Engine, tuition: Tuition) -> None:
     with engine.begin() as db:
         bundle = factories.make_bundle(db, course=tuition.course, mentee=tuition.cast.mentee, session_count=3)
     pays = {"bundlePurchaseId": str(bundle.id)}
-    before = counts(engine)
-    too_many = weekly(tuition, 5, **pays)
-    assert refusal(too_many) == (409, "bundle_unusable")
-    assert too_many.json["details"] == {"bundlePurchaseId": ["empty"], "occurrences": [shown(3), shown(4)]}
-    assert counts(engine) == before
+    with nothing_written(engine):
+        too_many = weekly(tuition, 5, **pays)
+        assert refusal(too_many) == (409, "bundle_unusable")
+        assert too_many.json["details"] == {"bundlePurchaseId": ["empty"], "occurrences": [shown(3), shown(4)]}
     answer = weekly(tuition, 5, **pays, recurrence={"onConflict": "skip"})
     assert [each["code"] for each in answer.json["series"]["skipped"]] == ["bundle_unusable"] * 2
     assert (answer.json["price"]["amount"], answer.json["bundlePurchaseId"]) == (0, str(bundle.id))

@@ -7,7 +7,7 @@ import pytest
 
 from api.routes.declaration import declaration_of
 from cli.plan import ROOT
-from tests.api.conftest import counts
+from tests.api.conftest import nothing_written
 from tests.application import ApiResponse, World, template_app
 from tests.contract.permissions import CALLERS, OPEN, PERMISSIONS, ROUTES, Route, as_documented
 from tests.contract.scene import PARAMETER, PUBLISHABLE_KEY, Headers, Scene
@@ -45,13 +45,12 @@ def test_the_tables_and_the_application_have_the_same_routes() -> None:
 def test_only_those_may_who_stand_in_the_table(scene: Scene, scene_world: World, route: Route) -> None:
     method, rule = route
     query = QUERIES.get(rule, "").format(**scene.ids)
-    before = counts(scene_world.engine)
-    found = {}
-    for who, headers in scene.callers.items():
-        answer = request(scene_world, method, scene.path(rule), headers | NO_VERSION, query)
-        found[who] = _verdict(route, answer)
-    assert found == PERMISSIONS[method, as_documented(rule)]
-    assert counts(scene_world.engine) == before
+    with nothing_written(scene_world.engine):
+        found = {}
+        for who, headers in scene.callers.items():
+            answer = request(scene_world, method, scene.path(rule), headers | NO_VERSION, query)
+            found[who] = _verdict(route, answer)
+        assert found == PERMISSIONS[method, as_documented(rule)]
 
 
 def _verdict(route: Route, answer: ApiResponse) -> str:
