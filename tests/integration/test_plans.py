@@ -4,6 +4,7 @@ import inspect
 import itertools
 import re
 from collections.abc import Iterator
+from dataclasses import fields
 from typing import Any
 
 import pytest
@@ -62,6 +63,7 @@ from workflows.catalog.courses import COURSES, FOUND_COURSES
 from workflows.catalog.listings import BOOKABLE, LISTINGS
 from workflows.catalog.mentors import SKILLS, MentorSort, mentors_list, offers_statement
 from workflows.catalog.products import PRODUCTS
+from workflows.catalog.search import Offer
 from workflows.events.record import recording
 from workflows.groups.records import GROUPS
 from workflows.groups.support_options import OFFERS
@@ -464,11 +466,13 @@ def test_every_filter_of_a_list_is_planned() -> None:
     for paged, _always, _optional in LISTS.values():
         filters = planned[paged.query]
         known = {*inspect.signature(paged.query).parameters, *paged.of, *{*paged.equal} - {"external_id"}}
-        if "narrowed" in known:
+        if "offer" in known:
+            known |= {field.name for field in fields(Offer)}
+        if "filters" in known:
             of_bookings = (BOOKINGS, NEXT_BOOKINGS, *ALL_BOOKINGS.values())
             narrow = narrow_bookings if paged in of_bookings else narrow_sessions
             known |= set(inspect.signature(narrow).parameters)
-        assert known - {"page", "order", "narrowed", "query", "start"} == filters
+        assert known - {"page", "order", "offer", "filters", "query", "start"} == filters
 
 
 @pytest.mark.parametrize("name", STATEMENTS)

@@ -18,7 +18,7 @@ from workflows.identity.access import require_mentor
 from workflows.identity.actor import Actor
 from workflows.kernel.errors import Conflict, NotFound, Stale
 from workflows.kernel.locks import lock_calendar
-from workflows.kernel.paging import EARLIEST_DAY_FIRST, Page, PagedList
+from workflows.kernel.paging import EARLIEST_DAY_FIRST, Page, PagedList, narrowed
 from workflows.kernel.records import Record
 
 
@@ -91,10 +91,7 @@ def date_hours_query(page: Page, *, from_day: date | None = None, to_day: date |
     query = select(
         own.mentor_profile_id, own.day, own.time_zone, own.spans, mentor.calendar_version.label("version")
     ).join_from(date_hours, mentor_profiles, mentor.id == own.mentor_profile_id)
-    if from_day is not None:
-        query = query.where(own.day >= from_day)
-    if to_day is not None:
-        query = query.where(own.day <= to_day)
+    query = narrowed(query, (from_day, lambda: own.day >= from_day), (to_day, lambda: own.day <= to_day))
     return EARLIEST_DAY_FIRST.select_page(query, page, own.day)
 
 

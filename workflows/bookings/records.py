@@ -1,6 +1,5 @@
 """Bookings: the record, and how to find bookings."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -22,6 +21,7 @@ from workflows.kernel.paging import (
     Order,
     Page,
     PagedList,
+    narrowed,
 )
 from workflows.kernel.records import ExternalRecord
 from workflows.kernel.transitions import StatefulRecord
@@ -143,18 +143,18 @@ def bookings_query(
     mentee_user_id: UUID | None = None,
     mentor_profile_id: UUID | None = None,
     order: Order = LATEST_START_FIRST,
-    **narrowed: Any,
+    **filters: Any,
 ) -> Select[Any]:
     """The bookings of a mentee, their groups' among them, of a mentor, or of both together.
 
     Args:
-        narrowed: as of `narrow_bookings`.
+        filters: as of `narrow_bookings`.
     """
     shown = Booking.query().add_columns(*SHOWN_WITH_BOOKING, _SEAT_COUNTS)
     keys = select(bookings.c.id, bookings.c.start_time)
 
     def page_of(query: Select[Any], start: ColumnElement[Any] = bookings.c.start_time) -> Select[Any]:
-        return order.select_page(narrow_bookings(query, start, **narrowed), page, start, bookings.c.id)
+        return order.select_page(narrow_bookings(query, start, **filters), page, start, bookings.c.id)
 
     if mentee_user_id is None:
         if mentor_profile_id is None:
@@ -196,7 +196,8 @@ def narrow_bookings(
     """
     booking = bookings.c
     # Spelled so that no index but the one of the party's own bookings can serve: others find everyone's.
-    conditions: tuple[tuple[object, Callable[[], ColumnElement[bool]]], ...] = (
+    return narrowed(
+        query,
         (external_id, lambda: booking.external_id == external_id),
         (status, lambda: is_one_of(booking.status, status)),
         (kind, lambda: booking.kind == enum_literal(kind)),
@@ -207,7 +208,6 @@ def narrow_bookings(
         (to_time, lambda: start < to_time),
         (updated_since, lambda: booking.updated_at + NO_TIME >= updated_since),
     )
-    return query.where(*(condition() for wanted, condition in conditions if wanted is not None))
 
 
 def all_bookings_query(
@@ -220,17 +220,18 @@ def all_bookings_query(
     course_id: UUID | None = None,
     updated_since: datetime | None = None,
     q: Any = None,
-    **narrowed: Any,
+    **filters: Any,
 ) -> Select[Any]:
     """Everyone's bookings, for staff; unlike a party's, each filter finds its rows by an index of its own.
 
     Args:
         with_user_id: the mentee, or a participant.
         q: what the name or the mail address of a party begins with.
-        narrowed: as of `narrow_bookings`.
+        filters: as of `narrow_bookings`.
     """
     booking = bookings.c
-    conditions: tuple[tuple[object, Callable[[], ColumnElement[bool]]], ...] = (
+    query = narrowed(
+        Booking.query().add_columns(*SHOWN_WITH_BOOKING, _SEAT_COUNTS),
         (mentor_profile_id, lambda: booking.mentor_profile_id == mentor_profile_id),
         (with_user_id, lambda: booking.id == bookings_of_person(with_user_id)),
         (listing_id, lambda: booking.listing_id == listing_id),
@@ -238,10 +239,8 @@ def all_bookings_query(
         (updated_since, lambda: booking.updated_at >= updated_since),
         (q, lambda: of_people(q, booking.id, booking.mentor_profile_id)),
     )
-    shown = Booking.query().add_columns(*SHOWN_WITH_BOOKING, _SEAT_COUNTS)
-    query = shown.where(*(condition() for wanted, condition in conditions if wanted is not None))
     key = booking.updated_at if order is LEAST_RECENTLY_CHANGED_FIRST else booking.start_time
-    return order.select_page(narrow_bookings(query, booking.start_time, **narrowed), page, key, booking.id)
+    return order.select_page(narrow_bookings(query, booking.start_time, **filters), page, key, booking.id)
 
 
 ALL_BOOKINGS = {

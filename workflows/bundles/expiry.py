@@ -7,8 +7,7 @@ from sqlalchemy import Connection, bindparam, exists, select
 
 from models.events import events
 from models.payments import PaymentStatus
-from workflows.bundles.ledger import entry_values, moving
-from workflows.bundles.purchase import end_unpaid
+from workflows.bundles.ledger import take_all
 from workflows.bundles.records import Bundle, BundleStatus, locked
 from workflows.events.event_types import BundleExpired, BundleValiditySet
 from workflows.events.record import record
@@ -17,15 +16,6 @@ from workflows.payments.actions import end_waiting, payment_of
 
 NOTICE_BEFORE_EXPIRY = timedelta(days=7)
 
-_EXPIRE = moving(
-    """
-    UPDATE bundle_purchases SET remaining_sessions = 0, closed_at = coalesce(closed_at, :now)
-    WHERE id = :id
-    RETURNING *
-    """,
-    kind="expire",
-    credits="-CAST(:left AS integer)",
-)
 _SET_AGAIN = select(
     exists().where(
         events.c.subject_id == bindparam("bundle_id"),
@@ -62,7 +52,7 @@ def forfeit(db: Connection, *, actor: Actor, bundle_id: UUID, reason: str, now: 
     """Take what is left in a bundle before the end of its validity, at its owner's wish; or end the wait for it."""
     bundle = locked(db, bundle_id)
     if bundle.awaits_payment:
-        end_unpaid(db, bundle, reason=reason, actor=actor, now=now)
+        take_all(db, bundle, valid_to=now, reason=reason, actor=actor, now=now)
         payment = payment_of(db, bundle_purchase_id=bundle.id)
         if payment is not None:
             end_waiting(db, payment, PaymentStatus.CANCELLED, actor=actor, now=now)
@@ -70,8 +60,7 @@ def forfeit(db: Connection, *, actor: Actor, bundle_id: UUID, reason: str, now: 
     left = bundle.remaining_sessions
     if left == 0:
         return
-    values = entry_values(actor=actor, now=now, reason=reason)
-    bundle = Bundle.of(db.execute(_EXPIRE, {"id": bundle.id, "left": left, **values}).one())
+    bundle = take_all(db, bundle, valid_to=bundle.valid_to, reason=reason, actor=actor, now=now)
     record(db, BundleExpired.about(bundle, actor=actor, now=now, status=BundleStatus.EXPIRED, expired_sessions=left))
 
 
@@ -85,7 +74,7 @@ def expire(db: Connection, *, event: BundleValiditySet, now: datetime) -> None:
         return
     left = bundle.remaining_sessions
     if left > 0:
-        values = entry_values(actor=SYSTEM, now=now, reason="The bundle has expired.")
-        bundle = Bundle.of(db.execute(_EXPIRE, {"id": bundle.id, "left": left, **values}).one())
+        reason = "The bundle has expired."
+        bundle = take_all(db, bundle, valid_to=bundle.valid_to, reason=reason, actor=SYSTEM, now=now)
     expired = BundleExpired.about(bundle, actor=SYSTEM, now=now, status=BundleStatus.EXPIRED, expired_sessions=left)
     record(db, expired)

@@ -56,6 +56,16 @@ _SPEND = moving(
     kind="spend",
     credits="-1",
 )
+_TAKE_ALL = moving(
+    """
+    UPDATE bundle_purchases SET remaining_sessions = 0, awaits_payment = false,
+        valid_to = CAST(:valid_to AS timestamptz), closed_at = coalesce(closed_at, :now)
+    WHERE id = :id
+    RETURNING *
+    """,
+    kind="expire",
+    credits="-CAST(:left AS integer)",
+)
 # Spent credits are found by two unique indexes, of bookings and of seats, each by a statement of its own.
 _OF_BOOKING = "{entry}.booking_id = :booking_id AND {entry}.seat_id IS NULL"
 _OF_SEAT = "{entry}.seat_id = :seat_id AND {entry}.booking_id = :booking_id"
@@ -170,6 +180,14 @@ def give_back(
     if bundle.valid_to != locked.valid_to:
         record(db, *validity_events(bundle, actor=actor, now=now))
     return bundle
+
+
+def take_all(
+    db: Connection, bundle: Bundle, *, valid_to: datetime | None, reason: str, actor: Actor, now: datetime
+) -> Bundle:
+    """Take all credits of a locked bundle, which is valid to then; the product can be bought again."""
+    values = {"id": bundle.id, "left": bundle.remaining_sessions, "valid_to": valid_to}
+    return Bundle.of(db.execute(_TAKE_ALL, {**entry_values(actor=actor, now=now, reason=reason), **values}).one())
 
 
 def validity_events(bundle: Bundle, *, actor: Actor, now: datetime) -> list[BundleValiditySet]:

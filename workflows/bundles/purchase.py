@@ -54,16 +54,6 @@ _OPEN = sql(f"""
 UPDATE bundle_purchases SET awaits_payment = false WHERE id = :id
 RETURNING {", ".join(column.name for column in Bundle.columns())}
 """).columns(*Bundle.columns())
-_END_UNPAID = moving(
-    """
-    UPDATE bundle_purchases SET remaining_sessions = 0, awaits_payment = false, valid_to = :now,
-        closed_at = coalesce(closed_at, :now)
-    WHERE id = :id
-    RETURNING *
-    """,
-    kind="expire",
-    credits="-CAST(:left AS integer)",
-)
 
 
 def purchase(
@@ -127,12 +117,6 @@ def purchase(
 def open_paid(db: Connection, bundle: Bundle, *, actor: Actor, now: datetime) -> Bundle:
     """Let the credits of a locked bundle be spent, whose payment has arrived or is waived."""
     return _sold(db, Bundle.of(db.execute(_OPEN, {"id": bundle.id}).one()), actor=actor, now=now)
-
-
-def end_unpaid(db: Connection, bundle: Bundle, *, reason: str, actor: Actor, now: datetime) -> None:
-    """Take all credits of a locked bundle that has not been paid; the product can be bought again."""
-    values = {**entry_values(actor=actor, now=now, reason=reason), "id": bundle.id, "left": bundle.remaining_sessions}
-    db.execute(_END_UNPAID, values)
 
 
 def _sold(db: Connection, bundle: Bundle, *, actor: Actor, now: datetime) -> Bundle:

@@ -37,7 +37,17 @@ from workflows.availability.slots import Offered, first_slots
 from workflows.catalog.listings import Listing
 from workflows.catalog.search import MOST_RELEVANT_FIRST, Offer, matches, probed, relevance
 from workflows.identity.actor import Actor
-from workflows.kernel.paging import NEWEST_FIRST, Key, Order, Page, PagedList, PageResult, ascending, descending
+from workflows.kernel.paging import (
+    NEWEST_FIRST,
+    Key,
+    Order,
+    Page,
+    PagedList,
+    PageResult,
+    ascending,
+    descending,
+    narrowed,
+)
 from workflows.kernel.records import Record
 
 # How many of the best-rated mentors that fit are ordered by their first slot, which no index knows.
@@ -172,11 +182,12 @@ COMMONEST_FIRST = Order((int, str), lambda skill: (skill.mentors, skill.skill), 
 
 def _wanted(query: Select[Any], q: Any, skills: Any, offer: Offer) -> Select[Any]:
     """Only active mentors with all these words and skills, and with an active listing as `offer` has it."""
-    query = query.where(mentor_profiles.c.active)
-    if q is not None:
-        query = query.where(matches(mentor_profiles.c.search, q))
-    if skills is not None:
-        query = query.where(mentor_profiles.c.skills.contains(skills))
+    mentor = mentor_profiles.c
+    query = narrowed(
+        query.where(mentor.active),
+        (q, lambda: matches(mentor.search, q)),
+        (skills, lambda: mentor.skills.contains(skills)),
+    )
     wanted = offer.conditions()
     if wanted:
         own = listings.c.mentor_profile_id == mentor_profiles.c.id
@@ -185,78 +196,51 @@ def _wanted(query: Select[Any], q: Any, skills: Any, offer: Offer) -> Select[Any
     return query
 
 
-def mentors_query(
-    page: Page,
-    *,
-    q: str | None = None,
-    skills: list[str] | None = None,
-    course_id: UUID | None = None,
-    max_price: int | None = None,
-    currency: str | None = None,
-    duration_minutes: int | None = None,
-) -> Select[Any]:
+def mentors_query(page: Page, *, q: str | None = None, skills: list[str] | None = None, **offer: Any) -> Select[Any]:
     """Active mentors, the newest first, or with words the most relevant first.
-
-    All filters but the words and the skills, here and below, are about one active listing.
 
     Args:
         q: words, all of which are in name, skills, headline or bio.
         skills: all of which the mentor has, as they are stored.
-        max_price: in minor units of the listing's currency.
-        currency: an ISO 4217 code.
+        offer: fields of `Offer`, which one active listing of the mentor has to fit, here and below.
     """
-    offer = Offer(course_id=course_id, max_price=max_price, currency=currency, duration_minutes=duration_minutes)
     if q is None:
-        return NEWEST_FIRST.select_page(_wanted(Mentor.query(), None, skills, offer), page, mentor_profiles.c.id)
+        return NEWEST_FIRST.select_page(
+            _wanted(Mentor.query(), None, skills, Offer(**offer)), page, mentor_profiles.c.id
+        )
     rank = relevance(mentor_profiles.c.search, q)
     # Looked up for what is shown: a join would begin before the best are known.
     name = select(users.c.name).where(users.c.id == mentor_profiles.c.user_id).scalar_subquery()
     columns = (*Mentor.columns(), name.label("name"), rank.label("relevance"))
-    query = _wanted(select(*columns), q, skills, offer)
+    query = _wanted(select(*columns), q, skills, Offer(**offer))
     return MOST_RELEVANT_FIRST.select_page(query, page, rank, mentor_profiles.c.id)
 
 
 def rated_mentors_query(
-    page: Page,
-    *,
-    q: str | None = None,
-    skills: list[str] | None = None,
-    course_id: UUID | None = None,
-    max_price: int | None = None,
-    currency: str | None = None,
-    duration_minutes: int | None = None,
+    page: Page, *, q: str | None = None, skills: list[str] | None = None, **offer: Any
 ) -> Select[Any]:
     """The highest average first, among equals the one of more reviews; mentors without reviews come last."""
-    offer = Offer(course_id=course_id, max_price=max_price, currency=currency, duration_minutes=duration_minutes)
     rated = (_RATING, mentor_profiles.c.review_count, mentor_profiles.c.id)
-    return HIGHEST_RATED_FIRST.select_page(_wanted(Mentor.query(), q, skills, offer), page, *rated)
+    return HIGHEST_RATED_FIRST.select_page(_wanted(Mentor.query(), q, skills, Offer(**offer)), page, *rated)
 
 
 def priced_mentors_query(
-    page: Page,
-    *,
-    q: str | None = None,
-    skills: list[str] | None = None,
-    course_id: UUID | None = None,
-    max_price: int | None = None,
-    currency: str | None = None,
-    duration_minutes: int | None = None,
+    page: Page, *, q: str | None = None, skills: list[str] | None = None, **offer: Any
 ) -> Select[Any]:
     """The lowest price of a listing that fits first, currency by currency; who has no such listing is left out."""
-    offer = Offer(course_id=course_id, max_price=max_price, currency=currency, duration_minutes=duration_minutes)
-    offered, cheaper = listings.c, listings.alias("cheaper")
+    wanted, offered, cheaper = Offer(**offer), listings.c, listings.alias("cheaper")
     another = exists().where(
         cheaper.c.mentor_profile_id == offered.mentor_profile_id,
         cheaper.c.active,
         tuple_(cheaper.c.price_currency, cheaper.c.price_amount, cheaper.c.id)
         < tuple_(offered.price_currency, offered.price_amount, offered.id),
-        *offer.conditions(cheaper),
+        *wanted.conditions(cheaper),
     )
     query = (
         Mentor.query()
         .add_columns(offered.price_currency, offered.price_amount, offered.id.label("listing_id"))
         .join(listings, offered.mentor_profile_id == mentor_profiles.c.id)
-        .where(offered.active, ~another, *offer.conditions())
+        .where(offered.active, ~another, *wanted.conditions())
     )
     query = _wanted(query, q, skills, Offer())
     return LOWEST_PRICE_FIRST.select_page(query, page, offered.price_currency, offered.price_amount, offered.id)

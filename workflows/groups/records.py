@@ -19,7 +19,7 @@ from workflows.identity.access import has_access, is_mentor
 from workflows.identity.actor import Actor
 from workflows.identity.parties import Participant, participants_of
 from workflows.kernel.errors import DomainError, Invalid, NotFound
-from workflows.kernel.paging import EARLIEST_START_FIRST, Page, PagedList
+from workflows.kernel.paging import EARLIEST_START_FIRST, Page, PagedList, narrowed
 from workflows.kernel.records import Record
 from workflows.payments.records import payment_of_seat
 
@@ -183,15 +183,15 @@ def groups_query(
     query = query.add_columns(joined.label("joined"), position.label("waitlist_position"))
     if user_id is not None:
         query = query.add_columns(payment_of_seat(user_id))
-    if from_time is not None:
-        query = query.where(bookings.c.start_time >= from_time)
-    if to_time is not None:
-        query = query.where(bookings.c.start_time < to_time)
-    if open_at is not None:
-        query = query.where(bookings.c.start_time > open_at, _HAS_SEATS)
-    if closed_at is not None:
-        query = query.where(not_(and_(bookings.c.start_time > closed_at, _HAS_SEATS)))
-    return EARLIEST_START_FIRST.select_page(query, page, bookings.c.start_time, bookings.c.id)
+    start = bookings.c.start_time
+    query = narrowed(
+        query,
+        (from_time, lambda: start >= from_time),
+        (to_time, lambda: start < to_time),
+        (open_at, lambda: and_(start > open_at, _HAS_SEATS)),
+        (closed_at, lambda: not_(and_(start > closed_at, _HAS_SEATS))),
+    )
+    return EARLIEST_START_FIRST.select_page(query, page, start, bookings.c.id)
 
 
 GROUPS = PagedList(ListedGroup, EARLIEST_START_FIRST, groups_query, equal=("course_id", "mentor_profile_id"))

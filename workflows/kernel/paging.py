@@ -116,6 +116,11 @@ def ascending(query: Select[Any], page: Page, *columns: ColumnElement[Any]) -> S
     return query.order_by(*columns).limit(page.limit + 1)
 
 
+def narrowed(query: Select[Any], *filters: tuple[object, Callable[[], ColumnElement[bool]]]) -> Select[Any]:
+    """The rows that fit each filter whose value is given: pairs of a value, None for any, and its condition."""
+    return query.where(*(condition() for value, condition in filters if value is not None))
+
+
 # A UUIDv7 is by age.
 NEWEST_FIRST = Order((UUID,), lambda item: (item.id,), descending)
 LATEST_START_FIRST = Order((datetime, UUID), lambda item: (item.start_time, item.id), _latest_start_first)

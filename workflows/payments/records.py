@@ -26,7 +26,7 @@ from sqlalchemy.types import TypeDecorator
 from models.base import Timestamp, enum_literal, sql
 from models.bookings import bookings
 from models.payments import PaidFor, PaymentEntryKind, PaymentMode, PaymentStatus, payment_entries, payments
-from workflows.kernel.paging import NEWEST_FIRST, NO_TIME, Page, PagedList
+from workflows.kernel.paging import NEWEST_FIRST, NO_TIME, Page, PagedList, narrowed
 from workflows.kernel.transitions import StatefulRecord
 
 
@@ -197,8 +197,6 @@ def refund_query(payment_id: UUID | None, refund_id: UUID) -> Select[Any]:
 def payments_query(
     page: Page,
     *,
-    user_id: UUID | None = None,
-    mentor_profile_id: UUID | None = None,
     status: Any = None,
     refund_due: bool | None = None,
     updated_since: datetime | None = None,
@@ -210,21 +208,16 @@ def payments_query(
         refund_due: whether something is still to go back.
     """
     payment = payments.c
-    query = Payment.query().add_columns(REFUNDS)
-    if user_id is not None:
-        query = query.where(payment.user_id == user_id)
-    if mentor_profile_id is not None:
-        query = query.where(payment.mentor_profile_id == mentor_profile_id)
-    if status is not None:
-        query = query.where(payment.status == enum_literal(status))
-    if refund_due is not None:
-        query = query.where(payment.refund_due > 0 if refund_due else payment.refund_due == 0)
-    if updated_since is not None:
-        query = query.where(payment.updated_at + NO_TIME >= updated_since)
+    query = narrowed(
+        Payment.query().add_columns(REFUNDS),
+        (status, lambda: payment.status == enum_literal(status)),
+        (refund_due, lambda: payment.refund_due > 0 if refund_due else payment.refund_due == 0),
+        (updated_since, lambda: payment.updated_at + NO_TIME >= updated_since),
+    )
     return NEWEST_FIRST.select_page(query, page, payment.id)
 
 
-PAYMENTS = PagedList(Payment, NEWEST_FIRST, payments_query)
+PAYMENTS = PagedList(Payment, NEWEST_FIRST, payments_query, equal=("user_id", "mentor_profile_id"))
 PAYMENT = payment_query(bindparam("id", type_=payments.c.id.type))
 # Whose it is, in words, and when, also before its last move since then; whether what it was paid for came back whole.
 PAID_FOR = sql(

@@ -1,6 +1,5 @@
 """Sessions: the records, how to find sessions, and the effects of one."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -45,6 +44,7 @@ from workflows.kernel.paging import (
     Order,
     Page,
     PagedList,
+    narrowed,
 )
 from workflows.kernel.transitions import StatefulRecord
 from workflows.sessions.proposals import OPEN_PROPOSAL, Proposal, ProposalAsJson
@@ -195,18 +195,18 @@ def sessions_query(
     mentee_user_id: UUID | None = None,
     mentor_profile_id: UUID | None = None,
     order: Order = LATEST_START_FIRST,
-    **narrowed: Any,
+    **filters: Any,
 ) -> Select[Any]:
     """The sessions of a mentee, their groups' among them, or of a mentor.
 
     Args:
-        narrowed: as of `narrow_sessions`.
+        filters: as of `narrow_sessions`.
     """
 
     shown = Session.query().add_columns(*SHOWN_WITH_SESSION)
 
     def page_of(query: Select[Any], start: ColumnElement[Any]) -> Select[Any]:
-        return order.select_page(narrow_sessions(query, start, **narrowed), page, start, sessions.c.id)
+        return order.select_page(narrow_sessions(query, start, **filters), page, start, sessions.c.id)
 
     if mentee_user_id is None:
         return page_of(shown.where(sessions.c.mentor_profile_id == mentor_profile_id), sessions.c.start_time)
@@ -245,7 +245,8 @@ def narrow_sessions(
     of_group = func.num_nulls(session.mentee_user_id) == 1
     of_booking = exists().where(bookings.c.id == session.booking_id)
     # Spelled so that no index but the one of the party's own sessions can serve: others find everyone's.
-    conditions: tuple[tuple[object, Callable[[], ColumnElement[bool]]], ...] = (
+    return narrowed(
+        query,
         (external_id, lambda: of_booking.where(bookings.c.external_id == external_id)),
         (status, lambda: is_one_of(session.status, status)),
         (kind, lambda: of_group if kind is BookingKind.GROUP else ~of_group),
@@ -256,7 +257,6 @@ def narrow_sessions(
         (to_time, lambda: start < to_time),
         (updated_since, lambda: session.updated_at + NO_TIME >= updated_since),
     )
-    return query.where(*(condition() for wanted, condition in conditions if wanted is not None))
 
 
 def all_sessions_query(
@@ -270,21 +270,22 @@ def all_sessions_query(
     external_id: str | None = None,
     updated_since: datetime | None = None,
     q: Any = None,
-    **narrowed: Any,
+    **filters: Any,
 ) -> Select[Any]:
     """Everyone's sessions, for staff; unlike a party's, each filter finds its rows by an index of its own.
 
     Args:
         with_user_id: the mentee, or a participant.
         q: what the name or the mail address of a party begins with.
-        narrowed: as of `narrow_sessions`.
+        filters: as of `narrow_sessions`.
     """
     session, booking = sessions.c, bookings.c
 
     def of_bookings(condition: ColumnElement[bool]) -> Any:
         return session.booking_id == ids_as_array(select(booking.id).where(condition))
 
-    conditions: tuple[tuple[object, Callable[[], ColumnElement[bool]]], ...] = (
+    query = narrowed(
+        Session.query().add_columns(*SHOWN_WITH_SESSION),
         (mentor_profile_id, lambda: session.mentor_profile_id == mentor_profile_id),
         (with_user_id, lambda: session.booking_id == bookings_of_person(with_user_id)),
         (listing_id, lambda: of_bookings(booking.listing_id == listing_id)),
@@ -293,10 +294,8 @@ def all_sessions_query(
         (updated_since, lambda: session.updated_at >= updated_since),
         (q, lambda: of_people(q, session.booking_id, session.mentor_profile_id)),
     )
-    shown = Session.query().add_columns(*SHOWN_WITH_SESSION)
-    query = shown.where(*(condition() for wanted, condition in conditions if wanted is not None))
     key = session.updated_at if order is LEAST_RECENTLY_CHANGED_FIRST else session.start_time
-    return order.select_page(narrow_sessions(query, session.start_time, **narrowed), page, key, session.id)
+    return order.select_page(narrow_sessions(query, session.start_time, **filters), page, key, session.id)
 
 
 ALL_SESSIONS = {

@@ -18,7 +18,7 @@ from workflows.identity.actor import Actor
 from workflows.kernel.clock import in_utc
 from workflows.kernel.errors import Conflict, Invalid
 from workflows.kernel.locks import lock_calendar
-from workflows.kernel.paging import LATEST_START_FIRST, Page, PagedList
+from workflows.kernel.paging import LATEST_START_FIRST, Page, PagedList, narrowed
 from workflows.kernel.records import Record
 from workflows.sessions.cancel import cancel
 from workflows.sessions.records import SESSION_WITH_TERMS, SessionWithTerms
@@ -80,7 +80,7 @@ def time_off_query(mentor_profile_id: UUID, time_off_id: UUID) -> Select[Any]:
 
 
 def time_off_list_query(
-    page: Page, *, mentor_profile_id: UUID, from_time: datetime | None = None, to_time: datetime | None = None
+    page: Page, *, from_time: datetime | None = None, to_time: datetime | None = None
 ) -> Select[Any]:
     """The time off of a mentor, the latest start first.
 
@@ -88,12 +88,11 @@ def time_off_list_query(
         from_time: what ends after this time.
         to_time: what starts before this time.
     """
-    query = _query().where(time_off.c.mentor_profile_id == mentor_profile_id)
-    if from_time is not None:
-        query = query.where(time_off.c.end_time > from_time)
-    if to_time is not None:
-        query = query.where(time_off.c.start_time < to_time)
-    return LATEST_START_FIRST.select_page(query, page, time_off.c.start_time, time_off.c.id)
+    taken = time_off.c
+    query = narrowed(
+        _query(), (from_time, lambda: taken.end_time > from_time), (to_time, lambda: taken.start_time < to_time)
+    )
+    return LATEST_START_FIRST.select_page(query, page, taken.start_time, taken.id)
 
 
 def _query() -> Select[Any]:
@@ -105,7 +104,7 @@ def seen_by(actor: Actor, taken: TimeOff) -> TimeOff:
     return taken if actor.operator or is_mentor(actor, taken) else replace(taken, reason=None)
 
 
-TIME_OFF = PagedList(TimeOff, LATEST_START_FIRST, time_off_list_query)
+TIME_OFF = PagedList(TimeOff, LATEST_START_FIRST, time_off_list_query, of=("mentor_profile_id",))
 
 
 def take_time_off(

@@ -16,7 +16,7 @@ from models.payments import PaymentStatus
 from workflows.audit.log import write_audit_entry
 from workflows.bookings.awaiting import UNPAID, accept_paid, end_unpaid, lock_bookings_of
 from workflows.bookings.records import Booking
-from workflows.bundles.purchase import end_unpaid as end_unpaid_bundle
+from workflows.bundles.ledger import take_all
 from workflows.bundles.purchase import open_paid
 from workflows.bundles.records import Bundle
 from workflows.bundles.records import locked as locked_bundle
@@ -308,5 +308,5 @@ class _Waiting:
             free_seat(self.db, self.group, payment, PaymentStatus.LAPSED, actor=SYSTEM, now=now)
             offer_seats(self.db, group=self.group, now=now, policy=policy)
         if self.bundle is not None:
-            end_unpaid_bundle(self.db, self.bundle, reason=NOT_PAID, actor=SYSTEM, now=now)
+            take_all(self.db, self.bundle, valid_to=now, reason=NOT_PAID, actor=SYSTEM, now=now)
             end_waiting(self.db, payment, PaymentStatus.LAPSED, actor=SYSTEM, now=now)
