@@ -39,7 +39,6 @@ class EmailChange(Record):
     open: bool
 
 
-_COLUMNS = ", ".join(f"email_changes.{column.name}" for column in EmailChange.columns())
 RECENT_CHANGES = sql("""
 SELECT count(*) AS changes, min(expires_at) AS first_expiry
 FROM email_changes WHERE user_id = :user_id AND expires_at > :now
@@ -48,7 +47,7 @@ _CLOSE = sql("UPDATE email_changes SET open = false WHERE user_id = :user_id AND
 _REQUEST = sql(f"""
 INSERT INTO email_changes (id, user_id, email, former_email, expires_at)
 VALUES (:id, :user_id, :email, :former_email, :expires_at)
-RETURNING {_COLUMNS}
+RETURNING {EmailChange.names(of="email_changes")}
 """).columns(*EmailChange.columns())
 CLOSE_EMAIL_CHANGE = sql(
     "UPDATE email_changes SET open = false WHERE id = :id AND open AND expires_at > :now RETURNING id"

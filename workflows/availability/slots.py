@@ -129,7 +129,7 @@ WHERE {condition} AND listing.active"""
 
 def _cheapest(among: str, duration: str) -> TextualSelect:
     """Of each mentor the cheapest listing of a duration, then the one with the smallest id, as direct booking takes."""
-    columns = ", ".join(f"listing.{column.name}" for column in Offered.columns())
+    columns = Offered.names(of="listing")
     return sql(f"""
 SELECT DISTINCT ON (listing.mentor_profile_id) {columns} {among} AND listing.duration_minutes = {duration}
 ORDER BY listing.mentor_profile_id, listing.price_amount, listing.id

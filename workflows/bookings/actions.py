@@ -36,7 +36,7 @@ booking AS (
     FROM mentor, people
     WHERE bookings.mentor_profile_id = mentor.id AND bookings.id = :id
       AND CAST(bookings.status AS text) = 'draft' AND bookings.version = :version
-    RETURNING {", ".join(f"bookings.{column.name}" for column in Booking.columns())}
+    RETURNING {Booking.names(of="bookings")}
 ),
 {BLOCK_TIME}
 SELECT * FROM booking

@@ -29,7 +29,7 @@ booking AS (
     UPDATE bookings SET status = 'cancelled', cancel_reason = :cancel_reason FROM mentor
     WHERE bookings.mentor_profile_id = mentor.id AND bookings.id = :id
       AND CAST(bookings.status AS text) = 'awaiting_payment' AND bookings.version = :version
-    RETURNING {", ".join(f"bookings.{column.name}" for column in Booking.columns())}
+    RETURNING {Booking.names(of="bookings")}
 ),
 released AS (DELETE FROM person_busy USING booking WHERE person_busy.booking_id = booking.id)
 SELECT * FROM booking

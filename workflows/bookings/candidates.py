@@ -21,7 +21,7 @@ from workflows.kernel.errors import Conflict
 # Each mentor's listing of that course and duration, with their calendar and those of the wanted times at which it is
 # blocked, as the insert of a booking would find it.
 _OFFERS = f"""
-SELECT {", ".join(f"listings.{each.name}" for each in Listing.columns())},
+SELECT {Listing.names(of="listings")},
        mentor.user_id,
        {calendar_as_json(":first_start", "CAST(:last_start AS timestamptz) + interval '1 day'")},
        ARRAY(

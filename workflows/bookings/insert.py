@@ -47,7 +47,6 @@ joined AS (
 )
 """
 # By name: a migration adds its columns at the end of the table.
-_COLUMNS = ", ".join(column.name for column in Booking.columns())
 _BESIDE = [*shown_parties("booking"), *shown_offer("booking")]
 _SHOWN = ", ".join(f"{column.element} AS {column.name}" for column in _BESIDE)
 # With its column's type, each value is also cast to it.
@@ -55,7 +54,7 @@ _TYPED = [bindparam(name, type_=bookings.c[name].type) for name in ("metadata", 
 
 
 def _statement(ctes: str) -> PreparedStatement:
-    statement = sql(f"WITH {ctes} SELECT {_COLUMNS}, {_SHOWN} FROM booking")
+    statement = sql(f"WITH {ctes} SELECT {Booking.names()}, {_SHOWN} FROM booking")
     return PreparedStatement(statement.bindparams(*_TYPED).columns(*Booking.columns(), *_BESIDE))
 
 

@@ -15,8 +15,6 @@ from workflows.identity.actor import Actor
 from workflows.kernel.errors import Conflict, NotFound
 from workflows.terms.cancellation import end_after_return
 
-_COLUMNS = ", ".join(column.name for column in Bundle.columns())
-
 
 def moving(changed: str, *, kind: str, credits: str) -> TextualSelect:
     """The statement of one move of credits; it returns the bundle as it stands then, or no row.
@@ -37,7 +35,7 @@ entry AS (
            :seat_id, :reason, :actor, :now
     FROM bundle
 )
-SELECT {_COLUMNS} FROM bundle
+SELECT {Bundle.names()} FROM bundle
 """).columns(*Bundle.columns())
 
 

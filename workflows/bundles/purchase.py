@@ -52,7 +52,7 @@ _PURCHASE = moving(
 
 _OPEN = sql(f"""
 UPDATE bundle_purchases SET awaits_payment = false WHERE id = :id
-RETURNING {", ".join(column.name for column in Bundle.columns())}
+RETURNING {Bundle.names()}
 """).columns(*Bundle.columns())
 
 

@@ -57,7 +57,7 @@ class Listing(VersionedRecord, ExternalRecord, Terms):
 # longest session that can start then, and what the mentee holds of it, see `as_held`.
 BOOKABLE = PreparedStatement(
     sql(f"""
-SELECT {", ".join(f"listings.{each.name}" for each in Listing.columns())}, mentor.user_id,
+SELECT {Listing.names(of="listings")}, mentor.user_id,
        {calendar_as_json(":start_time", ":start_time + interval '1 day'")},
        (
            SELECT held_offer FROM person_busy

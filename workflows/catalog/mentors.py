@@ -383,7 +383,7 @@ def offers_statement(given: frozenset[str]) -> PreparedStatement:
 
 LISTINGS_OF_MENTORS = PreparedStatement(
     sql(f"""
-SELECT {", ".join(f"shown.{column.name}" for column in Listing.columns())}
+SELECT {Listing.names(of="shown")}
 FROM unnest(CAST(:mentor_profile_ids AS uuid[])) AS asked
 CROSS JOIN LATERAL (
     SELECT * FROM listings

@@ -25,6 +25,11 @@ class Record:
         return [cls.table.c[field.name] for field in fields(cls) if field.name in cls.table.c]
 
     @classmethod
+    def names(cls, *, of: str | None = None) -> str:
+        """The columns as statements of text name them, `of` the table or the part of the statement that has them."""
+        return ", ".join(column.name if of is None else f"{of}.{column.name}" for column in cls.columns())
+
+    @classmethod
     def query(cls) -> Select[Any]:
         """A select of every such record; narrow it down with `.where(…)`."""
         return select(*cls.columns())

@@ -90,7 +90,7 @@ def update_statement(record: type[Record], before: StrEnum, status: StrEnum, *co
     statement = f"""
 UPDATE {record.table.name} SET status = '{status}'{assignments}
 WHERE id = :id AND CAST(status AS text) = '{before}' AND version = :version
-RETURNING {", ".join(column.name for column in record.columns())}
+RETURNING {record.names()}
 """
     parameters = [bindparam(column, type_=record.table.c[column].type) for column in columns]
     return PreparedStatement(sql(statement).bindparams(*parameters).columns(*record.columns()))

@@ -16,7 +16,6 @@ from workflows.payments.ledger import owe
 from workflows.payments.records import Payment
 
 PAY_WITHIN = timedelta(minutes=30)
-_COLUMNS = ", ".join(column.name for column in Payment.columns())
 _ASK = sql(
     f"""
 INSERT INTO payments (
@@ -25,25 +24,25 @@ INSERT INTO payments (
 )
 VALUES (:id, CAST(:paid_for AS paid_for), :booking_id, :series_id, :seat_id, :bundle_purchase_id, :user_id,
         :mentor_profile_id, :amount, :currency, :due_at)
-RETURNING {_COLUMNS}
+RETURNING {Payment.names()}
 """
 ).columns(*Payment.columns())
 _END = sql(
     f"""
 UPDATE payments SET status = CAST(:status AS payment_status)
-WHERE id = :id AND status = 'awaiting' RETURNING {_COLUMNS}
+WHERE id = :id AND status = 'awaiting' RETURNING {Payment.names()}
 """
 ).columns(*Payment.columns())
 # Under the lock of the group, without which nobody changes several of its payments.
 _HASTEN = sql(
     f"""
 UPDATE payments SET due_at = least(due_at, CAST(:start_time AS timestamptz))
-WHERE booking_id = :booking_id AND seat_id IS NOT NULL AND status = 'awaiting' RETURNING {_COLUMNS}
+WHERE booking_id = :booking_id AND seat_id IS NOT NULL AND status = 'awaiting' RETURNING {Payment.names()}
 """
 ).columns(*Payment.columns())
 _OF_DECISION = sql(
     f"""
-SELECT {_COLUMNS} FROM payments
+SELECT {Payment.names()} FROM payments
 WHERE (booking_id = :booking_id AND seat_id IS NULL) OR seat_id = :seat_id OR series_id = :series_id
    OR bundle_purchase_id = :bundle_purchase_id
 FOR NO KEY UPDATE

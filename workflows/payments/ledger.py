@@ -19,7 +19,6 @@ from workflows.payments.checkout import outdate_page
 from workflows.payments.records import LATEST_OF_REFUND, Payment
 
 LATE = "The money arrived too late."
-_COLUMNS = ", ".join(column.name for column in Payment.columns())
 
 
 def _moving(changes: str, *, kind: str) -> TextualSelect:
@@ -31,7 +30,7 @@ entry AS (
     INSERT INTO payment_entries (id, payment_id, kind, amount, refund_id, reason, reference, actor, created_at)
     SELECT :entry_id, id, '{kind}', CAST(:moved AS bigint), :refund_id, :reason, :reference, :actor, :now FROM payment
 )
-SELECT {_COLUMNS} FROM payment
+SELECT {Payment.names()} FROM payment
 """
     ).columns(*Payment.columns())
 

@@ -24,7 +24,6 @@ from workflows.kernel.records import Record
 from workflows.reviews.permits import permit_query
 from workflows.reviews.records import Review, reviews_of_session_query
 
-_COLUMNS = ", ".join(f"reviews.{column.name}" for column in Review.columns())
 # The mentor's lock first, as everywhere. The second of two submissions for one permit writes nothing, and so counts
 # nothing.
 _SUBMIT = sql(f"""
@@ -41,7 +40,7 @@ review AS (
     SELECT :id, session_id, mentee_user_id, mentor_profile_id, CAST(:rating AS smallint), :comment, :now
     FROM permit
     ON CONFLICT (session_id, mentee_user_id) DO NOTHING
-    RETURNING {_COLUMNS}
+    RETURNING {Review.names(of="reviews")}
 ),
 counted AS (
     UPDATE mentor_profiles
@@ -57,7 +56,7 @@ review AS (
     FROM mentor
     WHERE reviews.mentor_profile_id = mentor.id AND reviews.id = :review_id
       AND reviews.version = :version
-    RETURNING {_COLUMNS}
+    RETURNING {Review.names(of="reviews")}
 ),
 counted AS (
     UPDATE mentor_profiles

@@ -53,7 +53,7 @@ SELECT permit.id, :session_id, permit.mentee, :mentor_profile_id,
 FROM unnest(CAST(:ids AS uuid[]), CAST(:mentees AS uuid[]), CAST(:present AS boolean[])) AS permit(id, mentee, present)
 ORDER BY permit.mentee
 ON CONFLICT (session_id, mentee_user_id) DO UPDATE SET withdrawn_at = excluded.withdrawn_at
-RETURNING {", ".join(column.name for column in Permit.columns())}, withdrawn_at
+RETURNING {Permit.names()}, withdrawn_at
 """).columns(*Permit.columns(), review_permits.c.withdrawn_at)
 # In one order, so that two transactions that write the same permits wait for one another without a deadlock.
 _UNLOCK = sql(f"""
@@ -72,7 +72,7 @@ FROM (
 ) AS permit
 ORDER BY permit.session_id, permit.mentee_user_id
 ON CONFLICT DO NOTHING
-RETURNING {", ".join(column.name for column in Permit.columns())}
+RETURNING {Permit.names()}
 """).columns(*Permit.columns())
 
 

@@ -40,7 +40,7 @@ WITH booking AS (
     ON CONFLICT DO NOTHING
     RETURNING *
 )
-SELECT {", ".join(f"created.{column.name}" for column in Session.columns())}, booking.reminder_minutes
+SELECT {Session.names(of="created")}, booking.reminder_minutes
 FROM created JOIN booking ON booking.id = created.booking_id
 """).columns(*Session.columns(), bookings.c.reminder_minutes)
 # A group's row is locked before its session and the calendars of its participants: who joins or leaves meanwhile holds
@@ -54,7 +54,7 @@ session AS (
     FROM mentor, (SELECT count(*) FROM locked_group) AS locked
     WHERE sessions.mentor_profile_id = mentor.id AND sessions.id = :id
       AND sessions.status IN ('scheduled', 'in_progress') AND sessions.version = :version
-    RETURNING {", ".join(f"sessions.{column.name}" for column in Session.columns())}
+    RETURNING {Session.names(of="sessions")}
 ),
 group_cancelled AS (
     UPDATE group_sessions SET cancelled_at = session.cancelled_at FROM session

@@ -37,7 +37,7 @@ _AMEND = (
         f"""
 UPDATE sessions SET cancellation = :cancellation
 WHERE id = :id AND version = :version
-RETURNING {", ".join(column.name for column in Session.columns())}
+RETURNING {Session.names()}
 """
     )
     .bindparams(bindparam("cancellation", type_=JSONB))

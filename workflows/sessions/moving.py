@@ -71,7 +71,7 @@ seat AS (
 )
 UPDATE sessions SET start_time = :start_time, end_time = :end_time, rescheduled_at = :now FROM booking
 WHERE sessions.booking_id = booking.id AND sessions.id = :id
-RETURNING {", ".join(f"sessions.{column.name}" for column in Session.columns())}
+RETURNING {Session.names(of="sessions")}
 """).columns(*Session.columns())
 # After the booking has moved, whose time the guard of the calendar reads.
 _MOVE_BLOCKS = sql("""

@@ -51,7 +51,7 @@ WHERE id = ANY(ARRAY(
       AND start_time < :ended_before AND end_time < :ended_before
     ORDER BY start_time LIMIT :limit FOR UPDATE SKIP LOCKED
 ))
-RETURNING {", ".join(column.name for column in Session.columns())}
+RETURNING {Session.names()}
 """
 ).columns(*Session.columns())
 

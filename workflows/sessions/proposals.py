@@ -63,7 +63,7 @@ OPEN_PROPOSAL = literal_column(_OPEN, ProposalAsJson).label("proposal")
 _ANSWER = sql(f"""
 UPDATE reschedule_proposals SET status = CAST(:status AS proposal_status)
 WHERE id = :id AND status = 'open'
-RETURNING {", ".join(column.name for column in Proposal.columns())}
+RETURNING {Proposal.names()}
 """).columns(*Proposal.columns())
 _REPLACE = sql("""
 UPDATE reschedule_proposals SET status = 'withdrawn'

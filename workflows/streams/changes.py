@@ -152,17 +152,16 @@ _SEATS = sql(
     "SELECT booking_id, capacity, seats_taken, seats_offered, seats_taken + seats_offered >= capacity AS is_full"
     " FROM group_sessions WHERE booking_id = ANY(:booking_ids)"
 ).columns(booking_id=Uuid())
-_COLUMNS = ", ".join(f"s.{column.name}" for column in Session.columns())
 _BESIDE = ", ".join(f"{column.element} AS {column.name}" for column in SHOWN_WITH_SESSION)
 OPEN_SESSIONS = sql(f"""
 SELECT *, {_BESIDE} FROM (
-    SELECT {_COLUMNS} FROM sessions s
+    SELECT {Session.names(of="s")} FROM sessions s
     WHERE s.mentee_user_id = :user_id AND s.status IN ('scheduled', 'in_progress')
     UNION ALL
-    SELECT {_COLUMNS} FROM booking_participants p JOIN sessions s ON s.booking_id = p.booking_id
+    SELECT {Session.names(of="s")} FROM booking_participants p JOIN sessions s ON s.booking_id = p.booking_id
     WHERE p.user_id = :user_id AND p.seat_id IS NOT NULL AND s.status IN ('scheduled', 'in_progress')
     UNION ALL
-    SELECT {_COLUMNS} FROM sessions s
+    SELECT {Session.names(of="s")} FROM sessions s
     WHERE s.mentor_profile_id = :mentor_profile_id AND s.status IN ('scheduled', 'in_progress')
 ) AS sessions
 ORDER BY start_time, id LIMIT :limit
