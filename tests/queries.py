@@ -4,6 +4,8 @@ from typing import Any
 
 from sqlalchemy import CursorResult, Engine, Executable, Result, ScalarResult
 
+from workflows.invariants import check_all
+
 
 def execute(engine: Engine, statement: Executable, values: Any = None) -> Result[Any]:
     """The rows of a statement, read whole."""
@@ -20,3 +22,9 @@ def scalars(engine: Engine, statement: Executable, values: Any = None) -> Scalar
 def scalar(engine: Engine, statement: Executable, values: Any = None) -> Any:
     """The first value of a statement's rows."""
     return execute(engine, statement, values).scalar()
+
+
+def broken_invariants(engine: Engine) -> set[str]:
+    """The names of the invariants that the rows of a database violate."""
+    with engine.begin() as db:
+        return {finding.name for finding in check_all(db) if finding.violations}

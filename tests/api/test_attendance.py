@@ -12,8 +12,8 @@ from tests import factories
 from tests.api.conftest import Cast
 from tests.application import ApiResponse, World, as_user
 from tests.integration.harness import Harness, without_guards
+from tests.queries import broken_invariants
 from workflows.accounts.records import User
-from workflows.invariants import check_all
 from workflows.sessions.records import Session
 
 
@@ -55,8 +55,7 @@ def run_effects(engine: Engine) -> None:
 
 
 def assert_invariants_hold(engine: Engine) -> None:
-    with engine.begin() as db:
-        assert not [finding for finding in check_all(db) if finding.violations]
+    assert not broken_invariants(engine)
 
 
 def test_the_absent_get_no_permit(world: World, cast: Cast, started: Session, other: User) -> None:

@@ -10,8 +10,8 @@ from sqlalchemy import Engine
 from tests import factories
 from tests.api.conftest import HOUR, MONDAY, Cast, Tuition, refusal, version_of
 from tests.application import ApiResponse, World, as_mentor
+from tests.queries import broken_invariants
 from workflows.bookings.records import Booking
-from workflows.invariants import check_all
 from workflows.sessions.records import Session, session_query
 
 
@@ -48,8 +48,7 @@ def test_what_a_product_paid_for_is_cancelled_as_its_session(
     assert (session["status"], session["cancellation"]) == ("cancelled", cancellation)
     # Both may be booked again at that time.
     assert tuition.book(taId=booked["mentorProfileId"]).status_code == 202
-    with engine.connect() as db:
-        assert not [found for found in check_all(db) if found.violations]
+    assert not broken_invariants(engine)
 
 
 def test_a_reason_may_be_left_out(tuition: Tuition, booked: dict[str, Any]) -> None:
@@ -77,8 +76,7 @@ def test_a_credit_comes_back_and_can_be_spent_again(engine: Engine, world: World
     world.run_session_effects()
     assert cancel(tuition, booking).json["cancellation"]["creditReturned"] is True
     assert tuition.book(**pays).status_code == 202
-    with engine.connect() as db:
-        assert not [found for found in check_all(db) if found.violations]
+    assert not broken_invariants(engine)
 
 
 def test_while_its_session_is_being_created_it_is_pending(tuition: Tuition) -> None:
@@ -164,8 +162,7 @@ def test_a_participant_leaves_a_group(
     # People who have left no longer have to do with it.
     for again in (world.client.get(path, headers=cast.as_mentee), cancel_again(world, cast, path)):
         assert refusal(again) == (403, "forbidden")
-    with engine.connect() as db:
-        assert not [found for found in check_all(db) if found.violations]
+    assert not broken_invariants(engine)
 
 
 def cancel_again(world: World, cast: Cast, path: str) -> ApiResponse:

@@ -13,9 +13,8 @@ from tests.api.conftest import Cast
 from tests.api.test_notifications import preferences
 from tests.application import ApiClient, World
 from tests.concurrency.racing import Race
-from tests.queries import execute
+from tests.queries import broken_invariants, execute
 from workflows.bookings.records import Booking
-from workflows.invariants import check_all
 from workflows.notifications.kinds import OFFERED
 
 PATH = "/operations/notification-kinds"
@@ -56,8 +55,7 @@ def test_a_channel_that_is_off_reaches_nobody(
     assert {(str(row.state), row.last_error) for row in execute(engine, sent)} == {
         ("cancelled", "Operators have switched off the kind session_created for email.")
     }
-    with engine.connect() as db:
-        assert not any(finding.violations for finding in check_all(db))
+    assert not broken_invariants(engine)
     client.put(f"{PATH}/session_created", json=ON, headers=cast.as_operator)
     assert preferences(client, cast.as_mentee)["session_created"]["email"]
 

@@ -17,8 +17,8 @@ from tests import factories
 from tests.api.conftest import Cast
 from tests.api.test_after_the_fact import make_past
 from tests.application import ApiResponse, World, as_user
+from tests.queries import broken_invariants
 from workflows.catalog.listings import Listing
-from workflows.invariants import check_all
 from workflows.payments.records import PAYMENT, Payment
 from workflows.sessions.actions import create as create_session
 from workflows.settlements.actions import lapse
@@ -71,8 +71,7 @@ class Till:
             return list(db.scalars(query))
 
     def require_sound(self) -> None:
-        with self.engine.begin() as db:
-            assert [finding for finding in check_all(db) if finding.violations] == []
+        assert not broken_invariants(self.engine)
 
 
 @pytest.fixture

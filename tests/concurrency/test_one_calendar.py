@@ -14,6 +14,7 @@ from sqlalchemy import Connection, Engine
 from models.catalog import BookingMode
 from tests import factories
 from tests.concurrency.racing import ROUNDS, Race, codes, winners
+from tests.queries import broken_invariants
 from workflows.accounts.actions import change_user, locked_user
 from workflows.accounts.records import Mentor, User
 from workflows.bookings.direct import WantedListing
@@ -22,7 +23,6 @@ from workflows.catalog.listings import Listing
 from workflows.groups.place import read_group
 from workflows.groups.seats import join
 from workflows.identity.actor import Actor
-from workflows.invariants import check_all
 from workflows.kernel.errors import DomainError
 from workflows.kernel.operator_policy import DEFAULT_POLICY
 from workflows.sessions.actions import create
@@ -109,8 +109,7 @@ def test_who_teaches_is_not_taught_then(engine: Engine, race: Race, as_mentor: P
         outcomes = race.transact(calls if number % 2 else calls[::-1])
         assert len(winners(outcomes)) == 1
         assert codes(outcomes) == ["slot_taken"]
-    with engine.begin() as db:
-        assert not [finding for finding in check_all(db) if finding.violations]
+    assert not broken_invariants(engine)
 
 
 @pytest.mark.parametrize("as_mentee", AS_MENTEE)
@@ -145,8 +144,7 @@ def test_mentors_who_book_one_another_never_deadlock(engine: Engine, race: Race)
             calls.append(partial(_rename, person=people[(number + 1) % 3], name=f"Number {number}"))
         outcomes = race.transact(calls if number % 2 else calls[::-1])
         assert set(codes(outcomes)) == {"slot_taken"}
-    with engine.begin() as db:
-        assert not [finding for finding in check_all(db) if finding.violations]
+    assert not broken_invariants(engine)
 
 
 def _rename(db: Connection, person: Person, name: str) -> None:

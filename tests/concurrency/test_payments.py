@@ -15,6 +15,7 @@ from models.catalog import BookingMode
 from models.payments import PaymentMode
 from tests import factories
 from tests.concurrency.racing import ROUNDS, Race, codes
+from tests.queries import broken_invariants
 from workflows.bookings.actions import cancel
 from workflows.bookings.direct import WantedListing, book_directly
 from workflows.bookings.records import Booking, booking_query
@@ -24,7 +25,6 @@ from workflows.groups.records import Group
 from workflows.groups.seats import join, leave
 from workflows.groups.waitlist import join_waitlist
 from workflows.identity.actor import Actor
-from workflows.invariants import check_all
 from workflows.kernel.operator_policy import DEFAULT_POLICY
 from workflows.payments.records import PAYMENT, Payment
 from workflows.settlements.actions import confirm, grant_refund, lapse, waive
@@ -84,10 +84,8 @@ def test_one_of_them_decides(engine: Engine, race: Race, steps: tuple[Step, ...]
         refused = codes(race.transact(calls))
         assert set(refused) <= {"invalid_transition"}
         _require_one_outcome(engine, payment_id, booking_id, confirmed=_confirms in steps)
-    with engine.begin() as db:
-        wrong = {finding.name for finding in check_all(db) if finding.violations}
     # Nobody makes their sessions here.
-    assert wrong <= {"accepted_booking_without_session", "delivery_long_overdue"}
+    assert broken_invariants(engine) <= {"accepted_booking_without_session", "delivery_long_overdue"}
 
 
 def _require_one_outcome(engine: Engine, payment_id: UUID, booking_id: UUID, *, confirmed: bool) -> None:
@@ -241,7 +239,5 @@ def test_of_the_last_seat_one_person_takes_part_and_other_money_goes_back(engine
         else:
             assert paid.refund_due == paid.charged or number % 2
         assert not any(other.has_seat for other in others)
-    with engine.begin() as db:
-        wrong = {finding.name for finding in check_all(db) if finding.violations}
     # Nobody makes their sessions here.
-    assert wrong <= {"accepted_booking_without_session", "delivery_long_overdue"}
+    assert broken_invariants(engine) <= {"accepted_booking_without_session", "delivery_long_overdue"}

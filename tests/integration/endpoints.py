@@ -59,8 +59,7 @@ def use_up(harness: Harness, endpoint_id: UUID) -> DeliveryKey:
     (key,) = messages(harness, endpoint_id)
     harness.change(key, attempts=WEBHOOK_RETRY_POLICY.attempts - 1)
     harness.http.answers = lambda _message: NO
-    harness.deliverer.deliver(key)
-    assert harness.row(key).state == "dead"
+    assert harness.delivered(key).state == "dead"
     return key
 
 

@@ -109,6 +109,16 @@ class Harness:
         """The delivery as it stands, and the database's clock beside it."""
         return execute(self.engine, select(deliveries, func.now().label("now")).where(*_is(key))).one()
 
+    def delivered(self, key: DeliveryKey) -> Any:
+        """Look at a delivery now, as a worker does; the delivery as it stands then."""
+        self.deliverer.deliver(key)
+        return self.row(key)
+
+    def delivered_again(self, key: DeliveryKey) -> Any:
+        """Make a delivery due, and look at it; the delivery as it stands then."""
+        self.make_due(key)
+        return self.delivered(key)
+
     def change(self, key: DeliveryKey, **values: Any) -> None:
         with self.engine.begin() as db, without_guards(db):
             db.execute(update(deliveries).where(*_is(key)).values(**values))

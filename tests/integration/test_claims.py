@@ -154,8 +154,7 @@ def test_an_outbound_delivery_is_claimed_and_leased_at_once(harness: Harness, ke
 def test_an_event_of_an_unknown_type_is_left_pending(harness: Harness, key: DeliveryKey) -> None:
     with harness.engine.begin() as db, without_guards(db):
         db.exec_driver_sql("UPDATE events SET type = 'booking.celebrated'")
-    harness.deliverer.deliver(key)
-    row = harness.row(key)
+    row = harness.delivered(key)
     assert (row.state, row.attempts, row.last_error) == ("pending", 0, None)
 
 

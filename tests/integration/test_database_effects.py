@@ -60,8 +60,7 @@ def test_an_effect_commits_with_its_deliverys_end(with_effect: WithEffect) -> No
         seen.append(now)
 
     harness, key = with_effect(run)
-    harness.deliverer.deliver(key)
-    row = harness.row(key)
+    row = harness.delivered(key)
     assert (row.state, row.attempts, row.last_error, row.lease_until) == ("done", 1, None, None)
     assert row.done_at == seen[0], "the database's clock is the effect's"
     assert count(harness, "users") == 1
@@ -89,8 +88,7 @@ def test_a_failed_effect_leaves_an_attempt_and_a_pause_alone(with_effect: WithEf
         raise RuntimeError("the lamp is broken")
 
     harness, key = with_effect(run)
-    harness.deliverer.deliver(key)
-    row = harness.row(key)
+    row = harness.delivered(key)
     assert (row.state, row.attempts, row.last_error) == ("pending", 1, "RuntimeError: the lamp is broken")
     assert row.nudge_at == row.due_at
     assert timedelta(seconds=50) < row.due_at - row.now <= timedelta(seconds=60)
@@ -116,8 +114,7 @@ def test_a_failure_is_logged_with_its_effect_event_and_actor(with_effect: WithEf
 
 def test_a_database_error_fails_the_effect_alone(with_effect: WithEffect) -> None:
     harness, key = with_effect(lambda db, _event, *, now: db.execute(text("SELECT 1/0"), {"now": now}))
-    harness.deliverer.deliver(key)
-    row = harness.row(key)
+    row = harness.delivered(key)
     assert (row.state, row.attempts) == ("pending", 1)
     assert "division by zero" in row.last_error
 
@@ -129,14 +126,12 @@ def test_an_effect_without_attempts_left_is_dead(with_effect: WithEffect) -> Non
     harness, key = with_effect(run)
     for _ in range(SWIFT.attempts):
         assert harness.row(key).state == "pending"
-        harness.make_due(key)
-        harness.deliverer.deliver(key)
+        harness.delivered_again(key)
     row = harness.row(key)
     assert (row.state, row.attempts) == ("dead", 3)
     assert row.last_error.startswith("RuntimeError: still broken")
     assert [each.outcome for each in attempts(harness)] == ["retry", "retry", "dead"]
-    harness.make_due(key)
-    harness.deliverer.deliver(key)
+    harness.delivered_again(key)
     assert len(attempts(harness)) == 3, "kept as it is, until an operator retries it"
 
 
@@ -146,8 +141,7 @@ def test_an_effect_may_ask_for_its_own_pause(with_effect: WithEffect) -> None:
         raise Retry(timedelta(hours=3), "the shop opens at nine")
 
     harness, key = with_effect(run)
-    harness.deliverer.deliver(key)
-    row = harness.row(key)
+    row = harness.delivered(key)
     assert (row.state, row.attempts, row.last_error) == ("pending", 1, "the shop opens at nine")
     assert timedelta(hours=2, minutes=59) < row.due_at - row.now <= timedelta(hours=3)
     for _ in range(SWIFT.attempts - 1):
@@ -168,8 +162,7 @@ def test_an_effect_may_postpone_itself_without_an_attempt(with_effect: WithEffec
 
     harness, key = with_effect(later)
     harness.change(key, nudges=nudges)
-    harness.deliverer.deliver(key)
-    row = harness.row(key)
+    row = harness.delivered(key)
     assert (row.state, row.attempts, row.due_at, row.lease_until) == ("pending", 0, until, None)
 
 
@@ -180,8 +173,7 @@ def test_a_cancelled_effect_keeps_the_reason(with_effect: WithEffect) -> None:
         raise Cancel("it is no longer wanted")
 
     harness, key = with_effect(run)
-    harness.deliverer.deliver(key)
-    row = harness.row(key)
+    row = harness.delivered(key)
     assert (row.state, row.last_error, row.done_at) == ("cancelled", "it is no longer wanted", None)
     assert [each.outcome for each in attempts(harness)] == ["cancelled"]
     assert count(harness, "users") == 0
@@ -205,9 +197,7 @@ def test_a_timer_runs_when_it_is_due(with_effect: WithEffect) -> None:
     assert harness.row(key).due_at == later
     harness.deliverer.deliver(key)
     assert (harness.row(key).state, harness.row(key).attempts) == ("pending", 0)
-    harness.make_due(key)
-    harness.deliverer.deliver(key)
-    assert harness.row(key).state == "done"
+    assert harness.delivered_again(key).state == "done"
 
 
 class WorkerKilled(BaseException):
@@ -238,8 +228,7 @@ def test_what_kills_its_worker_again_and_again_ends_in_dead(with_effect: WithEff
         assert (row.state, row.attempts) == ("pending", attempt)
         assert row.lease_until > row.now
     harness.change(key, nudges=9, lease_until=None)
-    harness.deliverer.deliver(key)
-    row = harness.row(key)
+    row = harness.delivered(key)
     assert (row.state, row.last_error) == ("dead", "Its worker died during every attempt.")
 
 
@@ -296,8 +285,7 @@ def test_a_session_that_is_there_already_is_taken_for_done(harness: Harness) -> 
     key = harness.deliver("sessions.create")
     # As if the delivery had been restored from an older backup than the session.
     harness.change(key, state="pending", done_at=None)
-    harness.deliverer.deliver(key)
-    assert harness.row(key).state == "done"
+    assert harness.delivered(key).state == "done"
     assert scalars(harness.engine, select(sessions.c.id)).all() == [booking.session_id]
 
 
@@ -305,10 +293,8 @@ def test_a_draft_expires_when_its_time_has_come(harness: Harness) -> None:
     with harness.transactions() as db:
         booking = make_booking(db)
     key = harness.key("bookings.expire")
-    harness.deliverer.deliver(key)
-    assert harness.row(key).state == "pending"
-    harness.make_due(key)
-    harness.deliverer.deliver(key)
+    assert harness.delivered(key).state == "pending"
+    harness.delivered_again(key)
     row = execute(harness.engine, select(bookings).where(bookings.c.id == booking.id)).one()
     assert (row.status, row.cancel_reason) == ("cancelled", "expired")
     assert "notifications.booking_cancelled" in harness.wakeups.effects()
@@ -318,7 +304,5 @@ def test_a_draft_that_was_decided_does_not_expire(harness: Harness) -> None:
     with harness.transactions() as db:
         accept_booking(db, make_booking(db))
     key = harness.key("bookings.expire")
-    harness.make_due(key)
-    harness.deliverer.deliver(key)
-    assert harness.row(key).state == "done"
+    assert harness.delivered_again(key).state == "done"
     assert scalars(harness.engine, select(bookings.c.status)).all() == ["accepted"]

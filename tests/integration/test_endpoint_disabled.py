@@ -63,8 +63,7 @@ def test_410_disables_at_once_and_cancels_what_is_left(harness: Harness, partner
     )
     assert (harness.row(first).state, harness.row(first).last_error) == ("dead", "The receiver answered 410.")
     assert announced(harness, "webhook_endpoint.exhausted") == [], "the endpoint was disabled"
-    harness.make_due(left)
-    harness.deliverer.deliver(left)
+    harness.delivered_again(left)
     assert (harness.row(left).state, harness.row(left).last_error) == ("cancelled", "The webhook endpoint is disabled.")
     assert len(harness.http.received) == 1
 
@@ -180,8 +179,7 @@ def test_an_endpoint_deleted_meanwhile_is_cancelled_quietly(
     harness.deliverer.deliver(sending)
     assert (harness.row(sending).state, harness.row(sending).last_error) == ("pending", NO.error)
     for key in (waiting, sending):
-        harness.make_due(key)
-        harness.deliverer.deliver(key)
+        harness.delivered_again(key)
         assert (harness.row(key).state, harness.row(key).last_error) == (
             "cancelled",
             "The webhook endpoint has been deleted.",
@@ -354,6 +352,4 @@ def test_a_bug_while_preparing_is_no_failure_of_the_endpoint(
     row = harness.row(key)
     assert (row.state, row.attempts, row.last_error) == ("pending", 1, "KeyError: 'a bug'")
     assert (health(harness, partner), classes(harness)) == (before, ["internal"])
-    harness.make_due(key)
-    harness.deliverer.deliver(key)
-    assert harness.row(key).state == "done"
+    assert harness.delivered_again(key).state == "done"

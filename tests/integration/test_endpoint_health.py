@@ -106,9 +106,7 @@ def test_an_open_breaker_postpones_messages_without_counting_an_attempt(harness:
 def test_an_open_breaker_keeps_the_count_of_earlier_attempts(harness: Harness, partner: UUID) -> None:
     key = send_one(harness, partner, NO)
     trip(harness, partner)
-    harness.make_due(key)
-    harness.deliverer.deliver(key)
-    assert (harness.row(key).attempts, attempts_kept(harness, key)) == (1, ["retry"])
+    assert (harness.delivered_again(key).attempts, attempts_kept(harness, key)) == (1, ["retry"])
 
 
 def test_when_it_has_passed_exactly_one_of_many_probes(harness: Harness, partner: UUID) -> None:
@@ -163,8 +161,7 @@ def test_a_success_leaves_the_others_their_own_pauses(harness: Harness, partner:
 def test_failed_messages_postponed_later_become_due_with_the_success(harness: Harness, partner: UUID) -> None:
     failed = send_one(harness, partner, NO)
     trip(harness, partner)
-    harness.make_due(failed)
-    harness.deliverer.deliver(failed)
+    harness.delivered_again(failed)
     assert harness.row(failed).due_at > harness.row(failed).now + 20 * SECOND
     let_it_half_open(harness, partner)
     send_one(harness, partner, YES)
@@ -251,8 +248,7 @@ def test_a_probe_without_room_is_given_back(harness: Harness, partner: UUID) -> 
     let_it_half_open(harness, partner)
     (key,) = messages(harness, partner)
     harness.http.answers = no_room
-    harness.deliverer.deliver(key)
-    row = harness.row(key)
+    row = harness.delivered(key)
     assert (row.state, row.attempts, row.due_at - row.now < 2 * SECOND) == ("pending", 0, True)
     # Another message probes at once.
     assert harness.row(send_one(harness, partner, YES)).state == "done"
@@ -288,9 +284,7 @@ def test_a_prober_that_dies_is_followed_by_another(harness: Harness, partner: UU
     harness.deliverer.deliver(second)
     assert harness.row(second).due_at - harness.row(second).now <= timedelta(seconds=65)
     let_it_half_open(harness, partner)
-    harness.make_due(second)
-    harness.deliverer.deliver(second)
-    assert harness.row(second).state == "done"
+    assert harness.delivered_again(second).state == "done"
 
 
 def test_a_ping_and_an_example_pass_an_open_breaker(harness: Harness, partner: UUID) -> None:
@@ -306,8 +300,7 @@ def test_a_ping_and_an_example_pass_an_open_breaker(harness: Harness, partner: U
     assert [message.webhook_id for message in harness.http.received] == [example.id, ping.id]
     harness.http.answers = lambda _message: YES
     key = harness.key("webhooks.send", ping.id)
-    harness.make_due(key)
-    harness.deliverer.deliver(key)
+    harness.delivered_again(key)
     assert record_of(harness, partner) == NOTHING_AGAINST_IT
 
 
@@ -372,8 +365,7 @@ def test_a_turn_that_was_missed_is_not_made_up_for(harness: Harness) -> None:
     harness.deliverer.deliver(key)
     line = endpoint(harness, capped).next_send_at
     harness.change(key, due_at=func.now() - 3 * SECOND)
-    harness.deliverer.deliver(key)
-    assert (harness.row(key).due_at, harness.http.received) == (line, [])
+    assert (harness.delivered(key).due_at, harness.http.received) == (line, [])
 
 
 @pytest.mark.parametrize(("before", "after", "most"), [(1, 1000, SECOND), (1, None, SECOND), (5, 1, 60 * SECOND)])
@@ -458,9 +450,7 @@ def test_a_resend_has_all_its_attempts_again(harness: Harness, partner: UUID) ->
     for attempt in range(1, WEBHOOK_RETRY_POLICY.attempts + 1):
         assert harness.row(key).state == "pending"
         set_endpoint(harness, partner, open_until=None)
-        harness.make_due(key)
-        harness.deliverer.deliver(key)
-        row = harness.row(key)
+        row = harness.delivered_again(key)
         assert row.attempts == WEBHOOK_RETRY_POLICY.attempts + attempt
         if attempt == 1:
             assert SECOND < row.due_at - row.now <= 6 * SECOND, "the policy's first pause"
@@ -474,9 +464,7 @@ def test_the_operators_retry_schedule_is_followed_to_the_end(harness: Harness) -
     row = strict.row(key)
     assert timedelta(seconds=48 - 1) < row.due_at - row.now < timedelta(seconds=72)
     assert announced(strict, "webhook_endpoint.exhausted") == []
-    strict.make_due(key)
-    strict.deliverer.deliver(key)
-    assert (strict.row(key).state, attempts_kept(strict, key)) == ("dead", ["retry", "dead"])
+    assert (strict.delivered_again(key).state, attempts_kept(strict, key)) == ("dead", ["retry", "dead"])
     assert len(announced(strict, "webhook_endpoint.exhausted")) == 1
 
 

@@ -78,8 +78,7 @@ def test_deliveries_due_for_an_inactive_endpoint_are_recovered(harness: Harness,
     partner = listening(harness)
     (key,) = messages(harness, partner)
     becomes(harness, partner, state)
-    harness.deliverer.deliver(key)
-    row = harness.row(key)
+    row = harness.delivered(key)
     assert (row.state, row.cancel_reason, attempts_kept(harness, key)) == ("cancelled", "not_listening", ["cancelled"])
     becomes(harness, partner, EndpointState.ACTIVE)
     assert [recovered(harness, partner), recovered(harness, partner)] == [1, 0]

@@ -47,8 +47,7 @@ def answer(harness: Harness, sent: SendResult) -> None:
 
 def test_what_is_taken_is_done_and_kept_with_its_answer(harness: Harness, mail: DeliveryKey) -> None:
     answer(harness, SendResult(status_code=250, response="2.0.0 OK"))
-    harness.deliverer.deliver(mail)
-    row = harness.row(mail)
+    row = harness.delivered(mail)
     assert (row.state, row.attempts, row.lease_until, row.last_error) == ("done", 1, None, None)
     assert (row.status_code, row.response, row.duration_ms >= 0) == (250, "2.0.0 OK", True)
     assert attempts(harness, mail) == [], "the attempt is in the delivery's own row"
@@ -75,8 +74,7 @@ def test_no_transaction_is_open_during_a_send(harness: Harness, mail: DeliveryKe
 
 def test_a_passing_trouble_is_tried_again_by_the_policy(harness: Harness, mail: DeliveryKey) -> None:
     answer(harness, SendResult(error="The mail server answered 451: later", status_code=451))
-    harness.deliverer.deliver(mail)
-    row = harness.row(mail)
+    row = harness.delivered(mail)
     assert (row.state, row.attempts, row.lease_until) == ("pending", 1, None)
     assert row.last_error == "The mail server answered 451: later"
     assert timedelta(seconds=1) < row.due_at - row.now <= timedelta(seconds=DEFAULT_RETRY_POLICY.pauses[0] * 1.2)
@@ -86,32 +84,28 @@ def test_a_passing_trouble_is_tried_again_by_the_policy(harness: Harness, mail: 
 def test_a_receiver_gets_the_same_id_on_every_attempt(harness: Harness, mail: DeliveryKey) -> None:
     answer(harness, SendResult(error="no"))
     for _ in range(3):
-        harness.make_due(mail)
-        harness.deliverer.deliver(mail)
+        harness.delivered_again(mail)
     assert len({message.delivery_id for message in harness.mail.received}) == 1
     assert len(harness.mail.received) == 3
 
 
 def test_a_final_refusal_is_dead_at_once(harness: Harness, mail: DeliveryKey) -> None:
     answer(harness, SendResult(error="The mail server answered 550: no such user", permanent=True, status_code=550))
-    harness.deliverer.deliver(mail)
-    row = harness.row(mail)
+    row = harness.delivered(mail)
     assert (row.state, row.attempts, row.last_error) == ("dead", 1, "The mail server answered 550: no such user")
     assert [(kept.outcome, kept.status_code) for kept in attempts(harness, mail)] == [("dead", 550)]
 
 
 def test_a_refusal_may_hold_what_the_database_cannot(harness: Harness, mail: DeliveryKey) -> None:
     answer(harness, SendResult(error="550 no\x00 such user", permanent=True, status_code=550))
-    harness.deliverer.deliver(mail)
-    row = harness.row(mail)
+    row = harness.delivered(mail)
     assert (row.state, row.attempts, row.last_error) == ("dead", 1, "550 no such user")
 
 
 def test_the_attempts_of_the_policy_end_in_dead(harness: Harness, mail: DeliveryKey) -> None:
     answer(harness, SendResult(error="no"))
     for _ in range(DEFAULT_RETRY_POLICY.attempts):
-        harness.make_due(mail)
-        harness.deliverer.deliver(mail)
+        harness.delivered_again(mail)
     assert (harness.row(mail).state, harness.row(mail).attempts) == ("dead", DEFAULT_RETRY_POLICY.attempts)
     assert [kept.outcome for kept in attempts(harness, mail)] == ["retry"] * 7 + ["dead"]
 
@@ -130,8 +124,7 @@ def test_retry_after_only_ever_delays(
     harness: Harness, mail: DeliveryKey, retry_after: timedelta | None, at_least: timedelta, at_most: timedelta
 ) -> None:
     answer(harness, SendResult(error="busy", status_code=429, retry_after=retry_after))
-    harness.deliverer.deliver(mail)
-    row = harness.row(mail)
+    row = harness.delivered(mail)
     assert at_least < row.due_at - row.now <= at_most
 
 
@@ -142,8 +135,7 @@ def test_a_late_sender_changes_nothing(harness: Harness, mail: DeliveryKey) -> N
         return SendResult(status_code=250)
 
     harness.mail.answers = overtaken
-    harness.deliverer.deliver(mail)
-    row = harness.row(mail)
+    row = harness.delivered(mail)
     assert (row.state, row.attempts) == ("pending", 2)
     assert attempts(harness, mail) == []
 
@@ -160,8 +152,7 @@ def test_an_expired_lease_is_taken_over(harness: Harness, mail: DeliveryKey) -> 
         harness.deliverer.deliver(mail)
     assert harness.row(mail).attempts == 1
     answer(harness, SendResult())
-    harness.deliverer.deliver(mail)
-    assert harness.row(mail).state == "pending", "still leased"
+    assert harness.delivered(mail).state == "pending", "still leased"
     harness.change(mail, lease_until=func.now())
     harness.deliverer.deliver(mail)
     assert (harness.row(mail).state, harness.row(mail).attempts) == ("done", 2)
@@ -169,8 +160,7 @@ def test_an_expired_lease_is_taken_over(harness: Harness, mail: DeliveryKey) -> 
 
 def test_a_mail_whose_notification_is_gone_is_cancelled_unsent(harness: Harness, mail: DeliveryKey) -> None:
     execute(harness.engine, notifications.delete())
-    harness.deliverer.deliver(mail)
-    row = harness.row(mail)
+    row = harness.delivered(mail)
     assert (row.state, row.last_error) == ("cancelled", "There is no notification to be mailed.")
     assert harness.mail.received == []
     assert [kept.outcome for kept in attempts(harness, mail)] == ["cancelled"]
@@ -246,8 +236,7 @@ def test_the_first_2xx_to_a_ping_activates_an_endpoint(harness: Harness) -> None
     assert endpoint_state(harness, endpoint) == "pending"
     (key,) = [harness.key("webhooks.send")]
     answer(harness, SendResult(status_code=204))
-    harness.make_due(key)
-    harness.deliverer.deliver(key)
+    harness.delivered_again(key)
     assert endpoint_state(harness, endpoint) == "active"
     assert [message.webhook_id for message in harness.http.received] == [key.event_id] * 2
     assert harness.http.received[0].sealed_secrets[0].startswith("sealed:whsec_")

@@ -152,8 +152,7 @@ def test_the_mail_of_the_end_waits_for_one_on_its_way(asking: Asking) -> None:
             asking.end(booking, "cancelled")
             asking.harness.deliver(CANCELLED)
             end = asking.harness.key("mail.send", asking.harness.key(CANCELLED).event_id)
-            asking.harness.deliverer.deliver(end)
-            seen.extend([end, asking.harness.row(end)])
+            seen.extend([end, asking.harness.delivered(end)])
         return SendResult(status_code=250)
 
     asking.harness.mail.answers = cancelled_meanwhile
@@ -161,8 +160,7 @@ def test_the_mail_of_the_end_waits_for_one_on_its_way(asking: Asking) -> None:
     end, row = seen
     assert (row.state, row.attempts, row.due_at > row.now) == ("pending", 0, True)
     assert len(asking.mailed()) == 1
-    asking.harness.make_due(end)
-    asking.harness.deliverer.deliver(end)
+    asking.harness.delivered_again(end)
     assert asking.mailed()[1:] == [("Grace", "The request from Ada was cancelled")]
 
 

@@ -77,9 +77,7 @@ class Trouble(Pushing):
         return [self.harness.key("push.send", target=target) for target in targets]
 
     def try_again(self, push: DeliveryKey) -> Any:
-        self.harness.make_due(push)
-        self.harness.deliverer.deliver(push)
-        return self.harness.row(push)
+        return self.harness.delivered_again(push)
 
     def let_pass(self, time: timedelta) -> None:
         """Make all notifications older by this time."""

@@ -14,7 +14,7 @@ from models.webhooks import webhook_secrets
 from tests.history import make_history
 from tests.integration.endpoints import listening
 from tests.integration.harness import Harness
-from tests.queries import execute, scalar
+from tests.queries import broken_invariants, execute, scalar
 from workers.maintain import CHORES, maintain
 from workflows.events.backfill import fill_gaps, introduce
 from workflows.events.event_types import SessionCompleted
@@ -116,8 +116,7 @@ def test_a_mail_goes_with_its_notification_and_the_one_in_the_application_stays(
     assert sorted(kept) == sorted(
         [("in_app", "session_created"), ("email", "session_created"), ("in_app", "session_completed")] * 2
     )
-    with harness.engine.connect() as db:
-        assert not any(each.violations for each in check_all(db))
+    assert not broken_invariants(harness.engine)
 
 
 def test_what_ends_late_goes_with_a_later_walk(harness: Harness) -> None:

@@ -17,6 +17,7 @@ from models.payments import payments
 from tests import factories
 from tests.application import settings_for
 from tests.integration.harness import Harness
+from tests.queries import broken_invariants
 from tests.stripe_stand_in import API_KEY, WEBHOOK_SECRET, StripeStandIn, stripe_stand_in
 from workers.routes import protected_stripe, routes_of
 from workers.transports import NotConfigured
@@ -25,7 +26,6 @@ from workers.transports.stripe import StripeTransport
 from workflows.events.delivery import DeliveryKey, DeliveryStatus, Postpone
 from workflows.events.status import status_query
 from workflows.events.subscriptions import load
-from workflows.invariants import check_all
 from workflows.operators.deliveries import retry_delivery
 from workflows.payments.records import PAYMENT, Payment, PaymentOfRefund
 from workflows.payments.refunds import RefundMessage
@@ -78,9 +78,11 @@ def present(harness: Harness, payment_id: UUID) -> Payment:
 
 
 def require_sound(harness: Harness) -> None:
-    with harness.engine.begin() as db:
-        wrong = {finding.name for finding in check_all(db) if finding.violations}
-    assert wrong <= {"accepted_booking_without_session", "delivery_long_overdue", "dead_delivery"}
+    assert broken_invariants(harness.engine) <= {
+        "accepted_booking_without_session",
+        "delivery_long_overdue",
+        "dead_delivery",
+    }
 
 
 def sending(harness: Harness) -> DeliveryKey:
@@ -89,8 +91,7 @@ def sending(harness: Harness) -> DeliveryKey:
 
 
 def again(harness: Harness, key: DeliveryKey) -> None:
-    harness.make_due(key)
-    harness.deliverer.deliver(key)
+    harness.delivered_again(key)
 
 
 def test_a_refund_goes_back_and_is_entered(refunding: Harness, stand_in: StripeStandIn) -> None:

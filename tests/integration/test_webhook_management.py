@@ -145,8 +145,7 @@ def test_too_large_a_message_is_cancelled_and_counts_no_failure(
     endpoint = listening(harness)
     (key,) = messages(harness, endpoint.id)
     monkeypatch.setattr("workflows.webhooks.messages.MAX_BODY_BYTES", 300)
-    harness.deliverer.deliver(key)
-    row = harness.row(key)
+    row = harness.delivered(key)
     assert (row.state, row.cancel_reason, row.attempts) == ("cancelled", "too_large", 1)
     assert row.last_error.endswith("bytes; 300 are the most.")
     assert harness.http.received == []
