@@ -185,11 +185,7 @@ class StripeProvider:
             self._places.release()
 
     def close_page(self, page: str) -> None:
-        """Have Stripe close a page; one that is paid or closed stays so.
-
-        Raises:
-            ProviderError: it may still be open.
-        """
+        """Have Stripe close a page; one that is paid or closed stays so. Raises ProviderError: it may still be open."""
         with _errors():
             try:
                 self._stripe.v1.checkout.sessions.expire(page)

@@ -149,11 +149,7 @@ class Protected(Transport[M]):
         self._waiting = 0
 
     def send(self, message: M, renew: Renew = no_lease) -> SendResult:
-        """Send the message.
-
-        Raises:
-            Postpone: its destination is unavailable, or has its share of the senders.
-        """
+        """Send the message. Raises Postpone: its destination is unavailable, or has its share of the senders."""
         key = self._key_of(message)
         with self._room:
             destination = self._known(key)

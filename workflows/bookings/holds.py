@@ -177,11 +177,7 @@ def hold(
 
 
 def release(db: Connection, *, actor: Actor, held: Hold) -> None:
-    """End a hold.
-
-    Raises:
-        Forbidden: another person's hold.
-    """
+    """End a hold. Raises Forbidden: another person's hold."""
     require_holder(actor, held)
     db.execute(RELEASE_HOLD, {"mentor_profile_id": held.mentor_profile_id, "id": held.id})
 

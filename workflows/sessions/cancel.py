@@ -212,11 +212,7 @@ def quote_of(
 
 
 def require_scheduled(session: Session) -> None:
-    """Refuse what has begun or has ended.
-
-    Raises:
-        InvalidTransition: the session is not scheduled.
-    """
+    """Refuse what has begun or has ended. Raises InvalidTransition: the session is not scheduled."""
     SESSION_MACHINE.require_transition(session, SessionStatus.CANCELLED)
     if session.status is not SessionStatus.SCHEDULED:
         raise InvalidTransition(
@@ -267,11 +263,7 @@ def refunded(quote: Quote, kind: str, refund_requested: bool) -> int:
 
 
 def require_own_type(by: CancelledBy, type: CancellationType | None) -> None:
-    """Refuse a type of cancellation that is not the caller's to name.
-
-    Raises:
-        Invalid: it is the other party's.
-    """
+    """Refuse a type of cancellation that is not the caller's to name. Raises Invalid: it is the other party's."""
     if type is not None and type not in _OWN_TYPES[by]:
         own = ", ".join(sorted(_OWN_TYPES[by]))
         raise Invalid(f"A {by} cancels with one of these types: {own}.", details={"type": [f"must be one of {own}"]})

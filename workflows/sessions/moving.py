@@ -211,11 +211,7 @@ def withdraw_proposal(
 
 
 def expire_proposal(db: Connection, *, session: Session, proposal: Proposal, actor: Actor, now: datetime) -> None:
-    """End a proposal that nobody has answered in time.
-
-    Raises:
-        InvalidTransition: it was answered meanwhile.
-    """
+    """End a proposal that nobody has answered in time. Raises InvalidTransition: it was answered meanwhile."""
     expired = answer_proposal(db, proposal.id, ProposalStatus.EXPIRED)
     _record_end(db, session, expired, actor=actor, now=now)
 
@@ -263,11 +259,7 @@ def _require_open(proposal: Proposal, *, now: datetime) -> None:
 
 
 def _is_at_once(actor: Actor, session: SessionWithTerms, *, now: datetime) -> bool:
-    """Whether the caller moves the session at once, or by agreement.
-
-    Raises:
-        Conflict: `not_reschedulable`, neither.
-    """
+    """Whether the caller moves the session at once, or by agreement. Raises Conflict: `not_reschedulable`, neither."""
     if actor.operator:
         return True
     if session.reschedule_mode is RescheduleMode.OFF:

@@ -95,11 +95,7 @@ def write_proposal(db: Connection, *, status: ProposalStatus, **values: Any) -> 
 
 
 def answer_proposal(db: Connection, proposal_id: UUID, status: ProposalStatus) -> Proposal:
-    """End an open proposal, by compare-and-set.
-
-    Raises:
-        InvalidTransition: it has ended before.
-    """
+    """End an open proposal, by compare-and-set. Raises InvalidTransition: it has ended before."""
     row = db.execute(_ANSWER, {"id": proposal_id, "status": status.value}).one_or_none()
     if row is None:
         raise InvalidTransition("This proposal is no longer open; read the session again.")

@@ -176,11 +176,7 @@ def take_time_off(
 
 
 def give_up_time_off(db: Connection, *, actor: Actor, taken: TimeOff, now: datetime) -> None:
-    """Remove time off; given up twice at once, it is given up once.
-
-    Raises:
-        Forbidden: another mentor's time off.
-    """
+    """Remove time off; given up twice at once, it is given up once. Raises Forbidden: another mentor's time off."""
     require_mentor(actor, taken)
     lock_calendar(db, taken.mentor_profile_id)
     if db.execute(delete(time_off).where(time_off.c.id == taken.id)).rowcount:
