@@ -55,12 +55,24 @@ export function dayOf(instant: number, zone: string): string {
 /** The first instant of a day in a zone, also where its midnight is skipped or comes twice. */
 export function startOfDay(day: string, zone: string): number {
   const wall = Date.parse(`${day}T00:00:00Z`);
-  // The offsets on both sides of the day: of those that fit, the earlier instant; where midnight is skipped, none does.
-  const offsets = [offsetAt(wall - DAY_MS, zone), offsetAt(wall + DAY_MS, zone)];
-  const fitting = offsets.map((offset) => wall - offset).filter((each) => each + offsetAt(each, zone) === wall);
-  if (fitting.length) return Math.min(...fitting);
-  // The clocks jump over midnight: the day begins with the jump, when they would have shown it.
-  return wall - Math.min(...offsets);
+  // Where the clocks jump over midnight, the day begins with the jump, when they would have shown it.
+  return instantsOf(wall, zone)[0] ?? wall - Math.min(...offsetsAround(wall, zone));
+}
+
+/**
+ * The instants at which a zone's clocks show a time, in order: none where they skip it, two where it comes twice.
+ *
+ * @param wall the time, as if it were UTC's.
+ */
+export function instantsOf(wall: number, zone: string): number[] {
+  const instants = [...new Set(offsetsAround(wall, zone))].map((offset) => wall - offset);
+  if (instants.length === 1) return instants;
+  return instants.filter((each) => each + offsetAt(each, zone) === wall).sort((one, other) => one - other);
+}
+
+/** The offsets a day before and a day after. */
+function offsetsAround(instant: number, zone: string): [number, number] {
+  return [offsetAt(instant - DAY_MS, zone), offsetAt(instant + DAY_MS, zone)];
 }
 
 /** A day some days later; calendar arithmetic, whatever the clocks do. */

@@ -24,6 +24,11 @@ describe("slots by day", () => {
     expect(labelled?.map(({ label }) => label)).toEqual([expect.stringMatching(/^2:30.AM GMT\+2$/), expect.stringMatching(/^2:30.AM GMT\+1$/)]);
   });
 
+  it("have a time with its offset where it comes twice, and one of both is free", () => {
+    const [[, labelled] = []] = partsOfDay([slot("2030-10-27T01:30:00Z"), slot("2030-10-27T02:30:00Z")], "en-US", "Europe/Berlin");
+    expect(labelled?.map(({ label }) => label)).toEqual([expect.stringMatching(/^2:30.AM GMT\+1$/), expect.stringMatching(/^3:30.AM$/)]);
+  });
+
   it("have no time that the clocks skip", () => {
     const slots = [slot("2030-03-31T00:30:00Z"), slot("2030-03-31T01:00:00Z")];
     const labels = partsOfDay(slots, "en-US", "Europe/Berlin").flatMap(([, each]) => each.map(({ label }) => label));

@@ -1,7 +1,7 @@
 /** Pure functions of slots and days: which are shown, in which order, under which label. */
 
 import type { Slot } from "../../api/types.js";
-import { addDays, addMonths, dayOf, formatTime, formatTimeWithOffset, offsetAt, startOfDay } from "../../i18n/time.js";
+import { addDays, addMonths, dayOf, formatTime, formatTimeWithOffset, instantsOf, offsetAt, startOfDay } from "../../i18n/time.js";
 
 /** The start of a slot, in milliseconds since the epoch. */
 export function startOf(slot: Slot): number {
@@ -62,19 +62,18 @@ interface LabelledSlot {
 /** The slots of a day by part of the day, each with its time; with the offset where the clocks show a time twice. */
 export function partsOfDay(slots: readonly Slot[], locale: string, zone: string): [DayPart, LabelledSlot[]][] {
   const parts = new Map<DayPart, LabelledSlot[]>();
-  const labels = slots.map((slot) => formatTime(startOf(slot), locale, zone));
-  slots.forEach((slot, index) => {
-    const plain = labels[index] as string;
-    const isTwice = labels.indexOf(plain) !== labels.lastIndexOf(plain);
-    const label = isTwice ? formatTimeWithOffset(startOf(slot), locale, zone) : plain;
-    const part = partOfDay(startOf(slot), zone);
+  for (const slot of slots) {
+    const start = startOf(slot);
+    const wall = start + offsetAt(start, zone);
+    const isTwice = instantsOf(wall, zone).length > 1;
+    const label = (isTwice ? formatTimeWithOffset : formatTime)(start, locale, zone);
+    const part = partOfDay(new Date(wall).getUTCHours());
     parts.set(part, [...(parts.get(part) ?? []), { slot, label }]);
-  });
+  }
   return [...parts];
 }
 
-function partOfDay(instant: number, zone: string): DayPart {
-  const hour = new Date(instant + offsetAt(instant, zone)).getUTCHours();
+function partOfDay(hour: number): DayPart {
   return hour < 12 ? "morning" : hour < 17 ? "afternoon" : "evening";
 }
 

@@ -1,7 +1,7 @@
 /** The dates of a series, as the API makes them: at the wall-clock time of the first one, in one zone. */
 
 import type { Recurrence } from "../../api/types.js";
-import { addDays, dayOf, offsetAt } from "../../i18n/time.js";
+import { addDays, dayOf, instantsOf, offsetAt } from "../../i18n/time.js";
 
 export const MAX_SESSIONS = 52;
 export const MIN_SESSIONS = 2;
@@ -65,7 +65,6 @@ function countOf({ ends, count, until, everyWeeks }: SeriesFields, firstDay: str
 /** A wall-clock time of a day; of one that comes twice, the first. */
 function at(day: string, wallTime: number, zone: string): Occurrence {
   const wall = Date.parse(`${day}T00:00:00Z`) + wallTime;
-  const offsets = [offsetAt(wall - DAY_MS, zone), offsetAt(wall + DAY_MS, zone)];
-  const fitting = offsets.map((offset) => wall - offset).filter((each) => each + offsetAt(each, zone) === wall);
-  return fitting.length ? { start: Math.min(...fitting), exists: true } : { start: wall - (offsets[0] ?? 0), exists: false };
+  const [start] = instantsOf(wall, zone);
+  return start === undefined ? { start: wall - offsetAt(wall - DAY_MS, zone), exists: false } : { start, exists: true };
 }
