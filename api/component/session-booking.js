@@ -52,8 +52,8 @@ var e=globalThis,t=e.ShadowRoot&&(e.ShadyCSS===void 0||e.ShadyCSS.nativeShadow)&
     </div>
     ${tn(e)}
     <div class="columns">${Yt(e,a)} ${nn(e,a,i)}</div>
-  </section>`}function tn(e){let{state:t,words:n}=e;if(!t.lost)return D;let{slot:r,error:i}=t.lost;return G(`warning`,T`<b>${n.lostTime(Dt(e,r))}.</b> ${kt(n,i)}`)}function nn(e,t,n){let{words:r,locale:i,state:a,flow:o,enhanced:s}=e,{calendar:c,day:l}=a,u=l&&t.get(l)||[],d=()=>o.reloadSlots();if(c.error)return Mt(e,c.error,K(r.tryAgain,d));if((c.isLoading||a.phase===`loading`)&&!t.size)return an(r.loading);let f=l?U(l,i,{weekday:`long`,day:`numeric`,month:`long`}):``,p=r.calendar.day(f,W(e,u.length,r.plurals.times)),m=L(i,{timeZone:a.zone,dateStyle:`long`}),h=n.length?t.size&&!l?r.calendar.chooseDay:r.calendar.none:r.calendar.noneAtAll(m.format(c.to));return T`<section class="times" part="slots">
-    ${f?T`<h4>${f}</h4>`:D}
+  </section>`}function tn(e){let{state:t,words:n}=e;if(!t.lost)return D;let{slot:r,error:i}=t.lost;return G(`warning`,T`<b>${n.lostTime(Dt(e,r))}.</b> ${kt(n,i)}`)}function nn(e,t,n){let{words:r,locale:i,state:a,flow:o,enhanced:s}=e,{calendar:c,day:l}=a,u=l&&t.get(l)||[],d=c.error?Mt(e,c.error,K(r.tryAgain,()=>o.reloadSlots())):D;if(c.error&&!u.length)return d;if((c.isLoading||a.phase===`loading`)&&!t.size)return an(r.loading);let f=l?U(l,i,{weekday:`long`,day:`numeric`,month:`long`}):``,p=r.calendar.day(f,W(e,u.length,r.plurals.times)),m=L(i,{timeZone:a.zone,dateStyle:`long`}),h=n.length?t.size&&!l?r.calendar.chooseDay:r.calendar.none:r.calendar.noneAtAll(m.format(c.to));return T`<section class="times" part="slots">
+    ${d} ${f?T`<h4>${f}</h4>`:D}
     ${u.length?T`<p class="visually-hidden" role="status">${p}</p>
           ${rn(e,u)}`:T`<p class="muted" role="status">${h}</p>`}
     ${n.length&&!t.size?K(r.calendar.findNext,()=>o.findNext()):D}

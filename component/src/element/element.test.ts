@@ -126,6 +126,19 @@ it("counts down to the next attempt of a session's step, too", async () => {
   expect((await one(element, "[aria-live='off']")).textContent).not.toBe(first);
 });
 
+it("shows the free times that it has beside a failure to read others", async () => {
+  vi.setSystemTime("2030-01-05T08:00:00Z");
+  // The search for the first one ends on the 4th of May, and the rest of the month is read then.
+  offeringApi().on("GET /mentors/m1/slots", ({ query }) => {
+    const [from, to] = ["from", "to"].map((name) => query.get(name) ?? "");
+    if (from?.startsWith("2030-05")) return refusal(409, "no_listing");
+    return { status: 200, body: { durationMinutes: 60, items: to?.startsWith("2030-05") ? [slot("2030-05-03T09:00:00Z")] : [] } };
+  });
+  const element = shown();
+  await one(element, ".times .message.danger");
+  expect(root(element).querySelector("button.slot")).not.toBeNull();
+});
+
 it("says the same sentence again", async () => {
   offeringApi();
   const element = shown();

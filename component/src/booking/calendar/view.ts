@@ -32,12 +32,12 @@ function renderLost(view: View): Rendered {
   return message("warning", html`<b>${words.lostTime(whenOf(view, slot))}.</b> ${explain(words, error)}`);
 }
 
-function renderDaySlots(view: View, days: ReadonlyMap<string, Slot[]>, bookable: readonly Slot[]): TemplateResult {
+function renderDaySlots(view: View, days: ReadonlyMap<string, Slot[]>, bookable: readonly Slot[]): Rendered {
   const { words, locale, state, flow, enhanced } = view;
   const { calendar, day } = state;
   const slots = (day && days.get(day)) || [];
-  const again = (): unknown => flow.reloadSlots();
-  if (calendar.error) return failure(view, calendar.error, button(words.tryAgain, again));
+  const problem = calendar.error ? failure(view, calendar.error, button(words.tryAgain, () => flow.reloadSlots())) : nothing;
+  if (calendar.error && !slots.length) return problem;
   if ((calendar.isLoading || state.phase === "loading") && !days.size) return renderSkeleton(words.loading);
   const title = day ? formatDay(day, locale, { weekday: "long", day: "numeric", month: "long" }) : "";
   const found = words.calendar.day(title, count(view, slots.length, words.plurals.times));
@@ -45,7 +45,7 @@ function renderDaySlots(view: View, days: ReadonlyMap<string, Slot[]>, bookable:
   const searched = formatter(locale, { timeZone: state.zone, dateStyle: "long" });
   const none = !bookable.length ? words.calendar.noneAtAll(searched.format(calendar.to)) : days.size && !day ? words.calendar.chooseDay : words.calendar.none;
   return html`<section class="times" part="slots">
-    ${title ? html`<h4>${title}</h4>` : nothing}
+    ${problem} ${title ? html`<h4>${title}</h4>` : nothing}
     ${slots.length
       ? html`<p class="visually-hidden" role="status">${found}</p>
           ${renderParts(view, slots)}`
