@@ -1,7 +1,5 @@
 """`make bench`: runs the contenders in turn on this machine, round after round, and reports medians and ratios."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """A backlog of accepted bookings: how many sessions a second one worker makes of it."""
 
-from __future__ import annotations
-
 import time
 
 from bench.results import Results, Row

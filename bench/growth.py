@@ -3,8 +3,6 @@
 Both systems run all the while: the machine's pace changes within minutes by more than what is looked for here.
 """
 
-from __future__ import annotations
-
 import time
 from collections.abc import Sequence
 from contextlib import ExitStack

@@ -6,8 +6,6 @@ owed is not copied as such: the past is done. Nor is the audit: its past months 
 already, which nothing of a life touches.
 """
 
-from __future__ import annotations
-
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -1,7 +1,5 @@
 """Processor time and memory of process trees, and what machine and commit a run was measured on."""
 
-from __future__ import annotations
-
 import os
 import platform
 import subprocess

@@ -1,7 +1,5 @@
 """Measures of a running contender over HTTP: whole lives, requests and accepts a second, latencies, reads."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """A run's results, written into docs/: the table of its figures, the arithmetic past one machine, and plots."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from math import ceil

@@ -3,8 +3,6 @@
 It prints its port, and from then on, for every line that it reads, how many messages it has taken.
 """
 
-from __future__ import annotations
-
 import asyncio
 import subprocess
 import sys

@@ -1,7 +1,5 @@
 """Samples of a run, their medians, spreads and ratios, and how they are kept and shown."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field

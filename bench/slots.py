@@ -1,7 +1,5 @@
 """How long the slots of a course take: five mentors in three zones, 90 days, steps of 15 minutes, 2,000 bookings."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, time, timedelta

@@ -1,7 +1,5 @@
 """Whether accepts are slower beside a thousand open streams: in turn without and with them, on the same system."""
 
-from __future__ import annotations
-
 import json
 import resource
 import selectors

@@ -1,7 +1,5 @@
 """The rounds: which contender is started when, and what is measured on it while it runs."""
 
-from __future__ import annotations
-
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence

@@ -1,7 +1,5 @@
 """How many webhooks a second one worker delivers, beside the bare HTTP client without a database."""
 
-from __future__ import annotations
-
 import hashlib
 import hmac
 import time

@@ -1,7 +1,5 @@
 """Programs of contenders: started with their output in a file, awaited, and ended."""
 
-from __future__ import annotations
-
 import os
 import signal
 import subprocess

@@ -1,7 +1,5 @@
 """DBOS Transact as a contender: durable workflows in a process of their own, on a fresh database."""
 
-from __future__ import annotations
-
 import json
 import os
 import subprocess

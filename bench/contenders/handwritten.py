@@ -1,7 +1,5 @@
 """The hand-written handler as a contender: beside a running product, on its database and with its people."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path

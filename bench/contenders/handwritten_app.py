@@ -5,8 +5,6 @@ wake-ups and log lines cost can be read off beside it. `python -m bench.contende
 the product's own server.
 """
 
-from __future__ import annotations
-
 import os
 import sys
 import threading

@@ -1,7 +1,5 @@
 """pgbench with the very statements of an accept, one transaction each: what PostgreSQL itself does of them."""
 
-from __future__ import annotations
-
 import re
 import subprocess
 import tempfile

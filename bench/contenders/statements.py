@@ -1,7 +1,5 @@
 """The statements that the product runs for a request, an accept and a read, for contenders that run them by hand."""
 
-from __future__ import annotations
-
 import re
 from dataclasses import dataclass
 from functools import cache

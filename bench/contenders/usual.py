@@ -1,7 +1,5 @@
 """The usual application without a guarantee, under gunicorn, with Celery's defaults and Flower beside it."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
