@@ -20,9 +20,9 @@ from config.sealing import seal_text, shown_text
 from workflows.kernel.clock import NO_SUCH_YEAR, RFC_3339, YEARS, read_rfc3339, rfc3339, zone
 from workflows.kernel.errors import Invalid
 from workflows.kernel.money import CURRENCIES, MAX_AMOUNT
+from workflows.kernel.records import METADATA_LIMIT_BYTES
 from workflows.kernel.text import BREAKS_THE_LINE, BREAKS_THE_TEXT
 
-METADATA_LIMIT_BYTES = 16_384  # serialised
 _WALL_CLOCK = re.compile(r"\d{4}-\d{2}-\d{2}[Tt]\d{2}:\d{2}(:\d{2}(\.\d{1,9})?)?", re.ASCII)
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 _BREAKS_THE_LINE = re.compile(f"[{BREAKS_THE_LINE}]")

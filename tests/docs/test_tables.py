@@ -11,7 +11,6 @@ from typing import Any
 import pytest
 
 from api.refusals import CODE_OF_STATUS, REFUSALS
-from api.schemas.fields import METADATA_LIMIT_BYTES
 from cli.backup import DISCARDED
 from cli.plan import PARTS, ROOT, TOGETHER
 from config import telemetry
@@ -33,6 +32,7 @@ from workflows.catalog.listings import MAX_LISTINGS
 from workflows.events.subscriptions import Effect, load
 from workflows.groups.templates import MAX_TEMPLATES
 from workflows.kernel import constraints, errors
+from workflows.kernel.records import METADATA_LIMIT_BYTES
 from workflows.notifications import mails, outdated, recipients, reminders
 from workflows.notifications.deliveries import SENT_TOGETHER
 from workflows.notifications.gathering import HELD_REASON

@@ -28,6 +28,7 @@ from workflows.availability.hours import Span, require_no_overlap
 from workflows.kernel.clock import HOURS_OF_A_YEAR, MINUTES_OF_A_YEAR, NO_SUCH_YEAR, RFC_3339, YEARS, read_rfc3339, zone
 from workflows.kernel.errors import Invalid
 from workflows.kernel.money import CURRENCIES, MAX_AMOUNT
+from workflows.kernel.records import METADATA_LIMIT_BYTES
 from workflows.kernel.text import BREAKS_THE_LINE, BREAKS_THE_TEXT
 
 MAX_EXTERNAL_ID_CHARACTERS = 200
@@ -43,7 +44,6 @@ _TAG = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8}){0,3}")
 _CLOCK = re.compile(r"([01]\d|2[0-3]):([0-5]\d)", re.ASCII)
 _QUESTION_ID = re.compile(r"[A-Za-z0-9_-]{1,40}", re.ASCII)
 _URL = re.compile(r"https?://[^\s/?#]+\S*", re.IGNORECASE)
-METADATA_LIMIT_BYTES = 16_384
 
 
 class Status(StrEnum):

@@ -55,6 +55,9 @@ class Record:
         return {name: getattr(self, name) for name in _names(type(self), optional=True)}
 
 
+METADATA_LIMIT_BYTES = 16_384  # of the marketplace's own object, serialised
+
+
 @dataclass(frozen=True, kw_only=True)
 class ExternalRecord(Record):
     """A row that the marketplace names by an id of its own, unique in the table, and describes by an object."""
