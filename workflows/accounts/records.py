@@ -10,7 +10,7 @@ from sqlalchemy import Boolean, Connection, Select, Uuid, bindparam, func, liter
 
 from models.people import USER_WORDS, MentorState, email_changes, mentor_profiles, users
 from workflows.identity.actor import Actor
-from workflows.kernel.paging import NEWEST_FIRST, Page, PagedList
+from workflows.kernel.paging import PagedList
 from workflows.kernel.records import ExternalRecord
 
 # Of the mentor profile `mentor_profiles`. By LIMIT: for a list of users, the planner would answer EXISTS by reading
@@ -107,8 +107,8 @@ def average_rating(rating_sum: int, review_count: int) -> float | None:
     return round(rating_sum / review_count, 2) if review_count else None
 
 
-def users_query(page: Page, *, q: Any = None, email: Any = None, state: UserState | None = None) -> Select[Any]:
-    """People who have an account, the newest first.
+def users_query(*, q: Any = None, email: Any = None, state: UserState | None = None) -> Select[Any]:
+    """People who have an account.
 
     Args:
         q: words of name and address, each from its beginning on.
@@ -123,10 +123,10 @@ def users_query(page: Page, *, q: Any = None, email: Any = None, state: UserStat
     if state is not None:
         blocked = users.c.blocked_at.is_not(None)
         query = query.where(blocked if state is UserState.BLOCKED else ~blocked)
-    return NEWEST_FIRST.select_page(query, page, users.c.id)
+    return query
 
 
-USERS = PagedList(User, NEWEST_FIRST, users_query)
+USERS = PagedList(User, rows=users_query)
 
 
 def profile_of_user_query(user_id: UUID) -> Select[Any]:

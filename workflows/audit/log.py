@@ -3,7 +3,6 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from operator import ge, lt
 from typing import Any
 from uuid import UUID
 
@@ -17,7 +16,7 @@ from workflows.events.audit_entry import INSERT_ENTRIES, NOWHERE, OK, NewEntry
 from workflows.events.record import recorded
 from workflows.identity.actor import Actor
 from workflows.kernel.clock import first_id_at
-from workflows.kernel.paging import NEWEST_FIRST, Page, PagedList
+from workflows.kernel.paging import PagedList, narrowed
 from workflows.kernel.records import Record
 
 # An entry's id is made when it is written: after what it is about, by less than this.
@@ -52,7 +51,6 @@ _WRITE = PreparedStatement(
 
 
 def entries_query(
-    page: Page,
     *,
     refused: bool | None = None,
     from_time: datetime | None = None,
@@ -60,25 +58,23 @@ def entries_query(
     to_time: datetime | None = None,
     to_id: UUID | None = None,
 ) -> Select[Any]:
-    """The entries that fit all filters, the newest first; arguments as of `filters_of`."""
+    """The entries that fit all filters; arguments as of `filters_of`."""
     entry = audit_entries.c
     query = AuditEntry.query()
     if refused is not None:
         # A literal, which shows that the index of refusals is enough.
         ok: ColumnElement[str] = literal_column(f"'{OK}'")
         query = query.where(entry.result != ok if refused else entry.result == ok)
-    for column, compare, wanted in (
-        (entry.occurred_at, ge, from_time),
-        (entry.id, ge, from_id),
-        (entry.occurred_at, lt, to_time),
-        (entry.id, lt, to_id),
-    ):
-        if wanted is not None:
-            query = query.where(compare(column, wanted))
-    return NEWEST_FIRST.select_page(query, page, entry.id)
+    return narrowed(
+        query,
+        (from_time, lambda: entry.occurred_at >= from_time),
+        (from_id, lambda: entry.id >= from_id),
+        (to_time, lambda: entry.occurred_at < to_time),
+        (to_id, lambda: entry.id < to_id),
+    )
 
 
-AUDIT_ENTRIES = PagedList(AuditEntry, NEWEST_FIRST, entries_query, equal=("actor", "action", "subject_id", "result"))
+AUDIT_ENTRIES = PagedList(AuditEntry, rows=entries_query, equal=("actor", "action", "subject_id", "result"))
 
 
 def filters_of(

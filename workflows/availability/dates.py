@@ -18,7 +18,7 @@ from workflows.identity.access import require_mentor
 from workflows.identity.actor import Actor
 from workflows.kernel.errors import Conflict, NotFound, Stale
 from workflows.kernel.locks import lock_calendar
-from workflows.kernel.paging import EARLIEST_DAY_FIRST, Page, PagedList, narrowed
+from workflows.kernel.paging import EARLIEST_DAY_FIRST, PagedList, narrowed
 from workflows.kernel.records import Record
 
 
@@ -80,8 +80,8 @@ def calendar_day_query(mentor_profile_id: UUID, day: date) -> Select[Any]:
     return calendar_owner_query(mentor_profile_id).add_columns(cast(day, Date).label("day"))
 
 
-def date_hours_query(page: Page, *, from_day: date | None = None, to_day: date | None = None) -> Select[Any]:
-    """The dates that have hours of their own, the earliest first.
+def date_hours_query(*, from_day: date | None = None, to_day: date | None = None) -> Select[Any]:
+    """The dates that have hours of their own.
 
     Args:
         from_day: this date and later ones.
@@ -91,11 +91,10 @@ def date_hours_query(page: Page, *, from_day: date | None = None, to_day: date |
     query = select(
         own.mentor_profile_id, own.day, own.time_zone, own.spans, mentor.calendar_version.label("version")
     ).join_from(date_hours, mentor_profiles, mentor.id == own.mentor_profile_id)
-    query = narrowed(query, (from_day, lambda: own.day >= from_day), (to_day, lambda: own.day <= to_day))
-    return EARLIEST_DAY_FIRST.select_page(query, page, own.day)
+    return narrowed(query, (from_day, lambda: own.day >= from_day), (to_day, lambda: own.day <= to_day))
 
 
-DATES = PagedList(DateHours, EARLIEST_DAY_FIRST, date_hours_query, of=("mentor_profile_id",))
+DATES = PagedList(DateHours, EARLIEST_DAY_FIRST, rows=date_hours_query, of=("mentor_profile_id",))
 
 
 def set_date_hours(

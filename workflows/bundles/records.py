@@ -12,7 +12,7 @@ from uuid import UUID
 from sqlalchemy import Connection, Integer, Select, bindparam
 
 from models.bundles import BundleEntryKind, bundle_entries, bundle_purchases
-from workflows.kernel.paging import NEWEST_FIRST, Page, PagedList
+from workflows.kernel.paging import PagedList
 from workflows.kernel.records import ExternalRecord, Record
 from workflows.kernel.transitions import VersionedRecord
 from workflows.payments.records import PAYMENT_OF_BUNDLE, Payment
@@ -104,12 +104,7 @@ def bundle_query(bundle_id: UUID) -> Select[Any]:
     return _SHOWN.where(bundle_purchases.c.id == bundle_id)
 
 
-def bundles_query(page: Page) -> Select[Any]:
-    """Bundles, the newest first."""
-    return NEWEST_FIRST.select_page(_SHOWN, page, bundle_purchases.c.id)
-
-
-BUNDLES = PagedList(Bundle, NEWEST_FIRST, bundles_query, equal=("mentee_user_id",))
+BUNDLES = PagedList(Bundle, rows=lambda: _SHOWN, equal=("mentee_user_id",))
 
 
 def at_moment(bundle: Bundle, now: datetime) -> BundleAtMoment:

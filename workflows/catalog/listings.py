@@ -20,7 +20,7 @@ from workflows.identity.access import require_acting_mentor, require_mentor
 from workflows.identity.actor import Actor
 from workflows.kernel.errors import Conflict, DomainError, NotFound
 from workflows.kernel.locks import lock_calendar
-from workflows.kernel.paging import NEWEST_FIRST, Page, PagedList
+from workflows.kernel.paging import PagedList
 from workflows.kernel.records import ExternalRecord
 from workflows.kernel.transitions import VersionedRecord, update_record
 from workflows.terms.terms import TERM_NAMES, Terms
@@ -92,14 +92,13 @@ def as_held(listing: Listing, held_offer: dict[str, Any] | None) -> Listing:
     return replace(listing, **{**kept, **modes, "min_notice_minutes": 0})
 
 
-def listings_query(page: Page) -> Select[Any]:
-    """Active listings of active mentors, the newest first."""
-    query = (
+def listings_query() -> Select[Any]:
+    """Active listings of active mentors."""
+    return (
         Listing.query()
         .join_from(listings, mentor_profiles, mentor_profiles.c.id == listings.c.mentor_profile_id)
         .where(listings.c.active, mentor_profiles.c.active)
     )
-    return NEWEST_FIRST.select_page(query, page, listings.c.id)
 
 
 def not_offered(
@@ -112,7 +111,7 @@ def not_offered(
     return NotFound(sentence) if state in (None, MentorState.ACTIVE) else Conflict(code="not_bookable")
 
 
-LISTINGS = PagedList(Listing, NEWEST_FIRST, listings_query, equal=("mentor_profile_id", "course_id"))
+LISTINGS = PagedList(Listing, rows=listings_query, equal=("mentor_profile_id", "course_id"))
 
 
 def publish_listing(db: Connection, *, actor: Actor, offer: dict[str, Any]) -> Listing:

@@ -13,7 +13,7 @@ from models.payments import PaymentMode
 from workflows.identity.access import require_operator
 from workflows.identity.actor import Actor
 from workflows.kernel.errors import Invalid
-from workflows.kernel.paging import NEWEST_FIRST, Page, PagedList
+from workflows.kernel.paging import PagedList, narrowed
 from workflows.kernel.records import ExternalRecord
 from workflows.kernel.transitions import VersionedRecord, update_record
 
@@ -48,15 +48,12 @@ def product_query(course_id: UUID, product_id: UUID) -> Select[Any]:
     return Product.query().where(products.c.id == product_id, products.c.course_id == course_id)
 
 
-def products_query(page: Page, *, active: bool | None = None) -> Select[Any]:
-    """Products, the newest first; only those that are on sale, where `active` is given."""
-    query = Product.query()
-    if active is not None:
-        query = query.where(products.c.active if active else ~products.c.active)
-    return NEWEST_FIRST.select_page(query, page, products.c.id)
+def products_query(*, active: bool | None = None) -> Select[Any]:
+    """Products; only those that are on sale, where `active` is given."""
+    return narrowed(Product.query(), (active, lambda: products.c.active if active else ~products.c.active))
 
 
-PRODUCTS = PagedList(Product, NEWEST_FIRST, products_query, of=("course_id",))
+PRODUCTS = PagedList(Product, rows=products_query, of=("course_id",))
 
 
 def create_product(

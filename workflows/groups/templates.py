@@ -17,7 +17,7 @@ from workflows.identity.access import require_mentor_id, require_mentor_or_opera
 from workflows.identity.actor import Actor
 from workflows.kernel.errors import Conflict, Invalid, NotFound
 from workflows.kernel.locks import lock_calendar
-from workflows.kernel.paging import NEWEST_FIRST, Page, PagedList
+from workflows.kernel.paging import PagedList, narrowed
 from workflows.kernel.records import ExternalRecord
 from workflows.kernel.transitions import VersionedRecord, update_record
 from workflows.terms.terms import Terms
@@ -54,16 +54,13 @@ class GroupTemplate(VersionedRecord, ExternalRecord, Terms):
     reminder_minutes: list[int] | None = None
 
 
-def templates_query(page: Page, *, active: bool | None = None) -> Select[Any]:
-    """Templates, the newest first; those that can be scheduled, or the others."""
+def templates_query(*, active: bool | None = None) -> Select[Any]:
+    """Templates; those that can be scheduled, or the others."""
     template = group_session_templates.c
-    query = GroupTemplate.query()
-    if active is not None:
-        query = query.where(template.active if active else ~template.active)
-    return NEWEST_FIRST.select_page(query, page, template.id)
+    return narrowed(GroupTemplate.query(), (active, lambda: template.active if active else ~template.active))
 
 
-TEMPLATES = PagedList(GroupTemplate, NEWEST_FIRST, templates_query, equal=("mentor_profile_id", "course_id"))
+TEMPLATES = PagedList(GroupTemplate, rows=templates_query, equal=("mentor_profile_id", "course_id"))
 
 
 def create_template(

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from enum import Enum
+from functools import wraps
 from typing import Any, Generic, TypeVar
 from uuid import UUID
 
@@ -12,6 +13,7 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     Date,
+    FromClause,
     Integer,
     Interval,
     Select,
@@ -71,6 +73,17 @@ class Order:
     # `(query, page, *columns of the key)`, the query in this order, from the page's begin on, and of one item more than
     # the page's limit.
     select_page: Callable[..., Select[Any]]
+    columns: tuple[str, ...] = ()  # the names of the key's columns, where they are of the record's own table
+
+    def in_order(self, table: FromClause, rows: Callable[..., Select[Any]]) -> Callable[..., Select[Any]]:
+        """`(page, **filters)`: a page of the rows of `table` that fit the filters."""
+        columns = [table.c[name] for name in self.columns]
+
+        @wraps(rows)
+        def query(page: Page, **filters: Any) -> Select[Any]:
+            return self.select_page(rows(**filters), page, *columns)
+
+        return query
 
     def select_union(
         self, pages: Sequence[Select[Any]], page: Page, shown: Select[Any], *columns: ColumnElement[Any]
@@ -122,12 +135,14 @@ def narrowed(query: Select[Any], *filters: tuple[object, Callable[[], ColumnElem
 
 
 # A UUIDv7 is by age.
-NEWEST_FIRST = Order((UUID,), lambda item: (item.id,), descending)
-LATEST_START_FIRST = Order((datetime, UUID), lambda item: (item.start_time, item.id), _latest_start_first)
+NEWEST_FIRST = Order((UUID,), lambda item: (item.id,), descending, ("id",))
+LATEST_START_FIRST = Order(
+    (datetime, UUID), lambda item: (item.start_time, item.id), _latest_start_first, ("start_time", "id")
+)
 EARLIEST_START_FIRST = Order((datetime, UUID), lambda item: (item.start_time, item.id), ascending)
 # For those who read what has changed since they last looked.
 LEAST_RECENTLY_CHANGED_FIRST = Order((datetime, UUID), lambda item: (item.updated_at, item.id), ascending)
-EARLIEST_DAY_FIRST = Order((date,), lambda item: (item.day,), ascending)
+EARLIEST_DAY_FIRST = Order((date,), lambda item: (item.day,), ascending, ("day",))
 NEWEST_EVENT_FIRST = Order((UUID, UUID), lambda item: (item.event_id, item.id), descending)
 
 
@@ -136,10 +151,11 @@ class PagedList(Generic[Item]):
 
     Args:
         record: what a row becomes.
-        order: the order of `query`.
-        query: the select of a page, called once for each combination, with bind parameters for values. Members of
+        order: the order of the list.
+        rows: the select of the items, called once for each combination, with bind parameters for values. Members of
             enums, tuples of them, and booleans are passed as they are: the predicate of a partial index has to be a
             literal. Without one, all records.
+        query: in place of `rows`, the select of a page, which is its first argument, in `order`.
         of: columns that say whose list it is: further filters, which every page has to name.
         equal: columns that are further filters, each by its value.
         narrows: whether `query` takes the filter `external_id`; otherwise it is compared like a column of `equal`.
@@ -151,13 +167,14 @@ class PagedList(Generic[Item]):
         order: Order = NEWEST_FIRST,
         query: Callable[..., Select[Any]] | None = None,
         *,
+        rows: Callable[..., Select[Any]] | None = None,
         of: tuple[str, ...] = (),
         equal: tuple[str, ...] = (),
         narrows: bool = False,
     ) -> None:
         self.order = order
         self.record = record
-        self.query = query or (lambda page: order.select_page(record.query(), page, record.table.c.id))
+        self.query = query or order.in_order(record.table, rows or record.query)
         self.of, self.equal = of, equal if narrows else (*equal, "external_id")
         self._statements: dict[frozenset[tuple[str, object]], PreparedStatement] = {}
 

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, Select, bindparam, func, literal_column, sele
 from models.base import Timestamp
 from models.notifications import notifications
 from workflows.identity.actor import Actor
-from workflows.kernel.paging import NEWEST_FIRST, Page, PagedList
+from workflows.kernel.paging import PagedList, narrowed
 from workflows.kernel.records import Record
 
 # Literal, so that the index over these alone is known to be enough.
@@ -56,19 +56,16 @@ def notification_query(notification_id: UUID) -> Select[Any]:
     return Notification.query().where(notifications.c.id == notification_id, _IN_APP)
 
 
-def notifications_query(page: Page, *, user_id: UUID, unread: bool | None = None) -> Select[Any]:
-    """A user's notifications, the newest first.
+def notifications_query(*, unread: bool | None = None) -> Select[Any]:
+    """The notifications on the in-app channel.
 
     Args:
         unread: only those that are unread, or only those that are read; None for all.
     """
-    query = Notification.query().where(notifications.c.user_id == user_id, _IN_APP)
-    if unread is not None:
-        query = query.where(_UNREAD if unread else ~_UNREAD)
-    return NEWEST_FIRST.select_page(query, page, notifications.c.id)
+    return narrowed(Notification.query().where(_IN_APP), (unread, lambda: _UNREAD if unread else ~_UNREAD))
 
 
-NOTIFICATIONS = PagedList(Notification, NEWEST_FIRST, notifications_query)
+NOTIFICATIONS = PagedList(Notification, rows=notifications_query, of=("user_id",))
 
 
 def count_unread(db: Connection, *, actor: Actor) -> int:

@@ -26,7 +26,7 @@ from sqlalchemy.types import TypeDecorator
 from models.base import Timestamp, enum_literal, sql
 from models.bookings import bookings
 from models.payments import PaidFor, PaymentEntryKind, PaymentMode, PaymentStatus, payment_entries, payments
-from workflows.kernel.paging import NEWEST_FIRST, NO_TIME, Page, PagedList, narrowed
+from workflows.kernel.paging import NO_TIME, PagedList, narrowed
 from workflows.kernel.transitions import StatefulRecord
 
 
@@ -195,29 +195,27 @@ def refund_query(payment_id: UUID | None, refund_id: UUID) -> Select[Any]:
 
 
 def payments_query(
-    page: Page,
     *,
     status: Any = None,
     refund_due: bool | None = None,
     updated_since: datetime | None = None,
 ) -> Select[Any]:
-    """Payments, the newest first, that fit every filter that is given.
+    """Payments that fit every filter that is given.
 
     Args:
         status: a PaymentStatus.
         refund_due: whether something is still to go back.
     """
     payment = payments.c
-    query = narrowed(
+    return narrowed(
         Payment.query().add_columns(REFUNDS),
         (status, lambda: payment.status == enum_literal(status)),
         (refund_due, lambda: payment.refund_due > 0 if refund_due else payment.refund_due == 0),
         (updated_since, lambda: payment.updated_at + NO_TIME >= updated_since),
     )
-    return NEWEST_FIRST.select_page(query, page, payment.id)
 
 
-PAYMENTS = PagedList(Payment, NEWEST_FIRST, payments_query, equal=("user_id", "mentor_profile_id"))
+PAYMENTS = PagedList(Payment, rows=payments_query, equal=("user_id", "mentor_profile_id"))
 PAYMENT = payment_query(bindparam("id", type_=payments.c.id.type))
 # Whose it is, in words, and when, also before its last move since then; whether what it was paid for came back whole.
 PAID_FOR = sql(

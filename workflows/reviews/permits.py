@@ -15,7 +15,7 @@ from workflows.events.event_types import ReviewUnlocked, SessionCompleted
 from workflows.events.record import record
 from workflows.identity.actor import SYSTEM
 from workflows.identity.parties import shown_parties
-from workflows.kernel.paging import NEWEST_FIRST, Page, PagedList
+from workflows.kernel.paging import PagedList
 from workflows.kernel.records import Record
 
 OPEN_FOR = timedelta(days=30)
@@ -85,17 +85,14 @@ def permit_query(session_id: UUID, mentee_user_id: UUID) -> Select[Any]:
     )
 
 
-def open_permits_query(page: Page, *, mentee_user_id: UUID, now: datetime) -> Select[Any]:
-    """The permits of a mentee that are neither used nor expired nor withdrawn, the latest completion first."""
+def open_permits_query(*, now: datetime) -> Select[Any]:
+    """The permits that are neither used nor expired nor withdrawn; ids are by completion."""
     permit = review_permits.c
     query = Permit.query().add_columns(*shown_parties("review_permits"))
-    query = query.where(
-        permit.mentee_user_id == mentee_user_id, permit.expires_at > now, permit.withdrawn_at.is_(None), ~_used()
-    )
-    return NEWEST_FIRST.select_page(query, page, review_permits.c.id)
+    return query.where(permit.expires_at > now, permit.withdrawn_at.is_(None), ~_used())
 
 
-OPEN_PERMITS = PagedList(Permit, NEWEST_FIRST, open_permits_query)
+OPEN_PERMITS = PagedList(Permit, rows=open_permits_query, of=("mentee_user_id",))
 
 
 def unlock_all(db: Connection, completed: list[tuple[SessionCompleted, datetime]]) -> None:

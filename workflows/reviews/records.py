@@ -9,7 +9,7 @@ from sqlalchemy import Select, or_, select
 
 from models.people import users
 from models.reviews import reviews
-from workflows.kernel.paging import NEWEST_FIRST, Page, PagedList
+from workflows.kernel.paging import PagedList
 from workflows.kernel.records import Record
 
 
@@ -66,8 +66,8 @@ def reviews_of_session_query(session_id: UUID) -> Select[Any]:
     return Review.query().where(reviews.c.session_id == session_id, reviews.c.hidden_at.is_(None))
 
 
-def reviews_query(page: Page, *, also_hidden_of: UUID | None = None) -> Select[Any]:
-    """Reviews, the newest first.
+def reviews_query(*, also_hidden_of: UUID | None = None) -> Select[Any]:
+    """Reviews, hidden ones only for their authors and operators.
 
     Args:
         also_hidden_of: the user, who sees their own reviews even when they are hidden; None for an operator, who sees
@@ -76,9 +76,9 @@ def reviews_query(page: Page, *, also_hidden_of: UUID | None = None) -> Select[A
     query = Review.query()
     if also_hidden_of is not None:
         query = query.where(or_(reviews.c.hidden_at.is_(None), reviews.c.mentee_user_id == also_hidden_of))
-    return NEWEST_FIRST.select_page(query, page, reviews.c.id)
+    return query
 
 
 REVIEWS_OF_MENTOR = PagedList(
-    Review, NEWEST_FIRST, reviews_query, of=("mentor_profile_id",), equal=("session_id", "mentee_user_id")
+    Review, rows=reviews_query, of=("mentor_profile_id",), equal=("session_id", "mentee_user_id")
 )

@@ -14,7 +14,7 @@ from models.base import sql
 from models.sessions import ProposalStatus, reschedule_proposals
 from workflows.kernel.constraints import constraint_errors
 from workflows.kernel.errors import InvalidTransition
-from workflows.kernel.paging import NEWEST_FIRST, Page, PagedList
+from workflows.kernel.paging import PagedList
 from workflows.kernel.records import Record
 
 
@@ -71,13 +71,12 @@ WHERE session_id = :session_id AND status = 'open' AND proposed_by = :proposed_b
 """)
 
 
-def _made_by(page: Page, *, user_id: UUID) -> Select[Any]:
-    query = Proposal.query().where(reschedule_proposals.c.proposed_by_user_id == user_id)
-    return NEWEST_FIRST.select_page(query, page, reschedule_proposals.c.id)
+def _made_by(*, user_id: UUID) -> Select[Any]:
+    return Proposal.query().where(reschedule_proposals.c.proposed_by_user_id == user_id)
 
 
 # Those that a person has made, moves at once among them.
-PROPOSALS_OF_PERSON = PagedList(Proposal, NEWEST_FIRST, _made_by)
+PROPOSALS_OF_PERSON = PagedList(Proposal, rows=_made_by)
 
 
 def write_proposal(db: Connection, *, status: ProposalStatus, **values: Any) -> Proposal:

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, Select, delete, insert, literal_column, select
+from sqlalchemy import Connection, Select, delete, insert
 from uuid_utils.compat import uuid7
 
 from models.availability import MAX_HORIZON_DAYS, time_off
@@ -18,7 +18,7 @@ from workflows.identity.actor import Actor
 from workflows.kernel.clock import in_utc
 from workflows.kernel.errors import Conflict, Invalid
 from workflows.kernel.locks import lock_calendar
-from workflows.kernel.paging import LATEST_START_FIRST, Page, PagedList, narrowed
+from workflows.kernel.paging import LATEST_START_FIRST, PagedList, narrowed
 from workflows.kernel.records import Record
 from workflows.sessions.cancel import cancel
 from workflows.sessions.records import SESSION_WITH_TERMS, SessionWithTerms
@@ -76,27 +76,20 @@ class TimeOff(Record):
 
 def time_off_query(mentor_profile_id: UUID, time_off_id: UUID) -> Select[Any]:
     """The time off of that id and mentor."""
-    return _query().where(time_off.c.mentor_profile_id == mentor_profile_id, time_off.c.id == time_off_id)
+    return TimeOff.query().where(time_off.c.mentor_profile_id == mentor_profile_id, time_off.c.id == time_off_id)
 
 
-def time_off_list_query(
-    page: Page, *, from_time: datetime | None = None, to_time: datetime | None = None
-) -> Select[Any]:
-    """The time off of a mentor, the latest start first.
+def time_off_list_query(*, from_time: datetime | None = None, to_time: datetime | None = None) -> Select[Any]:
+    """The time off of mentors.
 
     Args:
         from_time: what ends after this time.
         to_time: what starts before this time.
     """
     taken = time_off.c
-    query = narrowed(
-        _query(), (from_time, lambda: taken.end_time > from_time), (to_time, lambda: taken.start_time < to_time)
+    return narrowed(
+        TimeOff.query(), (from_time, lambda: taken.end_time > from_time), (to_time, lambda: taken.start_time < to_time)
     )
-    return LATEST_START_FIRST.select_page(query, page, taken.start_time, taken.id)
-
-
-def _query() -> Select[Any]:
-    return select(*TimeOff.columns(), literal_column("1").label("version"))
 
 
 def seen_by(actor: Actor, taken: TimeOff) -> TimeOff:
@@ -104,7 +97,7 @@ def seen_by(actor: Actor, taken: TimeOff) -> TimeOff:
     return taken if actor.operator or is_mentor(actor, taken) else replace(taken, reason=None)
 
 
-TIME_OFF = PagedList(TimeOff, LATEST_START_FIRST, time_off_list_query, of=("mentor_profile_id",))
+TIME_OFF = PagedList(TimeOff, LATEST_START_FIRST, rows=time_off_list_query, of=("mentor_profile_id",))
 
 
 def take_time_off(

@@ -9,7 +9,7 @@ from sqlalchemy import Select
 
 from models.webhooks import EndpointState, Signing, webhook_endpoints
 from workflows.kernel.errors import Conflict
-from workflows.kernel.paging import NEWEST_FIRST, Page, PagedList
+from workflows.kernel.paging import PagedList
 from workflows.kernel.records import Record
 
 
@@ -39,14 +39,13 @@ class Endpoint(Record):
     version: int
 
 
-def endpoints_query(page: Page, *, mentor_profile_id: UUID | None = None) -> Select[Any]:
-    """The endpoints of that mentor, or for None of the operators; the newest first."""
+def endpoints_query(*, mentor_profile_id: UUID | None = None) -> Select[Any]:
+    """The endpoints of that mentor, or for None of the operators."""
     # With None, SQLAlchemy writes IS NULL; IS NOT DISTINCT FROM would know no index.
-    query = Endpoint.query().where(webhook_endpoints.c.mentor_profile_id == mentor_profile_id)
-    return NEWEST_FIRST.select_page(query, page, webhook_endpoints.c.id)
+    return Endpoint.query().where(webhook_endpoints.c.mentor_profile_id == mentor_profile_id)
 
 
-ENDPOINTS = PagedList(Endpoint, NEWEST_FIRST, endpoints_query)
+ENDPOINTS = PagedList(Endpoint, rows=endpoints_query)
 
 
 def require_active(state: EndpointState | None) -> None:
