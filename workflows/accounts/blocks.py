@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, Select, delete, func, insert, literal_column, select
+from sqlalchemy import Connection, Select, delete, func, insert, select
 from uuid_utils.compat import uuid7
 
 from models.people import mentor_blocks, mentor_profiles, users
@@ -55,8 +55,7 @@ def block_owner_query(mentor_profile_id: UUID) -> Select[Any]:
 def block_query(mentor_profile_id: UUID, user_id: UUID) -> Select[Any]:
     """The mentor's block of that person."""
     block = mentor_blocks.c
-    query = select(*Block.columns(), literal_column("1").label("version"))
-    return query.where(block.mentor_profile_id == mentor_profile_id, block.user_id == user_id)
+    return Block.query().where(block.mentor_profile_id == mentor_profile_id, block.user_id == user_id)
 
 
 BLOCKS = PagedList(Block, of=("mentor_profile_id",))

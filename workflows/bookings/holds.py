@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, Select, bindparam, func, literal_column, select
+from sqlalchemy import Connection, Select, bindparam, func, select
 from sqlalchemy.dialects.postgresql import JSONB
 from uuid_utils.compat import uuid7
 
@@ -102,7 +102,6 @@ def hold_query(hold_id: UUID) -> Select[Any]:
         held.held_end.label("end_time"),
         held.expires_at,
         held.created_at,
-        literal_column("1").label("version"),
     ).where(held.hold_id == hold_id, held.expires_at > func.now())
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import Connection, Select, bindparam, literal_column, select
+from sqlalchemy import Connection, Select, bindparam, select
 from uuid_utils.compat import uuid7
 
 from models.base import enum_literal, sql
@@ -90,24 +90,26 @@ class Series:
 
 @dataclass(frozen=True, kw_only=True)
 class SeriesParties(Record):
-    """The parties of a series: all of its bookings have the same mentor and the same mentee."""
+    """The parties of a series: all of its bookings have the same mentor and the same mentee.
+
+    `version` is 1: a series itself is never changed.
+    """
 
     table = bookings
 
     id: UUID
     mentor_profile_id: UUID
     mentee_user_id: UUID | None
-    version: int
+    version: int = 1
 
 
 def series_parties_query(series_id: UUID) -> Select[Any]:
-    """The parties of the series of that id. A series itself is never changed: its version is 1."""
+    """The parties of the series of that id."""
     return (
         select(
             bookings.c.series_id.label("id"),
             bookings.c.mentor_profile_id,
             bookings.c.mentee_user_id,
-            literal_column("1").label("version"),
         )
         .where(bookings.c.series_id == series_id)
         .limit(1)

@@ -15,7 +15,7 @@ from functools import partial
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, Select, bindparam, insert, literal_column, select
+from sqlalchemy import Connection, Select, bindparam, insert, select
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.exc import DataError, IntegrityError
 from uuid_utils.compat import uuid7
@@ -108,10 +108,7 @@ class Import(Record):
 
 
 def import_query(import_id: UUID) -> Select[Any]:
-    query = Import.query().add_columns(
-        is_given_up(imports.c.id).label("is_stuck"), literal_column("1").label("version")
-    )
-    return query.where(imports.c.id == import_id)
+    return Import.query().add_columns(is_given_up(imports.c.id).label("is_stuck")).where(imports.c.id == import_id)
 
 
 @dataclass(frozen=True, kw_only=True)
