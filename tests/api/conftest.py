@@ -212,6 +212,11 @@ def tuition(
     return Tuition(client, cast, course, product, list(mentors))
 
 
+def headers_of(cast: Cast, who: str) -> dict[str, str]:
+    headers: dict[str, str] = getattr(cast, f"as_{who}")
+    return headers
+
+
 def refusal(answer: ApiResponse) -> tuple[int, str]:
     return answer.status_code, answer.json["code"]
 

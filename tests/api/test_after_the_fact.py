@@ -10,8 +10,7 @@ from sqlalchemy import Engine, select, text, update
 from models.bookings import bookings
 from models.events import events
 from tests import factories
-from tests.api.conftest import Cast
-from tests.api.test_cancelling import headers_of
+from tests.api.conftest import Cast, headers_of
 from tests.application import World
 from tests.integration.harness import without_guards
 from tests.queries import execute

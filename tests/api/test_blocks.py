@@ -8,19 +8,15 @@ from sqlalchemy import select
 
 from models.groups import waitlist_entries
 from tests import factories
-from tests.api.conftest import Cast
+from tests.api.conftest import Cast, refusal
 from tests.api.test_seats import make_group, post
-from tests.application import ApiClient, ApiResponse, World
+from tests.application import ApiClient, World
 from workers.maintain import CHORES
 
 
 @pytest.fixture
 def blocks(cast: Cast) -> str:
     return f"/mentors/{cast.mentor.id}/blocks"
-
-
-def refusal(answer: ApiResponse) -> tuple[int, str]:
-    return answer.status_code, answer.json["code"]
 
 
 @pytest.mark.parametrize("who", ["as_mentor", "as_operator"])

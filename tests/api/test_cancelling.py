@@ -10,7 +10,7 @@ from sqlalchemy import Engine, select
 
 from models.events import events
 from tests import factories
-from tests.api.conftest import Cast, version_of
+from tests.api.conftest import Cast, headers_of, version_of
 from tests.api.links import signed
 from tests.application import World
 from tests.queries import execute
@@ -25,11 +25,6 @@ from workflows.webhooks.messages import body_of
 
 ILL: dict[str, Any] = {"reason": "I have fallen ill.", "refundRequested": True}
 WHO = {"mentee": 200, "mentor": 200, "operator": 200, "stranger": 403, "other_mentor": 403}
-
-
-def headers_of(cast: Cast, who: str) -> dict[str, str]:
-    headers: dict[str, str] = getattr(cast, f"as_{who}")
-    return headers
 
 
 @pytest.mark.parametrize(("who", "status"), WHO.items())

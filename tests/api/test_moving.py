@@ -14,7 +14,7 @@ from models.events import events
 from models.sessions import reschedule_proposals, sessions
 from models.terms import RescheduleMode
 from tests import factories
-from tests.api.conftest import Cast, nothing_written, version_of
+from tests.api.conftest import Cast, headers_of, nothing_written, version_of
 from tests.api.links import heading, signed
 from tests.application import ApiResponse, World
 from tests.queries import broken_invariants, execute
@@ -22,11 +22,6 @@ from workflows.action_links.link import Action
 from workflows.kernel.clock import rfc3339
 from workflows.sessions.moving import PROPOSALS_PER_DAY
 from workflows.sessions.records import Session
-
-
-def headers_of(cast: Cast, who: str) -> dict[str, str]:
-    headers: dict[str, str] = getattr(cast, f"as_{who}")
-    return headers
 
 
 def make_session(engine: Engine, cast: Cast, mode: str = "free", **terms: Any) -> Session:

@@ -8,7 +8,7 @@ import pytest
 
 from models.sessions import session_id_of
 from tests import factories
-from tests.api.conftest import Cast
+from tests.api.conftest import Cast, refusal
 from tests.application import ApiResponse, World, as_mentor, as_user
 from tests.statements import before_statements
 from workers.maintain import CHORES
@@ -28,10 +28,6 @@ def make_group(world: World, cast: Cast, *mentees: User, capacity: int | None = 
 def post(world: World, group: Booking | UUID, step: str, headers: Headers, **body: Any) -> ApiResponse:
     group_id = group.id if isinstance(group, Booking) else group
     return world.client.post(f"/group-sessions/{group_id}/{step}", headers=headers, json=body)
-
-
-def refusal(answer: ApiResponse) -> tuple[int, str]:
-    return answer.status_code, answer.json["code"]
 
 
 def test_who_joins_sees_their_seat(world: World, cast: Cast) -> None:
