@@ -8,6 +8,7 @@ from sqlalchemy import Engine, select, update
 
 from config.sealing import Sealer
 from models.bookings import bookings
+from models.catalog import LocationKind
 from models.people import users
 from models.reviews import reviews
 from models.sessions import sessions
@@ -17,10 +18,12 @@ from tests.api.links import signed
 from tests.api.test_email_changes import link_to
 from tests.api.test_unsubscribing import link as unsubscribe_link
 from tests.application import SECRET, World, as_user
-from tests.browser.conftest import Shown
+from tests.browser.conftest import Shown, require_fitting
 from tests.queries import execute, scalar
 from workflows.action_links.link import Action
 from workflows.bookings.records import Booking
+from workflows.notifications.texts import Framed, MailReader, Quotation, Words, as_html
+from workflows.sessions.meeting import Place
 from workflows.sessions.records import Session
 
 NOTES = "I would like to talk about my first weeks as a team lead.\n\n- delegating\n- one-on-ones\n" + "long" * 40
@@ -170,6 +173,15 @@ def test_one_kind_of_mail_is_stopped(sized: Page, site: str, cast: Cast, keep: S
     sized.locator("button").click()
     require_heading(sized, "You have been unsubscribed")
     keep("unsubscribed")
+
+
+def test_a_mail_fits_around_a_long_word(sized: Page) -> None:
+    word = "long" * 60
+    place = Place(kind=LocationKind.ADDRESS, link=None, words=word)
+    answers = [(QUESTION, Quotation(word))]
+    framed = Framed(reader=MailReader(name="Ada", locale="en"), place=place, answers=answers)
+    sized.set_content(as_html(Words(word, f"{word}\n\n> {word}"), framed))
+    require_fitting(sized)
 
 
 def test_a_button_has_an_edge_in_forced_colours(sized: Page, site: str, cast: Cast) -> None:
