@@ -50,6 +50,7 @@ LATEST_START_SECONDS = 12.0
 RENEWAL_SECONDS = 14.0
 MAX_LEASED_TOGETHER = 50
 MAX_SETTLED_TOGETHER = 100
+# The pauses after which an outcome is written again while the database is unavailable.
 DATABASE_RETRY_SECONDS = (0.1, 0.5, 2, 5, 5)
 # Leasing one delivery costs nearly as much as leasing ten: a sender waits for half of the slots as long as another slot
 # is released within this time.
@@ -192,7 +193,6 @@ class OutboundRunner:
 
     Args:
         routes: by the name of the transport; each has its own type of message.
-        database_retry_seconds: the pauses after which an outcome is written again while the database is unavailable.
     """
 
     def __init__(
@@ -202,14 +202,12 @@ class OutboundRunner:
         *,
         latest_start: float = LATEST_START_SECONDS,
         renewal: float = RENEWAL_SECONDS,
-        database_retry_seconds: Sequence[float] = DATABASE_RETRY_SECONDS,
     ) -> None:
         self._transactions = transactions
         self._routes = routes
         self._latest_start = latest_start
         self._renewal = renewal
-        self._retry_seconds = database_retry_seconds
-        self._batcher = OutcomeBatcher(transactions, self._settle, database_retry_seconds=database_retry_seconds)
+        self._batcher = OutcomeBatcher(transactions, self._settle)
         self._stopping = False
         # For each effect, one thread looks for unnamed deliveries; the others are free for named ones.
         self._drains = {name: Drain() for name in routes}
@@ -374,7 +372,7 @@ class OutboundRunner:
     def _settle(self, leased: LeasedMessage[M], outcome: SendResult | Exception) -> None:
         """Write one outcome in its own transaction."""
         try:
-            _retry_write(self._retry_seconds, [leased], partial(self._settle_once, leased, outcome))
+            _retry_write(DATABASE_RETRY_SECONDS, [leased], partial(self._settle_once, leased, outcome))
             self._follow_success(leased, outcome)
         except BaseException as error:  # noqa: BLE001 - raised again by the wake-up that waits for it
             leased.end(error=error)

@@ -328,9 +328,9 @@ def claim_leased(
     return [*(taken.pop(key) for key in keys if key in taken), *taken.values()]
 
 
-def give_turns(db: Connection, endpoint_id: UUID, *, limit: int = TURNS_PAGE) -> int:
+def give_turns(db: Connection, endpoint_id: UUID) -> int:
     """Give a page of what is due for a webhook endpoint its turns under the rate limit; returns how many got one."""
-    return db.execute(_GIVE_TURNS, {"endpoint_id": endpoint_id, "limit": limit}).rowcount
+    return db.execute(_GIVE_TURNS, {"endpoint_id": endpoint_id, "limit": TURNS_PAGE}).rowcount
 
 
 def turns_due(db: Connection, *, limit: int) -> list[Wakeup]:

@@ -133,15 +133,12 @@ def backlogs(db: Connection, queues: Sequence[str], *, limit: int = MAX_COUNTED_
     return [Backlog(*row) for row in rows]
 
 
-def oldest_undelivered(
-    db: Connection, queues: Sequence[str], effects: Sequence[str], *, limit: int = MAX_COUNTED_DUE
-) -> dict[str, timedelta]:
+def oldest_undelivered(db: Connection, queues: Sequence[str], effects: Sequence[str]) -> dict[str, timedelta]:
     """How long ago the oldest pending message of each queue was recorded, by the database's clock; zero without one.
 
-    Args:
-        limit: how many pending deliveries of a queue are read at most, those that are woken up next first.
+    Of a queue, `MAX_COUNTED_DUE` pending deliveries are read at most, those that are woken up next first.
     """
-    rows = db.execute(_UNDELIVERED, {"queues": list(queues), "effects": list(effects), "limit": limit})
+    rows = db.execute(_UNDELIVERED, {"queues": list(queues), "effects": list(effects), "limit": MAX_COUNTED_DUE})
     return {row.queue: row.age for row in rows}
 
 
