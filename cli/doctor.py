@@ -154,7 +154,7 @@ def settings_are_known(_setup: Setup) -> str:
 
 
 def mail_goes_out(setup: Setup) -> str:
-    """Show where mails go, those of the system that runs if there is one; the mail server is not asked."""
+    """Show where mails go: the running system's mails, if a system runs. The mail server is not asked."""
     chosen, running = _settings_for("Mails"), setup.running_environment()
     mail, smtp_url, folder, public_url = (
         (running.get(name) for name in ("MAIL", "SMTP_URL", "MAIL_FOLDER", "PUBLIC_URL"))

@@ -1,7 +1,5 @@
 """Settings that do not go together, or whose check needs a library that few processes load."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from importlib import import_module
 from typing import Any

@@ -27,7 +27,7 @@ WORKERS = tuple(f"worker-{queue}" for queue in QUEUES)
 PAUSES_BETWEEN_SECONDS = (1.0, 6.0)
 SERVERS = ("postgres", "redis")
 SERVER_STOPPED_SECONDS = (2.0, 12.0)
-# PostgreSQL loses commits that nobody waited for, such as those of leases.
+# PostgreSQL loses commits that nobody waited for: leases are committed so.
 CRASHES_OF_POSTGRES = frozenset(
     {"kill postgres", "kill postgres' first process", "kill one of postgres' processes", "fill the disk"}
 )

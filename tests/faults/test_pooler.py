@@ -153,7 +153,7 @@ def test_commands_that_need_a_session_are_refused_and_leave_nothing(tmp_path: Pa
         assert "name PostgreSQL itself in DATABASE_URL" in run("migrate")
         with psycopg.connect(pooler.url) as db:
             assert db.execute(SETTINGS_LEFT).fetchone() == ("9s", "5s", '"$user", public')
-        _assert_no_lock_stays(database_url)
+        _require_no_lock(database_url)
         assert upgrade(database_url) == newest_revision()
 
 
@@ -168,7 +168,7 @@ def test_every_part_works_through_a_pooler(tmp_path: Path) -> None:
 
         def restart() -> None:
             pooler.kill()
-            eventually(lambda: day.record.retries, "a client that is told to ask again")
+            eventually(lambda: day.record.retries, "a request that is sent again")
             pooler.start()
 
         environment = {"DATABASE_URL": pooler.url}
@@ -183,10 +183,10 @@ def test_every_part_works_through_a_pooler(tmp_path: Path) -> None:
         follow_a_life(market.system, market.stalls[0].offer)
         with psycopg.connect(postgres.url, autocommit=True) as db:
             assert db.execute(USED).fetchone() == (True,)
-        _assert_no_lock_stays(postgres.url)
+        _require_no_lock(postgres.url)
 
 
-def _assert_no_lock_stays(database_url: str) -> None:
-    """No session keeps an advisory lock: those of transactions, and of sessions that end just now, go."""
+def _require_no_lock(database_url: str) -> None:
+    """Require that no session keeps an advisory lock; transactions and ending sessions release theirs soon."""
     with psycopg.connect(database_url, autocommit=True) as db:
         eventually(lambda: db.execute(ADVISORY_LOCKS).fetchone() == (0,), "no advisory lock")

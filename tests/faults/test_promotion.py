@@ -81,7 +81,7 @@ def test_a_standby_is_promoted_under_load(tmp_path: Path) -> None:
 
         def promote() -> None:
             kill_all(family(primary.process.pid))
-            eventually(lambda: day.record.retries, "a client that is told to ask again")
+            eventually(lambda: day.record.retries, "a request that is sent again")
             with psycopg.connect(standby.url, autocommit=True) as db:
                 assert db.execute("SELECT pg_promote(true, 60)").fetchone() == (True,)
 

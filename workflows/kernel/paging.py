@@ -155,7 +155,7 @@ class PagedList(Generic[Item]):
         rows: the select of the items, called once for each combination, with bind parameters for values. Members of
             enums, tuples of them, and booleans are passed as they are: the predicate of a partial index has to be a
             literal. Without one, all records.
-        query: in place of `rows`, the select of a page, which is its first argument, in `order`.
+        query: instead of `rows`, the select of a page, which is its first argument, in `order`.
         of: columns that say whose list it is: further filters, which every page has to name.
         equal: columns that are further filters, each by its value.
         narrows: whether `query` takes the filter `external_id`; otherwise it is compared like a column of `equal`.
