@@ -64,7 +64,11 @@ def go_back(engine: Engine) -> None:
 
 
 def is_alone(db: Connection) -> bool:
-    others = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+    # A transaction sees all connections as its first look saw them.
+    others = (
+        "SELECT count(*) FROM pg_stat_clear_snapshot(), pg_stat_activity"
+        " WHERE datname = current_database() AND backend_type = 'client backend' AND pid <> pg_backend_pid()"
+    )
     return not db.scalars(text(others)).one()
 
 
