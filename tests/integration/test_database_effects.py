@@ -13,8 +13,11 @@ from sqlalchemy import Connection, Engine, select, text
 from structlog.testing import capture_logs
 
 from models.bookings import bookings
+from models.engine import autocommit
 from models.events import delivery_attempts
 from models.sessions import sessions
+from tests.concurrency.racing import WAITING
+from tests.eventually import eventually
 from tests.factories import accept_booking, make_booking, make_user
 from tests.integration.harness import Harness
 from tests.integration.test_record import an_event, nothing, private
@@ -260,6 +263,9 @@ def test_a_deadlock_is_tried_once_more_at_once(engine: Engine, with_effect: With
         db.execute(lock, {"id": one})
         if len(runs) == 1:
             met.wait(5)
+            # PostgreSQL looks for a deadlock once, when this one has waited for 10 ms.
+            with autocommit(engine) as onlooker:
+                eventually(lambda: onlooker.scalar(WAITING), "the other side, which waits")
         db.execute(lock, {"id": two})
 
     def other_side() -> None:
