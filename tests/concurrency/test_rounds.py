@@ -31,19 +31,23 @@ def test_of_many_at_once_one_begins_a_round(engine: Engine, race: Race) -> None:
 
 @pytest.fixture
 def rounds(engine: Engine, redis_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[object]]:
-    """The moments of the rounds of every maintain of this process; its gauges are left out."""
+    """The moments of the rounds of every maintain of this process; its chores are left out."""
     found: list[object] = []
 
-    def note(db: Connection) -> bool:
-        found.append(db.scalar(BEGUN))
-        return False
+    def noted(db: Connection) -> bool:
+        is_begun = take_round(db)
+        if is_begun:
+            # In its own transaction: nobody begins another round before the commit.
+            found.append(db.scalar(BEGUN))
+        return is_begun
 
     monkeypatch.setenv("DATABASE_URL", engine.url.render_as_string(hide_password=False))
     monkeypatch.setenv("REDIS_URL", redis_url)
     monkeypatch.setattr(maintain, "INTERVAL_SECONDS", AN_INTERVAL_SECONDS)
     monkeypatch.setattr(maintain, "STANDBY_SECONDS", AN_INTERVAL_SECONDS / 4)
     monkeypatch.setattr(maintain, "ROUND", A_ROUND)
-    monkeypatch.setattr(maintain, "CHORES", {"note": note})
+    monkeypatch.setattr(maintain, "take_round", noted)
+    monkeypatch.setattr(maintain, "CHORES", {})
     settings.cache_clear()
     yield found
     settings.cache_clear()
