@@ -1,8 +1,11 @@
 """PostgreSQL is killed under load: 503 while it is away, and nothing that was answered with 2xx is lost."""
 
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from threading import Event
 from uuid import uuid4
+
+import psycopg
 
 from tests.eventually import eventually
 from tests.faults.system_under_test import Figures, SystemUnderTest
@@ -11,6 +14,9 @@ from tests.speaking import Answer
 
 DRAFTS = 60
 CLIENTS = 4
+HELD = """
+SELECT count(*) FROM pg_stat_activity WHERE application_name = 'tutelage-api' AND wait_event_type = 'Lock'
+"""
 
 
 def test_postgres_killed_under_load_loses_no_answer(sut: SystemUnderTest, cast: Participants, figures: Figures) -> None:
@@ -35,7 +41,11 @@ def test_postgres_killed_under_load_loses_no_answer(sut: SystemUnderTest, cast: 
     with ThreadPoolExecutor(CLIENTS) as clients:
         answers = [clients.submit(accept, draft) for draft in drafts]
         half_way.wait(60)
-        sut.kill("postgres")
+        with sut.db() as db, sut.db() as onlooker, suppress(psycopg.OperationalError), db.transaction():
+            # Not one of them is answered before the kill, however long that takes.
+            db.execute("SELECT FROM bookings WHERE id = ANY(%s) FOR UPDATE", [drafts])
+            eventually(lambda: onlooker.execute(HELD).fetchone() == (CLIENTS,), "accepts that wait")
+            sut.kill("postgres")
         finals = [answer.result() for answer in answers]
     assert {answer.status for answer in finals} == {202}
     away = [answer for answer in seen if answer.status == 503]
