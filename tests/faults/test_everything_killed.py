@@ -52,6 +52,8 @@ def _accept_until_everything_dies(cast: Participants, up: int, data_dir: Path, v
     """The bookings whose acceptance was answered before, or in the very moment of, the kill."""
     drafts = [cast.request() for _ in range(DRAFTS)]
     accepted: list[str] = []
+    # Looked up before: to find them takes as long as many accepts.
+    everything = [psutil.Process(up), *find_leftovers(data_dir)]
 
     def accept(draft: str) -> None:
         try:
@@ -60,10 +62,11 @@ def _accept_until_everything_dies(cast: Participants, up: int, data_dir: Path, v
             return
         if answer.status == 202:
             accepted.append(draft)
-        if len(accepted) == ANSWERED_BEFORE_THE_KILL:
+        if len(accepted) >= ANSWERED_BEFORE_THE_KILL:
             valkey.server.process.kill()
-            kill_all([psutil.Process(up), *find_leftovers(data_dir)])
+            kill_all(everything)
 
     with ThreadPoolExecutor(CLIENTS) as clients:
         list(clients.map(accept, drafts))
+    kill_all(find_leftovers(data_dir))
     return accepted
