@@ -3,7 +3,8 @@
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from uuid import uuid4
 
@@ -32,6 +33,11 @@ pytestmark = pytest.mark.usefixtures("own_database")
 
 OLD, NEW = "the old passphrase that is long enough", "the new passphrase that is long enough"
 NOTES = "mark-of-notes"
+WAIT = """
+CREATE FUNCTION wait() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN PERFORM pg_advisory_xact_lock(1); RETURN NEW; END $$;
+CREATE TRIGGER wait BEFORE UPDATE ON bookings FOR EACH ROW WHEN (OLD.id = '{}') EXECUTE FUNCTION wait()
+"""
 
 
 @pytest.fixture
@@ -161,11 +167,26 @@ def test_rows_in_use_are_passed_over_and_written_later(engine: Engine, use_keys:
     assert Sealer([NEW]).unseal(str(notes)) == "later"
 
 
+@contextmanager
+def waiting_at_row(engine: Engine, number: int) -> Iterator[None]:
+    """Within the block, who changes the booking of this number waits."""
+    with engine.begin() as db:
+        booking_id = db.scalars(select(bookings.c.id).order_by(bookings.c.id).offset(number - 1).limit(1)).one()
+        db.exec_driver_sql(WAIT.format(booking_id))
+    try:
+        with engine.begin() as holder:
+            holder.exec_driver_sql("SELECT pg_advisory_xact_lock(1)")
+            yield
+    finally:
+        with engine.begin() as db:
+            db.exec_driver_sql("DROP FUNCTION wait CASCADE")
+
+
 def test_a_run_that_was_killed_is_continued(engine: Engine, use_keys: Callable[..., None]) -> None:
     fill(engine, Sealer([OLD]), rows=40)
     use_keys(NEW, OLD)
     command = [sys.executable, "-m", "cli.main", "reencrypt", "--page", "1"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+    with waiting_at_row(engine, 20), subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
         assert process.stderr is not None
         for line in process.stderr:
             if line.startswith("bookings: 5 rows"):
