@@ -31,7 +31,7 @@ from tests.queries import broken_invariants
 from workflows.events import subscriptions
 from workflows.invariants import check_all
 
-NOW = datetime.now(UTC)
+DAY = datetime(2027, 3, 27, 0, 3, tzinfo=UTC)
 MENTORS = 5
 MENTEES = len(TURNS)
 # Sessions are cancelled by a policy that a seeded booking does not use.
@@ -42,7 +42,7 @@ def states(db: Connection, column: Column[Any]) -> dict[str, int]:
     return {value: count for value, count in db.execute(select(column, func.count()).group_by(column))}
 
 
-def plans(seed: int, now: datetime = NOW) -> list[PlannedBooking]:
+def plans(seed: int, now: datetime = DAY) -> list[PlannedBooking]:
     planner = Planner(seed, plan_mentors(seed, MENTORS), now)
     return [plan for mentee in range(1, MENTEES + 1) for plan in planner.bookings_of(mentee)]
 
@@ -61,7 +61,7 @@ def test_a_larger_number_begins_with_the_same_people() -> None:
 
 @pytest.mark.parametrize("hours", range(0, 24, 5))
 def test_past_and_future_hold_at_any_hour(hours: int) -> None:
-    now = datetime(2027, 3, 27, 0, 3, tzinfo=UTC) + timedelta(hours=hours)
+    now = DAY + timedelta(hours=hours)
     planned = plans(3, now)
     assert planned
     for plan in planned:
@@ -75,17 +75,23 @@ def test_past_and_future_hold_at_any_hour(hours: int) -> None:
 
 
 @pytest.fixture(scope="module")
-def filled(worker_id: str, template_database: str) -> Iterator[tuple[Engine, Counter[str]]]:
+def now() -> datetime:
+    """When these tests begin: minutes after this module is imported, timers of then would be overdue."""
+    return datetime.now(UTC)
+
+
+@pytest.fixture(scope="module")
+def filled(worker_id: str, template_database: str, now: datetime) -> Iterator[tuple[Engine, Counter[str]]]:
     """A database for tests that only read what a seed has put into it, and how much of what that was."""
     # No choice of an operator is left from the test before.
     subscriptions.reset_policy()
     with servers.temporary_database(f"tutelage_seeded_{worker_id}", template_database) as address:
         engine = create(address)
-        yield engine, fill(engine, mentors=MENTORS, mentees=MENTEES, seed=1, now=NOW)
+        yield engine, fill(engine, mentors=MENTORS, mentees=MENTEES, seed=1, now=now)
         engine.dispose()
 
 
-def test_seeds_reach_every_state_and_violate_no_invariant(filled: tuple[Engine, Counter[str]]) -> None:
+def test_seeds_reach_every_state_and_violate_no_invariant(filled: tuple[Engine, Counter[str]], now: datetime) -> None:
     engine, added = filled
     assert (added["mentors"], added["mentees"]) == (MENTORS, MENTEES)
     assert added["left out"] == 0
@@ -104,7 +110,7 @@ def test_seeds_reach_every_state_and_violate_no_invariant(filled: tuple[Engine, 
         assert set(states(db, listings.c.booking_mode)) == set(BookingMode)
         assert db.scalar(select(func.count()).select_from(reviews)) == added["reviews"] > 0
         assert db.scalars(select(func.count()).where(reviews.c.answer.is_not(None))).one() > 0
-        assert db.scalars(select(func.max(reviews.c.created_at))).one() <= NOW
+        assert db.scalars(select(func.max(reviews.c.created_at))).one() <= now
         taught = select(func.count()).where(listings.c.course_id.is_not(None))
         assert (added["courses"], db.scalars(taught).one() > 0) == (len(COURSES), True)
         assert db.scalar(select(func.count()).select_from(products)) == added["products"] > 0
@@ -112,7 +118,7 @@ def test_seeds_reach_every_state_and_violate_no_invariant(filled: tuple[Engine, 
         assert [finding for finding in check_all(db) if finding.violations] == []
 
 
-def test_only_mails_and_timers_stay_pending(filled: tuple[Engine, Counter[str]]) -> None:
+def test_only_mails_and_timers_stay_pending(filled: tuple[Engine, Counter[str]], now: datetime) -> None:
     engine, added = filled
     with engine.connect() as db:
         by_state = states(db, deliveries.c.state)
@@ -126,13 +132,13 @@ def test_only_mails_and_timers_stay_pending(filled: tuple[Engine, Counter[str]])
         assert list(map(tuple, found)) == [outdated] * added[Outcome.EXPIRED]
         pending = select(deliveries.c.effect, deliveries.c.due_at).where(deliveries.c.state == DeliveryState.PENDING)
         for row in db.execute(pending):
-            assert row.effect == "mail.send" or row.due_at > NOW
+            assert row.effect == "mail.send" or row.due_at > now
 
 
-def test_a_second_run_adds_only_what_is_missing(engine: Engine) -> None:
-    first = fill(engine, mentors=MENTORS, mentees=8, seed=1, now=NOW)
-    assert fill(engine, mentors=MENTORS, mentees=8, seed=1, now=NOW) == {}
-    more = fill(engine, mentors=MENTORS, mentees=12, seed=1, now=NOW)
+def test_a_second_run_adds_only_what_is_missing(engine: Engine, now: datetime) -> None:
+    first = fill(engine, mentors=MENTORS, mentees=8, seed=1, now=now)
+    assert fill(engine, mentors=MENTORS, mentees=8, seed=1, now=now) == {}
+    more = fill(engine, mentors=MENTORS, mentees=12, seed=1, now=now)
     assert (first["mentees"], more["mentees"], more["mentors"]) == (8, 4, 0)
     with engine.connect() as db:
         assert db.scalar(select(func.count()).select_from(users)) == MENTORS + 12
@@ -173,8 +179,8 @@ def test_invented_people_stay_out_of_production(monkeypatch: pytest.MonkeyPatch)
     assert "invented people do not belong there" in result.output
 
 
-def test_the_people_of_the_demo_pages_are_added_once(engine: Engine) -> None:
-    assert [add_demo_people(engine, now=NOW) for _ in range(2)] == [3, 0]
+def test_the_people_of_the_demo_pages_are_added_once(engine: Engine, now: datetime) -> None:
+    assert [add_demo_people(engine, now=now) for _ in range(2)] == [3, 0]
     with engine.connect() as db:
         people = find_demo_people(db)
         assert people is not None
@@ -187,17 +193,17 @@ def test_the_people_of_the_demo_pages_are_added_once(engine: Engine) -> None:
         assert [finding for finding in check_all(db) if finding.violations] == []
 
 
-def test_the_people_of_the_demo_pages_fit_beside_the_others(engine: Engine) -> None:
-    fill(engine, mentors=MENTORS, mentees=4, seed=1, now=NOW)
-    assert add_demo_people(engine, now=NOW) == 3
+def test_the_people_of_the_demo_pages_fit_beside_the_others(engine: Engine, now: datetime) -> None:
+    fill(engine, mentors=MENTORS, mentees=4, seed=1, now=now)
+    assert add_demo_people(engine, now=now) == 3
     assert not broken_invariants(engine)
 
 
-def test_the_demo_is_seeded_on_every_day(db: Connection) -> None:
+def test_the_demo_is_seeded_on_every_day(db: Connection, now: datetime) -> None:
     use_sealer(Sealer(settings().encryption_keys))
     for days in range(7):
         with db.begin_nested() as attempt:
-            play_demo(db, now=NOW - timedelta(days=days))
+            play_demo(db, now=now - timedelta(days=days))
             attempt.rollback()
 
 
