@@ -13,6 +13,7 @@ from cli.main import main
 from cli.operator import cli_operator
 from models.audit import audit_entries
 from models.events import DeliveryState, deliveries
+from tests.cli.test_doctor import examine
 from tests.factories import make_booking
 
 OPERATOR = cli_operator().name
@@ -135,7 +136,7 @@ def test_the_doctor_names_what_is_overdue(dead: list[UUID], engine: Engine, tmp_
         queue = db.scalars(select(deliveries.c.queue).where(deliveries.c.id == dead[0])).one()
         db.execute(update(deliveries).values(state=DeliveryState.PENDING))
         db.execute(update(deliveries).where(deliveries.c.id == dead[0]).values(late))
-    said = CliRunner().invoke(main, ["doctor", "--data-dir", str(tmp_path)])
+    said = examine(tmp_path)
     assert said.exit_code == 1
     assert f"WRONG    Due for over five minutes: 1 delivery of {queue}." in said.output
 
@@ -143,13 +144,13 @@ def test_the_doctor_names_what_is_overdue(dead: list[UUID], engine: Engine, tmp_
 def test_the_doctor_names_what_fails(dead: list[UUID], engine: Engine, tmp_path: Path) -> None:
     with engine.begin() as db:
         effect = db.scalars(select(deliveries.c.effect).where(deliveries.c.id == dead[0])).one()
-    said = CliRunner().invoke(main, ["doctor", "--data-dir", str(tmp_path)])
+    said = examine(tmp_path)
     assert said.exit_code == 1
     assert "dead: It broke." in said.output
     with engine.begin() as db:
         db.execute(update(deliveries).values(state=DeliveryState.PENDING))
         db.execute(update(deliveries).where(deliveries.c.id != dead[0]).values(attempts=0))
-    said = CliRunner().invoke(main, ["doctor", "--data-dir", str(tmp_path)])
+    said = examine(tmp_path)
     assert said.exit_code == 0
     assert f"ok       No delivery is dead.\n         1 delivery of {effect} is waiting after a failure: It broke." in (
         said.output
