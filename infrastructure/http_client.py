@@ -334,7 +334,11 @@ class HttpClient:
                     preload_content=False,
                     decode_content=False,
                 )
-                return _read(response, self._limits.kept_bytes) if method == "POST" else _read_all(response)
+                try:
+                    return _read(response, self._limits.kept_bytes) if method == "POST" else _read_all(response)
+                except ValueError as error:
+                    # Of `http.client`, for a chunk of a negative size.
+                    raise HTTPException("The answer has a part of no length that there is.") from error
             except HTTPError as error:
                 cause = _cause_of(error)
                 if not isinstance(cause, ConnectionDied):
@@ -362,7 +366,9 @@ def _read(response: BaseHTTPResponse, kept_bytes: int) -> HttpResponse:
 
 
 def _read_all(response: BaseHTTPResponse) -> HttpResponse:
-    return HttpResponse(response.status, response.headers, response.read())
+    # In parts: `http.client` reserves memory for all that it is asked for, and a server may promise any length.
+    parts = iter(lambda: response.read(RESPONSE_LIMIT_BYTES), b"")
+    return HttpResponse(response.status, response.headers, b"".join(parts))
 
 
 def _cause_of(error: HTTPError) -> Exception:
@@ -424,6 +430,6 @@ def parse_retry_after(status: int, value: str | None, *, now: datetime) -> timed
     else:
         try:
             pause = parsedate_to_datetime(value) - now
-        except (ValueError, TypeError):
+        except (ValueError, TypeError, OverflowError):
             return None
     return min(max(pause, timedelta()), MAX_RETRY_AFTER)

@@ -1,5 +1,6 @@
 """Tests of reading outside calendars: from real servers, by one delivery that stays, into the times of a mentor."""
 
+import socket
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_network
@@ -319,6 +320,21 @@ def test_a_server_that_drips_is_left_after_the_deadline(engine: Engine) -> None:
         reading.change(sealed_url=SEALER.seal(f"http://127.0.0.1:{port}/secret.ics"))
         reading.read()
         assert reading.feed.last_error == "No complete answer within 0.5 s."
+
+
+@pytest.mark.parametrize("length", [10**12, 2**62, 2**70])
+@pytest.mark.parametrize("framing", ["content-length: {}", "transfer-encoding: chunked\r\n\r\n{:x}"])
+def test_no_memory_is_reserved_for_what_a_server_promises(engine: Engine, framing: str, length: int) -> None:
+    def promise(connection: socket.socket, _stop: object) -> None:
+        connection.recv(65536)
+        connection.sendall(f"HTTP/1.1 200 OK\r\n{framing.format(length)}\r\n\r\nBEGIN:VCALENDAR".encode())
+        connection.shutdown(socket.SHUT_WR)
+
+    with talker(promise) as port, http_receiver() as server:
+        reading = Reading(engine, server)
+        reading.change(sealed_url=SEALER.seal(f"http://127.0.0.1:{port}/secret.ics"))
+        reading.read()
+        assert reading.feed.last_error == "The connection ended before an answer was complete."
 
 
 def test_redirects_are_followed_to_the_calendar(reading: Reading) -> None:

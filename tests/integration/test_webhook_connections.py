@@ -156,7 +156,15 @@ def test_an_answer_that_ends_too_early_is_none(answer: bytes) -> None:
     assert (report.error_class, report.error) == ("protocol", "The connection ended before an answer was complete.")
 
 
-@pytest.mark.parametrize("answer", [b"SSH-2.0-OpenSSH\r\n", b"\x15\x03\x01\x00\x02", b"HTTP/1.1 abc\r\n\r\n"])
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"SSH-2.0-OpenSSH\r\n",
+        b"\x15\x03\x01\x00\x02",
+        b"HTTP/1.1 abc\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n-5\r\nhello\r\n",
+    ],
+)
 def test_an_answer_that_is_no_http_is_not_quoted(answer: bytes) -> None:
     with partner() as running:
         running.answer, running.answers = answer, 1

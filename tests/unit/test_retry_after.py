@@ -36,6 +36,9 @@ NOW = datetime(2031, 5, 4, 9, tzinfo=UTC)
         ("1e3", None),
         ("²", None),
         ("2030-05-04T09:00:00Z", None),
+        # Beyond what Python's dates can hold.
+        ("Wed, 21 Oct 99999999999 07:28:00 GMT", None),
+        (f"Wed, 21 Oct 2015 07:28:00 +{'9' * 20}", None),
     ],
 )
 def test_a_wish_is_read_as_the_standard_says(value: str, expected: timedelta | None) -> None:
