@@ -68,6 +68,21 @@ def test_410_disables_at_once_and_cancels_what_is_left(harness: Harness, partner
     assert len(harness.http.received) == 1
 
 
+@pytest.mark.parametrize("answer", [YES, NO, GONE])
+def test_an_answer_of_a_former_address_changes_nothing(harness: Harness, partner: UUID, answer: SendResult) -> None:
+    set_endpoint(harness, partner, failures=3, failing_since=func.now())
+    (key,) = messages(harness, partner)
+
+    def move(_message: object) -> SendResult:
+        set_endpoint(harness, partner, url="https://elsewhere.example", state="pending", failures=1)
+        return answer
+
+    harness.http.answers = move
+    harness.deliverer.deliver(key)
+    row = endpoint(harness, partner)
+    assert (row.state, row.disabled_reason, row.failures) == ("pending", None, 1)
+
+
 @pytest.mark.parametrize(("answer", "announcement"), [(GONE, "disabled"), (NO, "exhausted")])
 def test_a_finding_of_several_workers_is_announced_once(
     harness: Harness, partner: UUID, answer: SendResult, announcement: str

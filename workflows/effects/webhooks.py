@@ -124,7 +124,7 @@ def settle_webhook(
         if isinstance(delivery.event, WebhookPinged):
             activate(db, message.endpoint_id, url=message.url)
         if message.has_failures:
-            record_success(db, message.endpoint_id)
+            record_success(db, message.endpoint_id, url=message.url)
     elif sent.error_class is not ErrorClass.INTERNAL:
         # A defect of ours is no failure of the endpoint.
         exhausted = delivery.counted_attempt >= policy.attempts or sent.permanent
@@ -132,6 +132,7 @@ def settle_webhook(
             db,
             message.endpoint_id,
             sent,
+            url=message.url,
             breaker_until=message.breaker_until,
             requested=directly_to(delivery.event) is not None,
             exhausted=exhausted,

@@ -37,12 +37,14 @@ SET failures = failures + 1,
     failing_since = coalesce(failing_since, :now),
     open_until = CASE WHEN failures + 1 >= :opens_after THEN
         :now + least(interval '1 hour', interval '30 seconds' * power(2, least(failures + 1 - :opens_after, 7))) END
-WHERE id = :id AND open_until IS NOT DISTINCT FROM CAST(:breaker_until AS timestamptz)
+WHERE id = :id AND url = :url AND open_until IS NOT DISTINCT FROM CAST(:breaker_until AS timestamptz)
   AND (open_until IS NULL OR NOT :requested)
 RETURNING {_NOTIFIED_COLUMNS}
 """)
 # Locked, so that one of several concurrent failures notifies the owner.
-_LOCK_ENDPOINT = sql(f"SELECT {_NOTIFIED_COLUMNS} FROM webhook_endpoints WHERE id = :id FOR NO KEY UPDATE")
+_LOCK_ENDPOINT = sql(
+    f"SELECT {_NOTIFIED_COLUMNS} FROM webhook_endpoints WHERE id = :id AND url = :url FOR NO KEY UPDATE"
+)
 
 
 def admit(db: Connection, endpoint: Mapping[str, Any], *, now: datetime) -> datetime | None:
@@ -67,11 +69,16 @@ def end_probe(db: Connection, endpoint_id: UUID, *, until: datetime | None) -> N
     db.execute(update(webhook_endpoints).where(*of_probe).values(open_until=func.now()))
 
 
-def record_success(db: Connection, endpoint_id: UUID) -> None:
-    """Reset the failures of an endpoint that accepted a message; postponed messages are to become due, at a pace."""
+def record_success(db: Connection, endpoint_id: UUID, *, url: str) -> None:
+    """Reset the failures of an endpoint that accepted a message; postponed messages are to become due, at a pace.
+
+    Args:
+        url: where the message was accepted; an address that the endpoint had before says nothing about the present one.
+    """
+    endpoints = webhook_endpoints.c
     db.execute(
         update(webhook_endpoints)
-        .where(webhook_endpoints.c.id == endpoint_id, webhook_endpoints.c.failures > 0)
+        .where(endpoints.id == endpoint_id, endpoints.url == url, endpoints.failures > 0)
         .values(**HEALTHY, hastens=True)
     )
 
@@ -81,6 +88,7 @@ def record_failure(
     endpoint_id: UUID,
     sent: SendResult,
     *,
+    url: str,
     breaker_until: datetime | None,
     requested: bool,
     exhausted: bool,
@@ -91,14 +99,15 @@ def record_failure(
     An endpoint that gets few messages is warned late, and has the time of the notice from then on.
 
     Args:
+        url: where the message was sent, as of `record_success`.
         breaker_until: until when the breaker was open when the message was admitted; None for not at all.
         requested: whether it was a ping or an example, which pass an open breaker and do not lengthen it.
         exhausted: whether it was the message's last attempt.
     """
-    failure = {"id": endpoint_id, "now": now, "breaker_until": breaker_until, "requested": requested}
+    failure = {"id": endpoint_id, "url": url, "now": now, "breaker_until": breaker_until, "requested": requested}
     endpoint = (
         db.execute(_COUNT_FAILURE, failure | {"opens_after": OPENS_AFTER_FAILURES}).one_or_none()
-        or db.execute(_LOCK_ENDPOINT, {"id": endpoint_id}).one_or_none()
+        or db.execute(_LOCK_ENDPOINT, {"id": endpoint_id, "url": url}).one_or_none()
     )
     if endpoint is None or endpoint.state == EndpointState.DISABLED:
         return
