@@ -239,7 +239,7 @@ def resend_webhook_delivery(
 
     A pending delivery becomes due now, a dead one gets all its attempts again; one that is done or cancelled stays as
     it is, and the answer is another delivery of the same event. While the endpoint has a `retryingAt`, they wait: a
-    ping that is answered with 2xx ends that.
+    ping that is answered with 2xx ends that. Under its `rateLimit` they wait for their turns.
     """
     on_its_way = resend(context.db, actor=context.actor, delivery=context.subject, quotas=app_state().message_quotas)
     return tagged(on_its_way, Location=f"/webhook-deliveries/{on_its_way.id}")

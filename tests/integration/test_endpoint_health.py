@@ -10,7 +10,7 @@ from uuid import UUID
 
 import psycopg
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import Connection, func, select
 from sqlalchemy.exc import OperationalError
 
 from models.webhooks import EndpointState
@@ -60,6 +60,10 @@ def trip(harness: Harness, endpoint_id: UUID) -> None:
     for _ in range(OPENS_AFTER_FAILURES):
         send_one(harness, endpoint_id, NO)
     harness.http.received.clear()
+
+
+def found(db: Connection, delivery_id: UUID) -> WebhookDelivery:
+    return WebhookDelivery.of(db.execute(webhook_status_query(delivery_id)).one())
 
 
 def let_it_half_open(harness: Harness, endpoint_id: UUID) -> None:
@@ -368,6 +372,18 @@ def test_a_turn_that_was_missed_is_not_made_up_for(harness: Harness) -> None:
     assert (harness.delivered(key).due_at, harness.http.received) == (line, [])
 
 
+def test_resent_messages_keep_to_the_rate_limit(harness: Harness) -> None:
+    capped = listening(harness, rate_limit=1, next_send_at=func.now() + timedelta(minutes=1))
+    keys = messages(harness, capped, 3)
+    harness.deliverer.deliver(*keys)
+    turns = [harness.row(key).due_at for key in keys]
+    for key in keys:
+        with harness.transactions() as db:
+            resend(db, actor=OPERATOR, delivery=found(db, harness.row(key).id))
+    harness.deliverer.deliver(*keys)
+    assert ([harness.row(key).due_at for key in keys], harness.http.received) == (turns, [])
+
+
 @pytest.mark.parametrize(("before", "after", "most"), [(1, 1000, SECOND), (1, None, SECOND), (5, 1, 60 * SECOND)])
 def test_turns_follow_a_change_of_the_rate(harness: Harness, before: int, after: int | None, most: timedelta) -> None:
     capped = listening(harness, rate_limit=before)
@@ -439,8 +455,7 @@ def test_a_message_that_cannot_be_sent_takes_no_probe(
 def test_a_resend_has_all_its_attempts_again(harness: Harness, partner: UUID) -> None:
     key = use_up(harness, partner)
     with harness.transactions() as db:
-        found = WebhookDelivery.of(db.execute(webhook_status_query(harness.row(key).id)).one())
-        resend(db, actor=OPERATOR, delivery=found)
+        resend(db, actor=OPERATOR, delivery=found(db, harness.row(key).id))
     row = harness.row(key)
     assert (row.state, row.attempts, row.forgiven) == (
         "pending",

@@ -37,9 +37,11 @@ _REQUEUED = (
     "state = 'pending', nudges = 0, lease_until = CASE WHEN d.state <> 'dead' THEN d.lease_until END,"
     " forgiven = CASE WHEN d.state = 'dead' THEN d.attempts ELSE d.forgiven END"
 )
-# A leased delivery is being sent at this moment.
+# A leased delivery is being sent at this moment. One that has a turn under its endpoint's rate limit keeps it: due now,
+# it would be sent beside the others.
 _REQUEUE = sql(f"""
-UPDATE deliveries d SET due_at = now(), nudge_at = now(), {_REQUEUED}
+UPDATE deliveries d SET due_at = CASE WHEN d.turn_rate IS NULL THEN now() ELSE d.due_at END,
+    nudge_at = CASE WHEN d.turn_rate IS NULL THEN now() ELSE d.nudge_at END, {_REQUEUED}
 FROM events e
 WHERE d.id = :id AND d.state = ANY(CAST(:states AS delivery_state[])) AND e.id = d.event_id
   AND (d.state = 'dead' OR d.lease_until IS NULL OR d.lease_until <= now())
@@ -260,7 +262,7 @@ WHERE (d.event_id, d.effect, d.target) = (sent.event_id, sent.effect, sent.targe
 
 
 def requeue(db: Connection, delivery_id: UUID, *states: DeliveryState) -> bool:
-    """Make it due now, and wake up a worker; a dead one gets all its attempts again.
+    """Make it due now, or leave it its turn under a rate limit, and wake up a worker; a dead one gets all its attempts.
 
     False when it is in none of these states, or is being sent right now.
     """

@@ -125,7 +125,8 @@ def resend(
     """Send a message again, under the same `webhook-id` and signed with the present secrets.
 
     A pending delivery becomes due now, a dead one gets all its attempts again, and a finished one is followed by
-    another one, unless another is pending already. While the endpoint's circuit breaker is open they wait for it.
+    another one, unless another is pending already. They wait while the endpoint's circuit breaker is open, and for
+    their turns under its rate limit.
     Returns the delivery that is pending then.
 
     Raises:
