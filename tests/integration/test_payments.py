@@ -12,6 +12,8 @@ from models.notifications import Channel, notifications
 from models.payments import PaymentMode
 from tests import factories
 from tests.integration.harness import Harness
+from workflows.analytics.scope import Scope, period_of
+from workflows.analytics.transition_times import Transition, histograms_of, transition_times_query
 from workflows.bookings.records import Booking, booking_query
 from workflows.bundles.purchase import purchase
 from workflows.bundles.records import Bundle, locked
@@ -93,6 +95,22 @@ def test_a_timer_finds_a_payment_that_has_arrived(harness: Harness) -> None:
     harness.make_due(timer(harness))
     harness.deliver("payments.lapse")
     assert present(harness, booking).status == "accepted"
+
+
+@pytest.mark.parametrize("mode", BookingMode)
+def test_a_payment_takes_no_time_of_the_mentors_decision(harness: Harness, mode: BookingMode) -> None:
+    booking = waiting(harness, mode)
+    assert booking.payment is not None
+    pay(harness, booking.payment)
+    harness.run_all("sessions")
+    today = datetime.now(UTC).date()
+    period = period_of(today - timedelta(1), today + timedelta(1), "UTC", now=datetime.now(UTC))
+    with harness.engine.begin() as db:
+        found = histograms_of(db.execute(transition_times_query(period=period, scope=Scope())).all())
+    times = {each.transition: (each.count, each.milliseconds) for each in found if each.count}
+    decided = (booking.payment.created_at - booking.created_at) // timedelta(milliseconds=1)
+    assert Transition.ACCEPTANCE_TO_SESSION in times
+    assert times.get(Transition.REQUEST_TO_DECISION) == (None if mode is BookingMode.INSTANT else (1, decided))
 
 
 def test_the_payer_is_told_what_is_due_and_what_arrived(harness: Harness) -> None:

@@ -8,6 +8,7 @@ from uuid import UUID
 
 from sqlalchemy import (
     BigInteger,
+    Boolean,
     ColumnElement,
     Connection,
     Double,
@@ -22,13 +23,16 @@ from sqlalchemy import (
     cast,
     func,
     literal,
+    or_,
     select,
     union_all,
 )
 from sqlalchemy.dialects.postgresql import ARRAY, insert
 
 from models.analytics import session_metrics
+from models.base import enum_literal
 from models.bookings import BookingStatus, bookings
+from models.payments import PaymentMode, payments
 from models.sessions import sessions
 from workflows.analytics.scope import Period, Scope
 
@@ -62,13 +66,27 @@ BOUNDS: dict[Transition, tuple[int, ...]] = {
 # Clocks differ: what comes after something else takes no time at the least. Only a start may be early.
 MAY_BE_NEGATIVE = Transition.START_DELAY
 
-# By a trigger no booking changes once it is decided, but by a move, which keeps when that was. That of an instant
+# By a trigger no booking changes once it is accepted, but by a move, which keeps when that was. That of an instant
 # listing is accepted as it is written.
-DECIDED_AT = func.coalesce(bookings.c.decided_at, bookings.c.updated_at)
-WAS_REQUESTED = bookings.c.version - bookings.c.reschedule_count > 1
+_ACCEPTED_AT = func.coalesce(bookings.c.decided_at, bookings.c.updated_at)
+# What is paid before is decided when its payment is asked for, and accepted when that has arrived.
+_ASKED_AT = (
+    select(func.min(payments.c.created_at))
+    .where(
+        bookings.c.payment_mode == enum_literal(PaymentMode.BEFORE),
+        payments.c.seat_id.is_(None),
+        or_(payments.c.booking_id == bookings.c.id, payments.c.series_id == bookings.c.series_id),
+    )
+    .correlate(bookings)
+    .scalar_subquery()
+)
+DECIDED_AT = func.coalesce(_ASKED_AT, _ACCEPTED_AT)
+WAS_REQUESTED = func.coalesce(
+    _ASKED_AT > bookings.c.created_at, bookings.c.version - bookings.c.reschedule_count > 1, type_=Boolean
+)
 _TOOK: dict[Transition, ColumnElement[Any]] = {
     Transition.REQUEST_TO_DECISION: DECIDED_AT - bookings.c.created_at,
-    Transition.ACCEPTANCE_TO_SESSION: sessions.c.created_at - DECIDED_AT,
+    Transition.ACCEPTANCE_TO_SESSION: sessions.c.created_at - _ACCEPTED_AT,
     Transition.START_DELAY: sessions.c.started_at - sessions.c.start_time,
     Transition.LENGTH: sessions.c.completed_at - sessions.c.started_at,
 }
