@@ -140,6 +140,9 @@ def mail_address(value: Any) -> str:
         ascii_domain = idna.encode(domain, uts46=True).decode()
     except idna.IDNAError:
         raise ValueError("Must be a mail address.") from None
+    # No domain of mail ends with a dot or a number: it would be another spelling, or an address of a network.
+    if ascii_domain.endswith(".") or ascii_domain.rpartition(".")[2].isdecimal():
+        raise ValueError("Must be a mail address.")
     return f"{found[1]}@{domain if domain.isascii() else ascii_domain}"
 
 
