@@ -82,7 +82,7 @@ _ASKED_AT = (
 )
 DECIDED_AT = func.coalesce(_ASKED_AT, _ACCEPTED_AT)
 WAS_REQUESTED = func.coalesce(
-    _ASKED_AT > bookings.c.created_at, bookings.c.version - bookings.c.reschedule_count > 1, type_=Boolean
+    bookings.c.created_at < _ASKED_AT, bookings.c.version - bookings.c.reschedule_count > 1, type_=Boolean
 )
 _TOOK: dict[Transition, ColumnElement[Any]] = {
     Transition.REQUEST_TO_DECISION: DECIDED_AT - bookings.c.created_at,
