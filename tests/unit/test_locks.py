@@ -61,10 +61,10 @@ def test_development_has_the_versions_of_production() -> None:
 
 
 def test_up_without_its_packages_is_one_sentence() -> None:
-    program = "import sys; sys.modules['watchfiles'] = None; from cli.main import main; main(['up'])"
+    program = "import sys; sys.modules['supervisor'] = None; from cli.main import main; main(['up'])"
     ended = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=False)
     assert ended.returncode == 1
-    assert ended.stderr.startswith("Error: `tutelage up` needs watchfiles")
+    assert ended.stderr.startswith("Error: `tutelage up` needs supervisor")
 
 
 def _normalised(name: str) -> str:
