@@ -210,6 +210,16 @@ def test_a_refusal_is_no_reason_to_part(server: Talk, transport: SmtpTransport, 
     assert len(server.connections) == 1
 
 
+def test_no_mail_is_sent_that_is_accepted_before_its_content(server: Talk, transport: SmtpTransport) -> None:
+    # Two answers to one command: each further one is that of the command before.
+    server.answers["mail"] = b"250 ok\r\n250 ok\r\n"
+    report = transport.send(a_mail())
+    assert (report.error, report.permanent, report.unavailable) == ("The mail server answered 250: ok", False, False)
+    del server.answers["mail"]
+    assert transport.send(a_mail()).error is None
+    assert (server.mails, len(server.connections)) == (1, 2)
+
+
 def test_a_connection_that_the_server_ends_is_closed(server: Talk, transport: SmtpTransport) -> None:
     server.answers["content"] = b"421 4.3.2 Shutting down\r\n"
     assert transport.send(a_mail()).status_code == 421

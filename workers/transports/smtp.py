@@ -240,18 +240,20 @@ class SmtpTransport(Transport[Mail]):
             connection.mails += 1
             connection.socket.until = until
             code, text = _hand_over(connection.server, sender, recipient, content, international)
-            if code == 354:
+            is_expected = code == 354
+            if is_expected:
                 connection.server.send(content)
                 code, text = connection.wait_for_verdict(self._limits, renew)
-            # After a refusal the connection is still good, unless the server closes it.
-            keep = code != CLOSING
+            # After a refusal the connection is still good, unless the server closes it. A server that accepts a mail
+            # before it has its content answers another command than the last one.
+            keep = code != CLOSING and (is_expected or code >= 400)
         except _NoVerdict as error:
             return _failed(error, self._limits.verdict)
         except (OSError, smtplib.SMTPException) as error:
             return _failed(error, self._limits.handover)
         finally:
             self._pool.release(connection, keep=keep)
-        return SendResult(status_code=code) if code == 250 else _refused(code, text)
+        return SendResult(status_code=code) if is_expected and code == 250 else _refused(code, text)
 
     def close(self) -> None:
         self._pool.close()
