@@ -39,6 +39,9 @@ log = structlog.get_logger("api.streams")
 
 POLL_SECONDS = 0.25
 HEARTBEAT_SECONDS = 15.0
+# How long a client may take nothing: one that has vanished would keep its place for a quarter of an hour, and one that
+# reads no longer for ever.
+SILENCE_SECONDS = 30.0
 # How soon a stream ends whose person was blocked or has deleted their account.
 CHECK_SECONDS = 60.0
 MAX_KEPT = 10_000
@@ -72,9 +75,11 @@ class Hub:
         page: int = PAGE,
         poll_seconds: float = POLL_SECONDS,
         check_seconds: float = CHECK_SECONDS,
+        silence_seconds: float = SILENCE_SECONDS,
     ) -> None:
         self.settings = settings
         self.check_seconds = check_seconds
+        self.silence_seconds = silence_seconds
         self.authenticator = Authenticator(settings)
         self.rate_limits = RateLimits(settings)
         self.streams: Counter[UUID | str] = Counter()

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -89,6 +90,8 @@ class Streams:
         hub = self._make_hub(engine, self._settings)
         await hub.start()
         server, sockets = HTTPServer(make_application(hub)), bind_sockets(0, "127.0.0.1")
+        # Filled by a few kilobytes that a client does not read.
+        sockets[0].setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
         server.add_sockets(sockets)
         self.port: int = sockets[0].getsockname()[1]
         following = asyncio.create_task(hub.follow())

@@ -1,6 +1,7 @@
 """Tests of live updates: real HTTP connections to the process's own application, over a real database."""
 
 import asyncio
+import socket
 import threading
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
@@ -15,6 +16,7 @@ from structlog.testing import capture_logs
 
 from api.state import state_of
 from api.streams.hub import Hub
+from config.settings import Settings
 from models.calendar import person_busy
 from models.events import deliveries, events
 from models.groups import waitlist_entries
@@ -28,7 +30,8 @@ from tests.queries import execute
 from tests.statements import statements_of
 from workflows.bookings.holds import delete_expired_holds
 from workflows.bookings.records import Booking
-from workflows.events.event_types import CalendarFreed, CalendarTaken
+from workflows.events.event_types import AvailabilityChanged, CalendarFreed, CalendarTaken
+from workflows.events.record import record
 from workflows.sessions import actions
 from workflows.sessions.records import Session
 from workflows.streams.changes import LAST_SEQUENCE, Position, Snapshot, latest_changes, present_of, settle, snapshot_of
@@ -336,6 +339,25 @@ def test_changes_that_no_stream_waits_for_are_not_all_read(world: World, cast: C
         assert len(made.statements) < 20 / 2
 
     asyncio.run(asyncio.wait_for(play(), SECONDS))
+
+
+def test_a_client_that_reads_no_longer_loses_its_place(world: World, cast: Cast, engine: Engine) -> None:
+    hubs: list[Hub] = []
+
+    def make_hub(engine: Engine, settings: Settings) -> Hub:
+        hubs.append(Hub(engine, settings, silence_seconds=0.5))
+        return hubs[0]
+
+    with serving(world, make_hub) as streams, socket.socket() as client:
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
+        client.connect(("127.0.0.1", streams.port))
+        head = "".join(f"{name}: {value}\r\n" for name, value in cast.as_mentee.items())
+        client.sendall(f"GET {availability(cast)} HTTP/1.1\r\nHost: localhost\r\n{head}\r\n".encode())
+        eventually(lambda: hubs[0].streams, "the stream")
+        about = {"actor": "system", "occurred_at": datetime.now(UTC), "mentor_profile_id": cast.mentor.id}
+        with engine.begin() as db:
+            record(db, *(AvailabilityChanged(**about, changed="hours", version=number) for number in range(1_000)))
+        eventually(lambda: not hubs[0].streams, "the end of the stream")
 
 
 def test_another_process_that_looks_later_repeats_no_change(
