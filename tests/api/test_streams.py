@@ -354,7 +354,11 @@ def test_a_client_that_reads_no_longer_loses_its_place(world: World, cast: Cast,
         head = "".join(f"{name}: {value}\r\n" for name, value in cast.as_mentee.items())
         client.sendall(f"GET {availability(cast)} HTTP/1.1\r\nHost: localhost\r\n{head}\r\n".encode())
         eventually(lambda: hubs[0].streams, "the stream")
-        about = {"actor": "system", "occurred_at": datetime.now(UTC), "mentor_profile_id": cast.mentor.id}
+        about: dict[str, Any] = {
+            "actor": "system",
+            "occurred_at": datetime.now(UTC),
+            "mentor_profile_id": cast.mentor.id,
+        }
         with engine.begin() as db:
             record(db, *(AvailabilityChanged(**about, changed="hours", version=number) for number in range(1_000)))
         eventually(lambda: not hubs[0].streams, "the end of the stream")
