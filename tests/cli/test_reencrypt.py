@@ -17,6 +17,7 @@ from config.sealing import Sealer
 from config.settings import settings
 from models.availability import calendar_feeds
 from models.bookings import bookings
+from models.engine import autocommit
 from models.groups import seat_answers
 from models.idempotency import idempotency_keys
 from models.notifications import push_subscriptions
@@ -174,9 +175,10 @@ def waiting_at_row(engine: Engine, number: int) -> Iterator[None]:
         booking_id = db.scalars(select(bookings.c.id).order_by(bookings.c.id).offset(number - 1).limit(1)).one()
         db.exec_driver_sql(WAIT.format(booking_id))
     try:
-        with engine.begin() as holder:
-            holder.exec_driver_sql("SELECT pg_advisory_xact_lock(1)")
+        with autocommit(engine) as holder:
+            holder.exec_driver_sql("SELECT pg_advisory_lock(1)")
             yield
+            holder.exec_driver_sql("SELECT pg_advisory_unlock(1)")
     finally:
         with engine.begin() as db:
             db.exec_driver_sql("DROP FUNCTION wait CASCADE")
