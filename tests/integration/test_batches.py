@@ -87,7 +87,7 @@ def batch_harness(engine: Engine, counting: Counting) -> Harness:
         db.execute(text("CREATE TABLE runs (event_id uuid NOT NULL)"))
     effect = Effect(name=EFFECT, queue="reviews", event=SessionCompleted, run=counting, policy=POLICY)
     # However slow this machine is.
-    return Harness(engine, private(effect), batch_seconds=2.0)
+    return Harness(engine, private(effect), batch_seconds=60.0)
 
 
 def recorded(harness: Harness, count: int) -> list[DeliveryKey]:
