@@ -117,7 +117,6 @@ def make_up(folder: Path) -> Iterator[Up]:
         end_leftovers(data_dir, timeout_seconds=5)
 
 
-def await_end(pids: Sequence[int]) -> None:
-    living = [psutil.Process(pid) for pid in pids if psutil.pid_exists(pid)]
-    _gone, alive = psutil.wait_procs(living, timeout=END_SECONDS)
+def await_end(processes: Sequence[psutil.Process]) -> None:
+    _gone, alive = psutil.wait_procs(processes, timeout=END_SECONDS)
     assert not alive

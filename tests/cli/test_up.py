@@ -106,7 +106,7 @@ def test_kills_of_up_and_of_everything_lose_no_data(present: Callable[[], Up]) -
     first = present()
     with psycopg.connect(first.run()["database_url"]) as db:
         db.execute("CREATE TABLE kept AS SELECT 1 AS one")
-    left = [process.pid for process in find_leftovers(first.data_dir)]
+    left = find_leftovers(first.data_dir)
     first.process.kill()
     first.ends()
     await_end(left)
