@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
+import psycopg
 import pytest
 
 from cli.demonstration.component import missing_to_drive
@@ -147,10 +148,15 @@ def test_it_fails_in_sentences_when_an_effect_does_not_happen(tmp_path: Path, fe
 
 def test_a_failure_shows_the_log_of_its_part(tmp_path: Path, few: dict[str, str]) -> None:
     data_dir = tmp_path / "data"
-    with running_demo(data_dir, *without(*LATER[:2], *LATER[3:]), "--timeout", "3", environment=few) as demo:
+    options = [*without(*LATER[:2], *LATER[3:]), "--timeout", "3"]
+    with psycopg.connect(few["DATABASE_URL"]) as db, running_demo(data_dir, *options, environment=few) as demo:
+        # The demo registers nobody, and so sends nothing, before the worker has stopped.
+        db.execute("SET idle_in_transaction_session_timeout = 0")
+        db.execute("LOCK TABLE users IN SHARE MODE")
         run = eventually(lambda: read_run(data_dir), "run.json")
         stopped = next(entry["pid"] for entry in run["processes"] if entry["name"] == "worker-webhooks")
         os.kill(stopped, signal.SIGSTOP)
+        db.rollback()
         try:
             eventually(lambda: "Error:" in said_in(data_dir).read_text() or None, "the failure")
         finally:

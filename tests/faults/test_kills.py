@@ -1,5 +1,7 @@
 """Parts are killed in the middle of their work: what was answered is kept, and done exactly once."""
 
+from contextlib import suppress
+
 import psutil
 
 from tests.eventually import eventually
@@ -25,7 +27,7 @@ def test_a_worker_killed_in_its_task_leaves_one_session(
             cast.mentor.patch(f"/bookings/{booking}/accept")
             # The session's foreign key waits for its mentee's row: the worker stands still in its transaction.
             db.execute("SELECT FROM users WHERE id = %s FOR UPDATE", [cast.mentee_user_id])
-        eventually(lambda: onlooker.execute(HELD).fetchone() == (1,), "the insert that waits", seconds=4)
+        eventually(lambda: onlooker.execute(HELD).fetchone() == (1,), "the insert that waits")
         sut.kill("worker-sessions")
     figures("seconds from the kill to the session", sut.await_sessions([booking], RESTART_SECONDS))
     _assert_created_once(sut, booking)
@@ -68,7 +70,7 @@ def test_without_any_worker_everything_waits_and_is_then_done(
             sut.kill(name)
     finally:
         for worker in workers:
-            if worker.is_running():
+            with suppress(psutil.NoSuchProcess):
                 worker.resume()
     figures("seconds from the kill to all sessions", sut.await_sessions(drafts, RESTART_SECONDS))
 
