@@ -116,7 +116,8 @@ class Lives(Groups):
             self.begun[booking_id] = self.sessions.pop(booking_id)
         else:
             group = self.groups[booking_id]
-            group.begun, group.line = True, {}
+            # Nor is the payment of a seat awaited any longer.
+            group.begun, group.line, group.awaiting = True, {}, {}
             close_waitlist(self.db, booking_id=booking_id, now=self.now)
 
     def complete(self) -> None:
