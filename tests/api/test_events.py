@@ -8,13 +8,22 @@ from sqlalchemy import Engine, text
 from tests import factories
 from tests.api.conftest import Cast
 from tests.application import World, as_operator
+from tests.eventually import eventually
+from tests.queries import scalar
 from workflows.streams.changes import events_after, present_of
+
+ARE_TOLD = text("SELECT coalesce(max(xid) < pg_snapshot_xmin(pg_current_snapshot()), true) FROM events")
 
 
 def events_of(world: World, **asked: str) -> tuple[list[dict[str, Any]], str]:
     answer = world.client.get("/events", query_string=asked or None, headers=as_operator())
     assert answer.status_code == 200, answer.text
     return answer.json["items"], answer.json["nextCursor"]
+
+
+def await_others(engine: Engine) -> None:
+    """Wait for transactions that are older than the last event: those of all databases of the server count."""
+    eventually(lambda: scalar(engine, ARE_TOLD), "the end of older transactions")
 
 
 def test_a_slow_transaction_is_not_skipped(world: World, cast: Cast, engine: Engine) -> None:
@@ -24,6 +33,7 @@ def test_a_slow_transaction_is_not_skipped(world: World, cast: Cast, engine: Eng
         with engine.begin() as db:
             early = factories.make_booking(db)
         while_it_runs, cursor = events_of(world, after=before)
+    await_others(engine)
     found = while_it_runs + events_of(world, after=cursor)[0]
     assert while_it_runs == []
     assert [each["data"]["bookingId"] for each in found] == [str(late.id), str(early.id)]
@@ -34,6 +44,7 @@ def test_pages_of_some_types_are_the_whole(world: World, engine: Engine) -> None
     with engine.begin() as db:
         made = [factories.make_booking(db) for _each in range(3)]
         factories.accept_booking(db, made[0])
+    await_others(engine)
     whole, _cursor = events_of(world)
     assert [each["type"] for each in whole] == ["booking.requested"] * 3 + ["booking.accepted"]
     wanted = {"types": "booking.requested", "limit": "1"}
@@ -49,6 +60,7 @@ def test_a_page_goes_through_so_many_events_and_no_more(engine: Engine) -> None:
         for _each in range(5):
             factories.make_booking(db)
         factories.accept_booking(db, factories.make_booking(db))
+    await_others(engine)
     with engine.connect() as db:
         present, position, pages = present_of(db), (0, 0), []
         for _page in range(5):
@@ -63,6 +75,7 @@ def test_a_page_that_is_full_costs_no_look_beyond_it(world: World, engine: Engin
     with engine.begin() as db:
         for _each in range(3):
             factories.make_booking(db)
+    await_others(engine)
     full, rest = (
         world.client.get("/events", query_string={"limit": limit}, headers=as_operator()).json for limit in (2, 4)
     )
@@ -75,6 +88,7 @@ def test_a_seat_that_is_taken_shows(world: World, cast: Cast, engine: Engine) ->
         group = factories.make_group(db, [], listing=cast.listing)
     joined = world.client.post(f"/group-sessions/{group.id}/join", json={}, headers=cast.as_mentee)
     assert joined.status_code in (200, 201), joined.text
+    await_others(engine)
     (event,) = events_of(world, types="seat.*")[0]
     assert (event["type"], event["data"]["userId"]) == ("seat.joined", str(cast.mentee.id))
 
