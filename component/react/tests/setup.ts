@@ -11,6 +11,10 @@ declare global {
 globalThis.IS_REACT_ACT_ENVIRONMENT = true;
 vi.stubGlobal("fetch", () => new Promise(() => undefined));
 
+// A loaded machine takes its time: vitest itself gives up after a second.
+const { waitFor } = vi;
+vi.waitFor = (callback, options = 20_000) => waitFor(callback, options);
+
 const roots: Root[] = [];
 
 afterEach(() => {
