@@ -14,6 +14,14 @@ from tests import servers
 from tests.integration.harness import without_guards
 
 SOME_ID = UUID(int=7)
+# Of every table that holds rows itself.
+_WITHOUT_AUTOVACUUM = """
+DO $$ DECLARE name regclass; BEGIN
+    FOR name IN SELECT oid FROM pg_class WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace LOOP
+        EXECUTE format('ALTER TABLE %s SET (autovacuum_enabled = off)', name);
+    END LOOP;
+END $$
+"""
 
 
 @contextmanager
@@ -29,6 +37,9 @@ def filled_once(name: str, template: str, statements: Iterable[str]) -> Iterator
             db.exec_driver_sql("SET statement_timeout = '60s'; SET idle_in_transaction_session_timeout = 0")
             # An index has to be the better way without help.
             db.exec_driver_sql("SET enable_seqscan = on")
+            db.commit()
+            # Its locks would keep tests from emptying tables, and its statistics come at any time.
+            driver_of(db).execute(_WITHOUT_AUTOVACUUM)
             db.commit()
             for statement in statements:
                 with db.begin(), without_guards(db):
