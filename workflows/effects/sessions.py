@@ -2,6 +2,7 @@
 lists and the seats that are offered to them, of bundles, of payments, and of proposals of another time."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import datetime, timedelta
 
 import structlog
@@ -37,6 +38,7 @@ from workflows.groups.seats import refund_all
 from workflows.groups.waitlist import close_waitlist, offer_seats
 from workflows.identity.actor import SYSTEM, Actor
 from workflows.kernel.clock import CLOCK_SKEW
+from workflows.kernel.errors import InvalidTransition
 from workflows.kernel.locks import lock_group
 from workflows.kernel.operator_policy import DEFAULT_POLICY, OperatorPolicy
 from workflows.notifications.reminders import reminders_to_set
@@ -82,7 +84,9 @@ def expire_draft(db: Connection, event: BookingRequested, *, now: datetime) -> N
     """Cancel a draft at its start, and after 72 hours at the latest. Most have been decided by then."""
     booking = Booking.of(db.execute(BOOKING_BY_ID, {"id": event.booking_id}).one())
     if booking.status is BookingStatus.DRAFT:
-        expire(db, booking=booking, now=now)
+        # Unless it is decided at this very moment.
+        with suppress(InvalidTransition):
+            expire(db, booking=booking, now=now)
 
 
 @subscribe(
@@ -135,7 +139,9 @@ def expire_unanswered(db: Connection, event: SessionRescheduleProposed, *, now: 
     ids = {"session_id": event.session_id, "proposal_id": event.proposal_id}
     found = SessionWithProposal.of(db.execute(SESSION_WITH_PROPOSAL, ids).one())
     if found.asked.is_open:
-        expire_proposal(db, session=found, proposal=found.asked, actor=SYSTEM, now=now)
+        # Unless it is answered at this very moment.
+        with suppress(InvalidTransition):
+            expire_proposal(db, session=found, proposal=found.asked, actor=SYSTEM, now=now)
 
 
 # Alone: it locks its mentor, or a group.
