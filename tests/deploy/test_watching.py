@@ -8,7 +8,7 @@ import yaml
 
 from cli.plan import PARTS, ROOT
 from config import telemetry
-from tests.deploy.alert_cases import FAULTS, document
+from tests.deploy.alert_cases import FAULTS, documents
 from tests.deploy.rules import (
     alerts,
     dashboard,
@@ -104,7 +104,8 @@ def test_prometheus_looks_at_every_program_where_it_listens() -> None:
 
 def test_every_alert_has_a_case_in_which_it_fires() -> None:
     assert {name.split()[0] for name in FAULTS} == {rule["alert"] for rule in alerts()}
-    quiet, *faults = document()["tests"]
+    quiet, *faults = (case for document in documents() for case in document["tests"])
+    assert sorted(case["name"] for case in faults) == sorted(FAULTS)
     assert all(each["exp_samples"] == [] for each in quiet["promql_expr_test"])
     assert all(each["promql_expr_test"][0]["exp_samples"] for each in faults)
 
