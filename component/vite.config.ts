@@ -42,7 +42,9 @@ export default defineConfig({
   },
   plugins: [manifest()],
   test: {
+    // Files of logic alone ask for `node`, by a comment: a page takes longer to make than they do.
     environment: "happy-dom",
+    pool: "threads",
     include: ["{src,tests}/**/*.test.ts"],
     setupFiles: "tests/setup.ts",
     // A loaded machine takes its time.

@@ -1,3 +1,4 @@
+// @vitest-environment node
 import { expect, it } from "vitest";
 import { ApiError } from "../api/errors.js";
 import { reportOf } from "./beacon.js";

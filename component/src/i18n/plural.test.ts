@@ -1,3 +1,4 @@
+// @vitest-environment node
 import { describe, expect, it } from "vitest";
 import { loadWords } from "./language.js";
 import { plural, type Plural } from "./plural.js";

@@ -1,3 +1,4 @@
+// @vitest-environment node
 import { describe, expect, it } from "vitest";
 import { courseWords } from "../parts/course/words.js";
 import { directoryWords } from "../parts/directory/words.js";

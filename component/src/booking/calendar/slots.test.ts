@@ -1,3 +1,4 @@
+// @vitest-environment node
 import { describe, expect, it } from "vitest";
 import { bookableSlots, firstWeekdayOf, partsOfDay, slotsByDay, weeksOf, withoutOverlap } from "./slots.js";
 import { readSlots } from "./read.js";

@@ -1,3 +1,4 @@
+// @vitest-environment node
 import { describe, expect, it } from "vitest";
 import { ApiError } from "../../api/errors.js";
 import type { Slot } from "../../api/types.js";

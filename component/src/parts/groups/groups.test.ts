@@ -69,6 +69,18 @@ function made() {
   return { groups, events, announced, end: () => ended.abort() };
 }
 
+/** Runs what waits between its attempts, without these pauses. */
+async function withoutWaiting(run: () => Promise<void>): Promise<void> {
+  vi.useFakeTimers({ toFake: ["setTimeout"] });
+  try {
+    const running = run();
+    await vi.runAllTimersAsync();
+    await running;
+  } finally {
+    vi.useRealTimers();
+  }
+}
+
 async function open() {
   const found = made();
   found.groups.readAgain();
@@ -126,11 +138,12 @@ describe("a place in a group", () => {
     const { groups } = await open();
     const answers = [refusal(409, code, { details }), { status: 200, body: { ...GROUP, joined: true } }];
     api.on("POST /group-sessions/g1/join", () => answers.shift() ?? "lost").on("GET /group-sessions", "lost");
-    await groups.join(GROUP, "");
+    const join = (group: GroupSession): Promise<void> => withoutWaiting(() => groups.join(group, ""));
+    await join(GROUP);
     expect(groups.store.state.failure).toMatchObject({ id: "g1", error: { code } });
     const present = { ...GROUP, ...terms };
     expect(shown(groups)).toEqual(present);
-    await groups.join(shown(groups), "");
+    await join(shown(groups));
     const asked = api.called("POST /group-sessions/g1/join").map(({ body }) => JSON.parse(body ?? "") as object);
     const termsOf = (group: GroupSession): object => ({ expectedPrice: group.price, expectedCancellation: group.cancellationPolicy });
     expect(asked).toEqual([termsOf(GROUP), termsOf(present)]);
@@ -138,21 +151,14 @@ describe("a place in a group", () => {
   });
 
   it("is asked for with one key until it is answered, also after a reload", async () => {
-    vi.useFakeTimers({ toFake: ["setTimeout"] });
-    try {
-      api.on("POST /group-sessions/g1/join", "lost");
-      const first = await open();
-      const lost = first.groups.join(GROUP, "");
-      await vi.runAllTimersAsync();
-      await lost;
-      expect(first.groups.store.state.failure).toMatchObject({ id: "g1", error: { code: "network" } });
-      first.end();
-      const second = await open();
-      api.on("POST /group-sessions/g1/join", { status: 200, body: { ...GROUP, joined: true } });
-      await second.groups.join(GROUP, "");
-    } finally {
-      vi.useRealTimers();
-    }
+    api.on("POST /group-sessions/g1/join", "lost");
+    const first = await open();
+    await withoutWaiting(() => first.groups.join(GROUP, ""));
+    expect(first.groups.store.state.failure).toMatchObject({ id: "g1", error: { code: "network" } });
+    first.end();
+    const second = await open();
+    api.on("POST /group-sessions/g1/join", { status: 200, body: { ...GROUP, joined: true } });
+    await second.groups.join(GROUP, "");
     const keys = keysOf("POST /group-sessions/g1/join");
     expect(keys.length).toBeGreaterThan(2);
     expect(new Set(keys).size).toBe(1);

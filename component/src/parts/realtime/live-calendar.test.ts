@@ -1,3 +1,4 @@
+// @vitest-environment node
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import type { Listing, Slot } from "../../api/types.js";
 import type { AvailabilityChange } from "./hub.js";

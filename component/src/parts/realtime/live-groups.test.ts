@@ -1,3 +1,4 @@
+// @vitest-environment node
 import { beforeEach, describe, expect, it, vi } from "vitest";
 import type { GroupSession } from "../../api/types.js";
 import type { PartContext } from "../../booking/contracts.js";

@@ -1,3 +1,4 @@
+// @vitest-environment node
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
 import { LastSeen, type Seen } from "./seen.js";
 import type { Records } from "./storage.js";

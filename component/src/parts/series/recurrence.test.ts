@@ -1,3 +1,4 @@
+// @vitest-environment node
 import { describe, expect, it } from "vitest";
 import { NO_SERIES, mistakeOf, occurrencesOf, recurrenceOf, type SeriesFields } from "./recurrence.js";
 

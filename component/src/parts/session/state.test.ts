@@ -1,3 +1,4 @@
+// @vitest-environment node
 import { describe, expect, it } from "vitest";
 import type { Client } from "../../api/client.js";
 import type { Booking, CancellationQuote, Review, Session } from "../../api/types.js";
