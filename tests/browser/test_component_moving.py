@@ -120,12 +120,21 @@ def test_a_proposal_is_withdrawn(visit: Visit, stage: Stage, camera: Camera) -> 
 def test_a_proposal_that_expires_on_an_open_page_goes(visit: Visit, stage: Stage) -> None:
     session, page = session_of(stage, "by_agreement"), visit.page
     made = stage.as_mentor.post(f"/sessions/{session.id}/reschedule", {"startTime": rfc3339(other_time(session))})
-    with stage.live.engine.begin() as db, without_guards(db):
-        soon = datetime.now(UTC) + timedelta(seconds=8)
-        of_session = reschedule_proposals.c.session_id == session.id
-        db.execute(reschedule_proposals.update().where(of_session).values(expires_at=soon))
+
+    def expire(after: timedelta) -> None:
+        with stage.live.engine.begin() as db, without_guards(db):
+            of_session = reschedule_proposals.c.session_id == session.id
+            db.execute(reschedule_proposals.update().where(of_session).values(expires_at=datetime.now(UTC) + after))
+
+    expire(timedelta(minutes=5))
+    page.clock.install()
     visit.open_session(session.id)
     expect(page.locator("[data-action=accept]")).to_be_visible()
+    # Shown with the quote, the last answer that the page waits for before it looks again at a time.
+    expect(page.locator("[data-action=cancel]")).to_be_visible()
+    # The moment comes for the server, and then for the page, whose clock is another.
+    expire(timedelta())
+    page.clock.fast_forward("05:01")
     expect(page.locator("[part~=proposal]")).to_have_count(0)
     assert made["proposal"]["status"] == "open"
 
