@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -113,15 +114,28 @@ CHANGES = {
 }
 
 
-@pytest.fixture
-def copy(tmp_path: Path) -> Path:
-    """A copy of what the guards read."""
+@pytest.fixture(scope="module")
+def shared_copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of what the guards read, for all changes in turn."""
+    folder = tmp_path_factory.mktemp("copy")
     for name in COPIED:
         if (ROOT / name).is_dir():
-            shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("pictures"))
+            shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("pictures"))
         else:
-            shutil.copy2(ROOT / name, tmp_path)
-    return tmp_path
+            shutil.copy2(ROOT / name, folder)
+    return folder
+
+
+@pytest.fixture
+def copy(shared_copy: Path) -> Iterator[Path]:
+    """The copy without a change; afterwards, the files that a change may write are as they were."""
+    yield shared_copy
+    for name in {name for change in CHANGES.values() for name in change.guards}:
+        if (ROOT / name).exists():
+            # With its time, by which Python knows the compiled file.
+            shutil.copy2(ROOT / name, shared_copy / name)
+        else:
+            (shared_copy / name).unlink(missing_ok=True)
 
 
 @pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
