@@ -11,16 +11,17 @@ from tests.eventually import eventually
 from tests.faults.partners import Partner, running_partners, subscribed
 from tests.faults.system_under_test import Figures, SystemUnderTest
 from tests.participants import Participants
+from workers.outbound import LEASE
 
 PARTNERS, EVENTS = 20, 50
 MESSAGES = PARTNERS * EVENTS
 KILLED_AFTER = 300
 ARRIVAL_SECONDS = 90.0
 
-# Instead of waiting the 45 s that a lease takes to run out: the worker that held these is dead.
+# Instead of waiting the 45 s that a lease takes to run out: the worker that held these is dead, and not the next one.
 LET_LEASES_RUN_OUT = """
 UPDATE deliveries SET lease_until = now(), nudge_at = now()
-WHERE effect = 'webhooks.send' AND state = 'pending' AND lease_until > now() AND target = ANY(%s)
+WHERE effect = 'webhooks.send' AND state = 'pending' AND lease_until > now() AND target = ANY(%s) AND lease_until <= %s
 """
 STATES = """
 SELECT state::text, count(*) FROM deliveries WHERE effect = 'webhooks.send' AND target = ANY(%s) GROUP BY state
@@ -44,9 +45,11 @@ def test_no_message_is_lost_when_the_webhook_worker_is_killed(
         bookings = [cast.request() for _ in range(EVENTS)]
     killed = sut.pid("worker-webhooks")
     eventually(lambda: arrived(partners) >= KILLED_AFTER, "the first messages", seconds=60)
-    sut.kill("worker-webhooks")
     with sut.db() as db:
-        figures("messages in the worker's hands", db.execute(LET_LEASES_RUN_OUT, [targets]).rowcount)
+        with sut.stopped("worker-webhooks"):
+            last = db.execute("SELECT now() + %s", [LEASE]).fetchone() or ()
+            sut.kill("worker-webhooks")
+        figures("messages in the worker's hands", db.execute(LET_LEASES_RUN_OUT, [targets, *last]).rowcount)
     figures("messages that had arrived", arrived(partners))
     eventually(lambda: distinct(partners) == MESSAGES, "every message", seconds=ARRIVAL_SECONDS)
     eventually(lambda: sut.pid("worker-webhooks") != killed, "a new worker in run.json")
