@@ -193,7 +193,7 @@ def test_a_notice_is_sent_again_after_the_worker_died(harness: Harness, service:
 def test_a_channel_that_hangs_costs_no_attempt_and_delays_no_other(harness: Harness, service: HttpReceiver) -> None:
     with talker(DRIPPING) as port:
         hangs = f"json://127.0.0.1:{port}/{SECRET}"
-        telling = with_channels(harness, deadline=0.3, hanging=hangs, chat=url_of(service))
+        telling = with_channels(harness, deadline=1.0, hanging=hangs, chat=url_of(service))
         for _ in range(3):
             cancelled_session(telling)
         began = time.monotonic()
