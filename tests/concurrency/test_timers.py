@@ -1,5 +1,6 @@
 """Timers that are due while people decide what they are about: the decision counts, and the timer has nothing to do."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import partial
 
@@ -9,8 +10,9 @@ from models.terms import RescheduleMode
 from tests import factories
 from tests.concurrency.racing import meanwhile
 from workflows.bookings.records import Booking, booking_query
-from workflows.effects.sessions import expire_draft, expire_unanswered
+from workflows.events.event import Event
 from workflows.events.event_types import BookingRequested, SessionRescheduleProposed
+from workflows.events.subscriptions import Effect, load
 from workflows.identity.actor import SYSTEM, Actor
 from workflows.sessions.moving import decline_proposal, reschedule
 from workflows.sessions.proposals import Proposal
@@ -26,12 +28,19 @@ def now() -> datetime:
     return datetime.now(UTC)
 
 
+def timer(name: str, event: Event) -> Callable[[Connection], object]:
+    """The run of a timer about an event."""
+    effect = load().named(name)
+    assert isinstance(effect, Effect)
+    return partial(effect.run, event=event, now=now())
+
+
 def test_a_request_that_is_just_being_accepted_does_not_expire(engine: Engine) -> None:
     with engine.begin() as db:
         booking = factories.make_booking(db)
     event = BookingRequested.about(booking, actor=SYSTEM, now=now())
     accepts = partial(factories.accept_booking, booking=booking)
-    assert meanwhile(engine, accepts, partial(expire_draft, event=event, now=now())) is None
+    assert meanwhile(engine, accepts, timer("bookings.expire", event)) is None
     with engine.begin() as db:
         assert Booking.of(db.execute(booking_query(booking.id)).one()).status == "accepted"
 
@@ -57,6 +66,6 @@ def test_a_proposal_that_is_just_being_declined_does_not_expire(engine: Engine) 
         actor = factories.mentor_of(session)
         return decline_proposal(db, actor=actor, session=found, proposal=found.asked, now=now())
 
-    assert meanwhile(engine, declines, partial(expire_unanswered, event=event, now=now())) is None
+    assert meanwhile(engine, declines, timer("sessions.expire_proposal", event)) is None
     with engine.begin() as db:
         assert asked(db).asked.status == "declined"
