@@ -65,10 +65,13 @@ MADE_AGAIN = {("audit_blocks", "delete the last"), ("audit_chain", "update what 
 CASES = [(table, name) for table, statements in TAMPERING.items() for name in statements]
 
 
-@pytest.fixture
-def engine(worker_id: str, template_database: str) -> Iterator[Engine]:
-    """Five blocks: of a month that was dropped since, of two of this month, of the dropped one, and of this month."""
-    with servers.temporary_database(f"tutelage_tampered_{worker_id}", template_database) as address:
+@pytest.fixture(scope="module")
+def audited(worker_id: str, template_database: str) -> Iterator[str]:
+    """A database with five blocks: of a month that was dropped since, of two of this month, of the dropped one, and of
+    this month.
+    """
+    name = f"tutelage_audited_{worker_id}"
+    with servers.temporary_database(name, template_database) as address:
         engine = create(address)
         backdated(engine, on(date(2020, 1, 9)))
         chain_all(engine)
@@ -79,6 +82,15 @@ def engine(worker_id: str, template_database: str) -> Iterator[Engine]:
             assert drop_old_partition(db, now=NOW, keep_days=730)
         written(engine)
         chain_all(engine)
+        engine.dispose()
+        yield name
+
+
+@pytest.fixture
+def engine(worker_id: str, audited: str) -> Iterator[Engine]:
+    """An engine on a copy of that database."""
+    with servers.temporary_database(f"tutelage_tampered_{worker_id}", audited) as address:
+        engine = create(address)
         yield engine
         engine.dispose()
 
