@@ -70,13 +70,28 @@ class Servers:
 def start() -> Servers:
     """Start both servers in a temporary folder and publish their addresses."""
     folder = Path(tempfile.mkdtemp(prefix="tutelage-tests-"))
-    postgres = start_postgres(folder / "postgres", settings=FAST)
+    # The kernel copies the files of databases, where it can, in less than half of the time.
+    method = "clone" if _can_copy_ranges(folder) else "copy"
+    postgres = start_postgres(folder / "postgres", settings={**FAST, "file_copy_method": method})
     valkey = start_valkey(folder / "redis")
     os.environ.update(UNLIMITED)
     os.environ[POSTGRES_VARIABLE] = postgres.url
     os.environ[REDIS_VARIABLE] = valkey.url
     os.environ[LOGS_VARIABLE] = str(folder)
     return Servers(postgres, valkey, folder)
+
+
+def _can_copy_ranges(folder: Path) -> bool:
+    """Whether the kernel copies from file to file in this folder, as `file_copy_method = clone` has it on Linux."""
+    if not hasattr(os, "copy_file_range"):
+        return False
+    with tempfile.TemporaryFile(dir=folder) as source, tempfile.TemporaryFile(dir=folder) as target:
+        source.write(b"copied")
+        source.flush()
+        try:
+            return os.copy_file_range(source.fileno(), target.fileno(), 6, 0) == 6
+        except OSError:
+            return False
 
 
 def redis_url() -> str:
