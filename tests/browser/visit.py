@@ -117,6 +117,12 @@ class Visit:
         self.page.get_by_role("textbox", name="Notes").fill("How do I prepare?")
         self.primary.click()
 
+    def expect_taken(self, start: datetime) -> None:
+        """Wait until the page, whose clock is installed, knows that a time is taken, and has marked it long enough."""
+        expect(self.page.locator(f"[data-start='{stamp(start)}']:not(.taken)")).to_have_count(0)
+        self.page.clock.fast_forward("00:04")
+        expect(self.slot(start)).to_have_count(0)
+
     def expect_booked(self) -> None:
         """Wait until the page shows that there is a session."""
         expect(self.heading).to_have_text("Your session is booked")
