@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from http.client import HTTPConnection, HTTPResponse
 from typing import Any, NamedTuple
 
-from sqlalchemy import Engine
+from sqlalchemy import Engine, text
 from tornado.httpserver import HTTPServer
 from tornado.netutil import bind_sockets
 
@@ -20,8 +20,11 @@ from config.settings import Settings
 from models.engine import create
 from tests.api.conftest import Cast
 from tests.application import World
+from tests.eventually import eventually
+from tests.queries import scalar
 
 SECONDS = 20.0
+_ARE_TOLD = text("SELECT coalesce(max(xid) < pg_snapshot_xmin(pg_current_snapshot()), true) FROM events")
 
 HubMaker = Callable[[Engine, Settings], Hub]
 
@@ -122,3 +125,8 @@ def serving(world: World, make_hub: HubMaker = Hub) -> Iterator[Streams]:
 
 def availability(cast: Cast) -> str:
     return f"/streams/availability?mentorProfileId={cast.mentor.id}"
+
+
+def await_others(engine: Engine) -> None:
+    """Wait for transactions that are older than the last event: those of all databases of the server count."""
+    eventually(lambda: scalar(engine, _ARE_TOLD), "the end of older transactions")

@@ -7,23 +7,15 @@ from sqlalchemy import Engine, text
 
 from tests import factories
 from tests.api.conftest import Cast
+from tests.api.streaming import await_others
 from tests.application import World, as_operator
-from tests.eventually import eventually
-from tests.queries import scalar
 from workflows.streams.changes import events_after, present_of
-
-ARE_TOLD = text("SELECT coalesce(max(xid) < pg_snapshot_xmin(pg_current_snapshot()), true) FROM events")
 
 
 def events_of(world: World, **asked: str) -> tuple[list[dict[str, Any]], str]:
     answer = world.client.get("/events", query_string=asked or None, headers=as_operator())
     assert answer.status_code == 200, answer.text
     return answer.json["items"], answer.json["nextCursor"]
-
-
-def await_others(engine: Engine) -> None:
-    """Wait for transactions that are older than the last event: those of all databases of the server count."""
-    eventually(lambda: scalar(engine, ARE_TOLD), "the end of older transactions")
 
 
 def test_a_slow_transaction_is_not_skipped(world: World, cast: Cast, engine: Engine) -> None:

@@ -22,7 +22,7 @@ from models.events import deliveries, events
 from models.groups import waitlist_entries
 from tests import factories
 from tests.api.conftest import Cast
-from tests.api.streaming import SECONDS, Streams, availability, serving
+from tests.api.streaming import SECONDS, Streams, availability, await_others, serving
 from tests.application import World
 from tests.eventually import eventually
 from tests.integration.harness import without_guards
@@ -330,6 +330,7 @@ def test_changes_that_no_stream_waits_for_are_not_all_read(world: World, cast: C
         await hub.start()
         for _ in range(20):
             accepted(engine, cast)
+        await_others(engine)
         (last,) = await hub.read(lambda db: latest_changes(db, present_of(db).history, 1))
         with statements_of(engine) as made:
             following = asyncio.create_task(hub.follow())
