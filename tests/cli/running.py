@@ -20,6 +20,8 @@ from tests.log_secrets import remember_environment
 
 SERVERS_ALONE = tuple(part.name for part in PARTS if part.group != "servers")
 END_SECONDS = 90
+# Of a system whose test is over, before it is killed.
+STOP_SECONDS = 10
 
 
 @dataclass(frozen=True)
@@ -88,6 +90,10 @@ def tutelage_up(
         yield Up(process, data_dir, output)
     finally:
         refused = process.poll() == 1
+        # Asked to, it ends all in a second; what a killed one leaves behind takes four.
+        process.terminate()
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(STOP_SECONDS)
         process.kill()
         process.wait()
         # One that was refused because another runs must not end that other one's processes.
