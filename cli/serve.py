@@ -11,10 +11,9 @@ import signal
 import socket
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
-from multiprocessing import RawValue
 from struct import Struct
 from typing import TYPE_CHECKING
 
@@ -48,9 +47,7 @@ HEADERS_LIMIT_BYTES = 64 * 1024
 CONNECTIONS = 4096  # per worker process
 OTHER_FILES = 256
 DEFAULT_LIMITS = Limits()
-BEAT = Struct("=id")  # a process id, and how much of a processor's time the process has taken since its last beat
-# A process is crowded if it takes this much of a processor, and so many times as much as the idlest one.
-BUSY, UNEVEN = 0.1, 1.5
+BEAT = Struct("=i")  # a process id
 
 log = structlog.get_logger("cli.serve")
 
@@ -97,7 +94,6 @@ def serve(
             threads=chosen.api_threads,
             waits=waits_for_server,
             beat=pulse.beat,
-            is_crowded=pulse.is_crowded,
             close=close,
             headers=state.headers,
             limits=limits,
@@ -140,18 +136,11 @@ class Pulse:
 
     The other way round, a worker whose pipe has no reader left knows that its master has died, and ends at once.
     A worker that is asked to end waits for every connection, and no process would be left to kill it.
-
-    The kernel deals new connections to the workers by chance. Of the four that a gateway keeps, one worker has three or
-    all in five of eight cases, and requests wait for its interpreter while another worker idles. So each beat says how
-    busy its worker is, and a crowded one closes a connection, which comes back to any of them.
     """
 
     def __init__(self, hung_seconds: float, workers: int) -> None:
         self._hung_seconds = hung_seconds
         self._workers = workers
-        # The process id of the worker that has to close a connection; 0 for none. All processes share it.
-        self._crowded = RawValue("i", 0)
-        self._beaten, self._spent = time.monotonic(), time.process_time()
         self._reader, self._writer = os.pipe()
         os.set_blocking(self._writer, False)
 
@@ -161,20 +150,10 @@ class Pulse:
         threading.Thread(target=self._end_with_master, name="end with master", daemon=True).start()
 
     def beat(self) -> None:
-        """Report that this worker answers, and how busy it is."""
-        now, spent = time.monotonic(), time.process_time()
-        busy = (spent - self._spent) / (now - self._beaten)
-        self._beaten, self._spent = now, spent
+        """Report that this worker answers."""
         # The pipe is full only while the master is stopped.
         with suppress(BlockingIOError, BrokenPipeError):
-            os.write(self._writer, BEAT.pack(os.getpid(), busy))
-
-    def is_crowded(self) -> bool:
-        """Whether this worker should close the connection of its next answer; true once for each time it should."""
-        if self._crowded.value != os.getpid():
-            return False
-        self._crowded.value = 0
-        return True
+            os.write(self._writer, BEAT.pack(os.getpid()))
 
     def _end_with_master(self) -> None:
         poll = select.poll()
@@ -189,22 +168,16 @@ class Pulse:
 
     def _watch(self) -> None:
         heard: dict[int, float] = {}
-        busy: dict[int, float] = {}
         complete = time.monotonic()
         poll = select.poll()
         poll.register(self._reader, select.POLLIN)
         while True:
             beats = os.read(self._reader, 4096) if poll.poll(1000) else b""
             now = time.monotonic()
-            beaten = list(BEAT.iter_unpack(beats))
-            heard.update((pid, now) for pid, _ in beaten)
-            busy.update(beaten)
+            heard.update((pid, now) for (pid,) in BEAT.iter_unpack(beats))
             children = {child.pid: child for child in multiprocessing.active_children() if child.pid}
             # A new worker has until then to start.
             heard = {pid: heard.get(pid, now) for pid in children}
-            busy = {pid: busy.get(pid, 0.0) for pid in children}
-            if beaten:
-                self._crowded.value = crowded(busy)
             for pid, last in heard.items():
                 if now - last > self._hung_seconds:
                     log.error("worker hangs", pid=pid, seconds=self._hung_seconds)
@@ -217,16 +190,6 @@ class Pulse:
                 # granian may miss one of two that die at the same moment; whatever has started it starts it again.
                 log.error("workers missing", there=len(children), wanted=self._workers)
                 os.kill(os.getpid(), signal.SIGTERM)
-
-
-def crowded(busy: Mapping[int, float]) -> int:
-    """The busiest worker, if it is much busier than the idlest; otherwise 0.
-
-    Args:
-        busy: of each worker's process id, how much of a processor's time it takes.
-    """
-    busiest = max(busy, key=busy.__getitem__, default=0)
-    return busiest if busiest and busy[busiest] > max(BUSY, UNEVEN * min(busy.values())) else 0
 
 
 def _connections() -> int:

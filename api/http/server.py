@@ -95,7 +95,6 @@ class Server:
     waits: Callable[[], bool]  # whether a thread waits for the database, where each wait has a deadline
     # Called once a second for as long as requests are being answered, or wait for the database.
     beat: Callable[[], None]
-    is_crowded: Callable[[], bool]  # whether a connection should come back to a process with more time
     close: Callable[[], None]  # called once, when granian has taken its last answer
     headers: AnswerHeaders  # of answers that are the server's own
     limits: Limits
@@ -235,8 +234,7 @@ class Server:
 
     def _answer(self, environ: WSGIEnvironment, protocol: HTTPProtocol) -> None:
         status, fields, body = self._run(environ)
-        # With one request at a time, another process would answer no sooner.
-        if self._is_draining or (self._pending > 1 and self.is_crowded()):
+        if self._is_draining:
             fields.append(("Connection", "close"))
         if isinstance(body, bytes):
             protocol.response_bytes(status, fields, body)

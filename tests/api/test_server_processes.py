@@ -4,7 +4,7 @@ import signal
 import socket
 import threading
 import time
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
@@ -17,7 +17,6 @@ import pytest
 import redis
 import urllib3
 
-from cli.serve import crowded
 from config.settings import settings
 from tests.api.running import LIMITS
 from tests.api.served import Served, serving
@@ -283,45 +282,6 @@ def test_draining_answers_on_kept_connections_and_takes_no_others(tmp_path: Path
         # A second one is for those who do not want to wait.
         served.process.send_signal(signal.SIGTERM)
         assert served.process.wait(30) == 0
-
-
-def test_kept_connections_of_a_crowded_process_come_to_the_other_one(served: Served) -> None:
-    with ExitStack() as stack:
-
-        def process_of(kept: urllib3.HTTPConnectionPool) -> str:
-            return kept.request("GET", "/testing/sleep/0.0").data.decode()
-
-        by_process: defaultdict[str, list[urllib3.HTTPConnectionPool]] = defaultdict(list)
-        while max(map(len, by_process.values()), default=0) < 4:
-            pool = urllib3.HTTPConnectionPool("127.0.0.1", served.port, retries=False, timeout=20)
-            kept = stack.enter_context(pool)
-            by_process[process_of(kept)].append(kept)
-        crowd = max(by_process.values(), key=len)
-        present = dict.fromkeys(crowd, "")
-        until = time.monotonic() + 90
-
-        def ask_on(kept: urllib3.HTTPConnectionPool) -> None:
-            while len(set(present.values()) - {""}) < 2 and time.monotonic() < until:
-                present[kept] = process_of(kept)
-
-        with ThreadPoolExecutor(len(crowd)) as threads:
-            list(threads.map(ask_on, crowd))
-        assert set(present.values()) == {str(worker.pid) for worker in served.workers()}
-
-
-@pytest.mark.parametrize(
-    ("busy", "expected"),
-    [
-        ({}, 0),
-        ({7: 0.9}, 0),
-        ({7: 0.9, 8: 0.3}, 7),
-        ({7: 0.1, 8: 0.0, 9: 0.95}, 9),
-        ({7: 0.9, 8: 0.7}, 0),
-        ({7: 0.05, 8: 0.0}, 0),
-    ],
-)
-def test_a_crowded_process_is_much_busier_than_another_one(busy: dict[int, float], expected: int) -> None:
-    assert crowded(busy) == expected
 
 
 def test_workers_end_with_their_master(served: Served) -> None:
