@@ -13,12 +13,14 @@ import psycopg
 
 from tests.faults.clients import Life, Record
 from tests.receivers import HttpReceiver
+from workers.outbound import LATEST_START_SECONDS
 from workflows.invariants import queries
 
 QUIET_SECONDS = 60
 # A lease without the latest start and the longest send.
 SENT_AGAIN_AFTER_SECONDS = 15
-# Leases are committed without waiting for the disk or a standby, which have them three wal_writer_delays later.
+# Leases are committed without waiting for the disk or a standby, which have them three wal_writer_delays later. A
+# message whose lease was lost may wait for its sender for LATEST_START_SECONDS more.
 BROKEN_SECONDS = 1
 POLL_SECONDS = 0.25
 # What waits for another attempt is due within minutes; timers of the load's bookings are due after a day or more.
@@ -194,7 +196,7 @@ def _sent_again(inbox: HttpReceiver, broken_within: Sequence[tuple[float, float]
     """Who has not heard how a message ended sends it again when its lease is over, and nobody before."""
 
     def has_lease(sent: float) -> bool:
-        return not any(begin - BROKEN_SECONDS < sent < end + BROKEN_SECONDS for begin, end in broken_within)
+        return not any(begin - BROKEN_SECONDS < sent < end + LATEST_START_SECONDS for begin, end in broken_within)
 
     arrived: dict[str, list[float]] = defaultdict(list)
     for request in list(inbox.requests):
