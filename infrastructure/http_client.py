@@ -337,8 +337,8 @@ class HttpClient:
                 try:
                     return _read(response, self._limits.kept_bytes) if method == "POST" else _read_all(response)
                 except ValueError as error:
-                    # Of `http.client`, for a chunk of a negative size.
-                    raise HTTPException("The answer has a part of no length that there is.") from error
+                    # `http.client` raises it for a chunk of a negative size.
+                    raise HTTPException("The response has a chunk of a negative size.") from error
             except HTTPError as error:
                 cause = _cause_of(error)
                 if not isinstance(cause, ConnectionDied):

@@ -192,7 +192,7 @@ class StreamHandler(Handler):
                 del self.hub.streams[user]
 
     def _limit_silence(self) -> None:
-        """Have the system end the connection of a client that takes nothing any more, with what waits to be written."""
+        """Let the kernel close the connection of a client that has stopped reading; unsent data is dropped."""
         opened = cast(HTTP1Connection, self.request.connection).stream
         # Where the system has the option; elsewhere its defaults hold.
         if hasattr(socket, "TCP_USER_TIMEOUT") and not opened.closed():

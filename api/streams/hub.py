@@ -39,8 +39,8 @@ log = structlog.get_logger("api.streams")
 
 POLL_SECONDS = 0.25
 HEARTBEAT_SECONDS = 15.0
-# How long a client may take nothing: one that has vanished would keep its place for a quarter of an hour, and one that
-# reads no longer for ever.
+# How long a client may read nothing. Without this limit, a client that has vanished would keep its place for a quarter
+# of an hour, and a client that has stopped reading would keep its place for ever.
 SILENCE_SECONDS = 30.0
 # How soon a stream ends whose person was blocked or has deleted their account.
 CHECK_SECONDS = 60.0

@@ -128,5 +128,5 @@ def availability(cast: Cast) -> str:
 
 
 def await_others(engine: Engine) -> None:
-    """Wait for transactions that are older than the last event: those of all databases of the server count."""
+    """Wait until no transaction on the server, in any database, is older than the last event."""
     eventually(lambda: scalar(engine, _ARE_TOLD), "the end of older transactions")

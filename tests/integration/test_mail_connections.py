@@ -211,7 +211,7 @@ def test_a_refusal_is_no_reason_to_part(server: Talk, transport: SmtpTransport, 
 
 
 def test_no_mail_is_sent_that_is_accepted_before_its_content(server: Talk, transport: SmtpTransport) -> None:
-    # Two answers to one command: each further one is that of the command before.
+    # The server sends two responses to MAIL, so that each later command gets the response to the command before it.
     server.answers["mail"] = b"250 ok\r\n250 ok\r\n"
     report = transport.send(a_mail())
     assert (report.error, report.permanent, report.unavailable) == ("The mail server answered 250: ok", False, False)

@@ -244,8 +244,8 @@ class SmtpTransport(Transport[Mail]):
             if is_expected:
                 connection.server.send(content)
                 code, text = connection.wait_for_verdict(self._limits, renew)
-            # After a refusal the connection is still good, unless the server closes it. A server that accepts a mail
-            # before it has its content answers another command than the last one.
+            # After a refusal the connection is still good, unless the server closes it. A success before the content
+            # was sent is the response to an earlier command: all later responses would be shifted as well.
             keep = code != CLOSING and (is_expected or code >= 400)
         except _NoVerdict as error:
             return _failed(error, self._limits.verdict)
