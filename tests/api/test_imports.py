@@ -201,6 +201,16 @@ def test_on_request_people_hear_that_a_session_ahead_is_cancelled(world: World, 
     assert dead_or_violated(engine) == []
 
 
+@pytest.mark.parametrize("status", ["completed", "no_show"])
+def test_a_session_that_ends_early_is_not_told_as_cancelled(world: World, engine: Engine, status: str) -> None:
+    imported(world, everything())
+    begun = (NOW - timedelta(minutes=10)).isoformat()
+    imported(world, [booking("b-now", begun, "accepted")])
+    assert counts(imported(world, [booking("b-now", begun, status)], "?notify=true")) == (0, 1, 0, 0)
+    assert values(engine, "SELECT count(*) FROM events WHERE type = 'session.cancelled'") == [0]
+    assert dead_or_violated(engine) == []
+
+
 def test_a_dry_run_counts_and_writes_nothing(world: World, engine: Engine) -> None:
     twice, unknown = booking("b-2", at(6), "accepted", mentee="bob"), booking("b-3", at(5), "accepted", listing="x")
     lines = [*everything(), twice, unknown]

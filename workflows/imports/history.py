@@ -313,13 +313,14 @@ def _write_bookings(
         if each.status is not Status.ACCEPTED and ended.end_time > work.now:
             # Live updates take an import for a time that is busy.
             events.append(SessionTimeFreed.about(ended, **about))
-            events += [_cancelled(ended, each, **about)] if work.notify and not each.is_new else []
+            is_news = each.status is Status.CANCELLED and not each.is_new
+            events += [_cancelled(ended, each, **about)] if work.notify and is_news else []
     if events:
         record(db, *events)
 
 
 def _cancelled(session: Session, outcome: Outcome, **about: Any) -> Event:
-    """The news of a session that was to come: nobody owes anything for it."""
+    """The news of a session that is cancelled before its end: nobody owes anything for it."""
     return SessionCancelled.about(
         session,
         **about,
