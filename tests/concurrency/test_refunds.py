@@ -14,16 +14,17 @@ from models.events import DeliveryState, deliveries, events
 from models.payments import payment_entries
 from tests import factories
 from tests.application import World
-from tests.concurrency.racing import ROUNDS, Race
+from tests.concurrency.racing import ROUNDS, Race, meanwhile
 from tests.eventually import eventually
 from tests.integration.harness import Harness
 from tests.integration.test_stripe_refunds import owed, present, provider, require_sound
-from tests.stripe_stand_in import API_KEY, WEBHOOK_SECRET, StripeStandIn, signed, stripe_stand_in
+from tests.stripe_stand_in import API_KEY, WEBHOOK_SECRET, StripeStandIn, event, signed, stripe_stand_in
 from workers.transports.stripe import StripeTransport
 from workflows.events.delivery import DeliveryKey, DeliveryStatus
 from workflows.events.status import status_query
 from workflows.kernel.errors import InvalidTransition
 from workflows.operators.deliveries import retry_delivery
+from workflows.settlements.actions import waive
 
 SENT = ["charge", "refund_due", "refund_done"]
 
@@ -140,3 +141,24 @@ def test_a_refund_that_fails_while_it_is_entered_is_due_again(
         harness.run_all("webhooks")
         assert stand_in.refunded(reference) == present(harness, payment_id).refunded == 1500
     require_sound(harness)
+
+
+def test_money_that_arrives_while_its_payment_is_waived_goes_back(
+    engine: Engine, world: World, stand_in: StripeStandIn
+) -> None:
+    harness = worker(engine, stand_in)
+    with harness.transactions() as db:
+        payment = factories.make_prepaid_booking(db).payment
+    assert payment is not None
+    stand_in.charged["pi_late"] = payment.amount
+    money = {"amount_total": payment.amount, "currency": "usd", "payment_intent": "pi_late", "payment_status": "paid"}
+    paid = event("checkout.session.completed", {**money, "metadata": {"tutelage_payment_id": str(payment.id)}})
+    now = datetime.now(UTC)
+    answered = meanwhile(
+        engine,
+        lambda db: waive(db, actor=factories.OPERATOR, payment=payment, reason="A voucher.", now=now),
+        lambda _db: tell(world, paid),
+    )
+    assert answered == 200
+    harness.run_all("webhooks")
+    assert stand_in.refunded("pi_late") == payment.amount

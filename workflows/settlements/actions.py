@@ -129,12 +129,14 @@ def return_surplus(
 
     Money for what an operator has confirmed by hand stays: it may be the very money that was confirmed.
     """
-    if payment.status is not PaymentStatus.WAIVED and not db.scalar(
+    # It may have been waived since the caller read it.
+    present = locked(db, payment.id)
+    if present.status is not PaymentStatus.WAIVED and not db.scalar(
         CAME_BY, {"payment_id": payment.id, "actor": STRIPE.name}
     ):
         return
     surplus = {"reference": reference, "surplus_amount": amount, "surplus_currency": currency, "failed": None}
-    record(db, PaymentSurplus.about(locked(db, payment.id), actor=STRIPE, now=now, **surplus))
+    record(db, PaymentSurplus.about(present, actor=STRIPE, now=now, **surplus))
 
 
 def waive(db: Connection, *, actor: Actor, payment: Payment, reason: str, now: datetime) -> Payment:
