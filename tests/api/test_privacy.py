@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cache
@@ -11,6 +12,7 @@ from uuid import UUID, uuid4
 import pytest
 from sqlalchemy import Connection, DateTime, Engine, Enum, Table, Uuid, insert, select, text, update
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.types import Text
 
 from config.sealing import Sealer
@@ -62,6 +64,12 @@ NOT_EXPORTED = {
     "deliveries": "last_error response",
     "delivery_attempts": "error response",
 }
+
+# The erasure of one account, by its id, fails for good.
+FAILING_ERASURE = """
+CREATE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'this account fails'; END $$;
+CREATE TRIGGER fail BEFORE UPDATE ON users FOR EACH ROW WHEN (OLD.id = '{}') EXECUTE FUNCTION fail();
+"""
 
 
 @dataclass(frozen=True)
@@ -468,6 +476,25 @@ def test_a_large_account_is_erased_in_pages_by_maintain(full: Life, engine: Engi
         rounds += 1
     assert rounds > 5
     assert tables_with(engine, marks) == []
+
+
+def test_an_account_whose_erasure_fails_holds_up_no_other(life: Life, engine: Engine) -> None:
+    for person, profile in ((life.person, life.profile), (life.other, life.other_profile)):
+        with engine.begin() as db:
+            erase(db, user_id=person.id, mentor_profile_id=profile.id)
+    with engine.begin() as db:
+        db.exec_driver_sql(FAILING_ERASURE.format(life.person.id))
+    ended = select(users.c.id).where(users.c.erasure_ended_at.is_not(None))
+    try:
+        for _round in range(100):
+            with suppress(DBAPIError), engine.begin() as db:
+                go_on_erasing(db, settled_after=NOW)
+            if scalars(engine, ended).all():
+                break
+        assert scalars(engine, ended).all() == [life.other.id]
+    finally:
+        with engine.begin() as db:
+            db.exec_driver_sql("DROP FUNCTION fail CASCADE")
 
 
 def test_events_hold_no_words_of_people(full: Life, engine: Engine) -> None:

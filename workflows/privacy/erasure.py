@@ -147,11 +147,12 @@ PARTS = (
     Part("webhooks", repair.EVENTS_TO_DELETED_ENDPOINTS, (repair.FORGET_ENDPOINT_ANSWERS,)),
 )
 _MARK = sql("UPDATE users SET erased_at = now() WHERE id = :user_id AND erased_at IS NULL")
+# In no order, so that an account whose erasure fails holds up no other.
 _NEXT = sql("""
 SELECT u.id AS user_id, m.id AS mentor_profile_id, u.erased_at
 FROM users u LEFT JOIN mentor_profiles m ON m.user_id = u.id
 WHERE u.erased_at IS NOT NULL AND u.erasure_ended_at IS NULL AND u.erased_at < now() - CAST(:age AS interval)
-ORDER BY u.erased_at LIMIT 1 FOR NO KEY UPDATE OF u SKIP LOCKED
+ORDER BY random() LIMIT 1 FOR NO KEY UPDATE OF u SKIP LOCKED
 """).columns(user_id=Uuid(), mentor_profile_id=Uuid())
 _ENDED = sql("UPDATE users SET erasure_ended_at = now() WHERE id = :user_id")
 _FORGET_CURSORS = sql("DELETE FROM maintenance_cursors WHERE name = ANY(:names)")
