@@ -220,6 +220,16 @@ def test_no_mail_is_sent_that_is_accepted_before_its_content(server: Talk, trans
     assert (server.mails, len(server.connections)) == (1, 2)
 
 
+@pytest.mark.parametrize("command", ["mail", "data", "content"])
+def test_an_answer_that_is_too_long_to_read_ends_no_mail(server: Talk, transport: SmtpTransport, command: str) -> None:
+    server.answers[command] = b"250 " + b"x" * 10_000 + b"\r\n"
+    report = transport.send(a_mail())
+    assert (report.error is None, report.permanent, report.unavailable) == (False, False, False)
+    del server.answers[command]
+    assert transport.send(a_mail()).error is None
+    assert len(server.connections) == 2
+
+
 def test_a_connection_that_the_server_ends_is_closed(server: Talk, transport: SmtpTransport) -> None:
     server.answers["content"] = b"421 4.3.2 Shutting down\r\n"
     assert transport.send(a_mail()).status_code == 421

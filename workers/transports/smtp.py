@@ -250,7 +250,8 @@ class SmtpTransport(Transport[Mail]):
         except _NoVerdict as error:
             return _failed(error, self._limits.verdict)
         except (OSError, smtplib.SMTPException) as error:
-            return _failed(error, self._limits.handover)
+            # No refusal is raised here, although smtplib gives an answer that is too long for it the code 500.
+            return replace(_failed(error, self._limits.handover), permanent=False)
         finally:
             self._pool.release(connection, keep=keep)
         return SendResult(status_code=code) if is_expected and code == 250 else _refused(code, text)
