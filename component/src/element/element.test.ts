@@ -113,6 +113,21 @@ it("leaves the focus at its time where others before it go and come", async () =
   }
 });
 
+it("leaves the focus in its view where the button that had it is gone", async () => {
+  const api = offeringApi();
+  const element = shown();
+  await one(element, "button.slot");
+  const next = [...root(element).querySelectorAll<HTMLElement>(".pager button")].at(-1);
+  api.on("GET /mentors/m1/slots", refusal(400, "invalid_request"));
+  for (let months = 0; months < 3; months++) next?.click();
+  const again = await one(element, ".message button");
+  offeringApi();
+  again.focus();
+  again.click();
+  await found(() => !again.isConnected);
+  expect(root(element).activeElement?.id).toBe("choose");
+});
+
 it("counts down to the next attempt of a session's step, too", async () => {
   offeringApi()
     .on("GET /sessions/session-1", { status: 200, body: session({ earlyStartMinutes: null }) })

@@ -165,6 +165,8 @@ export class SessionBooking extends LitElement {
   });
   private screen: Screen | "session" | "directory" = "loading";
   private hadFocus = false;
+  /** What had the focus before the update, and all around it. */
+  private focused: Element[] = [];
   /** Until the end of a press of a button. */
   private press: Promise<unknown> | null = null;
   private wasSending = false;
@@ -214,7 +216,9 @@ export class SessionBooking extends LitElement {
     if (changed.has("token")) this.run?.renewToken();
     // A button that is disabled while it works has lost the focus to nothing, not to something else.
     const isNowhere = document.activeElement === document.body;
-    this.hadFocus = this.shadowRoot?.activeElement ? true : this.hadFocus && isNowhere;
+    this.focused = [];
+    for (let at = this.shadowRoot?.activeElement ?? null; at; at = at.parentElement) this.focused.push(at);
+    this.hadFocus = this.focused.length > 0 || (this.hadFocus && isNowhere);
     this.focusedStart = this.startInFocus;
   }
 
@@ -244,8 +248,8 @@ export class SessionBooking extends LitElement {
     if (screen !== "loading") this.screen = screen;
     const focus = (selector: string): void => this.renderRoot.querySelector<HTMLElement>(selector)?.focus();
     // The focus is gone with its view: people go on where the new one begins.
-    const isGone = isOther || (state.needsSignIn && !this.shadowRoot?.activeElement);
-    if (isGone && this.hadFocus) focus("[data-focus]");
+    if (isOther && this.hadFocus) focus("[data-focus]");
+    else if (!this.shadowRoot?.activeElement && this.focused[0]?.isConnected === false) this.focusNear();
     // A form that was refused was disabled meanwhile, and nothing of it has the focus.
     const isSending = isSubmitting(state);
     if (this.wasSending && !isSending && this.hadFocus && !this.shadowRoot?.activeElement) focus("[type='submit']");
@@ -254,6 +258,13 @@ export class SessionBooking extends LitElement {
     this.shownErrors = state.fieldErrors;
     // A button has another time by now, where one before it was taken.
     if (this.focusedStart !== this.startInFocus) focus(`[data-start="${this.focusedStart}"]`);
+  }
+
+  /** What had the focus is gone: people go on at the group or the heading of the nearest view around it that is still there. */
+  private focusNear(): void {
+    const view = this.focused.find((each) => each.isConnected && each.matches("[tabindex], :has([data-focus])"));
+    const goal = view?.matches("[tabindex]") ? view : view?.querySelector("[data-focus]");
+    (goal as HTMLElement | null | undefined)?.focus({ preventScroll: true });
   }
 
   /** The start of the free time whose button has the focus. */

@@ -11,6 +11,24 @@ afterEach(() => {
   vi.unstubAllGlobals();
 });
 
+it("leads on to the first of the mentors who are added", async () => {
+  const pages = [
+    { items: [MENTOR], nextCursor: "second" },
+    { items: [{ ...MENTOR, id: "m2", name: "Ada Lovelace" }], nextCursor: null },
+  ];
+  offeringApi().on("GET /mentors", ({ query }) => ({ status: 200, body: pages[query.has("cursor") ? 1 : 0] }));
+  const element = new SessionBooking();
+  element.api = "http://api.test";
+  element.token = "t";
+  document.body.append(element);
+  const more = await found(() => root(element).querySelector<HTMLElement>("section > button"));
+  more.focus();
+  more.click();
+  const focused = (): HTMLElement | null => root(element).activeElement as HTMLElement | null;
+  const added = await found(() => (focused()?.getAttribute("aria-label")?.includes("Ada Lovelace") ? focused() : null));
+  added.blur();
+});
+
 it("offers mentors to choose from where the page names none, and the way back", async () => {
   const api = offeringApi().on("GET /mentors", { status: 200, body: { items: [MENTOR], nextCursor: null } });
   const element = new SessionBooking();

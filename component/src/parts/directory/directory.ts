@@ -68,7 +68,7 @@ export class Directory implements DirectoryPart {
       ${isLoading ? renderSkeleton(view.words.loading) : nothing}
       ${error ? failure(view, error, button(view.words.tryAgain, () => this.#load())) : nothing}
       <p class="muted" role="status">${mentors.length || isLoading || error ? nothing : words.none}</p>
-      ${nextCursor && !isLoading ? button(words.more, () => this.#load()) : nothing}
+      ${nextCursor && !error ? button(words.more, () => isLoading || this.#showMore()) : nothing}
     </section>`;
   }
 
@@ -85,6 +85,15 @@ export class Directory implements DirectoryPart {
     if (signal.aborted) return;
     this.#store.update({ mentors: [], nextCursor: null });
     await this.#load();
+  }
+
+  /** People go on at the first of the mentors who were added. */
+  async #showMore(): Promise<void> {
+    const { element } = this.context;
+    const { length } = this.#store.state.mentors;
+    await this.#load();
+    await element.updateComplete;
+    element.renderRoot.querySelectorAll<HTMLElement>("li button")[length]?.focus();
   }
 
   /** The next page of what is searched for. */

@@ -195,7 +195,9 @@ export class Groups implements GroupsPart {
   /** Shows what is wrong with the answers; people go on at the first of them. */
   async #refuse({ id }: GroupSession, errors: FieldErrors): Promise<null> {
     this.store.update({ fieldErrors: { id, errors } });
-    await this.#focus(id, " [aria-invalid='true']");
+    const { element } = this.context;
+    await element.updateComplete;
+    element.shadowRoot?.querySelector<HTMLElement>(`[data-group="${CSS.escape(id)}"] [aria-invalid='true']`)?.focus();
     return null;
   }
 
@@ -319,18 +321,9 @@ export class Groups implements GroupsPart {
     this.store.update({ busy: null, ...(sentence && { done: { id, sentence } }) });
     if (!sentence) return;
     this.context.announce(sentence);
-    await this.#focus(id);
     // The visitor's own time is taken now, or free again.
     const isTime = action !== "wait" && action !== "unwait";
     if (isTime && this.context.store.state.calendar.to) void this.context.flow.reloadSlots();
-  }
-
-  /** The form that had the focus is gone: people go on at what can be done now. */
-  async #focus(id: string, field = ""): Promise<void> {
-    const { element } = this.context;
-    await element.updateComplete;
-    const root = element.shadowRoot;
-    if (field || !root?.activeElement) root?.querySelector<HTMLElement>(`[data-group="${CSS.escape(id)}"]${field}`)?.focus();
   }
 
   /** The next answer is about the present terms, whether or not the groups can be read again. */

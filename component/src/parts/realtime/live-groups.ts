@@ -16,7 +16,7 @@ export class LiveGroups {
   take({ groupSessionId, capacity, seatsTaken, seatsOffered, full }: SeatsChange): void {
     const known = this.#find(groupSessionId);
     if (!known) return;
-    void this.#show({ ...known, capacity, seatsTaken, seatsOffered, full });
+    this.#show({ ...known, capacity, seatsTaken, seatsOffered, full });
     // After an action here, the part reads the group.
     if (known.waitlistPosition !== null && this.#groups?.store.state.busy?.id !== known.id) void this.#readOwn(known);
   }
@@ -46,22 +46,15 @@ export class LiveGroups {
     const present = await this.context.client.get<GroupSession>(path, {}, { signal: this.context.signal }).catch(() => null);
     const { groups: words } = this.#groups?.words() ?? {};
     if (!present || !words || this.context.signal.aborted) return;
-    await this.#show(present);
+    this.#show(present);
     const hasLeft = present.waitlistPosition === null && !present.joined;
     const news = hasLeft ? words.stopped : isKept(present) && !isKept(known) ? words.kept : null;
     if (news) this.context.announce(`${present.title ?? ""}: ${news}`);
   }
 
-  /** Where what had the focus is gone with it, people go on at the group. */
-  async #show(present: GroupSession): Promise<void> {
-    const { element } = this.context;
-    const root = element.shadowRoot;
-    const row = root?.querySelector<HTMLElement>(`[data-group="${CSS.escape(present.id)}"]`);
-    const hadFocus = row?.contains(root?.activeElement ?? null);
+  #show(present: GroupSession): void {
     this.#groups?.store.update(({ groups }) => ({
       groups: groups?.map((group) => (group.id === present.id ? present : group)) ?? null,
     }));
-    await element.updateComplete;
-    if (hadFocus && !root?.activeElement) row?.focus();
   }
 }

@@ -37,10 +37,8 @@ export class SessionPart {
   }
 }
 
-/** Opens and closes the dialog as the state has it, and leaves the focus where people can go on. */
+/** Opens and closes the dialog as the state has it. */
 class DialogController implements ReactiveController {
-  #hadFocus = false;
-
   constructor(
     private readonly context: PartContext,
     private readonly flow: SessionFlow,
@@ -49,23 +47,12 @@ class DialogController implements ReactiveController {
     context.signal.addEventListener("abort", () => context.element.removeController(this));
   }
 
-  hostUpdate(): void {
-    this.#hadFocus = this.#root?.activeElement != null;
-  }
-
   hostUpdated(): void {
-    const dialog = this.#root?.querySelector<HTMLDialogElement>(".session dialog");
+    const dialog = this.context.element.shadowRoot?.querySelector<HTMLDialogElement>(".session dialog");
     if (!dialog) return;
     const isWanted = this.flow.store.state.dialog !== null;
     if (isWanted && !dialog.open) dialog.showModal();
     // The browser gives the focus back to the button that opened it.
     if (!isWanted && dialog.open) dialog.close();
-    // Where what had the focus is gone, people go on at the heading.
-    const isLost = this.#hadFocus && !this.#root?.activeElement;
-    if (isLost) this.#root?.querySelector<HTMLElement>(".session [data-focus]")?.focus();
-  }
-
-  get #root(): ShadowRoot | null {
-    return this.context.element.shadowRoot;
   }
 }

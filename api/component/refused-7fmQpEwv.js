@@ -1,0 +1,17 @@
+import{$ as e,ApiError as t,S as n,U as r,X as i,f as a,ht as o,n as s,nt as c,p as l,q as u,r as d,vt as f}from"./session-booking.js";import{i as p}from"./enhanced-4Bo9vczI.js";var m={starts:`Starting times that cannot be booked:`,none:`All times of this day are offered.`,failed:`The reasons could not be loaded.`,stale:`The coach's own calendar cannot be read at the moment, so that all of these times count as taken.`,past:`over, or too soon to be booked`},h={starts:`Anfangszeiten, die nicht gebucht werden können:`,none:`Alle Zeiten dieses Tages werden angeboten.`,failed:`Die Gründe konnten nicht geladen werden.`,stale:`Der eigene Kalender des Coachs ist gerade nicht lesbar; deshalb gelten alle diese Zeiten als belegt.`,past:`vorbei oder zu kurzfristig`};function g(e){return r(`refused`,{en:m,de:h},e)}var _=f`
+  .refused ul {
+    margin-block-start: 6px;
+    display: grid;
+    gap: 4px;
+    font-size: 0.92em;
+  }
+  .refused li {
+    display: flex;
+    flex-wrap: wrap;
+    gap: 0 10px;
+  }
+`,v=1e4,y=[`busy`,`limit`,`time_off`,`too_soon`,`beyond_horizon`,`outside_hours`];function b({items:e,refused:t=[]},n){let r=new Map;for(let{startTime:e,mentorProfileId:i,reason:a}of t){if(n&&i!==n)continue;let t=Date.parse(e),o=r.get(t);(!o||y.indexOf(a)<y.indexOf(o))&&r.set(t,a)}for(let{startTime:t,mentorProfileIds:i}of e)(!n||i.includes(n))&&r.set(Date.parse(t),null);let i=[],a=null;for(let[e,t]of[...r].sort(([e],[t])=>e-t)){let n=i.at(-1);n&&t!==null&&t===a?n.to=e:t!==null&&i.push({from:e,to:e,reason:t}),a=t}return i}var x=class{#e;#t;#n;constructor(e,t){this.context=e,this.words=t,this.store=new s({key:``,ranges:null,isStale:!1,error:null}),this.#t=null,this.#n=0,this.#e=new l(e.signal),d(e.element,e.signal,this.store),n(e.element,e.signal,_)}render(t){let{slots:n}=this.context.store.state.calendar;(n!==this.#t&&Date.now()>this.#n+v||this.store.state.key!==this.#r(t))&&queueMicrotask(()=>void this.load(t));let r=g({words:this.context.words,locale:this.context.options.locale}),{ranges:a,isStale:s,error:c}=this.store.state;if(c)return o`<p class="error">${r.failed}</p>`;if(!a)return o`<p class="muted">${this.context.words.loading}</p>`;if(!a.length)return o`<p class="muted">${r.none}</p>`;let l={timeZone:this.context.store.state.zone,hour:`numeric`,minute:`2-digit`},u=e(p(this.context.options.locale),l),d=({reason:e,from:t})=>e===`too_soon`&&t<Date.now()?r.past:this.words().refused.reasons[e];return o`<p class="muted">${s?r.stale:r.starts}</p>
+      <ul>
+        ${a.map(e=>o`<li><b>${e.from===e.to?u.format(e.from):i(u,e.from,e.to)}</b>
+              <span class="muted">${d(e)}</span></li>`)}
+      </ul>`}#r(e){let{zone:t,mentorId:n,listing:r,durationMinutes:i}=this.context.store.state;return[e,t,n,r?.id,i].join()}async load(e){let{client:n,store:r}=this.context,{zone:i,mentorId:o,calendar:s}=r.state,l=a(r.state),d=this.#r(e),{key:f,error:p}=this.store.state;if(!l||f===d&&this.#t===s.slots&&!p)return;let m=this.#e.next();this.#t=s.slots,this.#n=Date.now(),this.store.update(({key:e,ranges:t})=>({key:d,ranges:e===d?t:null,error:null}));let h={...l.query,from:new Date(c(e,i)).toISOString(),to:new Date(c(u(e,1),i)).toISOString(),timeZone:i,explain:!0};try{let e=await n.get(l.path,h,{open:!0,signal:m}),t=b(e,o);this.store.update({ranges:t,isStale:!!e.staleCalendars?.length&&!e.items.length})}catch(e){m.aborted||this.store.update({error:t.ofPage(e)})}}};export{x as RefusedTimes};
