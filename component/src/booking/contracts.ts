@@ -76,6 +76,8 @@ export interface View extends Shown {
   readonly flow: BookingActions;
   /** Milliseconds since the epoch. */
   readonly now: number;
+  /** The day of the month that has the focus. */
+  readonly focusedDay?: string | undefined;
   readonly course: CoursePart | null;
   readonly enhanced: EnhancedPart | null;
   readonly realtime: RealtimePart | null;

@@ -80,6 +80,23 @@ it("leaves the keys of the browser to it", async () => {
   expect(press({})).toBe(false);
 });
 
+it("leads the tab key to the day of the month that has the focus, and back to the chosen one", async () => {
+  offeringApi();
+  const element = shown();
+  await one(element, "button.slot");
+  const stops = (): (string | undefined)[] =>
+    [...root(element).querySelectorAll<HTMLElement>(".day[tabindex='0']")].map((day) => day.dataset["day"]);
+  const chosen = await one(element, "[aria-selected='true'] .day");
+  chosen.focus();
+  chosen.dispatchEvent(new KeyboardEvent("keydown", { key: "ArrowDown", bubbles: true }));
+  await found(() => root(element).activeElement !== chosen);
+  await element.updateComplete;
+  expect(stops()).toEqual([(root(element).activeElement as HTMLElement).dataset["day"]]);
+  root(element).querySelector<HTMLElement>("button.slot")?.focus();
+  await element.updateComplete;
+  expect(stops()).toEqual([chosen.dataset["day"]]);
+});
+
 it("keeps the focus at a button that leads no further", async () => {
   offeringApi();
   const element = shown();

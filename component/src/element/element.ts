@@ -12,7 +12,7 @@ import { Run } from "./run.js";
 import styles from "../ui/styles.css?inline";
 import { en, localeOf, rootsOf, type Words } from "../i18n/language.js";
 import type { OwnWords } from "../public/words.js";
-import { clock, failureToRetry, linkTo, message, signInMessage } from "../ui/view.js";
+import { clock, failureToRetry, focusedData, linkTo, message, signInMessage } from "../ui/view.js";
 
 /** An attribute that may be left out (undefined), given (true), or "false". */
 const optionalFlag = {
@@ -219,12 +219,14 @@ export class SessionBooking extends LitElement {
     this.focused = [];
     for (let at = this.shadowRoot?.activeElement ?? null; at; at = at.parentElement) this.focused.push(at);
     this.hadFocus = this.focused.length > 0 || (this.hadFocus && isNowhere);
-    this.focusedStart = this.startInFocus;
+    this.focusedStart = focusedData(this)["start"];
   }
 
   protected override render(): TemplateResult {
     const screen = this.currentScreen;
-    return html`<div class="root" part="root" lang=${this.text.code} @pointerdown=${this.pressBegins}>
+    // The tab stop of the month follows the focus.
+    const focusMoved = (): void => this.requestUpdate();
+    return html`<div class="root" part="root" lang=${this.text.code} @pointerdown=${this.pressBegins} @focusin=${focusMoved}>
       ${this.renderScreen(screen)}
       <div class="visually-hidden" aria-live="polite">${this.announcement}</div>
     </div>`;
@@ -257,7 +259,7 @@ export class SessionBooking extends LitElement {
     if (state.fieldErrors !== this.shownErrors) focus("[aria-invalid='true']");
     this.shownErrors = state.fieldErrors;
     // A button has another time by now, where one before it was taken.
-    if (this.focusedStart !== this.startInFocus) focus(`[data-start="${this.focusedStart}"]`);
+    if (this.focusedStart !== focusedData(this)["start"]) focus(`[data-start="${this.focusedStart}"]`);
   }
 
   /** What had the focus is gone: people go on at the group or the heading of the nearest view around it that is still there. */
@@ -265,11 +267,6 @@ export class SessionBooking extends LitElement {
     const view = this.focused.find((each) => each.isConnected && each.matches("[tabindex], :has([data-focus])"));
     const goal = view?.matches("[tabindex]") ? view : view?.querySelector("[data-focus]");
     (goal as HTMLElement | null | undefined)?.focus({ preventScroll: true });
-  }
-
-  /** The start of the free time whose button has the focus. */
-  private get startInFocus(): string | undefined {
-    return (this.shadowRoot?.activeElement as HTMLElement | null | undefined)?.dataset["start"];
   }
 
   private get state(): Readonly<BookingState> {
@@ -299,7 +296,8 @@ export class SessionBooking extends LitElement {
       return html`${connection} ${enhanced?.renderSession(options.sessionId ?? "") ?? renderLoading(text)}`;
     }
     const { locale, signInUrl } = options;
-    const view: View = { state, flow, words: text, locale, now: Date.now(), course, enhanced, realtime, signInUrl };
+    const focusedDay = focusedData(this)["day"];
+    const view: View = { state, flow, words: text, locale, now: Date.now(), focusedDay, course, enhanced, realtime, signInUrl };
     // Nothing is loaded; or a part is not, and people can book without it.
     const renderError = (): Rendered => (state.error ? failureToRetry(view, state.error, () => this.reload()) : nothing);
     switch (screen) {

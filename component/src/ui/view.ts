@@ -126,6 +126,11 @@ export function valueOf(event: Event): string {
   return (event.target as HTMLInputElement | HTMLSelectElement | HTMLTextAreaElement).value;
 }
 
+/** The `data-` attributes of what has the focus in an element. */
+export function focusedData({ shadowRoot }: LitElement): DOMStringMap {
+  return (shadowRoot?.activeElement as HTMLElement | null | undefined)?.dataset ?? {};
+}
+
 /** Gives an element the look of a part, until the signal. */
 export function adoptStyles(element: LitElement, signal: AbortSignal, { styleSheet }: CSSResult): void {
   const root = element.renderRoot as ShadowRoot;

@@ -12,7 +12,7 @@ export function renderMonth(view: View, days: ReadonlyMap<string, Slot[]>): Temp
   const today = dayOf(now, state.zone);
   const title = formatDay(state.month, locale, { month: "long", year: "numeric" });
   const weeks = weeksOf(state.month, firstWeekdayOf(locale));
-  const focusable = focusableDay(days, state.day, state.month);
+  const focusable = focusableDay(days, [view.focusedDay, state.day], state.month);
   const isLoading = state.phase === "loading";
   const step = (label: string, path: string, months: 1 | -1): TemplateResult => {
     const isPast = months < 0 && state.month <= today;
@@ -81,10 +81,9 @@ function renderDay(view: View, day: string, free: number, isToday: boolean, isFo
   </td>`;
 }
 
-/** The one day of the grid that the tab key reaches. */
-function focusableDay(days: ReadonlyMap<string, Slot[]>, chosen: string | null, month: string): string {
-  if (chosen?.startsWith(month.slice(0, 7))) return chosen;
-  return days.keys().next().value ?? month;
+/** The one day of the grid that the tab key reaches: the one that has the focus, the chosen one, or the first with free times. */
+function focusableDay(days: ReadonlyMap<string, Slot[]>, wanted: (string | null | undefined)[], month: string): string {
+  return wanted.find((day) => day?.startsWith(month.slice(0, 7))) ?? days.keys().next().value ?? month;
 }
 
 /** Arrow keys move by days and weeks, Home and End within the week, Page Up and Page Down by months. */

@@ -9,7 +9,7 @@ import { initialState, type BookingState } from "../../booking/state.js";
 import { Store, renderOn } from "../../core/store.js";
 import { dayOf } from "../../i18n/time.js";
 import { renderPartForm } from "../../ui/form.js";
-import { button, momentOf, summary } from "../../ui/view.js";
+import { button, focusedData, momentOf, summary } from "../../ui/view.js";
 import { movingWords } from "./words.js";
 
 const REASON_LENGTH = 1000;
@@ -136,7 +136,9 @@ export class Moving implements MovingPart {
     const { options, words } = this.context;
     const { locale, signInUrl } = options;
     const flow = this.#calendar as BookingActions;
-    return { state: this.#store.state, flow, words, locale, signInUrl, now: Date.now(), course: null, enhanced: null, realtime: null };
+    const focusedDay = focusedData(this.context.element)["day"];
+    const parts = { course: null, enhanced: null, realtime: null };
+    return { state: this.#store.state, flow, words, locale, signInUrl, now: Date.now(), focusedDay, ...parts };
   }
 
   /** Reads the free times of a session's mentor, for its length, unless that is done. */
