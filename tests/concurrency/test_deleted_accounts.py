@@ -15,6 +15,7 @@ from models.bookings import BookingStatus, bookings
 from models.bundles import bundle_purchases
 from models.catalog import BookingMode, ProductKind
 from models.catalog import listings as listings_table
+from models.payments import PaymentMode, PaymentStatus
 from models.people import ERASED_NAME, mentor_profiles, users
 from tests import factories
 from tests.concurrency.racing import WAITING, Race, codes, meanwhile, winners
@@ -32,6 +33,7 @@ from workflows.catalog.listings import Listing, publish_listing
 from workflows.identity.actor import Actor
 from workflows.kernel.errors import Conflict, DomainError, NotFound
 from workflows.kernel.operator_policy import DEFAULT_POLICY
+from workflows.payments.records import PAYMENT, Payment
 from workflows.privacy.deletion import delete_account
 
 ROUNDS, RIVALS = 5, 5
@@ -160,6 +162,20 @@ def test_nothing_is_bought_for_an_account_that_is_gone(engine: Engine, race: Rac
                 bundle_purchases.c.mentee_user_id == person.id
             )
             assert list(db.scalars(credits)) == [0] * len(bought)
+
+
+def test_a_bundle_that_was_bought_while_the_deletion_waited_goes_with_the_account(engine: Engine) -> None:
+    with engine.begin() as db:
+        person, course = factories.make_user(db), factories.make_course(db)
+        prepaid: dict[str, Any] = {"session_count": 2, "payment_mode": PaymentMode.BEFORE}
+        product = factories.make_product(db, course, ProductKind.BUNDLE, **prepaid)
+        asked = datetime.now(UTC)
+        about: dict[str, Any] = {"course_id": course.id, "product_id": product.id, "mentee_user_id": person.id}
+        bought = purchase(db, actor=Actor.person(person.id, None), now=datetime.now(UTC), **about)
+        assert bought.payment is not None
+        delete_account(db, user_id=person.id, cancel=True, now=asked, policy=DEFAULT_POLICY)
+        payment = Payment.of(db.execute(PAYMENT, {"id": bought.payment.id}).one())
+    assert payment.status is PaymentStatus.CANCELLED
 
 
 def test_a_profile_waits_for_the_deletion_of_its_account(engine: Engine, person: User) -> None:

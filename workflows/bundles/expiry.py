@@ -51,17 +51,16 @@ def is_superseded(db: Connection, event: BundleValiditySet, bundle: Bundle) -> b
 def forfeit(db: Connection, *, actor: Actor, bundle_id: UUID, reason: str, now: datetime) -> None:
     """Take what is left in a bundle before the end of its validity, at its owner's wish; or end the wait for it."""
     bundle = locked(db, bundle_id)
-    if bundle.awaits_payment:
-        take_all(db, bundle, valid_to=now, reason=reason, actor=actor, now=now)
-        payment = payment_of(db, bundle_purchase_id=bundle.id)
-        if payment is not None:
-            end_waiting(db, payment, PaymentStatus.CANCELLED, actor=actor, now=now)
-        return
-    left = bundle.remaining_sessions
+    awaited, left = bundle.awaits_payment, bundle.remaining_sessions
     if left == 0:
         return
+    # Not until `now`, which is when the deletion was asked for: the bundle may have been bought while that waited.
     bundle = take_all(db, bundle, valid_to=bundle.valid_to, reason=reason, actor=actor, now=now)
-    record(db, BundleExpired.about(bundle, actor=actor, now=now, status=BundleStatus.EXPIRED, expired_sessions=left))
+    if not awaited:
+        expired = BundleExpired.about(bundle, actor=actor, now=now, status=BundleStatus.EXPIRED, expired_sessions=left)
+        record(db, expired)
+    elif payment := payment_of(db, bundle_purchase_id=bundle.id):
+        end_waiting(db, payment, PaymentStatus.CANCELLED, actor=actor, now=now)
 
 
 def expire(db: Connection, *, event: BundleValiditySet, now: datetime) -> None:
