@@ -127,7 +127,14 @@ def waive_payment(context: RequestContext[Payment], body: dict[str, Any]) -> Wit
 @payments.response(201, shapes.Payment)
 def create_refund(context: RequestContext[Payment], body: dict[str, Any]) -> WithHeaders[Payment]:
     """Grant a refund, also after completion. It is due from then on; the newest of `refunds` is this one."""
-    refunded = grant_refund(context.db, actor=context.actor, payment=context.subject, now=context.now, **body)
+    refunded = grant_refund(
+        context.db,
+        actor=context.actor,
+        payment=context.subject,
+        any_version=context.any_version,
+        now=context.now,
+        **body,
+    )
     return tagged(refunded, Location=f"/payments/{refunded.id}")
 
 

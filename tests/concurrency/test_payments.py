@@ -14,7 +14,8 @@ from models.calendar import person_busy
 from models.catalog import BookingMode
 from models.payments import PaymentMode
 from tests import factories
-from tests.concurrency.racing import ROUNDS, Race, codes
+from tests.application import World, as_operator
+from tests.concurrency.racing import ROUNDS, Race, codes, meanwhile
 from tests.queries import broken_invariants
 from workflows.bookings.actions import cancel
 from workflows.bookings.direct import WantedListing, book_directly
@@ -160,7 +161,14 @@ def test_of_two_refunds_of_the_whole_one_is_granted(engine: Engine, race: Race) 
         payment = _present(db, payment_id)
         amount, now = payment.charged - 1, datetime.now(UTC)
         return grant_refund(
-            db, actor=factories.OPERATOR, payment=payment, amount=amount, currency="USD", reason="Goodwill", now=now
+            db,
+            actor=factories.OPERATOR,
+            payment=payment,
+            amount=amount,
+            currency="USD",
+            reason="Goodwill",
+            any_version=True,
+            now=now,
         )
 
     with engine.begin() as db:
@@ -168,6 +176,24 @@ def test_of_two_refunds_of_the_whole_one_is_granted(engine: Engine, race: Race) 
         paid = [factories.make_payment(db, listing=listing, mentee=mentee).id for _ in range(ROUNDS)]
     for payment_id in paid:
         assert codes(race.transact([partial(grants, payment_id=payment_id)] * 2)) == ["refund_exceeds_payment"]
+
+
+def test_a_refund_of_a_version_is_refused_once_another_is_granted(engine: Engine) -> None:
+    with engine.begin() as db:
+        paid = factories.make_payment(db)
+    client, body = World.on(engine).client, {"amount": {"amount": 100, "currency": "USD"}, "reason": "Goodwill"}
+    seen = {**as_operator(), "If-Match": f'"{paid.version}"'}
+    granted = partial(
+        grant_refund, actor=factories.OPERATOR, payment=paid, amount=100, currency="USD", reason="Goodwill"
+    )
+    refused = meanwhile(
+        engine,
+        lambda db: granted(db, now=datetime.now(UTC)),
+        lambda _db: client.post(f"/payments/{paid.id}/refunds", json=body, headers=seen),
+    )
+    assert (refused.status_code, refused.json["code"]) == (412, "stale")
+    with engine.begin() as db:
+        assert _present(db, paid.id).refund_due == paid.refund_due + 100
 
 
 def _joins(db: Connection, group_id: UUID, actor: Actor, *, offered_only: bool = False) -> Group:

@@ -28,7 +28,7 @@ from workflows.groups.records import Group
 from workflows.groups.waitlist import offer_seats
 from workflows.identity.access import require_operator
 from workflows.identity.actor import STRIPE, SYSTEM, Actor
-from workflows.kernel.errors import Conflict, Invalid, InvalidTransition
+from workflows.kernel.errors import Conflict, Invalid, InvalidTransition, Stale
 from workflows.kernel.locks import lock_group, lock_person_and_group
 from workflows.kernel.operator_policy import DEFAULT_POLICY, OperatorPolicy
 from workflows.payments.actions import end_waiting
@@ -175,22 +175,35 @@ def lapse(db: Connection, *, payment: Payment, now: datetime, policy: OperatorPo
 
 
 def grant_refund(
-    db: Connection, *, actor: Actor, payment: Payment, amount: int, currency: str, reason: str, now: datetime
+    db: Connection,
+    *,
+    actor: Actor,
+    payment: Payment,
+    amount: int,
+    currency: str,
+    reason: str,
+    any_version: bool = False,
+    now: datetime,
 ) -> Payment:
     """Enter that a part of what was paid is to go back, as an operator; also after completion.
 
     Args:
+        payment: as the caller saw it.
         amount: in minor units of `currency`, above 0.
+        any_version: the caller decided on no version in particular.
 
     Raises:
         Forbidden: the caller is no operator.
         Invalid: the amount is 0.
+        Stale: the payment has changed since it was read.
         Conflict: `refund_exceeds_payment`, with what is left of it in `details.amount`.
     """
     require_operator(actor, "Only an operator grants a refund.")
     if amount == 0:
         raise Invalid("A refund is more than nothing.", details={"amount.amount": ["must be at least 1"]})
     present = locked(db, payment.id)
+    if not any_version and present.version != payment.version:
+        raise Stale("payment")
     left = present.charged - present.refund_due - present.refunded
     if amount > left or currency != present.currency:
         raise Conflict(
