@@ -261,6 +261,10 @@ def cancel_series(context: RequestContext[SeriesParties], body: dict[str, Any]) 
     series, from_time = context.subject, body.pop("from_time") or context.now
     require_own_type(role_of(context.actor, series), body.get("type"))
     use_withdrawal(context.db, context.actor, context.subject, limit=app_state().settings.max_withdrawals_per_day)
+    # First, since bookings are locked before sessions: one whose payment arrives meanwhile is then accepted, and kept.
+    withdrawn, left = withdraw_drafts(
+        context.db, actor=context.actor, series=series, from_time=from_time, reason=body["reason"], now=context.now
+    )
     ended = end_series(
         context.db,
         actor=context.actor,
@@ -269,9 +273,6 @@ def cancel_series(context: RequestContext[SeriesParties], body: dict[str, Any]) 
         from_time=from_time,
         now=context.now,
         **body,
-    )
-    withdrawn, left = withdraw_drafts(
-        context.db, actor=context.actor, series=series, from_time=from_time, reason=body["reason"], now=context.now
     )
     kept = [KeptBooking(booking_id, "forbidden") for booking_id in left]
     return CancelledSeries([*ended.cancelled, *withdrawn], [*ended.kept, *kept])

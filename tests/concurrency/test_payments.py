@@ -14,13 +14,13 @@ from models.calendar import person_busy
 from models.catalog import BookingMode
 from models.payments import PaymentMode
 from tests import factories
-from tests.application import World, as_operator
+from tests.application import World, as_operator, as_user
 from tests.concurrency.racing import ROUNDS, Race, codes, meanwhile
 from tests.queries import broken_invariants
 from workflows.bookings.actions import cancel
 from workflows.bookings.direct import WantedListing, book_directly
 from workflows.bookings.records import Booking, booking_query
-from workflows.bookings.series import Recurrence
+from workflows.bookings.series import Recurrence, Series
 from workflows.groups.place import read_group, read_place
 from workflows.groups.records import Group
 from workflows.groups.seats import join, leave
@@ -117,21 +117,27 @@ def test_a_waiver_gives_it_or_comes_too_late(engine: Engine, race: Race, others:
         assert payment.status in (("paid", "waived") if given else ("paid", "lapsed", "cancelled"))
 
 
+def _book_series(engine: Engine) -> tuple[Series, Payment]:
+    """A series of two bookings that await their one payment."""
+    with engine.begin() as db:
+        listing = factories.make_listing(db, booking_mode=BookingMode.INSTANT, payment_mode=PaymentMode.BEFORE)
+        _first, series = book_directly(
+            db,
+            actor=factories.acting_user(factories.make_user(db)),
+            wanted=WantedListing(mentor_profile_id=listing.mentor_profile_id, listing_id=listing.id),
+            scheduled_at=factories.next_slot(),
+            recurrence=Recurrence(count=2),
+            now=datetime.now(UTC),
+        )
+    assert series is not None
+    payment = series.made[0].payment
+    assert payment is not None
+    return series, payment
+
+
 def test_of_a_series_each_booking_is_given_or_goes_back(engine: Engine, race: Race) -> None:
     for number in range(ROUNDS):
-        with engine.begin() as db:
-            listing = factories.make_listing(db, booking_mode=BookingMode.INSTANT, payment_mode=PaymentMode.BEFORE)
-            _first, series = book_directly(
-                db,
-                actor=factories.acting_user(factories.make_user(db)),
-                wanted=WantedListing(mentor_profile_id=listing.mentor_profile_id, listing_id=listing.id),
-                scheduled_at=factories.next_slot(),
-                recurrence=Recurrence(count=2),
-                now=datetime.now(UTC),
-            )
-        assert series is not None
-        payment = series.made[0].payment
-        assert payment is not None
+        series, payment = _book_series(engine)
         ids = [booking.id for booking in series.made]
         steps = [
             partial(_step, _confirms, payment.id, ids[0]),
@@ -144,6 +150,18 @@ def test_of_a_series_each_booking_is_given_or_goes_back(engine: Engine, race: Ra
             paid = _present(db, payment.id)
             ended = [Booking.of(db.execute(booking_query(id)).one()).status == "cancelled" for id in ids]
         assert (paid.status, paid.refund_due) == ("paid", 4000 * sum(ended))
+
+
+def test_a_series_that_is_paid_while_it_is_cancelled_is_kept(engine: Engine) -> None:
+    series, payment = _book_series(engine)
+    client, mentee = World.on(engine).client, as_user(payment.user_id)
+    answer = meanwhile(
+        engine,
+        lambda db: _confirms(db, payment.id, payment.id),
+        lambda _db: client.post(f"/series/{series.id}/cancel", json={"reason": "Ill"}, headers=mentee),
+    )
+    kept = [{"bookingId": str(booking.id), "code": "session_pending"} for booking in series.made]
+    assert answer.json == {"cancelled": [], "kept": kept}
 
 
 def test_of_two_confirmations_one_pays(engine: Engine, race: Race) -> None:

@@ -22,7 +22,7 @@ from workflows.identity.access import is_mentor
 from workflows.identity.actor import Actor
 from workflows.kernel.clock import moment_of, rfc3339
 from workflows.kernel.errors import Conflict, Invalid, TermsChanged
-from workflows.kernel.locks import LOCK_MENTOR_UNCHANGED, LOCK_PEOPLE
+from workflows.kernel.locks import LOCK_MENTOR_UNCHANGED, LOCK_PEOPLE, lock_calendar
 from workflows.kernel.records import Record
 
 MAX_OCCURRENCES = 52
@@ -214,6 +214,7 @@ def withdraw_drafts(
     Returns:
         the ids of those bookings; and those of the drafts that an operator, who decides about none, leaves as they are.
     """
+    lock_calendar(db, series.mentor_profile_id)
     rows = db.execute(DRAFTS_OF_SERIES, {"series_id": series.id, "from_time": from_time}).all()
     ended, left = [], []
     for booking in map(Booking.of, rows):
