@@ -14,6 +14,9 @@ const BASIC = [
   /\/src\/core\/work\.ts$/,
 ];
 
+/** Tests that replace modules, for which these are to be loaded again. */
+const MOCKING = ["src/element/missing-parts.test.ts", "src/parts/realtime/realtime.test.ts"];
+
 export default defineConfig({
   build: {
     outDir: "../api/component",
@@ -45,7 +48,11 @@ export default defineConfig({
     // Files of logic alone ask for `node`, by a comment: a page takes longer to make than they do.
     environment: "happy-dom",
     pool: "threads",
-    include: ["{src,tests}/**/*.test.ts"],
+    // Each process makes one page, and loads each module once, for all other files: both take longer than the tests.
+    projects: [
+      { extends: true, test: { name: "shared", include: ["{src,tests}/**/*.test.ts"], exclude: MOCKING, isolate: false } },
+      { extends: true, test: { name: "alone", include: MOCKING } },
+    ],
     setupFiles: "tests/setup.ts",
     // A loaded machine takes its time.
     testTimeout: 30_000,
