@@ -49,8 +49,10 @@ STANDBY_SECONDS = 5.0
 # Nobody begins another round before; less than the interval, which is measured by another clock.
 ROUND = timedelta(seconds=INTERVAL_SECONDS - 1)
 _ROUND = "round of maintain"
-# Between two pages of everything.
+# Between two pages of everything: at least so long, and so many times as long as the page before took. Mentors with a
+# long history so take no larger part of the database's time than others.
 PAGE_PAUSE_SECONDS = 1.0
+PAGE_PAUSE_TIMES = 20
 # Of one chore in a round: enough to keep up under load, and the other chores have their turn.
 MAX_BATCHES = 20
 # Does a part of its work; returns whether there may be more.
@@ -112,12 +114,13 @@ def look_through(
     Args:
         until: by `time.monotonic`, when the next round begins.
     """
-    pages_left = True
+    pages_left, pause = True, pause_seconds
     while (left := until - monotonic()) > 0:
-        if stop.wait(min(left, pause_seconds) if pages_left else left):
+        if stop.wait(min(left, pause) if pages_left else left):
             return
-        if pages_left and monotonic() < until:
+        if pages_left and (began := monotonic()) < until:
             pages_left = bool(_do(transactions, "look through everything", continuous.look_through, 1))
+            pause = max(pause_seconds, PAGE_PAUSE_TIMES * (monotonic() - began))
 
 
 def _do(transactions: Transactions, name: str, chore: Chore, batches: int) -> bool | None:

@@ -1,14 +1,17 @@
 """Tests of looking all the time: at what changed, again at what was found, and once a day through everything."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from threading import Event
 from time import monotonic
+from typing import cast
 
 import pytest
 from sqlalchemy import Connection, delete, func, select, text, update
 
+from infrastructure.transactions import Transactions
 from models.bookings import bookings
 from models.calendar import person_busy
 from models.groups import group_sessions
@@ -251,3 +254,23 @@ def test_maintain_looks_through_everything_between_two_rounds(booked: Harness) -
     assert known(booked) == {}
     maintaining.look_through(booked.transactions, Event(), until=monotonic() + 0.5, pause_seconds=0.0)
     assert known(booked) == {"open_session_without_block": 1}
+
+
+def test_a_page_that_takes_long_is_followed_by_a_long_pause(booked: Harness, monkeypatch: pytest.MonkeyPatch) -> None:
+    clock, pauses = [0.0], list[float | None]()
+
+    class Passing(Event):
+        def wait(self, timeout: float | None = None) -> bool:
+            pauses.append(timeout)
+            clock[0] += timeout or 0
+            return False
+
+    @contextmanager
+    def slow() -> Iterator[Connection]:
+        with booked.transactions() as db:
+            yield db
+        clock[0] += 0.5
+
+    monkeypatch.setattr(maintaining, "monotonic", lambda: clock[0])
+    maintaining.look_through(cast(Transactions, slow), Passing(), until=30.0)
+    assert pauses == [1.0, 10.0, 10.0, 7.5]
