@@ -1,5 +1,6 @@
 """Courses in the component: credits of bundles are used before money, counted down, and never spent twice."""
 
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -53,6 +54,23 @@ def test_a_bundle_pays_until_it_is_used_up(visit: Visit, stage: Stage, taught: T
     visit.primary.click()
     visit.expect_booked()
     assert [status for _id, status, _start in stage.bookings_of(stage.mentee)] == ["accepted"] * 3
+
+
+@pytest.mark.parametrize("variant", ["basic"])
+def test_nothing_is_booked_before_its_payment_is_shown(visit: Visit, stage: Stage, taught: Taught) -> None:
+    page, asked = visit.page, list[Route]()
+    page.route(re.compile(r"/bundles\?"), lambda route: asked.append(route))
+    visit.open(course=str(taught.course.id))
+    visit.choose(stage.slots()[0])
+    expect(visit.primary).to_be_disabled()
+    # The enter key in a field sends a form whose button can be pressed.
+    page.get_by_role("textbox", name="Subject").press("Enter")
+    expect(page.locator("[part~=summary]")).not_to_contain_text("bundle")
+    asked[0].continue_()
+    expect(page.locator("[part~=summary]")).to_contain_text("Paid with a session of your bundle")
+    visit.primary.click()
+    visit.expect_booked()
+    assert remaining(stage, taught.bundle) == 1
 
 
 @pytest.mark.parametrize("variant", ["basic"])

@@ -352,8 +352,8 @@ export class BookingFlow implements BookingActions {
     if (request && (await this.#submitter.resume(request))) {
       const { submission } = store.state;
       // No other listing takes the place of the one that was chosen.
-      if (isGone && submission.kind === "refused") this.#lose(submission.error);
-      return;
+      if (isGone && submission.kind === "refused") return this.#lose(submission.error);
+      return submission.kind === "none" || submission.kind === "refused" ? this.#choosePayment(saved.payment) : undefined;
     }
     if (startOf(slot) <= Date.now()) return this.leaveForm();
     await Promise.all([this.#choosePayment(saved.payment), this.#hold.take()]);

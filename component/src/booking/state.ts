@@ -77,7 +77,8 @@ export interface BookingState {
   /** Of a `mentor`, one; of a `course`, all who teach it. */
   offers: Offer[];
   products: Product[];
-  bundles: Bundle[];
+  /** Null while they are being read, so that it is not known what pays. */
+  bundles: Bundle[] | null;
   /** The listing whose slots are shown; of a course, any with the chosen duration. */
   listing: Listing | null;
   durationMinutes: number;

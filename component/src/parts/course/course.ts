@@ -46,6 +46,7 @@ export async function proposePayment(
   key: string | null,
   signal: AbortSignal,
 ): Promise<void> {
+  if (!store.state.payment) store.update({ bundles: null });
   const own = await allOf<Bundle>(client, "/bundles", {}, { signal }).catch(() => []);
   const bundles = own.filter(({ courseId, status }) => courseId === store.state.course?.id && status === "active");
   store.update({ bundles });
@@ -58,7 +59,7 @@ export async function proposePayment(
 function paymentsFor(state: BookingState): PaymentChoice[] {
   const fits = (durationMinutes: number | null): boolean =>
     durationMinutes === null || durationMinutes === state.durationMinutes;
-  const bundles = state.bundles.filter((bundle) => {
+  const bundles = (state.bundles ?? []).filter((bundle) => {
     const product = state.products.find((each) => each.id === bundle.productId);
     return !product || fits(product.durationMinutes);
   });
@@ -134,7 +135,8 @@ function renderMentors({ words, state, flow }: View): Rendered {
 }
 
 function renderPayments(view: View): Rendered {
-  const { state, flow } = view;
+  const { words, state, flow } = view;
+  if (!state.bundles) return html`<p class="muted" role="status">${words.loading}</p>`;
   const own = courseWords(view);
   const payments = paymentsFor(state);
   if (!payments.length) return message("warning", own.noPayment);

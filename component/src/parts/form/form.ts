@@ -68,7 +68,7 @@ function renderFields(view: View, isBusy: boolean): TemplateResult {
       ${renderAsked(view)} ${enhanced?.extras?.series.render() ?? nothing}
       ${renderErrors("recurrence-error", fieldErrors.recurrence)} ${renderErrors("other-error", fieldErrors.other)}
     </fieldset>
-    ${renderOutcome(view)} ${renderSubmit(view, isBusy)}`;
+    ${renderOutcome(view)} ${renderSubmit(view, isBusy || !state.bundles)}`;
 }
 
 function renderAsked(view: View): Rendered {

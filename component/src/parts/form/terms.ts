@@ -39,7 +39,7 @@ export function termsOf(view: View, listing: Listing, price: Money | null): stri
   if (!lateFeePercent || !state.slot || fee === 0) return words.form.alwaysFree;
   const freeUntil = startOf(state.slot) - windowHours * HOUR_MS;
   const free = freeUntil > now ? `${words.form.freeUntil(formatMoment(freeUntil, locale, state.zone))} ` : `${words.form.freeAtFirst} `;
-  if (!price || fee === null) return free + (course?.courseWords(view).lateCredit ?? "");
+  if (!price || fee === null) return free + ((state.payment && course?.courseWords(view).lateCredit) ?? "");
   const percent = new Intl.NumberFormat(locale, { style: "percent" }).format(lateFeePercent / 100);
   const due = priceOf(view, { ...price, amount: fee });
   return free + words.form.lateFee(due, percent);
