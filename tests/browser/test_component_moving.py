@@ -108,6 +108,22 @@ def test_the_other_side_answers_a_proposal(
     expect(page.locator("[part~=proposal]")).to_have_count(0)
 
 
+def test_a_dialog_that_is_opened_again_begins_with_the_present_times(visit: Visit, stage: Stage) -> None:
+    session, page = session_of(stage, "free"), visit.page
+    to = other_time(session)
+    visit.open_session(session.id)
+    page.locator("[data-action=move]").click()
+    visit.show_day(to.date())
+    visit.slot(to).click()
+    page.get_by_role("button", name="Keep the time").click()
+    expect(page.locator("dialog[open]")).to_have_count(0)
+    stage.book(stage.as_rival, to)
+    page.locator("[data-action=move]").click()
+    visit.show_day(to.date())
+    expect(visit.slot(to + timedelta(hours=1))).to_be_visible()
+    expect(visit.slot(to)).to_have_count(0)
+
+
 def test_a_proposal_is_withdrawn(visit: Visit, stage: Stage, camera: Camera) -> None:
     session, page = session_of(stage, "by_agreement"), visit.page
     visit.open_session(session.id)

@@ -148,6 +148,8 @@ interface MovingModule {
 }
 
 export interface MovingPart {
+  /** The dialog is opened again: it begins with the times that are free now. */
+  restart(): void;
   /** The choice of another time. */
   renderDialog(moved: MovedSession): TemplateResult;
   /** The open proposal, with its answers. */

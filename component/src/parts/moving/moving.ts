@@ -44,6 +44,10 @@ export class Moving implements MovingPart {
     };
   }
 
+  restart(): void {
+    this.#of = "";
+  }
+
   renderDialog(moved: MovedSession): TemplateResult {
     const { session, error } = moved;
     const words = this.#words;
@@ -170,7 +174,6 @@ export class Moving implements MovingPart {
     const words = this.#words;
     const body = { startTime, ...(reason && { reason }) };
     const refused = await moved.send("reschedule", body, moved.isAtOnce ? words.moved : words.proposed);
-    if (!refused) this.#of = "";
     if (!refused || !LOST_CODES.has(refused.code)) return;
     const { calendar } = this.#store.state;
     const slots = calendar.slots.filter((each) => each.startTime !== startTime);

@@ -83,6 +83,7 @@ export class SessionFlow {
   /** @param answering the review that is answered. */
   openDialog(dialog: DialogName, answering: Review | null = null): void {
     this.store.update({ dialog, answering, error: null, fieldErrors: {}, notice: null, plan: null });
+    if (dialog === "move") this.store.state.moving?.restart();
     if (dialog === "cancel") void this.#inDialog(dialog, async () => this.store.update({ quote: await this.#reader.quote() }));
     if (dialog === "series") void this.#inDialog(dialog, async () => this.store.update({ plan: await this.#reader.plan() }));
   }
