@@ -26,7 +26,7 @@ ACCEPTED_HEADERS = (
 # Headers that development trusts, and a gateway sets itself.
 IDENTITY_HEADERS = "X-User-Id, X-Mentor-Profile-Id"
 EXPOSED_HEADERS = (
-    "Allow, Content-Disposition, ETag, Idempotent-Replayed, Link, Location, On-Behalf-Of, Preference-Applied,"
+    "Allow, Content-Disposition, Date, ETag, Idempotent-Replayed, Link, Location, On-Behalf-Of, Preference-Applied,"
     " RateLimit, RateLimit-Policy, Retry-After, WWW-Authenticate, X-Request-Id"
 )
 # As long as Chromium keeps the answer to a preflight request at most.

@@ -1,7 +1,7 @@
 """Bookings that are paid before they are given, in the component: on the way to the payment page and back."""
 
 import re
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -76,6 +76,16 @@ def test_a_booking_is_paid_on_the_page_of_the_site(visit: Visit, stage: Stage, p
     visit.expect_booked()
     expect(page.locator("[part~=result]")).to_contain_text("Your payment has arrived.")
     assert stage.count_bookings() == 1
+
+
+@pytest.mark.parametrize("variant", ["basic"])
+def test_a_booking_is_paid_by_a_visitor_whose_clock_is_wrong(visit: Visit, stage: Stage, prepaid: Listing) -> None:
+    visit.page.clock.install(time=datetime.now(UTC) + timedelta(hours=1))
+    visit.open(prepaid, pay_url="/elsewhere")
+    visit.book(stage.slots()[1])
+    expect(visit.page.get_by_role("timer")).to_contain_text(re.compile(r"^(30:0|2\d:\d)\d left to pay"))
+    pay_button(visit).click()
+    visit.page.wait_for_url("**/elsewhere?payment=*")
 
 
 def test_a_closed_tab_is_taken_up_in_another(

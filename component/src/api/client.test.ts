@@ -39,6 +39,19 @@ describe("a request", () => {
     expect(waits[1]).toBeNull();
   });
 
+  it("tells the API's time where the visitor's clock shows another one", async () => {
+    const client = makeClient();
+    expect(client.now).toBe(NOW);
+    const api = new FakeApi();
+    // The second answer is one that a cache has kept.
+    for (const minutes of [90, 120]) {
+      const date = new Date(NOW - minutes * 60_000).toUTCString();
+      api.on("GET /me", { status: 200, body: {}, headers: { Date: date } });
+      await client.get("/me");
+      expect(client.now).toBe(NOW - 90 * 60_000);
+    }
+  });
+
   it("that changes something is not repeated without a key", async () => {
     const api = new FakeApi().on("POST /x", "lost");
     await expect(makeClient().post("/x", {})).rejects.toMatchObject({ status: 0, code: "network" });

@@ -42,6 +42,9 @@ const FIRST_PAUSE_MS = 1_000;
 const LONGEST_PAUSE_MS = 60_000;
 
 export class Client {
+  /** How far the visitor's clock is ahead of the API's, in milliseconds. */
+  #ahead = Infinity;
+
   /**
    * @param base the API's address, without a slash at the end.
    * @param ended after which nothing more is asked for.
@@ -51,6 +54,11 @@ export class Client {
     readonly tokens: Tokens,
     private readonly ended?: AbortSignal,
   ) {}
+
+  /** The API's time, in milliseconds since the epoch: the visitor's clock may show another one. */
+  get now(): number {
+    return Date.now() - (Number.isFinite(this.#ahead) ? this.#ahead : 0);
+  }
 
   /** The address of a path with its query; what is null or undefined is left out. */
   url(path: string, query: RequestOptions["query"] = {}): string {
@@ -115,7 +123,7 @@ export class Client {
     if (options.body !== undefined) headers.set("Content-Type", "application/json");
     const timeout = AbortSignal.timeout(TIMEOUT_MS + (options.wait ?? 0) * 1000);
     try {
-      return await fetch(this.url(path, { ...options.query, key }), {
+      const answer = await fetch(this.url(path, { ...options.query, key }), {
         credentials: "omit",
         signal: options.signal ? AbortSignal.any([options.signal, timeout]) : timeout,
         ...init,
@@ -123,6 +131,10 @@ export class Client {
         body: typeof options.body === "object" ? JSON.stringify(options.body) : options.body,
         headers,
       });
+      const date = Date.parse(answer.headers.get("Date") ?? "");
+      // An answer that a cache has kept is older than the others.
+      if (date) this.#ahead = Math.min(this.#ahead, Date.now() - date);
+      return answer;
     } catch (error) {
       options.signal?.throwIfAborted();
       throw ApiError.ofConnection(error);

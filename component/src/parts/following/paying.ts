@@ -54,7 +54,7 @@ export class Paying implements PayingPart {
     const words = followingWords(view);
     const { isLeaving, error } = this.store.state;
     const dueAt = Date.parse(payment.dueAt);
-    const left = dueAt - Date.now();
+    const left = dueAt - this.context.client.now;
     const amount = priceOf(view, payment.amount);
     const isHandled = error?.code === "no_payment_provider";
     const pay = html`<button

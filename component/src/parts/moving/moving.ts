@@ -98,7 +98,7 @@ export class Moving implements MovingPart {
     const words = this.#words;
     const time = this.#momentOf(proposal.startTime);
     const isOwn = proposal.proposedBy === role;
-    const isOver = Date.parse(proposal.expiresAt) <= Date.now();
+    const isOver = Date.parse(proposal.expiresAt) <= this.context.client.now;
     const action = (step: "accept" | "decline" | "withdraw", done: string, isMain = false): TemplateResult =>
       html`<button
         type="button"

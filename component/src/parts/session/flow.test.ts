@@ -6,6 +6,7 @@ import type { CancellationQuote, Session } from "../../api/types.js";
 import type { PartContext } from "../../booking/contracts.js";
 import type { SessionActions } from "../../core/page.js";
 import { SessionFlow } from "./flow.js";
+import { possible } from "./state.js";
 import { en as words } from "../../i18n/language.js";
 import { en } from "../../i18n/enhanced/words.js";
 import { booking, quote, session } from "../../../tests/session-fixtures.js";
@@ -27,7 +28,13 @@ class FakeApi {
   booking = booking();
   tag = '"1-a"';
   answers: (object | ApiError)[] = [];
+  /** How far the visitor's clock is ahead. */
+  ahead = 0;
   readonly sent: Sent[] = [];
+
+  get now(): number {
+    return Date.now() - this.ahead;
+  }
 
   readonly get = async (path: string, _query: object, options: RequestOptions = {}): Promise<unknown> => {
     if (path.endsWith("/cancellation-quote")) {
@@ -98,6 +105,13 @@ describe("steps", () => {
     expect(api.sent[0]).toMatchObject({ path: "/sessions/session-1/start", ifMatch: '"1-a"' });
     expect(flow.store.state).toMatchObject({ session: { status: "in_progress" }, doing: null, notice: en.done.start });
     expect(events).toEqual(["started"]);
+  });
+
+  it("are possible by the API's time, where the visitor's clock shows another one", async () => {
+    const api = new FakeApi();
+    api.ahead = Date.now() - Date.parse(api.session.startTime);
+    const { flow } = await open(api);
+    expect(possible(flow.store.state).start).toBe(true);
   });
 
   it("has ended with its answer, while the rest is still being read", async () => {

@@ -274,7 +274,7 @@ export class SessionFlow {
   }
 
   #finished(action: Action, notice = this.words().done[action as keyof SessionWords["done"]]): void {
-    this.store.update({ dialog: null, notice, error: null, fieldErrors: {}, now: Date.now() });
+    this.store.update({ dialog: null, notice, error: null, fieldErrors: {}, now: this.context.client.now });
     this.context.announce(notice);
     this.#reader.schedule();
   }

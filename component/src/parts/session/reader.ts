@@ -63,7 +63,7 @@ export class SessionReader {
         const known = this.store.state.session;
         if (known && Date.parse(known.updatedAt) > Date.parse(session.updatedAt)) return this.schedule();
         this.#tellChange(session);
-        this.store.update({ session, tag, phase: "ready", now: Date.now() });
+        this.store.update({ session, tag, phase: "ready", now: this.context.client.now });
         await this.readRest(session);
         return;
       } catch (error) {
@@ -87,7 +87,7 @@ export class SessionReader {
     ]);
     if (signal.aborted) return;
     const wasKnown = this.store.state.quote !== null;
-    this.store.update({ booking, quote, now: Date.now() });
+    this.store.update({ booking, quote, now: client.now });
     // Without it, it is not known who is looking, and what they may do.
     if (!wasKnown) this.store.update({ error: quote ? null : failure });
     this.schedule();
@@ -100,7 +100,7 @@ export class SessionReader {
     for (;;) {
       const found = await readReviews(this.context.client, session, roleOf(this.store.state) === "mentee", signal);
       this.store.update(found);
-      if (found.permit || found.reviews.length || Date.now() - completedAt > PERMIT_DELAY_MS) return;
+      if (found.permit || found.reviews.length || this.context.client.now - completedAt > PERMIT_DELAY_MS) return;
       await delay(PERMIT_PAUSE_MS, signal);
     }
   }
@@ -129,8 +129,8 @@ export class SessionReader {
     clearTimeout(this.#timer);
     const { session, phase, quote } = this.store.state;
     if (!session || phase !== "ready") return;
-    const { realtime } = this.context;
-    const wait = nextLook(session, Date.now(), realtime?.followsSessions ?? false, quote?.freeUntil);
+    const { client, realtime } = this.context;
+    const wait = nextLook(session, client.now, realtime?.followsSessions ?? false, quote?.freeUntil);
     if (wait === null) return;
     const { signal } = this.context;
     this.#timer = setTimeout(() => {
