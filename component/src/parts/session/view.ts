@@ -50,6 +50,7 @@ export function renderSession(view: SessionView): TemplateResult {
     <dialog
       part="dialog"
       aria-labelledby="dialog-title"
+      @cancel=${() => flow.closeDialog()}
       @close=${(event: Event) => closed(event.currentTarget as HTMLDialogElement, flow)}
     >
       ${state.dialog ? renderDialog(view, state.dialog) : nothing}
