@@ -131,7 +131,7 @@ def end_waiting(db: Connection, payment: Payment, status: PaymentStatus, *, acto
     if status is not PaymentStatus.WAIVED:
         event = PaymentLapsed if status is PaymentStatus.LAPSED else PaymentCancelled
         record(db, event.about(ended, actor=actor, now=now))
-        outdate_page(db, ended, actor=actor, now=now)
+    outdate_page(db, ended, actor=actor, now=now)
     return ended
 
 

@@ -32,7 +32,6 @@ from workflows.kernel.errors import Conflict, Invalid, InvalidTransition, Stale
 from workflows.kernel.locks import lock_group, lock_person_and_group
 from workflows.kernel.operator_policy import DEFAULT_POLICY, OperatorPolicy
 from workflows.payments.actions import end_waiting
-from workflows.payments.checkout import outdate_page
 from workflows.payments.ledger import charge, fail_refund, owe, settle_refund
 from workflows.payments.records import Payment, PaymentOfRefund, locked, with_refunds
 from workflows.payments.refunds import CAME_BY, SURPLUSES, return_id_of
@@ -162,7 +161,6 @@ def waive(db: Connection, *, actor: Actor, payment: Payment, reason: str, now: d
     waiting.give(waived, now=now)
     subject = ("payment", payment.id)
     write_audit_entry(db, actor=actor, action="payment.waived", subject=subject, reason=reason, now=now)
-    outdate_page(db, waived, actor=actor, now=now)
     return with_refunds(db, waived)
 
 
