@@ -15,10 +15,11 @@ from tests import factories
 from tests.concurrency.conftest import RACERS
 from tests.concurrency.racing import ROUNDS, Race, codes, meanwhile, winners
 from workflows.accounts.records import User
+from workflows.availability.dates import CalendarOwner
 from workflows.bundles.adjust import adjust
 from workflows.bundles.ledger import give_back, spend
 from workflows.bundles.purchase import purchase
-from workflows.bundles.records import Bundle
+from workflows.bundles.records import Bundle, locked
 from workflows.groups.place import read_group
 from workflows.groups.seats import join, leave
 from workflows.identity.actor import SYSTEM, Actor
@@ -26,8 +27,9 @@ from workflows.kernel.clock import rfc3339
 from workflows.kernel.operator_policy import DEFAULT_POLICY
 from workflows.sessions.actions import create
 from workflows.sessions.cancel import cancel
-from workflows.sessions.outcomes import waive_fee
+from workflows.sessions.outcomes import cancel_not_held, waive_fee
 from workflows.sessions.records import SessionWithTerms, session_with_terms_query
+from workflows.sessions.time_off import take_time_off
 
 
 def _booked(db: Connection, mentee: User, number: int) -> list[UUID]:
@@ -186,3 +188,26 @@ def test_a_returned_credit_is_valid_until_the_end_that_its_bundle_has_then(engin
         assert datetime.fromisoformat((db.scalar(latest) or {})["credit_valid_to"]) == until
         if how != "leave":
             assert (present(db).cancellation or {})["creditValidTo"] == rfc3339(until)
+
+
+@pytest.mark.parametrize("days", [1, -3])
+def test_credits_of_several_sessions_go_back_in_the_order_of_their_bundles(engine: Engine, days: int) -> None:
+    with engine.begin() as db:
+        course = factories.make_course(db)
+        listing = factories.make_listing(db, course_id=course.id)
+        lower, higher = sorted((factories.make_bundle(db, course=course) for _ in range(2)), key=lambda each: each.id)
+        begins = factories.this_hour() + timedelta(days=days)
+        for start, bundle in ((begins, higher), (begins + timedelta(hours=2), lower)):
+            create(db, booking_id=factories.make_paid_booking(db, bundle, listing=listing, start_time=start).id)
+
+    def cancels(db: Connection) -> None:
+        now = datetime.now(UTC)
+        if days < 0:
+            cancel_not_held(db, now=now)
+            return
+        about: dict[str, Any] = {"start_time": begins, "end_time": begins + timedelta(days=1), "cancel_sessions": True}
+        owner = CalendarOwner(mentor_profile_id=listing.mentor_profile_id, time_zone="UTC", version=1)
+        take_time_off(db, actor=factories.mentor_of(listing), mentor=owner, reason=None, now=now, **about)
+
+    meanwhile(engine, lambda db: locked(db, lower.id), cancels, then=lambda db: locked(db, higher.id))
+    assert (_require_balanced(engine, lower), _require_balanced(engine, higher)) == (5, 5)

@@ -222,13 +222,14 @@ def cancel_not_held(db: Connection, *, now: datetime, limit: int = BATCH) -> boo
         return False
     # All of them first and in one order: a credit that is given back locks its bundle, which comes after every mentor.
     lock_mentors(db, {row.mentor_profile_id for row in found})
-    for row in found:
-        _cancel_as_not_held(db, row.id, now)
+    sessions = [SessionWithTerms.of(db.execute(_SESSION, {"id": row.id}).one()) for row in found]
+    # Bundles are locked in the order of their ids.
+    for session in sorted(sessions, key=lambda each: str(each.bundle_purchase_id)):
+        _cancel_as_not_held(db, session, now)
     return len(found) == limit
 
 
-def _cancel_as_not_held(db: Connection, session_id: UUID, now: datetime) -> None:
-    session = SessionWithTerms.of(db.execute(_SESSION, {"id": session_id}).one())
+def _cancel_as_not_held(db: Connection, session: SessionWithTerms, now: datetime) -> None:
     if session.status is not SessionStatus.SCHEDULED:
         return
     quote = quote_of(session, cancelled_by=CancelledBy.SYSTEM, now=now)

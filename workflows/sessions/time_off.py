@@ -156,8 +156,9 @@ def take_time_off(
     pending = [row.session_id for row in in_the_way if row.status is None]
     if pending:
         raise _in_the_way(pending, "A session in the way is just being created; try again.", retry_after=1)
-    for row in in_the_way:
-        session = SessionWithTerms.of(db.execute(_TO_CANCEL, {"id": row.session_id}).one())
+    sessions = [SessionWithTerms.of(db.execute(_TO_CANCEL, {"id": row.session_id}).one()) for row in in_the_way]
+    # Bundles are locked in the order of their ids.
+    for session in sorted(sessions, key=lambda each: str(each.bundle_purchase_id)):
         # Unless it has been started at this very moment, and is in the way no more.
         if session.status is SessionStatus.SCHEDULED:
             cancel(db, actor=actor, session=session, reason=reason or DEFAULT_REASON, now=now)
