@@ -24,6 +24,7 @@ from workflows.groups.place import read_group
 from workflows.groups.seats import join, leave
 from workflows.identity.actor import SYSTEM, Actor
 from workflows.kernel.clock import rfc3339
+from workflows.kernel.locks import lock_user
 from workflows.kernel.operator_policy import DEFAULT_POLICY
 from workflows.sessions.actions import create
 from workflows.sessions.cancel import cancel
@@ -211,3 +212,17 @@ def test_credits_of_several_sessions_go_back_in_the_order_of_their_bundles(engin
 
     meanwhile(engine, lambda db: locked(db, lower.id), cancels, then=lambda db: locked(db, higher.id))
     assert (_require_balanced(engine, lower), _require_balanced(engine, higher)) == (5, 5)
+
+
+def test_a_purchase_locks_its_mentee_before_the_bundle_that_has_expired(engine: Engine) -> None:
+    with engine.begin() as db:
+        expired = factories.make_bundle(db, at=datetime.now(UTC) - timedelta(days=2), valid_days=1)
+    owner = expired.mentee_user_id
+    ids: dict[str, Any] = {"course_id": expired.course_id, "product_id": expired.product_id, "mentee_user_id": owner}
+    bought = meanwhile(
+        engine,
+        lambda db: lock_user(db, owner),
+        lambda db: purchase(db, actor=Actor.person(owner, None), now=datetime.now(UTC), **ids),
+        then=lambda db: locked(db, expired.id),
+    )
+    assert bought.remaining_sessions == 5

@@ -24,8 +24,9 @@ from workflows.payments.actions import PAY_WITHIN, ask
 from workflows.terms.expected_terms import NOTHING_EXPECTED, ExpectedTerms
 
 # A constraint cannot know the time: an expired purchase is closed by the one that follows it.
-_CLOSE_EXPIRED = sql("""
-UPDATE bundle_purchases SET closed_at = :now
+_CLOSE_EXPIRED = sql(f"""
+WITH {SHARE_MENTEE}
+UPDATE bundle_purchases SET closed_at = :now FROM mentee
 WHERE mentee_user_id = :mentee_user_id AND course_id = :course_id
   AND product_id = :product_id AND closed_at IS NULL AND valid_to <= :now
 """)
