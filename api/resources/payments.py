@@ -261,16 +261,15 @@ def _take_failure(
     if row is None and surplus_of is not None:
         return _take_failed_return(surplus_of, refund_id, reference)
     payment = None if row is None else PaymentOfRefund.of(row)
-    present = None if payment is None else next((each for each in payment.refunds if each.id == refund_id), None)
-    if payment is None or present is None:
+    if payment is None:
         # Of another system.
         log.error("payment.refund_failed", refund_id=refund_id, reference=reference)
-    elif present.reference == reference:
+    elif payment.refund_reference == reference:
         db = database()
         about = {"refundId": str(refund_id), "reference": reference}
         expect_entry(db, action="payment.refund_failed", subject=("payment", payment.id), data=about)
         reopen_refund(db, payment=payment, reference=reference, reason=reason, now=now)
-    elif present.reference is None and now - created_at < BEING_SENT:
+    elif payment.refund_reference is None and now - created_at < BEING_SENT:
         # Stripe's first answer may not be entered yet: Stripe repeats the event.
         return unavailable("This refund is being sent; try again.")
     return {"received": True}

@@ -22,6 +22,8 @@ from tests.integration.harness import Harness
 from tests.stripe_stand_in import API_KEY, WEBHOOK_SECRET, StripeStandIn, event, signed, stripe_stand_in
 from workers.transports.stripe import StripeTransport
 from workflows.invariants import check_all
+from workflows.payments.records import PAYMENT, Payment
+from workflows.settlements.actions import grant_refund
 
 PAGES = {"successUrl": "https://app.example.org/paid?id={CHECKOUT_SESSION_ID}", "cancelUrl": "https://app.example.org/"}
 
@@ -423,6 +425,24 @@ def test_a_refund_that_fails_is_due_again(till: Till, stand_in: StripeStandIn) -
     assert told(till, failed).json == {"received": True}
     assert till.get(path)["refunded"] == PRICE
     till.require_sound()
+
+
+def test_a_refund_that_fails_after_a_hundred_others_is_due_again(till: Till, stand_in: StripeStandIn) -> None:
+    payment = till.book()["payment"]
+    told(till, stand_in.pay(url_of(till, payment)))
+    path = f"/payments/{payment['id']}"
+    cent: dict[str, Any] = {"amount": 1, "currency": "USD"}
+    till.post(f"{path}/refunds", {"amount": cent, "reason": "Goodwill"}, till.cast.as_operator)
+    worker(till, stand_in).run_all("webhooks")
+    with till.engine.begin() as db:
+        paid = Payment.of(db.execute(PAYMENT, {"id": payment["id"]}).one())
+        for _ in range(100):
+            about: dict[str, Any] = {"reason": "Goodwill", "any_version": True, "now": datetime.now(UTC)}
+            grant_refund(db, actor=factories.OPERATOR, payment=paid, **cent, **about)
+    (sent,) = stand_in.refunds
+    assert told(till, stand_in.fail(sent)).json == {"received": True}
+    seen = till.get(path)
+    assert (seen["refundDue"]["amount"], seen["refunded"]["amount"]) == (101, 0)
 
 
 def test_a_refund_that_fails_before_it_is_entered_is_told_again(till: Till, stand_in: StripeStandIn) -> None:

@@ -13,6 +13,7 @@ from sqlalchemy import (
     Dialect,
     Label,
     Select,
+    Text,
     and_,
     bindparam,
     case,
@@ -92,9 +93,10 @@ class Payment(StatefulRecord):
 
 @dataclass(frozen=True, kw_only=True)
 class PaymentOfRefund(Payment):
-    """A payment, and that refund of it."""
+    """A payment, and that refund of it; `refund_reference` is None while it is due."""
 
     refund_id: UUID
+    refund_reference: str | None = None
 
 
 class _Refunds(TypeDecorator[tuple[Refund, ...]]):
@@ -133,6 +135,11 @@ def _refund(found: dict[str, Any]) -> Refund:
 LATEST_OF_REFUND = """LEFT JOIN LATERAL (
     SELECT e.* FROM payment_entries e WHERE e.refund_id = due.id ORDER BY e.sequence DESC LIMIT 1
 ) AS done ON done.kind = 'refund_done'"""
+_REFERENCE_OF_REFUND = literal_column(
+    "(SELECT CASE done.kind WHEN 'refund_done' THEN done.reference END FROM payment_entries done"
+    " WHERE done.refund_id = payment_entries.id ORDER BY done.sequence DESC LIMIT 1)",
+    Text,
+).label("refund_reference")
 _KINDS: dict[type, Callable[[Any], Any]] = {UUID: UUID, datetime: datetime.fromisoformat}
 _READ: dict[str, Callable[[Any], Any]] = {
     **{
@@ -187,7 +194,7 @@ def payment_query(payment_id: UUID | BindParameter[UUID]) -> Select[Any]:
 def refund_query(payment_id: UUID | None, refund_id: UUID) -> Select[Any]:
     """The payment of that id, or any, if it has a refund of that id."""
     entry = payment_entries.c
-    found = Payment.query().add_columns(REFUNDS, entry.id.label("refund_id"))
+    found = Payment.query().add_columns(REFUNDS, entry.id.label("refund_id"), _REFERENCE_OF_REFUND)
     found = found.join_from(payments, payment_entries, entry.payment_id == payments.c.id)
     due = entry.kind == enum_literal(PaymentEntryKind.REFUND_DUE)
     found = found.where(entry.id == refund_id, due)
