@@ -1,5 +1,6 @@
 """Tests of `tutelage backup` and `tutelage restore`: a database becomes a file, and a file a database to go on with."""
 
+import shutil
 import stat
 import subprocess
 import sys
@@ -67,25 +68,39 @@ def empty_database(worker_id: str) -> Iterator[str]:
         yield address
 
 
-@pytest.fixture
-def file(engine: Engine, use_database: Callable[[str], None], tmp_path: Path) -> Path:
+@pytest.fixture(scope="module")
+def backed_up(worker_id: str, template_database: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A backup of a life that was cut off: its first effects are due, and a mail was being sent."""
-    with engine.begin() as db:
-        listing = factories.make_listing(db)
-        endpoint = {"url": "https://partner.example/in", "event_types": ["*"], "state": "active"}
-        db.execute(insert(webhook_endpoints).values(id=uuid4(), **endpoint))
-        factories.make_booking(db, listing=listing, notes=Sealer((OLD,)).seal("a secret"))
-    harness = Harness(engine)
-    harness.deliver("notifications.booking_requested")
-    leased = func.now() + timedelta(seconds=40)
-    harness.change(harness.key("mail.send"), lease_until=leased, nudge_at=leased, attempts=1)
-    with engine.begin() as db:
-        factories.accept_booking(db, factories.make_booking(db, listing=listing))
-    use_database(servers.database_address(str(engine.url.database)))
-    file = tmp_path / "tutelage.dump"
-    done = tutelage("backup", str(file))
-    assert (done.exit_code, done.output.startswith(f"{file}: ")) == (0, True), done.output
-    return file
+    file = tmp_path_factory.mktemp("backup") / "tutelage.dump"
+    with (
+        servers.temporary_database(f"tutelage_backed_up_{worker_id}", template_database) as address,
+        pytest.MonkeyPatch.context() as environment,
+    ):
+        environment.setenv("DATABASE_URL", address)
+        environment.setenv("ENCRYPTION_KEYS", OLD)
+        engine = create(address)
+        with engine.begin() as db:
+            listing = factories.make_listing(db)
+            endpoint = {"url": "https://partner.example/in", "event_types": ["*"], "state": "active"}
+            db.execute(insert(webhook_endpoints).values(id=uuid4(), **endpoint))
+            factories.make_booking(db, listing=listing, notes=Sealer((OLD,)).seal("a secret"))
+        harness = Harness(engine)
+        harness.deliver("notifications.booking_requested")
+        leased = func.now() + timedelta(seconds=40)
+        harness.change(harness.key("mail.send"), lease_until=leased, nudge_at=leased, attempts=1)
+        with engine.begin() as db:
+            factories.accept_booking(db, factories.make_booking(db, listing=listing))
+        engine.dispose()
+        done = tutelage("backup", str(file))
+        assert (done.exit_code, done.output.startswith(f"{file}: ")) == (0, True), done.output
+        assert list(file.parent.iterdir()) == [file]
+        yield file
+
+
+@pytest.fixture
+def file(backed_up: Path, tmp_path: Path) -> Path:
+    """The backup, for one test."""
+    return Path(shutil.copy2(backed_up, tmp_path))
 
 
 def states(engine: Engine, effect: str) -> dict[str, int]:
