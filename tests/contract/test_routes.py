@@ -2,11 +2,8 @@
 
 import json
 import re
-import subprocess
-import sys
 from collections import Counter
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -59,21 +56,6 @@ def test_a_step_by_post_is_an_alias_of_patch(document: dict[str, Any]) -> None:
     for path, method, operation in operations_of(document):
         patch = document["paths"][path].get("patch")
         assert operation.get("x-alias-of") == (patch["operationId"] if patch and method == "post" else None)
-
-
-def test_a_client_without_aliases_is_generated_without_a_warning(document: dict[str, Any], tmp_path: Path) -> None:
-    described, config = tmp_path / "openapi.json", tmp_path / "config.json"
-    described.write_bytes(served_document("?aliases=no"))
-    # Lines of JSON are sent as they are.
-    config.write_text(
-        '{"post_hooks": [], "content_type_overrides": {"application/x-ndjson": "application/octet-stream"}}'
-    )
-    command: list[Path | str] = [Path(sys.executable).with_name("openapi-python-client"), "generate", "--meta", "none"]
-    command += ["--path", described, "--config", config, "--output-path", tmp_path / "client", "--fail-on-warning"]
-    made = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert (made.returncode, "arning" in made.stdout + made.stderr) == (0, False), made.stdout + made.stderr
-    generated = {file.stem for file in (tmp_path / "client" / "api").glob("*/*.py")} - {"__init__"}
-    assert len(generated) == sum("x-alias-of" not in operation for *_, operation in operations_of(document))
 
 
 def test_to_name_another_person_is_documented_as_forbidden(document: dict[str, Any]) -> None:

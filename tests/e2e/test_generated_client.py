@@ -90,6 +90,7 @@ def _document(api: Caller, folder: Path) -> Path:
 
 def _generate_python(api: Caller, folder: Path) -> None:
     document, config = _document(api, folder), folder / "config.json"
+    # Lines of JSON are sent as they are.
     config.write_text(
         '{"post_hooks": [], "content_type_overrides": {"application/x-ndjson": "application/octet-stream"}}'
     )
@@ -97,8 +98,12 @@ def _generate_python(api: Caller, folder: Path) -> None:
     generator = Path(sys.executable).with_name("openapi-python-client")
     command: list[Path | str] = [generator, "generate", "--meta", "none", "--fail-on-warning", "--path", document]
     _checked([*command, "--config", config, "--output-path", folder / "client"], folder)
-    # The whole client, and its use.
-    _checked([sys.executable, "-m", "mypy", "--strict", "--config-file", "/dev/null", "client", "life.py"], folder)
+    generated = {file.stem for file in (folder / "client" / "api").glob("*/*.py")} - {"__init__"}
+    operations = [each for path in api.get("/openapi.json")["paths"].values() for each in path.values()]
+    assert len(generated) == sum("operationId" in each and "x-alias-of" not in each for each in operations)
+    # The whole client, and its use, once.
+    once = ["--config-file", os.devnull, "--cache-dir", os.devnull]
+    _checked([sys.executable, "-m", "mypy", "--strict", *once, "client", "life.py"], folder)
 
 
 def _generate_typescript(api: Caller, folder: Path) -> None:
