@@ -3,6 +3,7 @@
 A process of its own, which ends: `tutelage up` would keep the libraries that reach the parts for as long as it runs.
 """
 
+import gc
 import os
 import socket
 import sys
@@ -23,6 +24,8 @@ PING_SECONDS = 0.4
 def main() -> None:
     """Wait for what the arguments name; a sentence and exit code 1 where it does not answer in time."""
     words = sys.argv[1:]
+    # All that is imported stays to the end, which comes soon.
+    gc.freeze()
     try:
         if words == ["servers"]:
             wait_for_postgres(os.environ["DATABASE_URL"], lambda: None)
