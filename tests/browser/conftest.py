@@ -39,6 +39,9 @@ SWITCHED_OFF = (
     *("WebUIOmniboxAimPopup", "WebUIOmniboxPopup"),
 )
 
+# One process for all pages, in place of one for each window: the start of a process is a tenth of a test.
+ONE_PROCESS = {"fission.autostart": False, "dom.ipc.processCount": 1, "dom.ipc.processPrelaunch.enabled": False}
+
 Shown = Callable[[str], None]
 
 
@@ -62,7 +65,9 @@ def browser(pytestconfig: pytest.Config) -> Iterator[Browser]:
     with sync_playwright() as playwright:
         if "firefox" in name:
             # Any Firefox, by WebDriver BiDi; without the channel, Playwright expects a build of its own.
-            launched = playwright.firefox.launch(executable_path=program, channel="moz-firefox")
+            launched = playwright.firefox.launch(
+                executable_path=program, channel="moz-firefox", firefox_user_prefs=ONE_PROCESS
+            )
         else:
             options = [f"--disable-features={','.join(SWITCHED_OFF)}"]
             launched = playwright.chromium.launch(executable_path=program, args=options)
