@@ -40,7 +40,11 @@ SWITCHED_OFF = (
 )
 
 # One process for all pages, in place of one for each window: the start of a process is a tenth of a test.
-ONE_PROCESS = {"fission.autostart": False, "dom.ipc.processCount": 1, "dom.ipc.processPrelaunch.enabled": False}
+ONE_PROCESS: dict[str, str | float | bool] = {
+    "fission.autostart": False,
+    "dom.ipc.processCount": 1,
+    "dom.ipc.processPrelaunch.enabled": False,
+}
 
 Shown = Callable[[str], None]
 
