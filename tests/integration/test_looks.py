@@ -217,6 +217,26 @@ def test_a_request_checks_no_more_than_the_latest_changes(booked: Harness) -> No
     assert found["open_session_without_block"] == 1
 
 
+def test_a_request_counts_no_long_history_of_a_mentor(booked: Harness) -> None:
+    def asked() -> int:
+        with booked.engine.connect() as db:
+            found = continuous.findings(db, newest=continuous.NEWEST_CHANGES)
+            return sum(each.violations for each in found if each.name == "session_count_differs")
+
+    one_more = text("INSERT INTO session_counts (mentor_profile_id, counter, amount)"
+                    " SELECT id, 'completed', :more FROM mentor_profiles ON CONFLICT (mentor_profile_id, counter)"
+                    " DO UPDATE SET amount = session_counts.amount + excluded.amount")  # fmt: skip
+    with booked.engine.begin() as db, without_guards(db):
+        db.execute(one_more, {"more": 1})
+    assert asked() == 1
+    with booked.engine.begin() as db, without_guards(db):
+        db.execute(one_more, {"more": continuous.MAX_COUNTED})
+    assert asked() == 0
+    while look(booked, continuous.look_through):
+        pass
+    assert asked() == 1
+
+
 def test_it_is_known_when_everything_was_checked(booked: Harness) -> None:
     def checked() -> datetime | None:
         with booked.engine.connect() as db:

@@ -3,12 +3,14 @@
 import inspect
 import itertools
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import fields
+from datetime import UTC, datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
-from sqlalchemy import ARRAY, ClauseElement, Column, Connection, Engine, Enum, Table, Uuid, bindparam
+from sqlalchemy import ARRAY, ClauseElement, Column, Connection, Engine, Enum, Select, Table, Uuid, bindparam
 from sqlalchemy.dialects.postgresql import JSONB
 
 from api.http import idempotency
@@ -44,6 +46,9 @@ from workflows.accounts import blocks
 from workflows.accounts.email_change import CLOSE_EMAIL_CHANGE, RECENT_CHANGES, forget_email_changes
 from workflows.accounts.records import USERS, User, UserState
 from workflows.action_links.link import HOLDER_OF_LINK, SPENT_LINK, forget_spent_links
+from workflows.analytics.counts import conversion_query
+from workflows.analytics.scope import Period, Scope
+from workflows.analytics.transition_times import transition_times_query
 from workflows.audit.chain import NEXT_ENTRIES, OLDEST_UNCHAINED
 from workflows.audit.log import AUDIT_ENTRIES
 from workflows.availability.calendar import BLOCKS, BLOCKS_WITHOUT_BOOKINGS, CALENDARS
@@ -505,6 +510,20 @@ def test_a_part_of_an_invariant_finds_its_rows_by_an_index(large: Connection, na
 @pytest.mark.parametrize("about", list(continuous.NEWEST))
 def test_the_newest_changes_are_found_by_an_index(large: Connection, about: About) -> None:
     assert_indexed(large, continuous.NEWEST[about], of_one_owner=False)
+
+
+@pytest.mark.parametrize("report", [conversion_query, transition_times_query])
+def test_a_report_of_the_last_day_passes_older_history_over(
+    large: Connection, report: Callable[..., Select[Any]]
+) -> None:
+    end = datetime(2100, 1, 1, tzinfo=UTC)
+    query = report(period=Period(end - timedelta(days=1), end, ZoneInfo("UTC")), scope=Scope())
+    # The period is written into the statement as it is sent.
+    ((sent, _values),) = statements_of(large, lambda: large.execute(query).all())
+    scans = [node for node in plan_as_sent(large, sent) if node.get("Relation Name") in ("bookings", "sessions")]
+    assert scans
+    for scan in scans:
+        assert scan.get("Index Cond") or scan.get("Recheck Cond"), scan
 
 
 @pytest.mark.parametrize("statement", [EVENTS_AFTER, LAST_EVENT_READ], ids=["page", "end"])

@@ -134,7 +134,7 @@ def transition_times_query(*, period: Period, scope: Scope) -> Select[Any]:
     A step counts in the period in which it ended.
     """
     decided = bookings.c.status.in_([BookingStatus.ACCEPTED, BookingStatus.DECLINED])
-    of_booking = (decided, WAS_REQUESTED, period.covers(DECIDED_AT), scope.covers(bookings))
+    of_booking = (decided, WAS_REQUESTED, period.covers_booking(DECIDED_AT), scope.covers(bookings))
     with_booking = sessions.join(bookings, bookings.c.id == sessions.c.booking_id)
 
     def of_session(transition: Transition, ended_at: ColumnElement[Any], source: FromClause = sessions) -> Select[Any]:

@@ -25,6 +25,8 @@ WHOLE_EVERY = timedelta(days=1)
 NEWEST_CHANGES = {About.BOOKINGS: 250, About.MENTORS: 10, About.BUNDLES: 50, About.PAYMENTS: 50}
 # A mentor's rating is added up from all reviews: of those with more it is checked once a day alone.
 MAX_REVIEWS_ADDED_UP = 1_000
+# Counted while a request waits: sessions and accepted bookings of a mentor, of whom there are more once a day alone.
+MAX_COUNTED = 2_000
 _LOOKED_THROUGH = "looked through everything"
 
 _CHANGED = """
@@ -58,6 +60,10 @@ NEWEST = {
     }.items()
 }
 _WITH_FEW_REVIEWS = sql("SELECT id FROM mentor_profiles WHERE id = ANY(:ids) AND review_count <= :limit")
+_WITH_FEW_SESSIONS = sql("""
+SELECT id FROM unnest(CAST(:ids AS uuid[])) AS asked(id)
+WHERE (SELECT coalesce(sum(amount), 0) FROM session_counts WHERE mentor_profile_id = asked.id) <= :limit
+""")
 _WHOLE = {
     About.BOOKINGS: sql("SELECT id FROM bookings WHERE id > :id ORDER BY id LIMIT :page"),
     About.MENTORS: sql("SELECT id FROM mentor_profiles WHERE id > :id ORDER BY id LIMIT :page"),
@@ -88,6 +94,8 @@ def findings(db: Connection, *, newest: Mapping[About, int] = {}) -> list[Findin
         newest: how many of the latest changes are checked now, since nothing may have checked them yet.
     """
     asked = {about: list(db.scalars(NEWEST[about], {"limit": limit})) for about, limit in newest.items()}
+    if mentors := asked.get(About.MENTORS):
+        asked[About.MENTORS] = list(db.scalars(_WITH_FEW_SESSIONS, {"ids": mentors, "limit": MAX_COUNTED}))
     besides = [str(id) for ids in asked.values() for id in ids]
     remembered = {row.invariant: row for row in db.execute(_REMEMBERED, {"besides": besides})}
     fresh = {name: check_state(db, name) for name in names(About.STATE)}
