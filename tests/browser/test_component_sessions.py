@@ -226,6 +226,23 @@ def test_steps_are_taken_once(visit: Visit, stage: Stage) -> None:
     assert (visit.times_told("started"), visit.times_told("completed"), visit.times_told("failed")) == (0, 1, 0)
 
 
+@pytest.mark.parametrize("variant", ["enhanced"])
+@pytest.mark.parametrize("asked", ["cancellation-quote", "cancel"])
+def test_who_keeps_the_session_while_its_cancellation_waits_keeps_it(visit: Visit, stage: Stage, asked: str) -> None:
+    session, page = stage.session(), visit.page
+    visit.open_session(session.id)
+    act(page, "cancel")
+    page.locator("dialog [name=reason]").fill("I am ill.")
+    page.route(f"**/{asked}", lambda route: route.fulfill(status=503, json={"code": "unavailable", "message": ""}))
+    page.locator("dialog [part~=primary]").click()
+    expect(page.locator("dialog [part~=message]")).to_contain_text("Trying again in")
+    page.unroute(f"**/{asked}")
+    page.get_by_role("button", name="Keep the session").click()
+    expect(page.locator("[data-action=cancel]")).to_have_text("Cancel session")
+    expect(page.locator("[data-action=cancel]:not([aria-disabled])")).to_be_visible()
+    assert stage.as_mentee.get(f"/sessions/{session.id}")["status"] == "scheduled"
+
+
 @pytest.mark.parametrize("variant", ["enhanced", "realtime"])
 def test_a_step_without_connection_is_taken_later(visit: Visit, stage: Stage, context: BrowserContext) -> None:
     session, page = stage.session(), visit.page

@@ -38,8 +38,10 @@ class FakeApi {
 
   readonly get = async (path: string, _query: object, options: RequestOptions = {}): Promise<unknown> => {
     if (path.endsWith("/cancellation-quote")) {
-      if (this.quote instanceof ApiError) throw this.quote;
-      return this.quote;
+      const found = await this.quote;
+      options.signal?.throwIfAborted();
+      if (found instanceof ApiError) throw found;
+      return found;
     }
     if (path.startsWith("/bookings/")) return this.booking;
     if (path === "/bookings") return { items: [this.booking], nextCursor: null };
@@ -342,17 +344,6 @@ describe("a series", () => {
 });
 
 describe("cancelling", () => {
-  it("goes on when its form is closed meanwhile", async () => {
-    const api = new FakeApi();
-    const { flow } = await open(api);
-    flow.openDialog("cancel");
-    api.answers = [session({ status: "cancelled" })];
-    const cancelled = flow.cancel("I am ill.", true);
-    flow.closeDialog();
-    await cancelled;
-    expect(flow.store.state).toMatchObject({ dialog: null, session: { status: "cancelled" }, doing: null });
-  });
-
   it("asks for the refund that was shown", async () => {
     const api = new FakeApi();
     const { flow, events } = await open(api);
@@ -437,6 +428,35 @@ describe("a session that others change", () => {
     await flow.start();
     await flow.load();
     expect(flow.store.state.session?.status).toBe("in_progress");
+  });
+});
+
+describe("a dialog that is closed", () => {
+  it("cancels nothing that was not sent yet", async () => {
+    const api = new FakeApi();
+    const { flow, events } = await open(api);
+    flow.openDialog("cancel");
+    let answer = (_quote: CancellationQuote): void => undefined;
+    const held = new Promise<CancellationQuote>((resolve) => (answer = resolve));
+    Object.defineProperty(api, "quote", { get: () => held });
+    const cancelling = flow.cancel("I am ill.", false);
+    flow.closeDialog();
+    answer(quote());
+    await cancelling;
+    expect(api.sent).toEqual([]);
+    expect(flow.store.state).toMatchObject({ session: { status: "scheduled" }, doing: null, error: null });
+    expect(events).toEqual([]);
+  });
+
+  it("leaves what is on its way", async () => {
+    const api = new FakeApi();
+    const { flow, events } = await open(api);
+    flow.openDialog("complete");
+    api.answers = [session({ status: "completed" })];
+    const completing = flow.complete({});
+    flow.closeDialog();
+    await completing;
+    expect(events).toEqual(["completed"]);
   });
 });
 

@@ -34,6 +34,10 @@ export class SessionFlow {
   readonly #reader: SessionReader;
   readonly #keys: Keys;
   #moving: Promise<void> | null = null;
+  /** Ends what is being done. */
+  #run = new AbortController();
+  /** Whether it may have reached the API. */
+  #isSent = false;
   /** The session as it came by a stream while something was being done. */
   #missed: Session | null = null;
 
@@ -88,9 +92,10 @@ export class SessionFlow {
     if (dialog === "series") void this.#inDialog(dialog, async () => this.store.update({ plan: await this.#reader.plan() }));
   }
 
-  /** Also while something is being done: the session then shows what became of it. */
+  /** What is not sent yet, or waits to be sent again, is not sent; of what is on its way, the session shows what became. */
   closeDialog(): void {
     if (!this.store.state.dialog) return;
+    if (this.store.state.waiting || !this.#isSent) this.#run.abort();
     this.store.update({ dialog: null, error: null, fieldErrors: {} });
   }
 
@@ -121,7 +126,7 @@ export class SessionFlow {
     const { onCancel } = this.context.options.sessionActions ?? {};
     if (onCancel) return this.#step(action, () => onCancel(this.#sessionId, reason, type), {});
     await this.#doing(action, async () => {
-      const quote = await this.#reader.quote();
+      const quote = await this.#reader.quote(this.#signal);
       if (shown?.allowed && !quote.allowed) throw new ApiError(412, "stale");
       if (shown && !costsTheSame(shown, quote)) {
         this.store.update({ quote, notice: words.cancelling.costChanged });
@@ -195,7 +200,7 @@ export class SessionFlow {
     const words = this.words();
     if (!reason.trim()) return this.refuse("reason", words.cancelling.reasonMissing);
     await this.#doing("series", async () => {
-      const plan = await this.#reader.plan();
+      const plan = await this.#reader.plan(this.#signal);
       if (JSON.stringify(plan) !== JSON.stringify(shown)) {
         return this.store.update({ plan, notice: words.cancelling.costChanged });
       }
@@ -235,6 +240,7 @@ export class SessionFlow {
   /** The page's call, which may show a form of its own; where it takes too long, people go on without it. */
   async #ownAction(own: () => unknown): Promise<void> {
     const { signal } = this.context;
+    this.#isSent = true;
     const call = Promise.resolve(own());
     const isLate = await Promise.race([call.then(() => false), delay(OWN_ACTION_MS, signal).then(() => true)]);
     if (!isLate) return;
@@ -284,13 +290,16 @@ export class SessionFlow {
     const { session, tag, doing } = this.store.state;
     if (doing) return;
     const { signal } = this.context;
+    const run = (this.#run = new AbortController());
+    this.#isSent = false;
     this.store.update({ doing: action, error: null, fieldErrors: {}, notice: null });
     try {
       await work();
     } catch (error) {
       if (signal.aborted) return;
       this.store.update({ session, tag });
-      await this.#failed(action, ApiError.ofPage(error));
+      if (run.signal.aborted) this.#reader.readLater();
+      else await this.#failed(action, ApiError.ofPage(error));
     } finally {
       if (!signal.aborted) {
         this.store.update({ doing: null, waiting: null });
@@ -328,8 +337,14 @@ export class SessionFlow {
     }
   }
 
+  /** Of what is being done. */
+  get #signal(): AbortSignal {
+    return AbortSignal.any([this.context.signal, this.#run.signal]);
+  }
+
   #post<T>(path: string, body: object, options: RequestOptions = {}): Promise<T> {
-    const { signal } = this.context;
+    const signal = this.#signal;
+    this.#isSent = true;
     return this.#keys.send(`${path} ${options.ifMatch ?? ""}`, body, (key) =>
       this.context.client.post<T>(path, body, { ...options, key, signal, onWaiting: this.#reader.onWaiting }),
     );

@@ -106,16 +106,16 @@ export class SessionReader {
   }
 
   /** The present cost of cancelling the rest of the series. */
-  async plan(): Promise<SeriesPlan> {
+  async plan(signal = this.context.signal): Promise<SeriesPlan> {
     const { session, booking } = this.store.state;
     const seen = { seriesId: booking?.seriesId, listingId: booking?.listingId, from: session?.startTime };
     const { readPlan } = await import("./plan.js").catch(() => Promise.reject(ApiError.ofPart()));
-    return readPlan(this.context.client, seen, roleOf(this.store.state), this.context.signal);
+    return readPlan(this.context.client, seen, roleOf(this.store.state), signal);
   }
 
   /** The present cost of cancelling. */
-  quote(): Promise<CancellationQuote> {
-    const options = { signal: this.context.signal, onWaiting: this.onWaiting };
+  quote(signal = this.context.signal): Promise<CancellationQuote> {
+    const options = { signal, onWaiting: this.onWaiting };
     return this.context.client.get<CancellationQuote>(`/sessions/${this.#id}/cancellation-quote`, {}, options);
   }
 

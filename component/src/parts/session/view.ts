@@ -6,7 +6,6 @@ import type { Rendered } from "../../booking/contracts.js";
 import { creditText, moneyOf } from "../../ui/paid.js";
 import { button, message, momentOf, signInButton, summary, whenOf } from "../../ui/view.js";
 import { renderDialog } from "./dialogs.js";
-import type { SessionFlow } from "./flow.js";
 import { movedOf, reasonOf, renderError, renderStars, renderWaiting, type SessionView } from "./pieces.js";
 import {
   historyOf,
@@ -47,20 +46,10 @@ export function renderSession(view: SessionView): TemplateResult {
       : nothing}
     ${state.dialog ? nothing : renderWaiting(view)}
     ${session ? renderLoaded(view, session, can) : html`<span class="skeleton tall" aria-hidden="true"></span>`}
-    <dialog
-      part="dialog"
-      aria-labelledby="dialog-title"
-      @cancel=${() => flow.closeDialog()}
-      @close=${(event: Event) => closed(event.currentTarget as HTMLDialogElement, flow)}
-    >
+    <dialog part="dialog" aria-labelledby="dialog-title" @cancel=${() => flow.closeDialog()}>
       ${state.dialog ? renderDialog(view, state.dialog) : nothing}
     </dialog>
   </section>`;
-}
-
-/** The browser tells of a close later, when people may have opened the dialog again: that one stays. */
-function closed(dialog: HTMLDialogElement, flow: SessionFlow): void {
-  if (!dialog.open) flow.closeDialog();
 }
 
 function renderStatus({ words }: SessionView, status: string): TemplateResult {
