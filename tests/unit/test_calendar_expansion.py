@@ -115,6 +115,11 @@ CASES: dict[str, tuple[tuple[str, ...], list[str]]] = {
     "before the window": (("DTSTART:20291201T080000Z", "DTEND:20291201T093000Z"), []),
     "begun before the window": (("DTSTART:20290301T080000Z", "DTEND:20300101T020000Z"), ["01-01 00:00 2h"]),
     "a duration from before the window": (("DTSTART:20291201T000000Z", "DURATION:P32D"), ["01-01 00:00 24h"]),
+    "until the year 9999": (
+        ("DTSTART;VALUE=DATE:20301231", "DTEND;VALUE=DATE:99991231"), ["12-30 23:00 25h"],
+    ),
+    "since the year 1": (("DTSTART:00010101T000000", "DTEND:20300101T020000"), ["01-01 00:00 1h"]),
+    "for very long": (("DTSTART:20301231T230000Z", "DURATION:P9999999W"), ["12-31 23:00 1h"]),
     "each year since long ago": (
         ("DTSTART:19990505T080000Z", "DURATION:PT1H", "RRULE:FREQ=YEARLY"), ["05-05 08:00 1h"],
     ),
@@ -152,6 +157,11 @@ def test_declined_invitations_do_not_count(answer: str, busy: bool) -> None:
     by_name = expand(calendar(AT_NINE, TO_TEN, *invited, head=named), START, END, BERLIN, "other@example.org")
     assert (bool(by_mail.busy), bool(by_name.busy)) == (busy, busy)
     assert expand(calendar(AT_NINE, TO_TEN, *invited), START, END, BERLIN).busy
+
+
+def test_an_invitation_with_two_answers_is_busy() -> None:
+    invited = "ATTENDEE;PARTSTAT=DECLINED,ACCEPTED:mailto:grace@example.org"
+    assert expand(calendar(AT_NINE, TO_TEN, invited), START, END, BERLIN, "grace@example.org").busy
 
 
 def test_entries_with_a_uuid_are_told_apart() -> None:

@@ -11,11 +11,13 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 import recurring_ical_events
-from icalendar import Calendar
+from icalendar import Calendar, vDDDTypes
 
 from workflows.availability.intervals import CalendarRefused, Interval, Occurrences
+from workflows.kernel.clock import YEARS
 
 DAY = timedelta(days=1)
+MAX_DURATION = timedelta(days=365_000)
 
 MAX_OCCURRENCES = 20_000
 _TOO_MANY = f"The calendar has more than {MAX_OCCURRENCES} entries in the next year."
@@ -54,6 +56,8 @@ def expand(content: bytes, start: datetime, end: datetime, time_zone: str, email
     number = 0
     for calendar in _calendars(_without_past(content, start)):
         owners = {email.lower(), str(calendar.get("X-WR-CALNAME", "")).lower()}
+        for event in calendar.walk("VEVENT"):
+            _shorten(event)
         query = recurring_ical_events.of(calendar, skip_bad_series=True, calendar_query=_Query)
         # A day more on both sides: times without a zone, and whole days, are looked for as if they were in UTC.
         for event in query.between(start - DAY, end + DAY):
@@ -71,6 +75,22 @@ def expand(content: bytes, start: datetime, end: datetime, time_zone: str, email
             if max(start, begins) < min(end, ends):
                 found.busy.append((max(start, begins), min(end, ends)))
     return found
+
+
+def _shorten(event: Any) -> None:
+    """Bring the times of an event into years of which its duration can be computed.
+
+    Calendars write an event without an end as one that lasts until the year 9999.
+    """
+    for name in ("DTSTART", "DTEND", "DURATION"):
+        given = event.get(name)
+        value = given.dt if isinstance(given, vDDDTypes) else None
+        if isinstance(value, timedelta):
+            given.dt = min(value, MAX_DURATION)
+        elif isinstance(value, date) and value.year >= YEARS.stop:
+            given.dt = value.replace(year=YEARS.stop - 1, month=12, day=31)
+        elif isinstance(value, date) and value.year < YEARS.start and "RRULE" not in event:
+            given.dt = value.replace(year=YEARS.start, month=1, day=1)
 
 
 def _taken(calendar: Any) -> Iterator[Interval]:
@@ -131,7 +151,8 @@ def _is_busy(event: Any) -> bool:
 def _is_declined(event: Any, owners: Container[str]) -> bool:
     invited = event.get("ATTENDEE", [])
     return any(
-        str(each).lower().removeprefix("mailto:") in owners and each.params.get("PARTSTAT", "").upper() == "DECLINED"
+        str(each).lower().removeprefix("mailto:") in owners
+        and str(each.params.get("PARTSTAT", "")).upper() == "DECLINED"
         for each in (invited if isinstance(invited, list) else [invited])
     )
 
