@@ -101,6 +101,27 @@ def test_an_instant_booking_waits_for_its_payment(till: Till) -> None:
     till.require_sound()
 
 
+def test_events_name_everything_by_the_ids_of_the_marketplace(till: Till) -> None:
+    people = {"users": till.cast.mentee.id, "mentor-profiles": till.cast.mentor.id}
+    for name, id in people.items():
+        path = f"/{name}/{id}"
+        named = till.world.client.patch(path, json={"externalId": f"of/{name}"}, headers=till.cast.as_operator)
+        assert named.status_code == 200, named.json
+    payment = till.book(externalId="order/7")["payment"]
+    till.confirm(payment)
+    with till.engine.begin() as db:
+        query = select(events.c.data).where(events.c.subject_id == payment["id"]).order_by(events.c.sequence)
+        told = list(db.scalars(query))
+    assert len(told) == 2
+    for data in told:
+        assert {name: value for name, value in data.items() if "external_id" in name} == {
+            "booking_external_id": "order/7",
+            "bundle_purchase_external_id": None,
+            "user_external_id": "of/users",
+            "mentor_profile_external_id": "of/mentor-profiles",
+        }
+
+
 def test_nobody_else_gets_its_time(till: Till) -> None:
     booking = till.book()
     body = till.cast.body(listingId=str(till.listing.id), startTime=booking["startTime"])

@@ -52,6 +52,7 @@ from workflows.notifications.mails import Mail, Notice
 from workflows.notifications.push_subscriptions import subscribe_browser
 from workflows.notifications.pushes import PushMessage
 from workflows.payments.checkout import keep_page
+from workflows.payments.news import tell
 from workflows.payments.records import PAYMENT, Payment, PaymentOfRefund, refund_query
 from workflows.payments.refunds import PageMessage, RefundMessage
 from workflows.sessions.actions import complete
@@ -327,7 +328,7 @@ def pay(db: Connection, life: PaidLife) -> None:
     arrived: dict[str, Any] = {"reference": "pi_1", "amount": payment.amount, "currency": payment.currency}
     confirm(db, actor=factories.OPERATOR, payment=payment, now=now, **arrived)
     surplus: dict[str, Any] = {"reference": "pi_2", "surplus_amount": payment.amount, "surplus_currency": "USD"}
-    record(db, PaymentSurplus.about(payment, actor=STRIPE, now=now, failed=None, **surplus))
+    tell(db, PaymentSurplus, payment, actor=STRIPE, now=now, failed=None, **surplus)
 
 
 def refund(db: Connection, life: PaidLife) -> None:

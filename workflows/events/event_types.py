@@ -80,7 +80,8 @@ class PaymentEvent(Event, subject="payment"):
     """The fields of every event about a payment; money in minor units of `currency`.
 
     `paid_for` is booking, series, seat or bundle, and has its id; a seat has its group's booking. What is charged goes
-    back by `refund_due` and has gone back by `refunded`.
+    back by `refund_due` and has gone back by `refunded`. An `…external_id` is the marketplace's own id of what has the
+    `…id`.
     """
 
     payment_id: UUID
@@ -99,6 +100,11 @@ class PaymentEvent(Event, subject="payment"):
     refund_due: int
     refunded: int
     version: int
+    # Events of earlier releases lack them.
+    booking_external_id: str | None = None
+    bundle_purchase_external_id: str | None = None
+    user_external_id: str | None = None
+    mentor_profile_external_id: str | None = None
 
 
 class PaymentAwaiting(PaymentEvent, type="payment.awaiting"):

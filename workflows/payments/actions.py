@@ -9,10 +9,10 @@ from uuid_utils.compat import uuid7
 from models.base import sql
 from models.payments import PaidFor, PaymentStatus
 from workflows.events.event_types import PaymentAwaiting, PaymentCancelled, PaymentLapsed
-from workflows.events.record import record
 from workflows.identity.actor import Actor
 from workflows.payments.checkout import outdate_page
 from workflows.payments.ledger import owe
+from workflows.payments.news import tell
 from workflows.payments.records import Payment
 
 PAY_WITHIN = timedelta(minutes=30)
@@ -89,7 +89,7 @@ def ask(
         "due_at": due_at if due_before is None else min(due_at, due_before),
     }
     payment = Payment.of(db.execute(_ASK, values).one())
-    record(db, PaymentAwaiting.about(payment, actor=actor, now=now))
+    tell(db, PaymentAwaiting, payment, actor=actor, now=now)
     return payment
 
 
@@ -99,8 +99,8 @@ def ask_again(db: Connection, *, booking_id: UUID, start_time: datetime, actor: 
     Under the lock of the group. `payment.awaiting` sets the timer of the time at which each is due now, and has its
     person told of the new time, who is no participant yet.
     """
-    rows = db.execute(_HASTEN, {"booking_id": booking_id, "start_time": start_time})
-    record(db, *(PaymentAwaiting.about(Payment.of(row), actor=actor, now=now) for row in rows))
+    for row in db.execute(_HASTEN, {"booking_id": booking_id, "start_time": start_time}).all():
+        tell(db, PaymentAwaiting, Payment.of(row), actor=actor, now=now)
 
 
 def payment_of(
@@ -130,7 +130,7 @@ def end_waiting(db: Connection, payment: Payment, status: PaymentStatus, *, acto
     ended = Payment.of(row)
     if status is not PaymentStatus.WAIVED:
         event = PaymentLapsed if status is PaymentStatus.LAPSED else PaymentCancelled
-        record(db, event.about(ended, actor=actor, now=now))
+        tell(db, event, ended, actor=actor, now=now)
     outdate_page(db, ended, actor=actor, now=now)
     return ended
 

@@ -11,10 +11,10 @@ from sqlalchemy import Connection
 from models.base import sql
 from models.payments import PaidFor, PaymentStatus
 from workflows.events.event_types import PaymentPageOutdated
-from workflows.events.record import record
 from workflows.identity.actor import Actor
 from workflows.kernel.errors import InvalidTransition
 from workflows.kernel.language import gettext_noop, language_of
+from workflows.payments.news import tell
 from workflows.payments.records import PAID_FOR, Payment, locked
 
 # Of a page that is about to close, nobody is given the address.
@@ -55,7 +55,7 @@ def open_page(payment: Payment, *, now: datetime) -> str | None:
 def outdate_page(db: Connection, payment: Payment, *, actor: Actor, now: datetime) -> None:
     """Have the page of a payment closed, if it has an open one: nobody waits for the payment any longer."""
     if payment.checkout_expires_at is not None and payment.checkout_expires_at > now:
-        record(db, PaymentPageOutdated.about(payment, actor=actor, now=now))
+        tell(db, PaymentPageOutdated, payment, actor=actor, now=now)
 
 
 def keep_page(db: Connection, payment: Payment, *, id: str, url: str, expires_at: datetime, now: datetime) -> str:

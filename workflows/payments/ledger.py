@@ -11,11 +11,11 @@ from uuid_utils.compat import uuid7
 from models.base import sql
 from models.payments import PaymentStatus
 from workflows.events.event_types import PaymentPaid, PaymentRefundDue, PaymentRefunded
-from workflows.events.record import record
 from workflows.identity.actor import STRIPE, Actor
 from workflows.kernel.constraints import constraint_errors
 from workflows.kernel.errors import Conflict, InvalidTransition
 from workflows.payments.checkout import outdate_page
+from workflows.payments.news import tell
 from workflows.payments.records import LATEST_OF_REFUND, Payment
 
 LATE = "The money arrived too late."
@@ -63,7 +63,7 @@ def charge(db: Connection, payment: Payment, *, reference: str, actor: Actor, no
         raise InvalidTransition(f"A payment that is {payment.status} cannot become paid.")
     with constraint_errors():
         paid = _move(db, _CHARGE, payment, payment.amount, reference=reference, actor=actor, now=now)
-    record(db, PaymentPaid.about(paid, actor=actor, now=now))
+    tell(db, PaymentPaid, paid, actor=actor, now=now)
     if actor != STRIPE:
         outdate_page(db, paid, actor=actor, now=now)
     if payment.status is PaymentStatus.AWAITING:
@@ -83,7 +83,7 @@ def owe(db: Connection, payment: Payment, amount: int, *, reason: str | None, ac
     refund_id = uuid7()
     owing = _move(db, _OWE, payment, moved, entry_id=refund_id, reason=reason, actor=actor, now=now)
     about = {"refund_id": refund_id, "refund_amount": moved}
-    record(db, PaymentRefundDue.about(owing, actor=actor, now=now, **about))
+    tell(db, PaymentRefundDue, owing, actor=actor, now=now, **about)
     return owing
 
 
@@ -102,7 +102,7 @@ def settle_refund(
         return payment
     refunded = _move(db, _REFUND, payment, found.amount, refund_id=refund_id, reference=reference, actor=actor, now=now)
     about = {"refund_id": refund_id, "refund_amount": found.amount, "refund_reference": reference}
-    record(db, PaymentRefunded.about(refunded, actor=actor, now=now, **about))
+    tell(db, PaymentRefunded, refunded, actor=actor, now=now, **about)
     return refunded
 
 
@@ -127,7 +127,7 @@ def fail_refund(
     entry = {"refund_id": refund_id, "reference": reference, "reason": reason}
     owing = _move(db, _FAIL, payment, found.amount, actor=actor, now=now, **entry)
     about = {"refund_id": refund_id, "refund_amount": found.amount}
-    record(db, PaymentRefundDue.about(owing, actor=actor, now=now, **about))
+    tell(db, PaymentRefundDue, owing, actor=actor, now=now, **about)
     return True
 
 

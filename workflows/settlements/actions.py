@@ -21,7 +21,7 @@ from workflows.bundles.purchase import open_paid
 from workflows.bundles.records import Bundle
 from workflows.bundles.records import locked as locked_bundle
 from workflows.events.event_types import PaymentSurplus
-from workflows.events.record import record, savepoint
+from workflows.events.record import savepoint
 from workflows.groups.awaited import free_seat, give_seat
 from workflows.groups.place import is_open, read_group, read_place
 from workflows.groups.records import Group
@@ -33,6 +33,7 @@ from workflows.kernel.locks import lock_group, lock_person_and_group
 from workflows.kernel.operator_policy import DEFAULT_POLICY, OperatorPolicy
 from workflows.payments.actions import end_waiting
 from workflows.payments.ledger import charge, fail_refund, owe, settle_refund
+from workflows.payments.news import tell
 from workflows.payments.records import Payment, PaymentOfRefund, locked, with_refunds
 from workflows.payments.refunds import CAME_BY, SURPLUSES, return_id_of
 
@@ -135,7 +136,7 @@ def return_surplus(
     ):
         return
     surplus = {"reference": reference, "surplus_amount": amount, "surplus_currency": currency, "failed": None}
-    record(db, PaymentSurplus.about(present, actor=STRIPE, now=now, **surplus))
+    tell(db, PaymentSurplus, present, actor=STRIPE, now=now, **surplus)
 
 
 def waive(db: Connection, *, actor: Actor, payment: Payment, reason: str, now: datetime) -> Payment:
@@ -268,7 +269,7 @@ def reopen_return(db: Connection, *, payment_id: UUID, refund_id: UUID, referenc
     money = money_of_return(db, payment_id=payment_id, refund_id=refund_id, reference=reference)
     if money is None:
         return
-    record(db, PaymentSurplus.about(present, actor=STRIPE, now=now, **money))
+    tell(db, PaymentSurplus, present, actor=STRIPE, now=now, **money)
     log.error("payment.refund_failed", payment_id=payment_id, refund_id=refund_id, reference=reference)
 
 
