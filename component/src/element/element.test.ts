@@ -145,6 +145,17 @@ it("leaves the focus in its view where the button that had it is gone", async ()
   expect(root(element).activeElement?.id).toBe("choose");
 });
 
+it("writes the times of a session in the language of the page's own words", async () => {
+  offeringApi()
+    .on("GET /sessions/session-1", { status: 200, body: session() })
+    .on("GET /bookings/booking-1", { status: 200, body: bookingOf() })
+    .on("GET /sessions/session-1/cancellation-quote", { status: 200, body: quote() });
+  document.body.lang = "fr";
+  const element = shown({ mentor: null, session: "session-1", words: { code: "fr" } });
+  expect((await one(element, ".summary")).textContent).toContain("samedi 4 mai 2030");
+  document.body.removeAttribute("lang");
+});
+
 it("counts down to the next attempt of a session's step, too", async () => {
   offeringApi()
     .on("GET /sessions/session-1", { status: 200, body: session({ earlyStartMinutes: null }) })

@@ -89,7 +89,7 @@ export function attach(context: PartContext): EnhancedPart {
       loadSession();
       const { session, words, error } = loaded.state;
       if (error) return renderError();
-      return session && words ? session.render(sessionId, sentenceLocale(options.locale)) : nothing;
+      return session && words ? session.render(sessionId, sentenceLocale(context)) : nothing;
     },
     sessionChanged: (session) => {
       loaded.state.session?.changed(session);

@@ -67,10 +67,10 @@ export class BookingExtras {
   }
 
   renderAvailability(): Rendered {
-    return renderAvailability(this.context, this.#words(), sentenceLocale(this.context.options.locale));
+    return renderAvailability(this.context, this.#words(), sentenceLocale(this.context));
   }
 
   renderGroups(): Rendered {
-    return renderGroups(this.groups, sentenceLocale(this.context.options.locale));
+    return renderGroups(this.groups, sentenceLocale(this.context));
   }
 }

@@ -8,9 +8,8 @@ export type { ExtrasWords } from "./extras-en.js";
 export { en };
 
 /** The locale of dates and amounts: the words' own, since they stand in the same sentences. */
-export function sentenceLocale(locale: string): string {
-  const language = languageOf(locale);
-  return locale.toLowerCase().split("-")[0] === language ? locale : language;
+export function sentenceLocale({ options: { locale }, words: { code } }: { options: { locale: string }; words: { code: string } }): string {
+  return locale.toLowerCase().split("-")[0] === code ? locale : code;
 }
 
 export async function loadSessionWords(locale: string): Promise<SessionWords> {

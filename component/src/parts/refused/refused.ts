@@ -95,7 +95,7 @@ export class RefusedTimes {
     if (!ranges) return html`<p class="muted">${this.context.words.loading}</p>`;
     if (!ranges.length) return html`<p class="muted">${words.none}</p>`;
     const options = { timeZone: this.context.store.state.zone, hour: "numeric", minute: "2-digit" } as const;
-    const format = formatter(sentenceLocale(this.context.options.locale), options);
+    const format = formatter(sentenceLocale(this.context), options);
     const reasonOf = ({ reason, from }: RefusedRange): string =>
       reason === "too_soon" && from < Date.now() ? words.past : this.words().refused.reasons[reason];
     return html`<p class="muted">${isStale ? words.stale : words.starts}</p>

@@ -237,8 +237,7 @@ export class SeriesForm implements SeriesPart {
   }
 
   #momentOf(instant: number): string {
-    const { options, store } = this.context;
-    return momentOf({ locale: sentenceLocale(options.locale), zone: store.state.zone }, instant);
+    return momentOf({ locale: sentenceLocale(this.context), zone: this.context.store.state.zone }, instant);
   }
 
   #checkOf({ start, exists }: Occurrence, dates: Occurrence[]): Check {

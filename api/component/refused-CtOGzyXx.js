@@ -1,0 +1,17 @@
+import{ApiError as e,J as t,S as n,W as r,Z as i,et as a,f as o,gt as s,n as c,p as l,r as u,rt as d,yt as f}from"./session-booking.js";import{i as p}from"./enhanced-Ca8t5wAW.js";var m={starts:`Starting times that cannot be booked:`,none:`All times of this day are offered.`,failed:`The reasons could not be loaded.`,stale:`The coach's own calendar cannot be read at the moment, so that all of these times count as taken.`,past:`over, or too soon to be booked`},h={starts:`Anfangszeiten, die nicht gebucht werden können:`,none:`Alle Zeiten dieses Tages werden angeboten.`,failed:`Die Gründe konnten nicht geladen werden.`,stale:`Der eigene Kalender des Coachs ist gerade nicht lesbar; deshalb gelten alle diese Zeiten als belegt.`,past:`vorbei oder zu kurzfristig`};function g(e){return r(`refused`,{en:m,de:h},e)}var _=f`
+  .refused ul {
+    margin-block-start: 6px;
+    display: grid;
+    gap: 4px;
+    font-size: 0.92em;
+  }
+  .refused li {
+    display: flex;
+    flex-wrap: wrap;
+    gap: 0 10px;
+  }
+`,v=1e4,y=[`busy`,`limit`,`time_off`,`too_soon`,`beyond_horizon`,`outside_hours`];function b({items:e,refused:t=[]},n){let r=new Map;for(let{startTime:e,mentorProfileId:i,reason:a}of t){if(n&&i!==n)continue;let t=Date.parse(e),o=r.get(t);(!o||y.indexOf(a)<y.indexOf(o))&&r.set(t,a)}for(let{startTime:t,mentorProfileIds:i}of e)(!n||i.includes(n))&&r.set(Date.parse(t),null);let i=[],a=null;for(let[e,t]of[...r].sort(([e],[t])=>e-t)){let n=i.at(-1);n&&t!==null&&t===a?n.to=e:t!==null&&i.push({from:e,to:e,reason:t}),a=t}return i}var x=class{#e;#t;#n;constructor(e,t){this.context=e,this.words=t,this.store=new c({key:``,ranges:null,isStale:!1,error:null}),this.#t=null,this.#n=0,this.#e=new l(e.signal),u(e.element,e.signal,this.store),n(e.element,e.signal,_)}render(e){let{slots:t}=this.context.store.state.calendar;(t!==this.#t&&Date.now()>this.#n+v||this.store.state.key!==this.#r(e))&&queueMicrotask(()=>void this.load(e));let n=g({words:this.context.words,locale:this.context.options.locale}),{ranges:r,isStale:o,error:c}=this.store.state;if(c)return s`<p class="error">${n.failed}</p>`;if(!r)return s`<p class="muted">${this.context.words.loading}</p>`;if(!r.length)return s`<p class="muted">${n.none}</p>`;let l={timeZone:this.context.store.state.zone,hour:`numeric`,minute:`2-digit`},u=a(p(this.context),l),d=({reason:e,from:t})=>e===`too_soon`&&t<Date.now()?n.past:this.words().refused.reasons[e];return s`<p class="muted">${o?n.stale:n.starts}</p>
+      <ul>
+        ${r.map(e=>s`<li><b>${e.from===e.to?u.format(e.from):i(u,e.from,e.to)}</b>
+              <span class="muted">${d(e)}</span></li>`)}
+      </ul>`}#r(e){let{zone:t,mentorId:n,listing:r,durationMinutes:i}=this.context.store.state;return[e,t,n,r?.id,i].join()}async load(n){let{client:r,store:i}=this.context,{zone:a,mentorId:s,calendar:c}=i.state,l=o(i.state),u=this.#r(n),{key:f,error:p}=this.store.state;if(!l||f===u&&this.#t===c.slots&&!p)return;let m=this.#e.next();this.#t=c.slots,this.#n=Date.now(),this.store.update(({key:e,ranges:t})=>({key:u,ranges:e===u?t:null,error:null}));let h={...l.query,from:new Date(d(n,a)).toISOString(),to:new Date(d(t(n,1),a)).toISOString(),timeZone:a,explain:!0};try{let e=await r.get(l.path,h,{open:!0,signal:m}),t=b(e,s);this.store.update({ranges:t,isStale:!!e.staleCalendars?.length&&!e.items.length})}catch(t){m.aborted||this.store.update({error:e.ofPage(t)})}}};export{x as RefusedTimes};
