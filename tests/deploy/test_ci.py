@@ -101,12 +101,12 @@ def test_a_registry_that_is_away_fails_nothing(clone: Path) -> None:
     assert "registry does not answer" in printed
 
 
-def test_booking_is_tested_in_a_firefox(clone: Path) -> None:
+def test_the_component_is_tested_in_a_firefox(clone: Path) -> None:
     program(clone, "firefox-esr")
     status, printed, asked = run(clone)
     firefox = clone / "bin" / "firefox-esr"
     assert (status, asked[3]) == (0, ".venv/.browser-ready")
-    assert asked[4].startswith(f"test-browser FIREFOX={firefox} BROWSERS=0 ARGS=-k 'realtime and (component_booking ")
+    assert asked[4].startswith(f"test-browser FIREFOX={firefox} BROWSERS=0 ARGS=-k 'component and not (basic or ")
     assert "no Chromium" in printed
 
 
