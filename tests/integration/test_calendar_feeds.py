@@ -410,16 +410,31 @@ def test_a_mentor_who_is_not_active_is_not_read(reading: Reading) -> None:
     assert reading.busy == [(START, START + HOUR)]
 
 
-def test_what_was_declined_follows_a_new_mail_address(reading: Reading) -> None:
+def change_address(reading: Reading) -> None:
     user_id = reading.mentor.user_id
-    reading.serve(calendar(entry(START, "ATTENDEE;PARTSTAT=DECLINED:mailto:new@example.org")), etag='"v1"')
-    reading.read()
-    assert reading.busy == [(START, START + HOUR)]
     with reading.engine.begin() as db:
         actor, now = factories.acting_mentor(reading.mentor), datetime.now(UTC)
         request_email_change(db, actor=actor, user_id=user_id, email="new@example.org", now=now)
         change_id = db.execute(select(email_changes.c.id).where(email_changes.c.user_id == user_id)).scalar_one()
         confirm_email_change(db, actor=actor, change=confirmable(db, change_id, user_id=user_id, now=now), now=now)
+
+
+@pytest.mark.parametrize("meanwhile", [False, True])
+def test_what_was_declined_follows_a_new_mail_address(reading: Reading, meanwhile: bool) -> None:
+    def change_meanwhile(*wanted: Any) -> Occurrences:
+        change_address(reading)
+        return expand(*wanted)
+
+    harness = reading.harness
+    reading.serve(calendar(entry(START, "ATTENDEE;PARTSTAT=DECLINED:mailto:new@example.org")), etag='"v1"')
+    if meanwhile:
+        transport = CalendarTransport(SEALER, HttpClient(LOOPBACK), change_meanwhile)
+        reading.harness = Harness(reading.engine, calendars=transport)
+    reading.read()
+    assert reading.busy == [(START, START + HOUR)]
+    if not meanwhile:
+        change_address(reading)
+    reading.harness = harness
     reading.read()
     assert "if-none-match" not in reading.server.requests[-1].headers
     assert reading.busy == []

@@ -83,11 +83,13 @@ SET attempted_at = :now, fetched_at = :now, next_fetch_at = :next_fetch_at, stal
     last_error = NULL
 WHERE id = :id
 """)
+# A mentor whose address has changed since the request may have declined other entries.
 _KEEP_COPY = sql("""
 UPDATE calendar_feeds
-SET etag = :etag, last_modified = :last_modified, content_digest = :content_digest, busy_until = :busy_until,
-    time_zone = :time_zone
-WHERE id = :id
+SET etag = :etag, last_modified = :last_modified, content_digest = :content_digest, time_zone = :time_zone,
+    busy_until = CASE WHEN owner.email = :email THEN CAST(:busy_until AS timestamptz) END
+FROM mentor_profiles AS mentor JOIN users AS owner ON owner.id = mentor.user_id
+WHERE calendar_feeds.id = :id AND mentor.id = calendar_feeds.mentor_profile_id
 """)
 _FAILED = sql("""
 UPDATE calendar_feeds
@@ -213,6 +215,7 @@ def keep_answer(
             "etag": copy.etag,
             "last_modified": copy.last_modified,
             "content_digest": copy.content_digest,
+            "email": request.email,
             "busy_until": request.window.end,
             "time_zone": request.window.time_zone,
         }
