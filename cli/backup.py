@@ -20,7 +20,7 @@ from cli.invariants import require_invariants
 from cli.migrate import upgrade
 from cli.operator import audit_command
 from cli.output import counted
-from cli.run_file import DATA_DIR_OPTION
+from cli.run_file import DATA_DIR_OPTION, read_run
 from cli.system import prepare_data_folder, sole_owner
 from config.logging import configure_logging
 from config.sealing import Sealer
@@ -139,6 +139,8 @@ def server_of(data_dir: Path, *, new: bool = False) -> Iterator[str]:
         try:
             stack.enter_context(sole_owner(data_dir))
         except StartError:
+            if read_run(data_dir) is None:
+                raise
             # `tutelage up` holds it.
             yield _answering(find_database_url(data_dir))
             return

@@ -30,11 +30,18 @@ class PositiveNumber(click.FloatRange):
 
 
 def read_run(data_dir: Path) -> Run | None:
-    """The addresses and processes of the system that runs in this data folder; None before one is ready."""
+    """The addresses and processes of the system that runs in this data folder; None before one is ready.
+
+    Raises:
+        ClickException: the file cannot be read, e.g. since another user has started the system.
+    """
+    file = _file(data_dir)
     try:
-        content: Run = json.loads(_file(data_dir).read_text())
+        content: Run = json.loads(file.read_text())
     except FileNotFoundError:
         return None
+    except OSError as error:
+        raise click.ClickException(f"{file} cannot be read: {error.strerror}.") from error
     return content
 
 

@@ -17,7 +17,7 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from configparser import ConfigParser
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from http.client import HTTPException
 from io import StringIO
 from pathlib import Path
@@ -348,11 +348,17 @@ def prepare_data_folder(data_dir: Path) -> None:
 
     A new one is open for passing through: PostgreSQL's and Valkey's folders in it belong to another user when root
     starts them. An existing one keeps its mode: it may be a home.
+
+    Raises:
+        StartError: the folder cannot be made or written.
     """
-    if not data_dir.exists():
-        data_dir.mkdir(parents=True)
-        data_dir.chmod(0o711)
-    (data_dir / "logs").mkdir(mode=0o700, exist_ok=True)
+    try:
+        if not data_dir.exists():
+            data_dir.mkdir(parents=True)
+            data_dir.chmod(0o711)
+        (data_dir / "logs").mkdir(mode=0o700, exist_ok=True)
+    except OSError as error:
+        raise _unusable(data_dir, error) from error
 
 
 @contextmanager
@@ -362,19 +368,25 @@ def sole_owner(data_dir: Path) -> Iterator[None]:
     The file has no content and stays. The kernel's lock on it is not inherited by children and ends with this process.
 
     Raises:
-        StartError: when another process holds it.
+        StartError: when another process holds it, or the folder cannot be written.
     """
-    with (data_dir / "lock").open("a+") as file:
+    with ExitStack() as stack:
         try:
+            file = stack.enter_context((data_dir / "lock").open("ab+", buffering=0))
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            file.truncate(0)
+            file.write(f"{os.getpid()}\n".encode())
         except BlockingIOError as error:
             file.seek(0)
-            holder = file.read().strip() or "unknown"
+            holder = file.read().decode().strip() or "unknown"
             raise StartError(f"Tutelage runs in {data_dir} already (process {holder}).") from error
-        file.truncate(0)
-        file.write(f"{os.getpid()}\n")
-        file.flush()
+        except OSError as error:
+            raise _unusable(data_dir, error) from error
         yield
+
+
+def _unusable(data_dir: Path, error: OSError) -> StartError:
+    return StartError(f"The data folder {data_dir} cannot be used: {error.strerror}. Choose another with --data-dir.")
 
 
 def configuration(plan: Plan, port: int, password: str) -> ConfigParser:

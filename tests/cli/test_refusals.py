@@ -34,6 +34,8 @@ CASES: list[tuple[str, dict[str, str], int, str]] = [
     ("sweep", {}, 2, "Set DATABASE_URL to a PostgreSQL"),
     ("maintain", {}, 2, "Set DATABASE_URL to a PostgreSQL"),
     ("api", {}, 2, "Set DATABASE_URL to a PostgreSQL"),
+    ("up --data-dir /dev/null/x", {}, 1, "The data folder /dev/null/x cannot be used: Not a directory."),
+    ("deliveries list --data-dir /dev/null/x", {}, 1, "run.json cannot be read: Not a directory."),
     ("deliveries list", {}, 2, "nothing runs in .data (--data-dir names another)."),
     ("migrate", {"DATABASE_URL": "mysql://db"}, 2, "DATABASE_URL must read postgresql://"),
     ("sweep", {"DATABASE_URL": "postgresql://db:port/x"}, 2, "DATABASE_URL must read postgresql://"),
