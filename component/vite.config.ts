@@ -14,9 +14,6 @@ const BASIC = [
   /\/src\/core\/work\.ts$/,
 ];
 
-/** Tests that replace modules, for which these are to be loaded again. */
-const MOCKING = ["src/element/missing-parts.test.ts", "src/parts/realtime/realtime.test.ts"];
-
 export default defineConfig({
   build: {
     outDir: "../api/component",
@@ -48,11 +45,7 @@ export default defineConfig({
     // Files of logic alone ask for `node`, by a comment: a page takes longer to make than they do.
     environment: "happy-dom",
     pool: "threads",
-    // Each process makes one page, and loads each module once, for all other files: both take longer than the tests.
-    projects: [
-      { extends: true, test: { name: "shared", include: ["{src,tests}/**/*.test.ts"], exclude: MOCKING, isolate: false } },
-      { extends: true, test: { name: "alone", include: MOCKING } },
-    ],
+    include: ["{src,tests}/**/*.test.ts"],
     setupFiles: "tests/setup.ts",
     // A loaded machine takes its time.
     testTimeout: 30_000,

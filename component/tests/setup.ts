@@ -1,9 +1,6 @@
-/** Around each file of tests: none asks a real server, not even by what is still under way when a test has ended. */
+/** Before each file of tests: none asks a real server, not even by what is still under way when a test has ended. */
 
-import { afterAll, vi } from "vitest";
-
-// Other files of tests have the page next.
-afterAll(() => globalThis.document?.body.replaceChildren());
+import { vi } from "vitest";
 
 globalThis.fetch = () => Promise.reject(new TypeError("Tests have no server."));
 Object.assign(globalThis.navigator ?? {}, { sendBeacon: () => true });
