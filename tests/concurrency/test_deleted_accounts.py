@@ -15,13 +15,15 @@ from models.bookings import BookingStatus, bookings
 from models.bundles import bundle_purchases
 from models.catalog import BookingMode, ProductKind
 from models.catalog import listings as listings_table
+from models.events import events
 from models.payments import PaymentMode, PaymentStatus
-from models.people import ERASED_NAME, mentor_profiles, users
+from models.people import ERASED_NAME, email_changes, mentor_profiles, users
 from tests import factories
 from tests.concurrency.racing import WAITING, Race, codes, meanwhile, winners
 from tests.eventually import eventually
 from tests.queries import scalar
 from workflows.accounts.actions import change_mentor_profile, change_user, publish_mentor_profile
+from workflows.accounts.email_change import request_email_change
 from workflows.accounts.records import Mentor, User
 from workflows.bookings.actions import accept, cancel, decline
 from workflows.bookings.records import Booking
@@ -30,6 +32,7 @@ from workflows.bundles.purchase import purchase
 from workflows.bundles.records import Bundle
 from workflows.catalog.courses import Course
 from workflows.catalog.listings import Listing, publish_listing
+from workflows.events.event_types import EmailChangeRequested
 from workflows.identity.actor import Actor
 from workflows.kernel.errors import Conflict, DomainError, NotFound
 from workflows.kernel.operator_policy import DEFAULT_POLICY
@@ -138,6 +141,17 @@ def test_a_change_of_an_account_does_not_outlive_it(engine: Engine, race: Race) 
         change = partial(change_user, user_id=person.id, changes={"name": "Ada King"})
         assert race.transact([deletion(person), *[change] * RIVALS])[0] == "deleted"
         assert scalar(engine, select(users.c.name).where(users.c.id == person.id)) == ERASED_NAME
+
+
+def test_no_address_is_confirmed_for_an_account_that_is_gone(engine: Engine, person: User) -> None:
+    def ask(db: Connection) -> None:
+        actor, now = Actor.person(person.id, None), datetime.now(UTC)
+        request_email_change(db, actor=actor, user_id=person.id, email="new@example.org", now=now)
+
+    meanwhile(engine, deletion(person), ask)
+    with engine.connect() as db:
+        assert db.execute(select(email_changes)).all() == []
+        assert db.scalars(select(events.c.type).where(events.c.type == EmailChangeRequested.type)).all() == []
 
 
 def test_nothing_is_bought_for_an_account_that_is_gone(engine: Engine, race: Race) -> None:

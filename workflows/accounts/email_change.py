@@ -65,13 +65,15 @@ def request_email_change(db: Connection, *, actor: Actor, user_id: UUID, email: 
 
     A link to confirm it goes to the new address, and a notice to the present one, which, entered again, withdraws it.
     Only the reader of its mails learns, by the link, that the new one is another account's, not the user who enters it.
+    Nobody is written to about an account that has been erased meanwhile.
 
     Raises:
         RateLimited: the user has entered five others within a day.
     """
     # First: two changes of one user follow one another, and each counts those before.
-    present = lock_user(db, user_id).email
-    if email == present:
+    owner = lock_user(db, user_id)
+    present = owner.email
+    if email == present or owner.erased_at is not None:
         withdraw_email_change(db, user_id)
         return
     recent = db.execute(RECENT_CHANGES, {"user_id": user_id, "now": now}).one()
