@@ -11,7 +11,7 @@ EVENT_TYPES = ROOT / "workflows" / "events" / "event_types.py"
 
 
 def recorded() -> set[str]:
-    """The types of which the code makes an event: `Type(…)`, `Type.about(…)`, or a choice between two such types."""
+    """The types of which the code makes an event: by `Type(…)`, `Type.about(…)`, `tell(db, Type, …)` or a choice."""
     classes = {event.__name__: name for name, event in event_types().items()}
     sources = [file.read_text() for file in (ROOT / "workflows").rglob("*.py") if file != EVENT_TYPES]
     nodes = [node for source in sources for node in ast.walk(ast.parse(source))]
@@ -21,6 +21,8 @@ def recorded() -> set[str]:
 
 def _made_by(node: ast.AST) -> list[ast.expr]:
     if isinstance(node, ast.Call):
+        if isinstance(node.func, ast.Name) and node.func.id == "tell":
+            return node.args
         return [node.func.value if isinstance(node.func, ast.Attribute) else node.func]
     return [node.body, node.orelse] if isinstance(node, ast.IfExp) else []
 
