@@ -184,7 +184,7 @@ def update_booking_rules(context: RequestContext[RulesOfMentor], body: dict[str,
 @availability.route("/mentors/<id:mentor_profile_id>/holds", methods=["POST"])
 @refuses(
     *("not_found", "no_listing", "beyond_horizon", "too_soon", "outside_hours", "booking_limit", "slot_taken"),
-    *("price_changed", "terms_changed"),
+    *("not_bookable", "price_changed", "terms_changed"),
 )
 @changes(PERSON, CALENDAR, action="hold.created", about="hold", limit="booking")
 @availability.arguments(shapes.NewHold, example={"startTime": MOMENT, "durationMinutes": 60})

@@ -45,7 +45,7 @@ SERIES = Subject(name="series", query=series_parties_query, record=SeriesParties
 
 @bookings.route("/bookings", methods=["POST"])
 @refuses(
-    *("not_found", "beyond_horizon", "too_soon", "outside_hours", "booking_limit", "slot_taken"),
+    *("not_found", "beyond_horizon", "too_soon", "outside_hours", "booking_limit", "slot_taken", "not_bookable"),
     *("external_id_taken", "price_changed", "terms_changed"),
 )
 @changes(PERSON, action="booking.requested", limit="booking", body_limit_bytes=LARGE_BODY_LIMIT_BYTES)
@@ -79,7 +79,7 @@ def create_booking(context: RequestContext[None], body: dict[str, Any]) -> Made:
 
 @bookings.route("/bookings/individual", methods=["POST"])
 @refuses(
-    *("forbidden", "not_found", "mentor_does_not_teach", "no_listing", "no_mentor_free"),
+    *("forbidden", "not_found", "mentor_does_not_teach", "no_listing", "no_mentor_free", "not_bookable"),
     *("beyond_horizon", "too_soon", "outside_hours", "booking_limit"),
     *("slot_taken", "bundle_unusable", "no_such_time", "external_id_taken", "price_changed", "terms_changed"),
 )

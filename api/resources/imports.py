@@ -8,7 +8,7 @@ from werkzeug.exceptions import UnsupportedMediaType
 
 from api.http.bodies import body_of
 from api.http.etags import WithHeaders, tagged
-from api.routes.blueprints import Area, versioned
+from api.routes.blueprints import Area, refuses, versioned
 from api.routes.context import OPERATOR, RequestContext, Subject
 from api.routes.declaration import UPLOAD_LIMIT_BYTES
 from api.routes.loaders import changes, reads
@@ -37,6 +37,7 @@ IMPORT = Subject(name="import", query=import_query, record=Import)
 
 
 @imports.route("/imports", methods=["POST"])
+@refuses("unsupported_media_type")
 @changes(OPERATOR, action="import.started", scope=KeyScope.IMPORT, body_limit_bytes=UPLOAD_LIMIT_BYTES, about="import")
 @imports.arguments(shapes.ImportQuery, location="query")
 @imports.doc(requestBody=_BODY)

@@ -102,7 +102,7 @@ def _tagged(context: RequestContext[object], session: Session) -> WithHeaders[Se
 @sessions.route("/sessions/book", methods=["POST"])
 @refuses(
     *("not_found", "no_listing", "beyond_horizon", "too_soon", "outside_hours", "booking_limit", "slot_taken"),
-    *("no_such_time", "external_id_taken", "price_changed", "terms_changed"),
+    *("no_such_time", "not_bookable", "external_id_taken", "price_changed", "terms_changed"),
 )
 @changes(PERSON, action="booking.requested", limit="booking", body_limit_bytes=LARGE_BODY_LIMIT_BYTES)
 @accepts_headers(PREFER)

@@ -30,7 +30,7 @@ EXAMPLE = "<!doctype html>\n<title>Unsubscribe?</title>\n"
 
 
 @unsubscribing.route("/unsubscribe/<signed>")
-@refuses("not_found", "internal_error", "unavailable")
+@refuses("blocked", "not_found", "internal_error", "unavailable")
 @unsubscribing.response(200, {"type": "string"}, content_type=HTML, description="It asks.", example=EXAMPLE)
 def get_unsubscribe_page(signed: str) -> Response:
     """Show a confirmation page.
@@ -44,7 +44,7 @@ def get_unsubscribe_page(signed: str) -> Response:
 
 
 @unsubscribing.route("/unsubscribe/<signed>", methods=["POST"])
-@refuses("not_found", "internal_error", "unavailable")
+@refuses("blocked", "not_found", "internal_error", "unavailable")
 @declares(Declaration(action="notification_preferences.changed", about="user"))
 @unsubscribing.response(200, {"type": "string"}, content_type=HTML, description="It confirms.", example=EXAMPLE)
 def unsubscribe(signed: str) -> Response:

@@ -157,6 +157,27 @@ def test_every_message_of_webhooks_is_typed(document: dict[str, Any]) -> None:
             assert not validator.is_valid(without), (event_type, field)
 
 
+@pytest.mark.parametrize(
+    ("method", "path", "code"),
+    [
+        ("post", "/bookings", "not_bookable"),
+        ("post", "/bookings/individual", "not_bookable"),
+        ("post", "/sessions/book", "not_bookable"),
+        ("post", "/mentors/{mentor_profile_id}/holds", "not_bookable"),
+        ("post", "/imports", "unsupported_media_type"),
+        ("get", "/unsubscribe/{signed}", "blocked"),
+        ("post", "/unsubscribe/{signed}", "blocked"),
+    ],
+)
+def test_a_refusal_that_no_declaration_implies_is_documented(
+    document: dict[str, Any], method: str, path: str, code: str
+) -> None:
+    answers = document["paths"][path][method]["responses"]
+    status = str(REFUSALS[code].status)
+    assert status in answers
+    assert code in codes_of(answers[status])
+
+
 def test_every_refusal_has_its_codes_as_an_enum(document: dict[str, Any]) -> None:
     for path, method, operation in operations_of(document):
         for status, answer in operation["responses"].items():
