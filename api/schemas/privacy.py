@@ -13,10 +13,10 @@ from api.schemas.groups import GroupTemplate
 from api.schemas.notifications import CHANNELS, Notification, PushSubscription
 from api.schemas.operations import AuditEntry
 from api.schemas.payments import Payment
-from api.schemas.people import MentorProfile, User
+from api.schemas.people import Block, MentorProfile, User
 from api.schemas.questions import ShownAnswers
 from api.schemas.reviews import Review
-from api.schemas.sessions import Session
+from api.schemas.sessions import OwnProposal, Session
 from api.schemas.webhooks import WebhookEndpoint
 from models.notifications import Channel
 
@@ -46,6 +46,7 @@ class ExportedProfile(MentorProfile):
     hours = fields.Nested(WeeklyHours)
     booking_rules = fields.Nested(BookingRules)
     dates = fields.List(fields.Nested(DateHours))
+    blocks = fields.List(fields.Nested(Block))
     time_off = fields.List(fields.Nested(TimeOff))
     group_session_templates = fields.List(fields.Nested(GroupTemplate))
     webhook_endpoints = fields.List(fields.Nested(WebhookEndpoint))
@@ -95,6 +96,9 @@ class Export(ResponseSchema):
     listings = fields.List(fields.Nested(Listing))
     bookings = fields.List(fields.Nested(Booking), metadata={"description": "As mentee, participant and mentor."})
     sessions = fields.List(fields.Nested(Session), metadata={"description": "As mentee, participant and mentor."})
+    reschedule_proposals = fields.List(
+        fields.Nested(OwnProposal), metadata={"description": "Of the person, moves at once among them."}
+    )
     seats = fields.List(fields.Nested(ExportedSeat))
     bundles = fields.List(fields.Nested(Bundle))
     payments = fields.List(fields.Nested(Payment))

@@ -30,7 +30,7 @@ from models.sealed import SEALED_COLUMNS
 from models.sessions import sessions
 from tests import factories
 from tests.api.conftest import Cast
-from tests.application import SECRET, ApiResponse, World, as_mentor, as_operator, as_user, bearer
+from tests.application import SECRET, ApiResponse, World, as_mentor, as_operator, as_user, bearer, served_document
 from tests.dumping import dump, tables_with
 from tests.integration.browsers import SubscribedBrowser
 from tests.queries import execute, scalars
@@ -437,6 +437,15 @@ def test_an_export_of_an_empty_account_has_every_key(life: Life) -> None:
         "notifications", "preferences", "calendarFeeds", "holds", "audit",
     ]  # fmt: skip
     assert exported["user"]["email"] == life.other.email
+
+
+def test_the_document_has_every_key_of_an_export(full: Life) -> None:
+    exported, schemas = full.export(), json.loads(served_document())["components"]["schemas"]
+    assert schemas["Export"]["properties"].keys() == exported.keys()
+    of_profile = schemas["ExportedProfile"]["allOf"][1]["properties"].keys()
+    assert of_profile == exported["mentorProfile"].keys() - schemas["MentorProfile"]["properties"].keys()
+    of_user = schemas["ExportedUser"]["allOf"][1]["properties"].keys()
+    assert of_user == exported["user"].keys() - schemas["User"]["properties"].keys()
 
 
 def test_an_export_shows_what_the_person_sees_and_no_more(full: Life, engine: Engine) -> None:
