@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from config.brand import readable_on
 from config.settings import Settings
+from models.payments import PaymentMode
 from workflows.kernel.operator_policy import DEFAULT_POLICY, OperatorPolicy
 from workflows.notifications.texts import Brand
 
@@ -41,6 +42,7 @@ def operator_policy(chosen: Settings) -> OperatorPolicy:
         calendar_stale_hours=chosen.calendar_stale_hours,
         mail_gather_after=chosen.mail_gather_after,
         default_locale=chosen.default_locale,
+        payment_default=PaymentMode(chosen.payment_default),
         unseal=partial(_unseal, tuple(chosen.encryption_keys)),
     )
 

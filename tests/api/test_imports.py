@@ -155,6 +155,19 @@ def bearer_of(world: World, name: str) -> Headers:
     return bearer({"sub": found["id"]})
 
 
+def test_offers_that_do_not_say_when_they_are_paid_have_the_operators_default(engine: Engine) -> None:
+    world = World.on(engine, payment_default="before")
+    imported(world, [*people_and_offers(), listing("l2", durationMinutes=30, payment="none")])
+    offers = {each["externalId"]: each["payment"] for each in listed(world, "/listings")}
+    assert offers == {"l1": "before", "l2": "none"}
+    (course,) = listed(world, "/courses")
+    assert [each["payment"] for each in listed(world, f"/courses/{course['id']}/products")] == ["before"]
+    # As a change made here, it stays.
+    (changed,) = listed(world, "/listings?externalId=l2")
+    assert counts(imported(world, [listing("l2", durationMinutes=30)])) == (0, 0, 1, 0)
+    assert listed(world, "/listings?externalId=l2") == [changed]
+
+
 def test_the_same_lines_again_change_nothing(world: World, engine: Engine) -> None:
     imported(world, everything())
     before = values(engine, "SELECT count(*) FROM events WHERE type NOT LIKE 'import.%'")

@@ -200,6 +200,10 @@ def _lock_mentors_of_listings(work: Work, _lines: Sequence[Line], found: Mapping
     lock_mentors(work.db, [each.id for each in found["mentor"].values()])
 
 
+def _payment_mode(work: Work, _line: Line, _found: Mapping[str, Found]) -> Columns:
+    return {"payment_mode": work.policy.payment_default}
+
+
 USER = Kind(
     users,
     key=lambda columns: columns["email"].lower(),
@@ -220,11 +224,12 @@ MENTOR = Kind(
     key_taken=lambda: Conflict(code="profile_exists"),
     defaults=lambda _work, line, found: {"time_zone": named(found, "user", line.values["user"]).time_zone},
 )
-PRODUCT = Kind(products, _product, fixed=("course_id", "kind", "session_count"))
+PRODUCT = Kind(products, _product, fixed=("course_id", "kind", "session_count"), defaults=_payment_mode)
 LISTING = Kind(
     listings,
     _listing,
     fixed=("mentor_profile_id",),
+    defaults=_payment_mode,
     prepare=_lock_mentors_of_listings,
     shown=lambda line, found: {"mentor_user_id": named(found, "mentor", line.values["mentor"]).user_id},
 )

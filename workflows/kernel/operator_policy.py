@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from models.payments import PaymentMode
+
 MINUTE = 60
 HOUR = 60 * MINUTE
 # Ten attempts over about 75 hours, as dedicated webhook senders make.
@@ -42,6 +44,7 @@ class OperatorPolicy:
     # How many mails of a kind a person gets within an hour before further ones are sent as one; 0 for any number.
     mail_gather_after: int = 10
     default_locale: str = "en"  # of people who have chosen none
+    payment_default: PaymentMode = PaymentMode.NONE  # of new offers that do not say when they are paid
     # Reads a text that is stored encrypted.
     unseal: Callable[[str], str] = field(default=_without_keys, repr=False, compare=False)
 
