@@ -142,6 +142,8 @@ class StreamHandler(Handler):
     # The time of the loop at which the caller's token ends; None for other credentials.
     ends_at: float | None = None
     claim = Claim()
+    # Whom `On-Behalf-Of` names; None without it.
+    person: dict[str, Any] | None = None
 
     def initialize(self, hub: Hub) -> None:
         self.hub = hub
@@ -241,14 +243,18 @@ class StreamHandler(Handler):
             require_scope(actor, KeyScope.READ)
             return actor
         require_staff(actor, in_person=False)
-        person = named_person(named)
+        self.person = named_person(named)
         self.set_header(ON_BEHALF_OF, named)
-        return await hub.read(lambda db: person_for(db, actor, **person))
+        return await hub.read(lambda db: self._person_for(db, actor))
+
+    def _person_for(self, db: Connection, actor: Actor) -> Actor:
+        """The person for whom the caller acts, else the caller."""
+        return actor if self.person is None else person_for(db, actor, **self.person)
 
     async def _may_stay(self) -> bool:
-        """Whether the caller is still known, and not blocked."""
+        """Whether the caller may still open this stream: both sides are known, and not blocked."""
         try:
-            await self.hub.read(lambda db: authenticate(db, self.claim))
+            await self.subject(await self.hub.read(lambda db: self._person_for(db, authenticate(db, self.claim))))
         except DomainError:
             return False
         except SQLAlchemyError:

@@ -119,3 +119,15 @@ def test_a_blocked_persons_stream_ends(world: World, cast: Cast, streams: Stream
     world.run_session_effects()
     with pytest.raises(AssertionError, match="has ended"):
         following.next()
+
+
+@pytest.mark.usefixtures("scheduled")
+def test_a_stream_ends_with_the_person_or_the_mentor_it_is_about(world: World, cast: Cast, streams: Streams) -> None:
+    of_person = streams.open("/streams/sessions", {**cast.as_operator, "On-Behalf-Of": str(cast.mentee.id)})
+    of_mentor = streams.open(f"/streams/availability?mentorProfileId={cast.mentor.id}", cast.as_stranger)
+    assert (of_person.next().name, of_mentor.next().name) == ("snapshot", "snapshot")
+    profile = f"/mentor-profiles/{cast.mentor.id}"
+    assert world.client.patch(profile, headers=cast.as_operator, json={"state": "paused"}).status_code == 200
+    # The session is cancelled, which neither stream is told.
+    assert world.client.delete("/me?cancel=true", headers=cast.as_mentee).status_code == 204
+    assert (of_person.rest(), of_mentor.rest()) == ([], [])
