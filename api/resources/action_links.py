@@ -91,7 +91,7 @@ _FORM = {
 
 @action_links.route("/act/<signed>")
 @refuses(
-    *("not_found", "gone", "forbidden", "invalid_transition", "already_reviewed", "review_not_open"),
+    *("not_found", "gone", "forbidden", "blocked", "invalid_transition", "already_reviewed", "review_not_open"),
     *("session_pending", "internal_error", "unavailable"),
 )
 @action_links.response(
@@ -114,7 +114,7 @@ def get_action_page(signed: str) -> Response:
 @declares(Declaration(action="link.used", about="booking"))
 @action_links.doc(**_FORM)
 @refuses(
-    *("not_found", "gone", "forbidden", "invalid_request", "invalid_transition", "not_cancellable"),
+    *("not_found", "gone", "forbidden", "blocked", "invalid_request", "invalid_transition", "not_cancellable"),
     *("slot_taken", "outside_hours", "too_soon", "beyond_horizon", "booking_limit", "group_full", "no_offer"),
     *("already_reviewed", "review_not_open", "email_taken"),
     *("session_pending", "too_large", "unsupported_media_type", "internal_error", "unavailable"),

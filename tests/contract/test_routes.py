@@ -167,6 +167,8 @@ def test_every_message_of_webhooks_is_typed(document: dict[str, Any]) -> None:
         ("post", "/imports", "unsupported_media_type"),
         ("get", "/unsubscribe/{signed}", "blocked"),
         ("post", "/unsubscribe/{signed}", "blocked"),
+        ("get", "/act/{signed}", "blocked"),
+        ("post", "/act/{signed}", "blocked"),
     ],
 )
 def test_a_refusal_that_no_declaration_implies_is_documented(
