@@ -100,6 +100,8 @@ class Handler(RequestHandler):
         self.set_header("Content-Type", "application/json")
         if status == 401:
             self.set_header("WWW-Authenticate", 'Bearer realm="tutelage"')
+        if status == HTTPStatus.SERVICE_UNAVAILABLE:
+            self.set_header("Retry-After", "1")
         self.finish(json.dumps(shape(status, code, message, self.request_id, details)))
 
     def write_error(self, status_code: int, **_kwargs: Any) -> None:

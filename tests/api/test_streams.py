@@ -442,6 +442,7 @@ def test_streams_of_a_restored_database_begin_again_after_migrate(
         with pytest.raises(AssertionError, match="ended"):
             client.next()
         refused = streams.open(availability(cast), cast.as_stranger, last_id)
+        assert refused.response.getheader("Retry-After") == "1"
         assert refused.error() == (503, "unavailable")
         with engine.begin() as db:
             assert settle(db) == 2
