@@ -204,9 +204,14 @@ class StreamHandler(Handler):
             opened.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, milliseconds)
 
     def _places(self, actor: Actor) -> tuple[int, UUID | str]:
-        """The limit of connections and the key by which they are counted: a user, or one address of visitors."""
+        """The limit of connections and the key by which they are counted: a user, or one address of visitors.
+
+        Those that staff open for a person take none of the person's own.
+        """
         if actor.visitor:
             return self.hub.settings.streams_per_visitor, f"visitor:{counted_address(self.address)}"
+        if actor.staff is not None:
+            return self.hub.settings.streams_per_user, f"{actor.staff} for {actor.user_id}"
         return self.hub.settings.streams_per_user, actor.user_id or actor.name
 
     async def _authenticate(self) -> Actor:

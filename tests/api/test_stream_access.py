@@ -79,6 +79,14 @@ def test_the_sixth_connection_of_a_user_is_refused(streams: Streams, cast: Cast)
     eventually(lambda: streams.open("/streams/sessions", cast.as_mentee).response.status == 200, "a free place")
 
 
+def test_staff_take_none_of_the_persons_connections(streams: Streams, cast: Cast) -> None:
+    acting = {**cast.as_operator, "On-Behalf-Of": str(cast.mentee.id)}
+    clients = [streams.open("/streams/sessions", acting) for _ in range(5)]
+    assert [client.next().name for client in clients] == ["snapshot"] * 5
+    assert streams.open("/streams/sessions", acting).error() == (429, "rate_limited")
+    assert streams.open("/streams/sessions", cast.as_mentee).next().name == "snapshot"
+
+
 def test_streams_are_counted_as_requests_are(world: World, cast: Cast) -> None:
     limits = {"rate_limit_caller": RateLimit(2, 60), "rate_limit_auth_failures": RateLimit(1, 60)}
     counted = World.on(world.engine, redis_url="", trusted_proxies=TrustedProxies(hops=1), **limits)
