@@ -180,6 +180,17 @@ def test_a_link_confirms_for_its_own_user_alone(client: ApiClient, cast: Cast, e
             assert client.open(path, method=method).status_code == 404
 
 
+def test_a_blocked_person_confirms_no_address(client: ApiClient, cast: Cast, engine: Engine) -> None:
+    change(client, cast)
+    link = link_to(engine, cast.mentee.id)
+    blocked = client.patch(f"/users/{cast.mentee.id}", json={"state": "blocked"}, headers=cast.as_operator)
+    assert (blocked.status_code, blocked.json["pendingEmail"]) == (200, NEW)
+    assert [client.open(link, method=method).status_code for method in ("GET", "POST")] == [403, 403]
+    active = client.patch(f"/users/{cast.mentee.id}", json={"state": "active"}, headers=cast.as_operator)
+    assert active.json["email"] == cast.mentee.email
+    assert client.post(link).status_code == 200
+
+
 def test_an_operator_sees_a_pending_address(world: World, cast: Cast) -> None:
     change(world.client, cast)
     path = f"/users/{cast.mentee.id}"

@@ -16,7 +16,7 @@ from sqlalchemy import Connection, Uuid
 from models.base import sql
 from workflows.accounts.mailed_links import are_links_valid
 from workflows.identity.actor import Actor
-from workflows.kernel.errors import Gone, NotFound
+from workflows.kernel.errors import Blocked, Gone, NotFound
 from workflows.kernel.expired import ExpiredRows
 from workflows.kernel.language import gettext_noop
 
@@ -105,7 +105,7 @@ WHERE action = :action AND subject_id = :subject_id AND user_id = :user_id
 # A day after their time, which the clocks of two machines tell differently by far less.
 forget_spent_links = ExpiredRows("spent_links", "expires_at < now() - interval '1 day'", order="expires_at")
 HOLDER_OF_LINK = sql("""
-SELECT u.name, u.time_zone, m.id AS mentor_profile_id, m.active
+SELECT u.name, u.time_zone, u.blocked_at, m.id AS mentor_profile_id, m.active
 FROM users u LEFT JOIN mentor_profiles m ON m.user_id = u.id AND m.id = :mentor_profile_id
 WHERE u.id = :user_id AND u.erased_at IS NULL
 """).columns(mentor_profile_id=Uuid())
@@ -151,11 +151,14 @@ def holder_of(db: Connection, link: ActionLink, mentor_profile_id: UUID | None =
         mentor_profile_id: of the subject: they act as that mentor where it is theirs.
 
     Raises:
+        Blocked: the user is blocked.
         NotFound: the user's account has been erased.
     """
     values = {"user_id": link.user_id, "mentor_profile_id": mentor_profile_id}
     row = db.execute(HOLDER_OF_LINK, values).one_or_none()
     if row is None:
         raise NotFound(NO_SUCH_LINK)
+    if row.blocked_at is not None:
+        raise Blocked(code="blocked")
     actor = Actor.person(link.user_id, row.mentor_profile_id, active=row.active is not False)
     return Holder(actor=actor, name=row.name, time_zone=row.time_zone)
