@@ -106,7 +106,7 @@ def test_the_component_is_tested_in_a_firefox(clone: Path) -> None:
     status, printed, asked = run(clone)
     firefox = clone / "bin" / "firefox-esr"
     assert (status, asked[3]) == (0, ".venv/.browser-ready")
-    assert asked[4].startswith(f"test-browser FIREFOX={firefox} BROWSERS=0 ARGS=-k 'component and not (basic or ")
+    assert asked[4].startswith(f"test-browser FIREFOX={firefox} BROWSERS=0 ARGS=-k 'realtime and not (phone or ")
     assert "no Chromium" in printed
 
 
