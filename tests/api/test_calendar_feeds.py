@@ -52,7 +52,7 @@ def test_a_calendar_is_added_listed_and_removed(client: ApiClient, cast: Cast, p
         "name": "Private", "url": "https://calendar.example/…", "status": "pending",
         "lastFetchedAt": None, "lastError": None,
     }  # fmt: skip
-    assert "8f2c" not in made.text
+    assert "private-8f2c" not in made.text
     for headers in (cast.as_mentor, cast.as_operator):
         assert client.get(path, headers=headers).json == {"items": [made.json], "nextCursor": None}
     with engine.connect() as db:
