@@ -58,6 +58,9 @@ def test_tasks_are_listed_by_the_names_of_their_effects(flower: str) -> None:
 
 
 def test_the_page_of_the_broker_shows_the_queues(flower: str) -> None:
-    page = _get(f"{flower}/broker")
-    assert page.status == 200
-    assert all(queue in page.data.decode() for queue in QUEUES)
+    def shown() -> str:
+        page = _get(f"{flower}/broker")
+        assert page.status == 200
+        return page.data.decode()
+
+    eventually(lambda: all(queue in shown() for queue in QUEUES), "the queues, which Flower asks the workers for")
