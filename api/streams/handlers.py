@@ -183,8 +183,8 @@ class StreamHandler(Handler):
         missed = None if point is None else self._missed(stream, *point)
         try:
             await self._serve(stream, missed, unknown=last_id is not None and missed is None)
-        except StreamClosedError:
-            # The client has gone.
+        except (StreamClosedError, asyncio.CancelledError):
+            # The client has gone, or the process ends: tornado would log the cancellation as an error.
             return
         finally:
             if ending is not None:
