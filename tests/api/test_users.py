@@ -128,6 +128,6 @@ def test_a_stream_ends_with_the_person_or_the_mentor_it_is_about(world: World, c
     assert (of_person.next().name, of_mentor.next().name) == ("snapshot", "snapshot")
     profile = f"/mentor-profiles/{cast.mentor.id}"
     assert world.client.patch(profile, headers=cast.as_operator, json={"state": "paused"}).status_code == 200
-    # The session is cancelled, which neither stream is told.
+    # Neither stream is told that the session is cancelled.
     assert world.client.delete("/me?cancel=true", headers=cast.as_mentee).status_code == 204
     assert (of_person.rest(), of_mentor.rest()) == ([], [])

@@ -39,7 +39,7 @@ SWITCHED_OFF = (
     *("WebUIOmniboxAimPopup", "WebUIOmniboxPopup"),
 )
 
-# One process for all pages, in place of one for each window: the start of a process is a tenth of a test.
+# One process for all pages instead of one for each window: the start of a process is a tenth of a test.
 ONE_PROCESS: dict[str, str | float | bool] = {
     "fission.autostart": False,
     "dom.ipc.processCount": 1,
